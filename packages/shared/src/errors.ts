@@ -1,0 +1,58 @@
+// The one error class and the catalogue of its codes. A code is stable, has one HTTP status, and stands in
+// docs/errors.md (a test compares the two).
+
+/** Every code with the HTTP status that a port answers for it and the title of its problem document. */
+export const ERROR_CODES = {
+  invalid_request: { status: 400, title: "The request is not valid" },
+  invalid_id: { status: 400, title: "An id is malformed" },
+  invalid_cursor: { status: 400, title: "The cursor is not one of this list" },
+  verification_failed: { status: 400, title: "The webhook could not be verified" },
+  body_interrupted: { status: 400, title: "The body ended before it was complete" },
+  unauthenticated: { status: 401, title: "An API key is needed" },
+  forbidden: { status: 403, title: "The API key lacks a scope" },
+  not_found: { status: 404, title: "There is no such resource" },
+  unknown_source: { status: 404, title: "There is no such source" },
+  method_not_allowed: { status: 405, title: "The method is not allowed here" },
+  name_taken: { status: 409, title: "The name is in use" },
+  delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  unsupported_media_type: { status: 415, title: "The body must be JSON" },
+  internal: { status: 500, title: "The relay failed" },
+  unavailable: { status: 503, title: "The relay cannot take this now" },
+  // Raised at start, before any port is open.
+  invalid_configuration: { status: 500, title: "The configuration is not valid" },
+  invalid_secret: { status: 500, title: "A secret is not valid" },
+  master_key_mismatch: { status: 500, title: "MASTER_KEY is not the one that this database was made with" },
+  schema_newer: { status: 500, title: "The database was migrated by a newer version" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** One thing wrong with an input: a JSON pointer (or a name) and what is expected there. */
+export interface Fault {
+  pointer: string;
+  detail: string;
+}
+
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  readonly faults: Fault[];
+  /** Seconds for the `Retry-After` header. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { faults?: Fault[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "SluiceError";
+    this.code = code;
+    this.faults = options.faults ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get status(): (typeof ERROR_CODES)[ErrorCode]["status"] {
+    return ERROR_CODES[this.code].status;
+  }
+}

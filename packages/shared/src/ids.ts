@@ -1,0 +1,75 @@
+// Ids: UUIDv7 in the database, TypeIDs (`evt_…`, https://github.com/jetify-com/typeid) everywhere a person
+// or another program sees one. Both sort by time.
+
+import { createHash } from "node:crypto";
+import { v7 } from "uuid";
+
+import { SluiceError } from "./errors.ts";
+
+export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key";
+
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const VALUES = new Map(ALPHABET.split("").map((letter, value) => [letter, BigInt(value)]));
+
+/** A new UUIDv7, larger than every earlier one of this process. */
+export function newId(): string {
+  return v7();
+}
+
+/**
+ * The id of the one delivery of an event to a target: the event's milliseconds and a hash of both, so that
+ * making it again gives the same id and the primary key refuses a second delivery.
+ */
+export function deliveryId(eventId: string, targetId: string): string {
+  const hash = createHash("sha256").update(eventId).update(targetId).digest();
+  return v7({ msecs: idTime(eventId), random: hash.subarray(0, 16) });
+}
+
+/** Milliseconds since 1970 at which an id was made. */
+export function idTime(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+}
+
+/** The smallest id of a millisecond; mirrors `uuid_floor` in the schema. */
+export function idFloor(ms: number): string {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
+/** `("evt", uuid)` to `evt_` and 26 letters of Crockford's base32. */
+export function formatId(prefix: IdPrefix, uuid: string): string {
+  let bits = BigInt(`0x${uuid.replaceAll("-", "")}`);
+  let text = "";
+  for (let i = 0; i < 26; i++) {
+    text = ALPHABET.charAt(Number(bits & 31n)) + text;
+    bits >>= 5n;
+  }
+  return `${prefix}_${text}`;
+}
+
+/** The UUID of a TypeID with this prefix, or undefined when the text is not one. */
+export function readId(prefix: IdPrefix, text: string): string | undefined {
+  // The first letter holds the top 3 bits of 128, so it is at most 7 (TypeID, "overflow").
+  if (!text.startsWith(`${prefix}_`) || text.length !== prefix.length + 27 || text.charAt(prefix.length + 1) > "7") {
+    return undefined;
+  }
+  let bits = 0n;
+  for (const letter of text.slice(prefix.length + 1)) {
+    const value = VALUES.get(letter);
+    if (value === undefined) return undefined;
+    bits = (bits << 5n) | value;
+  }
+  const hex = bits.toString(16).padStart(32, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Like {@link readId}. @throws SluiceError `invalid_id` naming the field. */
+export function parseId(prefix: IdPrefix, text: string, field: string): string {
+  const uuid = readId(prefix, text);
+  if (uuid === undefined) {
+    throw new SluiceError("invalid_id", `${field} must be an id that starts with "${prefix}_"`, {
+      faults: [{ pointer: field, detail: `must look like ${prefix}_01h455vb4pex5vsknk084sn02q` }],
+    });
+  }
+  return uuid;
+}

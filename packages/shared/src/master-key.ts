@@ -1,0 +1,54 @@
+// Encryption of secrets at rest: AES-256-GCM under the master key. Each ciphertext is bound to the id of its
+// owner, so that a row copied to another owner does not decrypt.
+
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+
+import { SluiceError } from "./errors.ts";
+
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Encrypts and decrypts with one key. Hides the key from `console.log` and JSON. */
+export class MasterKey {
+  readonly #key: Buffer;
+
+  /** @param key 32 bytes. @throws SluiceError `invalid_configuration` */
+  constructor(key: Buffer) {
+    if (key.length !== 32) throw new SluiceError("invalid_configuration", "MASTER_KEY must be 32 bytes in base64");
+    this.#key = key;
+  }
+
+  /** @returns version, nonce, tag, ciphertext in one buffer. */
+  encrypt(plaintext: string, ownerId: string): Buffer {
+    // A random 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); a relay
+    // holds a few thousand secrets.
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv("aes-256-gcm", this.#key, nonce).setAAD(Buffer.from(ownerId));
+    const body = Buffer.concat([cipher.update(plaintext, "utf8"), cipher.final()]);
+    return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body]);
+  }
+
+  /** @throws SluiceError `master_key_mismatch` when the key, the owner or the bytes are not the right ones. */
+  decrypt(sealed: Buffer, ownerId: string): string {
+    try {
+      const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
+      const tag = sealed.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
+      const decipher = createDecipheriv("aes-256-gcm", this.#key, nonce, { authTagLength: TAG_BYTES })
+        .setAAD(Buffer.from(ownerId))
+        .setAuthTag(tag);
+      return decipher.update(sealed.subarray(1 + NONCE_BYTES + TAG_BYTES), undefined, "utf8") + decipher.final("utf8");
+    } catch (error) {
+      throw new SluiceError("master_key_mismatch", "A stored secret does not decrypt with this MASTER_KEY", {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Reads 32 bytes in base64 (or 64 hex digits); undefined when the text is neither. */
+export function readMasterKey(text: string): MasterKey | undefined {
+  const trimmed = text.trim();
+  const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, "hex") : Buffer.from(trimmed, "base64");
+  return bytes.length === 32 ? new MasterKey(bytes) : undefined;
+}

@@ -1,0 +1,144 @@
+// The tables as Drizzle sees them. drizzle/*.sql is what makes them; tests/migration.test.ts compares the two.
+
+import {
+  bigint,
+  boolean,
+  customType,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+import type { Scheme } from "./signature/verify.ts";
+
+const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+export type SourceKind = "static" | "dynamic";
+export type TargetState = "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
+export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
+export type AttemptTrigger = "initial" | "retry" | "manual";
+
+export const configuration = pgTable("configuration", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  masterKeyCheck: bytea("master_key_check"),
+});
+
+export const sources = pgTable("sources", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull().unique(),
+  kind: text("kind").$type<SourceKind>().notNull(),
+  schemes: text("schemes").array().$type<Scheme[]>().notNull(),
+  toleranceSeconds: integer("tolerance_seconds").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+});
+
+export const sourceSecrets = pgTable("source_secrets", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  ciphertext: bytea("ciphertext").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const targets = pgTable("targets", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  uri: text("uri").notNull(),
+  subscribedEvents: text("subscribed_events").array().notNull(),
+  state: text("state").$type<TargetState>().notNull().default("enabled"),
+  headersCiphertext: bytea("headers_ciphertext"),
+  timeoutSeconds: integer("timeout_seconds").notNull(),
+  maxInFlight: integer("max_in_flight").notNull(),
+  retryBaseSeconds: doublePrecision("retry_base_seconds").notNull(),
+  retryCapSeconds: doublePrecision("retry_cap_seconds").notNull(),
+  retryHorizonSeconds: doublePrecision("retry_horizon_seconds").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+});
+
+export const targetSecrets = pgTable("target_secrets", {
+  id: uuid("id").primaryKey(),
+  targetId: uuid("target_id").notNull(),
+  ciphertext: bytea("ciphertext").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const apiKeys = pgTable("api_keys", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  hash: bytea("hash").notNull().unique(),
+  scopes: text("scopes").array().notNull(),
+  expiresAt: instant("expires_at"),
+  revokedAt: instant("revoked_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const eventKeys = pgTable("event_keys", {
+  sourceId: uuid("source_id").notNull(),
+  webhookId: text("webhook_id").notNull(),
+  eventId: uuid("event_id").notNull(),
+});
+
+export const events = pgTable("events", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  webhookId: text("webhook_id").notNull(),
+  type: text("type"),
+  occurredAt: instant("occurred_at"),
+  receivedAt: instant("received_at").notNull(),
+  scheme: text("scheme").notNull(),
+  userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
+  contentType: text("content_type"),
+  body: bytea("body").notNull(),
+});
+
+export const deliveries = pgTable("deliveries", {
+  id: uuid("id").primaryKey(),
+  eventId: uuid("event_id").notNull(),
+  targetId: uuid("target_id").notNull(),
+  sourceId: uuid("source_id").notNull(),
+  eventType: text("event_type"),
+  webhookId: text("webhook_id").notNull(),
+  status: text("status").$type<DeliveryStatus>().notNull(),
+  attemptCount: integer("attempt_count").notNull().default(0),
+  nextAttemptAt: instant("next_attempt_at"),
+  leasedBy: uuid("leased_by"),
+  nextTrigger: text("next_trigger").$type<AttemptTrigger>().notNull(),
+  deadlineAt: instant("deadline_at").notNull(),
+  lastStatusCode: integer("last_status_code"),
+  lastError: text("last_error"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  finishedAt: instant("finished_at"),
+});
+
+export const attempts = pgTable("attempts", {
+  id: uuid("id").primaryKey(),
+  deliveryId: uuid("delivery_id").notNull(),
+  number: integer("number").notNull(),
+  trigger: text("trigger").$type<AttemptTrigger>().notNull(),
+  startedAt: instant("started_at").notNull(),
+  durationMs: doublePrecision("duration_ms").notNull(),
+  statusCode: integer("status_code"),
+  error: text("error"),
+  responseExcerpt: text("response_excerpt"),
+});
+
+export const rejections = pgTable("rejections", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  reason: text("reason").notNull(),
+  webhookId: text("webhook_id"),
+  remoteAddress: text("remote_address"),
+  sizeBytes: integer("size_bytes"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});

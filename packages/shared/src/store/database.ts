@@ -1,0 +1,68 @@
+// The connection to PostgreSQL: one pool, with Drizzle for the API's queries and plain prepared statements
+// where the relay is hot.
+
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import pg from "pg";
+
+export interface Database {
+  pool: pg.Pool;
+  orm: NodePgDatabase;
+  close: () => Promise<void>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  applicationName: string;
+  maxConnections: number;
+  onError: (error: Error) => void;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Far above any statement of ours; it frees a connection whose server went silent. */
+const QUERY_TIMEOUT_MS = 60_000;
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    max: options.maxConnections,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  // Without a listener, an idle connection that the server closes would end the process.
+  pool.on("error", options.onError);
+  return { pool, orm: drizzle(pool), close: () => pool.end() };
+}
+
+// SQLSTATE classes and codes that say "try again later" and nothing about the statement:
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const TRANSIENT_CLASSES = ["08", "53", "57", "40"];
+const TRANSIENT_SYSTEM_CODES = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOENT",
+];
+const TRANSIENT_MESSAGES =
+  /Connection terminated|timeout exceeded|Query read timeout|Client has encountered a connection error|not queryable/;
+
+/** Whether an error says that PostgreSQL is away (or busy) and not that the statement is wrong. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
+  if (/^[0-9A-Z]{5}$/.test(code)) return TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== "57014";
+  if (error instanceof AggregateError) return error.errors.some(isTransient);
+  return TRANSIENT_MESSAGES.test(error.message) || isTransient(error.cause);
+}
+
+/** Whether PostgreSQL refused a statement with this SQLSTATE (also inside Drizzle's wrapper). */
+export function hasSqlState(error: unknown, sqlState: string): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && error.code === sqlState) || hasSqlState(error.cause, sqlState);
+}

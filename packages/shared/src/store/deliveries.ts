@@ -1,0 +1,166 @@
+// Deliveries as the worker moves them: claimed under a lease, renewed while in hand, and written back with
+// their attempts. The times are all PostgreSQL's: workers whose clocks differ agree on what is due.
+
+import type { AttemptTrigger } from "../schema.ts";
+import type { Database } from "./database.ts";
+
+/** A delivery in hand, with the event that it carries. */
+export interface ClaimedDelivery {
+  id: string;
+  eventId: string;
+  targetId: string;
+  webhookId: string;
+  contentType: string | null;
+  body: Buffer;
+  /** Attempts made so far. */
+  attemptCount: number;
+  trigger: AttemptTrigger;
+  /** From the claim to the deadline; negative once it is past. */
+  deadlineInMs: number;
+}
+
+export interface Lease {
+  workerId: string;
+  durationMs: number;
+}
+
+// SKIP LOCKED: workers that claim for one target at once share what is due.
+const CLAIM = `
+WITH due AS (
+  SELECT id FROM deliveries
+  WHERE target_id = $1 AND next_attempt_at <= now()
+  ORDER BY next_attempt_at LIMIT $2
+  FOR UPDATE SKIP LOCKED
+),
+claimed AS (
+  UPDATE deliveries d SET next_attempt_at = now() + $3::float8 * interval '1 ms', leased_by = $4
+  FROM due WHERE d.id = due.id
+  RETURNING d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.next_trigger,
+    extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms
+)
+SELECT claimed.*, events.content_type, events.body FROM claimed JOIN events ON events.id = claimed.event_id`;
+
+/** Takes up to `limit` deliveries that are due for a target, the longest due first. */
+export async function claimDue(
+  db: Database,
+  targetId: string,
+  limit: number,
+  lease: Lease,
+): Promise<ClaimedDelivery[]> {
+  const { rows } = await db.pool.query<{
+    id: string;
+    event_id: string;
+    target_id: string;
+    webhook_id: string;
+    attempt_count: number;
+    next_trigger: AttemptTrigger;
+    deadline_in_ms: string;
+    content_type: string | null;
+    body: Buffer;
+  }>({ name: "claim-due", text: CLAIM, values: [targetId, limit, lease.durationMs, lease.workerId] });
+  return rows.map((row) => ({
+    id: row.id,
+    eventId: row.event_id,
+    targetId: row.target_id,
+    webhookId: row.webhook_id,
+    contentType: row.content_type,
+    body: row.body,
+    attemptCount: row.attempt_count,
+    trigger: row.next_trigger,
+    deadlineInMs: Number(row.deadline_in_ms),
+  }));
+}
+
+/** Pushes the leases of deliveries that are still in hand. */
+export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
+  await db.pool.query({
+    name: "renew-leases",
+    text: `UPDATE deliveries SET next_attempt_at = now() + $2::float8 * interval '1 ms'
+           WHERE id = ANY($1::uuid[]) AND leased_by = $3`,
+    values: [ids, lease.durationMs, lease.workerId],
+  });
+}
+
+/** Makes deliveries that were in hand, and were not attempted, due at once for another worker. */
+export async function handBack(db: Database, ids: readonly string[], workerId: string): Promise<void> {
+  await db.pool.query({
+    name: "hand-back",
+    text: `UPDATE deliveries SET next_attempt_at = now(), leased_by = NULL
+           WHERE id = ANY($1::uuid[]) AND leased_by = $2`,
+    values: [ids, workerId],
+  });
+}
+
+/** One attempt and what became of its delivery. */
+export interface AttemptRecord {
+  id: string;
+  deliveryId: string;
+  number: number;
+  trigger: AttemptTrigger;
+  startedAtMs: number;
+  durationMs: number;
+  statusCode: number | null;
+  error: string | null;
+  responseExcerpt: string | null;
+  next: { status: "succeeded" | "exhausted" } | { status: "pending"; retryInMs: number };
+}
+
+// A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
+// the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now.
+const RECORD = `
+WITH input AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
+    $9::text[], $10::text[], $11::float8[])
+    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt, status, retry_in_ms)
+),
+logged AS (
+  INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
+  SELECT id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt FROM input
+)
+UPDATE deliveries d SET
+  status = input.status,
+  attempt_count = greatest(d.attempt_count, input.number),
+  next_attempt_at = now() + input.retry_in_ms * interval '1 ms',
+  leased_by = NULL,
+  next_trigger = 'retry',
+  last_status_code = input.status_code,
+  last_error = input.error,
+  finished_at = CASE WHEN input.status <> 'pending' THEN now() END
+FROM input
+WHERE d.id = input.delivery_id AND d.status = 'pending' AND (input.status = 'succeeded' OR d.leased_by = $12)`;
+
+/** Writes attempts and the new states of their deliveries, in one statement. */
+export async function recordAttempts(
+  db: Database,
+  attempts: readonly AttemptRecord[],
+  workerId: string,
+): Promise<void> {
+  await db.pool.query({
+    name: "record-attempts",
+    text: RECORD,
+    values: [
+      attempts.map((attempt) => attempt.id),
+      attempts.map((attempt) => attempt.deliveryId),
+      attempts.map((attempt) => attempt.number),
+      attempts.map((attempt) => attempt.trigger),
+      attempts.map((attempt) => new Date(attempt.startedAtMs).toISOString()),
+      attempts.map((attempt) => attempt.durationMs),
+      attempts.map((attempt) => attempt.statusCode),
+      attempts.map((attempt) => attempt.error),
+      attempts.map((attempt) => attempt.responseExcerpt),
+      attempts.map((attempt) => attempt.next.status),
+      attempts.map((attempt) => (attempt.next.status === "pending" ? attempt.next.retryInMs : null)),
+      workerId,
+    ],
+  });
+}
+
+/** The enabled targets that have deliveries which are due and in nobody's hands. */
+export async function listTargetsWithDue(db: Database): Promise<string[]> {
+  const { rows } = await db.pool.query<{ id: string }>({
+    name: "targets-with-due",
+    text: `SELECT id FROM targets t WHERE state = 'enabled'
+           AND EXISTS (SELECT FROM deliveries d WHERE d.target_id = t.id AND d.next_attempt_at <= now())`,
+  });
+  return rows.map((row) => row.id);
+}

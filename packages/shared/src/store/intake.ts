@@ -1,0 +1,116 @@
+// Intake: one statement turns a batch of verified requests into events and deliveries, once each.
+
+import type { Database } from "./database.ts";
+
+/** An event as it is stored. Times are milliseconds since 1970. */
+export interface NewEvent {
+  id: string;
+  sourceId: string;
+  webhookId: string;
+  type: string | null;
+  occurredAtMs: number | null;
+  receivedAtMs: number;
+  scheme: string;
+  userMetadata: Record<string, unknown> | null;
+  contentType: string | null;
+  body: Buffer;
+}
+
+/** A delivery of an event of the same batch. */
+export interface NewDelivery {
+  id: string;
+  eventId: string;
+  targetId: string;
+  sourceId: string;
+  eventType: string | null;
+  webhookId: string;
+  horizonMs: number;
+  /** Whether the worker takes it in hand at once; otherwise it is due at once, for whoever claims it. */
+  leased: boolean;
+}
+
+export type IntakeResult =
+  | { kind: "stored"; freshEventIds: Set<string> }
+  /** Nothing was stored: targets changed since `revision` was read. Match again and repeat. */
+  | { kind: "outdated" };
+
+const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+
+// MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries,
+// or nothing. The revision is compared inside it, so that a target made before the event was sent is never
+// missed through a stale cache. Ledger rows are inserted in key order: two batches with the same ids then wait
+// for each other instead of deadlocking.
+const STORE = `
+WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
+input AS (
+  SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+    $9::jsonb[], $10::text[], $11::bytea[])
+    AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body)
+  WHERE EXISTS (SELECT FROM current)
+),
+fresh AS (
+  INSERT INTO event_keys (source_id, webhook_id, event_id)
+  SELECT source_id, webhook_id, id FROM input ORDER BY source_id, webhook_id, id
+  ON CONFLICT DO NOTHING
+  RETURNING event_id
+),
+stored AS (
+  INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body)
+  SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body
+  FROM input JOIN fresh ON fresh.event_id = input.id
+),
+addressed AS (
+  INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at, leased_by,
+    next_trigger, deadline_at)
+  SELECT t.id, t.event_id, target_id, source_id, event_type, webhook_id, 'pending',
+    now() + CASE WHEN leased THEN $20::float8 * interval '1 ms' ELSE interval '0' END,
+    CASE WHEN leased THEN $21::uuid END, 'initial', now() + horizon_ms * interval '1 ms'
+  FROM unnest($12::uuid[], $13::uuid[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::float8[], $19::boolean[])
+    AS t(id, event_id, target_id, source_id, event_type, webhook_id, horizon_ms, leased)
+  JOIN fresh ON fresh.event_id = t.event_id
+)
+SELECT EXISTS (SELECT FROM current) AS is_current, array(SELECT event_id FROM fresh) AS fresh`;
+
+/**
+ * Stores what the ledger has not seen.
+ * @param revision of the configuration that `deliveries` were matched with.
+ * @param lease who takes the leased deliveries in hand, and for how long.
+ */
+export async function storeEvents(
+  db: Database,
+  revision: number,
+  events: readonly NewEvent[],
+  deliveries: readonly NewDelivery[],
+  lease: { workerId: string; durationMs: number },
+): Promise<IntakeResult> {
+  const { rows } = await db.pool.query<{ is_current: boolean; fresh: string[] }>({
+    name: "store-events",
+    text: STORE,
+    values: [
+      revision,
+      events.map((event) => event.id),
+      events.map((event) => event.sourceId),
+      events.map((event) => event.webhookId),
+      events.map((event) => event.type),
+      events.map((event) => iso(event.occurredAtMs)),
+      events.map((event) => iso(event.receivedAtMs)),
+      events.map((event) => event.scheme),
+      events.map((event) => (event.userMetadata === null ? null : JSON.stringify(event.userMetadata))),
+      events.map((event) => event.contentType),
+      events.map((event) => event.body),
+      deliveries.map((delivery) => delivery.id),
+      deliveries.map((delivery) => delivery.eventId),
+      deliveries.map((delivery) => delivery.targetId),
+      deliveries.map((delivery) => delivery.sourceId),
+      deliveries.map((delivery) => delivery.eventType),
+      deliveries.map((delivery) => delivery.webhookId),
+      deliveries.map((delivery) => delivery.horizonMs),
+      deliveries.map((delivery) => delivery.leased),
+      lease.durationMs,
+      lease.workerId,
+    ],
+  });
+  const row = rows[0];
+  if (row === undefined || !row.is_current) return { kind: "outdated" };
+  return { kind: "stored", freshEventIds: new Set(row.fresh) };
+}

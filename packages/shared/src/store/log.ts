@@ -1,0 +1,155 @@
+// The delivery log as the API reads it: events, deliveries and attempts, newest first, by keyset. An id is a
+// time, so a page is a range of ids and a time range prunes partitions.
+
+import { and, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+
+import { idFloor, idTime } from "../ids.ts";
+import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
+import type { Database } from "./database.ts";
+
+/** How far the clocks of a gateway and a worker may be apart. */
+const CLOCK_MARGIN_MS = 3_600_000;
+
+/** A page of a list, newest first. Times are milliseconds; `sinceMs` is included, `untilMs` is not. */
+export interface Page {
+  limit: number;
+  beforeId?: string | undefined;
+  sinceMs?: number | undefined;
+  untilMs?: number | undefined;
+}
+
+export type EventRecord = typeof events.$inferSelect;
+export type DeliveryRecord = typeof deliveries.$inferSelect;
+export type AttemptRow = typeof attempts.$inferSelect;
+
+export interface EventFilter {
+  sourceId?: string | undefined;
+  type?: string | undefined;
+  webhookId?: string | undefined;
+}
+
+export interface DeliveryFilter {
+  status?: DeliveryStatus | undefined;
+  targetId?: string | undefined;
+  sourceId?: string | undefined;
+  eventId?: string | undefined;
+  eventType?: string | undefined;
+  webhookId?: string | undefined;
+}
+
+function withinPage(id: typeof events.id | typeof deliveries.id, page: Page): SQL | undefined {
+  return and(
+    page.beforeId === undefined ? undefined : lt(id, page.beforeId),
+    page.sinceMs === undefined ? undefined : gte(id, idFloor(page.sinceMs)),
+    page.untilMs === undefined ? undefined : lt(id, idFloor(page.untilMs)),
+  );
+}
+
+/** `batch.*` matches every type that starts with `batch.`; anything else matches itself. */
+function matchesType(
+  column: typeof events.type | typeof deliveries.eventType,
+  type: string | undefined,
+): SQL | undefined {
+  if (type === undefined || type === "*") return undefined;
+  return type.endsWith(".*") ? sql`starts_with(${column}, ${type.slice(0, -1)})` : eq(column, type);
+}
+
+export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<EventRecord[]> {
+  return db.orm
+    .select()
+    .from(events)
+    .where(
+      and(
+        withinPage(events.id, page),
+        filter.sourceId === undefined ? undefined : eq(events.sourceId, filter.sourceId),
+        filter.webhookId === undefined ? undefined : eq(events.webhookId, filter.webhookId),
+        matchesType(events.type, filter.type),
+      ),
+    )
+    .orderBy(desc(events.id))
+    .limit(page.limit);
+}
+
+export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
+  return (await db.orm.select().from(events).where(eq(events.id, id)))[0];
+}
+
+export async function listDeliveries(db: Database, filter: DeliveryFilter, page: Page): Promise<DeliveryRecord[]> {
+  const eventIds = await resolveEvents(db, filter);
+  if (eventIds !== undefined && eventIds.length === 0) return [];
+  return db.orm
+    .select()
+    .from(deliveries)
+    .where(
+      and(
+        withinPage(deliveries.id, page),
+        eventIds === undefined ? undefined : ofEvents(eventIds),
+        filter.status === undefined ? undefined : eq(deliveries.status, filter.status),
+        filter.targetId === undefined ? undefined : eq(deliveries.targetId, filter.targetId),
+        filter.sourceId === undefined ? undefined : eq(deliveries.sourceId, filter.sourceId),
+        matchesType(deliveries.eventType, filter.eventType),
+      ),
+    )
+    .orderBy(desc(deliveries.id))
+    .limit(page.limit);
+}
+
+/** The events that a filter names by id or by webhook id; undefined when it names none. */
+async function resolveEvents(db: Database, filter: DeliveryFilter): Promise<string[] | undefined> {
+  if (filter.webhookId === undefined) return filter.eventId === undefined ? undefined : [filter.eventId];
+  const found = await db.orm.select({ id: events.id }).from(events).where(eq(events.webhookId, filter.webhookId));
+  const ids = found.map((row) => row.id);
+  return filter.eventId === undefined ? ids : ids.filter((id) => id === filter.eventId);
+}
+
+/** A delivery's id has its event's milliseconds, so this is a scan of a few rows of the primary key. */
+function ofEvents(eventIds: string[]): SQL | undefined {
+  const ranges = eventIds.map((id) =>
+    and(
+      gte(deliveries.id, idFloor(idTime(id))),
+      lt(deliveries.id, idFloor(idTime(id) + 1)),
+      eq(deliveries.eventId, id),
+    ),
+  );
+  return or(...ranges);
+}
+
+export async function getDelivery(db: Database, id: string): Promise<DeliveryRecord | undefined> {
+  return (await db.orm.select().from(deliveries).where(eq(deliveries.id, id)))[0];
+}
+
+/** The attempts of deliveries, oldest first. */
+export async function listAttempts(db: Database, deliveryIds: readonly string[]): Promise<AttemptRow[]> {
+  if (deliveryIds.length === 0) return [];
+  // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
+  const oldestMs = Math.min(...deliveryIds.map(idTime)) - CLOCK_MARGIN_MS;
+  return db.orm
+    .select()
+    .from(attempts)
+    .where(and(inArray(attempts.deliveryId, [...deliveryIds]), gte(attempts.id, idFloor(oldestMs))))
+    .orderBy(attempts.id);
+}
+
+export type RetryResult =
+  | { kind: "due"; delivery: DeliveryRecord }
+  | { kind: "in_flight" }
+  | { kind: "target_gone" }
+  | { kind: "not_found" };
+
+/**
+ * Makes a delivery due now, whatever its state, with a new deadline. One that a worker has in hand is left
+ * alone: it is being attempted already.
+ */
+export async function retryDelivery(db: Database, id: string): Promise<RetryResult> {
+  const result = await db.pool.query(
+    `UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
+       finished_at = NULL, deadline_at = now() + t.retry_horizon_seconds * interval '1 s'
+     FROM targets t
+     WHERE d.id = $1 AND t.id = d.target_id AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
+    [id],
+  );
+  const delivery = await getDelivery(db, id);
+  if (delivery === undefined) return { kind: "not_found" };
+  if (result.rowCount === 1) return { kind: "due", delivery };
+  return delivery.leasedBy === null ? { kind: "target_gone" } : { kind: "in_flight" };
+}

@@ -1,0 +1,51 @@
+// Migrations: Drizzle's for our tables and BullMQ's for its queues on PostgreSQL. Safe to run from several
+// processes at once, and a no-op where nothing is pending.
+
+import { fileURLToPath } from "node:url";
+import { runMigrations as migrateBullmq } from "bullmq";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
+import { readMigrationFiles } from "drizzle-orm/migrator";
+import pg from "pg";
+
+import { SluiceError } from "../errors.ts";
+
+const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../../drizzle", import.meta.url));
+const MIGRATIONS_SCHEMA = "drizzle";
+/** "slui" in ASCII. */
+const LOCK_KEY = 0x736c_7569;
+
+/** @throws SluiceError `schema_newer` when the database holds a migration that this version does not know. */
+export async function migrate(url: string): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: "sluice-migrate",
+    connectionTimeoutMillis: 5_000,
+  });
+  await client.connect();
+  try {
+    // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
+    await refuseNewer(client);
+    await migrateDrizzle(drizzle(client), { migrationsFolder: MIGRATIONS_FOLDER, migrationsSchema: MIGRATIONS_SCHEMA });
+    await migrateBullmq(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function refuseNewer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean }>("SELECT to_regclass($1) IS NOT NULL AS exists", [
+    `${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
+  ]);
+  if (rows[0]?.exists !== true) return;
+  const applied = await client.query<{ created_at: string }>(
+    `SELECT max(created_at) AS created_at FROM ${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
+  );
+  const newest = Math.max(
+    ...readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map((file) => file.folderMillis),
+  );
+  if (Number(applied.rows[0]?.created_at ?? 0) > newest) {
+    throw new SluiceError("schema_newer", "The database was migrated by a newer version of Sluice; start that version");
+  }
+}

@@ -1,0 +1,88 @@
+// Day partitions of the log tables: made ahead, and dropped when they are past retention. Neither takes a
+// lock that reads or writes of other days wait for.
+
+import { idFloor, idTime } from "../ids.ts";
+import type { Database } from "./database.ts";
+
+const DAY_MS = 86_400_000;
+/** "part" in ASCII: one process at a time changes partitions. */
+const LOCK_KEY = 0x7061_7274;
+const LOG_TABLES = ["attempts", "deliveries", "events", "rejections"] as const;
+
+/** Makes the partitions of the days of these instants (milliseconds) and all between them. */
+export async function ensurePartitions(db: Database, firstMs: number, lastMs: number): Promise<void> {
+  await withLock(db, (query) => query("SELECT ensure_partitions($1::date, $2::date)", [day(firstMs), day(lastMs)]));
+}
+
+/** Makes the partitions that these ids belong to: for events that waited in the queue past midnight. */
+export async function ensurePartitionsOf(db: Database, ids: readonly string[]): Promise<void> {
+  for (const ms of new Set(ids.map((id) => Math.floor(idTime(id) / DAY_MS) * DAY_MS)))
+    await ensurePartitions(db, ms, ms);
+}
+
+/**
+ * Drops the partitions of all days before the day of `beforeMs`. A day that still has an unfinished delivery
+ * stays whole until that is finished.
+ * @returns the names of the dropped tables.
+ */
+export async function dropOldPartitions(db: Database, beforeMs: number): Promise<string[]> {
+  const { rows } = await db.pool.query<{ parent: string; name: string }>(
+    `SELECT parent.relname AS parent, part.relname AS name
+     FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class part ON part.oid = inhrelid
+     WHERE parent.relname = ANY($1) AND parent.relnamespace = to_regnamespace(current_schema())
+       AND right(part.relname, 8) < $2
+     ORDER BY part.relname`,
+    [LOG_TABLES, day(beforeMs).replaceAll("-", "")],
+  );
+  const unfinished = new Set<string>();
+  for (const { name } of rows.filter((row) => row.parent === "deliveries")) {
+    const found = await db.pool.query(`SELECT FROM ${name} WHERE next_attempt_at IS NOT NULL LIMIT 1`);
+    if (found.rowCount !== 0) unfinished.add(name.slice(-8));
+  }
+  const dropped: string[] = [];
+  for (const { parent, name } of rows) {
+    if (unfinished.has(name.slice(-8))) continue;
+    await withLock(db, async (query) => {
+      // CONCURRENTLY waits for running statements instead of stopping new ones.
+      await query(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
+      await query(`DROP TABLE ${name}`);
+    });
+    dropped.push(name);
+  }
+  return dropped;
+}
+
+/** Forgets dedupe keys made before an instant, a bounded number at a time. @returns how many. */
+export async function pruneLedger(db: Database, beforeMs: number): Promise<number> {
+  const batch = 5_000;
+  let pruned = 0;
+  for (;;) {
+    const { rowCount } = await db.pool.query(
+      `DELETE FROM event_keys WHERE event_id IN (
+         SELECT event_id FROM event_keys WHERE event_id < $1 ORDER BY event_id LIMIT ${batch})`,
+      [idFloor(beforeMs)],
+    );
+    pruned += rowCount ?? 0;
+    if ((rowCount ?? 0) < batch) return pruned;
+  }
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+type Query = (text: string, values?: unknown[]) => Promise<unknown>;
+
+async function withLock(db: Database, work: (query: Query) => Promise<unknown>): Promise<void> {
+  const client = await db.pool.connect();
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
+    try {
+      await work((text, values) => client.query(text, values));
+    } finally {
+      await client.query("SELECT pg_advisory_unlock($1)", [LOCK_KEY]);
+    }
+  } finally {
+    client.release();
+  }
+}

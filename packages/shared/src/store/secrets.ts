@@ -1,0 +1,41 @@
+// Signing secrets of sources and targets as rows: encrypted, shown only in their truncated form, and with an
+// expiry while a rotation overlaps.
+
+import type { MasterKey } from "../master-key.ts";
+import { newId } from "../ids.ts";
+import { readSigningSecret, type SigningSecret, truncateSecret } from "../signature/secret.ts";
+import { SluiceError } from "../errors.ts";
+
+/** A secret as it may be shown. */
+export interface SecretSummary {
+  truncated: string;
+  /** The end of its overlap; null while it is current. */
+  expiresAt: Date | null;
+}
+
+/** An HMAC key in memory. */
+export interface HmacKey {
+  key: Buffer;
+  /** Milliseconds since 1970; undefined while it is current. */
+  expiresAtMs: number | undefined;
+}
+
+export interface SecretRow extends SecretSummary {
+  ciphertext: Buffer;
+}
+
+/** The columns of a new secret's row, but for the owner's id. */
+export function sealSecret(masterKey: MasterKey, ownerId: string, secret: SigningSecret) {
+  return { id: newId(), ciphertext: masterKey.encrypt(secret.text, ownerId), truncated: truncateSecret(secret.text) };
+}
+
+export function openSecret(masterKey: MasterKey, ownerId: string, row: SecretRow): HmacKey {
+  const read = readSigningSecret(masterKey.decrypt(row.ciphertext, ownerId));
+  if (!("secret" in read)) throw new SluiceError("invalid_secret", `A stored secret of ${ownerId} ${read.fault}`);
+  return { key: read.secret.key, expiresAtMs: row.expiresAt?.getTime() };
+}
+
+/** The keys that are valid at an instant. */
+export function validKeys(keys: readonly HmacKey[], nowMs: number): Buffer[] {
+  return keys.filter((key) => key.expiresAtMs === undefined || key.expiresAtMs > nowMs).map((key) => key.key);
+}

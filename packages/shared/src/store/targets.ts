@@ -1,0 +1,165 @@
+// Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
+// `loadTargets`.
+
+import { and, asc, desc, eq, isNotNull, lt } from "drizzle-orm";
+
+import { newId } from "../ids.ts";
+import type { MasterKey } from "../master-key.ts";
+import { deliveries, type TargetState, targets, targetSecrets } from "../schema.ts";
+import type { SigningSecret } from "../signature/secret.ts";
+import type { Database } from "./database.ts";
+import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
+
+/** Header names, as given, with their values. */
+export type TargetHeaders = Record<string, string>;
+
+export interface TargetSettings {
+  name: string;
+  uri: string;
+  subscribedEvents: string[];
+  state: TargetState;
+  headers: TargetHeaders;
+  /** For the whole response, its body included. */
+  timeoutSeconds: number;
+  /** Requests to it at once, per worker. */
+  maxInFlight: number;
+  retryBaseSeconds: number;
+  retryCapSeconds: number;
+  retryHorizonSeconds: number;
+}
+
+/** A target with what it takes to deliver to it. */
+export interface Target extends TargetSettings {
+  id: string;
+  hmacKeys: HmacKey[];
+}
+
+export interface TargetRecord extends TargetSettings {
+  id: string;
+  secrets: SecretRow[];
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export const TARGET_DEFAULTS = {
+  state: "enabled",
+  headers: {},
+  timeoutSeconds: 20,
+  maxInFlight: 64,
+  retryBaseSeconds: 5,
+  retryCapSeconds: 3_600,
+  // Google gives up after 24 hours too.
+  retryHorizonSeconds: 86_400,
+} as const satisfies Partial<TargetSettings>;
+
+interface Selection {
+  id?: string;
+  /** Only targets with a smaller id, newest first, and at most so many. */
+  page?: { beforeId: string | undefined; limit: number };
+}
+
+async function select(db: Database, masterKey: MasterKey, selection: Selection): Promise<TargetRecord[]> {
+  const { id, page } = selection;
+  const chosen = db.orm
+    .select()
+    .from(targets)
+    .where(
+      id !== undefined ? eq(targets.id, id) : page?.beforeId !== undefined ? lt(targets.id, page.beforeId) : undefined,
+    )
+    .orderBy(desc(targets.id))
+    .limit(page?.limit ?? 1_000_000)
+    .as("targets");
+  const rows = await db.orm
+    .select()
+    .from(chosen)
+    .leftJoin(targetSecrets, eq(targetSecrets.targetId, chosen.id))
+    .orderBy(desc(chosen.id), asc(targetSecrets.id));
+  const records = new Map<string, TargetRecord>();
+  for (const { targets: row, target_secrets: secret } of rows) {
+    const { headersCiphertext, ...columns } = row;
+    const record = records.get(row.id) ?? {
+      ...columns,
+      headers: openHeaders(masterKey, row.id, headersCiphertext),
+      secrets: [],
+    };
+    if (secret !== null) record.secrets.push(secret);
+    records.set(row.id, record);
+  }
+  return [...records.values()];
+}
+
+export async function listTargets(
+  db: Database,
+  masterKey: MasterKey,
+  page: { beforeId: string | undefined; limit: number },
+): Promise<TargetRecord[]> {
+  return select(db, masterKey, { page });
+}
+
+export async function getTarget(db: Database, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
+  return (await select(db, masterKey, { id }))[0];
+}
+
+export async function createTarget(
+  db: Database,
+  masterKey: MasterKey,
+  settings: TargetSettings,
+  secret: SigningSecret,
+): Promise<string> {
+  const id = newId();
+  const { headers, ...columns } = settings;
+  await db.orm.transaction(async (tx) => {
+    await tx.insert(targets).values({ id, ...columns, headersCiphertext: sealHeaders(masterKey, id, headers) });
+    await tx.insert(targetSecrets).values({ ...sealSecret(masterKey, id, secret), targetId: id });
+  });
+  return id;
+}
+
+/** @returns whether the target exists. */
+export async function updateTarget(
+  db: Database,
+  masterKey: MasterKey,
+  id: string,
+  settings: Partial<TargetSettings>,
+): Promise<boolean> {
+  const { headers, ...columns } = settings;
+  const updated = await db.orm
+    .update(targets)
+    .set({
+      ...columns,
+      ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
+      updatedAt: new Date(),
+    })
+    .where(eq(targets.id, id));
+  return updated.rowCount === 1;
+}
+
+/** Deletes it and cancels what it still has to get; its log stays. @returns whether it existed. */
+export async function deleteTarget(db: Database, id: string): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    const deleted = await tx.delete(targets).where(eq(targets.id, id));
+    if (deleted.rowCount === 0) return false;
+    await tx
+      .update(deliveries)
+      .set({ status: "cancelled", nextAttemptAt: null, leasedBy: null, finishedAt: new Date() })
+      .where(and(eq(deliveries.targetId, id), isNotNull(deliveries.nextAttemptAt)));
+    return true;
+  });
+}
+
+/** Every target with its keys and headers in the clear. */
+export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
+  const records = await select(db, masterKey, {});
+  return records.map(({ secrets, ...record }) => ({
+    ...record,
+    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
+  }));
+}
+
+function sealHeaders(masterKey: MasterKey, id: string, headers: TargetHeaders): Buffer | null {
+  return Object.keys(headers).length === 0 ? null : masterKey.encrypt(JSON.stringify(headers), id);
+}
+
+function openHeaders(masterKey: MasterKey, id: string, sealed: Buffer | null): TargetHeaders {
+  return sealed === null ? {} : (JSON.parse(masterKey.decrypt(sealed, id)) as TargetHeaders);
+}
