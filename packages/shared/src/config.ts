@@ -36,8 +36,16 @@ export class Secret<T> {
 
 const SECRETS = ["DATABASE_URL", "REDIS_URL", "MASTER_KEY", "ADMIN_API_KEY", "GEMINI_SIGNING_SECRET"] as const;
 
-const port = z.coerce.number().int().min(0).max(65_535);
-const bytes = z.coerce.number().int();
+/** Strict: Number alone would read " " as 0 and "0x50" as 80. */
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^[0-9]{1,12}$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a whole number from ${min} to ${max}`,
+    )
+    .transform(Number);
+const port = integer(0, 65_535);
 
 const url = (protocols: string[], example: string) =>
   z
@@ -87,10 +95,7 @@ export const gatewayConfig = z.object({
       return z.NEVER;
     })
     .optional(),
-  MAX_BODY_BYTES: bytes
-    .min(1024)
-    .max(64 * 1024 * 1024)
-    .default(1024 * 1024),
+  MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
 });
 
 export const workerConfig = z.object({
@@ -98,7 +103,7 @@ export const workerConfig = z.object({
   // Loopback only: health for the container's check, and the echo target of `npm run demo`.
   WORKER_PORT: port.default(8082),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
-  RETENTION_DAYS: z.coerce.number().int().min(4).max(3650).default(30),
+  RETENTION_DAYS: integer(4, 3650).default(30),
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfig>;

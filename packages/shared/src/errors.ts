@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   unknown_source: { status: 404, title: "There is no such source" },
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   name_taken: { status: 409, title: "The name is in use" },
+  protected_source: { status: 409, title: "The source is built in" },
+  target_gone: { status: 409, title: "The delivery's target no longer exists" },
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },

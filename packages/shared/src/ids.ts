@@ -9,7 +9,7 @@ import { SluiceError } from "./errors.ts";
 export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-const VALUES = new Map(ALPHABET.split("").map((letter, value) => [letter, BigInt(value)]));
+const VALUES = new Map(ALPHABET.split("").map((symbol, value) => [symbol, BigInt(value)]));
 
 /** A new UUIDv7, larger than every earlier one of this process. */
 export function newId(): string {
@@ -38,14 +38,18 @@ export function idFloor(ms: number): string {
 
 /** `("evt", uuid)` to `evt_` and 26 letters of Crockford's base32. */
 export function formatId(prefix: IdPrefix, uuid: string): string {
-  let bits = BigInt(`0x${uuid.replaceAll("-", "")}`);
+  // 128 bits and 12 zeros before are 28 letters of 5, of which the first two are zero. In steps of 20 bits (5 hex digits, 4 letters), because
+  // an id is written with every log line, and BigInt takes ten times as long.
+  const hex = `000${uuid.replaceAll("-", "")}`;
   let text = "";
-  for (let i = 0; i < 26; i++) {
-    text = ALPHABET.charAt(Number(bits & 31n)) + text;
-    bits >>= 5n;
+  for (let at = 0; at < hex.length; at += 5) {
+    const bits = Number.parseInt(hex.slice(at, at + 5), 16);
+    text += letter(bits >> 15) + letter(bits >> 10) + letter(bits >> 5) + letter(bits);
   }
-  return `${prefix}_${text}`;
+  return `${prefix}_${text.slice(2)}`;
 }
+
+const letter = (bits: number) => ALPHABET.charAt(bits & 31);
 
 /** The UUID of a TypeID with this prefix, or undefined when the text is not one. */
 export function readId(prefix: IdPrefix, text: string): string | undefined {
@@ -54,8 +58,8 @@ export function readId(prefix: IdPrefix, text: string): string | undefined {
     return undefined;
   }
   let bits = 0n;
-  for (const letter of text.slice(prefix.length + 1)) {
-    const value = VALUES.get(letter);
+  for (const symbol of text.slice(prefix.length + 1)) {
+    const value = VALUES.get(symbol);
     if (value === undefined) return undefined;
     bits = (bits << 5n) | value;
   }

@@ -32,6 +32,7 @@ export class MasterKey {
   /** @throws SluiceError `master_key_mismatch` when the key, the owner or the bytes are not the right ones. */
   decrypt(sealed: Buffer, ownerId: string): string {
     try {
+      if (sealed[0] !== VERSION) throw new Error("unknown version");
       const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
       const tag = sealed.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
       const decipher = createDecipheriv("aes-256-gcm", this.#key, nonce, { authTagLength: TAG_BYTES })
@@ -49,6 +50,7 @@ export class MasterKey {
 /** Reads 32 bytes in base64 (or 64 hex digits); undefined when the text is neither. */
 export function readMasterKey(text: string): MasterKey | undefined {
   const trimmed = text.trim();
-  const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, "hex") : Buffer.from(trimmed, "base64");
-  return bytes.length === 32 ? new MasterKey(bytes) : undefined;
+  if (/^[0-9a-f]{64}$/i.test(trimmed)) return new MasterKey(Buffer.from(trimmed, "hex"));
+  // Buffer.from drops what is not base64, so a passphrase could pass for a key: the alphabet is checked here.
+  return /^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed) ? new MasterKey(Buffer.from(trimmed, "base64")) : undefined;
 }

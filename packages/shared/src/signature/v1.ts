@@ -1,17 +1,17 @@
 // Scheme `v1` of Standard Webhooks 1.0: HMAC-SHA256 over `{id}.{timestamp}.{raw body}`. On raw bytes, with
 // one-shot node:crypto; the library `standardwebhooks` decodes the body as text and is the tests' oracle.
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 
 /** 32 bytes in base64. */
 const BASE64_MAC_BYTES = 44;
 
-function mac(key: Buffer, webhookId: string, timestamp: string, body: Uint8Array): string {
+function mac(key: KeyObject, webhookId: string, timestamp: string, body: Uint8Array): string {
   return createHmac("sha256", key).update(`${webhookId}.${timestamp}.`).update(body).digest("base64");
 }
 
 /** One part of a `webhook-signature` header: `v1,<base64>`. */
-export function signV1(key: Buffer, webhookId: string, timestamp: string, body: Uint8Array): string {
+export function signV1(key: KeyObject, webhookId: string, timestamp: string, body: Uint8Array): string {
   return `v1,${mac(key, webhookId, timestamp, body)}`;
 }
 
@@ -20,7 +20,7 @@ export function signV1(key: Buffer, webhookId: string, timestamp: string, body: 
  * the canonical base64 of a MAC is it; constant in time for a text of the right length.
  */
 export function verifyV1(
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
   signatures: readonly string[],
   webhookId: string,
   timestamp: string,

@@ -1,6 +1,8 @@
 // Verification of one request against one source: pure, on raw bytes, and able to say why it refused.
 // A source names the schemes that it accepts; another scheme's signature is as good as none.
 
+import type { KeyObject } from "node:crypto";
+
 import { verifyV1 } from "./v1.ts";
 
 /** How a request can fail. Stable: shown to the sender, counted, and documented in docs/errors.md. */
@@ -14,7 +16,10 @@ export type RefusalReason =
   | "no_secret"
   | "signature_mismatch";
 
-export type Verdict = { accepted: true; scheme: Scheme } | { accepted: false; reason: RefusalReason; detail: string };
+/** The id is the one that the signature binds. */
+export type Verdict =
+  | { accepted: true; scheme: Scheme; webhookId: string }
+  | { accepted: false; reason: RefusalReason; detail: string };
 
 export type Scheme = "v1";
 
@@ -22,7 +27,7 @@ export interface VerificationKeys {
   schemes: readonly Scheme[];
   toleranceSeconds: number;
   /** HMAC keys that are valid now. */
-  hmacKeys: readonly Buffer[];
+  hmacKeys: readonly KeyObject[];
 }
 
 export interface SignedRequest {
@@ -85,6 +90,6 @@ export function verify(request: SignedRequest, keys: VerificationKeys, nowMs: nu
   }
   if (keys.hmacKeys.length === 0) return refuse("no_secret", "this source has no signing secret yet");
   return verifyV1(keys.hmacKeys, v1, webhookId, timestamp, request.body)
-    ? { accepted: true, scheme: "v1" }
+    ? { accepted: true, scheme: "v1", webhookId }
     : refuse("signature_mismatch", "no signature matches the id, the timestamp and the body");
 }

@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   url: string;
   applicationName: string;
   maxConnections: number;
+  /** Parameters of every session, such as {@link STEADY_PLANS}. */
+  settings?: Record<string, string>;
   onError: (error: Error) => void;
 }
 
@@ -21,7 +23,21 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Far above any statement of ours; it frees a connection whose server went silent. */
 const QUERY_TIMEOUT_MS = 60_000;
 
+/**
+ * For the worker's few statements, which all start from a short list of ids: always the plan that looks each one
+ * up by index. Left alone, the planner makes a new plan for each batch (milliseconds, over a month of
+ * partitions), and changes to one that reads every waiting delivery as soon as there are many.
+ */
+export const STEADY_PLANS = {
+  plan_cache_mode: "force_generic_plan",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  enable_seqscan: "off",
+  jit: "off",
+};
+
 export function openDatabase(options: DatabaseOptions): Database {
+  const settings = Object.entries(options.settings ?? {}).map(([name, value]) => `SET ${name} = ${value}`);
   const pool = new pg.Pool({
     connectionString: options.url,
     application_name: options.applicationName,
@@ -29,6 +45,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
+    // The pool waits for it before it hands the connection out.
+    onConnect: async (client) => {
+      if (settings.length > 0) await client.query(settings.join("; "));
+    },
   });
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on("error", options.onError);

@@ -1,10 +1,10 @@
 // The delivery log as the API reads it: events, deliveries and attempts, newest first, by keyset. An id is a
 // time, so a page is a range of ids and a time range prunes partitions.
 
-import { and, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sql } from "drizzle-orm";
 
 import { idFloor, idTime } from "../ids.ts";
-import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
+import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
 import type { Database } from "./database.ts";
 
 /** How far the clocks of a gateway and a worker may be apart. */
@@ -18,7 +18,8 @@ export interface Page {
   untilMs?: number | undefined;
 }
 
-export type EventRecord = typeof events.$inferSelect;
+/** An event without its body, which may be large. */
+export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
 export type DeliveryRecord = typeof deliveries.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
 
@@ -54,9 +55,12 @@ function matchesType(
   return type.endsWith(".*") ? sql`starts_with(${column}, ${type.slice(0, -1)})` : eq(column, type);
 }
 
+const { body, ...withoutBody } = getTableColumns(events);
+const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
+
 export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<EventRecord[]> {
   return db.orm
-    .select()
+    .select(eventColumns)
     .from(events)
     .where(
       and(
@@ -71,7 +75,20 @@ export async function listEvents(db: Database, filter: EventFilter, page: Page):
 }
 
 export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
-  return (await db.orm.select().from(events).where(eq(events.id, id)))[0];
+  return (await db.orm.select(eventColumns).from(events).where(eq(events.id, id)))[0];
+}
+
+/** The bodies of events by their ids. The caller bounds their size: see `sizeBytes`. */
+export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
+  const sorted = ids.toSorted();
+  const [oldest, newest] = [sorted[0], sorted.at(-1)];
+  if (oldest === undefined || newest === undefined) return new Map();
+  const rows = await db.orm
+    .select({ id: events.id, body: events.body })
+    .from(events)
+    // The range is what prunes partitions.
+    .where(and(inArray(events.id, sorted), gte(events.id, oldest), lte(events.id, newest)));
+  return new Map(rows.map((row) => [row.id, row.body]));
 }
 
 export async function listDeliveries(db: Database, filter: DeliveryFilter, page: Page): Promise<DeliveryRecord[]> {
@@ -118,16 +135,18 @@ export async function getDelivery(db: Database, id: string): Promise<DeliveryRec
   return (await db.orm.select().from(deliveries).where(eq(deliveries.id, id)))[0];
 }
 
-/** The attempts of deliveries, oldest first. */
-export async function listAttempts(db: Database, deliveryIds: readonly string[]): Promise<AttemptRow[]> {
+/** The newest `limit` attempts of deliveries, oldest first. */
+export async function listAttempts(db: Database, deliveryIds: readonly string[], limit: number): Promise<AttemptRow[]> {
   if (deliveryIds.length === 0) return [];
   // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
   const oldestMs = Math.min(...deliveryIds.map(idTime)) - CLOCK_MARGIN_MS;
-  return db.orm
+  const rows = await db.orm
     .select()
     .from(attempts)
     .where(and(inArray(attempts.deliveryId, [...deliveryIds]), gte(attempts.id, idFloor(oldestMs))))
-    .orderBy(attempts.id);
+    .orderBy(desc(attempts.id))
+    .limit(limit);
+  return rows.toReversed();
 }
 
 export type RetryResult =
@@ -141,15 +160,21 @@ export type RetryResult =
  * alone: it is being attempted already.
  */
 export async function retryDelivery(db: Database, id: string): Promise<RetryResult> {
+  // The target's row is locked: a delete at the same moment then sees what became pending, and cancels it.
   const result = await db.pool.query(
-    `UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-       finished_at = NULL, deadline_at = now() + t.retry_horizon_seconds * interval '1 s'
-     FROM targets t
-     WHERE d.id = $1 AND t.id = d.target_id AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
+    `WITH target AS (
+       SELECT id, retry_horizon_seconds FROM targets
+       WHERE id = (SELECT target_id FROM deliveries WHERE id = $1) FOR KEY SHARE
+     )
+     UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
+       finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
+     FROM target
+     WHERE d.id = $1 AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
     [id],
   );
   const delivery = await getDelivery(db, id);
   if (delivery === undefined) return { kind: "not_found" };
   if (result.rowCount === 1) return { kind: "due", delivery };
-  return delivery.leasedBy === null ? { kind: "target_gone" } : { kind: "in_flight" };
+  const target = await db.orm.select({ id: targets.id }).from(targets).where(eq(targets.id, delivery.targetId));
+  return target.length === 0 ? { kind: "target_gone" } : { kind: "in_flight" };
 }

@@ -2,9 +2,11 @@
 // lock that reads or writes of other days wait for.
 
 import { idFloor, idTime } from "../ids.ts";
-import type { Database } from "./database.ts";
+import { type Database, hasSqlState } from "./database.ts";
 
 const DAY_MS = 86_400_000;
+/** check_violation: also what PostgreSQL raises for a row that no partition takes. */
+const NO_PARTITION = "23514";
 /** "part" in ASCII: one process at a time changes partitions. */
 const LOCK_KEY = 0x7061_7274;
 const LOG_TABLES = ["attempts", "deliveries", "events", "rejections"] as const;
@@ -14,10 +16,19 @@ export async function ensurePartitions(db: Database, firstMs: number, lastMs: nu
   await withLock(db, (query) => query("SELECT ensure_partitions($1::date, $2::date)", [day(firstMs), day(lastMs)]));
 }
 
-/** Makes the partitions that these ids belong to: for events that waited in the queue past midnight. */
-export async function ensurePartitionsOf(db: Database, ids: readonly string[]): Promise<void> {
-  for (const ms of new Set(ids.map((id) => Math.floor(idTime(id) / DAY_MS) * DAY_MS)))
-    await ensurePartitions(db, ms, ms);
+/**
+ * Runs an insert of rows with these ids, and once more after making the partitions that it lacked: for events
+ * that waited in the queue for days, or came from a clock that is ahead.
+ */
+export async function withPartitions<T>(db: Database, ids: readonly string[], insert: () => Promise<T>): Promise<T> {
+  try {
+    return await insert();
+  } catch (error) {
+    if (!hasSqlState(error, NO_PARTITION)) throw error;
+    const days = new Set(ids.map((id) => Math.floor(idTime(id) / DAY_MS) * DAY_MS));
+    for (const ms of days) await ensurePartitions(db, ms, ms);
+    return insert();
+  }
 }
 
 /**

@@ -1,6 +1,8 @@
 // Signing secrets of sources and targets as rows: encrypted, shown only in their truncated form, and with an
 // expiry while a rotation overlaps.
 
+import type { KeyObject } from "node:crypto";
+
 import type { MasterKey } from "../master-key.ts";
 import { newId } from "../ids.ts";
 import { readSigningSecret, type SigningSecret, truncateSecret } from "../signature/secret.ts";
@@ -15,7 +17,7 @@ export interface SecretSummary {
 
 /** An HMAC key in memory. */
 export interface HmacKey {
-  key: Buffer;
+  key: KeyObject;
   /** Milliseconds since 1970; undefined while it is current. */
   expiresAtMs: number | undefined;
 }
@@ -36,6 +38,6 @@ export function openSecret(masterKey: MasterKey, ownerId: string, row: SecretRow
 }
 
 /** The keys that are valid at an instant. */
-export function validKeys(keys: readonly HmacKey[], nowMs: number): Buffer[] {
+export function validKeys(keys: readonly HmacKey[], nowMs: number): KeyObject[] {
   return keys.filter((key) => key.expiresAtMs === undefined || key.expiresAtMs > nowMs).map((key) => key.key);
 }

@@ -1,6 +1,6 @@
 // Sources: where events come from. Rows in and out; the gateway's copy in memory is made of `loadSources`.
 
-import { asc, eq } from "drizzle-orm";
+import { asc, desc, eq, lt } from "drizzle-orm";
 
 import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
@@ -39,14 +39,28 @@ const nameTaken = (name: string, cause: unknown) =>
     cause,
   });
 
-export async function listSources(db: Database, id?: string): Promise<SourceRecord[]> {
+interface Selection {
+  id?: string;
+  /** Only sources with a smaller id, newest first, and at most so many. */
+  page?: { beforeId: string | undefined; limit: number };
+}
+
+async function select(db: Database, { id, page }: Selection): Promise<SourceRecord[]> {
+  const chosen = db.orm
+    .select()
+    .from(sources)
+    .where(
+      id !== undefined ? eq(sources.id, id) : page?.beforeId !== undefined ? lt(sources.id, page.beforeId) : undefined,
+    )
+    .orderBy(desc(sources.id))
+    .limit(page?.limit ?? 1_000_000)
+    .as("sources");
   // One statement, so that a source is never seen without the secrets it was committed with.
   const rows = await db.orm
     .select()
-    .from(sources)
-    .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, sources.id))
-    .where(id === undefined ? undefined : eq(sources.id, id))
-    .orderBy(asc(sources.id), asc(sourceSecrets.id));
+    .from(chosen)
+    .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, chosen.id))
+    .orderBy(desc(chosen.id), asc(sourceSecrets.id));
   const records = new Map<string, SourceRecord>();
   for (const { sources: source, source_secrets: secret } of rows) {
     const record = records.get(source.id) ?? { ...source, secrets: [] };
@@ -56,8 +70,20 @@ export async function listSources(db: Database, id?: string): Promise<SourceReco
   return [...records.values()];
 }
 
+export async function listSources(
+  db: Database,
+  page: { beforeId: string | undefined; limit: number },
+): Promise<SourceRecord[]> {
+  return select(db, { page });
+}
+
 export async function getSource(db: Database, id: string): Promise<SourceRecord | undefined> {
-  return (await listSources(db, id))[0];
+  return (await select(db, { id }))[0];
+}
+
+/** The id of the source with this name. */
+export async function findSourceId(db: Database, name: string): Promise<string | undefined> {
+  return (await db.orm.select({ id: sources.id }).from(sources).where(eq(sources.name, name)))[0]?.id;
 }
 
 /** @throws SluiceError `name_taken` */
@@ -122,7 +148,7 @@ export async function ensureGeminiSource(db: Database): Promise<void> {
 
 /** Every source with its keys in the clear. */
 export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
-  const records = await listSources(db);
+  const records = await select(db, {});
   return records.map(({ secrets, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),

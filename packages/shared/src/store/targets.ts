@@ -115,23 +115,30 @@ export async function createTarget(
   return id;
 }
 
-/** @returns whether the target exists. */
+/**
+ * Changes a target by what `change` makes of its settings. The row is locked from the reading to the writing,
+ * so that of two changes that merge, neither is lost. @returns whether the target exists.
+ */
 export async function updateTarget(
   db: Database,
   masterKey: MasterKey,
   id: string,
-  settings: Partial<TargetSettings>,
+  change: (current: TargetSettings) => Partial<TargetSettings>,
 ): Promise<boolean> {
-  const { headers, ...columns } = settings;
-  const updated = await db.orm
-    .update(targets)
-    .set({
-      ...columns,
-      ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
-      updatedAt: new Date(),
-    })
-    .where(eq(targets.id, id));
-  return updated.rowCount === 1;
+  return db.orm.transaction(async (tx) => {
+    const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
+    if (row === undefined) return false;
+    const { headers, ...columns } = change({ ...row, headers: openHeaders(masterKey, id, row.headersCiphertext) });
+    await tx
+      .update(targets)
+      .set({
+        ...columns,
+        ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
+        updatedAt: new Date(),
+      })
+      .where(eq(targets.id, id));
+    return true;
+  });
 }
 
 /** Deletes it and cancels what it still has to get; its log stays. @returns whether it existed. */
@@ -145,6 +152,18 @@ export async function deleteTarget(db: Database, id: string): Promise<boolean> {
       .where(and(eq(deliveries.targetId, id), isNotNull(deliveries.nextAttemptAt)));
     return true;
   });
+}
+
+/**
+ * Cancels what is pending for targets that are gone: an intake that began before a target was deleted and ended
+ * after it leaves such a delivery, and no lane would ever take it. @returns how many.
+ */
+export async function cancelOrphans(db: Database): Promise<number> {
+  const { rowCount } = await db.pool.query(
+    `UPDATE deliveries d SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
+     WHERE next_attempt_at IS NOT NULL AND NOT EXISTS (SELECT FROM targets t WHERE t.id = d.target_id)`,
+  );
+  return rowCount ?? 0;
 }
 
 /** Every target with its keys and headers in the clear. */

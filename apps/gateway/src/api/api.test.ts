@@ -1,0 +1,273 @@
+import { Secret } from "@sluice/shared/config";
+import { openDatabase } from "@sluice/shared/store/database";
+import { describe, expect } from "vitest";
+
+import { createApi } from "./api.ts";
+import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "./test-api.ts";
+
+const delivery = "/v1/deliveries/dlv_01h455vb4pex5vsknk084sn02q";
+
+describe("requests", () => {
+  test("a path without a route is a 404 problem", async ({ api }) => {
+    for (const path of [
+      "/",
+      "/v1",
+      "/v1/nothing",
+      "/v1/sources/",
+      "/v1/sources/a/b",
+      "/v2/sources",
+      `${delivery}:fly`,
+    ]) {
+      const answer = await api.call("GET", path);
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.body).toEqual({
+        type: "urn:sluice:problem:not_found",
+        title: "There is no such resource",
+        status: 404,
+        detail: "There is nothing at this path",
+        code: "not_found",
+      });
+    }
+  });
+
+  test("a method that a path does not take is a 405 that names those it takes", async ({ api }) => {
+    for (const [method, path, allow] of [
+      ["DELETE", "/v1/sources", "GET, HEAD, POST"],
+      ["PUT", "/v1/targets/tgt_1", "GET, HEAD, PATCH, DELETE"],
+      ["OPTIONS", "/v1/events", "GET, HEAD"],
+      ["GET", `${delivery}:retry`, "POST"],
+      ["HEAD", `${delivery}:retry`, "POST"],
+    ] as const) {
+      const answer = await api.call(method, path);
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get("allow")).toBe(allow);
+      if (method !== "HEAD") expect(answer.body.code).toBe("method_not_allowed");
+    }
+  });
+
+  test("HEAD answers as GET does, without a body", async ({ api }) => {
+    const answer = await api.call("HEAD", "/v1/sources");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(answer.body).toBeUndefined();
+  });
+
+  test("no answer may be cached, and each has a request id", async ({ api }) => {
+    const answers = [
+      await api.call("GET", "/v1/sources"),
+      await api.call("GET", "/v1/sources", { key: null }),
+      await api.call("GET", "/v1/nothing"),
+      await api.call("POST", "/v1/sources", { body: "{" }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 404, 400]);
+    for (const { headers } of answers) expect(headers.get("cache-control")).toBe("no-store");
+    expect(new Set(answers.map(({ headers }) => headers.get("x-request-id"))).size).toBe(4);
+  });
+
+  test("the verb of a path may be percent-encoded, and its inner form cannot be asked for", async ({ api }) => {
+    for (const path of [`${delivery}:retry`, `${delivery}%3Aretry`, `${delivery}%3aretry`]) {
+      const answer = await api.call("POST", path);
+      expect(answer.body).toMatchObject({ code: "not_found", detail: "There is no delivery with this id" });
+    }
+    for (const path of [`/%23retry${delivery}`, `/%2523retry${delivery}`, `${delivery}/:retry`, `${delivery}/retry`]) {
+      const answer = await api.call("POST", path);
+      expect(answer.body).toMatchObject({ code: "not_found", detail: "There is nothing at this path" });
+    }
+  });
+});
+
+describe("bodies", () => {
+  test("a body that is not JSON is refused as such", async ({ api }) => {
+    for (const body of ["{", "nonsense", "{'name': 1}", "\u0000"]) {
+      const answer = await api.call("POST", "/v1/sources", { body });
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({
+        code: "invalid_request",
+        errors: [{ pointer: "", detail: "must be valid JSON" }],
+      });
+    }
+  });
+
+  test("JSON that is no object is refused", async ({ api }) => {
+    for (const body of ["null", "[]", '"text"', "1"]) {
+      const answer = await api.call("POST", "/v1/sources", { body });
+      expect(answer.body).toMatchObject({
+        code: "invalid_request",
+        errors: [{ pointer: "", detail: "must be an object" }],
+      });
+    }
+  });
+
+  test("another content type is a 415, also where none is given", async ({ api }) => {
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]) {
+      const answer = await api.call("POST", "/v1/sources", { body: '{"name":"a"}', headers: { "content-type": type } });
+      expect(answer.status).toBe(415);
+      expect(answer.body.code).toBe("unsupported_media_type");
+    }
+  });
+
+  test("a body over 256 KiB is a 413, whether its length is announced or not", async ({ api }) => {
+    const body = `{"name":"${"a".repeat(256 * 1024)}"}`;
+    const announced = await api.call("POST", "/v1/sources", {
+      body,
+      headers: { "content-length": String(body.length) },
+    });
+    const chunked = await api.call("POST", "/v1/sources", { body });
+    for (const answer of [announced, chunked]) {
+      expect(answer.status).toBe(413);
+      expect(answer.body).toMatchObject({ code: "payload_too_large", detail: "The body must be at most 262144 bytes" });
+    }
+  });
+
+  test("every unknown field and parameter is refused by its name", async ({ api }) => {
+    const body = await api.call("POST", "/v1/sources", {
+      body: { name: "x", colour: 1, "a/b~c": 2, ["__proto__"]: 3 },
+    });
+    expect(body.body.errors).toEqual([
+      { pointer: "/colour", detail: "is not a field of this body" },
+      { pointer: "/a~1b~0c", detail: "is not a field of this body" },
+      { pointer: "/__proto__", detail: "is not a field of this body" },
+    ]);
+    const query = await api.call("GET", "/v1/sources?page=2&colour=red");
+    expect(pointersOf(query)).toEqual(["?page", "?colour"]);
+    for (const path of ["/v1/sources/src_1", "/v1/targets/tgt_1", "/v1/events/evt_1", delivery]) {
+      expect(pointersOf(await api.call("GET", `${path}?pretty=1`))).toEqual(["?pretty"]);
+    }
+  });
+
+  test("a parameter that is given twice is refused", async ({ api }) => {
+    const answer = await api.call("GET", "/v1/deliveries?source=a&source=b");
+    expect(answer.body.errors).toEqual([{ pointer: "?source", detail: "must be given once" }]);
+  });
+
+  test("a malformed id in a path is refused with the form that it must have", async ({ api }) => {
+    for (const [path, prefix] of [
+      ["/v1/sources/gemini", "src_"],
+      ["/v1/targets/src_01h455vb4pex5vsknk084sn02q", "tgt_"],
+      ["/v1/events/evt_", "evt_"],
+      ["/v1/deliveries/dlv_81h455vb4pex5vsknk084sn02q", "dlv_"],
+      ["/v1/deliveries/%00", "dlv_"],
+    ] as const) {
+      const answer = await api.call("GET", path);
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({ code: "invalid_id", errors: [{ pointer: "{id}" }] });
+      expect(answer.body.errors[0].detail).toContain(prefix);
+    }
+  });
+});
+
+describe("failures", () => {
+  test("while PostgreSQL is away, the answer is a 503 with Retry-After", async ({ api }) => {
+    const db = openDatabase({
+      url: "postgres://nobody@127.0.0.1:1/none",
+      applicationName: "sluice-test",
+      maxConnections: 1,
+      onError: () => {},
+    });
+    const app = createApi({ ...api, db, adminApiKey: new Secret(ADMIN_KEY) });
+    for (const key of [ADMIN_KEY, "a-stored-key"]) {
+      const response = await app.request("/v1/sources", { headers: { authorization: `Bearer ${key}` } });
+      expect(response.status).toBe(503);
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(await response.json()).toMatchObject({ code: "unavailable" });
+    }
+    await db.close();
+  });
+
+  test("an unexpected error is a 500 without details, and in the log with the request's id", async ({ api }) => {
+    const target = { uri: "http://a.example/", subscribed_events: ["*"], headers: { "x-a": "1" } };
+    const { body } = await api.call("POST", "/v1/targets", { body: target });
+    // Another master key: what is stored does not decrypt.
+    const other = await createTestApi(api.db);
+    const answer = await other.call("GET", `/v1/targets/${body.id}`);
+    const requestId = answer.headers.get("x-request-id");
+    expect(answer.status).toBe(500);
+    expect(answer.body).toEqual({
+      type: "urn:sluice:problem:internal",
+      title: "The relay failed",
+      status: 500,
+      detail: `Something went wrong; the log has it under the request id ${requestId}`,
+      code: "internal",
+    });
+    const line = other.logLines.find(({ request_id }) => request_id === requestId);
+    expect(line).toMatchObject({ level: "error", status: 500, route: "/v1/targets/{id}" });
+    expect(line).toHaveProperty("error.stack");
+    await api.call("DELETE", `/v1/targets/${body.id}`);
+  });
+
+  test("a change stands when nobody could be told of it, and the log says so", async ({ api }) => {
+    const failing = await createTestApi(api.db, {
+      sourcesChanged: () => Promise.reject(new Error("no refresh")),
+      wakeTarget: () => Promise.reject(new Error("no wake-up")),
+    });
+    expect((await failing.call("POST", "/v1/sources", { body: { name: "untold" } })).status).toBe(201);
+    const target = { uri: "http://a.example/", subscribed_events: ["*"], state: "paused" };
+    const { body } = await failing.call("POST", "/v1/targets", { body: target });
+    expect((await failing.call("PATCH", `/v1/targets/${body.id}`, { body: { state: "enabled" } })).status).toBe(200);
+    const warnings = failing.logLines.filter(({ level }) => level === "warn").map(({ msg }) => msg);
+    expect(warnings).toEqual(["sources not refreshed", "target not woken"]);
+  });
+});
+
+describe("the log", () => {
+  test("a request is one line with its route and outcome, and without what it carried", async ({ api }) => {
+    const before = api.logLines.length;
+    const body = {
+      uri: "http://logged.example/?k=v",
+      subscribed_events: ["*"],
+      headers: { authorization: "Bearer abc" },
+    };
+    const created = await api.call("POST", "/v1/targets", { body });
+    await api.call("PATCH", "/v1/sources/src_1", { body: { signing_secret: A_SECRET } });
+    await api.call("POST", `${delivery}:retry?x=y`);
+    await api.call("GET", "/v1/unknown/secret-path");
+    const lines = api.logLines.slice(before);
+    expect(lines.map(({ method, route, status }) => [method, route, status])).toEqual([
+      ["POST", "/v1/targets", 201],
+      ["PATCH", "/v1/sources/{id}", 400],
+      ["POST", "/v1/deliveries/{id}:retry", 400],
+      ["GET", "/*", 404],
+    ]);
+    for (const line of lines) {
+      expect(line).toMatchObject({
+        msg: "api request",
+        duration_ms: expect.any(Number),
+        request_id: expect.any(String),
+      });
+    }
+    const text = JSON.stringify(lines);
+    for (const hidden of [
+      ADMIN_KEY,
+      A_SECRET,
+      "logged.example",
+      "abc",
+      created.body.new_signing_secret,
+      "secret-path",
+    ]) {
+      expect(text).not.toContain(hidden);
+    }
+    await api.call("DELETE", `/v1/targets/${created.body.id}`);
+  });
+});
+
+describe("the document", () => {
+  test("OpenAPI 3.1 is made of the routes that are served, with their public paths", ({ api }) => {
+    const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
+    const operations = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
+    expect(Object.fromEntries(operations)).toEqual({
+      "/v1/sources": ["get", "post"],
+      "/v1/sources/{id}": ["get", "patch", "delete"],
+      "/v1/targets": ["get", "post"],
+      "/v1/targets/{id}": ["get", "patch", "delete"],
+      "/v1/events": ["get"],
+      "/v1/events/{id}": ["get"],
+      "/v1/deliveries": ["get"],
+      "/v1/deliveries/{id}": ["get"],
+      "/v1/deliveries/{id}:retry": ["post"],
+    });
+    const schemas = document.components?.schemas ?? {};
+    expect(Object.keys(schemas).toSorted()).toContain("Target");
+    expect(JSON.stringify(document)).toContain('"additionalProperties":false');
+  });
+});

@@ -1,0 +1,49 @@
+// The HTTP API: everything under /v1, for callers with a key. The paths, schemas and answers that are served
+// are those that its OpenAPI document is made of.
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/errors";
+import { bodyLimit } from "hono/body-limit";
+
+import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
+import { getPath } from "./custom-verb.ts";
+import { type DeliveriesDependencies, routeDeliveries } from "./deliveries.ts";
+import { type EventsDependencies, routeEvents } from "./events.ts";
+import { refuseInvalid } from "./invalid-request.ts";
+import { answerNotFound, answerProblem, refuseOtherMethods } from "./problem.ts";
+import { type ApiEnv, logRequests } from "./request-log.ts";
+import { routeSources, type SourcesDependencies } from "./sources.ts";
+import { routeTargets, type TargetsDependencies } from "./targets.ts";
+
+/** A target with 50 headers of the longest kind still fits. */
+const MAX_BODY_BYTES = 256 * 1024;
+
+export interface ApiDependencies
+  extends
+    AuthenticationDependencies,
+    SourcesDependencies,
+    TargetsDependencies,
+    EventsDependencies,
+    DeliveriesDependencies {}
+
+export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>({ getPath, defaultHook: refuseInvalid });
+  app.onError(answerProblem);
+  app.notFound(answerNotFound);
+
+  app.use(logRequests(dependencies.log));
+  app.use(authenticate(dependencies));
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
+
+  routeSources(app, dependencies);
+  routeTargets(app, dependencies);
+  routeEvents(app, dependencies);
+  routeDeliveries(app, dependencies);
+
+  refuseOtherMethods(app);
+  return app;
+}
+
+function refuseLargeBody(): never {
+  throw new SluiceError("payload_too_large", `The body must be at most ${MAX_BODY_BYTES} bytes`);
+}

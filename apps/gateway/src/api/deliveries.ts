@@ -1,0 +1,118 @@
+// /v1/deliveries: where events went, each attempt, and what happens next.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/errors";
+import { parseId } from "@sluice/shared/ids";
+import type { Database } from "@sluice/shared/store/database";
+import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
+
+import { cursorOf } from "./cursor.ts";
+import { routedPath } from "./custom-verb.ts";
+import { deliverySchema, deliveryStatus, deliveryWithAttempts, showAttempt, showDelivery } from "./delivery-schema.ts";
+import { listOf, pageParameters, toPage } from "./list.ts";
+import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
+import { idParameter, jsonAnswer, noParameters, takeEmptyBody } from "./operation.ts";
+import { problemResponse } from "./problem.ts";
+import type { ApiEnv } from "./request-log.ts";
+import { wake, type WakeDependencies } from "./wake.ts";
+
+/** Of one delivery in one answer. Only a target with a base of fractions of a second ever gets that far. */
+const MAX_ATTEMPTS = 1_000;
+
+export interface DeliveriesDependencies extends WakeDependencies {
+  db: Database;
+}
+
+const tags = ["deliveries"];
+const params = idParameter("dlv_01h455vb4pex5vsknk084sn02q");
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/deliveries",
+    tags,
+    summary: "Deliveries, newest first",
+    request: {
+      query: z.strictObject({
+        ...pageParameters,
+        ...timeParameters,
+        ...eventParameters,
+        event_type: typeParameter,
+        status: deliveryStatus.optional(),
+        target: z.string().optional().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+        event: z.string().optional().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+      }),
+    },
+    responses: { 200: jsonAnswer("A page", listOf(deliverySchema)), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/deliveries/{id}",
+    tags,
+    summary: `Read a delivery with its attempts, the newest ${MAX_ATTEMPTS} of them, oldest first`,
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The delivery", deliveryWithAttempts), default: problemResponse },
+  }),
+  retry: createRoute({
+    method: "post",
+    path: "/v1/deliveries/{id}:retry",
+    tags,
+    summary: "Attempt it now, whatever its status, and until a new deadline",
+    description: "A delivery to a target that is paused or disabled becomes pending and waits for it.",
+    request: { params, query: noParameters, body: { content: { "application/json": { schema: z.strictObject({}) } } } },
+    responses: { 200: jsonAnswer("The delivery, due now", deliverySchema), default: problemResponse },
+  }),
+};
+
+export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: DeliveriesDependencies): void {
+  const { db } = dependencies;
+
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const filter = {
+      status: query.status,
+      targetId: readFilterId("tgt", query.target, "?target"),
+      sourceId: await readSource(db, query.source),
+      eventId: readFilterId("evt", query.event, "?event"),
+      eventType: query.event_type,
+      webhookId: query.webhook_id,
+    };
+    const times = { sinceMs: query.since, untilMs: query.until };
+    const cursor = cursorOf("deliveries", { ...filter, ...times });
+    const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
+    const found = await listDeliveries(db, filter, { ...times, beforeId, limit: query.limit + 1 });
+    const page = toPage(found, query.limit, cursor);
+    const nowMs = Date.now();
+    const data = page.rows.map((delivery) => showDelivery(delivery, nowMs));
+    return c.json({ data, next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const id = readDeliveryId(c.req.valid("param").id);
+    // Attempts after the delivery: then all those that its state tells of are there.
+    const delivery = await getDelivery(db, id);
+    if (delivery === undefined) throw notFound();
+    const attempts = await listAttempts(db, [id], MAX_ATTEMPTS);
+    return c.json({ ...showDelivery(delivery, Date.now()), attempts: attempts.map(showAttempt) }, 200);
+  });
+
+  const retryPath = routedPath(operations.retry.path);
+  app.openAPIRegistry.registerPath(operations.retry);
+  app.use(retryPath.replace("{id}", ":id"), takeEmptyBody);
+  app.openapi({ ...operations.retry, path: retryPath, hide: true }, async (c) => {
+    const result = await retryDelivery(db, readDeliveryId(c.req.valid("param").id));
+    if (result.kind !== "due") throw refuseRetry[result.kind]();
+    await wake(dependencies, result.delivery.targetId);
+    return c.json(showDelivery(result.delivery, Date.now()), 200);
+  });
+}
+
+const readDeliveryId = (text: string) => parseId("dlv", text, "{id}");
+
+const notFound = () => new SluiceError("not_found", "There is no delivery with this id");
+
+const refuseRetry = {
+  in_flight: () =>
+    new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it"),
+  target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
+  not_found: notFound,
+} satisfies Record<Exclude<RetryResult["kind"], "due">, () => SluiceError>;

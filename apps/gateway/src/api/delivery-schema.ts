@@ -1,0 +1,85 @@
+// A delivery and an attempt as the API shows them.
+
+import { z } from "@hono/zod-openapi";
+import { formatId } from "@sluice/shared/ids";
+import type { AttemptRow, DeliveryRecord } from "@sluice/shared/store/log";
+
+export const deliveryStatus = z.enum(["pending", "succeeded", "exhausted", "cancelled"]);
+
+export const deliverySchema = z
+  .object({
+    id: z.string(),
+    event: z.string(),
+    event_type: z.string().nullable(),
+    webhook_id: z.string(),
+    source: z.string(),
+    target: z.string(),
+    status: deliveryStatus,
+    in_flight: z.boolean().openapi({ description: "Whether a worker has it in hand right now" }),
+    attempt_count: z.int(),
+    next_attempt_at: z
+      .string()
+      .nullable()
+      .openapi({ format: "date-time", description: "Null when it is finished, or in flight" }),
+    deadline_at: z.string().openapi({ format: "date-time", description: "No attempt is made after it" }),
+    last_status_code: z.int().nullable(),
+    last_error: z.string().nullable(),
+    created_at: z.string().openapi({ format: "date-time" }),
+    finished_at: z.string().nullable().openapi({ format: "date-time" }),
+  })
+  .openapi("Delivery");
+
+const attemptSchema = z
+  .object({
+    id: z.string(),
+    delivery: z.string(),
+    number: z.int(),
+    trigger: z.enum(["initial", "retry", "manual"]),
+    started_at: z.string().openapi({ format: "date-time" }),
+    duration_ms: z.number(),
+    status_code: z.int().nullable(),
+    error: z.string().nullable(),
+    response_excerpt: z.string().nullable(),
+  })
+  .openapi("Attempt");
+
+export const deliveryWithAttempts = deliverySchema
+  .extend({ attempts: z.array(attemptSchema) })
+  .openapi("DeliveryWithAttempts");
+
+/** @param nowMs tells a lease that runs from one that ran out: the time that is stored is its end, and no schedule. */
+export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<typeof deliverySchema> {
+  const { leasedBy, nextAttemptAt } = delivery;
+  const inFlight = leasedBy !== null && nextAttemptAt !== null && nextAttemptAt.getTime() > nowMs;
+  return {
+    id: formatId("dlv", delivery.id),
+    event: formatId("evt", delivery.eventId),
+    event_type: delivery.eventType,
+    webhook_id: delivery.webhookId,
+    source: formatId("src", delivery.sourceId),
+    target: formatId("tgt", delivery.targetId),
+    status: delivery.status,
+    in_flight: inFlight,
+    attempt_count: delivery.attemptCount,
+    next_attempt_at: inFlight ? null : (nextAttemptAt?.toISOString() ?? null),
+    deadline_at: delivery.deadlineAt.toISOString(),
+    last_status_code: delivery.lastStatusCode,
+    last_error: delivery.lastError,
+    created_at: delivery.createdAt.toISOString(),
+    finished_at: delivery.finishedAt?.toISOString() ?? null,
+  };
+}
+
+export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> {
+  return {
+    id: formatId("att", attempt.id),
+    delivery: formatId("dlv", attempt.deliveryId),
+    number: attempt.number,
+    trigger: attempt.trigger,
+    started_at: attempt.startedAt.toISOString(),
+    duration_ms: attempt.durationMs,
+    status_code: attempt.statusCode,
+    error: attempt.error,
+    response_excerpt: attempt.responseExcerpt,
+  };
+}

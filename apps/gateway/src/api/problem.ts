@@ -1,0 +1,78 @@
+// Every answer of the API that is not a success, and its place in the OpenAPI document.
+
+import { z } from "@hono/zod-openapi";
+import { ERROR_CODES, SluiceError } from "@sluice/shared/errors";
+import { isTransient } from "@sluice/shared/store/database";
+import type { Context, Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+
+import { problem } from "../problem.ts";
+import type { ApiEnv } from "./request-log.ts";
+
+/** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
+const RETRY_AFTER_SECONDS = 2;
+
+const problemSchema = z
+  .object({
+    type: z.string().openapi({ example: "urn:sluice:problem:not_found" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string().openapi({ enum: Object.keys(ERROR_CODES) }),
+    errors: z
+      .array(z.object({ pointer: z.string().openapi({ example: "/retry/base_seconds" }), detail: z.string() }))
+      .optional()
+      .openapi({ description: "A JSON pointer into the body, ?name of a query parameter, or {name} of the path" }),
+  })
+  .openapi("Problem");
+
+/** The `default` response of every route. */
+export const problemResponse = {
+  description: "A problem; `code` is stable",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+export function answerProblem(error: unknown, c: Context<ApiEnv>): Response {
+  return problem(c, toSluiceError(error, c.get("requestId")));
+}
+
+export function answerNotFound(c: Context<ApiEnv>): Response {
+  return answerProblem(new SluiceError("not_found", "There is nothing at this path"), c);
+}
+
+/** Answers 405 on every path that has a route, for the methods that it has not. MUST follow the last route. */
+export function refuseOtherMethods(app: Hono<ApiEnv>): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { method, path } of app.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path) ?? new Set();
+    // Hono answers HEAD with the route of GET.
+    methods.set(path, method === "GET" ? known.add("GET").add("HEAD") : known.add(method));
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known].join(", ");
+    app.all(path, (c) => {
+      c.header("allow", allow);
+      throw new SluiceError("method_not_allowed", `This path takes ${allow}`);
+    });
+  }
+}
+
+function toSluiceError(error: unknown, requestId: string): SluiceError {
+  if (error instanceof SluiceError && error.status !== 500) return error;
+  if (error instanceof HTTPException && error.status === 415) {
+    return new SluiceError("unsupported_media_type", "Send the body with the header content-type: application/json");
+  }
+  if (error instanceof HTTPException && error.status === 400) {
+    return new SluiceError("invalid_request", "The body is not valid JSON", {
+      faults: [{ pointer: "", detail: "must be valid JSON" }],
+    });
+  }
+  if (isTransient(error)) {
+    return new SluiceError("unavailable", "PostgreSQL is not available", {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      cause: error,
+    });
+  }
+  return new SluiceError("internal", `Something went wrong; the log has it under the request id ${requestId}`);
+}

@@ -1,0 +1,46 @@
+// What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
+
+import type { Logger } from "@sluice/shared/log";
+import { newId } from "@sluice/shared/ids";
+import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+
+import { publicPath } from "./custom-verb.ts";
+
+export interface ApiEnv {
+  Variables: { requestId: string };
+}
+
+export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const startedMs = performance.now();
+    const requestId = newId();
+    c.set("requestId", requestId);
+    c.header("x-request-id", requestId);
+    c.header("cache-control", "no-store");
+    await next();
+    const line = {
+      request_id: requestId,
+      method: c.req.method,
+      // Of the last match: for a refusal too, and for a path without a route that of this middleware, `/*`.
+      route: publicPath(routePath(c, -1)),
+      status: c.res.status,
+      duration_ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
+    };
+    if (c.res.status >= 500) log.error({ ...line, error: describeError(c.error) }, "api request");
+    else log.info(line, "api request");
+  };
+}
+
+/** Drizzle puts a statement's values into its message, so the message is taken from the cause below it. */
+function describeError(error: Error | undefined): object | undefined {
+  if (error === undefined) return undefined;
+  let root = error;
+  while (root.cause instanceof Error) root = root.cause;
+  return {
+    name: root.name,
+    message: root.message,
+    ...("code" in root && { code: root.code }),
+    stack: error.stack?.split("\n").filter((line) => /^\s+at /.test(line)),
+  };
+}

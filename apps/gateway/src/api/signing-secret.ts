@@ -1,0 +1,33 @@
+// Signing secrets in requests and answers: read with their fault, and shown in their truncated form only.
+
+import { z } from "@hono/zod-openapi";
+import { readSigningSecret } from "@sluice/shared/signature/secret";
+import type { SecretSummary } from "@sluice/shared/store/secrets";
+
+/** A secret that a caller gives. */
+export const givenSecret = z
+  .string()
+  .transform((text, context) => {
+    const read = readSigningSecret(text);
+    if ("secret" in read) return read.secret;
+    context.addIssue({ code: "custom", message: read.fault });
+    return z.NEVER;
+  })
+  .openapi({ type: "string", description: "`whsec_` and base64", writeOnly: true });
+
+export const shownSecret = z
+  .object({
+    truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),
+    expire_time: z.string().nullable().openapi({ format: "date-time", description: "Null while it is current" }),
+  })
+  .openapi("SigningSecret");
+
+/** The secrets that are still valid. */
+export function showSecrets(secrets: readonly SecretSummary[]): z.infer<typeof shownSecret>[] {
+  return secrets
+    .filter(({ expiresAt }) => expiresAt === null || expiresAt.getTime() > Date.now())
+    .map(({ truncated, expiresAt }) => ({
+      truncated_secret: truncated,
+      expire_time: expiresAt?.toISOString() ?? null,
+    }));
+}

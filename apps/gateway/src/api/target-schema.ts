@@ -1,0 +1,153 @@
+// A target as the API takes and shows it.
+
+import { z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/errors";
+import { formatId } from "@sluice/shared/ids";
+import { SUBSCRIPTION } from "@sluice/shared/subscription";
+import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/shared/store/targets";
+
+import { shownSecret, showSecrets } from "./signing-secret.ts";
+import { headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
+
+const MAX_URI_LENGTH = 2048;
+
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^\P{Cc}*$/u, { error: "must not contain control characters" });
+
+const uri = z
+  .string()
+  .max(MAX_URI_LENGTH)
+  // new URL() repairs what it reads (spaces, backslashes, missing slashes); a target gets what was written.
+  .refine((text) => /^https?:\/\/[^\s\\\p{Cc}]+$/iu.test(text) && URL.canParse(text), {
+    error: "must be an absolute http or https URL",
+    abort: true,
+  })
+  .refine((text) => !text.includes("#"), "must not have a fragment")
+  .refine((text) => {
+    const { username, password } = new URL(text);
+    return username === "" && password === "";
+  }, "must not hold credentials; use headers for them")
+  .openapi({ format: "uri", example: "http://billing.internal:3000/gemini" });
+
+const subscribedEvents = z
+  .array(
+    z.string().regex(SUBSCRIPTION, {
+      error: 'must be the name of an event such as "batch.succeeded", a group of them such as "batch.*", or "*"',
+    }),
+  )
+  .min(1)
+  .max(100)
+  .superRefine((patterns, context) => {
+    for (const [index, pattern] of patterns.entries()) {
+      if (patterns.indexOf(pattern) < index)
+        context.addIssue({ code: "custom", message: "is there already", path: [index] });
+    }
+  })
+  .openapi({ example: ["batch.*", "video.generated"] });
+
+const retryFields = {
+  base_seconds: z.number().min(0.05).max(3_600),
+  cap_seconds: z.number().min(0.05).max(86_400),
+  horizon_seconds: z.number().min(1).max(604_800),
+};
+const timeoutSeconds = z.int().min(1).max(30);
+const maxInFlight = z.int().min(1).max(1_000);
+const state = z.enum(["enabled", "paused", "disabled"]);
+
+/** What an update takes; each field replaces, and `retry` does so for each of its fields. */
+export const targetChange = z
+  .strictObject({
+    name: name.optional(),
+    uri: uri.optional(),
+    subscribed_events: subscribedEvents.optional(),
+    state: state.optional(),
+    headers: headersSchema.optional(),
+    timeout_seconds: timeoutSeconds.optional(),
+    max_in_flight: maxInFlight.optional(),
+    retry: z.strictObject(retryFields).partial().optional(),
+  })
+  .openapi("TargetChange");
+
+export const newTarget = targetChange
+  .extend({
+    name: name.optional().openapi({ description: "The host of the uri when not given" }),
+    uri,
+    subscribed_events: subscribedEvents,
+  })
+  .openapi("NewTarget");
+
+export const targetSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    uri: z.string(),
+    subscribed_events: z.array(z.string()),
+    state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]),
+    headers: z.record(z.string(), z.string()),
+    timeout_seconds: z.int(),
+    max_in_flight: z.int(),
+    retry: z.object({ base_seconds: z.number(), cap_seconds: z.number(), horizon_seconds: z.number() }),
+    signing_secrets: z.array(shownSecret),
+    created_at: z.string().openapi({ format: "date-time" }),
+    updated_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Target");
+
+export const createdTarget = targetSchema
+  .extend({ new_signing_secret: z.string().openapi({ description: "Shown this once" }) })
+  .openapi("CreatedTarget");
+
+export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
+  return {
+    id: formatId("tgt", record.id),
+    name: record.name,
+    uri: record.uri,
+    subscribed_events: record.subscribedEvents,
+    state: record.state,
+    headers: redactHeaders(record.headers),
+    timeout_seconds: record.timeoutSeconds,
+    max_in_flight: record.maxInFlight,
+    retry: {
+      base_seconds: record.retryBaseSeconds,
+      cap_seconds: record.retryCapSeconds,
+      horizon_seconds: record.retryHorizonSeconds,
+    },
+    signing_secrets: showSecrets(record.secrets),
+    created_at: record.createdAt.toISOString(),
+    updated_at: record.updatedAt.toISOString(),
+  };
+}
+
+/** The settings of a target that is created. @throws SluiceError `invalid_request` */
+export function toSettings(given: z.infer<typeof newTarget>): TargetSettings {
+  const defaults = { ...TARGET_DEFAULTS, name: new URL(given.uri).host };
+  return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
+}
+
+/** The settings with a change applied. @throws SluiceError `invalid_request` where only the whole is wrong. */
+export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
+  const { retry = {} } = change;
+  const changed: TargetSettings = {
+    name: change.name ?? current.name,
+    uri: change.uri ?? current.uri,
+    subscribedEvents: change.subscribed_events ?? current.subscribedEvents,
+    state: change.state ?? current.state,
+    headers: change.headers === undefined ? current.headers : restoreHeaders(change.headers, current.headers),
+    timeoutSeconds: change.timeout_seconds ?? current.timeoutSeconds,
+    maxInFlight: change.max_in_flight ?? current.maxInFlight,
+    retryBaseSeconds: retry.base_seconds ?? current.retryBaseSeconds,
+    retryCapSeconds: retry.cap_seconds ?? current.retryCapSeconds,
+    retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
+  };
+  if (changed.retryCapSeconds < changed.retryBaseSeconds) {
+    const field = retry.cap_seconds === undefined ? "base_seconds" : "cap_seconds";
+    const detail = `must keep cap_seconds (${changed.retryCapSeconds}) at or above base_seconds (${changed.retryBaseSeconds})`;
+    throw new SluiceError("invalid_request", `/retry/${field} ${detail}`, {
+      faults: [{ pointer: `/retry/${field}`, detail }],
+    });
+  }
+  return changed;
+}

@@ -1,0 +1,303 @@
+import { formatId, newId, readId } from "@sluice/shared/ids";
+import { getTarget, loadTargets } from "@sluice/shared/store/targets";
+import { describe, expect } from "vitest";
+
+import { type Answer, pointersOf, readSecret, seedEvent, test, type TestApi } from "./test-api.ts";
+
+const minimal = { uri: "http://billing.internal:3000/gemini", subscribed_events: ["*"] };
+
+const create = (api: TestApi, body: object = {}) => api.call("POST", "/v1/targets", { body: { ...minimal, ...body } });
+
+const change = (api: TestApi, { body }: Answer, fields: object) =>
+  api.call("PATCH", `/v1/targets/${body.id}`, { body: fields });
+
+const uuidOf = ({ body }: Answer) => readId("tgt", body.id) ?? "";
+
+describe("creating a target", () => {
+  test("the answer is the target with its defaults, and its secret this once", async ({ api }) => {
+    const answer = await create(api);
+    const { new_signing_secret: secret, ...target } = answer.body;
+    expect(answer.status).toBe(201);
+    expect(answer.headers.get("location")).toBe(`/v1/targets/${target.id}`);
+    expect(target).toEqual({
+      id: expect.stringMatching(/^tgt_/),
+      name: "billing.internal:3000",
+      uri: minimal.uri,
+      subscribed_events: ["*"],
+      state: "enabled",
+      headers: {},
+      timeout_seconds: 20,
+      max_in_flight: 64,
+      retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
+      signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
+      created_at: expect.stringMatching(/Z$/),
+      updated_at: expect.stringMatching(/Z$/),
+    });
+    expect((await api.call("GET", `/v1/targets/${target.id}`)).body).toEqual(target);
+    const stored = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(answer));
+    expect(stored?.hmacKeys.map(({ key }) => key.export())).toEqual([readSecret(secret).key.export()]);
+  });
+
+  test("every setting is taken", async ({ api }) => {
+    const body = {
+      name: "Billing",
+      uri: "https://billing.example/hooks?tenant=1",
+      subscribed_events: ["batch.*", "video.generated", "a-b_c.D9"],
+      state: "paused",
+      headers: { "x-tenant": "1", "user-agent": "billing" },
+      timeout_seconds: 30,
+      max_in_flight: 1000,
+      retry: { base_seconds: 0.05, cap_seconds: 0.05, horizon_seconds: 604_800 },
+    };
+    expect((await create(api, body)).body).toMatchObject(body);
+  });
+
+  test("each wrong field is named, all at once", async ({ api }) => {
+    const answer = await api.call("POST", "/v1/targets", {
+      body: {
+        name: "",
+        uri: "ftp://a.example",
+        subscribed_events: [],
+        state: "disabled_due_to_failed_deliveries",
+        headers: { host: "a" },
+        timeout_seconds: 31,
+        max_in_flight: 0,
+        retry: { base_seconds: 0, cap_seconds: 86_401, horizon_seconds: 0.5, jitter: true },
+        signing_secret: "whsec_",
+      },
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toEqual([
+      { pointer: "/name", detail: "must not be empty" },
+      { pointer: "/uri", detail: "must be an absolute http or https URL" },
+      { pointer: "/subscribed_events", detail: "must not be empty" },
+      { pointer: "/state", detail: 'must be one of "enabled", "paused", "disabled"' },
+      { pointer: "/headers/host", detail: "is a header that the relay sets" },
+      { pointer: "/timeout_seconds", detail: "must be at most 30" },
+      { pointer: "/max_in_flight", detail: "must be at least 1" },
+      { pointer: "/retry/base_seconds", detail: "must be at least 0.05" },
+      { pointer: "/retry/cap_seconds", detail: "must be at most 86400" },
+      { pointer: "/retry/horizon_seconds", detail: "must be at least 1" },
+      { pointer: "/retry/jitter", detail: "is not a field of this body" },
+      { pointer: "/signing_secret", detail: "is not a field of this body" },
+    ]);
+  });
+
+  test("uri and subscribed_events are required", async ({ api }) => {
+    expect((await api.call("POST", "/v1/targets", { body: {} })).body.errors).toEqual([
+      { pointer: "/uri", detail: "is required" },
+      { pointer: "/subscribed_events", detail: "is required" },
+    ]);
+  });
+
+  test.for([
+    ["/relative", "absolute http or https"],
+    ["a.example", "absolute http or https"],
+    ["http:a.example", "absolute http or https"],
+    ["http:\\\\a.example", "absolute http or https"],
+    ["http://", "absolute http or https"],
+    ["http://a.example:99999/", "absolute http or https"],
+    ["http://a b/", "absolute http or https"],
+    [" http://a.example/", "absolute http or https"],
+    ["http://a.example/\u0000", "absolute http or https"],
+    ["http://a.example/\r\nx: y", "absolute http or https"],
+    ["http://user:password@a.example/", "must not hold credentials"],
+    ["http://user@a.example/", "must not hold credentials"],
+    ["http://a.example/#part", "must not have a fragment"],
+    ["http://a.example/#", "must not have a fragment"],
+    [`http://a.example/${"a".repeat(2048)}`, "must have at most 2048 characters"],
+  ] as const)("the uri %j is refused", async ([uri, detail], { api }) => {
+    const answer = await create(api, { uri });
+    expect(answer.body).toMatchObject({ status: 400, errors: [{ pointer: "/uri" }] });
+    expect(answer.body.errors[0].detail).toContain(detail);
+  });
+
+  test.for([
+    [["**"], "/subscribed_events/0", "must be the name of an event"],
+    [["batch.*", "*.succeeded"], "/subscribed_events/1", "must be the name of an event"],
+    [["batch*"], "/subscribed_events/0", "must be the name of an event"],
+    [[".*"], "/subscribed_events/0", "must be the name of an event"],
+    [[""], "/subscribed_events/0", "must be the name of an event"],
+    [["a b"], "/subscribed_events/0", "must be the name of an event"],
+    [["a".repeat(129)], "/subscribed_events/0", "must be the name of an event"],
+    [[1], "/subscribed_events/0", "must be a string"],
+    [["a", "b", "a"], "/subscribed_events/2", "is there already"],
+    [Array.from({ length: 101 }, (_, i) => `e${i}`), "/subscribed_events", "must have at most 100 entries"],
+    ["batch.*", "/subscribed_events", "must be a list"],
+  ] as const)("the subscription %j is refused", async ([subscribed_events, pointer, detail], { api }) => {
+    const answer = await create(api, { subscribed_events });
+    expect(answer.body).toMatchObject({ status: 400, errors: [{ pointer }] });
+    expect(answer.body.errors[0].detail).toContain(detail);
+  });
+
+  test.for([
+    ["webhook-id", "1", "relay sets"],
+    ["Sluice-Event-Id", "1", "relay sets"],
+    ["Content-Type", "text/plain", "relay sets"],
+    ["content-length", "1", "relay sets"],
+    ["Connection", "close", "of the connection"],
+    ["transfer-encoding", "chunked", "of the connection"],
+    ["keep-alive", "1", "of the connection"],
+    ["TE", "trailers", "of the connection"],
+    ["trailer", "x", "of the connection"],
+    ["upgrade", "h2c", "of the connection"],
+    ["expect", "100-continue", "of the connection"],
+    ["x y", "1", "must be the name of a header"],
+    ["x:y", "1", "must be the name of a header"],
+    ["", "1", "must be the name of a header"],
+    ["x-é", "1", "must be the name of a header"],
+    ["x-a", "1\r\nx-b: 2", "without control characters"],
+    ["x-a", "a\u0000", "without control characters"],
+    ["x-a", "€", "latin1"],
+    ["x-a", "a".repeat(4097), "at most 4096"],
+    ["x-a", 1, "must be a string"],
+  ] as const)("the header %j with the value %j is refused", async ([name, value, detail], { api }) => {
+    const answer = await create(api, { headers: { [name]: value } });
+    expect(answer.body).toMatchObject({ status: 400, errors: [{ pointer: `/headers/${name}` }] });
+    expect(answer.body.errors[0].detail).toContain(detail);
+  });
+
+  test("headers are at most 50, and their names ignore case", async ({ api }) => {
+    const many = Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`x-${i}`, "1"]));
+    expect((await create(api, { headers: many })).body.errors).toEqual([
+      { pointer: "/headers", detail: "must have at most 50 entries" },
+    ]);
+    expect(pointersOf(await create(api, { headers: { "x-a": "1", "X-A": "2" } }))).toEqual(["/headers/X-A"]);
+    expect((await create(api, { headers: ["x-a"] })).body.errors[0].detail).toBe("must be an object");
+  });
+
+  test("the cap of the backoff must not be below its base, whichever of them is given", async ({ api }) => {
+    const both = await create(api, { retry: { base_seconds: 10, cap_seconds: 5 } });
+    expect(both.body.errors).toEqual([
+      { pointer: "/retry/cap_seconds", detail: "must keep cap_seconds (5) at or above base_seconds (10)" },
+    ]);
+    const target = await create(api, { retry: { base_seconds: 1, cap_seconds: 60 } });
+    expect(pointersOf(await change(api, target, { retry: { base_seconds: 61 } }))).toEqual(["/retry/base_seconds"]);
+    expect(pointersOf(await change(api, target, { retry: { cap_seconds: 0.5 } }))).toEqual(["/retry/cap_seconds"]);
+  });
+});
+
+describe("headers with credentials", () => {
+  const sensitive = {
+    Authorization: "Bearer 1",
+    Cookie: "a=1",
+    "x-api-key": "1",
+    "X-Auth-Token": "1",
+    "x-client-secret": "1",
+    "x-password": "1",
+  };
+
+  test("their values are kept encrypted and are never shown", async ({ api }) => {
+    const target = await create(api, { headers: { ...sensitive, "x-tenant": "7" } });
+    const shown = {
+      ...Object.fromEntries(Object.keys(sensitive).map((name) => [name, "[redacted]"])),
+      "x-tenant": "7",
+    };
+    expect(target.body.headers).toEqual(shown);
+    const page = await api.call("GET", "/v1/targets?limit=1");
+    expect(page.body.data[0].headers).toEqual(shown);
+    expect((await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers).toEqual({
+      ...sensitive,
+      "x-tenant": "7",
+    });
+    const row = await api.db.pool.query("SELECT headers_ciphertext AS sealed FROM targets WHERE id = $1", [
+      uuidOf(target),
+    ]);
+    expect(row.rows[0].sealed.toString("latin1")).not.toContain("Bearer");
+  });
+
+  test("what was shown can be sent back, and keeps the values", async ({ api }) => {
+    const target = await create(api, { headers: { ...sensitive, "x-tenant": "7" } });
+    const changed = await change(api, target, {
+      headers: { authorization: "[redacted]", cookie: "b=2", "x-new": "1" },
+    });
+    expect(changed.body.headers).toEqual({ authorization: "[redacted]", cookie: "[redacted]", "x-new": "1" });
+    const stored = (await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers;
+    expect(stored).toEqual({ authorization: "Bearer 1", cookie: "b=2", "x-new": "1" });
+  });
+
+  test("a redacted value with nothing to keep is refused", async ({ api }) => {
+    const headers = { Authorization: "[redacted]" };
+    expect(pointersOf(await create(api, { headers }))).toEqual(["/headers/Authorization"]);
+    expect(pointersOf(await change(api, await create(api), { headers }))).toEqual(["/headers/Authorization"]);
+  });
+});
+
+describe("changing a target", () => {
+  test("given fields change, retry merges, headers are replaced, the rest stays", async ({ api }) => {
+    const target = await create(api, { name: "n", headers: { "x-a": "1", "x-b": "2" }, retry: { cap_seconds: 60 } });
+    const { new_signing_secret: _, ...before } = target.body;
+    const fields = { name: "m", timeout_seconds: 5, headers: { "x-c": "3" }, retry: { horizon_seconds: 120 } };
+    const after = await change(api, target, fields);
+    expect(after.status).toBe(200);
+    expect(after.body).toEqual({
+      ...before,
+      name: "m",
+      timeout_seconds: 5,
+      headers: { "x-c": "3" },
+      retry: { base_seconds: 5, cap_seconds: 60, horizon_seconds: 120 },
+      updated_at: expect.any(String),
+    });
+    expect((await change(api, target, { headers: {} })).body.headers).toEqual({});
+    expect((await change(api, target, {})).body).toMatchObject({ name: "m", timeout_seconds: 5 });
+  });
+
+  test("of changes at the same moment, none is lost", async ({ api }) => {
+    const target = await create(api);
+    await Promise.all([
+      change(api, target, { retry: { base_seconds: 1 } }),
+      change(api, target, { retry: { cap_seconds: 7200 } }),
+      change(api, target, { retry: { horizon_seconds: 60 } }),
+      change(api, target, { max_in_flight: 1 }),
+      change(api, target, { timeout_seconds: 1 }),
+    ]);
+    expect((await api.call("GET", `/v1/targets/${target.body.id}`)).body).toMatchObject({
+      retry: { base_seconds: 1, cap_seconds: 7200, horizon_seconds: 60 },
+      max_in_flight: 1,
+      timeout_seconds: 1,
+    });
+  });
+
+  test("a target that becomes enabled is woken; one that does not is not", async ({ api }) => {
+    const target = await create(api, { state: "paused" });
+    expect((await change(api, target, { state: "disabled" })).body.state).toBe("disabled");
+    expect(api.woken).not.toContain(uuidOf(target));
+    expect((await change(api, target, { state: "enabled" })).body.state).toBe("enabled");
+    expect(api.woken).toContain(uuidOf(target));
+  });
+
+  test("a change that is refused changes nothing", async ({ api }) => {
+    const target = await create(api);
+    expect((await change(api, target, { name: "x", retry: { base_seconds: 3600, cap_seconds: 1 } })).status).toBe(400);
+    expect(pointersOf(await change(api, target, { uri: "http://u:p@a/", id: "tgt_" }))).toEqual(["/uri", "/id"]);
+    const { new_signing_secret: _, ...before } = target.body;
+    expect((await api.call("GET", `/v1/targets/${target.body.id}`)).body).toEqual(before);
+  });
+});
+
+describe("deleting and listing targets", () => {
+  test("a deleted target is gone, and what it still had to get is cancelled", async ({ api }) => {
+    const target = await create(api);
+    const { deliveryIds } = await seedEvent(api, [uuidOf(target)]);
+    expect((await api.call("DELETE", `/v1/targets/${target.body.id}`)).status).toBe(204);
+    for (const method of ["GET", "DELETE", "PATCH"]) {
+      const gone = await api.call(method, `/v1/targets/${target.body.id}`, method === "PATCH" ? { body: {} } : {});
+      expect(gone.body).toMatchObject({ status: 404, code: "not_found" });
+    }
+    const delivery = await api.call("GET", `/v1/deliveries/${formatId("dlv", deliveryIds[0] ?? "")}`);
+    expect(delivery.body).toMatchObject({ status: "cancelled", next_attempt_at: null, target: target.body.id });
+    expect((await api.call("GET", `/v1/targets/${formatId("tgt", newId())}`)).status).toBe(404);
+  });
+
+  test("pages of the list hold every target once, newest first", async ({ api }) => {
+    for (let i = 0; i < 3; i++) await create(api, { headers: { "x-i": String(i) } });
+    const first = (await api.call("GET", "/v1/targets?limit=2")).body;
+    const second = (await api.call("GET", `/v1/targets?limit=250&cursor=${first.next_cursor}`)).body;
+    const ids = [...first.data, ...second.data].map(({ id }) => id as string);
+    expect(first.data).toHaveLength(2);
+    expect(second.next_cursor).toBeNull();
+    expect(ids).toEqual([...new Set(ids)].toSorted().toReversed());
+    const { rows } = await api.db.pool.query("SELECT count(*)::int AS count FROM targets");
+    expect(ids).toHaveLength(rows[0].count);
+  });
+});

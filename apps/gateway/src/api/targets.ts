@@ -1,0 +1,120 @@
+// /v1/targets: internal services and what they subscribed to.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/errors";
+import { parseId } from "@sluice/shared/ids";
+import type { MasterKey } from "@sluice/shared/master-key";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import type { Database } from "@sluice/shared/store/database";
+import * as store from "@sluice/shared/store/targets";
+
+import { cursorOf } from "./cursor.ts";
+import { listOf, pageParameters, toPage } from "./list.ts";
+import { idParameter, jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problemResponse } from "./problem.ts";
+import type { ApiEnv } from "./request-log.ts";
+import {
+  applyChange,
+  createdTarget,
+  newTarget,
+  showTarget,
+  targetChange,
+  targetSchema,
+  toSettings,
+} from "./target-schema.ts";
+import { wake, type WakeDependencies } from "./wake.ts";
+
+export interface TargetsDependencies extends WakeDependencies {
+  db: Database;
+  masterKey: MasterKey;
+}
+
+const tags = ["targets"];
+const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/targets",
+    tags,
+    summary: "Targets, newest first",
+    request: { query: z.strictObject(pageParameters) },
+    responses: { 200: jsonAnswer("A page", listOf(targetSchema)), default: problemResponse },
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/v1/targets",
+    tags,
+    summary: "Create a target; it gets the events that come from now on",
+    request: { query: noParameters, body: jsonBody(newTarget) },
+    responses: { 201: jsonAnswer("The target", createdTarget), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Read a target",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+  }),
+  update: createRoute({
+    method: "patch",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Change the given fields; `headers` are replaced as a whole",
+    request: { params, query: noParameters, body: jsonBody(targetChange) },
+    responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+  }),
+  delete: createRoute({
+    method: "delete",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Delete a target and cancel what it still has to get; its log stays",
+    request: { params, query: noParameters },
+    responses: { 204: { description: "It is deleted" }, default: problemResponse },
+  }),
+};
+
+export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
+  const { db, masterKey } = dependencies;
+  const find = async (id: string): Promise<store.TargetRecord> => {
+    const record = await store.getTarget(db, masterKey, id);
+    if (record === undefined) throw notFound();
+    return record;
+  };
+
+  app.openapi(operations.list, async (c) => {
+    const { limit, cursor: text } = c.req.valid("query");
+    const cursor = cursorOf("targets");
+    const beforeId = text === undefined ? undefined : cursor.read(text);
+    const page = toPage(await store.listTargets(db, masterKey, { beforeId, limit: limit + 1 }), limit, cursor);
+    return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.create, async (c) => {
+    const secret = generateSigningSecret();
+    const id = await store.createTarget(db, masterKey, toSettings(c.req.valid("json")), secret);
+    const target = showTarget(await find(id));
+    c.header("location", `/v1/targets/${target.id}`);
+    return c.json({ ...target, new_signing_secret: secret.text }, 201);
+  });
+
+  app.openapi(operations.read, async (c) => c.json(showTarget(await find(readTargetId(c.req.valid("param").id))), 200));
+
+  app.openapi(operations.update, async (c) => {
+    const id = readTargetId(c.req.valid("param").id);
+    const change = c.req.valid("json");
+    if (!(await store.updateTarget(db, masterKey, id, (current) => applyChange(current, change)))) throw notFound();
+    // Also where it was enabled before: a wake-up too many finds nothing to claim.
+    if (change.state === "enabled") await wake(dependencies, id);
+    return c.json(showTarget(await find(id)), 200);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    if (!(await store.deleteTarget(db, readTargetId(c.req.valid("param").id)))) throw notFound();
+    return c.body(null, 204);
+  });
+}
+
+const readTargetId = (text: string) => parseId("tgt", text, "{id}");
+
+const notFound = () => new SluiceError("not_found", "There is no target with this id");

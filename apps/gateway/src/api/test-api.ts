@@ -1,0 +1,156 @@
+// The API of a test: over the test's database, called as a client would, with everything that it did to others
+// recorded.
+
+import { randomBytes } from "node:crypto";
+
+import { Secret } from "@sluice/shared/config";
+import { deliveryId, newId } from "@sluice/shared/ids";
+import { openLog } from "@sluice/shared/log";
+import { MasterKey } from "@sluice/shared/master-key";
+import { readSigningSecret, type SigningSecret } from "@sluice/shared/signature/secret";
+import { readRevision } from "@sluice/shared/store/configuration";
+import type { Database } from "@sluice/shared/store/database";
+import { type NewEvent, storeEvents } from "@sluice/shared/store/intake";
+import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliveries";
+import { ensureGeminiSource, findSourceId } from "@sluice/shared/store/sources";
+
+import { test as base } from "../../../../tests/support/database.ts";
+import { type ApiDependencies, createApi } from "./api.ts";
+
+export const ADMIN_KEY = "admin-key-of-this-test";
+export const WORKER_ID = newId();
+export const A_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const ENVIRONMENT_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
+type Json = any;
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Json;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; a string as it is. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Null for none. */
+  key?: string | null;
+}
+
+export interface TestApi extends ApiDependencies {
+  call: (method: string, path: string, options?: CallOptions) => Promise<Answer>;
+  /** Targets that were woken. */
+  woken: string[];
+  /** How often the ingress was told to read the sources again. */
+  refreshes: { count: number };
+  logLines: Record<string, unknown>[];
+  geminiId: string;
+}
+
+export function readSecret(text: string): SigningSecret {
+  const read = readSigningSecret(text);
+  if ("fault" in read) throw new Error(read.fault);
+  return read.secret;
+}
+
+export async function createTestApi(db: Database, changes: Partial<ApiDependencies> = {}): Promise<TestApi> {
+  await ensureGeminiSource(db);
+  const woken: string[] = [];
+  const refreshes = { count: 0 };
+  const logLines: Record<string, unknown>[] = [];
+  const destination = { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) };
+  const dependencies: ApiDependencies = {
+    db,
+    masterKey: new MasterKey(randomBytes(32)),
+    adminApiKey: new Secret(ADMIN_KEY),
+    geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
+    wakeTarget: async (targetId) => void woken.push(targetId),
+    sourcesChanged: async () => void refreshes.count++,
+    log: openLog("gateway", "trace", destination),
+    ...changes,
+  };
+  const app = createApi(dependencies);
+  const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
+    const { body, headers, key = ADMIN_KEY } = options;
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+  };
+  const geminiId = (await findSourceId(db, "gemini")) ?? "";
+  return { ...dependencies, call, woken, refreshes, logLines, geminiId };
+}
+
+export const test = base.extend("api", { scope: "file" }, ({ database }) => createTestApi(database.db));
+
+/** The pointers of a problem's errors. */
+export function pointersOf(answer: Answer): string[] {
+  return ((answer.body.errors ?? []) as { pointer: string }[]).map((error) => error.pointer);
+}
+
+/** Stores an event as the worker does, with a delivery that this test's worker has in hand for each target. */
+export async function seedEvent(
+  api: TestApi,
+  targetIds: readonly string[] = [],
+  changes: Partial<NewEvent> = {},
+): Promise<{ eventId: string; webhookId: string; deliveryIds: string[] }> {
+  const event: NewEvent = {
+    id: newId(),
+    sourceId: api.geminiId,
+    webhookId: `msg_${newId()}`,
+    type: "batch.succeeded",
+    occurredAtMs: Date.parse("2026-01-22T12:00:00Z"),
+    receivedAtMs: Date.now(),
+    scheme: "v1",
+    userMetadata: null,
+    contentType: "application/json",
+    body: Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}'),
+    ...changes,
+  };
+  const deliveries = targetIds.map((targetId) => ({
+    id: deliveryId(event.id, targetId),
+    eventId: event.id,
+    targetId,
+    sourceId: event.sourceId,
+    eventType: event.type,
+    webhookId: event.webhookId,
+    horizonMs: 3_600_000,
+    leased: true,
+  }));
+  const lease = { workerId: WORKER_ID, durationMs: 600_000 };
+  const result = await storeEvents(api.db, await readRevision(api.db), [event], deliveries, lease);
+  if (result.kind !== "stored") throw new Error("The event was not stored");
+  return { eventId: event.id, webhookId: event.webhookId, deliveryIds: deliveries.map(({ id }) => id) };
+}
+
+/** Ends an attempt of a delivery that this test's worker has in hand. */
+export async function recordAttempt(
+  api: TestApi,
+  id: string,
+  next: AttemptRecord["next"],
+  changes: Partial<AttemptRecord> = {},
+): Promise<void> {
+  const attempt: AttemptRecord = {
+    id: newId(),
+    deliveryId: id,
+    number: 1,
+    trigger: "initial",
+    startedAtMs: Date.now(),
+    durationMs: 12.5,
+    statusCode: 500,
+    error: null,
+    responseExcerpt: "oops",
+    next,
+    ...changes,
+  };
+  await recordAttempts(api.db, [attempt], WORKER_ID);
+}

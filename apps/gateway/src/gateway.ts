@@ -1,0 +1,124 @@
+// The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
+
+import { createServer } from "node:http";
+
+import { getRequestListener } from "@hono/node-server";
+import { closeServer, listen } from "@sluice/shared/http-server";
+import type { GatewayConfig } from "@sluice/shared/config";
+import type { Logger } from "@sluice/shared/log";
+import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
+import { openQueueBackend } from "@sluice/shared/queue/open";
+import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
+import { connectDatabase } from "@sluice/shared/store/connect";
+import { Refreshed } from "@sluice/shared/store/refreshed";
+import { ensureGeminiSource, GEMINI_SOURCE, loadSources, type Source } from "@sluice/shared/store/sources";
+import { Hono } from "hono";
+
+import { createApi } from "./api/api.ts";
+import { createHealth } from "./health.ts";
+import { Batcher } from "./ingress/batcher.ts";
+import { createIngress } from "./ingress/ingress.ts";
+
+const CONNECTIONS = 10;
+/** How long running requests may take to end when the gateway stops. */
+const STOP_LIMIT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of common balancers (60 s), so that the balancer closes first. */
+const KEEP_ALIVE_MS = 65_000;
+/** A wake-up that is asked for twice in this time is asked for once. */
+const WAKE_WINDOW_MS = 100;
+
+export interface Gateway {
+  ingressUrl: string;
+  apiUrl: string;
+  stop: () => Promise<void>;
+}
+
+export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
+  const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
+  const databaseUrl = config.DATABASE_URL.reveal();
+  const geminiSecret = config.GEMINI_SIGNING_SECRET?.reveal();
+  const db = await connectDatabase({
+    url: databaseUrl,
+    applicationName: "sluice-gateway",
+    maxConnections: CONNECTIONS,
+    masterKey,
+    log,
+  });
+  await ensureGeminiSource(db);
+  if (config.ADMIN_API_KEY === undefined) await printFirstApiKey();
+
+  const sources = await Refreshed.open(db, loadSourcesByName, log);
+  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log);
+  const producer = backend.openProducer();
+  const batcher = new Batcher((events) => producer.add("intake", { events }));
+
+  const ingress = createIngress({
+    findSource: (name) => sources.current.value.get(name),
+    makeDurable: (event) => batcher.add(event),
+    maxBodyBytes: config.MAX_BODY_BYTES,
+    log,
+  });
+  let stopping = false;
+  const health = createHealth(
+    {
+      postgres: () =>
+        db.pool.query("SELECT").then(
+          () => true,
+          () => false,
+        ),
+      queue: () => producer.isReady(),
+    },
+    () => stopping,
+  );
+  const api = createApi({
+    db,
+    masterKey,
+    adminApiKey: config.ADMIN_API_KEY,
+    geminiSigningSecret: geminiSecret,
+    wakeTarget: (targetId) =>
+      producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
+    sourcesChanged: () => sources.refresh(),
+    log,
+  });
+  const privateApp = new Hono().route("/", health).mount("/", api.fetch, { replaceRequest: false });
+
+  const serverOptions = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  const ingressServer = createServer(serverOptions, getRequestListener(ingress.fetch));
+  const apiServer = createServer(serverOptions, getRequestListener(privateApp.fetch));
+  const stop = async () => {
+    stopping = true;
+    await Promise.all([closeServer(ingressServer, STOP_LIMIT_MS), closeServer(apiServer, STOP_LIMIT_MS)]);
+    await sources.close();
+    await producer.close();
+    await backend.close();
+    await db.close();
+  };
+  try {
+    const ingressUrl = await listen(ingressServer, { host: config.HOST, port: config.PORT }, "PORT");
+    const apiUrl = await listen(apiServer, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
+    log.info({ ingress: ingressUrl, api: apiUrl, queue: backend.kind }, "gateway started");
+    return { ingressUrl, apiUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function loadSourcesByName(): Promise<Map<string, Source>> {
+    const loaded = await loadSources(db, masterKey);
+    const gemini = loaded.find((source) => source.name === GEMINI_SOURCE);
+    if (geminiSecret !== undefined) gemini?.hmacKeys.push({ key: geminiSecret.key, expiresAtMs: undefined });
+    return new Map(loaded.map((source) => [source.name, source]));
+  }
+
+  async function printFirstApiKey(): Promise<void> {
+    const key = generateApiKey();
+    // Not through the log, which keeps no secrets: this is the one time that the key is seen.
+    if (await createFirstApiKey(db, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
+  }
+}

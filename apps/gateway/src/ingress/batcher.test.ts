@@ -1,0 +1,93 @@
+import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { describe, expect, test } from "vitest";
+
+import { Batcher } from "./batcher.ts";
+
+const event = (id: string, bytes = 10): QueuedEvent => ({
+  id,
+  sourceId: "source",
+  webhookId: id,
+  scheme: "v1",
+  receivedAtMs: 0,
+  contentType: null,
+  body: "a".repeat(bytes),
+});
+
+/** A store whose adds complete when the test says so. */
+function controlledStore() {
+  const adds: { ids: string[]; settle: PromiseWithResolvers<void> }[] = [];
+  const batcher = new Batcher((events) => {
+    const settle = Promise.withResolvers<void>();
+    adds.push({ ids: events.map(({ id }) => id), settle });
+    return settle.promise;
+  });
+  return { adds, batcher, sizes: () => adds.map(({ ids }) => ids.length) };
+}
+
+const numbered = (count: number, bytes?: number) => Array.from({ length: count }, (_, i) => event(`e${i}`, bytes));
+
+describe("a batch", () => {
+  test("of one travels at once, and what comes meanwhile travels together", async () => {
+    const { adds, batcher } = controlledStore();
+    const first = batcher.add(event("a"));
+    const second = batcher.add(event("b"));
+    const third = batcher.add(event("c"));
+    expect(adds.map(({ ids }) => ids)).toEqual([["a"]]);
+    adds[0]?.settle.resolve();
+    await first;
+    expect(adds.map(({ ids }) => ids)).toEqual([["a"], ["b", "c"]]);
+    adds[1]?.settle.resolve();
+    await Promise.all([second, third]);
+  });
+
+  test("answers nobody before it is durable", async () => {
+    const { adds, batcher } = controlledStore();
+    let answered = false;
+    const added = batcher.add(event("a")).then(() => {
+      answered = true;
+    });
+    await Promise.resolve();
+    expect(answered).toBe(false);
+    adds[0]?.settle.resolve();
+    await added;
+    expect(answered).toBe(true);
+  });
+
+  test("has at most 100 events, and full ones do not wait for each other", () => {
+    const { batcher, sizes } = controlledStore();
+    for (const each of numbered(251)) void batcher.add(each);
+    expect(sizes()).toEqual([1, 100, 100]);
+  });
+
+  test("has at most 1 MiB, and a larger event travels alone", () => {
+    const { adds, batcher } = controlledStore();
+    void batcher.add(event("first"));
+    void batcher.add(event("large", 3 * 1024 * 1024));
+    void batcher.add(event("b", 600 * 1024));
+    void batcher.add(event("c", 600 * 1024));
+    expect(adds.map(({ ids }) => ids)).toEqual([["first"], ["large"], ["b"]]);
+  });
+
+  test("that fails refuses all of its requests and none of the next", async () => {
+    const { adds, batcher } = controlledStore();
+    const first = batcher.add(event("a"));
+    const [second, third] = [batcher.add(event("b")), batcher.add(event("c"))];
+    adds[0]?.settle.resolve();
+    await first;
+    adds[1]?.settle.reject(new Error("away"));
+    const fourth = batcher.add(event("d"));
+    await expect(second).rejects.toThrow("away");
+    await expect(third).rejects.toThrow("away");
+    adds[2]?.settle.resolve();
+    await fourth;
+  });
+});
+
+test("what waits is bounded: the sender is told to come back", async () => {
+  const { batcher } = controlledStore();
+  for (const each of numbered(70, 1024 * 1024)) batcher.add(each).catch(() => undefined);
+  await expect(batcher.add(event("one too many", 1024 * 1024))).rejects.toMatchObject({
+    code: "unavailable",
+    retryAfterSeconds: 1,
+  });
+});

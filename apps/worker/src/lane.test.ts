@@ -1,0 +1,165 @@
+import type { AttemptRecord, ClaimedDelivery } from "@sluice/shared/store/deliveries";
+import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
+import { expect, test } from "vitest";
+
+import { Lane, type LaneDependencies } from "./lane.ts";
+import type { AttemptResult } from "./outcome.ts";
+
+const delivery = (id: string): ClaimedDelivery => ({
+  id,
+  eventId: "event",
+  targetId: "target",
+  webhookId: "msg",
+  contentType: null,
+  body: Buffer.alloc(0),
+  attemptCount: 0,
+  trigger: "initial",
+  deadlineInMs: 1000,
+});
+
+const answer = (statusCode: number): AttemptResult => ({
+  startedAtMs: 0,
+  durationMs: 1,
+  statusCode,
+  error: null,
+  responseExcerpt: null,
+  retryAfterMs: undefined,
+});
+
+/** A lane over a target that answers, and a store that has rows, when the test says so. */
+function openLane(changes: Partial<Target> = {}) {
+  const target: Target = {
+    id: "target",
+    name: "target",
+    uri: "http://127.0.0.1:1/",
+    subscribedEvents: ["*"],
+    hmacKeys: [],
+    ...TARGET_DEFAULTS,
+    maxInFlight: 2,
+    ...changes,
+  };
+  const held = new Set<string>();
+  const state = {
+    target: target as Target | undefined,
+    due: [] as ClaimedDelivery[],
+    claims: [] as number[],
+    sending: new Map<string, PromiseWithResolvers<AttemptResult>>(),
+    recorded: [] as AttemptRecord[],
+    handedBack: [] as string[],
+    wakeUps: [] as number[],
+    held,
+  };
+  const dependencies: LaneDependencies = {
+    target: () => state.target,
+    claim: async (limit) => {
+      state.claims.push(limit);
+      return state.due.splice(0, limit);
+    },
+    handBack: async (ids) => void state.handedBack.push(...ids),
+    hold: (id) => !held.has(id) && held.add(id) !== undefined,
+    release: (id) => held.delete(id),
+    send: (_, { id }) => {
+      const response = Promise.withResolvers<AttemptResult>();
+      state.sending.set(id, response);
+      return response.promise;
+    },
+    record: async (attempt) => void state.recorded.push(attempt),
+    scheduleWakeUp: (inMs) => state.wakeUps.push(inMs),
+    random: () => 0,
+    onAttempt: () => undefined,
+    onClaimFailed: () => undefined,
+  };
+  return { lane: new Lane(dependencies), state };
+}
+
+/** Lets everything run that waits for nothing outside. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+function respond(state: ReturnType<typeof openLane>["state"], id: string, statusCode: number) {
+  state.sending.get(id)?.resolve(answer(statusCode));
+  state.sending.delete(id);
+  return settle();
+}
+
+const accept = (lane: Lane, id: string) => {
+  expect(lane.reserve()).toBe(true);
+  lane.accept(delivery(id));
+};
+
+test("sends at most max_in_flight at once, and the next when one ends", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c"]) accept(lane, id);
+  expect([...state.sending.keys()]).toEqual(["a", "b"]);
+  await respond(state, "a", 200);
+  expect([...state.sending.keys()]).toEqual(["b", "c"]);
+});
+
+test("reserves what it has room for, and frees a cancelled reservation", () => {
+  const { lane } = openLane();
+  expect([1, 2, 3, 4, 5].map(() => lane.reserve())).toEqual([true, true, true, true, false]);
+  lane.cancelReservation();
+  expect(lane.reserve()).toBe(true);
+});
+
+test("lets older deliveries that are due go first", async () => {
+  const { lane, state } = openLane();
+  state.due = ["1", "2", "3", "4", "5", "6"].map(delivery);
+  lane.wake();
+  await settle();
+  expect(lane.reserve()).toBe(false);
+  expect([...state.sending.keys()]).toEqual(["1", "2"]);
+});
+
+test("drains everything that is due, in few claims", async () => {
+  const { lane, state } = openLane();
+  const ids = Array.from({ length: 20 }, (_, i) => String(i));
+  state.due = ids.map(delivery);
+  lane.wake();
+  await settle();
+  while (state.sending.size > 0) await respond(state, [...state.sending.keys()][0] ?? "", 200);
+  expect(state.recorded.map(({ deliveryId }) => deliveryId)).toEqual(ids);
+  expect(state.claims.length).toBeLessThanOrEqual(12);
+  expect(state.held.size).toBe(0);
+});
+
+test("what is in hand already is not taken twice", async () => {
+  const { lane, state } = openLane();
+  accept(lane, "a");
+  state.due = [delivery("a")];
+  lane.wake();
+  await settle();
+  await respond(state, "a", 200);
+  expect(state.sending.size).toBe(0);
+  expect(state.recorded).toHaveLength(1);
+});
+
+test("a failure is due again, and its target is woken up then", async () => {
+  const { lane, state } = openLane({ retryBaseSeconds: 0.25 });
+  accept(lane, "a");
+  await respond(state, "a", 503);
+  expect(state.recorded[0]).toMatchObject({ number: 1, statusCode: 503, next: { status: "pending", retryInMs: 250 } });
+  expect(state.wakeUps).toEqual([250]);
+});
+
+test.for(["paused", "disabled"] as const)("hands back what waits when its target is %s", async (targetState) => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c", "d"]) accept(lane, id);
+  if (state.target !== undefined) state.target = { ...state.target, state: targetState };
+  lane.wake();
+  await settle();
+  expect(state.handedBack).toEqual(["c", "d"]);
+  expect(lane.reserve()).toBe(false);
+});
+
+test("a stop hands back what waits and ends when what runs is recorded", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c"]) accept(lane, id);
+  const stopped = lane.stop();
+  await settle();
+  expect(state.handedBack).toEqual(["c"]);
+  await respond(state, "a", 200);
+  await respond(state, "b", 200);
+  await stopped;
+  expect(state.recorded).toHaveLength(2);
+  expect(state.held.size).toBe(0);
+});

@@ -1,0 +1,103 @@
+// The lanes of all targets, and what they share: the connections, the recorder, the leases and the wake-ups.
+
+import { formatId } from "@sluice/shared/ids";
+import type { Logger } from "@sluice/shared/log";
+import type { Producer } from "@sluice/shared/queue/queue";
+import type { Database } from "@sluice/shared/store/database";
+import { claimDue, handBack } from "@sluice/shared/store/deliveries";
+import type { Target } from "@sluice/shared/store/targets";
+import type { Dispatcher } from "undici";
+
+import { Lane } from "./lane.ts";
+import type { Leases } from "./leases.ts";
+import type { Recorder } from "./recorder.ts";
+import { sendDelivery } from "./send.ts";
+
+export interface LanesDependencies {
+  db: Database;
+  findTarget: (id: string) => Target | undefined;
+  leases: Leases;
+  recorder: Recorder;
+  producer: Producer;
+  dispatcher: Dispatcher;
+  log: Logger;
+}
+
+/**
+ * One wake-up for all deliveries of a target that are due in the same stretch of time, so that a million waiting
+ * deliveries are some two hundred jobs. The farther away, the longer the stretch; the sweep is never later.
+ */
+const STRETCHES: { fromMs: number; widthMs: number }[] = [
+  { fromMs: 600_000, widthMs: 60_000 },
+  { fromMs: 60_000, widthMs: 10_000 },
+  { fromMs: 10_000, widthMs: 1_000 },
+  { fromMs: 0, widthMs: 250 },
+];
+
+/** When to wake up for a delivery that is due in `inMs`: the end of its stretch, in milliseconds since 1970. */
+export function wakeUpAt(nowMs: number, inMs: number): number {
+  const { widthMs } = STRETCHES.find((stretch) => inMs >= stretch.fromMs) ?? { widthMs: 250 };
+  return Math.ceil((nowMs + inMs) / widthMs) * widthMs;
+}
+
+export class Lanes {
+  readonly #dependencies: LanesDependencies;
+  readonly #lanes = new Map<string, Lane>();
+
+  constructor(dependencies: LanesDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  of(targetId: string): Lane {
+    const known = this.#lanes.get(targetId);
+    if (known !== undefined) return known;
+    const lane = this.#open(targetId);
+    this.#lanes.set(targetId, lane);
+    return lane;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
+  }
+
+  #open(targetId: string): Lane {
+    const { db, leases, recorder, dispatcher, log, findTarget } = this.#dependencies;
+    return new Lane({
+      target: () => findTarget(targetId),
+      claim: (limit) => claimDue(db, targetId, limit, leases.lease),
+      handBack: (ids) => handBack(db, ids, leases.lease.workerId),
+      hold: (id) => leases.hold(id),
+      release: (id) => leases.release(id),
+      send: (target, delivery, number) => sendDelivery(dispatcher, target, delivery, number),
+      record: (attempt) => recorder.record(attempt),
+      scheduleWakeUp: (inMs) => this.#scheduleWakeUp(targetId, inMs),
+      random: Math.random,
+      onAttempt: (target, delivery, attempt) =>
+        log.info(
+          {
+            event: formatId("evt", delivery.eventId),
+            delivery: formatId("dlv", delivery.id),
+            target: formatId("tgt", target.id),
+            webhook_id: delivery.webhookId,
+            attempt: attempt.number,
+            status_code: attempt.statusCode,
+            error: attempt.error,
+            outcome: attempt.next.status,
+            retry_in_ms: attempt.next.status === "pending" ? attempt.next.retryInMs : undefined,
+            duration_ms: Math.round(attempt.durationMs * 100) / 100,
+          },
+          "attempt",
+        ),
+      onClaimFailed: (error) => log.warn({ err: error, target: formatId("tgt", targetId) }, "nothing claimed"),
+    });
+  }
+
+  #scheduleWakeUp(targetId: string, inMs: number): void {
+    const nowMs = Date.now();
+    const atMs = wakeUpAt(nowMs, inMs);
+    this.#dependencies.producer
+      .add("deliver", { targetId }, { delayMs: atMs - nowMs, key: `at-${targetId}-${atMs}` })
+      // Failure policy: open. The delivery is due in PostgreSQL, and the sweep wakes its target.
+      .catch((error: unknown) => this.#dependencies.log.warn({ err: error }, "wake-up not scheduled"));
+  }
+}

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+
+import { type AttemptResult, decideOutcome } from "./outcome.ts";
+
+const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600 };
+const attempt = (changes: Partial<AttemptResult>): AttemptResult => ({
+  startedAtMs: 0,
+  durationMs: 1,
+  statusCode: 500,
+  error: null,
+  responseExcerpt: "",
+  retryAfterMs: undefined,
+  ...changes,
+});
+const decide = (changes: Partial<AttemptResult>, deadlineInMs = 86_400_000, number = 1) =>
+  decideOutcome(attempt(changes), number, deadlineInMs, settings, 0);
+
+test.for([200, 201, 204, 299])("%i is success", (statusCode) => {
+  expect(decide({ statusCode })).toEqual({ status: "succeeded" });
+});
+
+test("a success after the deadline is a success", () => {
+  expect(decide({ statusCode: 200 }, -1)).toEqual({ status: "succeeded" });
+});
+
+test.for([101, 199, 300, 302, 400, 404, 410, 429, 500, 503])("%i is tried again", (statusCode) => {
+  expect(decide({ statusCode })).toEqual({ status: "pending", retryInMs: 5_000 });
+});
+
+test("a 2xx whose response did not complete is tried again", () => {
+  expect(decide({ statusCode: 200, error: "timeout" })).toMatchObject({ status: "pending" });
+});
+
+test("no answer at all is tried again", () => {
+  expect(decide({ statusCode: null, error: "connection" })).toMatchObject({ status: "pending" });
+});
+
+test("Retry-After wins over the schedule, up to the deadline", () => {
+  expect(decide({ retryAfterMs: 120_000 })).toEqual({ status: "pending", retryInMs: 120_000 });
+  expect(decide({ retryAfterMs: 0 })).toEqual({ status: "pending", retryInMs: 0 });
+  expect(decide({ retryAfterMs: 120_000 }, 60_000)).toEqual({ status: "pending", retryInMs: 60_000 });
+});
+
+test("the last attempt is made at the deadline, and only it exhausts the delivery", () => {
+  expect(decide({}, 1_000)).toEqual({ status: "pending", retryInMs: 1_000 });
+  expect(decide({}, 0)).toEqual({ status: "exhausted" });
+  expect(decide({}, -5)).toEqual({ status: "exhausted" });
+});

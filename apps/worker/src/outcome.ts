@@ -1,0 +1,42 @@
+// What an attempt means for its delivery. Pure: the clock and the dice are the caller's.
+
+import { backoffMs } from "@sluice/shared/backoff";
+import type { AttemptRecord } from "@sluice/shared/store/deliveries";
+
+/** What came back. Without a complete response there is an error; a status may have come all the same. */
+export interface AttemptResult {
+  startedAtMs: number;
+  durationMs: number;
+  statusCode: number | null;
+  error: string | null;
+  responseExcerpt: string | null;
+  /** From the response, in milliseconds from its arrival. */
+  retryAfterMs: number | undefined;
+}
+
+export interface OutcomeSettings {
+  retryBaseSeconds: number;
+  retryCapSeconds: number;
+}
+
+/**
+ * Only a complete 2xx is a success. A failure is tried again, at the latest at the deadline: the last attempt
+ * is made then, and only an attempt at or past the deadline exhausts a delivery, so that none expires unseen.
+ * @param number of this attempt, from 1.
+ * @param deadlineInMs from now; negative once it is past.
+ * @param random from [0, 1).
+ */
+export function decideOutcome(
+  result: AttemptResult,
+  number: number,
+  deadlineInMs: number,
+  settings: OutcomeSettings,
+  random: number,
+): AttemptRecord["next"] {
+  const { statusCode, error } = result;
+  if (error === null && statusCode !== null && statusCode >= 200 && statusCode <= 299) return { status: "succeeded" };
+  if (deadlineInMs <= 0) return { status: "exhausted" };
+  const backoff = { baseSeconds: settings.retryBaseSeconds, capSeconds: settings.retryCapSeconds };
+  const retryInMs = result.retryAfterMs ?? backoffMs(number, backoff, random);
+  return { status: "pending", retryInMs: Math.min(retryInMs, deadlineInMs) };
+}

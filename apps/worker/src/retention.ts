@@ -1,0 +1,49 @@
+// Retention: partitions made a week ahead, dropped past RETENTION_DAYS, the dedupe ledger pruned, and deliveries
+// without a target cancelled. Every worker does it every hour; an advisory lock lets one change partitions.
+
+import type { Logger } from "@sluice/shared/log";
+import type { Database } from "@sluice/shared/store/database";
+import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
+import { cancelOrphans } from "@sluice/shared/store/targets";
+
+const EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const DAYS_AHEAD = 7;
+/** 72 hours are promised; a sender that retries for longer than a week is not known. */
+const LEDGER_DAYS = 7;
+
+/** Makes the partitions before it resolves: without them nothing can be stored. */
+export async function startRetention(
+  db: Database,
+  retentionDays: number,
+  log: Logger,
+): Promise<{ close: () => Promise<void> }> {
+  await makeAhead();
+  let running: Promise<void> = run();
+  const timer = setInterval(() => {
+    running = run();
+  }, EVERY_MS);
+  return {
+    close: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
+
+  async function makeAhead(): Promise<void> {
+    await ensurePartitions(db, Date.now() - DAY_MS, Date.now() + DAYS_AHEAD * DAY_MS);
+  }
+
+  async function run(): Promise<void> {
+    try {
+      await makeAhead();
+      // First: an orphan would keep its day's partitions.
+      const cancelled = await cancelOrphans(db);
+      const dropped = await dropOldPartitions(db, Date.now() - retentionDays * DAY_MS);
+      const pruned = await pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS);
+      if (dropped.length > 0 || pruned > 0 || cancelled > 0) log.info({ dropped, pruned, cancelled }, "retention");
+    } catch (error) {
+      log.warn({ err: error }, "retention failed; tried again in an hour");
+    }
+  }
+}

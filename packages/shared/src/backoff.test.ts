@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+
+import { backoffMs, readRetryAfter } from "./backoff.ts";
+
+const settings = { baseSeconds: 5, capSeconds: 3600 };
+
+test.for([
+  [1, 5_000, 10_000],
+  [2, 5_000, 20_000],
+  [3, 5_000, 40_000],
+  [9, 5_000, 2_560_000],
+  [10, 5_000, 3_600_000],
+  [1_000_000, 5_000, 3_600_000],
+])("after %i failures the next attempt is spread from the base to the doubled ceiling", ([failures, from, to]) => {
+  expect(backoffMs(failures ?? 0, settings, 0)).toBe(from);
+  expect(backoffMs(failures ?? 0, settings, 0.999999999)).toBe(to);
+});
+
+test("a base above the cap waits for the cap", () => {
+  expect(backoffMs(1, { baseSeconds: 10, capSeconds: 2 }, 0)).toBe(2_000);
+});
+
+test("24 hours of failures at the default settings are some dozens of attempts", () => {
+  let elapsed = 0;
+  let attempts = 1;
+  while (elapsed < 86_400_000) {
+    elapsed += backoffMs(attempts, settings, 0.5);
+    attempts += 1;
+  }
+  expect(attempts).toBeGreaterThan(30);
+  expect(attempts).toBeLessThan(80);
+});
+
+const now = Date.parse("2026-01-22T12:00:00Z");
+
+test.for([
+  ["0", 0],
+  ["120", 120_000],
+  [" 7 ", 7_000],
+  ["Thu, 22 Jan 2026 12:01:30 GMT", 90_000],
+  ["Thursday, 22-Jan-26 12:01:30 GMT", 90_000],
+  ["Thu, 22 Jan 2026 11:00:00 GMT", 0],
+] as const)("Retry-After %j is %i ms", ([value, ms]) => {
+  expect(readRetryAfter(value, now)).toBe(ms);
+});
+
+test.for([undefined, "", "soon", "-1", "1.5", "1e3", "2026-01-22T12:01:30Z", "Thu, nonsense"])(
+  "Retry-After %j is ignored",
+  (value) => {
+    expect(readRetryAfter(value, now)).toBeUndefined();
+  },
+);

@@ -1,0 +1,148 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+
+import { type GatewayConfig, gatewayConfig, readConfig, workerConfig } from "./config.ts";
+import type { Fault, SluiceError } from "./errors.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "sluice-config-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(dir, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const DATABASE_URL = "postgres://sluice:hunter2hunter2@db:5432/sluice";
+const VALID = {
+  DATABASE_URL,
+  REDIS_URL: "redis://:redispassword@cache:6379",
+  MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
+  ADMIN_API_KEY: "an-admin-key-of-many-letters",
+  GEMINI_SIGNING_SECRET: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+};
+
+function readFaults(env: NodeJS.ProcessEnv): { message: string; faults: Fault[] } {
+  try {
+    readConfig(gatewayConfig, env);
+  } catch (error) {
+    const { code, message, faults } = error as SluiceError;
+    expect(code).toBe("invalid_configuration");
+    return { message, faults };
+  }
+  throw new Error("No fault was found");
+}
+
+describe("readConfig", () => {
+  test("the one required variable is enough, and the rest has its defaults", () => {
+    const config = readConfig(gatewayConfig, { DATABASE_URL });
+    expect(config.DATABASE_URL.reveal()).toBe(DATABASE_URL);
+    expect(config).toMatchObject({ PORT: 8080, API_PORT: 8081, API_HOST: "127.0.0.1", DATA_DIR: ".data" });
+    expect(config).toMatchObject({ MAX_BODY_BYTES: 1_048_576, LOG_LEVEL: "info" });
+    expect(config.REDIS_URL).toBeUndefined();
+    expect(readConfig(workerConfig, { DATABASE_URL }).RETENTION_DAYS).toBe(30);
+  });
+
+  test("an empty variable counts as absent, as compose files leave them", () => {
+    const config = readConfig(gatewayConfig, {
+      DATABASE_URL,
+      PORT: "",
+      REDIS_URL: "",
+      MASTER_KEY: "",
+      MASTER_KEY_FILE: "",
+    });
+    expect(config.PORT).toBe(8080);
+    expect(config.REDIS_URL).toBeUndefined();
+    expect(config.MASTER_KEY).toBeUndefined();
+  });
+
+  test("every fault is reported at once, by the name of its variable", () => {
+    const { message, faults } = readFaults({
+      REDIS_URL: "http://cache:6379",
+      MASTER_KEY: "short",
+      ADMIN_API_KEY: "short",
+      GEMINI_SIGNING_SECRET: "sk_123",
+      PORT: "http",
+      API_PORT: "65536",
+      LOG_LEVEL: "loud",
+      MAX_BODY_BYTES: "12.5",
+    });
+    const names = [
+      ...["DATABASE_URL", "REDIS_URL", "MASTER_KEY", "ADMIN_API_KEY", "GEMINI_SIGNING_SECRET"],
+      ...["PORT", "API_PORT", "LOG_LEVEL", "MAX_BODY_BYTES"],
+    ];
+    expect(faults.map((fault) => fault.pointer).toSorted()).toEqual(names.toSorted());
+    for (const name of names) expect(message).toContain(`\n  ${name} `);
+    expect(faults).toContainEqual({ pointer: "DATABASE_URL", detail: "is required" });
+  });
+
+  test.for(["-1", "0x50", " ", "8080 # ingress", "1e3", "NaN"])("a port written %j is a fault", (PORT) => {
+    expect(readFaults({ DATABASE_URL, PORT }).faults).toEqual([expect.objectContaining({ pointer: "PORT" })]);
+  });
+});
+
+describe("a secret in a file", () => {
+  test("is read without the white space around it", () => {
+    const config = readConfig(gatewayConfig, { DATABASE_URL_FILE: file("url", `${DATABASE_URL}\n`) });
+    expect(config.DATABASE_URL.reveal()).toBe(DATABASE_URL);
+  });
+
+  test("that is empty, missing or a folder is a fault, and not also a missing variable", () => {
+    const { faults } = readFaults({
+      DATABASE_URL_FILE: file("empty", " \n"),
+      MASTER_KEY_FILE: join(dir, "nothing"),
+      ADMIN_API_KEY_FILE: dir,
+    });
+    expect(faults).toEqual([
+      { pointer: "DATABASE_URL_FILE", detail: expect.stringContaining("empty file") },
+      { pointer: "MASTER_KEY_FILE", detail: expect.stringContaining("ENOENT") },
+      { pointer: "ADMIN_API_KEY_FILE", detail: expect.stringContaining("EISDIR") },
+    ]);
+  });
+
+  test("beside the variable itself is a fault: which one counts would be a guess", () => {
+    const { faults } = readFaults({ DATABASE_URL, DATABASE_URL_FILE: file("second", DATABASE_URL) });
+    expect(faults).toEqual([{ pointer: "DATABASE_URL", detail: expect.stringContaining("twice") }]);
+  });
+
+  test("is not taken for what is no secret", () => {
+    expect(readConfig(gatewayConfig, { DATABASE_URL, PORT_FILE: file("port", "1234") }).PORT).toBe(8080);
+  });
+});
+
+describe("secrets", () => {
+  const HIDDEN = [
+    "hunter2",
+    "redispassword",
+    VALID.MASTER_KEY,
+    "an-admin-key",
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "BwcHBwcH",
+  ];
+
+  test("are not revealed by printing a configuration", () => {
+    const config: GatewayConfig = readConfig(gatewayConfig, VALID);
+    const shown = [
+      inspect(config, { depth: 9, showHidden: true }),
+      JSON.stringify(config),
+      Object.values(config).map(String).join(" "),
+    ].join("\n");
+    for (const text of HIDDEN) expect(shown).not.toContain(text);
+    expect(shown).toContain("[secret]");
+  });
+
+  test("are not repeated by the message about their faults", () => {
+    const { message, faults } = readFaults({
+      DATABASE_URL: "mysql://sluice:hunter2@db/sluice",
+      REDIS_URL: "redispassword",
+      MASTER_KEY: `${VALID.MASTER_KEY}BwcHBwcH`,
+      ADMIN_API_KEY: "an-admin-key",
+      GEMINI_SIGNING_SECRET: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    });
+    expect(faults).toHaveLength(5);
+    for (const text of HIDDEN) expect(message + JSON.stringify(faults)).not.toContain(text);
+  });
+});

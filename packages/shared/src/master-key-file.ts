@@ -1,0 +1,29 @@
+// The master key when the environment gives none: made once, in DATA_DIR, readable by its owner alone.
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { SluiceError } from "./errors.ts";
+import { type MasterKey, readMasterKey } from "./master-key.ts";
+
+const FILE = "master-key";
+
+/** Reads DATA_DIR/master-key, or makes it. Safe when gateway and worker start at once. */
+export function readOrCreateMasterKey(dataDir: string): MasterKey {
+  const path = join(dataDir, FILE);
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    // "wx" fails when the file exists: the first of two processes writes, the other reads.
+    writeFileSync(path, `${randomBytes(32).toString("base64")}\n`, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
+      throw new SluiceError("invalid_configuration", `MASTER_KEY is not set and ${path} cannot be made`, {
+        cause: error,
+      });
+    }
+  }
+  const key = readMasterKey(readFileSync(path, "utf8"));
+  if (key === undefined) throw new SluiceError("invalid_configuration", `${path} does not hold a master key`);
+  return key;
+}

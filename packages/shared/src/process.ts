@@ -1,0 +1,44 @@
+// How an app runs as a process: its signals, its exit code, and the end of the process that started it.
+
+import { SluiceError } from "./errors.ts";
+import type { Logger } from "./log.ts";
+
+export interface Running {
+  stop: () => Promise<void>;
+}
+
+/**
+ * Starts an app and stops it on SIGTERM, SIGINT, or when the launcher that it has a channel to is gone.
+ * Ends with 0 after a clean stop, with 1 when it could not start or stop.
+ */
+export async function runApp(start: () => Promise<Running>, log: Logger): Promise<void> {
+  let running: Running;
+  try {
+    running = await start();
+  } catch (error) {
+    // A fault in the configuration is the operator's to read, not a stack trace.
+    if (error instanceof SluiceError && error.code !== "internal") log.fatal({ code: error.code }, error.message);
+    else log.fatal({ err: error }, "could not start");
+    process.exitCode = 1;
+    return process.exit();
+  }
+  let stopping = false;
+  const stop = (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ reason }, "stopping");
+    running.stop().then(
+      () => {
+        log.info("stopped");
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.fatal({ err: error }, "could not stop cleanly");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+  if (process.connected) process.on("disconnect", () => stop("launcher gone"));
+}

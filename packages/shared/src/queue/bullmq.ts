@@ -1,0 +1,141 @@
+// BullMQ behind the queue interface, the same for both stores: a store gives a connection and a backend.
+
+import { createPostgresBackend, type Job, type PgPool, Queue, WaitingError, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+
+import { SluiceError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
+import { type AddOptions, type Consumer, type Handler, Interrupted } from "./queue.ts";
+
+const PREFIX = "sluice";
+
+/** A job that a killed worker had in hand is taken up again after at most the sum of the two. */
+const LOCK_MS = 10_000;
+const STALLED_CHECK_MS = 5_000;
+/** A job that takes its worker down with it is set aside after so many; a restart is not its fault. */
+const MAX_STALLS = 25;
+/** BullMQ's pause after a failed fetch; short, because it delays the recovery from an outage. */
+const FETCH_RETRY_MS = 500;
+/** BullMQ's stream of its own events is not read by anyone. */
+const EVENT_STREAM_LENGTH = 100;
+const RETRY_AFTER_SECONDS = 5;
+
+/** A connection of either store. */
+export type Connection = { redis: Redis } | { postgres: PgPool };
+
+export type BullmqQueue = Pick<Queue, "add" | "close">;
+
+/** The queues of one producer, each opened when it is first used. */
+export class BullmqQueues {
+  readonly #connection: Connection;
+  readonly #log: Logger;
+  readonly #queues = new Map<JobName, Promise<BullmqQueue>>();
+
+  constructor(connection: Connection, log: Logger) {
+    this.#connection = connection;
+    this.#log = log;
+  }
+
+  async get(name: JobName): Promise<BullmqQueue> {
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    // BullMQ asks its store once whether it is ready, and a Queue whose question failed stays unusable: only
+    // one that is ready is kept.
+    const opening = openQueue(name, this.#connection, this.#log);
+    this.#queues.set(name, opening);
+    opening.catch(() => this.#queues.delete(name));
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#queues.values()].map(async (queue) => (await queue).close()));
+  }
+}
+
+async function openQueue(name: JobName, connection: Connection, log: Logger): Promise<BullmqQueue> {
+  const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
+  const queue =
+    "redis" in connection
+      ? new Queue(name, { ...options, connection: connection.redis })
+      : new Queue(name, { ...options, connection: connection.postgres }, createPostgresBackend);
+  queue.on("error", (error) => log.warn({ queue: name, err: error }, "queue connection"));
+  try {
+    await queue.waitUntilReady();
+  } catch (error) {
+    await queue.close().catch(() => undefined);
+    throw error;
+  }
+  return queue;
+}
+
+/**
+ * Adds a job within a limit of time.
+ * @throws SluiceError `unavailable` when the store did not confirm the job; it may have it all the same.
+ */
+export async function addBullmqJob<N extends JobName>(
+  queues: BullmqQueues,
+  name: N,
+  data: JobData[N],
+  options: AddOptions,
+  timeoutMs: number,
+): Promise<void> {
+  const add = async () => {
+    const queue = await queues.get(name);
+    await queue.add(name, data, {
+      attempts: MAX_STARTS[name],
+      backoff: { type: "exponential", delay: RESTART_DELAY_MS },
+      removeOnComplete: true,
+      // An intake job that failed holds acknowledged events: it MUST stay until somebody acts on it.
+      removeOnFail: name !== "intake",
+      ...(options.delayMs === undefined ? {} : { delay: Math.ceil(options.delayMs) }),
+      ...(options.key === undefined ? {} : { jobId: options.key }),
+    });
+  };
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  try {
+    await Promise.race([add(), timeout.promise]);
+  } catch (error) {
+    throw new SluiceError("unavailable", "The queue did not confirm the job", {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs a handler over a queue's jobs. */
+export function consumeBullmq<N extends JobName>(
+  name: N,
+  concurrency: number,
+  handler: Handler<N>,
+  connection: Connection,
+  log: Logger,
+): Consumer {
+  const options = {
+    prefix: PREFIX,
+    concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    maxStalledCount: MAX_STALLS,
+    runRetryDelay: FETCH_RETRY_MS,
+  };
+  const process = async (job: Job, token?: string) => {
+    try {
+      await handler(job.data);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      await job.moveToWait(token);
+      throw new WaitingError();
+    }
+  };
+  const worker =
+    "redis" in connection
+      ? new Worker(name, process, { ...options, connection: connection.redis })
+      : new Worker(name, process, { ...options, connection: connection.postgres }, createPostgresBackend);
+  worker.on("error", (error) => log.warn({ queue: name, err: error }, "queue connection"));
+  worker.on("failed", (job, error) => log.error({ queue: name, job: job?.id, err: error }, "job failed"));
+  return { close: () => worker.close() };
+}

@@ -1,0 +1,33 @@
+// The job catalogue: what travels through the queues, and how. A job is JSON in Redis or PostgreSQL; changes to
+// a shape MUST stay readable for jobs that an older version left behind.
+
+/** A verified request on its way to the ledger. Times are milliseconds since 1970. */
+export interface QueuedEvent {
+  id: string;
+  sourceId: string;
+  webhookId: string;
+  scheme: string;
+  receivedAtMs: number;
+  contentType: string | null;
+  /** Base64 of the raw bytes: a body need not be text. */
+  body: string;
+}
+
+export interface JobData {
+  /** A micro-batch of requests, acknowledged together when this job was durable. */
+  intake: { events: QueuedEvent[] };
+  /** A target has deliveries that are due. Only a hint: the deliveries themselves are in PostgreSQL. */
+  deliver: { targetId: string };
+}
+
+export type JobName = keyof JobData;
+
+/** How often a job is started before it is set aside as failed, where it stays until somebody looks. */
+export const MAX_STARTS: Record<JobName, number> = {
+  intake: 5,
+  // The sweep repeats every hint, so a lost one costs seconds.
+  deliver: 1,
+};
+
+/** Pause before a job that failed is started again, doubling. */
+export const RESTART_DELAY_MS = 1_000;

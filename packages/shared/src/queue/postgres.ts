@@ -1,0 +1,60 @@
+// BullMQ on PostgreSQL: the queue when there is no Redis. Its tables live in the schema `bullmq`, made by the
+// migrations.
+
+import type { PgPool } from "bullmq";
+import pg from "pg";
+
+import type { Logger } from "../log.ts";
+import { addBullmqJob, BullmqQueues, consumeBullmq } from "./bullmq.ts";
+import type { Producer, QueueBackend } from "./queue.ts";
+
+const BULLMQ_SCHEMA = "bullmq";
+/** A sender waits for a producer's statement. */
+const PRODUCER_TIMEOUT_MS = 5_000;
+const CONSUMER_TIMEOUT_MS = 60_000;
+const PRODUCER_CONNECTIONS = 4;
+
+export function openPostgresBackend(url: string, log: Logger): QueueBackend {
+  const open: pg.Pool[] = [];
+  // BullMQ names its tables without a schema, so a pool of ours must set the search path. One pool a consumer:
+  // each keeps one connection for LISTEN.
+  const connect = (role: string, max: number, timeoutMs: number): PgPool => {
+    const pool = new pg.Pool({
+      connectionString: url,
+      application_name: `sluice-queue-${role}`,
+      options: `-c search_path=${BULLMQ_SCHEMA}`,
+      max,
+      connectionTimeoutMillis: PRODUCER_TIMEOUT_MS,
+      query_timeout: timeoutMs,
+      keepAlive: true,
+    });
+    pool.on("error", (error) => log.warn({ err: error }, "queue connection"));
+    open.push(pool);
+    // Its overloads of `on` are all that BullMQ's structural type does not find in pg's.
+    return pool as unknown as PgPool;
+  };
+  return {
+    kind: "postgres",
+    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, PRODUCER_TIMEOUT_MS), log),
+    consume: (name, concurrency, handler) => {
+      const pool = connect(name, concurrency + 2, CONSUMER_TIMEOUT_MS);
+      return consumeBullmq(name, concurrency, handler, { postgres: pool }, log);
+    },
+    close: async () => {
+      await Promise.all(open.map((pool) => pool.end()));
+    },
+  };
+}
+
+function openProducer(pool: PgPool, log: Logger): Producer {
+  const queues = new BullmqQueues({ postgres: pool }, log);
+  return {
+    add: (name, data, options = {}) => addBullmqJob(queues, name, data, options, PRODUCER_TIMEOUT_MS),
+    isReady: () =>
+      pool.query("SELECT").then(
+        () => true,
+        () => false,
+      ),
+    close: () => queues.close(),
+  };
+}

@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+import { describe, expect, test } from "vitest";
+
+import { generateSigningSecret, readSigningSecret, truncateSecret } from "./secret.ts";
+
+describe("readSigningSecret", () => {
+  test("takes a secret of 32 bytes, as Gemini gives, without the white space around it", () => {
+    const text = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
+    expect(readSigningSecret(`\t${text} \n`)).toEqual({ secret: { key: Buffer.alloc(32, 9), text } });
+  });
+
+  test("takes the shortest allowed, and one that lost its padding", () => {
+    const key = Buffer.alloc(16, 9);
+    for (const encoded of [key.toString("base64"), key.toString("base64").replaceAll("=", "")]) {
+      expect(readSigningSecret(`whsec_${encoded}`)).toEqual({ secret: { key, text: `whsec_${encoded}` } });
+    }
+  });
+
+  test.for([
+    ["nothing", "", /must start with/],
+    ["only the prefix", "whsec_", /at least 16 bytes/],
+    ["no prefix", randomBytes(32).toString("base64"), /must start with/],
+    ["another prefix", `whsk_${randomBytes(32).toString("base64")}`, /must start with/],
+    ["15 bytes", `whsec_${randomBytes(15).toString("base64")}`, /at least 16 bytes/],
+    ["other letters", `whsec_${"*".repeat(44)}`, /base64/],
+    ["base64url", `whsec_${Buffer.alloc(32, 0xff).toString("base64url")}`, /base64/],
+    ["white space inside", `whsec_${"AAAA ".repeat(10)}`, /base64/],
+    ["padding inside", `whsec_AA==${"A".repeat(40)}`, /base64/],
+    ["a length that base64 cannot have", `whsec_${"A".repeat(41)}`, /base64/],
+  ] as const)("refuses %s, and does not repeat it", ([, text, fault]) => {
+    const read = readSigningSecret(text);
+    expect(read).toEqual({ fault: expect.stringMatching(fault) });
+    if (text.length > 6) expect(JSON.stringify(read)).not.toContain(text.slice(6));
+  });
+});
+
+test("a generated secret has 32 bytes, reads back, is another each time, and works in standardwebhooks", () => {
+  const [first, second] = [generateSigningSecret(), generateSigningSecret()];
+  expect(first.text).not.toBe(second.text);
+  expect(first.key.symmetricKeySize).toBe(32);
+  expect(readSigningSecret(first.text)).toEqual({ secret: first });
+  expect(() => new Webhook(first.text)).not.toThrow();
+});
+
+test("a truncated secret shows its last four letters, as Gemini does", () => {
+  expect(truncateSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMnM=")).toBe("whsec_...MnM=");
+});

@@ -1,0 +1,170 @@
+import { describe, expect } from "vitest";
+
+import { test } from "../../../../tests/support/database.ts";
+import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
+import { until } from "../../../../tests/support/wait.ts";
+import { idFloor, newId } from "../ids.ts";
+import { readRevision } from "./configuration.ts";
+import type { Database } from "./database.ts";
+import { claimDue } from "./deliveries.ts";
+import { storeEvents } from "./intake.ts";
+import { cancelOrphans, deleteTarget } from "./targets.ts";
+
+async function count(db: Database, table: string, condition = "true", values: unknown[] = []): Promise<number> {
+  const { rows } = await db.pool.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM ${table} WHERE ${condition}`,
+    values,
+  );
+  return rows[0]?.count ?? -1;
+}
+
+describe("storeEvents", () => {
+  test("keeps everything of an event, its body to the byte", async ({ database: { db } }) => {
+    const body = Buffer.from([0x00, 0xff, 0xfe, 0xc3, 0x28, 0x5c, 0x0a]);
+    const event = makeEvent({
+      body,
+      type: null,
+      occurredAtMs: 1_700_000_000_123,
+      receivedAtMs: 1_700_000_000_456,
+      userMetadata: { job: 'quote " backslash \\ {braces}', nested: [1, null] },
+      contentType: null,
+    });
+    await storeEvents(db, await readRevision(db), [event], [], newLease());
+    const { rows } = await db.pool.query("SELECT * FROM events WHERE id = $1", [event.id]);
+    expect(rows).toEqual([
+      {
+        id: event.id,
+        source_id: event.sourceId,
+        webhook_id: event.webhookId,
+        type: null,
+        occurred_at: new Date(1_700_000_000_123),
+        received_at: new Date(1_700_000_000_456),
+        scheme: "v1",
+        user_metadata: event.userMetadata,
+        content_type: null,
+        body,
+      },
+    ]);
+  });
+
+  test("stores a (source, webhook id) once: in one batch, again, and under another event id", async ({ database }) => {
+    const { db } = database;
+    const targetId = await seedTarget(db);
+    const revision = await readRevision(db);
+    const first = makeEvent();
+    const twin = { ...first, id: newId() };
+    const store = (...events: (typeof first)[]) =>
+      storeEvents(
+        db,
+        revision,
+        events,
+        events.map((event) => makeDelivery(event, targetId)),
+        newLease(),
+      );
+    expect(await store(first, twin)).toEqual({ kind: "stored", freshEventIds: new Set([first.id]) });
+    expect(await store(first)).toEqual({ kind: "stored", freshEventIds: new Set() });
+    expect(await store({ ...first, id: newId() })).toEqual({ kind: "stored", freshEventIds: new Set() });
+    expect(await count(db, "events", "webhook_id = $1", [first.webhookId])).toBe(1);
+    expect(await count(db, "deliveries", "target_id = $1", [targetId])).toBe(1);
+  });
+
+  test("takes the same webhook id of two sources for two events", async ({ database: { db } }) => {
+    const events = [makeEvent({ webhookId: "msg_shared" }), makeEvent({ webhookId: "msg_shared" })];
+    const result = await storeEvents(db, await readRevision(db), events, [], newLease());
+    expect(result).toEqual({ kind: "stored", freshEventIds: new Set(events.map((event) => event.id)) });
+  });
+
+  test("stores each event once when many batches bring the same ones at once, in any order", async ({ database }) => {
+    const { db } = database;
+    const targetId = await seedTarget(db);
+    const revision = await readRevision(db);
+    const originals = Array.from({ length: 50 }, () => makeEvent());
+    const batches = Array.from({ length: 20 }, (_, batch) => {
+      const copies = originals.map((event) => ({ ...event, id: newId() }));
+      const turned = [...copies.slice(batch * 2), ...copies.slice(0, batch * 2)];
+      return batch % 2 === 0 ? turned : turned.toReversed();
+    });
+    const results = await Promise.all(
+      batches.map((events) =>
+        storeEvents(
+          db,
+          revision,
+          events,
+          events.map((event) => makeDelivery(event, targetId)),
+          newLease(),
+        ),
+      ),
+    );
+    const fresh = results.flatMap((result) => (result.kind === "stored" ? [...result.freshEventIds] : []));
+    expect(fresh).toHaveLength(50);
+    const { rows } = await db.pool.query<{ event_id: string }>("SELECT event_id FROM deliveries WHERE target_id = $1", [
+      targetId,
+    ]);
+    expect(rows.map((row) => row.event_id).toSorted()).toEqual(fresh.toSorted());
+  });
+
+  test("stores nothing under a revision that is over, so that a new target is not missed", async ({ database }) => {
+    const { db } = database;
+    const revision = await readRevision(db);
+    const event = makeEvent();
+    const targetId = await seedTarget(db);
+    expect(await storeEvents(db, revision, [event], [], newLease())).toEqual({ kind: "outdated" });
+    for (const table of ["events", "event_keys"]) {
+      expect(await count(db, table, "webhook_id = $1", [event.webhookId])).toBe(0);
+    }
+    const again = await storeEvents(db, await readRevision(db), [event], [makeDelivery(event, targetId)], newLease());
+    expect(again).toEqual({ kind: "stored", freshEventIds: new Set([event.id]) });
+  });
+
+  test("leaves nothing behind when a part of it fails, so that it can be repeated", async ({ database: { db } }) => {
+    const revision = await readRevision(db);
+    // No partition is made a year ahead.
+    const far = makeEvent({ id: idFloor(Date.now() + 366 * 86_400_000) });
+    const near = makeEvent();
+    await expect(storeEvents(db, revision, [near, far], [], newLease())).rejects.toMatchObject({ code: "23514" });
+    for (const table of ["events", "event_keys"]) {
+      expect(await count(db, table, "webhook_id = ANY($1)", [[near.webhookId, far.webhookId]])).toBe(0);
+    }
+    expect(await storeEvents(db, revision, [near], [], newLease())).toMatchObject({
+      freshEventIds: new Set([near.id]),
+    });
+  });
+
+  test("leases a delivery that is taken in hand, and leaves another due at once", async ({ database: { db } }) => {
+    const targetId = await seedTarget(db);
+    const lease = newLease();
+    const [held, due] = [makeEvent(), makeEvent()];
+    const deliveries = [makeDelivery(held, targetId, { leased: true }), makeDelivery(due, targetId)];
+    await storeEvents(db, await readRevision(db), [held, due], deliveries, lease);
+    const claimed = await claimDue(db, targetId, 10, newLease());
+    expect(claimed.map((delivery) => delivery.eventId)).toEqual([due.id]);
+    const { rows } = await db.pool.query("SELECT leased_by FROM deliveries WHERE event_id = $1", [held.id]);
+    expect(rows).toEqual([{ leased_by: lease.workerId }]);
+  });
+
+  test("that begins before its target's deletion and ends within it leaves an orphan, which is cancelled", async ({
+    database: { db },
+  }) => {
+    const [targetId, otherId] = [await seedTarget(db), await seedTarget(db)];
+    const [earlier] = await seedDeliveries(db, targetId, 1);
+    await seedDeliveries(db, otherId, 1);
+    const pending = (id: string) => count(db, "deliveries", "target_id = $1 AND status = 'pending'", [id]);
+    const revision = await readRevision(db);
+    const event = makeEvent();
+    const blocker = await db.pool.connect();
+    // Holds the deletion up between its reading of what is pending and its end.
+    await blocker.query("BEGIN");
+    await blocker.query("SELECT FROM deliveries WHERE id = $1 FOR UPDATE", [earlier?.id]);
+    const deleting = deleteTarget(db, targetId);
+    const condition = "datname = current_database() AND wait_event_type = 'Lock'";
+    await until(() => count(db, "pg_stat_activity", condition), { what: "the deletion to wait for a lock" });
+    await storeEvents(db, revision, [event], [makeDelivery(event, targetId)], newLease());
+    await blocker.query("COMMIT");
+    blocker.release();
+    await deleting;
+    expect(await pending(targetId)).toBe(1);
+    expect(await cancelOrphans(db)).toBe(1);
+    expect(await pending(targetId)).toBe(0);
+    expect(await pending(otherId)).toBe(1);
+  });
+});

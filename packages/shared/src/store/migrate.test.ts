@@ -1,0 +1,62 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
+
+import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";
+import { runSql } from "../../../../tests/support/sql.ts";
+import { migrate } from "./migrate.ts";
+
+const run = promisify(execFile);
+const MODULE = new URL("migrate.ts", import.meta.url).href;
+
+async function createEmptyDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase(null);
+  onTestFinished(database.drop);
+  return database;
+}
+
+/** Everything that a migration could change, as text. */
+async function describeDatabase(url: string): Promise<unknown[]> {
+  return runSql(
+    url,
+    `SELECT n.nspname, c.relname, c.relkind, array_agg(a.attname || ' ' || a.atttypid::regtype ORDER BY a.attnum)
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+     WHERE n.nspname IN ('public', 'drizzle', 'bullmq') AND a.attnum > 0
+     GROUP BY 1, 2, 3 ORDER BY 1, 2`,
+  );
+}
+
+test("several processes that migrate an empty database at once make what one makes", async () => {
+  const [raced, single] = [await createEmptyDatabase(), await createEmptyDatabase()];
+  const program = `import { migrate } from ${JSON.stringify(MODULE)}; await migrate(process.env.URL);`;
+  const start = () =>
+    run(process.execPath, ["--input-type=module", "--eval", program], { env: { ...process.env, URL: raced.url } });
+  // A process that fails rejects.
+  await Promise.all([start(), start(), start(), start()]);
+  await migrate(single.url);
+  expect(await describeDatabase(raced.url)).toEqual(await describeDatabase(single.url));
+  const applied = "SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY id";
+  expect(await runSql(raced.url, applied)).toEqual(await runSql(single.url, applied));
+  expect(await runSql(raced.url, "SELECT revision FROM configuration")).toEqual([{ revision: "1" }]);
+});
+
+test("a migrated database is left as it is, with what it holds", async () => {
+  const { url } = await createEmptyDatabase();
+  await migrate(url);
+  const before = await describeDatabase(url);
+  await runSql(url, "INSERT INTO event_keys VALUES (gen_random_uuid(), 'msg_1', gen_random_uuid())");
+  await migrate(url);
+  expect(await describeDatabase(url)).toEqual(before);
+  expect(await runSql(url, "SELECT webhook_id FROM event_keys")).toEqual([{ webhook_id: "msg_1" }]);
+});
+
+test("a database of a newer version is refused and left alone", async () => {
+  const { url } = await createEmptyDatabase();
+  await migrate(url);
+  await runSql(url, "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 99999999999999)");
+  await expect(migrate(url)).rejects.toMatchObject({ code: "schema_newer" });
+});
+
+test("a migration that cannot connect says so, and holds nothing", async () => {
+  await expect(migrate("postgres://nobody@127.0.0.1:1/nothing")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});

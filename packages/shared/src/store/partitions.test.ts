@@ -1,0 +1,122 @@
+import { describe, expect } from "vitest";
+
+import { test } from "../../../../tests/support/database.ts";
+import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
+import { idFloor } from "../ids.ts";
+import { readRevision } from "./configuration.ts";
+import type { Database } from "./database.ts";
+import { claimDue } from "./deliveries.ts";
+import { storeEvents } from "./intake.ts";
+import { dropOldPartitions, ensurePartitions, pruneLedger, withPartitions } from "./partitions.ts";
+
+const DAY_MS = 86_400_000;
+const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
+
+/** The partitions whose day starts with this, such as `2020` or `202001`. */
+async function listPartitions(db: Database, days: string): Promise<string[]> {
+  const { rows } = await db.pool.query<{ name: string }>(
+    "SELECT relname AS name FROM pg_class WHERE relispartition AND relkind = 'r' AND relname ~ $1 ORDER BY 1",
+    [`^(attempts|deliveries|events|rejections)_${days}`],
+  );
+  return rows.map((row) => row.name);
+}
+
+const ofDay = (day: string) => ["attempts", "deliveries", "events", "rejections"].map((table) => `${table}_${day}`);
+
+/** An event of a past or future day, with one delivery. */
+async function storeOn(db: Database, ms: number, targetId: string) {
+  const event = makeEvent({ id: idFloor(ms) });
+  const delivery = makeDelivery(event, targetId);
+  const revision = await readRevision(db);
+  await withPartitions(db, [event.id], () => storeEvents(db, revision, [event], [delivery], newLease()));
+  return { event, delivery };
+}
+
+test("uuid_floor in SQL is idFloor here: partitions are ranges of both", async ({ database: { db } }) => {
+  for (const ms of [0, 1, 1_700_000_000_123, Date.now(), at("2199-12-31")]) {
+    const { rows } = await db.pool.query("SELECT uuid_floor($1::timestamptz) AS id", [new Date(ms).toISOString()]);
+    expect(rows).toEqual([{ id: idFloor(ms) }]);
+  }
+});
+
+test("a migrated database has the partitions of today and a week ahead", async ({ database: { db } }) => {
+  for (let days = 0; days <= 7; days++) {
+    const day = new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "");
+    expect(await listPartitions(db, day)).toEqual(ofDay(day));
+  }
+});
+
+describe("ensurePartitions", () => {
+  test("makes every day of a range once, however many processes do it at once", async ({ database: { db } }) => {
+    const make = () => ensurePartitions(db, at("2020-02-27"), at("2020-03-01"));
+    await Promise.all([make(), make(), make(), make(), make()]);
+    await make();
+    const days = ["20200227", "20200228", "20200229", "20200301"];
+    expect(await listPartitions(db, "2020")).toEqual(days.flatMap(ofDay).toSorted());
+  });
+
+  test("makes a day of exactly its UTC instants", async ({ database: { db } }) => {
+    const targetId = await seedTarget(db);
+    await ensurePartitions(db, at("2021-06-01"), at("2021-06-01"));
+    const [first, last] = [Date.parse("2021-06-01T00:00:00.000Z"), Date.parse("2021-06-01T23:59:59.999Z")];
+    for (const ms of [first, last]) await storeOn(db, ms, targetId);
+    const { rows } = await db.pool.query("SELECT count(*)::int AS count FROM events_20210601");
+    expect(rows).toEqual([{ count: 2 }]);
+    await storeOn(db, first - 1, targetId);
+    expect(await listPartitions(db, "202105")).toEqual(ofDay("20210531"));
+  });
+
+  test("does not stop writes and reads of other days", async ({ database: { db } }) => {
+    const targetId = await seedTarget(db);
+    const reader = await db.pool.connect();
+    try {
+      // A long report holds its lock on the parent until it ends.
+      await reader.query("BEGIN");
+      await reader.query("SELECT count(*) FROM events");
+      await ensurePartitions(db, at("2022-01-01"), at("2022-01-01"));
+      await seedDeliveries(db, targetId, 1);
+    } finally {
+      await reader.query("COMMIT");
+      reader.release();
+    }
+  });
+});
+
+test("an event of a day without partitions is stored all the same, with its delivery", async ({ database: { db } }) => {
+  const targetId = await seedTarget(db);
+  const { event } = await storeOn(db, at("2019-05-05"), targetId);
+  expect(await listPartitions(db, "2019")).toEqual(ofDay("20190505"));
+  const claimed = await claimDue(db, targetId, 10, newLease());
+  expect(claimed.map((delivery) => delivery.eventId)).toEqual([event.id]);
+});
+
+describe("dropOldPartitions", () => {
+  test("drops the days before, and keeps whole a day that has an unfinished delivery", async ({ database: { db } }) => {
+    const targetId = await seedTarget(db);
+    const finished = await storeOn(db, at("2018-01-01"), targetId);
+    const unfinished = await storeOn(db, at("2018-01-02"), targetId);
+    const kept = await storeOn(db, at("2018-01-03"), targetId);
+    const finish = (id: string) =>
+      db.pool.query(
+        "UPDATE deliveries SET status = 'succeeded', next_attempt_at = NULL, leased_by = NULL WHERE id = $1",
+        [id],
+      );
+    await finish(finished.delivery.id);
+    await finish(kept.delivery.id);
+    expect((await dropOldPartitions(db, at("2018-01-03"))).toSorted()).toEqual(ofDay("20180101"));
+    expect(await listPartitions(db, "2018")).toEqual([...ofDay("20180102"), ...ofDay("20180103")].toSorted());
+    await finish(unfinished.delivery.id);
+    expect((await dropOldPartitions(db, at("2018-01-03"))).toSorted()).toEqual(ofDay("20180102"));
+  });
+});
+
+test("pruneLedger forgets the keys of old events and no others", async ({ database: { db } }) => {
+  const targetId = await seedTarget(db);
+  const old = await storeOn(db, at("2017-01-01"), targetId);
+  const young = await storeOn(db, at("2017-01-02"), targetId);
+  expect(await pruneLedger(db, at("2017-01-02"))).toBe(1);
+  const { rows } = await db.pool.query("SELECT event_id FROM event_keys WHERE event_id = ANY($1)", [
+    [old.event.id, young.event.id],
+  ]);
+  expect(rows).toEqual([{ event_id: young.event.id }]);
+});
