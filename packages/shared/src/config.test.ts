@@ -1,3 +1,5 @@
+// The environment: every fault at once and by name, secrets from files, and no secret ever printed.
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,10 +72,8 @@ describe("readConfig", () => {
       LOG_LEVEL: "loud",
       MAX_BODY_BYTES: "12.5",
     });
-    const names = [
-      ...["DATABASE_URL", "REDIS_URL", "MASTER_KEY", "ADMIN_API_KEY", "GEMINI_SIGNING_SECRET"],
-      ...["PORT", "API_PORT", "LOG_LEVEL", "MAX_BODY_BYTES"],
-    ];
+    const secrets = ["DATABASE_URL", "REDIS_URL", "MASTER_KEY", "ADMIN_API_KEY", "GEMINI_SIGNING_SECRET"];
+    const names = [...secrets, "PORT", "API_PORT", "LOG_LEVEL", "MAX_BODY_BYTES"];
     expect(faults.map((fault) => fault.pointer).toSorted()).toEqual(names.toSorted());
     for (const name of names) expect(message).toContain(`\n  ${name} `);
     expect(faults).toContainEqual({ pointer: "DATABASE_URL", detail: "is required" });

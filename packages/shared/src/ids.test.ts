@@ -1,3 +1,5 @@
+// Ids against the TypeID specification's own vectors, and the order that lists and partitions rest on.
+
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 

@@ -12,22 +12,14 @@ export interface Running {
  * Ends with 0 after a clean stop, with 1 when it could not start or stop.
  */
 export async function runApp(start: () => Promise<Running>, log: Logger): Promise<void> {
-  let running: Running;
-  try {
-    running = await start();
-  } catch (error) {
-    // A fault in the configuration is the operator's to read, not a stack trace.
-    if (error instanceof SluiceError && error.code !== "internal") log.fatal({ code: error.code }, error.message);
-    else log.fatal({ err: error }, "could not start");
-    process.exitCode = 1;
-    return process.exit();
-  }
-  let stopping = false;
+  let running: Running | undefined;
+  let isStopping = false;
   const stop = (reason: string) => {
-    if (stopping) return;
-    stopping = true;
+    if (isStopping) return;
+    isStopping = true;
     log.info({ reason }, "stopping");
-    running.stop().then(
+    // Before it runs there is nothing to finish.
+    (running?.stop() ?? Promise.resolve()).then(
       () => {
         log.info("stopped");
         process.exit(0);
@@ -40,5 +32,14 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
-  if (process.connected) process.on("disconnect", () => stop("launcher gone"));
+  // Before the start: a launcher that dies meanwhile must not leave an app behind.
+  process.on("disconnect", () => stop("launcher gone"));
+  try {
+    running = await start();
+  } catch (error) {
+    // A fault in the configuration is the operator's to read, not a stack trace.
+    if (error instanceof SluiceError && error.code !== "internal") log.fatal({ code: error.code }, error.message);
+    else log.fatal({ err: error }, "could not start");
+    process.exit(1);
+  }
 }

@@ -1,3 +1,5 @@
+// schema.ts is written by hand beside the migrations: this is what keeps the two the same.
+
 import { is } from "drizzle-orm";
 import { getTableConfig, type PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { describe, expect } from "vitest";

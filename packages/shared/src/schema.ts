@@ -1,4 +1,4 @@
-// The tables as Drizzle sees them. drizzle/*.sql is what makes them; tests/migration.test.ts compares the two.
+// The tables as Drizzle sees them. drizzle/*.sql is what makes them; schema.test.ts compares the two.
 
 import {
   bigint,

@@ -1,3 +1,5 @@
+// Signing secrets: what is refused when it is set, and that a fault never repeats it.
+
 import { randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,5 @@
+// Verification against the specification's vectors, with the library `standardwebhooks` as the oracle.
+
 import { createSecretKey, randomBytes, randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,5 @@
+// Claims, leases and outcomes: a delivery is in one hand at a time, and a late hand changes nothing.
+
 import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
@@ -27,7 +29,7 @@ describe("claimDue", () => {
 
   test("takes the longest due first, and no more than asked for", async ({ database: { db } }) => {
     const { targetId, ids } = await seed(db, 3);
-    const [first, second, third] = ids;
+    const [first = "", second = "", third = ""] = ids;
     const dueSeconds = [
       [third, 30],
       [first, 20],

@@ -1,3 +1,5 @@
+// Intake's one statement: everything of a batch or nothing, and every event once, however it races.
+
 import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";

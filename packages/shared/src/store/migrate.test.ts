@@ -1,3 +1,5 @@
+// Migrations: raced, repeated and refused.
+
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";

@@ -1,3 +1,5 @@
+// Partitions: there when a row needs them, gone when nothing in them is needed any more.
+
 import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";

@@ -1,0 +1,124 @@
+// `npm start`: PostgreSQL, migrations, gateway and worker, in this order; and all of it stopped in the reverse
+// order, whether by Ctrl-C, SIGTERM or a step that fails.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { migrate } from "@sluice/shared/store/migrate";
+
+import { type AppProcess, startApp } from "./app-process.ts";
+import { openDataDirectory } from "./data-directory.ts";
+import { errorText } from "./error-text.ts";
+import { proveRelay } from "./first-proof.ts";
+import { hintOf } from "./find-address.ts";
+import { keepPostgres } from "./kept-postgres.ts";
+import { takeLock } from "./process-lock.ts";
+import type { RelayAddress } from "./relay-connection.ts";
+import { dataDirOf, endLeftovers, findRelay, lockPath, removeRelayFile, writeRelayFile } from "./relay-file.ts";
+import { readRelaySettings, type RelaySettings } from "./relay-settings.ts";
+import { listenForStop } from "./stop-signals.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const GATEWAY_STOP_LIMIT_MS = 15_000;
+/** A target may take 30 seconds to answer, and the worker waits for what it has in hand. */
+const WORKER_STOP_LIMIT_MS = 40_000;
+
+/** What is running, to be stopped from the last to the first. */
+const running: { name: string; stop: () => Promise<void> | void }[] = [];
+const apps: AppProcess[] = [];
+const stop = listenForStop(() => {
+  for (const app of apps) app.kill();
+});
+
+try {
+  await run(stop.signal);
+} catch (error) {
+  if (!stop.signal.aborted) {
+    console.error(`\n${errorText(error)}`);
+    process.exitCode = 1;
+  }
+}
+for (const { name, stop: end } of running.toReversed()) {
+  try {
+    await end();
+  } catch (error) {
+    console.error(`${name} did not stop: ${errorText(error)}`);
+    process.exitCode = 1;
+  }
+}
+if (process.exitCode !== 1) console.log("Stopped.");
+process.exit();
+
+async function run(signal: AbortSignal): Promise<void> {
+  if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
+  const dataDir = openDataDirectory(dataDirOf(ROOT, process.env));
+  const lock = await takeLock(lockPath(dataDir));
+  if (!lock.taken) throw new Error(describeOther(dataDir, lock.pid));
+  running.push({ name: "The lock", stop: lock.release });
+  await endLeftovers(dataDir, () => console.log("Waiting for what an earlier start left running to end …"));
+
+  const settings = await readRelaySettings(dataDir, process.env);
+  let { databaseUrl } = settings;
+  if (databaseUrl === undefined) {
+    const postgres = await keepPostgres(join(dataDir, "postgres"));
+    running.push({ name: "PostgreSQL", stop: postgres.stop });
+    databaseUrl = postgres.url;
+  }
+  signal.throwIfAborted();
+  try {
+    await migrate(databaseUrl);
+  } catch (error) {
+    throw new Error(`The database cannot be used: ${errorText(error)}`, { cause: error });
+  }
+  signal.throwIfAborted();
+
+  // The worker first, so that the gateway is stopped before it: nothing new comes in while the worker finishes.
+  const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
+  const announce = () => announceRelay(dataDir, settings);
+  const launch = (name: string, url: string, stopLimitMs: number) => {
+    const entry = join(ROOT, "apps", name, "src", "main.ts");
+    const app = startApp({ name, entry, readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
+    apps.push(app);
+    running.push({ name: `The ${name}`, stop: app.stop });
+    return app.waitUntilReady(signal);
+  };
+  const ready = [
+    launch("worker", settings.workerUrl, WORKER_STOP_LIMIT_MS),
+    launch("gateway", settings.apiUrl, GATEWAY_STOP_LIMIT_MS),
+  ];
+  running.push({ name: "The notice", stop: () => removeRelayFile(dataDir) });
+  announce();
+  await Promise.all(ready);
+  printAddresses(settings);
+
+  const proofFile = join(dataDir, "first-proof");
+  if (!existsSync(proofFile)) {
+    const proven = await Promise.race([proveRelay(addressOf(settings)), stop.requested.then(() => false)]);
+    if (proven) writeFileSync(proofFile, `${new Date().toISOString()}\n`);
+  }
+  if (!signal.aborted) console.log("\nThe relay is running. `npm run demo` sends it an event; Ctrl-C stops it.");
+  await stop.requested;
+}
+
+function announceRelay(dataDir: string, settings: RelaySettings): void {
+  const { ingressUrl, apiUrl, echoUrl } = addressOf(settings);
+  const processes = apps.map((app) => app.identity()).filter((identity) => identity !== undefined);
+  writeRelayFile(dataDir, { ingressUrl, apiUrl, echoUrl, apiKeyFile: settings.apiKeyFile, processes });
+}
+
+function addressOf({ ingressUrl, apiUrl, workerUrl, apiKey, apiKeyFile }: RelaySettings): RelayAddress {
+  return { ingressUrl, apiUrl, echoUrl: `${workerUrl}/echo`, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
+}
+
+function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): void {
+  console.log(`
+  Ingress  ${ingressUrl}/in/gemini  (point Gemini's webhook here, through HTTPS)
+  API      ${apiUrl}
+  API key  ${apiKeyFile === null ? "the one in ADMIN_API_KEY" : `${apiKey}  (in ${apiKeyFile})`}`);
+}
+
+function describeOther(dataDir: string, pid: number): string {
+  const relay = findRelay(dataDir);
+  const where = relay === undefined ? "it is starting" : `ingress ${relay.ingressUrl}, API ${relay.apiUrl}`;
+  return `A relay is running on ${dataDir} already (process ${pid}; ${where}).\nFor a second one set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
+}

@@ -1,0 +1,147 @@
+// `npm test`: lint, format, types, unused code and every test, and at the end `N passed, N failed` alone on a
+// line. A run that fails in a way that no test reports (a file that does not load, a leak, a crash, no tests
+// at all) is counted as a failure too, and the exit code is 1.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { findRedisServer, installRedisServer } from "./redis-server.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const BIN = join(ROOT, "node_modules", ".bin");
+
+/** Name, program, arguments. */
+const STATIC_STEPS: [string, string, string[]][] = [
+  ["lint", "oxlint", ["--type-aware", "--deny-warnings"]],
+  ["format", "oxfmt", ["--check"]],
+  ["types", "tsc", ["--noEmit"]],
+  ["unused code", "knip", ["--no-progress"]],
+];
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** What is read of vitest's JSON report. */
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: { name: string; status: string; message: string; assertionResults: { status: string }[] }[];
+}
+
+let running: ChildProcess | undefined;
+let interruptedBy: "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    interruptedBy ??= signal;
+    // vitest's global setup stops its servers on any of the three, also when a terminal sent it one already.
+    running?.kill(signal);
+  });
+}
+
+/** Runs a program of ours. @returns its exit code and, where it is not inherited, its output. */
+async function run(program: string, words: string[], inherit: boolean): Promise<{ code: number; output: string }> {
+  const child = spawn(join(BIN, program), words, {
+    cwd: ROOT,
+    stdio: ["ignore", inherit ? "inherit" : "pipe", inherit ? "inherit" : "pipe"],
+    // The programs start `node` by name; it must be this one.
+    env: { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` },
+  });
+  running = child;
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve({ code: 1, output: String(error) }));
+    child.once("close", (code, signal) =>
+      resolve({ code: code ?? 128 + constants.signals[signal ?? "SIGKILL"], output }),
+    );
+  });
+}
+
+async function runStaticSteps(counts: Counts): Promise<void> {
+  for (const [name, program, words] of STATIC_STEPS) {
+    if (interruptedBy !== undefined) return;
+    const startedAtMs = Date.now();
+    const { code, output } = await run(program, words, false);
+    const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1);
+    console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${program} ${words.join(" ")}, ${seconds} s)`);
+    if (code === 0) counts.passed++;
+    else {
+      counts.failed++;
+      console.log(output.trimEnd());
+    }
+  }
+}
+
+/** Sees to a real Redis for the tests; the half that needs one is skipped without, but never on CI. */
+async function findRedis(counts: Counts): Promise<void> {
+  if (process.env["TEST_REDIS_URL"] !== undefined || findRedisServer() !== undefined) return;
+  console.log("redis: no redis-server or valkey-server on PATH; trying apt-get");
+  const reason = await installRedisServer();
+  if (reason === undefined) return;
+  const onCi = process.env["CI"] === "true";
+  if (onCi) counts.failed++;
+  console.log(
+    `${onCi ? "FAILED" : "SKIPPED"} every test on Redis: there is no redis-server or valkey-server, and ${reason}`,
+  );
+}
+
+async function runTests(counts: Counts, words: string[]): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-report-"));
+  const file = join(dir, "report.json");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  try {
+    const { code } = await run("vitest", ["run", ...reporters, ...words], true);
+    if (interruptedBy !== undefined) return;
+    const found = readReport(file, counts);
+    if (code !== 0 && found.failed === 0) {
+      counts.failed++;
+      console.log(`FAILED vitest: it ended with ${code} although no test failed; its output says why`);
+    } else if (found.executed === 0) {
+      counts.failed++;
+      console.log("FAILED vitest: no test was executed");
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function readReport(file: string, counts: Counts): { executed: number; failed: number } {
+  let report: Report;
+  try {
+    report = JSON.parse(readFileSync(file, "utf8")) as Report;
+  } catch {
+    return { executed: 0, failed: 0 };
+  }
+  // A file that does not load, or whose hooks fail or leak, has no failed test to be counted by.
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && !assertionResults.some((test) => test.status === "failed"),
+  );
+  for (const { name, message } of broken) console.log(`FAILED ${name}: ${message}`);
+  const failed = report.numFailedTests + broken.length;
+  counts.passed += report.numPassedTests;
+  counts.failed += failed;
+  counts.skipped += report.numPendingTests + report.numTodoTests;
+  return { executed: report.numPassedTests + report.numFailedTests, failed };
+}
+
+const words = process.argv.slice(2).filter((word) => word !== "--");
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+if (words.length === 0) await runStaticSteps(counts);
+if (interruptedBy === undefined) await findRedis(counts);
+if (interruptedBy === undefined) await runTests(counts, words);
+if (interruptedBy !== undefined) process.exit(128 + constants.signals[interruptedBy]);
+const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;
+console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
