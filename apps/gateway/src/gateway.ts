@@ -1,6 +1,6 @@
 // The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
 
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 
 import { getRequestListener } from "@hono/node-server";
 import { closeServer, listen } from "@sluice/shared/http-server";
@@ -28,6 +28,12 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 /** A wake-up that is asked for twice in this time is asked for once. */
 const WAKE_WINDOW_MS = 100;
+
+const SERVER_OPTIONS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+};
 
 export interface Gateway {
   ingressUrl: string;
@@ -84,13 +90,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   });
   const privateApp = new Hono().route("/", health).mount("/", api.fetch, { replaceRequest: false });
 
-  const serverOptions = {
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  };
-  const ingressServer = createServer(serverOptions, getRequestListener(ingress.fetch));
-  const apiServer = createServer(serverOptions, getRequestListener(privateApp.fetch));
+  const ingressServer = openServer(ingress.fetch);
+  const apiServer = openServer(privateApp.fetch);
   const stop = async () => {
     stopping = true;
     await Promise.all([closeServer(ingressServer, STOP_LIMIT_MS), closeServer(apiServer, STOP_LIMIT_MS)]);
@@ -121,4 +122,9 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     // Not through the log, which keeps no secrets: this is the one time that the key is seen.
     if (await createFirstApiKey(db, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
   }
+}
+
+function openServer(fetch: Parameters<typeof getRequestListener>[0]): Server {
+  const listener = getRequestListener(fetch);
+  return createServer(SERVER_OPTIONS, (request, response) => void listener(request, response));
 }

@@ -43,7 +43,7 @@ describe("a batch", () => {
   test("answers nobody before it is durable", async () => {
     const { adds, batcher } = controlledStore();
     let answered = false;
-    const added = batcher.add(event("a")).then(() => {
+    const added = batcher.add(event("a")).finally(() => {
       answered = true;
     });
     await Promise.resolve();

@@ -5,16 +5,19 @@ import type { KeyObject } from "node:crypto";
 
 import { verifyV1 } from "./v1.ts";
 
-/** How a request can fail. Stable: shown to the sender, counted, and documented in docs/errors.md. */
-export type RefusalReason =
-  | "missing_header"
-  | "malformed_header"
-  | "malformed_signature"
-  | "unaccepted_scheme"
-  | "stale_timestamp"
-  | "future_timestamp"
-  | "no_secret"
-  | "signature_mismatch";
+/** How a request can fail. Stable: shown to the sender, counted, and explained in docs/errors.md. */
+export const REFUSAL_REASONS = [
+  "missing_header",
+  "malformed_header",
+  "malformed_signature",
+  "unaccepted_scheme",
+  "stale_timestamp",
+  "future_timestamp",
+  "no_secret",
+  "signature_mismatch",
+] as const;
+
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** The id is the one that the signature binds. */
 export type Verdict =

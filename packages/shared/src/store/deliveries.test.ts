@@ -135,7 +135,9 @@ describe("recordAttempts", () => {
     await claimDue(db, targetId, 1, lease);
     expect(await deleteTarget(db, targetId)).toBe(true);
     await recordAttempts(db, [makeAttempt(id)], lease.workerId);
-    expect(await getDelivery(db, id)).toMatchObject({ status: "cancelled", nextAttemptAt: null });
+    await recordAttempts(db, [makeAttempt(id, { number: 2, next: { status: "succeeded" } })], lease.workerId);
+    expect(await getDelivery(db, id)).toMatchObject({ status: "cancelled", nextAttemptAt: null, attemptCount: 0 });
+    expect(await listAttempts(db, [id], 10)).toHaveLength(2);
   });
 });
 

@@ -105,6 +105,34 @@ describe("storeEvents", () => {
     expect(rows.map((row) => row.event_id).toSorted()).toEqual(fresh.toSorted());
   });
 
+  test("lets batches with the same events in other orders wait for each other, and never deadlock", async ({
+    database: { db },
+  }) => {
+    const revision = await readRevision(db);
+    const sourceId = newId();
+    const [first, middle, last] = ["a", "m", "z"].map((webhookId) => makeEvent({ sourceId, webhookId }));
+    if (first === undefined || middle === undefined || last === undefined) throw new Error("Three were made");
+    const store = (...events: (typeof first)[]) => {
+      const copies = events.map((event) => ({ ...event, id: newId() }));
+      return storeEvents(db, revision, copies, [], newLease());
+    };
+    const blocker = await db.pool.connect();
+    // Holds each batch up at the event in the middle, with its first one in hand.
+    await blocker.query("BEGIN");
+    await blocker.query("INSERT INTO event_keys VALUES ($1, 'm', $2)", [sourceId, middle.id]);
+    const condition = "datname = current_database() AND wait_event_type = 'Lock'";
+    const waiting = (expected: number) =>
+      until(() => count(db, "pg_stat_activity", condition), { accept: (actual) => actual === expected });
+    const one = store(first, middle, last);
+    await waiting(1);
+    const other = store(last, middle, first);
+    await waiting(2);
+    await blocker.query("ROLLBACK");
+    blocker.release();
+    const results = await Promise.all([one, other]);
+    expect(results.map((result) => (result.kind === "stored" ? result.freshEventIds.size : -1))).toEqual([3, 0]);
+  });
+
   test("stores nothing under a revision that is over, so that a new target is not missed", async ({ database }) => {
     const { db } = database;
     const revision = await readRevision(db);

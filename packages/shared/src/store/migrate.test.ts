@@ -1,15 +1,26 @@
 // Migrations: raced, repeated and refused.
 
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { migrate } from "./migrate.ts";
 
-const run = promisify(execFile);
-const MODULE = new URL("migrate.ts", import.meta.url).href;
+/** Says that it is there, waits for a word, and migrates. */
+const PROGRAM = `
+  import { migrate } from ${JSON.stringify(new URL("migrate.ts", import.meta.url).href)};
+  process.stdout.write("ready");
+  process.stdin.once("data", () => migrate(process.env.URL).then(() => process.exit(0)));`;
+
+function startMigrator(url: string) {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", PROGRAM], {
+    env: { ...process.env, URL: url },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  return { child, ready: once(child.stdout, "data"), exited: once(child, "exit") };
+}
 
 async function createEmptyDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase(null);
@@ -30,11 +41,10 @@ async function describeDatabase(url: string): Promise<unknown[]> {
 
 test("several processes that migrate an empty database at once make what one makes", async () => {
   const [raced, single] = [await createEmptyDatabase(), await createEmptyDatabase()];
-  const program = `import { migrate } from ${JSON.stringify(MODULE)}; await migrate(process.env.URL);`;
-  const start = () =>
-    run(process.execPath, ["--input-type=module", "--eval", program], { env: { ...process.env, URL: raced.url } });
-  // A process that fails rejects.
-  await Promise.all([start(), start(), start(), start()]);
+  const migrators = Array.from({ length: 4 }, () => startMigrator(raced.url));
+  await Promise.all(migrators.map(({ ready }) => ready));
+  for (const { child } of migrators) child.stdin.end("go");
+  expect(await Promise.all(migrators.map(({ exited }) => exited))).toEqual(migrators.map(() => [0, null]));
   await migrate(single.url);
   expect(await describeDatabase(raced.url)).toEqual(await describeDatabase(single.url));
   const applied = "SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY id";

@@ -1,0 +1,36 @@
+// What has to be said in two places says the same in both.
+
+import { readFileSync } from "node:fs";
+import { gatewayConfig, workerConfig } from "@sluice/shared/config";
+import { ERROR_CODES } from "@sluice/shared/errors";
+import { REFUSAL_REASONS } from "@sluice/shared/signature/verify";
+import { expect, test } from "vitest";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? "");
+
+test("docs/errors.md explains every code with its status, and every reason, and no other", () => {
+  const rows = matches(read("docs/errors.md"), /^\| `([a-z_]+)` \|/gm);
+  expect(rows.toSorted()).toEqual([...Object.keys(ERROR_CODES), ...REFUSAL_REASONS].toSorted());
+  for (const [, code, status] of read("docs/errors.md").matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm)) {
+    expect({ code, status: ERROR_CODES[code as keyof typeof ERROR_CODES].status }).toEqual({
+      code,
+      status: Number(status),
+    });
+  }
+});
+
+test(".env.example and the README have every setting, and no other", () => {
+  const settings = [...new Set([...Object.keys(gatewayConfig.shape), ...Object.keys(workerConfig.shape)])].toSorted();
+  expect(matches(read(".env.example"), /^# ([A-Z_]+)=/gm).toSorted()).toEqual(settings);
+  const table = read("README.md").split("## Settings")[1]?.split("\n## ")[0] ?? "";
+  const rows = matches(table, /^\| ([^|]+)\|/gm).join(" ");
+  expect(matches(rows, /`([A-Z_]+)`/g).toSorted()).toEqual(settings);
+});
+
+test("the image is built with the launcher's pnpm", () => {
+  const versions = [read("Dockerfile"), read("scripts/launch.mjs"), read("CONTRIBUTING.md")].map(
+    (text) => /pnpm@[0-9.]+/.exec(text)?.[0],
+  );
+  expect(new Set(versions).size).toBe(1);
+});

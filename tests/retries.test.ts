@@ -1,0 +1,139 @@
+// What becomes of a delivery whose target fails, stays silent, or asks for time.
+
+import { Webhook } from "standardwebhooks";
+import { expect } from "vitest";
+
+import { type Relay, test } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+interface Attempt {
+  number: number;
+  trigger: string;
+  status_code: number | null;
+  error: string | null;
+  started_at: string;
+  duration_ms: number;
+}
+
+/** The one delivery of a webhook, once it has the status. */
+async function waitForDelivery(relay: Relay, webhookId: string, status: string) {
+  const find = async () => (await relay.call("GET", `/v1/deliveries?webhook_id=${webhookId}`)).data;
+  const [found] = await until(find, { accept: (all) => all[0]?.status === status, what: `a delivery ${status}` });
+  const delivery = await relay.call("GET", `/v1/deliveries/${found.id}`);
+  return { delivery, attempts: delivery.attempts as Attempt[] };
+}
+
+/** From the start of each attempt to the start of the next. */
+const gapsMs = (attempts: Attempt[]) =>
+  attempts
+    .slice(1)
+    .map((attempt, index) => Date.parse(attempt.started_at) - Date.parse(attempts[index]?.started_at ?? ""));
+
+test("a target that answers 500 three times and then 200 gets four attempts, at growing times", async ({
+  relay,
+  receiver,
+}) => {
+  receiver.answerWith((_, index) => (index < 3 ? { status: 500, body: "not yet" } : { status: 200, body: "thanks" }));
+  // The cap is the base: full jitter has no room, so the times are known.
+  const retry = { base_seconds: 0.3, cap_seconds: 0.3, horizon_seconds: 60 };
+  const target = await relay.createTarget(receiver, { retry });
+  const signed = await relay.sendEvent();
+  const { delivery, attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
+
+  expect(delivery).toMatchObject({ attempt_count: 4, last_status_code: 200, last_error: null, next_attempt_at: null });
+  expect(attempts).toMatchObject([
+    { number: 1, trigger: "initial", status_code: 500, response_excerpt: "not yet" },
+    { number: 2, trigger: "retry", status_code: 500 },
+    { number: 3, trigger: "retry", status_code: 500 },
+    { number: 4, trigger: "retry", status_code: 200, response_excerpt: "thanks" },
+  ]);
+  for (const gap of gapsMs(attempts)) expect(gap).toBeGreaterThanOrEqual(300);
+  expect(Date.parse(delivery.finished_at)).toBeGreaterThanOrEqual(Date.parse(attempts[3]?.started_at ?? ""));
+
+  const requests = await receiver.waitFor(4);
+  expect(requests.map((request) => request.headers["sluice-attempt"])).toEqual(["1", "2", "3", "4"]);
+  for (const { headers, body } of requests) {
+    expect(headers["webhook-id"]).toBe(signed.webhookId);
+    expect(headers["sluice-delivery-id"]).toBe(delivery.id);
+    expect(body.equals(signed.body)).toBe(true);
+    expect(() => new Webhook(target.new_signing_secret).verify(body, headers as Record<string, string>)).not.toThrow();
+  }
+});
+
+test("the pause before the next attempt may double each time, and is never under the base", async ({
+  relay,
+  receiver,
+}) => {
+  receiver.answerWith((_, index) => ({ status: index < 3 ? 503 : 200 }));
+  await relay.createTarget(receiver, { retry: { base_seconds: 0.1, cap_seconds: 60, horizon_seconds: 60 } });
+  const signed = await relay.sendEvent();
+  const { attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
+  const gaps = gapsMs(attempts);
+  expect(gaps).toHaveLength(3);
+  for (const [index, gap] of gaps.entries()) {
+    expect(gap).toBeGreaterThanOrEqual(100);
+    // Beside the jitter's ceiling, room for the wake-up's stretch of time and a machine that is busy with others.
+    expect(gap).toBeLessThan(100 * 2 ** (index + 1) + 6_000);
+  }
+});
+
+test.for([
+  ["never answers", "hang", "timeout"],
+  ["drops the connection", "reset", "connection"],
+  ["answers 404", { status: 404 }, null],
+  ["redirects, which is not followed", { status: 307, headers: { location: "/elsewhere" } }, null],
+] as const)(
+  "a target that %s is exhausted at its deadline, and :retry revives it",
+  async ([, answer, error], { relay, receiver }) => {
+    receiver.answerWith(() => answer);
+    const retry = { base_seconds: 0.2, cap_seconds: 0.4, horizon_seconds: 1.5 };
+    await relay.createTarget(receiver, { timeout_seconds: 1, retry });
+    const signed = await relay.sendEvent();
+    const { delivery, attempts } = await waitForDelivery(relay, signed.webhookId, "exhausted");
+    expect(delivery.next_attempt_at).toBeNull();
+    expect(Date.parse(delivery.finished_at)).toBeGreaterThanOrEqual(Date.parse(delivery.deadline_at));
+    expect(attempts.length).toBeGreaterThan(1);
+    expect(attempts.length).toBe(delivery.attempt_count);
+    if (error !== null) {
+      expect(attempts[0]).toMatchObject({ status_code: null, error: expect.stringContaining(error) });
+      expect(delivery.last_error).toContain(error);
+    }
+    for (const request of receiver.requests) expect(request.path).toBe("/hook");
+
+    receiver.answerWith(() => ({ status: 200 }));
+    const revived = await relay.call("POST", `/v1/deliveries/${delivery.id}:retry`);
+    expect(revived).toMatchObject({ id: delivery.id, status: "pending" });
+    expect(Date.parse(revived.deadline_at)).toBeGreaterThan(Date.parse(delivery.deadline_at));
+    const after = await waitForDelivery(relay, signed.webhookId, "succeeded");
+    expect(after.attempts.at(-1)).toMatchObject({ trigger: "manual", number: attempts.length + 1, status_code: 200 });
+  },
+);
+
+test("a response that begins in time and does not end is a timeout, not a success", async ({ relay, receiver }) => {
+  receiver.answerWith((_, index) => (index === 0 ? { status: 200, body: "part", endless: true } : { status: 200 }));
+  await relay.createTarget(receiver, { timeout_seconds: 1 });
+  const signed = await relay.sendEvent();
+  const { attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
+  expect(attempts).toMatchObject([{ error: expect.stringContaining("timeout") }, { status_code: 200, error: null }]);
+});
+
+test("Retry-After wins over a shorter schedule", async ({ relay, receiver }) => {
+  receiver.answerWith((_, index) => (index === 0 ? { status: 429, headers: { "retry-after": "2" } } : { status: 200 }));
+  await relay.createTarget(receiver);
+  const signed = await relay.sendEvent();
+  const { attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
+  expect(attempts).toHaveLength(2);
+  // Counted from the answer, which came after the attempt's start.
+  expect(gapsMs(attempts)[0]).toBeGreaterThanOrEqual(2_000);
+});
+
+test("a succeeded delivery can be sent again by hand, with the same webhook-id", async ({ relay, receiver }) => {
+  await relay.createTarget(receiver);
+  const signed = await relay.sendEvent();
+  const { delivery } = await waitForDelivery(relay, signed.webhookId, "succeeded");
+  await relay.call("POST", `/v1/deliveries/${delivery.id}:retry`);
+  const [first, second] = await receiver.waitFor(2);
+  expect(second?.headers["webhook-id"]).toBe(first?.headers["webhook-id"]);
+  expect(second?.headers["sluice-attempt"]).toBe("2");
+  expect(second?.body.equals(signed.body)).toBe(true);
+});

@@ -1,0 +1,101 @@
+// While nothing durable takes an event, nobody is told that it was taken; and what was taken outlasts the outage.
+
+import { expect, inject, onTestFinished, test } from "vitest";
+
+import { createTestDatabase } from "./support/database.ts";
+import { type Proxy, startProxy } from "./support/proxy.ts";
+import { startReceiver } from "./support/receiver.ts";
+import { createQueueRedis, startRelay } from "./support/relay.ts";
+import { geminiEvent, signWebhook } from "./support/sign.ts";
+import { until } from "./support/wait.ts";
+
+/** A relay whose ways to its stores can be cut, with a receiver that it delivers everything to. */
+async function startCuttable() {
+  const database = await createTestDatabase();
+  const redis = await createQueueRedis();
+  const proxies: { postgres: Proxy; redis: Proxy | undefined } = {
+    postgres: await startProxy(database.url, 5432),
+    redis: redis && (await startProxy(redis.url, 6379)),
+  };
+  const relay = await startRelay(database, redis?.url, {
+    databaseUrl: proxies.postgres.url,
+    ...(proxies.redis && { redisUrl: proxies.redis.url }),
+  });
+  const receiver = await startReceiver();
+  await relay.createTarget(receiver);
+  onTestFinished(async () => {
+    await relay.deleteTargets(receiver);
+    await receiver.stop();
+    await relay.stop();
+    await proxies.postgres.cut();
+    await proxies.redis?.cut();
+    await redis?.drop();
+    await database.drop();
+  });
+  const all = [proxies.postgres, ...(proxies.redis ? [proxies.redis] : [])];
+  return {
+    relay,
+    receiver,
+    proxies,
+    cut: () => Promise.all(all.map((proxy) => proxy.cut())),
+    restore: () => Promise.all(all.map((proxy) => proxy.restore())),
+  };
+}
+
+test("with every store away a valid event is a 503 with Retry-After, and taken again when they are back", async () => {
+  const { relay, receiver, cut, restore } = await startCuttable();
+  await relay.sendEvent();
+  await receiver.waitFor(1);
+  await cut();
+  const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
+  const answer = await relay.send(signed);
+  expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  const ready = await fetch(`${relay.apiUrl}/readyz`);
+  expect(ready.status).toBe(503);
+  await ready.body?.cancel();
+  // Liveness is another question: a restart would not bring the stores back.
+  const alive = await fetch(`${relay.apiUrl}/healthz`);
+  expect(alive.status).toBe(200);
+  await alive.body?.cancel();
+
+  await restore();
+  await until(() => relay.send(signed), { accept: ({ status }) => status === 200, timeoutMs: 30_000 });
+  await until(() => receiver.requests.some(({ headers }) => headers["webhook-id"] === signed.webhookId), {
+    timeoutMs: 30_000,
+  });
+});
+
+test("what was acknowledged before an outage in the middle of it all is delivered after it", async () => {
+  const { relay, receiver, cut, restore } = await startCuttable();
+  const acknowledged: string[] = [];
+  const sending = Promise.all(
+    Array.from({ length: 300 }, async () => {
+      const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
+      if ((await relay.send(signed)).status === 200) acknowledged.push(signed.webhookId);
+    }),
+  );
+  await receiver.waitFor(1);
+  await cut();
+  await sending;
+  await restore();
+  await until(
+    () => {
+      const received = new Set(receiver.requests.map(({ headers }) => headers["webhook-id"]));
+      return acknowledged.filter((webhookId) => !received.has(webhookId));
+    },
+    { accept: (missing) => missing.length === 0, timeoutMs: 45_000, what: "every acknowledged event" },
+  );
+});
+
+// Where the queue is on PostgreSQL, its absence is the first test.
+if (inject("queue") === "redis") {
+  test("with PostgreSQL alone away events are taken, and delivered when it is back", async () => {
+    const { relay, receiver, proxies } = await startCuttable();
+    await proxies.postgres.cut();
+    const signed = await relay.sendEvent();
+    await proxies.postgres.restore();
+    const [request] = await receiver.waitFor(1, 30_000);
+    expect(request?.headers["webhook-id"]).toBe(signed.webhookId);
+  });
+}

@@ -1,0 +1,113 @@
+// The servers of a test run: one real PostgreSQL with a migrated template database, and one real Redis. They
+// end with the run, also when that is interrupted. TEST_DATABASE_URL and TEST_REDIS_URL name others.
+
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { migrate } from "@sluice/shared/store/migrate";
+import type { TestProject } from "vitest/node";
+
+import { startEmbeddedPostgres } from "../../scripts/embedded-postgres.ts";
+import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { runSql, withDatabase } from "./sql.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** Of the server, as a user that may create databases. */
+    databaseUrl: string;
+    /** The name of a migrated database that nobody is connected to. */
+    templateDatabase: string;
+    /** Absent where there is no Redis. */
+    redisUrl: string | undefined;
+    /** Where BullMQ's queues are in this project. */
+    queue: "postgres" | "redis";
+  }
+}
+
+interface Server {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+// No fsync: what these databases hold is worth nothing after the run. A test that kills PostgreSQL starts its own.
+const POSTGRES_SETTINGS = {
+  fsync: "off",
+  full_page_writes: "off",
+  max_connections: "300",
+  wal_level: "minimal",
+  max_wal_senders: "0",
+};
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-test-"));
+  // PostgreSQL runs as another user where we are root.
+  chmodSync(dir, 0o711);
+  const pids: [number, NodeJS.Signals][] = [];
+  endWithProcess(dir, pids);
+  const [postgres, redis] = await Promise.all([startPostgres(dir, pids), startRedis(dir, pids)]);
+  const template = `sluice_template_${randomUUID().replaceAll("-", "")}`;
+  await runSql(postgres.url, `CREATE DATABASE ${template}`);
+  await migrate(withDatabase(postgres.url, template));
+  project.provide("databaseUrl", postgres.url);
+  project.provide("templateDatabase", template);
+  project.provide("redisUrl", redis?.url);
+  return async () => {
+    await runSql(postgres.url, `DROP DATABASE ${template} WITH (FORCE)`);
+    await Promise.all([postgres.stop(), redis?.stop()]);
+    pids.length = 0;
+    rmSync(dir, { recursive: true, force: true });
+  };
+}
+
+async function startPostgres(dir: string, pids: [number, NodeJS.Signals][]): Promise<Server> {
+  const url = process.env["TEST_DATABASE_URL"];
+  if (url !== undefined) return { url, stop: async () => {} };
+  const server = await startEmbeddedPostgres({ dataDir: join(dir, "postgres"), settings: POSTGRES_SETTINGS });
+  // "Immediate shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
+  pids.push([server.pid, "SIGQUIT"]);
+  return server;
+}
+
+async function startRedis(dir: string, pids: [number, NodeJS.Signals][]): Promise<Server | undefined> {
+  const url = process.env["TEST_REDIS_URL"];
+  if (url !== undefined) return { url, stop: async () => {} };
+  const binary = findRedisServer();
+  if (binary === undefined) return undefined;
+  const data = join(dir, "redis");
+  mkdirSync(data);
+  const server = await startRedisServer(binary, data);
+  pids.push([server.pid, "SIGKILL"]);
+  return server;
+}
+
+/** Ends the servers with this process, however it ends, but for SIGKILL. */
+function endWithProcess(dir: string, pids: readonly [number, NodeJS.Signals][]): void {
+  // Never removed: vitest handles a first signal only, and a second would end the process without `exit`.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+  process.on("exit", () => {
+    for (const [pid, signal] of pids) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It is gone already.
+      }
+    }
+    removeWhileWritten(dir);
+  });
+}
+
+/** PostgreSQL writes and removes files until it is gone. No event loop any more, so this waits in the thread. */
+function removeWhileWritten(dir: string): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < 50 && existsSync(dir); tries++) {
+    if (tries > 0) Atomics.wait(pause, 0, 0, 100);
+    try {
+      rmSync(dir, { recursive: true, force: true });
+    } catch {
+      // A file came or went meanwhile. Node 24 does not always say so, hence the check above.
+    }
+  }
+}

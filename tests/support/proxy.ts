@@ -1,0 +1,48 @@
+// The way to a store, which a test can cut: connections are reset and new ones refused until it is restored.
+
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+
+export interface Proxy {
+  /** The store's URL, through here. */
+  url: string;
+  cut: () => Promise<void>;
+  restore: () => Promise<void>;
+}
+
+export async function startProxy(storeUrl: string, defaultPort: number): Promise<Proxy> {
+  const store = new URL(storeUrl);
+  const sockets = new Set<Socket>();
+  let server: Server | undefined;
+  const listen = async (port: number) => {
+    server = createServer((near) => {
+      const far = connect(Number(store.port || defaultPort), store.hostname);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(from);
+        // One end's fault is the other's end.
+        from.on("error", () => to.destroy()).on("close", () => (to.destroy(), sockets.delete(from)));
+        from.pipe(to);
+      }
+    });
+    await new Promise<void>((resolve, reject) => {
+      server?.once("error", reject).listen(port, "127.0.0.1", resolve);
+    });
+    return (server.address() as AddressInfo).port;
+  };
+  const port = await listen(0);
+  const url = new URL(storeUrl);
+  url.host = `127.0.0.1:${port}`;
+  return {
+    url: url.href,
+    cut: async () => {
+      const closed = new Promise((resolve) => server?.close(resolve));
+      for (const socket of sockets) socket.resetAndDestroy();
+      await closed;
+    },
+    restore: async () => {
+      await listen(port);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// A request written byte by byte, for what no HTTP client sends: a body that is cut off or longer than announced.
+
+import { connect } from "node:net";
+
+const TIMEOUT_MS = 15_000;
+
+export interface RawAnswer {
+  /** Undefined when the connection was closed without an answer. */
+  status: number | undefined;
+  /** Status line and headers. */
+  head: string;
+  body: string;
+}
+
+export interface RawRequest {
+  method?: string;
+  path: string;
+  headers: Record<string, string>;
+  /** Written as they are; a chunked body brings its own framing. */
+  chunks: (string | Uint8Array)[];
+  /** Whether the sending side is closed after the last chunk. */
+  end?: boolean;
+}
+
+/** @param url of the server. Resolves when the server has closed the connection. */
+export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url);
+  const { method = "POST", path, headers, chunks, end = false } = request;
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname);
+    const received: Buffer[] = [];
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("The connection stayed open without an answer")));
+    socket.on("data", (data: Buffer) => received.push(data));
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      // A server may answer and close before it has read everything.
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
+    });
+    socket.on("close", () => {
+      const [head = "", ...rest] = Buffer.concat(received).toString().split("\r\n\r\n");
+      const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1];
+      resolve({ status: status === undefined ? undefined : Number(status), head, body: rest.join("\r\n\r\n") });
+    });
+    const lines = Object.entries({ host: hostname, connection: "close", ...headers });
+    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
+    for (const chunk of chunks) socket.write(chunk);
+    if (end) socket.end();
+  });
+}

@@ -1,0 +1,106 @@
+// A target: a real HTTP server that records what it gets, to the byte, and answers as the test scripts it.
+
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+
+interface ReceivedRequest {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+  receivedAtMs: number;
+}
+
+/** What a request is answered with; `hang` never answers, `reset` drops it, `endless` never ends the body. */
+type Answer =
+  | { status?: number; headers?: Record<string, string>; body?: string; delayMs?: number; endless?: boolean }
+  | "hang"
+  | "reset";
+
+export interface Receiver {
+  url: string;
+  /** In the order of their arrival. */
+  requests: readonly ReceivedRequest[];
+  /** Scripts the answers from now on; `index` counts from 0. 200 for all when never called. */
+  answerWith: (script: (request: ReceivedRequest, index: number) => Answer) => void;
+  /** The first `count` requests, once there are so many. Resolves on arrival. */
+  waitFor: (count: number, timeoutMs?: number) => Promise<readonly ReceivedRequest[]>;
+  stop: () => Promise<void>;
+}
+
+const DEFAULT_TIMEOUT_MS = 20_000;
+
+const answerOk = (): Answer => ({});
+
+export async function startReceiver(): Promise<Receiver> {
+  const requests: ReceivedRequest[] = [];
+  const waiting = new Set<() => void>();
+  const stopped = new AbortController();
+  let script: (request: ReceivedRequest, index: number) => Answer = answerOk;
+
+  const take = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const request = {
+      method: incoming.method ?? "",
+      path: incoming.url ?? "",
+      headers: incoming.headers,
+      body: await buffer(incoming),
+      receivedAtMs: Date.now(),
+    };
+    const index = requests.push(request) - 1;
+    for (const check of waiting) check();
+    await answer(response, script(request, index), stopped.signal);
+  };
+  const server = createServer((incoming, response) => {
+    // The sender went away, or the server stops; a script that throws shows as a reset.
+    take(incoming, response).catch(() => incoming.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
+
+  const waitFor = (count: number, timeoutMs = DEFAULT_TIMEOUT_MS) =>
+    new Promise<readonly ReceivedRequest[]>((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        clearTimeout(limit);
+        waiting.delete(check);
+        finish();
+      };
+      const check = () => {
+        if (requests.length >= count) settle(() => resolve(requests.slice(0, count)));
+      };
+      const limit = setTimeout(
+        () => settle(() => reject(new Error(`${requests.length} of ${count} requests came within ${timeoutMs} ms`))),
+        timeoutMs,
+      );
+      waiting.add(check);
+      check();
+    });
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    requests,
+    answerWith: (next) => {
+      script = next;
+    },
+    waitFor,
+    stop: () => {
+      stopped.abort();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      return closed;
+    },
+  };
+}
+
+async function answer(response: ServerResponse, scripted: Answer, stopped: AbortSignal): Promise<void> {
+  if (scripted === "hang") return;
+  if (scripted === "reset") {
+    response.destroy();
+    return;
+  }
+  if (scripted.delayMs !== undefined) await delay(scripted.delayMs, undefined, { signal: stopped });
+  response.writeHead(scripted.status ?? 200, scripted.headers).write(scripted.body ?? "");
+  if (scripted.endless !== true) response.end();
+}

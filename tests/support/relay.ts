@@ -1,0 +1,158 @@
+// A whole relay in this process, over the test's own stores: the gateway on two real ports, a worker, and the
+// API's client. On which queue is the vitest project's choice.
+
+import { randomBytes } from "node:crypto";
+import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
+import { openLog } from "@sluice/shared/log";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { type Gateway, startGateway } from "@sluice/gateway/gateway";
+import { startWorker, type Worker } from "@sluice/worker/worker";
+import { inject } from "vitest";
+
+import { type TestDatabase, test as base } from "./database.ts";
+import { createTestRedis } from "./redis.ts";
+import { type Receiver, startReceiver } from "./receiver.ts";
+import { geminiEvent, type SignedWebhook, type SignOptions, signWebhook } from "./sign.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
+type Json = any;
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  body: Json;
+}
+
+export interface Relay extends Gateway {
+  database: TestDatabase;
+  apiKey: string;
+  /** Of the source `gemini`. */
+  secret: string;
+  /** What gateway and workers logged, line by line. */
+  logLines: string[];
+  /** Calls the API with the key. @throws Error for an answer that is not 2xx. */
+  call: (method: string, path: string, body?: object) => Promise<Json>;
+  /** A new target of everything, at a receiver; its retries are quick. */
+  createTarget: (receiver: Receiver, changes?: object) => Promise<Json>;
+  /** Deletes the targets made at a receiver, which cancels what they still had to get. */
+  deleteTargets: (receiver: Receiver) => Promise<void>;
+  /** Posts a signed webhook to the ingress. */
+  send: (signed: SignedWebhook, source?: string) => Promise<Answer>;
+  /** Signs an event of Gemini's for the source `gemini`, and posts it. @throws Error when it is not taken. */
+  sendEvent: (options?: Partial<SignOptions>) => Promise<SignedWebhook>;
+  /** One more worker, which the caller stops. */
+  startWorker: () => Promise<Worker>;
+}
+
+export interface RelayOptions {
+  /** Through which the stores are reached, in place of their own addresses. */
+  databaseUrl?: string;
+  redisUrl?: string;
+  withoutWorker?: boolean;
+}
+
+/** Redis for this project's queues; undefined where they are on PostgreSQL. */
+export async function createQueueRedis() {
+  return inject("queue") === "redis" ? createTestRedis() : undefined;
+}
+
+/** @param redisUrl where this project's queues are on Redis. */
+export async function startRelay(
+  database: TestDatabase,
+  redisUrl: string | undefined,
+  options: RelayOptions = {},
+): Promise<Relay> {
+  const apiKey = `test-key-${randomBytes(16).toString("hex")}`;
+  const secret = generateSigningSecret().text;
+  const env = {
+    DATABASE_URL: options.databaseUrl ?? database.url,
+    REDIS_URL: redisUrl === undefined ? undefined : (options.redisUrl ?? redisUrl),
+    HOST: "127.0.0.1",
+    PORT: "0",
+    API_PORT: "0",
+    WORKER_PORT: "0",
+    MASTER_KEY: randomBytes(32).toString("base64"),
+    ADMIN_API_KEY: apiKey,
+    GEMINI_SIGNING_SECRET: secret,
+  };
+  const logLines: string[] = [];
+  const destination = { write: (line: string) => void logLines.push(line) };
+  const gateway = await startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination));
+  const startAnotherWorker = () => startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination));
+  const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();
+
+  const call = async (method: string, path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+    const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) };
+    const response = await fetch(gateway.apiUrl + path, init);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+  const targetIds = new Map<Receiver, string[]>();
+  const createTarget = async (receiver: Receiver, changes: object = {}) => {
+    const target = await call("POST", "/v1/targets", {
+      uri: receiver.url,
+      subscribed_events: ["*"],
+      retry: { base_seconds: 0.1, cap_seconds: 0.2, horizon_seconds: 60 },
+      ...changes,
+    });
+    targetIds.set(receiver, [...(targetIds.get(receiver) ?? []), target.id]);
+    return target;
+  };
+  const deleteTargets = async (receiver: Receiver) => {
+    for (const id of targetIds.get(receiver) ?? []) await call("DELETE", `/v1/targets/${id}`);
+    targetIds.delete(receiver);
+  };
+  const send = async ({ headers, body }: SignedWebhook, source = "gemini") => {
+    const response = await fetch(`${gateway.ingressUrl}/in/${source}`, { method: "POST", headers, body });
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  };
+  const sendEvent = async (changes: Partial<SignOptions> = {}) => {
+    const signed = signWebhook({ secret, body: geminiEvent(), ...changes });
+    const answer = await send(signed);
+    if (answer.status !== 200) throw new Error(`The event was answered with ${answer.status}`);
+    return signed;
+  };
+  const stop = async () => {
+    await gateway.stop();
+    await worker?.stop();
+  };
+  return {
+    ...gateway,
+    stop,
+    database,
+    apiKey,
+    secret,
+    logLines,
+    call,
+    createTarget,
+    deleteTargets,
+    send,
+    sendEvent,
+    startWorker: startAnotherWorker,
+  };
+}
+
+/** A `test` whose file has a `relay` of its own, and each test a `receiver`. */
+export const relayTest = (options: RelayOptions = {}) =>
+  base
+    .extend("relay", { scope: "file" }, async ({ database }, { onCleanup }) => {
+      const redis = await createQueueRedis();
+      const relay = await startRelay(database, redis?.url, options);
+      onCleanup(async () => {
+        await relay.stop();
+        await redis?.drop();
+      });
+      return relay;
+    })
+    .extend("receiver", async ({ relay }, { onCleanup }) => {
+      const receiver = await startReceiver();
+      onCleanup(async () => {
+        await relay.deleteTargets(receiver);
+        await receiver.stop();
+      });
+      return receiver;
+    });
+
+export const test = relayTest();

@@ -1,0 +1,83 @@
+// Rows for tests of the store: events and deliveries as the worker makes them, with what a test does not care
+// about filled in.
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { deliveryId, newId } from "@sluice/shared/ids";
+import { MasterKey } from "@sluice/shared/master-key";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { readRevision } from "@sluice/shared/store/configuration";
+import type { Database } from "@sluice/shared/store/database";
+import type { AttemptRecord } from "@sluice/shared/store/deliveries";
+import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/shared/store/intake";
+import { createTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/shared/store/targets";
+
+const masterKey = new MasterKey(randomBytes(32));
+
+/** Another worker, with nothing in hand. */
+export const newLease = (durationMs = 60_000) => ({ workerId: newId(), durationMs });
+
+export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
+  return {
+    id: newId(),
+    sourceId: randomUUID(),
+    webhookId: `msg_${randomUUID()}`,
+    type: "batch.succeeded",
+    occurredAtMs: null,
+    receivedAtMs: Date.now(),
+    scheme: "v1",
+    userMetadata: null,
+    contentType: "application/json",
+    body: Buffer.from("{}"),
+    ...changes,
+  };
+}
+
+export function makeDelivery(event: NewEvent, targetId: string, changes: Partial<NewDelivery> = {}): NewDelivery {
+  return {
+    id: deliveryId(event.id, targetId),
+    eventId: event.id,
+    targetId,
+    sourceId: event.sourceId,
+    eventType: event.type,
+    webhookId: event.webhookId,
+    horizonMs: 86_400_000,
+    leased: false,
+    ...changes,
+  };
+}
+
+export async function seedTarget(db: Database, changes: Partial<TargetSettings> = {}): Promise<string> {
+  const settings = { name: "target", uri: "http://127.0.0.1:9/hook", subscribedEvents: ["*"], ...TARGET_DEFAULTS };
+  return createTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
+}
+
+/** Stores so many events with one delivery each, due at once. @returns the deliveries. */
+export async function seedDeliveries(
+  db: Database,
+  targetId: string,
+  count: number,
+  changes: Partial<NewDelivery> = {},
+): Promise<NewDelivery[]> {
+  const events = Array.from({ length: count }, () => makeEvent());
+  const deliveries = events.map((event) => makeDelivery(event, targetId, changes));
+  const result = await storeEvents(db, await readRevision(db), events, deliveries, newLease());
+  if (result.kind !== "stored") throw new Error("The configuration changed meanwhile");
+  return deliveries;
+}
+
+/** A failed first attempt, to be tried again in an hour. */
+export function makeAttempt(id: string, changes: Partial<AttemptRecord> = {}): AttemptRecord {
+  return {
+    id: newId(),
+    deliveryId: id,
+    number: 1,
+    trigger: "initial",
+    startedAtMs: Date.now(),
+    durationMs: 12.5,
+    statusCode: 500,
+    error: null,
+    responseExcerpt: null,
+    next: { status: "pending", retryInMs: 3_600_000 },
+    ...changes,
+  };
+}

@@ -1,0 +1,53 @@
+// In every test file: one that leaves a socket, a server, a timer or a child process open fails, and the tests
+// of the project `redis` are skipped where there is no Redis.
+
+import { Server, Socket } from "node:net";
+import { aroundAll, beforeEach, inject } from "vitest";
+
+import { until } from "./wait.ts";
+
+/** For a close that was begun to reach the kernel. */
+const CLOSE_LIMIT_MS = 5_000;
+
+aroundAll(async (runFile) => {
+  const before = countResources();
+  await runFile();
+  await until(() => findLeaks(before), {
+    accept: (leaks) => leaks.length === 0,
+    timeoutMs: CLOSE_LIMIT_MS,
+    what: "everything that this file opened to be closed",
+  });
+});
+
+beforeEach(({ skip }) => {
+  skip(inject("queue") === "redis" && inject("redisUrl") === undefined, "there is no Redis");
+});
+
+/** What keeps a process from exiting: https://nodejs.org/api/process.html#processgetactiveresourcesinfo */
+function countResources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}
+
+function findLeaks(before: ReadonlyMap<string, number>): string[] {
+  const leaks = [...countResources()]
+    .map(([kind, count]) => ({ kind, more: count - (before.get(kind) ?? 0) }))
+    // Requests under way (`…ReqWrap`) end by themselves.
+    .filter(({ kind, more }) => more > 0 && !kind.endsWith("ReqWrap"))
+    .map(({ kind, more }) => `${more} ${kind}`);
+  return leaks.length === 0 ? [] : [...leaks, ...describeHandles()];
+}
+
+/** Where the open sockets lead, to find who opened them. */
+function describeHandles(): string[] {
+  // Undocumented, and the only way to the objects themselves.
+  const handles = (Reflect.get(process, "_getActiveHandles") as () => unknown[]).call(process);
+  return handles.flatMap((handle) => {
+    if (handle instanceof Server) return [`server ${JSON.stringify(handle.address())}`];
+    if (handle instanceof Socket && handle.remotePort !== undefined) {
+      return [`socket :${handle.localPort} to :${handle.remotePort}`];
+    }
+    return [];
+  });
+}

@@ -1,0 +1,38 @@
+// Three projects: `unit` (beside the sources), and the tests of tests/ twice, once with BullMQ's queues on
+// PostgreSQL and once on Redis. One PostgreSQL and one Redis for the whole run: tests/support/global-setup.ts.
+
+import { availableParallelism } from "node:os";
+
+import { defineConfig } from "vitest/config";
+
+const crossApp = (queue: "postgres" | "redis") => ({
+  test: { name: queue, include: ["tests/**/*.test.ts"], provide: { queue } },
+});
+
+export default defineConfig({
+  test: {
+    // A process per file: what one file leaves open is seen, and is its own failure.
+    pool: "forks",
+    isolate: true,
+    // Tests mostly wait for each other's network: more of them than processors.
+    maxWorkers: Math.max(4, availableParallelism()),
+    globalSetup: ["tests/support/global-setup.ts"],
+    setupFiles: ["tests/support/setup.ts"],
+    // Far above what any test needs, for a machine that is busy with others.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    allowOnly: process.env["CI"] !== "true",
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["{apps,packages}/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          provide: { queue: "postgres" },
+        },
+      },
+      crossApp("postgres"),
+      crossApp("redis"),
+    ],
+  },
+});
