@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { gatewayConfig, workerConfig } from "@sluice/shared/config";
 import { ERROR_CODES } from "@sluice/shared/errors";
-import { REFUSAL_REASONS } from "@sluice/shared/signature/verify";
+import { REFUSAL_REASONS } from "@sluice/shared/signature/refusal";
 import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");

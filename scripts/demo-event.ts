@@ -2,7 +2,7 @@
 
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { signV1 } from "@sluice/shared/signature/v1";
+import { signV1 } from "@sluice/shared/signature/signing/v1";
 
 import { type Answer, listAll, type RelayConnection } from "./relay-connection.ts";
 

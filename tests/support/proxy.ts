@@ -38,7 +38,7 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
     url: url.href,
     cut: async () => {
       const closed = new Promise((resolve) => server?.close(resolve));
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
     restore: async () => {

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
+import { MasterKey } from "@sluice/shared/master-key";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { type Gateway, startGateway } from "@sluice/gateway/gateway";
 import { startWorker, type Worker } from "@sluice/worker/worker";
@@ -25,6 +26,8 @@ interface Answer {
 
 export interface Relay extends Gateway {
   database: TestDatabase;
+  /** Where its queues are on Redis. */
+  redisUrl: string | undefined;
   apiKey: string;
   /** Of the source `gemini`. */
   secret: string;
@@ -42,6 +45,10 @@ export interface Relay extends Gateway {
   sendEvent: (options?: Partial<SignOptions>) => Promise<SignedWebhook>;
   /** One more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
+  /** One more gateway, which the caller stops. */
+  startGateway: () => Promise<Gateway>;
+  /** To make what only the relay makes. */
+  masterKey: MasterKey;
 }
 
 export interface RelayOptions {
@@ -64,6 +71,7 @@ export async function startRelay(
 ): Promise<Relay> {
   const apiKey = `test-key-${randomBytes(16).toString("hex")}`;
   const secret = generateSigningSecret().text;
+  const masterKey = randomBytes(32);
   const env = {
     DATABASE_URL: options.databaseUrl ?? database.url,
     REDIS_URL: redisUrl === undefined ? undefined : (options.redisUrl ?? redisUrl),
@@ -71,13 +79,15 @@ export async function startRelay(
     PORT: "0",
     API_PORT: "0",
     WORKER_PORT: "0",
-    MASTER_KEY: randomBytes(32).toString("base64"),
+    MASTER_KEY: masterKey.toString("base64"),
     ADMIN_API_KEY: apiKey,
     GEMINI_SIGNING_SECRET: secret,
   };
   const logLines: string[] = [];
   const destination = { write: (line: string) => void logLines.push(line) };
-  const gateway = await startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination));
+  const startAnotherGateway = () =>
+    startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination));
+  const gateway = await startAnotherGateway();
   const startAnotherWorker = () => startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination));
   const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();
 
@@ -122,6 +132,7 @@ export async function startRelay(
     ...gateway,
     stop,
     database,
+    redisUrl,
     apiKey,
     secret,
     logLines,
@@ -131,6 +142,8 @@ export async function startRelay(
     send,
     sendEvent,
     startWorker: startAnotherWorker,
+    startGateway: startAnotherGateway,
+    masterKey: new MasterKey(masterKey),
   };
 }
 

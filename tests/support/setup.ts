@@ -45,9 +45,8 @@ function describeHandles(): string[] {
   const handles = (Reflect.get(process, "_getActiveHandles") as () => unknown[]).call(process);
   return handles.flatMap((handle) => {
     if (handle instanceof Server) return [`server ${JSON.stringify(handle.address())}`];
-    if (handle instanceof Socket && handle.remotePort !== undefined) {
-      return [`socket :${handle.localPort} to :${handle.remotePort}`];
-    }
-    return [];
+    if (!(handle instanceof Socket)) return [];
+    const state = handle.connecting ? "connecting" : handle.destroyed ? "destroyed" : handle.readyState;
+    return [`socket :${handle.localPort} to :${handle.remotePort}, ${state}`];
   });
 }

@@ -3,6 +3,7 @@
 import { createServer, type Server } from "node:http";
 
 import { getRequestListener } from "@hono/node-server";
+import { CALLBACK_KEY_PURPOSE } from "@sluice/shared/callback-token";
 import { closeServer, listen } from "@sluice/shared/http-server";
 import type { GatewayConfig } from "@sluice/shared/config";
 import type { Logger } from "@sluice/shared/log";
@@ -10,14 +11,21 @@ import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
 import { connectDatabase } from "@sluice/shared/store/connect";
+import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
+import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
 import { Refreshed } from "@sluice/shared/store/refreshed";
-import { ensureGeminiSource, GEMINI_SOURCE, loadSources, type Source } from "@sluice/shared/store/sources";
+import { ensureBuiltInSources, GEMINI_SOURCE, loadSources, type Source } from "@sluice/shared/store/sources";
 import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
 import { createHealth } from "./health.ts";
 import { Batcher } from "./ingress/batcher.ts";
+import { fetchKeySet } from "./ingress/fetch-key-set.ts";
 import { createIngress } from "./ingress/ingress.ts";
+import { JwksCache } from "./ingress/jwks-cache.ts";
+import { RejectionLog } from "./ingress/rejections.ts";
+import { describeRequest, type Request } from "./ingress/request.ts";
+import { Metrics } from "./metrics.ts";
 
 const CONNECTIONS = 10;
 /** How long running requests may take to end when the gateway stops. */
@@ -52,7 +60,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     masterKey,
     log,
   });
-  await ensureGeminiSource(db);
+  await ensureBuiltInSources(db);
   if (config.ADMIN_API_KEY === undefined) await printFirstApiKey();
 
   const sources = await Refreshed.open(db, loadSourcesByName, log);
@@ -60,8 +68,29 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const producer = backend.openProducer();
   const batcher = new Batcher((events) => producer.add("intake", { events }));
 
+  const keySets = await JwksCache.open({
+    fetchKeySet,
+    load: () => loadKeySets(db),
+    save: (keySet) => saveKeySet(db, keySet),
+    now: Date.now,
+    log,
+  });
+  const callbackKey = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
+  const metrics = new Metrics();
+  const rejections = new RejectionLog({ db, metrics, log });
+  const onAnswered = (request: Request) => {
+    const { source, refusal, status } = request;
+    log.info(describeRequest(request), "ingress");
+    metrics.countRequest({ source: source?.name, status, durationMs: performance.now() - request.startedAt });
+    if (source === undefined || refusal === undefined) return;
+    rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });
+  };
   const ingress = createIngress({
     findSource: (name) => sources.current.value.get(name),
+    keySets,
+    callbackKey,
+    consumeCallback: ({ id, expiresAtMs }, webhookId) => consumeCallback(db, id, webhookId, expiresAtMs),
+    onAnswered,
     makeDurable: (event) => batcher.add(event),
     maxBodyBytes: config.MAX_BODY_BYTES,
     log,
@@ -85,7 +114,9 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     geminiSigningSecret: geminiSecret,
     wakeTarget: (targetId) =>
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
+    publicUrl: config.PUBLIC_URL,
     sourcesChanged: () => sources.refresh(),
+    metrics,
     log,
   });
   const privateApp = new Hono().route("/", health).mount("/", api.fetch, { replaceRequest: false });
@@ -95,6 +126,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const stop = async () => {
     stopping = true;
     await Promise.all([closeServer(ingressServer, STOP_LIMIT_MS), closeServer(apiServer, STOP_LIMIT_MS)]);
+    await rejections.close();
     await sources.close();
     await producer.close();
     await backend.close();

@@ -3,6 +3,7 @@
 
 import type { Logger } from "@sluice/shared/log";
 import type { Database } from "@sluice/shared/store/database";
+import { pruneConsumedCallbacks } from "@sluice/shared/store/consumed-callbacks";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
 import { cancelOrphans } from "@sluice/shared/store/targets";
 
@@ -41,6 +42,7 @@ export async function startRetention(
       const cancelled = await cancelOrphans(db);
       const dropped = await dropOldPartitions(db, Date.now() - retentionDays * DAY_MS);
       const pruned = await pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS);
+      await pruneConsumedCallbacks(db);
       if (dropped.length > 0 || pruned > 0 || cancelled > 0) log.info({ dropped, pruned, cancelled }, "retention");
     } catch (error) {
       log.warn({ err: error }, "retention failed; tried again in an hour");

@@ -2,7 +2,7 @@
 
 import { readRetryAfter } from "@sluice/shared/backoff";
 import { formatId } from "@sluice/shared/ids";
-import { signV1 } from "@sluice/shared/signature/v1";
+import { signV1 } from "@sluice/shared/signature/signing/v1";
 import type { ClaimedDelivery } from "@sluice/shared/store/deliveries";
 import { validKeys } from "@sluice/shared/store/secrets";
 import type { Target } from "@sluice/shared/store/targets";

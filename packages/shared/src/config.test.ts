@@ -84,6 +84,41 @@ describe("readConfig", () => {
   });
 });
 
+describe("PUBLIC_URL", () => {
+  test.for([
+    ["https://hooks.example.com", "https://hooks.example.com"],
+    ["https://hooks.example.com/", "https://hooks.example.com"],
+    ["http://10.0.0.7:8080/sluice//", "http://10.0.0.7:8080/sluice"],
+    ["https://[2001:db8::1]/a", "https://[2001:db8::1]/a"],
+  ] as const)("%s reads as %s, so that a path can follow", ([PUBLIC_URL, expected]) => {
+    expect(readConfig(gatewayConfig, { DATABASE_URL, PUBLIC_URL }).PUBLIC_URL).toBe(expected);
+  });
+
+  test.for([
+    "hooks.example.com",
+    "//hooks.example.com",
+    "ftp://hooks.example.com",
+    "https://",
+    "https:/hooks.example.com",
+    "https://hooks.example.com/?a=b",
+    "https://hooks.example.com/?",
+    "https://hooks.example.com/#top",
+    "https://user:hunter2@hooks.example.com",
+    "https://hooks.example.com\\a",
+    " https://hooks.example.com",
+    "https://hooks.example.com:99999",
+  ])("%j is a fault", (PUBLIC_URL) => {
+    const { faults } = readFaults({ DATABASE_URL, PUBLIC_URL });
+    expect(faults).toEqual([
+      { pointer: "PUBLIC_URL", detail: expect.stringContaining("must be an http or https URL") },
+    ]);
+  });
+
+  test("may be absent", () => {
+    expect(readConfig(gatewayConfig, { DATABASE_URL, PUBLIC_URL: "" }).PUBLIC_URL).toBeUndefined();
+  });
+});
+
 describe("a secret in a file", () => {
   test("is read without the white space around it", () => {
     const config = readConfig(gatewayConfig, { DATABASE_URL_FILE: file("url", `${DATABASE_URL}\n`) });

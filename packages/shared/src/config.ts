@@ -56,6 +56,13 @@ const url = (protocols: string[], example: string) =>
     )
     .transform((text) => new Secret(text));
 
+/** The paths of the ingress are put behind it, so nothing may follow its own. */
+function isPublicUrl(text: string): boolean {
+  // new URL() repairs what it reads (spaces, backslashes, missing slashes), and this is shown as it was written.
+  if (!/^https?:\/\/[^\s\\?#@\p{Cc}]+$/iu.test(text)) return false;
+  return URL.canParse(text);
+}
+
 /** What gateway and worker have in common. */
 const common = {
   DATABASE_URL: url(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"),
@@ -94,6 +101,14 @@ export const gatewayConfig = z.object({
       context.addIssue({ code: "custom", message: read.fault });
       return z.NEVER;
     })
+    .optional(),
+  PUBLIC_URL: z
+    .string()
+    .refine(
+      isPublicUrl,
+      "must be an http or https URL without credentials, query and fragment, such as https://hooks.example.com",
+    )
+    .transform((text) => text.replace(/\/+$/, ""))
     .optional(),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
 });

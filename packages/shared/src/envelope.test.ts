@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { parseJson, readEnvelope } from "./envelope.ts";
+import { isNestedWithin, isStorable, parseJson, readEnvelope } from "./envelope.ts";
 
 const read = (payload: unknown) => readEnvelope(Buffer.from(JSON.stringify(payload)));
 const nothing = { type: null, occurredAtMs: null, userMetadata: null };
@@ -25,6 +25,9 @@ test.for([
   { userMetadata: { a: 1 } },
   { data: { user_metadata: { a: 1 } } },
   { data: { userMetadata: { a: 1 } } },
+  { user_metadata: { a: 1 }, data: { user_metadata: { b: 1 } } },
+  { user_metadata: "text", userMetadata: [], data: { user_metadata: null, userMetadata: { a: 1 } } },
+  { user_metadata: { a: "\0" }, data: { user_metadata: { a: 1 } } },
 ])("user_metadata is found in %j", (payload) => {
   expect(read(payload).userMetadata).toEqual({ a: 1 });
 });
@@ -40,6 +43,33 @@ test.for([
   { type: "x".repeat(129) },
 ])("what PostgreSQL could not hold, or nobody subscribe to, is absent: %j", (payload) => {
   expect(read(payload)).toEqual(nothing);
+});
+
+test.for(['{"a":"\\ud800"}', '{"\\udc00":1}', '{"a":"\\u0000"}', '{"\\u0000":1}', '{"a":[{"b":["\\ud800x"]}]}'])(
+  "metadata that PostgreSQL's jsonb would refuse is absent: %s",
+  (json) => {
+    expect(readEnvelope(Buffer.from(`{"type":"a","user_metadata":${json}}`))).toEqual({ ...nothing, type: "a" });
+    expect(isStorable(JSON.parse(json))).toBe(false);
+  },
+);
+
+test("metadata that only looks so is kept", () => {
+  const metadata = { a: "\\u0000", "\\ud800": "😀", deep: [[[[{ b: null }]]]] };
+  expect(read({ user_metadata: metadata }).userMetadata).toEqual(metadata);
+});
+
+test("metadata nested a hundred thousand levels deep is absent, and no error", () => {
+  const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+  expect(readEnvelope(Buffer.from(`{"type":"a","user_metadata":${deep}}`))).toEqual({ ...nothing, type: "a" });
+  expect(readEnvelope(Buffer.from(`{"type":"a","data":${deep}}`))).toEqual({ ...nothing, type: "a" });
+});
+
+test("levels of nesting are counted, and not followed beyond", () => {
+  expect(isNestedWithin(0, "a")).toBe(true);
+  expect(isNestedWithin(0, [])).toBe(false);
+  expect(isNestedWithin(2, { a: [1, null] })).toBe(true);
+  expect(isNestedWithin(1, { a: 1, b: [] })).toBe(false);
+  expect(isNestedWithin(500, JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`))).toBe(false);
 });
 
 test("a body that is not UTF-8 is not JSON, even where its text would be", () => {

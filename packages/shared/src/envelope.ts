@@ -12,6 +12,9 @@ const NOTHING: Envelope = { type: null, occurredAtMs: null, userMetadata: null }
 /** Names such as `batch.succeeded`; what is longer or has other characters could not be subscribed to. */
 const TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
+/** Of what is stored of it as JSON. Nobody nests metadata so deep, and far deeper neither stack nor jsonb holds. */
+const MAX_DEPTH = 64;
+
 export function readEnvelope(body: Buffer): Envelope {
   const payload = parseJson(body);
   if (!isObject(payload)) return NOTHING;
@@ -19,7 +22,7 @@ export function readEnvelope(body: Buffer): Envelope {
   return {
     type: typeof payload["type"] === "string" && TYPE.test(payload["type"]) ? payload["type"] : null,
     occurredAtMs: readTime(payload["timestamp"]),
-    userMetadata: findUserMetadata(payload) ?? findUserMetadata(data),
+    userMetadata: findUserMetadata(payload, data),
   };
 }
 
@@ -32,11 +35,31 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-function findUserMetadata(container: Record<string, unknown>): Record<string, unknown> | null {
-  // The documentation says that it is included and not where; SDKs write it in both cases.
-  const found = container["user_metadata"] ?? container["userMetadata"];
-  // PostgreSQL's jsonb cannot hold U+0000; the body keeps it.
-  return isObject(found) && !JSON.stringify(found).includes("\\u0000") ? found : null;
+/**
+ * The first place that holds an object which can be stored: the documentation says that it is included and not where.
+ * @param containers the payload and its `data`, or the claims of a token and what they hold.
+ */
+export function findUserMetadata(...containers: Record<string, unknown>[]): Record<string, unknown> | null {
+  // SDKs write it in both cases.
+  const places = containers.flatMap((container) => [container["user_metadata"], container["userMetadata"]]);
+  return places.find((place): place is Record<string, unknown> => isObject(place) && isStorable(place)) ?? null;
+}
+
+/** Whether a parsed JSON value has at most so many levels. `JSON.parse` reads any depth; `JSON.stringify` does not write it. */
+export function isNestedWithin(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((child) => isNestedWithin(levels - 1, child));
+}
+
+/**
+ * Whether PostgreSQL's jsonb takes a parsed JSON value: it has no U+0000 and no lone surrogate, and refuses what is
+ * nested some thousand levels deep, which `JSON.parse` reads. What is not stored is still in the body.
+ */
+export function isStorable(value: unknown, depth = 0): boolean {
+  if (typeof value === "string") return value.isWellFormed() && !value.includes("\0");
+  if (typeof value !== "object" || value === null) return true;
+  if (depth >= MAX_DEPTH) return false;
+  return Object.entries(value).every(([key, child]) => isStorable(key) && isStorable(child, depth + 1));
 }
 
 function readTime(value: unknown): number | null {
@@ -45,6 +68,6 @@ function readTime(value: unknown): number | null {
   return ms >= 0 && ms < 253_402_300_800_000 ? ms : null;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   unknown_source: { status: 404, title: "There is no such source" },
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   name_taken: { status: 409, title: "The name is in use" },
+  wrong_kind: { status: 409, title: "The source is of the other kind" },
+  limit_reached: { status: 409, title: "There are as many as there may be" },
   protected_source: { status: 409, title: "The source is built in" },
   target_gone: { status: 409, title: "The delivery's target no longer exists" },
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },

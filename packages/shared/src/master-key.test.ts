@@ -1,6 +1,6 @@
 // Secrets at rest: only the right key and the right owner open them, and nothing shows the key.
 
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 
@@ -63,6 +63,27 @@ describe("reading a key", () => {
     ["a passphrase that holds 43 letters of base64", "Correct horse battery staple, and many more words of it!"],
   ])("%s is refused", ([, text]) => {
     expect(readMasterKey(text ?? "")).toBeUndefined();
+  });
+});
+
+const derive = (from: MasterKey, purpose: string) => from.deriveKey(purpose).export().toString("hex");
+
+describe("derived keys", () => {
+  test("are HKDF-SHA256 of the key, the same at every start", () => {
+    // RFC 5869, by hand: an empty salt is one of zeros, and 32 bytes are one block.
+    const extracted = createHmac("sha256", Buffer.alloc(32)).update(bytes).digest();
+    const expected = createHmac("sha256", extracted).update("urls").update(Buffer.of(1)).digest("hex");
+    expect(derive(new MasterKey(Buffer.from(bytes)), "urls")).toBe(expected);
+  });
+
+  test("differ by purpose and by key, and are not the key", () => {
+    const keys = [
+      derive(key, "a"),
+      derive(key, "b"),
+      derive(new MasterKey(randomBytes(32)), "a"),
+      bytes.toString("hex"),
+    ];
+    expect(new Set(keys).size).toBe(4);
   });
 });
 

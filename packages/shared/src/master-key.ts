@@ -1,7 +1,7 @@
 // Encryption of secrets at rest: AES-256-GCM under the master key. Each ciphertext is bound to the id of its
-// owner, so that a row copied to another owner does not decrypt.
+// owner, so that a row copied to another owner does not decrypt. Other uses get a key of their own, derived.
 
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 
 import { SluiceError } from "./errors.ts";
 
@@ -9,7 +9,9 @@ const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Encrypts and decrypts with one key. Hides the key from `console.log` and JSON. */
+const DERIVED_BYTES = 32;
+
+/** Encrypts and decrypts with one key, and derives others. Hides the key from `console.log` and JSON. */
 export class MasterKey {
   readonly #key: Buffer;
 
@@ -44,6 +46,12 @@ export class MasterKey {
         cause: error,
       });
     }
+  }
+
+  /** An HMAC key for one purpose (HKDF-SHA256, RFC 5869): of no use for another, and tells nothing of this key. */
+  deriveKey(purpose: string): KeyObject {
+    // No salt: the master key is random already (RFC 5869, 3.1).
+    return createSecretKey(Buffer.from(hkdfSync("sha256", this.#key, "", purpose, DERIVED_BYTES)));
   }
 }
 

@@ -13,13 +13,20 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 
-import type { Scheme } from "./signature/verify.ts";
+import type { Scheme } from "./signature/schemes.ts";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 export type SourceKind = "static" | "dynamic";
+/** What becomes of an event whose signature does not bind its body. */
+export type BodyUnboundPolicy = "reject" | "mark";
 export type TargetState = "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
+/** A target's filter that failed on an event. `target` is its UUID. */
+export interface FilterError {
+  target: string;
+  error: string;
+}
 export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
 export type AttemptTrigger = "initial" | "retry" | "manual";
 
@@ -37,6 +44,10 @@ export const sources = pgTable("sources", {
   toleranceSeconds: integer("tolerance_seconds").notNull(),
   createdAt: instant("created_at").notNull().defaultNow(),
   updatedAt: instant("updated_at").notNull().defaultNow(),
+  audiences: text("audiences").array().notNull().default([]),
+  jwksUri: text("jwks_uri"),
+  bodyUnbound: text("body_unbound").$type<BodyUnboundPolicy>().notNull().default("reject"),
+  publicKeys: text("public_keys").array().notNull().default([]),
 });
 
 export const sourceSecrets = pgTable("source_secrets", {
@@ -46,6 +57,27 @@ export const sourceSecrets = pgTable("source_secrets", {
   truncated: text("truncated").notNull(),
   expiresAt: instant("expires_at"),
   createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const ingressTokens = pgTable("ingress_tokens", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  hash: bytea("hash").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const consumedCallbacks = pgTable("consumed_callbacks", {
+  id: uuid("id").primaryKey(),
+  webhookId: text("webhook_id").notNull(),
+  expiresAt: instant("expires_at").notNull(),
+});
+
+export const keySets = pgTable("key_sets", {
+  uri: text("uri").primaryKey(),
+  document: jsonb("document").notNull(),
+  fetchedAt: instant("fetched_at").notNull(),
 });
 
 export const targets = pgTable("targets", {
@@ -62,6 +94,7 @@ export const targets = pgTable("targets", {
   retryHorizonSeconds: doublePrecision("retry_horizon_seconds").notNull(),
   createdAt: instant("created_at").notNull().defaultNow(),
   updatedAt: instant("updated_at").notNull().defaultNow(),
+  filter: text("filter"),
 });
 
 export const targetSecrets = pgTable("target_secrets", {
@@ -100,6 +133,9 @@ export const events = pgTable("events", {
   userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
   contentType: text("content_type"),
   body: bytea("body").notNull(),
+  labels: jsonb("labels").$type<Record<string, string>>(),
+  filterErrors: jsonb("filter_errors").$type<FilterError[]>(),
+  bodyUnbound: boolean("body_unbound").notNull().default(false),
 });
 
 export const deliveries = pgTable("deliveries", {
@@ -141,4 +177,6 @@ export const rejections = pgTable("rejections", {
   remoteAddress: text("remote_address"),
   sizeBytes: integer("size_bytes"),
   createdAt: instant("created_at").notNull().defaultNow(),
+  detail: text("detail").notNull().default(""),
+  weight: integer("weight").notNull().default(1),
 });

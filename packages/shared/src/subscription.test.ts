@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { matchesSubscription, SUBSCRIPTION } from "./subscription.ts";
+import { matchesSubscription, namesOfType, SUBSCRIPTION } from "./subscription.ts";
 
 test.for([
   [["batch.succeeded"], "batch.succeeded", true],
@@ -14,6 +14,12 @@ test.for([
   [["*"], null, true],
   [["batch.*"], null, false],
   [[], "batch.succeeded", false],
+  [["batch.completed"], "batch.succeeded", true],
+  [["batch.succeeded"], "batch.completed", true],
+  [["batch.completed"], "batch.completed", true],
+  [["batch.completed"], "batch.failed", false],
+  [["batch.completed.*"], "batch.succeeded", false],
+  [["batch.succeed"], "batch.completed", false],
 ] as const)("%j and an event of type %j: %s", ([subscribed, type, matches]) => {
   expect(matchesSubscription(subscribed, type)).toBe(matches);
 });
@@ -24,4 +30,10 @@ test.for(["*", "batch.*", "batch.succeeded", "a", "video_2.generated-x"])("%j ca
 
 test.for(["", ".*", "batch*", "*.succeeded", "batch.*.x", "ba tch", "-x", "x".repeat(129)])("%j cannot", (entry) => {
   expect(entry).not.toMatch(SUBSCRIPTION);
+});
+
+test("a type has its own name first, and its alias where there is one", () => {
+  expect(namesOfType("batch.completed")).toEqual(["batch.completed", "batch.succeeded"]);
+  expect(namesOfType("batch.succeeded")).toEqual(["batch.succeeded", "batch.completed"]);
+  for (const type of ["batch.failed", "constructor"]) expect(namesOfType(type)).toEqual([type]);
 });

@@ -258,6 +258,10 @@ describe("the document", () => {
     expect(Object.fromEntries(operations)).toEqual({
       "/v1/sources": ["get", "post"],
       "/v1/sources/{id}": ["get", "patch", "delete"],
+      "/v1/sources/{id}/signing-secrets": ["post"],
+      "/v1/sources/{id}/ingress-tokens": ["post"],
+      "/v1/sources/{id}/ingress-tokens/{token_id}": ["delete"],
+      "/v1/sources/{id}/callback-urls": ["post"],
       "/v1/targets": ["get", "post"],
       "/v1/targets/{id}": ["get", "patch", "delete"],
       "/v1/events": ["get"],
@@ -265,6 +269,8 @@ describe("the document", () => {
       "/v1/deliveries": ["get"],
       "/v1/deliveries/{id}": ["get"],
       "/v1/deliveries/{id}:retry": ["post"],
+      "/v1/rejections": ["get"],
+      "/metrics": ["get"],
     });
     const schemas = document.components?.schemas ?? {};
     expect(Object.keys(schemas).toSorted()).toContain("Target");

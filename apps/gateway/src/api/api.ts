@@ -1,18 +1,24 @@
-// The HTTP API: everything under /v1, for callers with a key. The paths, schemas and answers that are served
-// are those that its OpenAPI document is made of.
+// The HTTP API: everything under /v1, and /metrics, for callers with a key. The paths, schemas and answers that
+// are served are those that its OpenAPI document is made of.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { bodyLimit } from "hono/body-limit";
 
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
+import { routeCallbackUrls } from "./callback-urls.ts";
 import { getPath } from "./custom-verb.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./deliveries.ts";
 import { type EventsDependencies, routeEvents } from "./events.ts";
+import { routeIngressTokens } from "./ingress-tokens.ts";
 import { refuseInvalid } from "./invalid-request.ts";
+import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
 import { answerNotFound, answerProblem, refuseOtherMethods } from "./problem.ts";
+import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
-import { routeSources, type SourcesDependencies } from "./sources.ts";
+import { routeSecretRotation } from "./secret-rotation.ts";
+import type { SourcesDependencies } from "./source-operation.ts";
+import { routeSources } from "./sources.ts";
 import { routeTargets, type TargetsDependencies } from "./targets.ts";
 
 /** A target with 50 headers of the longest kind still fits. */
@@ -24,7 +30,9 @@ export interface ApiDependencies
     SourcesDependencies,
     TargetsDependencies,
     EventsDependencies,
-    DeliveriesDependencies {}
+    DeliveriesDependencies,
+    RejectionsDependencies,
+    MetricsDependencies {}
 
 export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ getPath, defaultHook: refuseInvalid });
@@ -36,9 +44,14 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
 
   routeSources(app, dependencies);
+  routeSecretRotation(app, dependencies);
+  routeIngressTokens(app, dependencies);
+  routeCallbackUrls(app, dependencies);
   routeTargets(app, dependencies);
   routeEvents(app, dependencies);
   routeDeliveries(app, dependencies);
+  routeRejections(app, dependencies);
+  routeMetrics(app, dependencies);
 
   refuseOtherMethods(app);
   return app;

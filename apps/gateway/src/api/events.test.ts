@@ -1,4 +1,4 @@
-import { formatId, newId } from "@sluice/shared/ids";
+import { formatId, newId, readId } from "@sluice/shared/ids";
 import { describe, expect } from "vitest";
 
 import { type Answer, pointersOf, seedEvent, test, type TestApi } from "./test-api.ts";
@@ -9,11 +9,21 @@ const idsOf = ({ body }: Answer) => body.data.map(({ id }: { id: string }) => id
 
 const shownId = (event: { eventId: string }) => formatId("evt", event.eventId);
 
+const nest = (levels: number) => Buffer.from("[".repeat(levels) + "]".repeat(levels));
+
 describe("an event", () => {
   test("it is shown with all that is known of it", async ({ api }) => {
     const text = '{"type":"batch.succeeded","data":{"id":"batch_1","n":[1,null]}}';
     const receivedAtMs = Date.parse("2026-01-22T12:00:01.250Z");
-    const event = await seedEvent(api, [], { body: Buffer.from(text), receivedAtMs, userMetadata: { job: "a" } });
+    const target = newId();
+    const event = await seedEvent(api, [], {
+      body: Buffer.from(text),
+      receivedAtMs,
+      userMetadata: { job: "a" },
+      labels: { team: "billing" },
+      filterErrors: [{ target, error: "no such key" }],
+      bodyUnbound: true,
+    });
     const answer = await api.call("GET", `/v1/events/${shownId(event)}`);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({
@@ -24,12 +34,21 @@ describe("an event", () => {
       timestamp: "2026-01-22T12:00:00.000Z",
       received_at: "2026-01-22T12:00:01.250Z",
       scheme: "v1",
+      body_unbound: true,
       user_metadata: { job: "a" },
+      labels: { team: "billing" },
+      filter_errors: [{ target: formatId("tgt", target), error: "no such key" }],
       size_bytes: text.length,
       payload: JSON.parse(text),
     });
     const listed = await list(api, `?webhook_id=${event.webhookId}`);
     expect(listed.body).toEqual({ data: [answer.body], next_cursor: null });
+  });
+
+  test("one without labels and failures of filters has empty ones", async ({ api }) => {
+    const event = await seedEvent(api);
+    const answer = await api.call("GET", `/v1/events/${shownId(event)}`);
+    expect(answer.body).toMatchObject({ labels: {}, filter_errors: [], body_unbound: false });
   });
 
   test("a body that is not UTF-8 or not JSON has a payload of null and its size", async ({ api }) => {
@@ -43,6 +62,16 @@ describe("an event", () => {
       const answer = await api.call("GET", `/v1/events/${shownId(event)}`);
       expect(answer.body).toMatchObject({ payload: null, size_bytes: body.length, type: null, timestamp: null });
     }
+  });
+
+  test("a payload nested too deep for an answer is null, and does not take its page with it", async ({ api }) => {
+    const deep = await seedEvent(api, [], { type: "nested", body: nest(50_000) });
+    const allowed = await seedEvent(api, [], { type: "nested", body: nest(500) });
+    const { body } = await list(api, "?type=nested");
+    expect(body.data).toMatchObject([
+      { id: shownId(allowed), payload: expect.any(Array) },
+      { id: shownId(deep), payload: null, size_bytes: 100_000 },
+    ]);
   });
 
   test("any JSON is a payload", async ({ api }) => {
@@ -78,6 +107,32 @@ describe("the list of events", () => {
     expect(await found(`&webhook_id=${other.webhookId}`)).toEqual([shownId(other)]);
     expect(await found("&webhook_id=none")).toEqual([]);
     expect(await found("&type=batch.*&limit=1")).toEqual([shownId(failed)]);
+  });
+
+  test("a label leaves the events that have it with that value", async ({ api }) => {
+    const labels = { team: "a", "x:y": "1" };
+    const labelled = await seedEvent(api, [], { type: "labelled", labels });
+    await seedEvent(api, [], { type: "labelled", labels: { team: "b" } });
+    await seedEvent(api, [], { type: "labelled" });
+    const found = async (label: string) => idsOf(await list(api, `?type=labelled&label=${encodeURIComponent(label)}`));
+    expect(await found("team:a")).toEqual([shownId(labelled)]);
+    for (const label of ["team:c", "team:", "other:a", "__proto__:a"]) expect(await found(label)).toEqual([]);
+  });
+
+  test("batch.completed and batch.succeeded are one type under two names", async ({ api }) => {
+    const { body: source } = await api.call("POST", "/v1/sources", { body: { name: "aliases" } });
+    const sourceId = readId("src", source.id) ?? "";
+    const older = await seedEvent(api, [], { sourceId, type: "batch.completed" });
+    const newer = await seedEvent(api, [], { sourceId, type: "batch.succeeded" });
+    await seedEvent(api, [], { sourceId, type: "batch.failed" });
+    for (const type of ["batch.completed", "batch.succeeded"]) {
+      const answer = await list(api, `?source=aliases&type=${type}`);
+      expect(idsOf(answer)).toEqual([newer, older].map(shownId));
+      expect(answer.body.data.map((event: { type: string }) => event.type)).toEqual([
+        "batch.succeeded",
+        "batch.completed",
+      ]);
+    }
   });
 
   test("since is included and until is not, in any offset", async ({ api }) => {
@@ -142,6 +197,9 @@ describe("the list of events", () => {
     ["since=2026-02-30T00:00:00Z", "?since", "must be a time of RFC 3339"],
     ["until=1700000000", "?until", "must be a time of RFC 3339"],
     ["until=", "?until", "must be a time of RFC 3339"],
+    ["label=team", "?label", "must be a label's name and value"],
+    ["label=:a", "?label", "must be a label's name and value"],
+    ["label=a:%00", "?label", "must not contain a NUL"],
     ["event_type=batch.failed", "?event_type", "is not a parameter of this path"],
     ["status=pending", "?status", "is not a parameter of this path"],
   ] as const)("%s is refused at %s", async ([query, pointer, detail], { api }) => {

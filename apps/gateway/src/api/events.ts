@@ -1,7 +1,7 @@
 // /v1/events: what came in.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { parseJson } from "@sluice/shared/envelope";
+import { isNestedWithin, parseJson } from "@sluice/shared/envelope";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
 import type { Database } from "@sluice/shared/store/database";
@@ -9,13 +9,16 @@ import { type EventRecord, getEvent, listEvents, readBodies } from "@sluice/shar
 
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
-import { eventParameters, readSource, timeParameters, typeParameter } from "./log-filter.ts";
+import { eventParameters, labelParameter, readSource, timeParameters, typeParameter } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
 import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 /** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** A payload that is nested deeper is one that no answer could hold: writing JSON needs the stack. */
+const MAX_LEVELS = 500;
 
 export interface EventsDependencies {
   db: Database;
@@ -30,9 +33,16 @@ const eventSchema = z
     timestamp: z.string().nullable().openapi({ format: "date-time", description: "As the payload states it" }),
     received_at: z.string().openapi({ format: "date-time" }),
     scheme: z.string(),
+    body_unbound: z.boolean().openapi({ description: "The signature proves who sent it and not what was sent" }),
     user_metadata: z.record(z.string(), z.unknown()).nullable(),
+    labels: z.record(z.string(), z.string()).openapi({ description: "Of the callback URL that it came by" }),
+    filter_errors: z
+      .array(z.object({ target: z.string(), error: z.string() }))
+      .openapi({ description: "Filters of targets that failed on it, which therefore did not match" }),
     size_bytes: z.int(),
-    payload: z.unknown().openapi({ description: "Null where the body is not JSON" }),
+    payload: z
+      .unknown()
+      .openapi({ description: `Null where the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels` }),
   })
   .openapi("Event");
 
@@ -44,7 +54,13 @@ const operations = {
     tags,
     summary: "Events, newest first; a page of large payloads ends before its limit",
     request: {
-      query: z.strictObject({ ...pageParameters, ...timeParameters, ...eventParameters, type: typeParameter }),
+      query: z.strictObject({
+        ...pageParameters,
+        ...timeParameters,
+        ...eventParameters,
+        type: typeParameter,
+        label: labelParameter,
+      }),
     },
     responses: { 200: jsonAnswer("A page", listOf(eventSchema)), default: problemResponse },
   }),
@@ -61,7 +77,12 @@ const operations = {
 export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies): void {
   app.openapi(operations.list, async (c) => {
     const query = c.req.valid("query");
-    const filter = { sourceId: await readSource(db, query.source), type: query.type, webhookId: query.webhook_id };
+    const filter = {
+      sourceId: await readSource(db, query.source),
+      type: query.type,
+      webhookId: query.webhook_id,
+      label: query.label,
+    };
     const times = { sinceMs: query.since, untilMs: query.until };
     const cursor = cursorOf("events", { ...filter, ...times });
     const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
@@ -91,6 +112,7 @@ function countWithin(events: readonly EventRecord[], maxBytes: number): number {
 }
 
 function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
+  const payload = body === undefined ? undefined : parseJson(body);
   return {
     id: formatId("evt", event.id),
     source: formatId("src", event.sourceId),
@@ -99,8 +121,11 @@ function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof
     timestamp: event.occurredAt?.toISOString() ?? null,
     received_at: event.receivedAt.toISOString(),
     scheme: event.scheme,
+    body_unbound: event.bodyUnbound,
     user_metadata: event.userMetadata,
+    labels: event.labels ?? {},
+    filter_errors: (event.filterErrors ?? []).map(({ target, error }) => ({ target: formatId("tgt", target), error })),
     size_bytes: event.sizeBytes,
-    payload: (body && parseJson(body)) ?? null,
+    payload: isNestedWithin(MAX_LEVELS, payload) ? (payload ?? null) : null,
   };
 }

@@ -12,9 +12,13 @@ type Target = Parameters<Hook<unknown, ApiEnv, string, void>>[0]["target"];
 export const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
   if (result.success) return;
   const faults = result.error.issues.flatMap((issue) => toFaults(result.target, issue));
-  const summary = faults.map(({ pointer, detail }) => `${pointer === "" ? "the body" : pointer} ${detail}`).join("; ");
-  throw new SluiceError("invalid_request", `The request is not valid: ${summary}`, { faults });
+  throw invalidRequest(faults);
 };
+
+export function invalidRequest(faults: Fault[]): SluiceError {
+  const summary = faults.map(({ pointer, detail }) => `${pointer === "" ? "the body" : pointer} ${detail}`).join("; ");
+  return new SluiceError("invalid_request", `The request is not valid: ${summary}`, { faults });
+}
 
 function toFaults(target: Target, issue: Issue): Fault[] {
   if (issue.code === "unrecognized_keys") {

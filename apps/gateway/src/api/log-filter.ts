@@ -20,11 +20,14 @@ export const timeParameters = {
 };
 
 /** A text that is compared with a column. PostgreSQL has no NUL in a text. */
-const text = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine((value) => !value.includes("\0"), "must not contain a NUL");
+const textOf = (maxLength: number) =>
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine((value) => !value.includes("\0"), "must not contain a NUL");
+
+const text = textOf(256);
 
 export const eventParameters = {
   source: text.optional().openapi({ description: "The id or the name of a source", example: "gemini" }),
@@ -34,6 +37,13 @@ export const eventParameters = {
 export const typeParameter = text
   .optional()
   .openapi({ description: "A type, or a group of them such as `batch.*`", example: "batch.succeeded" });
+
+/** A name has no colon and at most 64 characters, a value at most 256. */
+export const labelParameter = textOf(64 + 1 + 256)
+  .refine((value) => value.indexOf(":") > 0, "must be a label's name and value such as team:billing")
+  .transform((value) => ({ key: value.slice(0, value.indexOf(":")), value: value.slice(value.indexOf(":") + 1) }))
+  .optional()
+  .openapi({ type: "string", description: "A label, as name:value", example: "team:billing" });
 
 /** @throws SluiceError `invalid_id` */
 export function readFilterId(prefix: IdPrefix, given: string | undefined, field: string): string | undefined {

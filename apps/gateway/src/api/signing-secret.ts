@@ -1,7 +1,7 @@
 // Signing secrets in requests and answers: read with their fault, and shown in their truncated form only.
 
 import { z } from "@hono/zod-openapi";
-import { readSigningSecret } from "@sluice/shared/signature/secret";
+import { readSigningSecret, type SigningSecret, truncateSecret } from "@sluice/shared/signature/secret";
 import type { SecretSummary } from "@sluice/shared/store/secrets";
 
 /** A secret that a caller gives. */
@@ -19,6 +19,10 @@ export const shownSecret = z
   .object({
     truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),
     expire_time: z.string().nullable().openapi({ format: "date-time", description: "Null while it is current" }),
+    variable: z.string().optional().openapi({
+      description: "Where it comes from, when that is the environment: only there can it be changed",
+      example: "GEMINI_SIGNING_SECRET",
+    }),
   })
   .openapi("SigningSecret");
 
@@ -30,4 +34,10 @@ export function showSecrets(secrets: readonly SecretSummary[]): z.infer<typeof s
       truncated_secret: truncated,
       expire_time: expiresAt?.toISOString() ?? null,
     }));
+}
+
+/** The one of the source `gemini` that is in no table. */
+export function showEnvironmentSecret(secret: SigningSecret | undefined): z.infer<typeof shownSecret>[] {
+  if (secret === undefined) return [];
+  return [{ truncated_secret: truncateSecret(secret.text), expire_time: null, variable: "GEMINI_SIGNING_SECRET" }];
 }

@@ -1,11 +1,19 @@
-// A source as the API takes and shows it.
+// A source as the API takes and shows it. Fields of one kind are refused for the other, by name: one that is
+// taken and ignored would leave its caller with a source that verifies something else than asked for.
 
 import { z } from "@hono/zod-openapi";
+import type { Fault } from "@sluice/shared/errors";
 import { formatId } from "@sluice/shared/ids";
-import { type SigningSecret, truncateSecret } from "@sluice/shared/signature/secret";
-import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
+import type { SourceKind } from "@sluice/shared/schema";
+import { DEFAULT_JWKS_URI } from "@sluice/shared/signature/jwks";
+import { SCHEMES_OF } from "@sluice/shared/signature/schemes";
+import type { SigningSecret } from "@sluice/shared/signature/secret";
+import { GEMINI_SOURCE, SOURCE_DEFAULTS, type SourceRecord, type SourceSettings } from "@sluice/shared/store/sources";
 
-import { givenSecret, shownSecret, showSecrets } from "./signing-secret.ts";
+import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { invalidRequest } from "./invalid-request.ts";
+import { refuseRepeats } from "./repeats.ts";
+import { givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
 
 const name = z
   .string()
@@ -15,40 +23,53 @@ const name = z
   // A filter takes a name or an id, so no name may be both.
   .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do');
 
-const toleranceSeconds = z.int().min(1).max(86_400);
+const kind = z.enum(["static", "dynamic"]);
+const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]);
+
+const schemes = z.array(scheme).min(1).superRefine(refuseRepeats).optional();
+
+const settings = {
+  tolerance_seconds: z.int().min(1).max(86_400).optional(),
+  ...dynamicFields,
+};
+const signingSecret = givenSecret.optional();
+
+/** What an update takes. */
+export const sourceChange = z
+  .strictObject({
+    name: name.optional(),
+    schemes,
+    signing_secret: signingSecret.openapi({ description: "Of static sources; replaces every stored secret" }),
+    ...settings,
+  })
+  .openapi("SourceChange");
 
 export const newSource = z
   .strictObject({
     name,
-    kind: z
-      .enum(["static", "dynamic"])
-      .refine(
-        (kind) => kind === "static",
-        'must be "static": sources for dynamic webhooks (kind "dynamic") come with their verification, in a later version',
-      )
-      .default("static"),
-    signing_secret: givenSecret.optional(),
-    tolerance_seconds: toleranceSeconds.default(300),
+    kind: kind.default("static").openapi({ description: "Cannot be changed" }),
+    schemes: schemes.openapi({ description: "All of the kind when not given" }),
+    signing_secret: signingSecret.openapi({ description: "Of static sources; one is made when not given" }),
+    ...settings,
   })
   .openapi("NewSource");
 
-export const sourceChange = z
-  .strictObject({
-    name: name.optional(),
-    tolerance_seconds: toleranceSeconds.optional(),
-    signing_secret: givenSecret.optional(),
-  })
-  .openapi("SourceChange");
+type SourceChange = z.infer<typeof sourceChange>;
 
 export const sourceSchema = z
   .object({
     id: z.string(),
     name: z.string(),
-    kind: z.enum(["static", "dynamic"]),
-    schemes: z.array(z.string()),
+    kind,
+    schemes: z.array(scheme),
     tolerance_seconds: z.int(),
     signing_secrets: z.array(shownSecret),
-    ingress_path: z.string().openapi({ example: "/in/gemini" }),
+    audiences: z.array(z.string()),
+    jwks_uri: z.string().nullable().openapi({ description: "The one in use; null for a static source" }),
+    body_unbound: z.enum(["reject", "mark"]).nullable().openapi({ description: "Null for a static source" }),
+    public_keys: z.array(z.string()),
+    ingress_tokens: z.array(shownToken),
+    ingress_path: z.string().openapi({ example: "/in/gemini", description: "With `{token}` for a dynamic source" }),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
   })
@@ -59,6 +80,7 @@ export const createdSource = sourceSchema.extend({
     .string()
     .optional()
     .openapi({ description: "The secret that was generated because none was given; shown this once" }),
+  new_ingress_token: z.string().optional().openapi({ description: "Of a dynamic source; shown this once" }),
 });
 
 /** @param geminiSigningSecret the environment's, which is a secret of the source `gemini` and in no table. */
@@ -66,19 +88,69 @@ export function showSource(
   record: SourceRecord,
   geminiSigningSecret: SigningSecret | undefined,
 ): z.infer<typeof sourceSchema> {
+  const isDynamic = record.kind === "dynamic";
   return {
     id: formatId("src", record.id),
     name: record.name,
     kind: record.kind,
     schemes: record.schemes,
     tolerance_seconds: record.toleranceSeconds,
-    signing_secrets: showSecrets(
-      record.name === GEMINI_SOURCE && geminiSigningSecret !== undefined
-        ? [...record.secrets, { truncated: truncateSecret(geminiSigningSecret.text), expiresAt: null }]
-        : record.secrets,
-    ),
-    ingress_path: `/in/${record.name}`,
+    signing_secrets: [
+      ...showSecrets(record.secrets),
+      ...(record.name === GEMINI_SOURCE ? showEnvironmentSecret(geminiSigningSecret) : []),
+    ],
+    audiences: record.audiences,
+    jwks_uri: isDynamic ? (record.jwksUri ?? DEFAULT_JWKS_URI) : null,
+    body_unbound: isDynamic ? record.bodyUnbound : null,
+    public_keys: record.publicKeys,
+    ingress_tokens: showTokens(record.ingressTokens),
+    ingress_path: `/in/${record.name}${isDynamic ? "/{token}" : ""}`,
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
   };
+}
+
+/** The settings of a source that is created. @throws SluiceError `invalid_request` naming fields of the other kind. */
+export function toSettings(given: z.infer<typeof newSource>): SourceSettings {
+  const { kind: ofKind, name: newName, ...change } = given;
+  return { ...SOURCE_DEFAULTS, schemes: [...SCHEMES_OF[ofKind]], ...toSettingsChange(ofKind, change), name: newName };
+}
+
+/** The settings that a change names. @throws SluiceError `invalid_request` naming fields of the other kind. */
+export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Partial<SourceSettings> {
+  const faults = findForeign(ofKind, given);
+  if (faults.length > 0) throw invalidRequest(faults);
+  const named = {
+    name: given.name,
+    schemes: given.schemes,
+    toleranceSeconds: given.tolerance_seconds,
+    audiences: given.audiences,
+    jwksUri: given.jwks_uri,
+    bodyUnbound: given.body_unbound,
+    publicKeys: given.public_keys,
+  };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+/** What belongs to the other kind of sources. */
+function findForeign(ofKind: SourceKind, given: SourceChange): Fault[] {
+  const other = ofKind === "static" ? "dynamic" : "static";
+  const foreign: (keyof SourceChange)[] =
+    ofKind === "static" ? (Object.keys(dynamicFields) as (keyof typeof dynamicFields)[]) : ["signing_secret"];
+  const own: readonly string[] = SCHEMES_OF[ofKind];
+  return [
+    ...foreign
+      .filter((field) => given[field] !== undefined)
+      .map((field) => ({ pointer: `/${field}`, detail: `is a field of ${other} sources, and this one is ${ofKind}` })),
+    ...(given.schemes ?? []).flatMap((each, index) =>
+      own.includes(each)
+        ? []
+        : [
+            {
+              pointer: `/schemes/${index}`,
+              detail: `is "${each}", a scheme of ${other} sources, and this one is ${ofKind}`,
+            },
+          ],
+    ),
+  ];
 }

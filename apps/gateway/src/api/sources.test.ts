@@ -1,5 +1,5 @@
 import { formatId, newId } from "@sluice/shared/ids";
-import { loadSources } from "@sluice/shared/store/sources";
+import { ensureBuiltInSources, loadSources } from "@sluice/shared/store/sources";
 import { describe, expect } from "vitest";
 
 import { A_SECRET, createTestApi, pointersOf, readSecret, test, type TestApi } from "./test-api.ts";
@@ -27,6 +27,11 @@ describe("creating a source", () => {
       schemes: ["v1"],
       tolerance_seconds: 300,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
+      audiences: [],
+      jwks_uri: null,
+      body_unbound: null,
+      public_keys: [],
+      ingress_tokens: [],
       ingress_path: "/in/generated",
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       updated_at: answer.body.created_at,
@@ -70,7 +75,11 @@ describe("creating a source", () => {
     [{ name: "a\u0000" }, "/name", "must be 1 to 64"],
     [{ name: "a\n" }, "/name", "must be 1 to 64"],
     [{ name: "src_01h455vb4pex5vsknk084sn02q" }, "/name", 'must not start with "src_"'],
-    [{ name: "d", kind: "dynamic" }, "/kind", "later version"],
+    [{ name: "d", kind: null }, "/kind", 'must be one of "static", "dynamic"'],
+    [{ name: "d", schemes: [] }, "/schemes", "must not be empty"],
+    [{ name: "d", schemes: "v1" }, "/schemes", "must be a list"],
+    [{ name: "d", schemes: ["v2"] }, "/schemes/0", 'must be one of "v1", "v1a", "jwt"'],
+    [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is there already"],
     [{ name: "d", tolerance_seconds: 86_401 }, "/tolerance_seconds", "must be at most 86400"],
     [{ name: "d", tolerance_seconds: 1.5 }, "/tolerance_seconds", "must be an integer"],
     [{ name: "d", tolerance_seconds: "300" }, "/tolerance_seconds", "must be a number"],
@@ -123,29 +132,43 @@ describe("changing a source", () => {
   });
 });
 
-describe("the source gemini", () => {
-  test("it can be changed, and shows the environment's secret beside its own", async ({ api }) => {
+describe("the built-in sources", () => {
+  test("gemini can be changed, and shows the environment's secret beside its own", async ({ api }) => {
     const path = `/v1/sources/${formatId("src", api.geminiId)}`;
     const changed = await api.call("PATCH", path, {
       body: { name: "gemini", tolerance_seconds: 600, signing_secret: A_SECRET },
     });
     expect(changed.status).toBe(200);
     const own = { truncated_secret: "whsec_...LaSw", expire_time: null };
-    expect(changed.body.signing_secrets).toEqual([own, { truncated_secret: "whsec_...b7oD", expire_time: null }]);
+    const ofEnvironment = { truncated_secret: "whsec_...b7oD", expire_time: null, variable: "GEMINI_SIGNING_SECRET" };
+    expect(changed.body.signing_secrets).toEqual([own, ofEnvironment]);
     const without = await createTestApi(api.db, { geminiSigningSecret: undefined });
     expect((await without.call("GET", path)).body.signing_secrets).toEqual([own]);
   });
 
-  test("it can be neither renamed nor deleted", async ({ api }) => {
-    const path = `/v1/sources/${formatId("src", api.geminiId)}`;
-    for (const answer of [await api.call("DELETE", path), await api.call("PATCH", path, { body: { name: "other" } })]) {
-      expect(answer.status).toBe(409);
-      expect(answer.body).toMatchObject({
-        code: "protected_source",
-        detail: expect.stringContaining("at every start"),
-      });
-    }
-    expect((await api.call("GET", path)).status).toBe(200);
+  test.for(["geminiId", "dynamicId"] as const)(
+    "the one of %s can be neither renamed nor deleted",
+    async (id, { api }) => {
+      const path = `/v1/sources/${formatId("src", api[id])}`;
+      for (const answer of [
+        await api.call("DELETE", path),
+        await api.call("PATCH", path, { body: { name: "other" } }),
+      ]) {
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({
+          code: "protected_source",
+          detail: expect.stringContaining("at every start"),
+        });
+      }
+      expect((await api.call("GET", path)).status).toBe(200);
+    },
+  );
+
+  test("are made once, by however many processes, and what was changed stays", async ({ api }) => {
+    const path = `/v1/sources/${formatId("src", api.dynamicId)}`;
+    await api.call("PATCH", path, { body: { audiences: ["mine"] } });
+    await Promise.all([ensureBuiltInSources(api.db), ensureBuiltInSources(api.db), ensureBuiltInSources(api.db)]);
+    expect((await api.call("GET", path)).body.audiences).toEqual(["mine"]);
   });
 });
 

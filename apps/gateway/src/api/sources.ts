@@ -1,33 +1,34 @@
 // /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
-import { parseId } from "@sluice/shared/ids";
-import type { Logger } from "@sluice/shared/log";
-import type { MasterKey } from "@sluice/shared/master-key";
-import { generateSigningSecret, type SigningSecret } from "@sluice/shared/signature/secret";
-import type { Database } from "@sluice/shared/store/database";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { sourceNotFound } from "@sluice/shared/store/rotation";
 import * as store from "@sluice/shared/store/sources";
 
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
-import { idParameter, jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { problemResponse } from "./problem.ts";
-import type { ApiEnv } from "./request-log.ts";
-import { createdSource, newSource, showSource, sourceChange, sourceSchema } from "./source-schema.ts";
+import {
+  announceChange,
+  findSource,
+  readSourceId,
+  sourceParams as params,
+  type SourcesApp,
+  type SourcesDependencies,
+  sourceTags as tags,
+} from "./source-operation.ts";
+import {
+  createdSource,
+  newSource,
+  showSource,
+  sourceChange,
+  sourceSchema,
+  toSettings,
+  toSettingsChange,
+} from "./source-schema.ts";
 
-export interface SourcesDependencies {
-  db: Database;
-  masterKey: MasterKey;
-  /** The environment's secret of the source `gemini`. */
-  geminiSigningSecret: SigningSecret | undefined;
-  /** Awaited after every change and before its answer. */
-  sourcesChanged: () => Promise<void>;
-  log: Logger;
-}
-
-const tags = ["sources"];
-const params = idParameter("src_01h455vb4pex5vsknk084sn02q");
 const operations = {
   list: createRoute({
     method: "get",
@@ -71,18 +72,9 @@ const operations = {
   }),
 };
 
-export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret, log } = dependencies;
+export function routeSources(app: SourcesApp, dependencies: SourcesDependencies): void {
+  const { db, masterKey, geminiSigningSecret } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
-  const find = async (id: string): Promise<store.SourceRecord> => {
-    const record = await store.getSource(db, id);
-    if (record === undefined) throw notFound();
-    return record;
-  };
-  const announce = async () => {
-    // Failure policy: open. The change is committed, and the ingress finds it by its revision within seconds.
-    await dependencies.sourcesChanged().catch((error: unknown) => log.warn({ err: error }, "sources not refreshed"));
-  };
 
   app.openapi(operations.list, async (c) => {
     const { limit, cursor: text } = c.req.valid("query");
@@ -93,48 +85,46 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
   });
 
   app.openapi(operations.create, async (c) => {
-    const { name, tolerance_seconds: toleranceSeconds, signing_secret: given } = c.req.valid("json");
-    const secret = given ?? generateSigningSecret();
-    const id = await store.createSource(db, masterKey, { name, toleranceSeconds }, secret);
-    await announce();
-    const source = show(await find(id));
+    const given = c.req.valid("json");
+    const settings = toSettings(given);
+    const secret = given.signing_secret ?? generateSigningSecret();
+    const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
+    const { id, token } = await store.createSource(db, masterKey, settings, of);
+    await announceChange(dependencies);
+    const source = show(await findSource(db, id));
     c.header("location", `/v1/sources/${source.id}`);
-    return c.json({ ...source, ...(given === undefined && { new_signing_secret: secret.text }) }, 201);
+    const shownOnce = {
+      ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
+      ...(token !== undefined && { new_ingress_token: token.text }),
+    };
+    return c.json({ ...source, ...shownOnce }, 201);
   });
 
-  app.openapi(operations.read, async (c) => c.json(show(await find(readSourceId(c.req.valid("param").id))), 200));
+  app.openapi(operations.read, async (c) =>
+    c.json(show(await findSource(db, readSourceId(c.req.valid("param").id))), 200),
+  );
 
   app.openapi(operations.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
-    const { name, tolerance_seconds: toleranceSeconds, signing_secret: secret } = c.req.valid("json");
-    const current = await find(id);
-    if (name !== undefined && name !== current.name) refuseBuiltIn(current, "be renamed");
-    const settings = {
-      ...(name !== undefined && { name }),
-      ...(toleranceSeconds !== undefined && { toleranceSeconds }),
-    };
-    if (!(await store.updateSource(db, masterKey, id, settings, secret))) throw notFound();
-    await announce();
-    return c.json(show(await find(id)), 200);
+    const given = c.req.valid("json");
+    const current = await findSource(db, id);
+    const settings = toSettingsChange(current.kind, given);
+    if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
+    if (!(await store.updateSource(db, masterKey, id, settings, given.signing_secret))) throw sourceNotFound();
+    await announceChange(dependencies);
+    return c.json(show(await findSource(db, id)), 200);
   });
 
   app.openapi(operations.delete, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
-    refuseBuiltIn(await find(id), "be deleted");
-    if (!(await store.deleteSource(db, id))) throw notFound();
-    await announce();
+    refuseBuiltIn(await findSource(db, id), "be deleted");
+    if (!(await store.deleteSource(db, id))) throw sourceNotFound();
+    await announceChange(dependencies);
     return c.body(null, 204);
   });
 }
 
-const readSourceId = (text: string) => parseId("src", text, "{id}");
-
-const notFound = () => new SluiceError("not_found", "There is no source with this id");
-
 function refuseBuiltIn({ name }: store.SourceRecord, what: string): void {
-  if (name !== store.GEMINI_SOURCE) return;
-  throw new SluiceError(
-    "protected_source",
-    `The source "${store.GEMINI_SOURCE}" cannot ${what}: it is made again at every start`,
-  );
+  if (!Object.hasOwn(store.BUILT_IN_SOURCES, name)) return;
+  throw new SluiceError("protected_source", `The source "${name}" cannot ${what}: it is made again at every start`);
 }

@@ -2,6 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
+import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/shared/filter";
 import { formatId } from "@sluice/shared/ids";
 import { SUBSCRIPTION } from "@sluice/shared/subscription";
 import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/shared/store/targets";
@@ -48,6 +49,26 @@ const subscribedEvents = z
   })
   .openapi({ example: ["batch.*", "video.generated"] });
 
+const filter = z
+  .string()
+  .min(1, { abort: true })
+  .max(MAX_FILTER_LENGTH, { abort: true })
+  .superRefine((text, context) => {
+    const compiled = compileFilter(text);
+    if ("filter" in compiled) return;
+    const { line, column } = compiled.position;
+    context.addIssue({
+      code: "custom",
+      message: `must be a CEL expression that gives a bool: line ${line}, column ${column}: ${compiled.fault}`,
+    });
+  })
+  .nullable()
+  .openapi({
+    description:
+      "A CEL expression over event.type, event.data, event.user_metadata, event.labels and source. Null matches all.",
+    example: 'event.type == "batch.failed" || event.labels.team == "billing"',
+  });
+
 const retryFields = {
   base_seconds: z.number().min(0.05).max(3_600),
   cap_seconds: z.number().min(0.05).max(86_400),
@@ -68,6 +89,7 @@ export const targetChange = z
     timeout_seconds: timeoutSeconds.optional(),
     max_in_flight: maxInFlight.optional(),
     retry: z.strictObject(retryFields).partial().optional(),
+    filter: filter.optional(),
   })
   .openapi("TargetChange");
 
@@ -90,6 +112,7 @@ export const targetSchema = z
     timeout_seconds: z.int(),
     max_in_flight: z.int(),
     retry: z.object({ base_seconds: z.number(), cap_seconds: z.number(), horizon_seconds: z.number() }),
+    filter: z.string().nullable(),
     signing_secrets: z.array(shownSecret),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
@@ -115,6 +138,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
       cap_seconds: record.retryCapSeconds,
       horizon_seconds: record.retryHorizonSeconds,
     },
+    filter: record.filter,
     signing_secrets: showSecrets(record.secrets),
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
@@ -141,6 +165,7 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     retryBaseSeconds: retry.base_seconds ?? current.retryBaseSeconds,
     retryCapSeconds: retry.cap_seconds ?? current.retryCapSeconds,
     retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
+    filter: change.filter === undefined ? current.filter : change.filter,
   };
   if (changed.retryCapSeconds < changed.retryBaseSeconds) {
     const field = retry.cap_seconds === undefined ? "base_seconds" : "cap_seconds";

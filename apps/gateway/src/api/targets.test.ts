@@ -29,6 +29,7 @@ describe("creating a target", () => {
       timeout_seconds: 20,
       max_in_flight: 64,
       retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
+      filter: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
       created_at: expect.stringMatching(/Z$/),
       updated_at: expect.stringMatching(/Z$/),
@@ -48,6 +49,7 @@ describe("creating a target", () => {
       timeout_seconds: 30,
       max_in_flight: 1000,
       retry: { base_seconds: 0.05, cap_seconds: 0.05, horizon_seconds: 604_800 },
+      filter: 'event.labels.team == "billing"',
     };
     expect((await create(api, body)).body).toMatchObject(body);
   });
@@ -63,6 +65,7 @@ describe("creating a target", () => {
         timeout_seconds: 31,
         max_in_flight: 0,
         retry: { base_seconds: 0, cap_seconds: 86_401, horizon_seconds: 0.5, jitter: true },
+        filter: "event.type ==",
         signing_secret: "whsec_",
       },
     });
@@ -79,6 +82,10 @@ describe("creating a target", () => {
       { pointer: "/retry/cap_seconds", detail: "must be at most 86400" },
       { pointer: "/retry/horizon_seconds", detail: "must be at least 1" },
       { pointer: "/retry/jitter", detail: "is not a field of this body" },
+      {
+        pointer: "/filter",
+        detail: "must be a CEL expression that gives a bool: line 1, column 14: Unexpected token: EOF",
+      },
       { pointer: "/signing_secret", detail: "is not a field of this body" },
     ]);
   });
@@ -174,6 +181,57 @@ describe("creating a target", () => {
     const target = await create(api, { retry: { base_seconds: 1, cap_seconds: 60 } });
     expect(pointersOf(await change(api, target, { retry: { base_seconds: 61 } }))).toEqual(["/retry/base_seconds"]);
     expect(pointersOf(await change(api, target, { retry: { cap_seconds: 0.5 } }))).toEqual(["/retry/cap_seconds"]);
+  });
+});
+
+describe("a target's filter", () => {
+  const filter = 'event.type == "batch.failed" && source != "other"';
+
+  test("it is read as it was written, replaced, and removed with null", async ({ api }) => {
+    const target = await create(api, { filter });
+    expect(target.body.filter).toBe(filter);
+    expect((await change(api, target, { name: "n" })).body.filter).toBe(filter);
+    expect((await change(api, target, { filter: "true" })).body.filter).toBe("true");
+    expect((await change(api, target, { filter: null })).body.filter).toBeNull();
+    expect((await create(api, { filter: null })).body.filter).toBeNull();
+  });
+
+  test.for([
+    ["event.type = 'a'", "line 1, column 12: Unexpected character: ="],
+    ["event.type == 'a'\n  && typo", "line 2, column 6: Unknown variable: typo"],
+    ["event.data.id", undefined],
+    ["event.type", "line 1, column 1: must give a bool, and gives a string"],
+    ["event.data.id.matches('[')", "line 1, column 23: not a pattern of RE2"],
+    ["", "must not be empty"],
+    ["x".repeat(2001), "must have at most 2000 characters"],
+    ["event.type == '\0'", "must be text without NUL"],
+    [7, "must be a string"],
+    [["true"], "must be a string"],
+  ] as const)(
+    "%j is refused with the position of its fault, on creation and on change",
+    async ([text, detail], { api }) => {
+      const target = await create(api, { filter });
+      for (const answer of [await create(api, { filter: text }), await change(api, target, { filter: text })]) {
+        if (detail === undefined) {
+          expect(answer.body.filter).toBe(text);
+          continue;
+        }
+        expect(answer.body).toMatchObject({ status: 400, code: "invalid_request", errors: [{ pointer: "/filter" }] });
+        expect(answer.body.errors).toHaveLength(1);
+        expect(answer.body.errors[0].detail).toContain(detail);
+      }
+    },
+  );
+
+  test("one that is not valid any more is loaded as a filter that matches nothing", async ({ api }) => {
+    const target = await create(api, { filter });
+    await api.db.pool.query("UPDATE targets SET filter = 'event.gone()' WHERE id = $1", [uuidOf(target)]);
+    const loaded = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(target));
+    const input = { event: { type: "a", data: null, user_metadata: {}, labels: {} }, source: "gemini" };
+    expect(loaded?.filter?.matches(input)).toEqual({
+      error: expect.stringContaining("the filter of this target is not valid"),
+    });
+    expect((await change(api, target, { name: "still there" })).body.filter).toBe("event.gone()");
   });
 });
 

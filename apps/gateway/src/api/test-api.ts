@@ -12,15 +12,17 @@ import { readRevision } from "@sluice/shared/store/configuration";
 import type { Database } from "@sluice/shared/store/database";
 import { type NewEvent, storeEvents } from "@sluice/shared/store/intake";
 import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliveries";
-import { ensureGeminiSource, findSourceId } from "@sluice/shared/store/sources";
+import { ensureBuiltInSources, findSourceId } from "@sluice/shared/store/sources";
 
 import { test as base } from "../../../../tests/support/database.ts";
+import { Metrics } from "../metrics.ts";
 import { type ApiDependencies, createApi } from "./api.ts";
 
 export const ADMIN_KEY = "admin-key-of-this-test";
 export const WORKER_ID = newId();
 export const A_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const ENVIRONMENT_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+export const PUBLIC_URL = "https://hooks.example.com";
+export const ENVIRONMENT_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
 type Json = any;
@@ -47,6 +49,7 @@ export interface TestApi extends ApiDependencies {
   refreshes: { count: number };
   logLines: Record<string, unknown>[];
   geminiId: string;
+  dynamicId: string;
 }
 
 export function readSecret(text: string): SigningSecret {
@@ -56,7 +59,7 @@ export function readSecret(text: string): SigningSecret {
 }
 
 export async function createTestApi(db: Database, changes: Partial<ApiDependencies> = {}): Promise<TestApi> {
-  await ensureGeminiSource(db);
+  await ensureBuiltInSources(db);
   const woken: string[] = [];
   const refreshes = { count: 0 };
   const logLines: Record<string, unknown>[] = [];
@@ -66,8 +69,10 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     masterKey: new MasterKey(randomBytes(32)),
     adminApiKey: new Secret(ADMIN_KEY),
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
+    publicUrl: PUBLIC_URL,
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
+    metrics: new Metrics(),
     log: openLog("gateway", "trace", destination),
     ...changes,
   };
@@ -87,7 +92,8 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
   };
   const geminiId = (await findSourceId(db, "gemini")) ?? "";
-  return { ...dependencies, call, woken, refreshes, logLines, geminiId };
+  const dynamicId = (await findSourceId(db, "gemini-dynamic")) ?? "";
+  return { ...dependencies, call, woken, refreshes, logLines, geminiId, dynamicId };
 }
 
 export const test = base.extend("api", { scope: "file" }, ({ database }) => createTestApi(database.db));
@@ -112,6 +118,9 @@ export async function seedEvent(
     receivedAtMs: Date.now(),
     scheme: "v1",
     userMetadata: null,
+    labels: null,
+    filterErrors: null,
+    bodyUnbound: false,
     contentType: "application/json",
     body: Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}'),
     ...changes,

@@ -1,61 +1,76 @@
-// The public port: `POST /in/{source}` and liveness, nothing else. Limit, source, verification, durability, and
-// only then a 2xx.
+// The public port: `POST /in/{source}`, with a token for a dynamic source, and liveness; nothing else. Limit,
+// access, verification, durability, and only then a 2xx.
+
+import type { KeyObject } from "node:crypto";
 
 import type { HttpBindings } from "@hono/node-server";
-import { SluiceError } from "@sluice/shared/errors";
+import type { CallbackToken } from "@sluice/shared/callback-token";
+import { type ErrorCode, SluiceError } from "@sluice/shared/errors";
 import { formatId, newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { validKeys } from "@sluice/shared/store/secrets";
+import type { RefusalReason } from "@sluice/shared/signature/refusal";
 import type { Source } from "@sluice/shared/store/sources";
-import { verify } from "@sluice/shared/signature/verify";
 import { type Context, Hono } from "hono";
 
 import { problem } from "../problem.ts";
+import { judgeAccess } from "./access.ts";
+import { judge } from "./judge.ts";
+import type { JwksCache } from "./jwks-cache.ts";
 import { announcesTooMuch, readBody } from "./read-body.ts";
+import type { Request } from "./request.ts";
 
-type IngressContext = Context<{ Bindings: HttpBindings }>;
+const NO_SOURCE = "There is no source at this path";
+
+type IngressEnv = { Bindings: HttpBindings };
 
 export interface IngressDependencies {
   findSource: (name: string) => Source | undefined;
+  keySets: JwksCache;
+  callbackKey: KeyObject;
+  /** @returns whether a single-use URL was not used by another webhook. */
+  consumeCallback: (callback: CallbackToken, webhookId: string) => Promise<boolean>;
   /** Resolves when the event is durable. @throws SluiceError `unavailable` */
   makeDurable: (event: QueuedEvent) => Promise<void>;
+  /** Told of every request when it is answered. */
+  onAnswered: (request: Request) => void;
   maxBodyBytes: number;
   log: Logger;
 }
 
-interface Outcome {
-  status: number;
-  source?: string;
-  webhook_id?: string;
-  event?: string;
-  reason?: string;
-  bytes?: number;
-}
-
-export function createIngress(dependencies: IngressDependencies): Hono<{ Bindings: HttpBindings }> {
-  const { log } = dependencies;
-  const app = new Hono<{ Bindings: HttpBindings }>();
-  app.post("/in/:source", async (c) => {
-    const startedAt = performance.now();
-    const outcome: Outcome = { status: 200, source: c.req.param("source") };
+export function createIngress(dependencies: IngressDependencies): Hono<IngressEnv> {
+  const { log, onAnswered } = dependencies;
+  const app = new Hono<IngressEnv>();
+  const answer = async (c: Context<IngressEnv>): Promise<Response> => {
+    const request: Request = {
+      startedAt: performance.now(),
+      sourceName: c.req.param("source") ?? "",
+      remoteAddress: c.env.incoming.socket.remoteAddress,
+      webhookId: undefined,
+      sizeBytes: undefined,
+      status: 200,
+    };
     try {
-      return await receive(c, dependencies, outcome);
+      return await receive(c, request, dependencies);
     } catch (error) {
       const known =
         error instanceof SluiceError ? error : new SluiceError("internal", "The relay failed", { cause: error });
-      outcome.status = known.status;
-      outcome.reason ??= known.code;
+      request.status = known.status;
+      request.code = known.code;
       if (known.status >= 500) log.error({ err: error }, "ingress failed");
-      return problem(c, known, outcome.reason === known.code ? {} : { reason: outcome.reason });
+      return problem(c, known, known.code === "verification_failed" ? { reason: request.refusal?.reason } : {});
     } finally {
-      log.info({ ...outcome, duration_ms: Math.round((performance.now() - startedAt) * 100) / 100 }, "ingress");
+      onAnswered(request);
     }
-  });
-  app.all("/in/:source", (c) => {
-    c.header("allow", "POST");
-    return problem(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
-  });
+  };
+  app.post("/in/:source", answer);
+  app.post("/in/:source/:token", answer);
+  for (const path of ["/in/:source", "/in/:source/:token"]) {
+    app.all(path, (c) => {
+      c.header("allow", "POST");
+      return problem(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
+    });
+  }
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.notFound((c) => problem(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")));
   app.onError((error, c) => {
@@ -65,51 +80,79 @@ export function createIngress(dependencies: IngressDependencies): Hono<{ Binding
   return app;
 }
 
-async function receive(c: IngressContext, dependencies: IngressDependencies, outcome: Outcome): Promise<Response> {
+async function receive(c: Context<IngressEnv>, request: Request, dependencies: IngressDependencies): Promise<Response> {
   const { maxBodyBytes } = dependencies;
+  const contentLength = c.req.header("content-length");
+  const source = dependencies.findSource(request.sourceName);
+  request.source = source;
   const tooLarge = () => {
     // The rest of the body is not worth reading; the connection goes with it.
     c.header("connection", "close");
-    return new SluiceError("payload_too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
+    return refuse(request, "too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
   };
-  if (announcesTooMuch(c.req.header("content-length"), maxBodyBytes)) throw tooLarge();
+  if (announcesTooMuch(contentLength, maxBodyBytes)) {
+    request.sizeBytes = Number(contentLength);
+    throw tooLarge();
+  }
+  if (source === undefined) throw new SluiceError("unknown_source", NO_SOURCE);
 
-  const source = dependencies.findSource(c.req.param("source") ?? "");
-  if (source === undefined) throw new SluiceError("unknown_source", "There is no source at this path");
+  const nowMs = Date.now();
+  const headers = {
+    webhookId: c.req.header("webhook-id"),
+    timestamp: c.req.header("webhook-timestamp"),
+    signature: c.req.header("webhook-signature"),
+  };
+  request.webhookId = headers.webhookId?.slice(0, 256);
+  const access = judgeAccess(source, c.req.param("token"), dependencies.callbackKey, nowMs);
+  if (access.kind === "refused") throw refuse(request, access.reason, access.detail);
 
   const read = await readBody(c.env.incoming, maxBodyBytes);
   if (read.kind === "too_large") throw tooLarge();
-  if (read.kind === "interrupted") throw new SluiceError("body_interrupted", "The body ended before it was complete");
-  const { body } = read;
-  outcome.bytes = body.length;
+  if (read.kind === "interrupted") throw refuse(request, "body_interrupted", "The body ended before it was complete");
+  request.sizeBytes = read.body.length;
 
-  const nowMs = Date.now();
-  const webhookId = c.req.header("webhook-id");
-  if (webhookId !== undefined) outcome.webhook_id = webhookId.slice(0, 256);
-  const verdict = verify(
-    { webhookId, timestamp: c.req.header("webhook-timestamp"), signature: c.req.header("webhook-signature"), body },
-    {
-      schemes: source.schemes,
-      toleranceSeconds: source.toleranceSeconds,
-      hmacKeys: validKeys(source.hmacKeys, nowMs),
-    },
-    nowMs,
-  );
-  if (!verdict.accepted) {
-    outcome.reason = verdict.reason;
-    throw new SluiceError("verification_failed", verdict.detail);
+  const verdict = await judge({ ...headers, body: read.body }, source, dependencies.keySets, nowMs);
+  if (verdict.kind === "undecidable") {
+    throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
+  }
+  if (verdict.kind === "refused") throw refuse(request, verdict.reason, verdict.detail);
+  const { webhookId, scheme, body, userMetadata, bodyUnbound } = verdict;
+  request.webhookId = webhookId;
+
+  const { callback } = access;
+  if (callback?.singleUse === true && !(await dependencies.consumeCallback(callback, webhookId))) {
+    throw refuse(request, "consumed_token", "The callback URL was used by another webhook");
   }
 
   const id = newId();
-  outcome.event = formatId("evt", id);
+  request.eventId = formatId("evt", id);
   await dependencies.makeDurable({
     id,
     sourceId: source.id,
-    webhookId: verdict.webhookId,
-    scheme: verdict.scheme,
+    sourceName: source.name,
+    webhookId,
+    scheme,
     receivedAtMs: nowMs,
     contentType: c.req.header("content-type") ?? null,
     body: body.toString("base64"),
+    ...(callback !== undefined && { labels: callback.labels }),
+    ...(userMetadata !== undefined && { userMetadata }),
+    ...(bodyUnbound && { bodyUnbound }),
   });
-  return c.json({ status: "received", webhook_id: verdict.webhookId });
+  return c.json({ status: "received", webhook_id: webhookId });
+}
+
+/** The reasons that are answered with a code of their own. */
+const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
+  too_large: "payload_too_large",
+  body_interrupted: "body_interrupted",
+  // As if there were no source: who guesses learns nothing.
+  missing_token: "unknown_source",
+  unknown_token: "unknown_source",
+};
+
+function refuse(request: Request, reason: RefusalReason, detail: string): SluiceError {
+  request.refusal = { reason, detail };
+  const code = CODE_OF_REASON[reason] ?? "verification_failed";
+  return new SluiceError(code, code === "unknown_source" ? NO_SOURCE : detail);
 }

@@ -5,12 +5,20 @@
 export interface QueuedEvent {
   id: string;
   sourceId: string;
+  /** For filters: a worker does not load sources. */
+  sourceName?: string;
   webhookId: string;
   scheme: string;
   receivedAtMs: number;
   contentType: string | null;
   /** Base64 of the raw bytes: a body need not be text. */
   body: string;
+  /** Of the callback URL that it came by. */
+  labels?: Record<string, string>;
+  /** Of the JWT that verified it, where the body has none. */
+  userMetadata?: Record<string, unknown>;
+  /** The signature proves who sent it and not what was sent. */
+  bodyUnbound?: boolean;
 }
 
 export interface JobData {

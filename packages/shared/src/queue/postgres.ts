@@ -5,6 +5,7 @@ import type { PgPool } from "bullmq";
 import pg from "pg";
 
 import type { Logger } from "../log.ts";
+import { surviveLostConnections } from "../store/database.ts";
 import { addBullmqJob, BullmqQueues, consumeBullmq } from "./bullmq.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 
@@ -29,6 +30,7 @@ export function openPostgresBackend(url: string, log: Logger): QueueBackend {
       keepAlive: true,
     });
     pool.on("error", (error) => log.warn({ err: error }, "queue connection"));
+    surviveLostConnections(pool);
     open.push(pool);
     // Its overloads of `on` are all that BullMQ's structural type does not find in pg's.
     return pool as unknown as PgPool;

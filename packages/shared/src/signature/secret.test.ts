@@ -1,10 +1,10 @@
 // Signing secrets: what is refused when it is set, and that a fault never repeats it.
 
-import { randomBytes } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
 
-import { generateSigningSecret, readSigningSecret, truncateSecret } from "./secret.ts";
+import { generateSigningSecret, readPrivateKey, readPublicKey, readSigningSecret, truncateSecret } from "./secret.ts";
 
 /** What was read, with the key's bytes. */
 function read(text: string) {
@@ -53,4 +53,38 @@ test("a generated secret has 32 bytes, reads back, is another each time, and wor
 
 test("a truncated secret shows its last four letters, as Gemini does", () => {
   expect(truncateSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMnM=")).toBe("whsec_...MnM=");
+});
+
+describe("keys of v1a", () => {
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+  const text = `whpk_${raw.toString("base64")}`;
+
+  test("are read without the white space around them", () => {
+    const read = readPublicKey(`\n ${text}\t`);
+    expect("key" in read && [read.key.equals(publicKey), read.text]).toEqual([true, text]);
+  });
+
+  test.for([
+    ["nothing", ""],
+    ["only the prefix", "whpk_"],
+    ["no prefix", raw.toString("base64")],
+    ["a secret's prefix", `whsec_${raw.toString("base64")}`],
+    ["31 bytes", `whpk_${raw.subarray(1).toString("base64")}`],
+    ["33 bytes", `whpk_${Buffer.concat([raw, raw.subarray(0, 1)]).toString("base64")}`],
+    ["no padding", text.replace("=", "")],
+    ["base64url", `whpk_${Buffer.alloc(32, 0xff).toString("base64url")}=`],
+    ["white space inside", text.replace("_", "_ ")],
+  ] as const)("are refused with %s", ([, given]) => {
+    expect(readPublicKey(given)).toEqual({ fault: expect.stringMatching(/32 bytes/) });
+  });
+
+  test("are a pair when they are of one whsk_", () => {
+    const whsk = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
+    const read = readPublicKey("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=");
+    expect("key" in read && createPublicKey(readPrivateKey(whsk)).equals(read.key)).toBe(true);
+    for (const wrong of ["", "whsk_", whsk.slice(5), whsk.slice(0, -8)]) {
+      expect(() => readPrivateKey(wrong)).toThrow("not a whsk_ key");
+    }
+  });
 });

@@ -1,98 +1,114 @@
-// Verification of one request against one source: pure, on raw bytes, and able to say why it refused.
-// A source names the schemes that it accepts; another scheme's signature is as good as none.
+// Verification of one request for one source: pure, on raw bytes, and able to say why it refused. A source names
+// the schemes that it accepts; another scheme's signature is as good as none.
 
-import type { KeyObject } from "node:crypto";
+import type { Refusal } from "./refusal.ts";
+import type { Scheme } from "./schemes.ts";
+import { jwt } from "./verification/jwt.ts";
+import type { Acceptance, SchemeVerdict, VerificationScheme, VerificationSettings } from "./verification/scheme.ts";
+import { v1 } from "./verification/v1.ts";
+import { v1a } from "./verification/v1a.ts";
+import { isWebhookId, MAX_ID_LENGTH } from "./verification/webhook-id.ts";
 
-import { verifyV1 } from "./v1.ts";
+/** In the order in which a part of a header is offered to them. */
+const REGISTRY: readonly VerificationScheme[] = [v1, v1a, jwt];
 
-/** How a request can fail. Stable: shown to the sender, counted, and explained in docs/errors.md. */
-export const REFUSAL_REASONS = [
-  "missing_header",
-  "malformed_header",
-  "malformed_signature",
-  "unaccepted_scheme",
-  "stale_timestamp",
-  "future_timestamp",
-  "no_secret",
-  "signature_mismatch",
-] as const;
+/** A rotation sends two signatures; more than this is an attempt to buy verification time. */
+const MAX_SIGNATURES = 8;
 
-export type RefusalReason = (typeof REFUSAL_REASONS)[number];
-
-/** The id is the one that the signature binds. */
-export type Verdict =
-  | { accepted: true; scheme: Scheme; webhookId: string }
-  | { accepted: false; reason: RefusalReason; detail: string };
-
-export type Scheme = "v1";
-
-export interface VerificationKeys {
-  schemes: readonly Scheme[];
-  toleranceSeconds: number;
-  /** HMAC keys that are valid now. */
-  hmacKeys: readonly KeyObject[];
-}
-
-export interface SignedRequest {
+/** The headers as they came, and the raw body. */
+export interface ReceivedWebhook {
   webhookId: string | undefined;
   timestamp: string | undefined;
   signature: string | undefined;
-  body: Uint8Array;
+  body: Buffer;
 }
 
-/** Longest id that is taken; Standard Webhooks' ids are some 30 characters. */
-const MAX_ID_LENGTH = 256;
-/** A rotation sends two signatures; more than this is an attempt to buy verification time. */
-const MAX_SIGNATURES = 8;
-const HEADERS = ["webhookId", "timestamp", "signature"] as const;
-const HEADER_NAMES = { webhookId: "webhook-id", timestamp: "webhook-timestamp", signature: "webhook-signature" };
-
-const refuse = (reason: RefusalReason, detail: string): Verdict => ({ accepted: false, reason, detail });
+export type Verdict =
+  | ({ kind: "accepted"; scheme: Scheme } & Acceptance)
+  | ({ kind: "refused" } & Refusal)
+  /** There is no key set to judge by: the answer is 503, and never a refusal. */
+  | { kind: "undecidable" };
 
 /** @param nowMs the receiver's clock, milliseconds since 1970. */
-export function verify(request: SignedRequest, keys: VerificationKeys, nowMs: number): Verdict {
-  for (const header of HEADERS) {
-    if (!request[header]) return refuse("missing_header", `the header ${HEADER_NAMES[header]} is missing`);
-  }
-  const { webhookId = "", timestamp = "", signature = "" } = request;
-  // A dot would let bytes move between id, timestamp and body under one signature.
-  if (webhookId.length > MAX_ID_LENGTH || !/^[\x21-\x2d\x2f-\x7e]+$/.test(webhookId)) {
+export async function verify(
+  webhook: ReceivedWebhook,
+  settings: VerificationSettings,
+  nowMs: number,
+): Promise<Verdict> {
+  const { webhookId, timestamp, signature } = webhook;
+  if (!signature) return refuse("missing_header", "the header webhook-signature is missing");
+  if (webhookId === "" || timestamp === "") return refuse("missing_header", "webhook-id or webhook-timestamp is empty");
+  if (webhookId !== undefined && !isWebhookId(webhookId)) {
     return refuse("malformed_header", `webhook-id must be at most ${MAX_ID_LENGTH} printable characters without a dot`);
   }
+  const parts = readParts(signature);
+  if (parts === undefined) {
+    return refuse("malformed_signature", `webhook-signature must be 1 to ${MAX_SIGNATURES} parts such as "v1,base64"`);
+  }
+  // Before any cryptography: a flood of old requests stays cheap.
+  const untimely = judgeTimestamp(timestamp, settings.toleranceSeconds, nowMs);
+  if (untimely !== undefined) return untimely;
+
+  let verdict: Exclude<SchemeVerdict, { kind: "accepted" }> | undefined;
+  for (const scheme of REGISTRY.filter(({ name }) => settings.schemes.includes(name))) {
+    const signatures = parts.filter((part) => part.scheme === scheme).map((part) => part.signature);
+    if (signatures.length === 0) continue;
+    const judged = await scheme.verify(signatures, webhook, settings, nowMs);
+    if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
+    // Of several schemes, one that could not be judged decides: the sender comes back.
+    if (verdict === undefined || judged.kind === "undecidable") verdict = judged;
+  }
+  return (
+    verdict ??
+    refuse("unaccepted_scheme", `no signature is of a scheme that this source accepts: ${settings.schemes.join(", ")}`)
+  );
+}
+
+const refuse = (reason: Refusal["reason"], detail: string): Verdict => ({ kind: "refused", reason, detail });
+
+interface Part {
+  /** Undefined for a version that is not known: it is passed over, as the specification says. */
+  scheme: VerificationScheme | undefined;
+  signature: string;
+}
+
+/** The signatures of a header; undefined when it is not a list of them. */
+function readParts(header: string): Part[] | undefined {
+  const texts = header
+    .replace(/^Bearer +/i, "Bearer,")
+    .split(" ")
+    .filter((text) => text !== "");
+  if (texts.length === 0 || texts.length > MAX_SIGNATURES) return undefined;
+  const parts: Part[] = [];
+  for (const text of texts) {
+    const scheme = REGISTRY.find((candidate) => candidate.read(text) !== undefined);
+    if (scheme === undefined && !/^[A-Za-z0-9]+,.+$/.test(text)) return undefined;
+    const signature = scheme?.read(text) ?? "";
+    if (scheme !== undefined && signature === "") return undefined;
+    parts.push({ scheme, signature });
+  }
+  return parts;
+}
+
+function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Verdict | undefined {
+  // Where there is none, the scheme says whether it needs one.
+  if (timestamp === undefined) return undefined;
   // Strict: parseInt would read "123junk" and "1e9".
   if (!/^(0|[1-9][0-9]{0,11})$/.test(timestamp)) {
     return refuse("malformed_header", "webhook-timestamp must be an integer of seconds since 1970");
   }
-  const parts = signature.split(" ").filter((part) => part !== "");
-  const v1 = parts.filter((part) => part.startsWith("v1,")).map((part) => part.slice(3));
-  if (parts.length > MAX_SIGNATURES || parts.some((part) => !/^[A-Za-z0-9]+,.+$/.test(part))) {
-    return refuse(
-      "malformed_signature",
-      `webhook-signature must be 1 to ${MAX_SIGNATURES} parts of the form "version,base64"`,
-    );
-  }
-  if (!keys.schemes.includes("v1") || v1.length === 0) {
-    return refuse(
-      "unaccepted_scheme",
-      `none of the signatures is of a scheme that this source accepts: ${keys.schemes.join(", ")}`,
-    );
-  }
-  // The clock is read against the header before any MAC: a flood of old requests stays cheap.
   const ageSeconds = Math.floor(nowMs / 1000) - Number(timestamp);
-  if (ageSeconds > keys.toleranceSeconds) {
+  if (ageSeconds > toleranceSeconds) {
     return refuse(
       "stale_timestamp",
-      `webhook-timestamp is ${ageSeconds} s old; at most ${keys.toleranceSeconds} s are accepted`,
+      `webhook-timestamp is ${ageSeconds} s old; at most ${toleranceSeconds} s are accepted`,
     );
   }
-  if (-ageSeconds > keys.toleranceSeconds) {
+  if (-ageSeconds > toleranceSeconds) {
     return refuse(
       "future_timestamp",
-      `webhook-timestamp is ${-ageSeconds} s ahead; at most ${keys.toleranceSeconds} s are accepted`,
+      `webhook-timestamp is ${-ageSeconds} s ahead; at most ${toleranceSeconds} s are accepted`,
     );
   }
-  if (keys.hmacKeys.length === 0) return refuse("no_secret", "this source has no signing secret yet");
-  return verifyV1(keys.hmacKeys, v1, webhookId, timestamp, request.body)
-    ? { accepted: true, scheme: "v1", webhookId }
-    : refuse("signature_mismatch", "no signature matches the id, the timestamp and the body");
+  return undefined;
 }

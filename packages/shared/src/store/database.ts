@@ -53,8 +53,19 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on("error", options.onError);
+  surviveLostConnections(pool);
   return { pool, orm: drizzle(pool), close: () => pool.end() };
 }
+
+/**
+ * The pool listens to its idle clients alone: MUST be called on every pool, or a connection that is lost between
+ * the statements of a transaction ends the process. The statement after it fails, and says why.
+ */
+export function surviveLostConnections(pool: pg.Pool): void {
+  pool.on("connect", (client) => client.on("error", ignore));
+}
+
+const ignore = () => undefined;
 
 // SQLSTATE classes and codes that say "try again later" and nothing about the statement:
 // https://www.postgresql.org/docs/current/errcodes-appendix.html

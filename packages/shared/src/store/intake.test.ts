@@ -30,6 +30,9 @@ describe("storeEvents", () => {
       receivedAtMs: 1_700_000_000_456,
       userMetadata: { job: 'quote " backslash \\ {braces}', nested: [1, null] },
       contentType: null,
+      labels: { team: "billing" },
+      filterErrors: [{ target: newId(), error: "no such key" }],
+      bodyUnbound: true,
     });
     await storeEvents(db, await readRevision(db), [event], [], newLease());
     const { rows } = await db.pool.query("SELECT * FROM events WHERE id = $1", [event.id]);
@@ -45,6 +48,9 @@ describe("storeEvents", () => {
         user_metadata: event.userMetadata,
         content_type: null,
         body,
+        labels: event.labels,
+        filter_errors: event.filterErrors,
+        body_unbound: true,
       },
     ]);
   });

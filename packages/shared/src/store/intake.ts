@@ -1,5 +1,6 @@
 // Intake: one statement turns a batch of verified requests into events and deliveries, once each.
 
+import type { FilterError } from "../schema.ts";
 import type { Database } from "./database.ts";
 
 /** An event as it is stored. Times are milliseconds since 1970. */
@@ -14,6 +15,9 @@ export interface NewEvent {
   userMetadata: Record<string, unknown> | null;
   contentType: string | null;
   body: Buffer;
+  labels: Record<string, string> | null;
+  filterErrors: FilterError[] | null;
+  bodyUnbound: boolean;
 }
 
 /** A delivery of an event of the same batch. */
@@ -36,6 +40,8 @@ export type IntakeResult =
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
+const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
+
 // MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries,
 // or nothing. The revision is compared inside it, so that a target made before the event was sent is never
 // missed through a stale cache. Ledger rows are inserted in key order: two batches with the same ids then wait
@@ -44,8 +50,9 @@ const STORE = `
 WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
 input AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-    $9::jsonb[], $10::text[], $11::bytea[])
-    AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body)
+    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[])
+    AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+      labels, filter_errors, body_unbound)
   WHERE EXISTS (SELECT FROM current)
 ),
 fresh AS (
@@ -55,8 +62,10 @@ fresh AS (
   RETURNING event_id
 ),
 stored AS (
-  INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body)
-  SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body
+  INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+    labels, filter_errors, body_unbound)
+  SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+    labels, filter_errors, body_unbound
   FROM input WHERE (id IN (SELECT event_id FROM fresh)) IS TRUE
 ),
 addressed AS (
@@ -95,7 +104,7 @@ export async function storeEvents(
       events.map((event) => iso(event.occurredAtMs)),
       events.map((event) => iso(event.receivedAtMs)),
       events.map((event) => event.scheme),
-      events.map((event) => (event.userMetadata === null ? null : JSON.stringify(event.userMetadata))),
+      events.map((event) => json(event.userMetadata)),
       events.map((event) => event.contentType),
       events.map((event) => event.body),
       deliveries.map((delivery) => delivery.id),
@@ -108,6 +117,9 @@ export async function storeEvents(
       deliveries.map((delivery) => delivery.leased),
       lease.durationMs,
       lease.workerId,
+      events.map((event) => json(event.labels)),
+      events.map((event) => json(event.filterErrors)),
+      events.map((event) => event.bodyUnbound),
     ],
   });
   const row = rows[0];

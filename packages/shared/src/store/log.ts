@@ -4,7 +4,8 @@
 import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sql } from "drizzle-orm";
 
 import { idFloor, idTime } from "../ids.ts";
-import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
+import { attempts, deliveries, type DeliveryStatus, events, type rejections, targets } from "../schema.ts";
+import { namesOfType } from "../subscription.ts";
 import type { Database } from "./database.ts";
 
 /** How far the clocks of a gateway and a worker may be apart. */
@@ -27,6 +28,7 @@ export interface EventFilter {
   sourceId?: string | undefined;
   type?: string | undefined;
   webhookId?: string | undefined;
+  label?: { key: string; value: string } | undefined;
 }
 
 export interface DeliveryFilter {
@@ -38,7 +40,9 @@ export interface DeliveryFilter {
   webhookId?: string | undefined;
 }
 
-function withinPage(id: typeof events.id | typeof deliveries.id, page: Page): SQL | undefined {
+type LogId = typeof events.id | typeof deliveries.id | typeof rejections.id;
+
+export function withinPage(id: LogId, page: Page): SQL | undefined {
   return and(
     page.beforeId === undefined ? undefined : lt(id, page.beforeId),
     page.sinceMs === undefined ? undefined : gte(id, idFloor(page.sinceMs)),
@@ -46,13 +50,13 @@ function withinPage(id: typeof events.id | typeof deliveries.id, page: Page): SQ
   );
 }
 
-/** `batch.*` matches every type that starts with `batch.`; anything else matches itself. */
+/** `batch.*` matches every type that starts with `batch.`; anything else matches itself, under all of its names. */
 function matchesType(
   column: typeof events.type | typeof deliveries.eventType,
   type: string | undefined,
 ): SQL | undefined {
   if (type === undefined || type === "*") return undefined;
-  return type.endsWith(".*") ? sql`starts_with(${column}, ${type.slice(0, -1)})` : eq(column, type);
+  return type.endsWith(".*") ? sql`starts_with(${column}, ${type.slice(0, -1)})` : inArray(column, namesOfType(type));
 }
 
 const { body, ...withoutBody } = getTableColumns(events);
@@ -68,6 +72,7 @@ export async function listEvents(db: Database, filter: EventFilter, page: Page):
         filter.sourceId === undefined ? undefined : eq(events.sourceId, filter.sourceId),
         filter.webhookId === undefined ? undefined : eq(events.webhookId, filter.webhookId),
         matchesType(events.type, filter.type),
+        filter.label === undefined ? undefined : sql`${events.labels} ->> ${filter.label.key} = ${filter.label.value}`,
       ),
     )
     .orderBy(desc(events.id))

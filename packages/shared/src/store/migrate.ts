@@ -22,6 +22,8 @@ export async function migrate(url: string): Promise<void> {
     application_name: "sluice-migrate",
     connectionTimeoutMillis: 5_000,
   });
+  // Without a listener, a connection that is lost would end the process; the statement that ran on it says why.
+  client.on("error", () => undefined);
   await client.connect();
   try {
     // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.

@@ -1,15 +1,19 @@
 // Sources: where events come from. Rows in and out; the gateway's copy in memory is made of `loadSources`.
 
+import type { KeyObject } from "node:crypto";
 import { asc, desc, eq, lt } from "drizzle-orm";
 
-import { newId } from "../ids.ts";
-import type { MasterKey } from "../master-key.ts";
-import { type SourceKind, sources, sourceSecrets } from "../schema.ts";
-import type { SigningSecret } from "../signature/secret.ts";
-import type { Scheme } from "../signature/verify.ts";
-import { type Database, hasSqlState } from "./database.ts";
 import { SluiceError } from "../errors.ts";
-import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
+import { newId } from "../ids.ts";
+import type { IngressToken } from "../ingress-token.ts";
+import type { MasterKey } from "../master-key.ts";
+import { type BodyUnboundPolicy, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { SCHEMES_OF, type Scheme } from "../signature/schemes.ts";
+import { readPublicKey, type SigningSecret } from "../signature/secret.ts";
+import { type Database, hasSqlState } from "./database.ts";
+import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { type HmacKey, openSecret, type SecretRow } from "./secrets.ts";
+import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
 
 /** A source with what it takes to verify for it. */
 export interface Source {
@@ -18,18 +22,49 @@ export interface Source {
   kind: SourceKind;
   schemes: Scheme[];
   toleranceSeconds: number;
+  /** Of `v1`. */
   hmacKeys: HmacKey[];
+  /** Of `v1a`, beside those of the key set: configured `whpk_` keys. */
+  publicKeys: KeyObject[];
+  /** Of JWTs: a token must be for one of these. */
+  audiences: string[];
+  /** Where the key set of a dynamic source is; null means Google's. */
+  jwksUri: string | null;
+  bodyUnbound: BodyUnboundPolicy;
+  /** A dynamic source is reached with one of these in its path. */
+  ingressTokens: IngressToken[];
 }
 
-export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[] };
+/** A source as it is stored: a static one with its secrets, a dynamic one with its tokens. */
+export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[]; ingressTokens: IngressTokenRow[] };
 
 export interface SourceSettings {
   name: string;
+  schemes: Scheme[];
   toleranceSeconds: number;
+  audiences: string[];
+  jwksUri: string | null;
+  bodyUnbound: BodyUnboundPolicy;
+  /** `whpk_…` */
+  publicKeys: string[];
 }
 
-/** The source that exists from the start; Gemini's webhooks are pointed at `/in/gemini`. */
+export const SOURCE_DEFAULTS = {
+  toleranceSeconds: 300,
+  audiences: [],
+  jwksUri: null,
+  bodyUnbound: "reject",
+  publicKeys: [],
+} satisfies Partial<SourceSettings>;
+
+/** The source of static webhooks that exists from the start, at `/in/gemini`. */
 export const GEMINI_SOURCE = "gemini";
+
+/** The sources that exist from the start, by name. */
+export const BUILT_IN_SOURCES: Readonly<Record<string, SourceKind>> = {
+  [GEMINI_SOURCE]: "static",
+  "gemini-dynamic": "dynamic",
+};
 
 const UNIQUE_VIOLATION = "23505";
 
@@ -55,16 +90,19 @@ async function select(db: Database, { id, page }: Selection): Promise<SourceReco
     .orderBy(desc(sources.id))
     .limit(page?.limit ?? 1_000_000)
     .as("sources");
-  // One statement, so that a source is never seen without the secrets it was committed with.
+  // One statement, so that a source is never seen without the secrets it was committed with. None has secrets and
+  // tokens, so the second join multiplies nothing.
   const rows = await db.orm
     .select()
     .from(chosen)
     .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, chosen.id))
-    .orderBy(desc(chosen.id), asc(sourceSecrets.id));
+    .leftJoin(ingressTokens, eq(ingressTokens.sourceId, chosen.id))
+    .orderBy(desc(chosen.id), asc(sourceSecrets.id), asc(ingressTokens.id));
   const records = new Map<string, SourceRecord>();
-  for (const { sources: source, source_secrets: secret } of rows) {
-    const record = records.get(source.id) ?? { ...source, secrets: [] };
+  for (const { sources: source, source_secrets: secret, ingress_tokens: token } of rows) {
+    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [] };
     if (secret !== null) record.secrets.push(secret);
+    if (token !== null) record.ingressTokens.push(token);
     records.set(source.id, record);
   }
   return [...records.values()];
@@ -86,24 +124,27 @@ export async function findSourceId(db: Database, name: string): Promise<string |
   return (await db.orm.select({ id: sources.id }).from(sources).where(eq(sources.name, name)))[0]?.id;
 }
 
-/** @throws SluiceError `name_taken` */
+/**
+ * Makes a static source with its secret, or a dynamic one with a first ingress token.
+ * @throws SluiceError `name_taken`
+ */
 export async function createSource(
   db: Database,
   masterKey: MasterKey,
   settings: SourceSettings,
-  secret: SigningSecret | undefined,
-): Promise<string> {
+  of: { kind: "static"; secret: SigningSecret } | { kind: "dynamic" },
+): Promise<{ id: string; token: NewIngressToken | undefined }> {
   const id = newId();
   try {
-    await db.orm.transaction(async (tx) => {
-      await tx.insert(sources).values({ id, ...settings, kind: "static", schemes: ["v1"] });
-      if (secret !== undefined)
-        await tx.insert(sourceSecrets).values({ ...sealSecret(masterKey, id, secret), sourceId: id });
+    return await db.orm.transaction(async (tx) => {
+      await tx.insert(sources).values({ id, ...settings, kind: of.kind });
+      if (of.kind === "dynamic") return { id, token: await insertIngressToken(tx, id) };
+      await insertSourceSecret(tx, masterKey, id, of.secret);
+      return { id, token: undefined };
     });
   } catch (error) {
     throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken(settings.name, error) : error;
   }
-  return id;
 }
 
 /** Changes settings; a secret, when given, replaces all earlier ones at once. @returns whether the source exists. */
@@ -121,10 +162,7 @@ export async function updateSource(
         .set({ ...settings, updatedAt: new Date() })
         .where(eq(sources.id, id));
       if (updated.rowCount === 0) return false;
-      if (secret !== undefined) {
-        await tx.delete(sourceSecrets).where(eq(sourceSecrets.sourceId, id));
-        await tx.insert(sourceSecrets).values({ ...sealSecret(masterKey, id, secret), sourceId: id });
-      }
+      if (secret !== undefined) await replaceSourceSecrets(tx, masterKey, id, secret);
       return true;
     });
   } catch (error) {
@@ -138,19 +176,31 @@ export async function deleteSource(db: Database, id: string): Promise<boolean> {
   return deleted.rowCount === 1;
 }
 
-/** Makes the source `gemini` unless it exists. Safe to run from several processes at once. */
-export async function ensureGeminiSource(db: Database): Promise<void> {
-  await db.orm
-    .insert(sources)
-    .values({ id: newId(), name: GEMINI_SOURCE, kind: "static", schemes: ["v1"], toleranceSeconds: 300 })
-    .onConflictDoNothing({ target: sources.name });
+/** Makes the built-in sources unless they exist. Safe to run from several processes at once. */
+export async function ensureBuiltInSources(db: Database): Promise<void> {
+  const rows = Object.entries(BUILT_IN_SOURCES).map(([name, kind]) => ({
+    id: newId(),
+    ...SOURCE_DEFAULTS,
+    name,
+    kind,
+    schemes: [...SCHEMES_OF[kind]],
+  }));
+  await db.orm.insert(sources).values(rows).onConflictDoNothing({ target: sources.name });
 }
 
 /** Every source with its keys in the clear. */
 export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
   const records = await select(db, {});
-  return records.map(({ secrets, ...record }) => ({
+  return records.map(({ secrets, publicKeys, ingressTokens: tokens, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
+    publicKeys: publicKeys.map((text) => openPublicKey(record.name, text)),
+    ingressTokens: tokens.map(({ hash, expiresAt }) => ({ hash, expiresAtMs: expiresAt?.getTime() })),
   }));
+}
+
+function openPublicKey(source: string, text: string): KeyObject {
+  const read = readPublicKey(text);
+  if ("fault" in read) throw new SluiceError("invalid_secret", `A public key of the source "${source}" ${read.fault}`);
+  return read.key;
 }

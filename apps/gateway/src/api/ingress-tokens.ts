@@ -1,0 +1,105 @@
+// /v1/sources/{id}/ingress-tokens: what makes the address of a dynamic source unguessable, several at once for a
+// rotation.
+
+import { createRoute, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/errors";
+import { formatId, parseId } from "@sluice/shared/ids";
+import { truncateIngressToken } from "@sluice/shared/ingress-token";
+import { createIngressToken, deleteIngressToken } from "@sluice/shared/store/ingress-tokens";
+
+import type { MiddlewareHandler } from "hono";
+
+import { shownToken } from "./dynamic-source-schema.ts";
+import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problemResponse } from "./problem.ts";
+import {
+  announceChange,
+  findSource,
+  findSourceOfKind,
+  readSourceId,
+  showAddress,
+  sourceParams,
+  type SourcesApp,
+  type SourcesDependencies,
+  sourceTags as tags,
+} from "./source-operation.ts";
+
+const newToken = z
+  .strictObject({
+    previous: z
+      .enum(["keep", "revoke_after_24h", "revoke_immediately"])
+      .default("keep")
+      .openapi({ description: "What becomes of the tokens that are there; one that expires sooner still does" }),
+  })
+  .openapi("NewIngressToken");
+
+const createdToken = shownToken
+  .extend({
+    token: z.string().openapi({ description: "Shown this once" }),
+    ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/it_…" }),
+    url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
+  })
+  .openapi("CreatedIngressToken");
+
+/** No body is an empty one. Not by `required: false`: a body of another content type would then count as none. */
+const takeNoBody: MiddlewareHandler = async (c, next) => {
+  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
+  if (isEmpty) {
+    const headers = { "content-type": "application/json" };
+    c.req.raw = new Request(c.req.url, { method: c.req.method, headers, body: "{}" });
+  }
+  await next();
+};
+
+const operations = {
+  create: createRoute({
+    method: "post",
+    path: "/v1/sources/{id}/ingress-tokens",
+    tags,
+    summary: "Make an ingress token for a dynamic source",
+    middleware: takeNoBody,
+    request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
+    responses: { 201: jsonAnswer("The token", createdToken), default: problemResponse },
+  }),
+  delete: createRoute({
+    method: "delete",
+    path: "/v1/sources/{id}/ingress-tokens/{token_id}",
+    tags,
+    summary: "Revoke an ingress token at once",
+    request: {
+      params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
+      query: noParameters,
+    },
+    responses: { 204: { description: "It is revoked" }, default: problemResponse },
+  }),
+};
+
+export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDependencies): void {
+  const { db, publicUrl } = dependencies;
+
+  app.openapi(operations.create, async (c) => {
+    const id = readSourceId(c.req.valid("param").id);
+    const { previous } = c.req.valid("json");
+    const { name } = await findSource(db, id);
+    const token = await createIngressToken(db, id, previous);
+    await announceChange(dependencies);
+    const answer = {
+      id: formatId("itk", token.id),
+      token: token.text,
+      truncated_token: truncateIngressToken(token.text),
+      ...showAddress(publicUrl, `/in/${name}/${token.text}`),
+      expire_time: null,
+    };
+    return c.json(answer, 201);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    const { id, token_id: tokenId } = c.req.valid("param");
+    const source = await findSourceOfKind(db, readSourceId(id), "dynamic");
+    if (!(await deleteIngressToken(db, source.id, parseId("itk", tokenId, "{token_id}")))) {
+      throw new SluiceError("not_found", "The source has no ingress token with this id");
+    }
+    await announceChange(dependencies);
+    return c.body(null, 204);
+  });
+}

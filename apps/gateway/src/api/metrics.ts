@@ -1,0 +1,31 @@
+// /metrics: for Prometheus, which sends a key as a bearer token. Not under /v1: this is where it looks.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
+import type { Metrics } from "../metrics.ts";
+import { noParameters } from "./operation.ts";
+import { problemResponse } from "./problem.ts";
+import type { ApiEnv } from "./request-log.ts";
+
+export interface MetricsDependencies {
+  metrics: Metrics;
+}
+
+const read = createRoute({
+  method: "get",
+  path: "/metrics",
+  tags: ["metrics"],
+  summary: "The metrics of this gateway, in the text format of Prometheus",
+  request: { query: noParameters },
+  responses: {
+    200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },
+    default: problemResponse,
+  },
+});
+
+export function routeMetrics(app: OpenAPIHono<ApiEnv>, { metrics }: MetricsDependencies): void {
+  app.openapi(read, async (c) => {
+    const { contentType, text } = await metrics.render();
+    return c.text(text, 200, { "content-type": contentType });
+  });
+}

@@ -1,0 +1,76 @@
+// /v1/sources/{id}/signing-secrets: another secret for a static source. While the sender changes over, the
+// earlier ones verify beside it.
+
+import { createRoute, z } from "@hono/zod-openapi";
+import { generateSigningSecret, type SigningSecret } from "@sluice/shared/signature/secret";
+import { rotateSourceSecret, secretKnown } from "@sluice/shared/store/source-secrets";
+import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
+
+import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problemResponse } from "./problem.ts";
+import { givenSecret } from "./signing-secret.ts";
+import {
+  announceChange,
+  findSource,
+  readSourceId,
+  sourceParams as params,
+  type SourcesApp,
+  type SourcesDependencies,
+  sourceTags as tags,
+} from "./source-operation.ts";
+import { showSource, sourceSchema } from "./source-schema.ts";
+
+const ENVIRONMENT_NOTICE =
+  "GEMINI_SIGNING_SECRET goes on verifying: it is revoked by taking it out of the environment of every gateway";
+
+const rotation = z
+  .strictObject({
+    secret: givenSecret.optional().openapi({ description: "One is generated when it is not given" }),
+    previous: z
+      .enum(["revoke_after_24h", "revoke_immediately"])
+      .openapi({ description: "What becomes of the secrets that are stored; one that expires sooner still does" }),
+  })
+  .openapi("SecretRotation");
+
+const rotatedSource = sourceSchema.extend({
+  new_signing_secret: z
+    .string()
+    .optional()
+    .openapi({ description: "The secret that was generated because none was given; shown this once" }),
+  notice: z.string().optional().openapi({ description: "What this could not revoke", example: ENVIRONMENT_NOTICE }),
+});
+
+const operation = createRoute({
+  method: "post",
+  path: "/v1/sources/{id}/signing-secrets",
+  tags,
+  summary: "Rotate the signing secret of a static source",
+  request: { params, query: noParameters, body: jsonBody(rotation) },
+  responses: {
+    201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
+    default: problemResponse,
+  },
+});
+
+export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDependencies): void {
+  const { db, masterKey, geminiSigningSecret } = dependencies;
+  app.openapi(operation, async (c) => {
+    const id = readSourceId(c.req.valid("param").id);
+    const { secret: given, previous } = c.req.valid("json");
+    const secret = given ?? generateSigningSecret();
+    const ofEnvironment = findEnvironmentSecret(await findSource(db, id), geminiSigningSecret);
+    if (ofEnvironment?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
+    await rotateSourceSecret(db, masterKey, id, secret, previous);
+    await announceChange(dependencies);
+    const source = showSource(await findSource(db, id), geminiSigningSecret);
+    const remarks = {
+      ...(given === undefined && { new_signing_secret: secret.text }),
+      ...(ofEnvironment !== undefined && { notice: ENVIRONMENT_NOTICE }),
+    };
+    return c.json({ ...source, ...remarks }, 201);
+  });
+}
+
+function findEnvironmentSecret({ name }: SourceRecord, secret: SigningSecret | undefined): SigningSecret | undefined {
+  return name === GEMINI_SOURCE ? secret : undefined;
+}

@@ -1,0 +1,130 @@
+// What an endpoint can do to the one who fetches from it: the limits, over real HTTP.
+
+import type { ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { gzipSync } from "node:zlib";
+
+import { expect, onTestFinished, test } from "vitest";
+
+import { startJwksServer } from "../../../../tests/support/jwks-server.ts";
+import { fetchKeySet } from "./fetch-key-set.ts";
+
+const MIB = 1024 * 1024;
+
+async function startEndpoint() {
+  const endpoint = await startJwksServer({ kty: "OKP" });
+  onTestFinished(() => endpoint.stop());
+  return endpoint;
+}
+
+/** Writes as fast as it is read, up to so much. @returns how much was taken. */
+async function pour(response: ServerResponse, bytes: number): Promise<number> {
+  const chunk = Buffer.alloc(64 * 1024, " ");
+  let poured = 0;
+  const chunks = function* () {
+    for (; poured < bytes; poured += chunk.length) yield chunk;
+  };
+  await pipeline(chunks, response).catch(() => "the reader left");
+  return poured;
+}
+
+test("a document is what was sent, and its age what Cache-Control says", async () => {
+  const endpoint = await startEndpoint();
+  expect(await fetchKeySet(endpoint.url)).toEqual({ document: { keys: [{ kty: "OKP" }] }, maxAgeMs: undefined });
+  for (const [header, maxAgeMs] of [
+    ["max-age=60", 60_000],
+    ["public, max-age=19800, must-revalidate, no-transform", 19_800_000],
+    ["max-age=0", 0],
+    ["s-maxage=60", undefined],
+    ["max-age=-5", undefined],
+    ["max-age=abc", undefined],
+    ["no-store", undefined],
+  ] as const) {
+    endpoint.answer({ keys: [] }, 200, { "cache-control": header });
+    expect(await fetchKeySet(endpoint.url), header).toEqual({ document: { keys: [] }, maxAgeMs });
+  }
+});
+
+test.for([
+  ["garbage", "<html>", 200],
+  ["nothing", "", 200],
+  ["half a document", '{"keys":[', 200],
+  ["a document and more", '{"keys":[]}{"keys":[]}', 200],
+  ["404", { keys: [] }, 404],
+  ["500", { keys: [] }, 500],
+  ["204", "", 204],
+  ["206", { keys: [] }, 206],
+] as const)("%s is no document", async ([, document, status]) => {
+  const endpoint = await startEndpoint();
+  endpoint.answer(document, status);
+  await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+});
+
+test("nobody there is no document", async () => {
+  const endpoint = await startEndpoint();
+  await endpoint.stop();
+  await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+});
+
+test("a redirect is not followed", async () => {
+  const [endpoint, elsewhere] = [await startEndpoint(), await startEndpoint()];
+  for (const status of [301, 302, 303, 307, 308]) {
+    endpoint.answer("", status, { location: elsewhere.url });
+    await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+  }
+  expect(endpoint.fetches).toBe(5);
+  expect(elsewhere.fetches).toBe(0);
+});
+
+test.for([
+  ["announced", { "content-length": String(100 * MIB) }],
+  ["chunked", {}],
+] as const)("of 100 MB, %s, little is read", async ([, headers]) => {
+  const endpoint = await startEndpoint();
+  const poured = new Promise<number>((resolve) => {
+    endpoint.answerWith((response) => {
+      response.writeHead(200, headers);
+      void pour(response, 100 * MIB).then(resolve);
+    });
+  });
+  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above 262144 bytes");
+  // What the two ends' buffers hold, at most.
+  expect(await poured).toBeLessThan(16 * MIB);
+});
+
+test("100 MB that travel as 100 KB are as large", async () => {
+  const endpoint = await startEndpoint();
+  const bomb = gzipSync(Buffer.alloc(100 * MIB, " "));
+  endpoint.answerWith((response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb));
+  const before = process.memoryUsage().rss;
+  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above 262144 bytes");
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 * MIB);
+});
+
+const padded = (length: number) => `{"keys":[]}`.padEnd(length);
+
+test("a set at the limit is read, and one byte more is not", async () => {
+  const endpoint = await startEndpoint();
+  endpoint.answer(padded(256 * 1024));
+  expect((await fetchKeySet(endpoint.url)).document).toEqual({ keys: [] });
+  endpoint.answer(padded(256 * 1024 + 1));
+  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above");
+});
+
+test("an endpoint that hangs, before its answer or in it, or trickles, is given up in five seconds", async () => {
+  const [silent, stuck, trickling] = [await startEndpoint(), await startEndpoint(), await startEndpoint()];
+  silent.answerWith(() => {});
+  stuck.answerWith((response) => void response.writeHead(200).write('{"keys":['));
+  trickling.answerWith((response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write(" "), 50);
+    response.on("close", () => clearInterval(timer));
+  });
+  const startedAt = performance.now();
+  const fetches = [silent, stuck, trickling].map((endpoint) => fetchKeySet(endpoint.url));
+  const settled = await Promise.allSettled(fetches);
+  expect(settled.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  const tookMs = performance.now() - startedAt;
+  expect(tookMs).toBeGreaterThan(4_900);
+  expect(tookMs).toBeLessThan(15_000);
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+
+import { Metrics } from "./metrics.ts";
+
+/** Our series, with their values. */
+async function readOurs(metrics: Metrics): Promise<Record<string, number>> {
+  const { text } = await metrics.render();
+  const series = text.split("\n").filter((line) => line.startsWith("sluice_") && !line.includes("_bucket{"));
+  return Object.fromEntries(
+    series.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]),
+  );
+}
+
+describe("metrics", () => {
+  test("a request is counted once under its source and what became of it", async () => {
+    const metrics = new Metrics();
+    for (const status of [200, 200, 400, 404, 405, 413, 500, 503]) {
+      metrics.countRequest({ source: "gemini", status, durationMs: 250 });
+    }
+    metrics.countRequest({ source: undefined, status: 404, durationMs: 1 });
+    expect(await readOurs(metrics)).toEqual({
+      'sluice_ingress_requests_total{source="gemini",outcome="accepted"}': 2,
+      'sluice_ingress_requests_total{source="gemini",outcome="refused"}': 4,
+      'sluice_ingress_requests_total{source="gemini",outcome="failed"}': 1,
+      'sluice_ingress_requests_total{source="gemini",outcome="unavailable"}': 1,
+      'sluice_ingress_requests_total{source="unknown",outcome="refused"}': 1,
+      'sluice_ingress_duration_seconds_sum{outcome="accepted"}': 0.5,
+      'sluice_ingress_duration_seconds_count{outcome="accepted"}': 2,
+      'sluice_ingress_duration_seconds_sum{outcome="refused"}': 1.001,
+      'sluice_ingress_duration_seconds_count{outcome="refused"}': 5,
+      'sluice_ingress_duration_seconds_sum{outcome="failed"}': 0.25,
+      'sluice_ingress_duration_seconds_count{outcome="failed"}': 1,
+      'sluice_ingress_duration_seconds_sum{outcome="unavailable"}': 0.25,
+      'sluice_ingress_duration_seconds_count{outcome="unavailable"}': 1,
+      sluice_rejections_dropped_total: 0,
+    });
+  });
+
+  test("a duration falls into the bucket of its seconds", async () => {
+    const metrics = new Metrics();
+    metrics.countRequest({ source: "gemini", status: 200, durationMs: 3 });
+    const { text } = await metrics.render();
+    expect(text).toContain('sluice_ingress_duration_seconds_bucket{le="0.0025",outcome="accepted"} 0\n');
+    expect(text).toContain('sluice_ingress_duration_seconds_bucket{le="0.005",outcome="accepted"} 1\n');
+  });
+
+  test("refusals and dropped rejections have counters", async () => {
+    const metrics = new Metrics();
+    metrics.countRefusal("gemini", "stale_timestamp");
+    metrics.countRefusal("gemini", "stale_timestamp");
+    metrics.countRefusal("other", "too_large");
+    metrics.countDroppedRejections(7);
+    expect(await readOurs(metrics)).toEqual({
+      'sluice_ingress_refused_total{source="gemini",reason="stale_timestamp"}': 2,
+      'sluice_ingress_refused_total{source="other",reason="too_large"}': 1,
+      sluice_rejections_dropped_total: 7,
+    });
+  });
+
+  test("two gateways in one process count for themselves, with the process's own metrics in both", async () => {
+    const [one, other] = [new Metrics(), new Metrics()];
+    one.countDroppedRejections(1);
+    expect(await readOurs(one)).toEqual({ sluice_rejections_dropped_total: 1 });
+    expect(await readOurs(other)).toEqual({ sluice_rejections_dropped_total: 0 });
+    for (const metrics of [one, other]) {
+      const { text, contentType } = await metrics.render();
+      expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+      expect(text).toMatch(/^process_cpu_seconds_total \d/m);
+      expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
+    }
+  });
+});

@@ -1,0 +1,80 @@
+// What Prometheus reads of a gateway. Every label is of a small set: the names of sources that exist, outcomes,
+// reasons. What a sender chooses is never a label, or it could fill the memory.
+
+import { collectDefaultMetrics, Counter, Histogram, type PrometheusContentType, Registry } from "@prometheus-io/client";
+import type { RefusalReason } from "@sluice/shared/signature/refusal";
+
+/** From a fsync on a fast disk to the limit of a request, `requestTimeout` of the server. */
+const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Requests to a path of no source. */
+const UNKNOWN_SOURCE = "unknown";
+
+/** What became of a request; `failed` is a fault of the relay. */
+type IngressOutcome = "accepted" | "refused" | "unavailable" | "failed";
+
+export interface AnsweredRequest {
+  /** The name of the source, if there is one: never what the path says. */
+  source: string | undefined;
+  /** Of the answer. */
+  status: number;
+  durationMs: number;
+}
+
+export class Metrics {
+  // Of this gateway and not the library's global one: a test has several gateways in one process.
+  readonly #registry = new Registry<PrometheusContentType>();
+  readonly #requests = new Counter({
+    name: "sluice_ingress_requests_total",
+    help: "Requests at the ingress that were answered.",
+    labelNames: ["source", "outcome"],
+    registers: [this.#registry],
+  });
+  readonly #refused = new Counter({
+    name: "sluice_ingress_refused_total",
+    help: "Requests on a known source that were refused.",
+    labelNames: ["source", "reason"],
+    registers: [this.#registry],
+  });
+  readonly #dropped = new Counter({
+    name: "sluice_rejections_dropped_total",
+    help: "Refused requests that are missing in the log of rejections, because it could not be written.",
+    registers: [this.#registry],
+  });
+  readonly #duration = new Histogram({
+    name: "sluice_ingress_duration_seconds",
+    help: "From the head of a request to its answer.",
+    // Not by source: that would be a series per source and bucket.
+    labelNames: ["outcome"],
+    buckets: DURATION_BUCKETS_SECONDS,
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {
+    const outcome = outcomeOf(status);
+    this.#requests.inc({ source, outcome });
+    this.#duration.observe({ outcome }, durationMs / 1000);
+  }
+
+  countRefusal(source: string, reason: RefusalReason): void {
+    this.#refused.inc({ source, reason });
+  }
+
+  countDroppedRejections(requests: number): void {
+    this.#dropped.inc(requests);
+  }
+
+  /** In the text format of Prometheus, 0.0.4. */
+  async render(): Promise<{ contentType: string; text: string }> {
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+}
+
+function outcomeOf(status: number): IngressOutcome {
+  if (status < 400) return "accepted";
+  if (status < 500) return "refused";
+  return status === 503 ? "unavailable" : "failed";
+}

@@ -1,0 +1,117 @@
+// What a verification costs, by scheme and by size, beside the library `standardwebhooks` on the same bytes.
+// `node bench/verify.ts` prints the table of bench/README.md.
+
+import { execFileSync } from "node:child_process";
+import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
+import { availableParallelism, cpus } from "node:os";
+
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { signJwt } from "@sluice/shared/signature/signing/jwt";
+import { signV1 } from "@sluice/shared/signature/signing/v1";
+import { signV1a } from "@sluice/shared/signature/signing/v1a";
+import { AUDIENCE, keySetOf, newEd25519Key, newRsaKey, settingsOf } from "@sluice/shared/signature/test-webhooks";
+import { type ReceivedWebhook, verify } from "@sluice/shared/signature/verify";
+import { Webhook } from "standardwebhooks";
+
+const SIZES = { "200 B": 200, "10 KB": 10_000, "1 MB": 1_000_000 };
+/** The fastest of so many rounds, of which each takes so long: what others do on the machine only makes them slower. */
+const ROUNDS = 20;
+const ROUND_MS = 100;
+
+/** Does so many verifications in a row. A loop of its own for each, so that awaiting costs only who awaits. */
+type Loop = (times: number) => void | Promise<void>;
+
+function repeat(once: () => void): Loop {
+  return (times) => {
+    for (let i = 0; i < times; i++) once();
+  };
+}
+
+function repeatAsync(once: () => Promise<void>): Loop {
+  return async (times) => {
+    for (let i = 0; i < times; i++) await once();
+  };
+}
+
+async function makeLoops(bytes: number): Promise<[string, Loop][]> {
+  // Printable, because the library takes the body as text.
+  const body = Buffer.from(randomBytes(bytes).toString("base64").slice(0, bytes));
+  const nowMs = Date.now();
+  const seconds = Math.floor(nowMs / 1000);
+  const webhookId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+  const timestamp = String(seconds);
+  const secret = generateSigningSecret();
+  const [ed25519, rsa] = [newEd25519Key("ed-1"), newRsaKey("rsa-1")];
+  const claims = {
+    aud: AUDIENCE,
+    iat: seconds,
+    exp: seconds + 300,
+    body_hash: createHash("sha256").update(body).digest("base64"),
+  };
+  const signatures = {
+    v1: signV1(secret.key, webhookId, timestamp, body),
+    v1a: signV1a(ed25519.key, webhookId, timestamp, body),
+    jwt: await signJwt(rsa, claims),
+  };
+  const settings = settingsOf({ hmacKeys: [secret.key], keySet: keySetOf(ed25519, rsa) });
+
+  const ours = (scheme: keyof typeof signatures) => {
+    const webhook: ReceivedWebhook = { webhookId, timestamp, body, signature: signatures[scheme] };
+    return repeatAsync(async () => {
+      const verdict = await verify(webhook, settings, nowMs);
+      if (verdict.kind !== "accepted" || verdict.scheme !== scheme) throw new Error(JSON.stringify(verdict));
+    });
+  };
+  // Key objects aside, this is v1's own computation: what the type of the key costs is the difference.
+  const macAndCompare = (key: Buffer | KeyObject) => {
+    const received = Buffer.from(signatures.v1.slice(3));
+    return repeat(() => {
+      const mac = createHmac("sha256", key).update(`${webhookId}.${timestamp}.`).update(body).digest("base64");
+      if (!timingSafeEqual(Buffer.from(mac), received)) throw new Error("no match");
+    });
+  };
+  const library = new Webhook(secret.text);
+  const headers = { "webhook-id": webhookId, "webhook-timestamp": timestamp, "webhook-signature": signatures.v1 };
+  return [
+    ["`standardwebhooks` verify", repeat(() => library.verify(body, headers, { jsonParse: false }))],
+    ["`v1`, whole verdict", ours("v1")],
+    ["`v1`, MAC by a KeyObject", macAndCompare(secret.key)],
+    ["`v1`, MAC by a Buffer", macAndCompare(secret.key.export())],
+    ["`v1a`, whole verdict", ours("v1a")],
+    ["JWT RS256, whole verdict", ours("jwt")],
+  ];
+}
+
+/** @returns microseconds for one. */
+async function measure(loop: Loop): Promise<number> {
+  let times = 1;
+  const time = async () => {
+    const startedAt = performance.now();
+    await loop(times);
+    return performance.now() - startedAt;
+  };
+  // Warms up, and finds how many fit into a round.
+  for (let tookMs = await time(); tookMs < ROUND_MS / 2; tookMs = await time()) times *= 2;
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) rounds.push(((await time()) * 1000) / times);
+  return Math.min(...rounds);
+}
+
+const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim();
+const number = (value: number, digits = 0) =>
+  value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
+
+const changed = git("status", "--porcelain", "--", "packages/shared/src/signature") === "" ? "" : " with changes";
+console.log(
+  `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.versions.node}, commit ${git("rev-parse", "--short", "HEAD")}${changed}\n`,
+);
+console.log("| body | what | µs | per second | times as fast as the library |");
+console.log("| --- | --- | ---: | ---: | ---: |");
+for (const [size, bytes] of Object.entries(SIZES)) {
+  let library: number | undefined;
+  for (const [name, loop] of await makeLoops(bytes)) {
+    const us = await measure(loop);
+    library ??= us;
+    console.log(`| ${size} | ${name} | ${number(us, 1)} | ${number(1e6 / us)} | ${number(library / us, 1)} |`);
+  }
+}

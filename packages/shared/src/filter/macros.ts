@@ -1,0 +1,49 @@
+// CEL's macros over lists (and the keys of maps): `all`, `exists`, `exists_one`, `filter` and `map`.
+
+import type { ASTNode } from "@marcbachmann/cel-js";
+
+import { type Compile, decide, type Frame, type Names, type Step, toBool } from "./step.ts";
+import { Fault, isMap, keysOf, typeName } from "./values.ts";
+
+type Each = (item: unknown) => unknown;
+type Macro = (items: readonly unknown[], body: readonly Each[], frame: Frame) => unknown;
+
+/** An array of the body's steps, each a function of the item. */
+const MACROS: Readonly<Record<string, Macro>> = {
+  all: (items, [test], frame) => decide(items, false, (item) => toBool(test?.(item), frame.meter)),
+  exists: (items, [test], frame) => decide(items, true, (item) => toBool(test?.(item), frame.meter)),
+  exists_one: (items, [test], frame) => items.filter((item) => toBool(test?.(item), frame.meter)).length === 1,
+  filter: (items, [test], frame) => items.filter((item) => toBool(test?.(item), frame.meter)),
+  map: (items, [first, second], frame) =>
+    second === undefined
+      ? items.map((item) => first?.(item))
+      : items.filter((item) => toBool(first?.(item), frame.meter)).map(second),
+};
+
+export const isMacro = (name: string): boolean => Object.hasOwn(MACROS, name);
+
+/** @throws Fault when the variable is not a name, or its name is taken. */
+export function compileMacro(compile: Compile, node: ASTNode & { op: "rcall" }, names: Names): Step {
+  const [name, receiver, [variable, ...body]] = node.args;
+  const macro = MACROS[name];
+  if (macro === undefined || variable?.op !== "id" || body.length === 0) {
+    throw new Fault(`${name}() takes the name of a variable and an expression`, node);
+  }
+  if (names.has(variable.args)) throw new Fault(`the name ${variable.args} is in use already`, variable);
+  const range = compile(receiver, names);
+  const slot = names.size;
+  const inner = new Map(names).set(variable.args, slot);
+  const steps = body.map((step) => compile(step, inner));
+  return (frame) => {
+    const container = range(frame);
+    if (!Array.isArray(container) && !isMap(container)) {
+      throw frame.meter.fail(`${name}() goes over a list or a map, and this is a ${typeName(container)}`);
+    }
+    const items: readonly unknown[] = Array.isArray(container) ? container : keysOf(container, frame.meter);
+    const each = steps.map((step) => (item: unknown) => {
+      frame.slots[slot] = item;
+      return step(frame);
+    });
+    return macro(items, each, frame);
+  };
+}

@@ -1,0 +1,84 @@
+// CEL's operators between two values. Two ints give an int, as in CEL; a number of the event is a double, and what
+// is computed with it is a double.
+
+import type { BinaryOperator } from "@marcbachmann/cel-js";
+
+import { equals, isIn, isNumber, type Meter, readText, toInt, typeName } from "./values.ts";
+
+type Operation = (a: unknown, b: unknown, meter: Meter) => unknown;
+
+type Arithmetic = "+" | "-" | "*" | "/" | "%";
+type Ordering = "<" | "<=" | ">" | ">=";
+
+const INTS: Record<Arithmetic, (a: bigint, b: bigint) => bigint> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+const DOUBLES: Record<Arithmetic, (a: number, b: number) => number> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+const calculate =
+  (operator: Arithmetic): Operation =>
+  (a, b, meter) => {
+    if (typeof a === "bigint" && typeof b === "bigint") {
+      if (b === 0n && (operator === "/" || operator === "%")) throw meter.fail("division by zero");
+      return toInt(INTS[operator](a, b), meter);
+    }
+    if (isNumber(a) && isNumber(b)) return DOUBLES[operator](Number(a), Number(b));
+    throw meter.fail(`no such operation: ${typeName(a)} ${operator} ${typeName(b)}`);
+  };
+
+const addNumbers = calculate("+");
+
+const add: Operation = (a, b, meter) => {
+  if (typeof a === "string" && typeof b === "string") return readText(a, meter) + readText(b, meter);
+  if (Array.isArray(a) && Array.isArray(b)) {
+    meter.spend(a.length + b.length);
+    return [...(a as unknown[]), ...(b as unknown[])];
+  }
+  return addNumbers(a, b, meter);
+};
+
+type Comparable = string | number | bigint;
+
+/** JavaScript compares a bigint with a number exactly. */
+const ORDERINGS: Record<Ordering, (a: Comparable, b: Comparable) => boolean> = {
+  "<": (a, b) => a < b,
+  "<=": (a, b) => a <= b,
+  ">": (a, b) => a > b,
+  ">=": (a, b) => a >= b,
+};
+
+const order =
+  (operator: Ordering): Operation =>
+  (a, b, meter) => {
+    if (isNumber(a) && isNumber(b)) return ORDERINGS[operator](a, b);
+    if (typeof a === "string" && typeof b === "string") {
+      return ORDERINGS[operator](readText(a, meter), readText(b, meter));
+    }
+    throw meter.fail(`no such comparison: ${typeName(a)} ${operator} ${typeName(b)}`);
+  };
+
+export const OPERATORS: Readonly<Record<BinaryOperator, Operation>> = {
+  "==": (a, b, meter) => equals(a, b, meter),
+  "!=": (a, b, meter) => !equals(a, b, meter),
+  in: isIn,
+  "<": order("<"),
+  "<=": order("<="),
+  ">": order(">"),
+  ">=": order(">="),
+  "+": add,
+  "-": calculate("-"),
+  "*": calculate("*"),
+  "/": calculate("/"),
+  "%": calculate("%"),
+};

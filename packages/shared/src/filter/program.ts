@@ -1,0 +1,193 @@
+// A checked expression as closures. The library parses and checks; it does not evaluate, because events are hostile
+// and its evaluator has no bounds: docs/decisions/0006-filters-are-evaluated-by-us.md.
+
+import type { ASTNode, BinaryOperator } from "@marcbachmann/cel-js";
+
+import { FUNCTIONS, METHODS } from "./functions.ts";
+import { compileMacro, isMacro } from "./macros.ts";
+import { OPERATORS } from "./operators.ts";
+import { compilePattern } from "./pattern.ts";
+import { decide, type Names, type Step, toBool } from "./step.ts";
+import { access, Fault, isInt, isMap, type Meter, typeName } from "./values.ts";
+
+const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels"];
+export const GLOBAL_NAMES: Names = new Map([
+  ["event", 0],
+  ["source", 1],
+]);
+
+/** @throws Fault for what the library parses and filters do not have. */
+export function compileNode(node: ASTNode, names: Names): Step {
+  const step = compileOperation(node, names);
+  return (frame) => {
+    frame.meter.spend(1);
+    return step(frame);
+  };
+}
+
+function compileOperation(node: ASTNode, names: Names): Step {
+  if (isBinary(node)) {
+    const operation = OPERATORS[node.op];
+    const [left, right] = compileAll(node.args, names);
+    return (frame) => operation(left(frame), right(frame), frame.meter);
+  }
+  switch (node.op) {
+    case "value": {
+      const value = readLiteral(node);
+      return () => value;
+    }
+    case "id":
+      return compileName(node, names);
+    case ".":
+      return compileField(node.args[0], node.args[1], node, names);
+    case "[]": {
+      const [container, key] = compileAll(node.args, names);
+      return (frame) => access(container(frame), key(frame), frame.meter);
+    }
+    case "call":
+      return compileCall(node, names);
+    case "rcall":
+      return compileMethod(node, names);
+    case "list": {
+      const items = node.args.map((item) => compileNode(item, names));
+      return (frame) => items.map((item) => item(frame));
+    }
+    case "map":
+      return compileMap(node.args, names);
+    case "?:": {
+      const [condition, left, right] = compileAll(node.args, names);
+      return (frame) => (toBool(condition(frame), frame.meter) ? left(frame) : right(frame));
+    }
+    case "||":
+    case "&&": {
+      const sides = compileAll(node.args, names);
+      const decisive = node.op === "||";
+      return (frame) => decide(sides, decisive, (side) => toBool(side(frame), frame.meter));
+    }
+    case "!_": {
+      const operand = compileNode(node.args, names);
+      return (frame) => !toBool(operand(frame), frame.meter);
+    }
+    case "-_": {
+      const operand = compileNode(node.args, names);
+      return (frame) => negate(operand(frame), frame.meter);
+    }
+    case ".?":
+    case "[?]":
+      break;
+  }
+  throw new Fault("optional access is not part of filters; use has()", node);
+}
+
+function isBinary(node: ASTNode): node is Extract<ASTNode, { op: BinaryOperator }> {
+  return Object.hasOwn(OPERATORS, node.op);
+}
+
+function compileAll<const Nodes extends readonly ASTNode[]>(nodes: Nodes, names: Names): { [K in keyof Nodes]: Step } {
+  return nodes.map((node) => compileNode(node, names)) as { [K in keyof Nodes]: Step };
+}
+
+function readLiteral(node: ASTNode & { op: "value" }): unknown {
+  const value = node.args;
+  if (typeof value === "bigint" && !isInt(value)) throw new Fault("the number does not fit an int of 64 bits", node);
+  // JSON has neither bytes nor unsigned integers.
+  if (typeof value === "object" && value !== null) throw new Fault("filters have no values of this type", node);
+  return value;
+}
+
+function compileName(node: ASTNode & { op: "id" }, names: Names): Step {
+  const slot = names.get(node.args);
+  // The library also knows the names of types.
+  if (slot === undefined) throw new Fault(`Unknown variable: ${node.args}`, node);
+  return ({ slots, meter }) => {
+    const value = slots[slot];
+    if (value === undefined) throw meter.fail(`${node.args} is not known for this event`);
+    return value;
+  };
+}
+
+function compileField(container: ASTNode, field: string, node: ASTNode, names: Names): Step {
+  if (container.op === "id" && names.get(container.args) === 0 && !EVENT_FIELDS.includes(field)) {
+    throw new Fault(`No such key: ${field}; event has ${EVENT_FIELDS.join(", ")}`, node, node.pos);
+  }
+  const step = compileNode(container, names);
+  return (frame) => access(step(frame), field, frame.meter);
+}
+
+function compileCall(node: ASTNode & { op: "call" }, names: Names): Step {
+  const [name, args] = node.args;
+  if (name === "has") return compileHas(args[0], node, names);
+  if (!Object.hasOwn(FUNCTIONS, name)) throw new Fault(`filters have no function ${name}()`, node);
+  return compileInvocation(FUNCTIONS[name], args, node, names);
+}
+
+function compileMethod(node: ASTNode & { op: "rcall" }, names: Names): Step {
+  const [name, receiver, args] = node.args;
+  if (isMacro(name)) return compileMacro(compileNode, node, names);
+  if (name === "matches") return compileMatches(receiver, args[0], node, names);
+  if (!Object.hasOwn(METHODS, name)) throw new Fault(`filters have no function ${name}()`, node);
+  return compileInvocation(METHODS[name], [receiver, ...args], node, names);
+}
+
+function compileInvocation(
+  declared: (typeof FUNCTIONS)[string] | undefined,
+  args: readonly ASTNode[],
+  node: ASTNode,
+  names: Names,
+): Step {
+  if (declared === undefined || declared.arity !== args.length) throw new Fault("wrong number of arguments", node);
+  const steps = args.map((arg) => compileNode(arg, names));
+  return (frame) =>
+    declared.run(
+      steps.map((step) => step(frame)),
+      frame.meter,
+    );
+}
+
+function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): Step {
+  if (field?.op !== "." || (field.args[0].op === "id" && names.get(field.args[0].args) === 0)) {
+    throw new Fault(
+      "has() takes a field of something in the event, such as has(event.data.id)",
+      field ?? node,
+      field?.pos,
+    );
+  }
+  const [owner, name] = field.args;
+  const container = compileNode(owner, names);
+  return (frame) => {
+    const value = container(frame);
+    if (isMap(value)) return Object.hasOwn(value, name);
+    throw frame.meter.fail(`a ${typeName(value)} has no fields`);
+  };
+}
+
+function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: ASTNode, names: Names): Step {
+  if (pattern?.op !== "value" || typeof pattern.args !== "string") {
+    throw new Fault("matches() takes its pattern as a string in quotes", pattern ?? node);
+  }
+  const test = compilePattern(pattern.args, pattern);
+  const text = compileNode(receiver, names);
+  return (frame) => {
+    const value = text(frame);
+    if (typeof value !== "string") throw frame.meter.fail(`matches() takes a string and got a ${typeName(value)}`);
+    return test(value, frame.meter);
+  };
+}
+
+function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], names: Names): Step {
+  const steps = entries.map((entry) => compileAll(entry, names));
+  return (frame) => {
+    // Without a prototype: `__proto__` is a key like any other.
+    const map: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    for (const [key, value] of steps) {
+      const name = key(frame);
+      if (typeof name !== "string") throw frame.meter.fail("the keys of a map must be strings, as in JSON");
+      map[name] = value(frame);
+    }
+    return map;
+  };
+}
+
+function negate(value: unknown, meter: Meter): unknown {
+  return typeof value === "number" ? -value : OPERATORS["-"](0n, value, meter);
+}

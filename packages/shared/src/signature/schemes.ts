@@ -1,0 +1,9 @@
+// The schemes of signatures that Gemini uses, and which kind of webhook each belongs to. A static source never
+// accepts a scheme of dynamic webhooks, and the reverse: a key of one proves nothing about the other.
+
+export const SCHEMES_OF = {
+  static: ["v1"],
+  dynamic: ["v1a", "jwt"],
+} as const;
+
+export type Scheme = (typeof SCHEMES_OF)[keyof typeof SCHEMES_OF][number];

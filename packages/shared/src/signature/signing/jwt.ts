@@ -1,0 +1,15 @@
+// Signs a JWT as dynamic webhooks carry it. For tests: the relay itself signs with `v1`.
+
+import type { KeyObject } from "node:crypto";
+import { type JWTPayload, SignJWT } from "jose";
+
+export interface SigningKey {
+  key: KeyObject;
+  kid: string;
+}
+
+/** The whole of a `webhook-signature` header. The algorithm is that of the key's type. */
+export async function signJwt({ key, kid }: SigningKey, claims: JWTPayload): Promise<string> {
+  const alg = key.asymmetricKeyType === "ed25519" ? "EdDSA" : "RS256";
+  return new SignJWT(claims).setProtectedHeader({ alg, kid }).sign(key);
+}

@@ -1,0 +1,32 @@
+// Scheme `v1` of Standard Webhooks 1.0: HMAC-SHA256 over `{id}.{timestamp}.{raw body}`. On raw bytes, with
+// node:crypto; the library `standardwebhooks` decodes the body as text and is the tests' oracle.
+
+import { timingSafeEqual } from "node:crypto";
+
+import { macV1 } from "../signing/v1.ts";
+import { refused, type VerificationScheme } from "./scheme.ts";
+import { readSignedHeaders } from "./signed-headers.ts";
+
+/** 32 bytes in base64. */
+const BASE64_MAC_LENGTH = 44;
+
+export const v1: VerificationScheme = {
+  name: "v1",
+  read: (part) => (part.startsWith("v1,") && !part.includes(".") ? part.slice(3) : undefined),
+  verify: (signatures, request, { hmacKeys }) => {
+    const headers = readSignedHeaders(request);
+    if ("kind" in headers) return headers;
+    const { webhookId, timestamp } = headers;
+    const { body } = request;
+    if (hmacKeys.length === 0) return refused("no_secret", "this source has no signing secret yet");
+    // Compared as text, so that only the canonical base64 of a MAC is it; constant in time for a text of its length.
+    const received = signatures.map((text) => Buffer.from(text)).filter((text) => text.length === BASE64_MAC_LENGTH);
+    const matches = hmacKeys.some((key) => {
+      const expected = Buffer.from(macV1(key, webhookId, timestamp, body));
+      return received.some((signature) => timingSafeEqual(signature, expected));
+    });
+    return matches
+      ? { kind: "accepted", webhookId, body, userMetadata: undefined, bodyUnbound: false }
+      : refused("signature_mismatch", "no signature matches the id, the timestamp and the body");
+  },
+};

@@ -1,0 +1,87 @@
+// A connection that is lost in the middle of something: what runs on it fails and says why, the process lives
+// (an uncaught error fails this run), and the next statement has a new connection.
+
+import { sql } from "drizzle-orm";
+import { expect, onTestFinished } from "vitest";
+
+import { createTestDatabase, test } from "../../../../tests/support/database.ts";
+import { runSql } from "../../../../tests/support/sql.ts";
+import { until } from "../../../../tests/support/wait.ts";
+import { hasSqlState, isTransient, openDatabase } from "./database.ts";
+import { migrate } from "./migrate.ts";
+
+const OWN_PID = "SELECT pg_backend_pid() AS pid";
+const UNIQUE_VIOLATION = "23505";
+
+/** A pool of its own, whose connections are cut without being the test's. */
+function open(url: string) {
+  const lost: Error[] = [];
+  const onError = (error: Error) => lost.push(error);
+  const db = openDatabase({ url, applicationName: "cut", maxConnections: 2, onError });
+  onTestFinished(db.close);
+  return { db, lost };
+}
+
+const cut = (url: string, pid: unknown) => runSql(url, "SELECT pg_terminate_backend($1)", [pid]);
+
+test("a connection lost between two statements of one client fails the second alone", async ({ database: { url } }) => {
+  const { db } = open(url);
+  const client = await db.pool.connect();
+  const { rows } = await client.query<{ pid: number }>(OWN_PID);
+  await cut(url, rows[0]?.pid);
+  const error = await until(() =>
+    client.query("SELECT").then(
+      () => undefined,
+      (caught: unknown) => caught,
+    ),
+  );
+  expect(isTransient(error)).toBe(true);
+  client.release(true);
+  expect((await db.pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+});
+
+test("a connection lost in a transaction fails the transaction", async ({ database: { url } }) => {
+  const { db } = open(url);
+  const work = db.orm.transaction(async (tx) => {
+    const { rows } = await tx.execute<{ pid: number }>(sql.raw(OWN_PID));
+    await cut(url, rows[0]?.pid);
+    for (;;) await tx.execute(sql`SELECT`);
+  });
+  const error = await work.catch((caught: unknown) => caught);
+  expect(isTransient(error)).toBe(true);
+  expect((await db.orm.execute(sql`SELECT 1 AS one`)).rows).toEqual([{ one: 1 }]);
+});
+
+test("a connection lost while it was idle is reported, and replaced", async ({ database: { url } }) => {
+  const { db, lost } = open(url);
+  const { rows } = await db.pool.query<{ pid: number }>(OWN_PID);
+  await cut(url, rows[0]?.pid);
+  await until(() => lost.length === 1);
+  expect((await db.pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+});
+
+test("a connection lost in a migration fails the migration, to be tried again", async () => {
+  const { url, db, drop } = await createTestDatabase(null);
+  onTestFinished(drop);
+  const blocker = await db.pool.connect();
+  // The lock of migrate.ts.
+  await blocker.query("SELECT pg_advisory_lock($1)", [0x736c_7569]);
+  const error = migrate(url).catch((caught: unknown) => caught);
+  const waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+  const [found] = await until(() => runSql(url, waiting), { accept: (rows) => rows.length === 1 });
+  await cut(url, found?.["pid"]);
+  expect(isTransient(await error)).toBe(true);
+  blocker.release(true);
+  await migrate(url);
+});
+
+test("a statement that is wrong is not taken for an outage", async ({ database: { db } }) => {
+  for (const text of ["SELECT nothing", "SELECT 1 / 0", "SELEC"]) {
+    expect(isTransient(await db.pool.query(text).catch((caught: unknown) => caught))).toBe(false);
+  }
+  const insert = sql`INSERT INTO event_keys VALUES ('00000000-0000-0000-0000-000000000001', 'x', gen_random_uuid())`;
+  await db.orm.execute(insert);
+  const error = await db.orm.execute(insert).catch((caught: unknown) => caught);
+  expect(isTransient(error)).toBe(false);
+  expect(hasSqlState(error, UNIQUE_VIOLATION)).toBe(true);
+});

@@ -1,0 +1,369 @@
+// Dynamic webhooks from the ingress to a target: signed by keys that an endpoint publishes, and only by an address
+// that cannot be guessed.
+
+import { randomUUID } from "node:crypto";
+
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/shared/callback-token";
+import { signJwt } from "@sluice/shared/signature/signing/jwt";
+import { signV1a } from "@sluice/shared/signature/signing/v1a";
+import { newEd25519Key, newRsaKey, type TestKey } from "@sluice/shared/signature/test-webhooks";
+import { expect, onTestFinished } from "vitest";
+
+import { startJwksServer } from "./support/jwks-server.ts";
+import { type Relay, test as relayTest } from "./support/relay.ts";
+import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { until } from "./support/wait.ts";
+
+const AUDIENCE = "https://relay.example/in/dynamic";
+const ed25519 = newEd25519Key("ed-1");
+const rsa = newRsaKey("rsa-1");
+const stranger = newEd25519Key("ed-1");
+
+const nowSeconds = () => Math.floor(Date.now() / 1000);
+
+function signByV1a(key: TestKey, body = geminiEvent(), webhookId = `msg_${randomUUID()}`): SignedWebhook {
+  const timestamp = String(nowSeconds());
+  const signature = signV1a(key.key, webhookId, timestamp, Buffer.from(body));
+  return withHeaders(webhookId, signature, body, timestamp);
+}
+
+async function signByJwt(claims: object = {}, body = geminiEvent(), webhookId = `msg_${randomUUID()}`) {
+  const iat = nowSeconds();
+  const event = JSON.parse(body) as object;
+  const signature = await signJwt(rsa, { aud: AUDIENCE, iat, exp: iat + 300, event, ...claims });
+  return withHeaders(webhookId, signature, body, String(iat));
+}
+
+function withHeaders(webhookId: string, signature: string, body: string, timestamp: string): SignedWebhook {
+  const headers = {
+    "content-type": "application/json",
+    "webhook-id": webhookId,
+    "webhook-timestamp": timestamp,
+    "webhook-signature": signature,
+  };
+  return { headers, body: Buffer.from(body), webhookId };
+}
+
+/** An endpoint with both keys, and sources made with it. */
+// oxlint-disable-next-line no-empty-pattern -- vitest reads what a fixture depends on off this pattern.
+const test = relayTest.extend("endpoint", { scope: "file" }, async ({}, { onCleanup }) => {
+  const endpoint = await startJwksServer(ed25519.jwk, rsa.jwk);
+  onCleanup(() => endpoint.stop());
+  return endpoint;
+});
+
+interface DynamicSource {
+  id: string;
+  name: string;
+  token: string;
+  /** Under `/in/`. */
+  path: string;
+}
+
+async function createSource(relay: Relay, jwksUri: string, changes: object = {}): Promise<DynamicSource> {
+  const name = `dynamic-${randomUUID().slice(0, 8)}`;
+  const settings = { name, kind: "dynamic", jwks_uri: jwksUri, audiences: [AUDIENCE], ...changes };
+  const { id, new_ingress_token: token } = await relay.call("POST", "/v1/sources", settings);
+  return { id, name, token, path: `${name}/${token}` };
+}
+
+const findEvent = (relay: Relay, webhookId: string) =>
+  until(async () => (await relay.call("GET", `/v1/events?webhook_id=${webhookId}`)).data[0], { what: "the event" });
+
+const findRejections = (relay: Relay, source: DynamicSource, reason: string) =>
+  until(async () => (await relay.call("GET", `/v1/rejections?source=${source.id}&reason=${reason}`)).data, {
+    accept: (rejections) => rejections.length > 0,
+    what: `a rejection for ${reason}`,
+  });
+
+const createCallback = async (relay: Relay, source: DynamicSource, settings: object = {}): Promise<string> => {
+  const given = { labels: { job: "nightly", customer: "42" }, expires_in_seconds: 600, ...settings };
+  const { ingress_path: path } = await relay.call("POST", `/v1/sources/${source.id}/callback-urls`, given);
+  return path.slice("/in/".length);
+};
+
+test("an event signed by v1a, and one signed by a JWT, reach a target byte by byte, and the log says by what", async ({
+  relay,
+  receiver,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  await relay.createTarget(receiver);
+  const metadata = { job: "j-1", nested: { n: 1 } };
+  const signed = [
+    signByV1a(ed25519),
+    await signByJwt({ user_metadata: metadata }, JSON.stringify(JSON.parse(geminiEvent()), null, 2)),
+  ] as const;
+  for (const each of signed)
+    expect(await relay.send(each, source.path)).toMatchObject({ status: 200, body: { webhook_id: each.webhookId } });
+  const requests = await receiver.waitFor(2);
+  for (const { webhookId, body } of signed) {
+    expect(requests.find(({ headers }) => headers["webhook-id"] === webhookId)?.body).toEqual(body);
+  }
+  expect(await findEvent(relay, signed[0].webhookId)).toMatchObject({
+    source: source.id,
+    scheme: "v1a",
+    labels: {},
+    body_unbound: false,
+  });
+  expect(await findEvent(relay, signed[1].webhookId)).toMatchObject({
+    source: source.id,
+    scheme: "jwt",
+    user_metadata: metadata,
+  });
+  // Gemini's retry is the same event.
+  expect((await relay.send(signed[0], source.path)).status).toBe(200);
+  expect((await relay.call("GET", `/v1/events?webhook_id=${signed[0].webhookId}`)).data).toHaveLength(1);
+});
+
+test("a token that holds the event needs no body, no id and no time beside it", async ({
+  relay,
+  receiver,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  await relay.createTarget(receiver);
+  const jti = `jti_${randomUUID()}`;
+  const body = geminiEvent("video.generated", { id: "v", file_name: "files/1" });
+  const signed = await signByJwt({ jti }, body);
+  const headers = { "webhook-signature": `Bearer ${signed.headers["webhook-signature"]}` };
+  expect((await relay.send({ ...signed, headers, body: Buffer.alloc(0) }, source.path)).status).toBe(200);
+  const [request] = await receiver.waitFor(1);
+  expect(request?.headers["webhook-id"]).toBe(jti);
+  expect(JSON.parse(String(request?.body))).toEqual(JSON.parse(body));
+  expect(await findEvent(relay, jti)).toMatchObject({ type: "video.generated", scheme: "jwt" });
+});
+
+test("a body that its token does not bind is refused, or marked where the source says so", async ({
+  relay,
+  endpoint,
+}) => {
+  const [strict, lenient] = [
+    await createSource(relay, endpoint.url),
+    await createSource(relay, endpoint.url, { body_unbound: "mark" }),
+  ];
+  const signed = await signByJwt({ event: undefined });
+  expect(await relay.send(signed, strict.path)).toMatchObject({ status: 400, body: { reason: "body_unbound" } });
+  expect((await relay.send(signed, lenient.path)).status).toBe(200);
+  expect(await findEvent(relay, signed.webhookId)).toMatchObject({ source: lenient.id, body_unbound: true });
+  const changed = { ...(await signByJwt()), body: Buffer.from(geminiEvent("batch.failed")) };
+  for (const source of [strict, lenient]) {
+    expect(await relay.send(changed, source.path)).toMatchObject({ status: 400, body: { reason: "body_mismatch" } });
+  }
+});
+
+test("without a token, or with one that is none, an address is not there, whatever is sent to it", async ({
+  relay,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  const another = await createSource(relay, endpoint.url);
+  const callback = await createCallback(relay, another);
+  const fetchesBefore = endpoint.fetches;
+  const nowhere = await relay.send(signByV1a(ed25519), "no-such-source");
+  expect(nowhere.status).toBe(404);
+  for (const path of [
+    source.name,
+    `${source.name}/guess`,
+    `${source.name}/${source.token.slice(0, -1)}`,
+    `${source.name}/${source.token}x`,
+    `${source.name}/${another.token}`,
+    `${source.name}/${callback.slice(callback.indexOf("/") + 1)}`,
+    `gemini/${source.token}`,
+    "no-such-source/token",
+  ]) {
+    for (const webhook of [
+      signByV1a(ed25519),
+      signByV1a(stranger),
+      signWebhook({ secret: relay.secret, body: "{}" }),
+    ]) {
+      const answer = await relay.send(webhook, path);
+      expect([answer.status, comparable(answer.body)], path).toEqual([404, comparable(nowhere.body)]);
+    }
+  }
+  // Nor by what it costs: nobody without a token has the keys fetched.
+  expect(endpoint.fetches).toBe(fetchesBefore);
+  expect(await findRejections(relay, source, "missing_token")).toMatchObject([{ reason: "missing_token" }, {}, {}]);
+  expect((await findRejections(relay, source, "unknown_token")).length).toBeGreaterThan(0);
+});
+
+/** An answer without what is another in each. */
+function comparable(body: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => name !== "instance" && name !== "request_id"));
+}
+
+test("a static event on a dynamic source is refused, and the reverse", async ({ relay, endpoint }) => {
+  const source = await createSource(relay, endpoint.url);
+  const unaccepted = { status: 400, body: { code: "verification_failed", reason: "unaccepted_scheme" } };
+  expect(await relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }), source.path)).toMatchObject(
+    unaccepted,
+  );
+  for (const dynamic of [signByV1a(ed25519), await signByJwt()]) {
+    expect(await relay.send(dynamic, "gemini")).toMatchObject(unaccepted);
+    const signature = `v1,${dynamic.headers["webhook-signature"]}`;
+    const clothed = { ...dynamic, headers: { ...dynamic.headers, "webhook-signature": signature } };
+    expect((await relay.send(clothed, "gemini")).status).toBe(400);
+  }
+  expect(await findRejections(relay, source, "unaccepted_scheme")).toHaveLength(1);
+});
+
+test("what is refused is recorded with its reason, and neither record nor log holds a token or a signature", async ({
+  relay,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  const callback = await createCallback(relay, source);
+  const forged = signByV1a(stranger);
+  const wrongAudience = await signByJwt({ aud: "https://other.example" });
+  const good = signByV1a(ed25519);
+  expect(await relay.send(forged, source.path)).toMatchObject({ status: 400, body: { reason: "signature_mismatch" } });
+  expect(await relay.send(wrongAudience, callback)).toMatchObject({ status: 400, body: { reason: "wrong_audience" } });
+  expect((await relay.send(good, callback)).status).toBe(200);
+  expect(await findRejections(relay, source, "signature_mismatch")).toMatchObject([
+    {
+      source: source.id,
+      webhook_id: forged.webhookId,
+      remote_address: expect.stringContaining("127.0.0.1"),
+      size_bytes: forged.body.length,
+      count: 1,
+    },
+  ]);
+  const recorded = await findRejections(relay, source, "wrong_audience");
+  const everything = JSON.stringify(recorded) + relay.logLines.join("");
+  expect(everything).toContain(wrongAudience.webhookId);
+  for (const { headers } of [forged, wrongAudience, good])
+    expect(everything).not.toContain(headers["webhook-signature"]);
+  for (const secret of [source.token, callback.slice(callback.indexOf("/") + 1)])
+    expect(everything).not.toContain(secret);
+});
+
+test("a callback URL is a way in for one job, whose labels are on its events", async ({
+  relay,
+  receiver,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  await relay.createTarget(receiver);
+  const path = await createCallback(relay, source);
+  const signed = [signByV1a(ed25519), await signByJwt()];
+  for (const each of signed) expect((await relay.send(each, path)).status).toBe(200);
+  await receiver.waitFor(2);
+  for (const { webhookId } of signed) {
+    expect(await findEvent(relay, webhookId)).toMatchObject({ labels: { job: "nightly", customer: "42" } });
+  }
+  const labelled = await relay.call("GET", `/v1/events?source=${source.id}&label=job:nightly`);
+  expect(labelled.data).toHaveLength(2);
+  // A way in, and no more: what is sent by it is verified as everywhere.
+  expect(await relay.send(signByV1a(stranger), path)).toMatchObject({
+    status: 400,
+    body: { reason: "signature_mismatch" },
+  });
+});
+
+test("a callback URL for a single use takes its first webhook and that one's retries, and no other", async ({
+  relay,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  const path = await createCallback(relay, source, { single_use: true });
+  // What is refused uses nothing up.
+  expect((await relay.send(signByV1a(stranger), path)).status).toBe(400);
+  const rivals = Array.from({ length: 10 }, () => signByV1a(ed25519));
+  const answers = await Promise.all(rivals.map((rival) => relay.send(rival, path)));
+  const winners = rivals.filter((_, index) => answers[index]?.status === 200);
+  expect(winners).toHaveLength(1);
+  const consumed = { status: 400, body: { code: "verification_failed", reason: "consumed_token" } };
+  for (const [index, answer] of answers.entries()) {
+    if (rivals[index] !== winners[0]) expect(answer).toMatchObject(consumed);
+  }
+  for (const winner of winners) expect((await relay.send(winner, path)).status).toBe(200);
+  expect(await relay.send(signByV1a(ed25519), path)).toMatchObject(consumed);
+  expect((await relay.call("GET", `/v1/events?source=${source.id}`)).data).toHaveLength(1);
+});
+
+test("a callback URL that has expired, that was changed, or that is for another source is no way in", async ({
+  relay,
+  endpoint,
+}) => {
+  const [source, another] = [await createSource(relay, endpoint.url), await createSource(relay, endpoint.url)];
+  const path = await createCallback(relay, source);
+  const token = path.slice(path.indexOf("/") + 1);
+  const key = relay.masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
+  const minted = readCallbackToken(key, token);
+  if (minted === undefined) throw new Error("The relay's own token is not read");
+  const expired = mintCallbackToken(key, { ...minted, expiresAtMs: Date.now() - 1 });
+  expect(await relay.send(signByV1a(ed25519), `${source.name}/${expired}`)).toMatchObject({
+    status: 400,
+    body: { reason: "expired_token" },
+  });
+  expect(await findRejections(relay, source, "expired_token")).toHaveLength(1);
+
+  const [payload = "", mac = ""] = token.split(".");
+  const relabelled = JSON.stringify([minted.id, minted.sourceId, minted.expiresAtMs + 1e9, 0, { job: "other" }]);
+  for (const changed of [
+    `cb_${Buffer.from(relabelled).toString("base64url")}.${mac}`,
+    `${payload}.${mac.slice(0, -1)}`,
+    `${payload}.`,
+    payload,
+    `${payload}.${mac}.`,
+    token.toUpperCase(),
+  ]) {
+    expect((await relay.send(signByV1a(ed25519), `${source.name}/${changed}`)).status, changed).toBe(404);
+  }
+  expect((await relay.send(signByV1a(ed25519), `${another.name}/${token}`)).status).toBe(404);
+  expect((await relay.send(signByV1a(ed25519), `gemini/${token}`)).status).toBe(404);
+  expect((await relay.send(signByV1a(ed25519), path)).status).toBe(200);
+});
+
+test("without any key set an event is a 503 with Retry-After and no rejection, until the endpoint is there", async ({
+  relay,
+}) => {
+  const endpoint = await startJwksServer(ed25519.jwk);
+  onTestFinished(() => endpoint.stop());
+  await endpoint.stop();
+  const source = await createSource(relay, endpoint.url);
+  const signed = signByV1a(ed25519);
+  const answer = await relay.send(signed, source.path);
+  expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  await endpoint.start();
+  await until(() => relay.send(signed, source.path), { accept: ({ status }) => status === 200, timeoutMs: 30_000 });
+  expect((await relay.call("GET", `/v1/rejections?source=${source.id}`)).data).toEqual([]);
+});
+
+test("a gateway that starts serves the last good set while the endpoint is down, and refuses nothing of a rotation meanwhile", async ({
+  relay,
+}) => {
+  const next = newEd25519Key("ed-2");
+  const endpoint = await startJwksServer(ed25519.jwk, rsa.jwk);
+  onTestFinished(() => endpoint.stop());
+  const source = await createSource(relay, endpoint.url);
+  expect((await relay.send(signByV1a(ed25519), source.path)).status).toBe(200);
+  await until(() => relay.database.db.pool.query("SELECT FROM key_sets WHERE uri = $1", [endpoint.url]), {
+    accept: ({ rowCount }) => rowCount === 1,
+  });
+  const startAnother = async () => {
+    const gateway = await relay.startGateway();
+    onTestFinished(() => gateway.stop());
+    return async ({ headers, body }: SignedWebhook) => {
+      const response = await fetch(`${gateway.ingressUrl}/in/${source.path}`, { method: "POST", headers, body });
+      await response.body?.cancel();
+      return response.status;
+    };
+  };
+
+  await endpoint.stop();
+  const sendWhileDown = await startAnother();
+  expect(await sendWhileDown(signByV1a(ed25519))).toBe(200);
+  expect(await sendWhileDown(await signByJwt())).toBe(200);
+  expect(await sendWhileDown(signByV1a(stranger))).toBe(400);
+
+  await endpoint.start();
+  endpoint.publish(ed25519.jwk, next.jwk);
+  const fetchesBefore = endpoint.fetches;
+  const sendAfter = await startAnother();
+  const keys = Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? ed25519 : next));
+  const answers = await Promise.all(keys.map((key) => sendAfter(signByV1a(key))));
+  expect(answers.filter((status) => status !== 200)).toEqual([]);
+  expect(endpoint.fetches).toBe(fetchesBefore + 1);
+});

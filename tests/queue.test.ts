@@ -1,0 +1,118 @@
+// The queue interface, on both of its stores: what is added is handled, what fails is tried again and then kept,
+// and what is interrupted goes back as if nothing had happened.
+
+import { openLog } from "@sluice/shared/log";
+import { newId } from "@sluice/shared/ids";
+import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { openQueueBackend } from "@sluice/shared/queue/open";
+import { type Handler, Interrupted } from "@sluice/shared/queue/queue";
+import { expect, onTestFinished, test } from "vitest";
+
+import { createTestDatabase } from "./support/database.ts";
+import { createQueueRedis, test as relayTest } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+const event = (changes: Partial<QueuedEvent> = {}): QueuedEvent => ({
+  id: newId(),
+  sourceId: newId(),
+  webhookId: `msg_${newId()}`,
+  scheme: "v1",
+  receivedAtMs: Date.now(),
+  contentType: null,
+  body: Buffer.from("{}").toString("base64"),
+  ...changes,
+});
+
+async function openQueue() {
+  const database = await createTestDatabase();
+  const redis = await createQueueRedis();
+  const backend = openQueueBackend(database.url, redis?.url, openLog("worker", "silent"));
+  const producer = backend.openProducer();
+  await until(() => producer.isReady());
+  const consumers: { close: () => Promise<void> }[] = [];
+  onTestFinished(async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close()));
+    await producer.close();
+    await backend.close();
+    await redis?.drop();
+    await database.drop();
+  });
+  return {
+    producer,
+    consumeIntake: (handler: Handler<"intake">) => consumers.push(backend.consume("intake", 2, handler)),
+    consumeDeliver: (handler: Handler<"deliver">) => consumers.push(backend.consume("deliver", 2, handler)),
+  };
+}
+
+test("a job comes out as it went in, once", async () => {
+  const { producer, consumeIntake } = await openQueue();
+  const events = [event(), event({ contentType: "application/json", labels: { team: "é\u{1f600}" } })];
+  await producer.add("intake", { events });
+  await producer.add("intake", { events: [] });
+  const seen: unknown[] = [];
+  consumeIntake(async (job) => void seen.push(job));
+  await until(() => seen.length === 2);
+  expect(seen).toEqual([{ events }, { events: [] }]);
+});
+
+test("a job that fails is tried again", async () => {
+  const { producer, consumeIntake } = await openQueue();
+  let starts = 0;
+  consumeIntake(async () => {
+    starts += 1;
+    if (starts < 3) throw new Error("not yet");
+  });
+  await producer.add("intake", { events: [event()] });
+  await until(() => starts === 3, { timeoutMs: 30_000 });
+});
+
+test("an interruption costs a job none of its tries", async () => {
+  const { producer, consumeIntake } = await openQueue();
+  let starts = 0;
+  let isDone = false;
+  consumeIntake(async () => {
+    starts += 1;
+    // More often than a job may fail.
+    if (starts <= 8) throw new Interrupted();
+    isDone = true;
+  });
+  await producer.add("intake", { events: [event()] });
+  await until(() => isDone, { timeoutMs: 30_000 });
+  expect(starts).toBe(9);
+});
+
+test("while a job with a key waits, another is not added; and a delay is kept", async () => {
+  const { producer, consumeDeliver } = await openQueue();
+  const addedAt = Date.now();
+  const wake = (targetId: string) => producer.add("deliver", { targetId }, { key: `at-${targetId}`, delayMs: 400 });
+  await Promise.all([wake("a"), wake("a"), wake("b"), wake("a")]);
+  const seen: { targetId: string; afterMs: number }[] = [];
+  consumeDeliver(async ({ targetId }) => void seen.push({ targetId, afterMs: Date.now() - addedAt }));
+  await until(() => seen.length === 2);
+  expect(seen.map(({ targetId }) => targetId).toSorted()).toEqual(["a", "b"]);
+  for (const { afterMs } of seen) expect(afterMs).toBeGreaterThanOrEqual(399);
+  // Once it is done its key is free.
+  await wake("a");
+  await until(() => seen.length === 3);
+});
+
+relayTest(
+  "an event that PostgreSQL refuses is set aside alone, and the others of its batch are stored",
+  async ({ relay }) => {
+    const backend = openQueueBackend(relay.database.url, relay.redisUrl, openLog("worker", "silent"));
+    const producer = backend.openProducer();
+    onTestFinished(async () => {
+      await producer.close();
+      await backend.close();
+    });
+    await until(() => producer.isReady());
+    const good = [event(), event()];
+    // The gateway makes no such job.
+    const bad = event({ sourceId: "not a UUID" });
+    await producer.add("intake", { events: [good[0] ?? bad, bad, good[1] ?? bad] });
+    for (const { webhookId } of good) {
+      await until(async () => (await relay.call("GET", `/v1/events?webhook_id=${webhookId}`)).data.length === 1);
+    }
+    await until(() => relay.logLines.some((line) => line.includes("job failed")), { timeoutMs: 30_000 });
+  },
+);

@@ -1,0 +1,169 @@
+// Rotations: a sender that changes to another secret at whatever moment has nothing refused, and what is revoked
+// is refused everywhere within a second.
+
+import { randomUUID } from "node:crypto";
+
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { signV1a } from "@sluice/shared/signature/signing/v1a";
+import { newEd25519Key } from "@sluice/shared/signature/test-webhooks";
+import { expect, onTestFinished } from "vitest";
+
+import { startJwksServer } from "./support/jwks-server.ts";
+import { type Relay, test } from "./support/relay.ts";
+import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { until } from "./support/wait.ts";
+
+/** Within a second, and as much again for a machine that is busy with others. */
+const PICKED_UP_MS = 2_000;
+
+async function createSource(relay: Relay) {
+  const name = `rotating-${randomUUID().slice(0, 8)}`;
+  const secret = generateSigningSecret().text;
+  const { id } = await relay.call("POST", "/v1/sources", { name, signing_secret: secret });
+  const rotate = async (previous: string) => {
+    const next = generateSigningSecret().text;
+    await relay.call("POST", `/v1/sources/${id}/signing-secrets`, { secret: next, previous });
+    return next;
+  };
+  return { id, name, secret, rotate };
+}
+
+async function startSecondGateway(relay: Relay): Promise<string> {
+  const second = await relay.startGateway();
+  onTestFinished(() => second.stop());
+  return second.ingressUrl;
+}
+
+async function sendTo(ingressUrl: string, { headers, body }: SignedWebhook, path: string): Promise<number> {
+  const response = await fetch(`${ingressUrl}/in/${path}`, { method: "POST", headers, body });
+  await response.body?.cancel();
+  return response.status;
+}
+
+test("a sender that changes over at a random moment of the overlap has nothing refused, under load", async ({
+  relay,
+}) => {
+  const { id, name, secret, rotate } = await createSource(relay);
+  let current = secret;
+  let sent = 0;
+  const answers: number[] = [];
+  const sendUntil = async (stopped: () => boolean) => {
+    while (!stopped()) {
+      sent += 1;
+      // Signed before the change, and sent after it, too.
+      const signed = signWebhook({ secret: current, body: geminiEvent() });
+      answers.push((await relay.send(signed, name)).status);
+    }
+  };
+  for (let round = 0; round < 3; round++) {
+    const end = sent + 300;
+    const rotateAt = sent + 50 + Math.floor(Math.random() * 50);
+    const changeAfter = Math.floor(Math.random() * 50);
+    const senders = Array.from({ length: 16 }, () => sendUntil(() => sent >= end));
+    await until(() => sent >= rotateAt);
+    const next = await rotate("revoke_after_24h");
+    const changeAt = sent + changeAfter;
+    await until(() => sent >= changeAt || sent >= end);
+    current = next;
+    await Promise.all(senders);
+    answers.push((await relay.send(signWebhook({ secret: next, body: geminiEvent() }), name)).status);
+  }
+  expect(answers.length).toBeGreaterThan(900);
+  expect(answers.filter((status) => status !== 200)).toEqual([]);
+  // The first secret of all is still in its overlap.
+  expect((await relay.send(signWebhook({ secret, body: geminiEvent() }), name)).status).toBe(200);
+  expect((await relay.call("GET", `/v1/rejections?source=${id}`)).data).toEqual([]);
+  const { signing_secrets: shown } = await relay.call("GET", `/v1/sources/${id}`);
+  expect(shown).toHaveLength(4);
+});
+
+test("another gateway takes the new secret within a second, and the old one all the while", async ({ relay }) => {
+  const second = await startSecondGateway(relay);
+  const { name, secret, rotate } = await createSource(relay);
+  const send = (of: string) => sendTo(second, signWebhook({ secret: of, body: geminiEvent() }), name);
+  await until(() => send(secret), { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS });
+  const next = await rotate("revoke_after_24h");
+  await until(
+    async () => {
+      expect(await send(secret)).toBe(200);
+      return send(next);
+    },
+    { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS, what: "the new secret at the second gateway" },
+  );
+  expect(await send(secret)).toBe(200);
+});
+
+test("after revoke_immediately the old secret is refused at once, and by another gateway within a second", async ({
+  relay,
+}) => {
+  const second = await startSecondGateway(relay);
+  const { id, name, secret, rotate } = await createSource(relay);
+  const send = (ingressUrl: string, of: string) =>
+    sendTo(ingressUrl, signWebhook({ secret: of, body: geminiEvent() }), name);
+  await until(() => send(second, secret), { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS });
+  const next = await rotate("revoke_immediately");
+  expect(await send(relay.ingressUrl, secret)).toBe(400);
+  expect(await send(relay.ingressUrl, next)).toBe(200);
+  await until(() => send(second, secret), {
+    accept: (status) => status === 400,
+    timeoutMs: PICKED_UP_MS,
+    what: "the refusal",
+  });
+  expect(await send(second, next)).toBe(200);
+  const rejections = await until(async () => (await relay.call("GET", `/v1/rejections?source=${id}`)).data, {
+    accept: (found) => found.length >= 2,
+  });
+  expect(new Set(rejections.map(({ reason }: { reason: string }) => reason))).toEqual(new Set(["signature_mismatch"]));
+});
+
+test("the end of an overlap is the end of the old secret, without anything being changed", async ({ relay }) => {
+  const { id, name, secret, rotate } = await createSource(relay);
+  const next = await rotate("revoke_after_24h");
+  const send = async (of: string) => (await relay.send(signWebhook({ secret: of, body: geminiEvent() }), name)).status;
+  expect(await send(secret)).toBe(200);
+  // A day later, for the database; then any change has the sources loaded with it.
+  const { pool } = relay.database.db;
+  await pool.query(
+    "UPDATE source_secrets SET expires_at = expires_at - interval '24 hours' + interval '1 second' WHERE expires_at IS NOT NULL",
+  );
+  await relay.call("PATCH", `/v1/sources/${id}`, { tolerance_seconds: 299 });
+  await until(() => send(secret), { accept: (status) => status === 400, timeoutMs: PICKED_UP_MS + 1_000 });
+  expect(await send(next)).toBe(200);
+});
+
+test("an ingress token is rotated as a secret is: both in the overlap, and a revoked one is nowhere", async ({
+  relay,
+}) => {
+  const second = await startSecondGateway(relay);
+  const key = newEd25519Key("a");
+  const endpoint = await startJwksServer(key.jwk);
+  onTestFinished(() => endpoint.stop());
+  const name = `rotating-${randomUUID().slice(0, 8)}`;
+  const source = await relay.call("POST", "/v1/sources", { name, kind: "dynamic", jwks_uri: endpoint.url });
+  const first: string = source.new_ingress_token;
+  const send = (ingressUrl: string, token: string) => {
+    const body = Buffer.from(geminiEvent());
+    const webhookId = `msg_${randomUUID()}`;
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const headers = {
+      "webhook-id": webhookId,
+      "webhook-timestamp": timestamp,
+      "webhook-signature": signV1a(key.key, webhookId, timestamp, body),
+    };
+    return sendTo(ingressUrl, { headers, body, webhookId }, `${name}/${token}`);
+  };
+  const rotate = async (previous: string): Promise<string> =>
+    (await relay.call("POST", `/v1/sources/${source.id}/ingress-tokens`, { previous })).token;
+  const next = await rotate("revoke_after_24h");
+  for (const token of [first, next]) {
+    expect(await send(relay.ingressUrl, token)).toBe(200);
+    await until(() => send(second, token), { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS });
+  }
+  const last = await rotate("revoke_immediately");
+  for (const token of [first, next]) {
+    expect(await send(relay.ingressUrl, token)).toBe(404);
+    await until(() => send(second, token), { accept: (status) => status === 404, timeoutMs: PICKED_UP_MS });
+  }
+  expect(await send(relay.ingressUrl, last)).toBe(200);
+  expect(await send(second, last)).toBe(200);
+});
