@@ -1,4 +1,4 @@
-// What the demonstration needs in a relay, a source and a target named `demo`, and an event as Gemini sends it.
+// What the demonstration needs in a relay, a source and a target of its own, and an event as Gemini sends it.
 
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,7 +6,10 @@ import { signV1 } from "@sluice/shared/signature/signing/v1";
 
 import { type Answer, listAll, type RelayConnection } from "./relay-connection.ts";
 
-export const DEMO = "demo";
+/** The name of the source and of the target. A relay's own are not named so. */
+export const DEMO = "sluice-demo";
+/** The demo's target gets the demo's events alone. It also tells it from another target of this name. */
+const FILTER = `source == "${DEMO}"`;
 const EVENT_TYPE = "batch.succeeded";
 /** A gateway that did not make the source itself reads it within seconds. */
 const UNKNOWN_SOURCE_LIMIT_MS = 5_000;
@@ -32,30 +35,32 @@ interface Target {
   name: string;
   uri: string;
   state: string;
+  filter: string | null;
 }
 
-/** Makes what is missing and repairs what was changed; touches nothing that is not named `demo`. */
+/** Makes what is missing and repairs what was changed; touches nothing that is not the demo's. */
 export async function ensureDemo(relay: RelayConnection): Promise<DemoSetup> {
   // Derived, so that no file has to keep it: whoever has the API key may use the demo.
   const signingKey = createHmac("sha256", relay.address.apiKey).update("sluice demo source").digest();
   const secret = `whsec_${signingKey.toString("base64")}`;
-  const source = await findByName<Source>(relay, "/v1/sources");
+  const source = await find<Source>(relay, "/v1/sources", ({ name }) => name === DEMO);
   if (source === undefined) await relay.api("POST", "/v1/sources", { name: DEMO, signing_secret: secret });
   else if (!source.signing_secrets.some(({ truncated_secret: shown }) => shown.endsWith(secret.slice(-4))))
     await relay.api("PATCH", `/v1/sources/${source.id}`, { signing_secret: secret });
 
   const wanted = { uri: relay.address.echoUrl, state: "enabled" };
-  let target = await findByName<Target>(relay, "/v1/targets");
+  let target = await find<Target>(relay, "/v1/targets", ({ name, filter }) => name === DEMO && filter === FILTER);
   if (target === undefined) {
-    target = await relay.api<Target>("POST", "/v1/targets", { name: DEMO, uri: wanted.uri, subscribed_events: ["*"] });
+    const settings = { name: DEMO, uri: wanted.uri, subscribed_events: ["*"], filter: FILTER };
+    target = await relay.api<Target>("POST", "/v1/targets", settings);
   } else if (target.uri !== wanted.uri || target.state !== wanted.state) {
     await relay.api("PATCH", `/v1/targets/${target.id}`, wanted);
   }
   return { signingKey: createSecretKey(signingKey), targetId: target.id };
 }
 
-async function findByName<T extends { name: string }>(relay: RelayConnection, path: string): Promise<T | undefined> {
-  for await (const item of listAll<T>(relay, path)) if (item.name === DEMO) return item;
+async function find<T>(relay: RelayConnection, path: string, isWanted: (item: T) => boolean): Promise<T | undefined> {
+  for await (const item of listAll<T>(relay, path)) if (isWanted(item)) return item;
   return undefined;
 }
 

@@ -1,28 +1,68 @@
 // The compose file's first step: every secret that the environment does not give is made, once, in DATA_DIR,
-// where only the relay's user reads it. One that the environment gives replaces the file.
+// where only the relay's user reads it. A master key is never replaced: what it encrypted is lost without it.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const dataDir = process.env["DATA_DIR"] ?? ".data";
+// By path and not by package name: the image has no link to the workspace's packages in its root.
+import { readMasterKey } from "../packages/shared/src/master-key.ts";
+import { errorText } from "./error-text.ts";
 
-keep("master-key", process.env["MASTER_KEY"], () => randomBytes(32).toString("base64"));
-keep("admin-api-key", process.env["ADMIN_API_KEY"], () => `sluice_${randomBytes(32).toString("base64url")}`);
-const password = keep("postgres-password", undefined, () => randomBytes(24).toString("hex"));
-if (password !== undefined) write("database-url", `postgres://sluice:${password}@postgres:5432/sluice`);
+const MIN_API_KEY_LENGTH = 20;
 
-/** @returns the value when it was written now. */
-function keep(name: string, given: string | undefined, make: () => string): string | undefined {
-  if (given === undefined || given === "") {
-    if (existsSync(join(dataDir, name))) return undefined;
-    return write(name, make());
+if (import.meta.main) {
+  try {
+    for (const name of makeSecrets(process.env["DATA_DIR"] ?? ".data", process.env)) console.log(`wrote ${name}`);
+  } catch (error) {
+    console.error(errorText(error));
+    process.exitCode = 1;
   }
-  return write(name, given);
 }
 
-function write(name: string, value: string): string {
-  writeFileSync(join(dataDir, name), `${value}\n`, { mode: 0o600 });
-  console.log(`wrote ${name}`);
-  return value;
+/** @returns the files that were written. @throws Error, before it wrote any, when a given secret cannot be taken. */
+export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
+  const pathOf = (name: string) => join(dataDir, name);
+  // An empty file is what a full disk leaves of a secret that nothing was made with yet.
+  const read = (name: string) => (existsSync(pathOf(name)) && readFileSync(pathOf(name), "utf8").trim()) || undefined;
+  const stored = { masterKey: read("master-key"), apiKey: read("admin-api-key"), password: read("postgres-password") };
+  const given = {
+    masterKey: env["MASTER_KEY"]?.trim() || undefined,
+    apiKey: env["ADMIN_API_KEY"]?.trim() || undefined,
+  };
+
+  const faults: string[] = [];
+  if (given.masterKey !== undefined) {
+    if (readMasterKey(given.masterKey) === undefined)
+      faults.push("MASTER_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints.");
+    else if (stored.masterKey !== undefined && !isSameKey(given.masterKey, stored.masterKey))
+      faults.push(
+        `MASTER_KEY is not the key in ${pathOf("master-key")}, which encrypted the secrets of this relay. ` +
+          "Nothing was overwritten. Take MASTER_KEY out of the environment and of .env, and start again.",
+      );
+  }
+  if (given.apiKey !== undefined && given.apiKey.length < MIN_API_KEY_LENGTH)
+    faults.push(`ADMIN_API_KEY must be at least ${MIN_API_KEY_LENGTH} characters.`);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+
+  const password = stored.password ?? randomBytes(24).toString("hex");
+  const wanted = {
+    "master-key": stored.masterKey ?? given.masterKey ?? randomBytes(32).toString("base64"),
+    "admin-api-key": given.apiKey ?? stored.apiKey ?? `sluice_${randomBytes(32).toString("base64url")}`,
+    "postgres-password": password,
+    "database-url": `postgres://sluice:${password}@postgres:5432/sluice`,
+  };
+  const changed = Object.entries(wanted).filter(([name, value]) => read(name) !== value);
+  for (const [name, value] of changed) {
+    // Renamed when it is whole and on disk: another service, or the next start, never reads half of a secret.
+    writeFileSync(`${pathOf(name)}.new`, `${value}\n`, { mode: 0o600, flush: true });
+    renameSync(`${pathOf(name)}.new`, pathOf(name));
+  }
+  return changed.map(([name]) => name);
+}
+
+/** Also where one is written in base64 and the other in hex. */
+function isSameKey(given: string, stored: string): boolean {
+  const [a, b] = [given, stored].map((text) => readMasterKey(text)?.deriveKey("comparison"));
+  return a !== undefined && b !== undefined && a.equals(b);
 }

@@ -36,7 +36,7 @@ interface List<T> {
 }
 
 /**
- * Follows an event until the target `demo` has it, and prints its trace.
+ * Follows an event until the demo's target has it, and prints its trace.
  * @returns whether it was delivered to that target. @throws Error when the API does not answer.
  */
 export async function printTrace(relay: RelayConnection, targetId: string, sent: SentEvent): Promise<boolean> {

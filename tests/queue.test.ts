@@ -66,6 +66,24 @@ test("a job that fails is tried again", async () => {
   await until(() => starts === 3, { timeoutMs: 30_000 });
 });
 
+test("a job that failed for good is kept, and started once more when that is asked for", async () => {
+  const { producer, consumeIntake } = await openQueue();
+  let starts = 0;
+  let isRepaired = false;
+  let isDone = false;
+  consumeIntake(async () => {
+    starts += 1;
+    if (!isRepaired) throw new Error("broken");
+    isDone = true;
+  });
+  await producer.add("intake", { events: [event()] });
+  await until(() => starts === 5, { timeoutMs: 40_000 });
+  await until(async () => (await producer.retryFailed("intake"), starts === 6));
+  isRepaired = true;
+  await until(async () => (await producer.retryFailed("intake"), isDone));
+  expect(starts).toBe(7);
+});
+
 test("an interruption costs a job none of its tries", async () => {
   const { producer, consumeIntake } = await openQueue();
   let starts = 0;

@@ -7,12 +7,15 @@ export interface Proxy {
   url: string;
   cut: () => Promise<void>;
   restore: () => Promise<void>;
+  /** Nothing passes any more, and no connection ends, until it is cut. */
+  freeze: () => void;
 }
 
 export async function startProxy(storeUrl: string, defaultPort: number): Promise<Proxy> {
   const store = new URL(storeUrl);
   const sockets = new Set<Socket>();
   let server: Server | undefined;
+  let isFrozen = false;
   const listen = async (port: number) => {
     server = createServer((near) => {
       const far = connect(Number(store.port || defaultPort), store.hostname);
@@ -23,7 +26,7 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
         sockets.add(from);
         // One end's fault is the other's end.
         from.on("error", () => to.destroy()).on("close", () => (to.destroy(), sockets.delete(from)));
-        from.pipe(to);
+        if (!isFrozen) from.pipe(to);
       }
     });
     await new Promise<void>((resolve, reject) => {
@@ -36,7 +39,12 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
   url.host = `127.0.0.1:${port}`;
   return {
     url: url.href,
+    freeze: () => {
+      isFrozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     cut: async () => {
+      isFrozen = false;
       const closed = new Promise((resolve) => server?.close(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;

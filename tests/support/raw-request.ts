@@ -1,5 +1,6 @@
 // A request written byte by byte, for what no HTTP client sends: a body that is cut off or longer than announced.
 
+import { once } from "node:events";
 import { connect } from "node:net";
 
 const TIMEOUT_MS = 15_000;
@@ -45,4 +46,39 @@ export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
     for (const chunk of chunks) socket.write(chunk);
     if (end) socket.end();
   });
+}
+
+export interface RawConnection {
+  /** Resolves when the system took it all, or the connection failed. */
+  write: (data: string | Uint8Array) => Promise<void>;
+  /** Everything that came so far. */
+  text: () => string;
+  /** The code of what the connection failed with, such as `EPIPE`. */
+  failure: () => string | undefined;
+  isClosed: () => boolean;
+  close: () => void;
+}
+
+/** A connection on which a test writes what it likes, when it likes. */
+export async function openRaw(url: string): Promise<RawConnection> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const received: Buffer[] = [];
+  let failure: string | undefined;
+  let isClosed = false;
+  socket.on("data", (data: Buffer) => received.push(data));
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    failure = error.code;
+  });
+  socket.on("close", () => {
+    isClosed = true;
+  });
+  await once(socket, "connect");
+  return {
+    write: (data) => new Promise((resolve) => void socket.write(data, () => resolve())),
+    text: () => Buffer.concat(received).toString(),
+    failure: () => failure,
+    isClosed: () => isClosed,
+    close: () => socket.destroy(),
+  };
 }

@@ -6,7 +6,7 @@ import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { type Gateway, startGateway } from "@sluice/gateway/gateway";
+import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
 import { startWorker, type Worker } from "@sluice/worker/worker";
 import { inject } from "vitest";
 
@@ -46,7 +46,7 @@ export interface Relay extends Gateway {
   /** One more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
   /** One more gateway, which the caller stops. */
-  startGateway: () => Promise<Gateway>;
+  startGateway: (options?: GatewayOptions) => Promise<Gateway>;
   /** To make what only the relay makes. */
   masterKey: MasterKey;
 }
@@ -85,8 +85,8 @@ export async function startRelay(
   };
   const logLines: string[] = [];
   const destination = { write: (line: string) => void logLines.push(line) };
-  const startAnotherGateway = () =>
-    startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination));
+  const startAnotherGateway = (gatewayOptions?: GatewayOptions) =>
+    startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination), gatewayOptions);
   const gateway = await startAnotherGateway();
   const startAnotherWorker = () => startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination));
   const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();

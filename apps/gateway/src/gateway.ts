@@ -1,11 +1,11 @@
 // The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
 
-import { createServer, type Server } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 
-import { getRequestListener } from "@hono/node-server";
 import { CALLBACK_KEY_PURPOSE } from "@sluice/shared/callback-token";
-import { closeServer, listen } from "@sluice/shared/http-server";
 import type { GatewayConfig } from "@sluice/shared/config";
+import { Readiness } from "@sluice/shared/health";
+import { closeServer, listen } from "@sluice/shared/http-server";
 import type { Logger } from "@sluice/shared/log";
 import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
 import { openQueueBackend } from "@sluice/shared/queue/open";
@@ -15,6 +15,7 @@ import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
 import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
 import { Refreshed } from "@sluice/shared/store/refreshed";
 import { ensureBuiltInSources, GEMINI_SOURCE, loadSources, type Source } from "@sluice/shared/store/sources";
+import { within } from "@sluice/shared/within";
 import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
@@ -23,25 +24,24 @@ import { Batcher } from "./ingress/batcher.ts";
 import { fetchKeySet } from "./ingress/fetch-key-set.ts";
 import { createIngress } from "./ingress/ingress.ts";
 import { JwksCache } from "./ingress/jwks-cache.ts";
+import { BodyReader } from "./ingress/read-body.ts";
 import { RejectionLog } from "./ingress/rejections.ts";
 import { describeRequest, type Request } from "./ingress/request.ts";
 import { Metrics } from "./metrics.ts";
+import { openServer } from "./server.ts";
 
 const CONNECTIONS = 10;
 /** How long running requests may take to end when the gateway stops. */
 const STOP_LIMIT_MS = 10_000;
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-/** Longer than the idle time of common balancers (60 s), so that the balancer closes first. */
-const KEEP_ALIVE_MS = 65_000;
+/** And what they used, to close after them: a store that hangs does not answer a goodbye. */
+const CLOSE_LIMIT_MS = 5_000;
+/**
+ * From the arrival of an event to its answer. Above the limit of one add, which is 2 s on Redis and 5 s on
+ * PostgreSQL, and below what senders wait.
+ */
+const DURABLE_DEADLINE_MS = { redis: 3_000, postgres: 6_000 };
 /** A wake-up that is asked for twice in this time is asked for once. */
 const WAKE_WINDOW_MS = 100;
-
-const SERVER_OPTIONS = {
-  headersTimeout: HEADERS_TIMEOUT_MS,
-  requestTimeout: REQUEST_TIMEOUT_MS,
-  keepAliveTimeout: KEEP_ALIVE_MS,
-};
 
 export interface Gateway {
   ingressUrl: string;
@@ -49,7 +49,16 @@ export interface Gateway {
   stop: () => Promise<void>;
 }
 
-export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
+export interface GatewayOptions {
+  /** How long, when it is told to stop, it says on /readyz that it will, and takes events all the same. */
+  stopNoticeMs?: number;
+}
+
+export async function startGateway(
+  config: GatewayConfig,
+  log: Logger,
+  { stopNoticeMs = 0 }: GatewayOptions = {},
+): Promise<Gateway> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const databaseUrl = config.DATABASE_URL.reveal();
   const geminiSecret = config.GEMINI_SIGNING_SECRET?.reveal();
@@ -66,7 +75,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const sources = await Refreshed.open(db, loadSourcesByName, log);
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log);
   const producer = backend.openProducer();
-  const batcher = new Batcher((events) => producer.add("intake", { events }));
+  const batcher = new Batcher((events) => producer.add("intake", { events }), {
+    deadlineMs: DURABLE_DEADLINE_MS[backend.kind],
+    maxBodyBytes: config.MAX_BODY_BYTES,
+  });
 
   const keySets = await JwksCache.open({
     fetchKeySet,
@@ -92,21 +104,15 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     consumeCallback: ({ id, expiresAtMs }, webhookId) => consumeCallback(db, id, webhookId, expiresAtMs),
     onAnswered,
     makeDurable: (event) => batcher.add(event),
+    bodies: new BodyReader(config.MAX_BODY_BYTES),
     maxBodyBytes: config.MAX_BODY_BYTES,
     log,
   });
-  let stopping = false;
-  const health = createHealth(
-    {
-      postgres: () =>
-        db.pool.query("SELECT").then(
-          () => true,
-          () => false,
-        ),
-      queue: () => producer.isReady(),
-    },
-    () => stopping,
-  );
+  const readiness = new Readiness({
+    // Where the queue is on Redis, events are taken without it.
+    postgres: { isRequired: false, ask: () => db.pool.query("SELECT").then(() => true) },
+    queue: { isRequired: true, ask: () => producer.isReady() },
+  });
   const api = createApi({
     db,
     masterKey,
@@ -119,22 +125,30 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     metrics,
     log,
   });
-  const privateApp = new Hono().route("/", health).mount("/", api.fetch, { replaceRequest: false });
+  const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
 
-  const ingressServer = openServer(ingress.fetch);
-  const apiServer = openServer(privateApp.fetch);
-  const stop = async () => {
-    stopping = true;
-    await Promise.all([closeServer(ingressServer, STOP_LIMIT_MS), closeServer(apiServer, STOP_LIMIT_MS)]);
+  const publicPort = openServer(ingress.fetch, log, { answersContinue: true });
+  const privatePort = openServer(privateApp.fetch, log);
+  const closeStores = async () => {
     await rejections.close();
     await sources.close();
     await producer.close();
     await backend.close();
     await db.close();
+    return true;
+  };
+  const stop = async () => {
+    readiness.beginStop();
+    for (const { endConnections } of [publicPort, privatePort]) endConnections();
+    // So that a balancer that asks turns away before the port closes.
+    if (publicPort.server.listening) await delay(stopNoticeMs);
+    await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
+    // Failure policy: open. Every event that was acknowledged is durable, and nothing else is lost.
+    if ((await within(CLOSE_LIMIT_MS, closeStores())) === undefined) log.warn("the stores did not close in time");
   };
   try {
-    const ingressUrl = await listen(ingressServer, { host: config.HOST, port: config.PORT }, "PORT");
-    const apiUrl = await listen(apiServer, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
+    const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
+    const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
     log.info({ ingress: ingressUrl, api: apiUrl, queue: backend.kind }, "gateway started");
     return { ingressUrl, apiUrl, stop };
   } catch (error) {
@@ -154,9 +168,4 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     // Not through the log, which keeps no secrets: this is the one time that the key is seen.
     if (await createFirstApiKey(db, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
   }
-}
-
-function openServer(fetch: Parameters<typeof getRequestListener>[0]): Server {
-  const listener = getRequestListener(fetch);
-  return createServer(SERVER_OPTIONS, (request, response) => void listener(request, response));
 }

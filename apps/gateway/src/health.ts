@@ -1,20 +1,15 @@
-// Liveness and readiness on the API port, without a key: they say nothing that is worth hiding.
+// Liveness and readiness on the gateway's ports.
 
-import { Hono } from "hono";
+import { answerLiveness, type HealthAnswer, type Readiness } from "@sluice/shared/health";
+import { type Context, Hono } from "hono";
 
-/** Each check resolves to whether a store answers now. */
-export type ReadinessChecks = Record<string, () => Promise<boolean>>;
-
-/** @param isStopping makes /readyz fail first, so that a balancer turns away before the port closes. */
-export function createHealth(checks: ReadinessChecks, isStopping: () => boolean): Hono {
+export function createHealth(readiness: Readiness): Hono {
   const app = new Hono();
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
-  app.get("/readyz", async (c) => {
-    const results = await Promise.all(
-      Object.entries(checks).map(async ([name, check]) => [name, await check()] as const),
-    );
-    const ready = !isStopping() && results.every(([, answers]) => answers);
-    return c.json({ status: ready ? "ready" : "not_ready", checks: Object.fromEntries(results) }, ready ? 200 : 503);
-  });
+  app.all("/healthz", (c) => toResponse(c, answerLiveness(c.req.method)));
+  app.all("/readyz", async (c) => toResponse(c, await readiness.answer(c.req.method)));
   return app;
+}
+
+export function toResponse(c: Context, { status, headers, body }: HealthAnswer): Response {
+  return c.body(body, status, headers);
 }

@@ -6,5 +6,11 @@ import { runApp } from "@sluice/shared/process";
 
 import { startGateway } from "./gateway.ts";
 
+/** Some probes of a balancer that asks several times a second; short, because a person waits for Ctrl-C. */
+const STOP_NOTICE_MS = 1_000;
+
 const log = openLog("gateway", process.env["LOG_LEVEL"]);
-await runApp(async () => startGateway(readConfig(gatewayConfig, process.env), log), log);
+await runApp(
+  async () => startGateway(readConfig(gatewayConfig, process.env), log, { stopNoticeMs: STOP_NOTICE_MS }),
+  log,
+);

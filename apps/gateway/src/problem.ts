@@ -1,21 +1,12 @@
-// Every error that a port answers: RFC 9457 problem details with a stable code.
+// Every error that a port answers, as a response.
 
-import { ERROR_CODES, type SluiceError } from "@sluice/shared/errors";
+import type { SluiceError } from "@sluice/shared/errors";
+import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/problem-document";
 import type { Context } from "hono";
 
 /** @param extra members beside the standard ones, such as the `reason` of a refused webhook. */
 export function problem(c: Context, error: SluiceError, extra: Record<string, unknown> = {}): Response {
-  c.header("content-type", "application/problem+json");
+  c.header("content-type", PROBLEM_MEDIA_TYPE);
   if (error.retryAfterSeconds !== undefined) c.header("retry-after", String(error.retryAfterSeconds));
-  const { title, status } = ERROR_CODES[error.code];
-  const document = {
-    type: `urn:sluice:problem:${error.code}`,
-    title,
-    status,
-    detail: error.message,
-    code: error.code,
-    ...(error.faults.length === 0 ? {} : { errors: error.faults }),
-    ...extra,
-  };
-  return c.body(JSON.stringify(document), status);
+  return c.body(JSON.stringify(problemDocument(error, extra)), error.status);
 }

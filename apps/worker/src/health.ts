@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
+import { answerLiveness, type Check, type HealthAnswer, Readiness } from "@sluice/shared/health";
 import { closeServer, listen } from "@sluice/shared/http-server";
 import type { Logger } from "@sluice/shared/log";
 
@@ -15,11 +16,15 @@ export interface HealthServer {
 
 export async function startHealthServer(
   port: number,
-  checks: Record<string, () => Promise<boolean>>,
+  checks: Record<string, Check["ask"]>,
   log: Logger,
 ): Promise<HealthServer> {
+  // Without either it delivers nothing.
+  const readiness = new Readiness(
+    Object.fromEntries(Object.entries(checks).map(([name, ask]) => [name, { isRequired: true, ask }])),
+  );
   const server = createServer((request, response) => {
-    handle(request, response, checks).catch((error: unknown) => {
+    handle(request, response, readiness).catch((error: unknown) => {
       log.warn({ err: error }, "health request failed");
       response.destroy();
     });
@@ -28,32 +33,24 @@ export async function startHealthServer(
   return { url, close: () => closeServer(server, STOP_LIMIT_MS) };
 }
 
-async function handle(
-  request: IncomingMessage,
-  response: ServerResponse,
-  checks: Record<string, () => Promise<boolean>>,
-): Promise<void> {
+async function handle(request: IncomingMessage, response: ServerResponse, readiness: Readiness): Promise<void> {
+  const { method = "GET", url } = request;
+  const send = ({ status, headers, body }: HealthAnswer) => response.writeHead(status, headers).end(body);
+  if (url === "/healthz") {
+    send(answerLiveness(method));
+    return;
+  }
+  if (url === "/readyz") {
+    send(await readiness.answer(method));
+    return;
+  }
   const answer = (status: number, document: object) =>
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
-  switch (`${request.method} ${request.url}`) {
-    case "GET /healthz":
-      answer(200, { status: "ok" });
-      return;
-    case "GET /readyz": {
-      const results = await Promise.all(
-        Object.entries(checks).map(async ([name, check]) => [name, await check()] as const),
-      );
-      const ready = results.every(([, answers]) => answers);
-      answer(ready ? 200 : 503, { status: ready ? "ready" : "not_ready", checks: Object.fromEntries(results) });
-      return;
-    }
-    case "POST /echo": {
-      let bytes = 0;
-      for await (const chunk of request as AsyncIterable<Buffer>) bytes += chunk.length;
-      answer(200, { echo: true, webhook_id: request.headers["webhook-id"] ?? null, bytes });
-      return;
-    }
-    default:
-      answer(404, { status: "not_found" });
+  if (`${method} ${url}` !== "POST /echo") {
+    answer(404, { status: "not_found" });
+    return;
   }
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) bytes += chunk.length;
+  answer(200, { echo: true, webhook_id: request.headers["webhook-id"] ?? null, bytes });
 }

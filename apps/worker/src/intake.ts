@@ -8,9 +8,9 @@ import { deliveryId, formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { JobData, QueuedEvent } from "@sluice/shared/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/shared/queue/queue";
-import { type Database, isTransient } from "@sluice/shared/store/database";
+import { type Database, isDataFault } from "@sluice/shared/store/database";
 import { type ClaimedDelivery, handBack } from "@sluice/shared/store/deliveries";
-import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/shared/store/intake";
+import { type IntakeResult, type NewDelivery, type NewEvent, storeEvents } from "@sluice/shared/store/intake";
 import { withPartitions } from "@sluice/shared/store/partitions";
 import type { Refreshed } from "@sluice/shared/store/refreshed";
 import type { Target } from "@sluice/shared/store/targets";
@@ -25,9 +25,13 @@ const RETRY_MS = 500;
 
 /** An event on its way, with what filters see of it: read once, and only when a target has a filter. */
 interface Incoming {
+  queued: QueuedEvent;
   event: NewEvent;
   filterInput: () => FilterInput;
 }
+
+/** The events of a job that cannot be taken in, and why. */
+type Refused = Map<QueuedEvent, unknown>;
 
 export interface IntakeDependencies {
   db: Database;
@@ -42,34 +46,54 @@ export interface IntakeDependencies {
 
 /** @throws Interrupted when the worker stops before the events are stored. */
 export async function takeIn(job: JobData["intake"], dependencies: IntakeDependencies): Promise<void> {
-  const { db, targets, lanes, stopping, log } = dependencies;
-  const incoming = job.events.map(toIncoming);
+  const { db, targets, lanes, leases, stopping, log } = dependencies;
+  const refused: Refused = new Map();
+  // Each by itself: one that cannot be read MUST NOT take the other acknowledged ones of its batch with it.
+  const incoming = job.events.flatMap((queued) => forOne(queued, () => [toIncoming(queued)], refused) ?? []);
+  const waitForStore = async (error: unknown) => {
+    log.warn({ err: error, events: incoming.length }, "events not stored yet");
+    if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
+  };
   let mayBeStored = false;
   for (;;) {
     const { revision, value } = targets.current;
-    const { events, deliveries } = match(incoming, value, lanes);
+    const { events, matched } = match(incoming, value, refused);
+    if (events.length === 0) return setAside(job.events, refused, dependencies);
+    const deliveries = matched.map((one) => ({ ...one, leased: lanes.of(one.targetId).reserve() }));
+    let result: IntakeResult;
     try {
       const ids = events.map((event) => event.id);
-      const result = await withPartitions(db, ids, () =>
-        storeEvents(db, revision, events, deliveries, dependencies.leases.lease),
-      );
-      if (result.kind === "stored") {
-        handOver(events, deliveries, result.freshEventIds, lanes);
-        if (mayBeStored) await freeOwn(deliveries, result.freshEventIds, dependencies);
-        const duplicates = events.length - result.freshEventIds.size;
-        if (duplicates > 0) log.info({ events: events.length, duplicates }, "duplicates");
-        return;
-      }
-      cancelReservations(deliveries, lanes);
-      await targets.refresh();
+      result = await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, leases.lease));
     } catch (error) {
       cancelReservations(deliveries, lanes);
-      if (!isTransient(error)) return setAside(job.events, error, dependencies);
-      log.warn({ err: error, events: events.length }, "events not stored yet");
+      if (isDataFault(error)) {
+        for (const queued of job.events) if (!refused.has(queued)) refused.set(queued, error);
+        return setAside(job.events, refused, dependencies);
+      }
       // PostgreSQL may have committed, and only its answer was lost.
       mayBeStored = true;
-      if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
+      await waitForStore(error);
+      continue;
     }
+    if (result.kind === "stored") {
+      handOver(events, deliveries, result.freshEventIds, lanes);
+      if (mayBeStored) await freeOwn(deliveries, result.freshEventIds, dependencies);
+      const duplicates = events.length - result.freshEventIds.size;
+      if (duplicates > 0) log.info({ events: events.length, duplicates }, "duplicates");
+      return setAside(job.events, refused, dependencies);
+    }
+    cancelReservations(deliveries, lanes);
+    await targets.refresh().catch(waitForStore);
+  }
+}
+
+/** What `work` makes of an event; undefined, and the event refused, when it throws. */
+function forOne<T>(queued: QueuedEvent, work: () => T, refused: Refused): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    refused.set(queued, error);
+    return undefined;
   }
 }
 
@@ -87,43 +111,46 @@ function toIncoming(queued: QueuedEvent): Incoming {
     bodyUnbound,
   };
   let input: FilterInput | undefined;
-  return { event, filterInput: () => (input ??= readFilterInput(event, sourceName)) };
+  return { queued, event, filterInput: () => (input ??= readFilterInput(event, sourceName)) };
 }
 
-/** The deliveries of the events, and the events with what their targets' filters failed on. */
+/** What the events become: their deliveries, and they themselves with what their targets' filters failed on. */
 function match(
   incoming: readonly Incoming[],
   targets: Map<string, Target>,
-  lanes: Lanes,
-): { events: NewEvent[]; deliveries: NewDelivery[] } {
-  const deliveries: NewDelivery[] = [];
-  const failures = new Map<string, FilterError[]>();
-  for (const target of targets.values()) {
+  refused: Refused,
+): { events: NewEvent[]; matched: Omit<NewDelivery, "leased">[] } {
+  const subscribers = [...targets.values()]
     // A paused target's deliveries are stored and held; a disabled one is not subscribed.
-    if (target.state !== "enabled" && target.state !== "paused") continue;
-    for (const { event, filterInput } of incoming) {
-      if (!matchesSubscription(target.subscribedEvents, event.type)) continue;
-      const matches = target.filter === null || target.filter.matches(filterInput());
-      if (matches === false) continue;
-      if (matches !== true) {
-        const known = failures.get(event.id) ?? [];
-        failures.set(event.id, [...known, { target: target.id, error: matches.error }]);
-        continue;
-      }
-      deliveries.push({
-        id: deliveryId(event.id, target.id),
-        eventId: event.id,
-        targetId: target.id,
-        sourceId: event.sourceId,
-        eventType: event.type,
-        webhookId: event.webhookId,
-        horizonMs: target.retryHorizonSeconds * 1000,
-        leased: lanes.of(target.id).reserve(),
-      });
+    .filter(({ state }) => state === "enabled" || state === "paused");
+  const results = incoming
+    .filter(({ queued }) => !refused.has(queued))
+    .flatMap((one) => forOne(one.queued, () => [matchOne(one, subscribers)], refused) ?? []);
+  return { events: results.map(({ event }) => event), matched: results.flatMap(({ matched }) => matched) };
+}
+
+function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target[]) {
+  const matched: Omit<NewDelivery, "leased">[] = [];
+  const failures: FilterError[] = [];
+  for (const target of subscribers) {
+    if (!matchesSubscription(target.subscribedEvents, event.type)) continue;
+    const matches = target.filter === null || target.filter.matches(filterInput());
+    if (matches === false) continue;
+    if (matches !== true) {
+      failures.push({ target: target.id, error: matches.error });
+      continue;
     }
+    matched.push({
+      id: deliveryId(event.id, target.id),
+      eventId: event.id,
+      targetId: target.id,
+      sourceId: event.sourceId,
+      eventType: event.type,
+      webhookId: event.webhookId,
+      horizonMs: target.retryHorizonSeconds * 1000,
+    });
   }
-  const events = incoming.map(({ event }) => ({ ...event, filterErrors: failures.get(event.id) ?? null }));
-  return { events, deliveries };
+  return { event: { ...event, filterErrors: failures.length === 0 ? null : failures }, matched };
 }
 
 function handOver(events: NewEvent[], deliveries: NewDelivery[], fresh: Set<string>, lanes: Lanes): void {
@@ -150,6 +177,7 @@ function toClaimed(event: NewEvent, delivery: NewDelivery): ClaimedDelivery {
     contentType: event.contentType,
     body: event.body,
     attemptCount: 0,
+    failureCount: 0,
     trigger: "initial",
     deadlineInMs: delivery.horizonMs,
   };
@@ -172,12 +200,34 @@ function cancelReservations(deliveries: NewDelivery[], lanes: Lanes): void {
 }
 
 /**
- * PostgreSQL refused the batch for something in it. Each event goes back alone, so that the bad one fails by
- * itself and is set aside, and the others pass. A crash in between repeats some, which the ledger drops.
+ * Each event that was refused goes back alone, so that a bad one fails by itself and is kept in the failed set, and
+ * the others of its batch pass. A crash in between repeats some, which the ledger drops.
+ * @throws what the only event of a job was refused for. Interrupted when the worker stops meanwhile.
  */
-async function setAside(events: QueuedEvent[], cause: unknown, { producer, log }: IntakeDependencies): Promise<void> {
-  const ids = events.map((event) => formatId("evt", event.id));
-  log.error({ err: cause, events: ids }, "events refused by PostgreSQL");
-  if (events.length === 1) throw cause;
-  for (const event of events) await producer.add("intake", { events: [event] });
+async function setAside(events: QueuedEvent[], refused: Refused, dependencies: IntakeDependencies): Promise<void> {
+  const { producer, stopping, log } = dependencies;
+  for (const [event, cause] of refused) {
+    log.error({ err: cause, event: describeId(event), batch: events.length }, "event cannot be stored");
+    if (events.length === 1) throw cause;
+    while (!(await isAdded(event))) {
+      if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
+    }
+  }
+
+  async function isAdded(event: QueuedEvent): Promise<boolean> {
+    try {
+      await producer.add("intake", { events: [event] });
+      return true;
+    } catch (error) {
+      // The queue is away: nothing is wrong with the batch, and it MUST NOT fail for that.
+      log.warn({ err: error }, "event not set aside yet");
+      return false;
+    }
+  }
+}
+
+/** For the log. A job may hold anything, and telling so must not fail. */
+function describeId(event: QueuedEvent): string | null {
+  const id: unknown = (event as QueuedEvent | null)?.id;
+  return typeof id === "string" ? formatId("evt", id) : null;
 }

@@ -2,10 +2,11 @@ import type { AttemptRecord, ClaimedDelivery } from "@sluice/shared/store/delive
 import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
 import { expect, test } from "vitest";
 
+import { BodyBudget } from "./body-budget.ts";
 import { Lane, type LaneDependencies } from "./lane.ts";
 import type { AttemptResult } from "./outcome.ts";
 
-const delivery = (id: string): ClaimedDelivery => ({
+const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   id,
   eventId: "event",
   targetId: "target",
@@ -13,8 +14,10 @@ const delivery = (id: string): ClaimedDelivery => ({
   contentType: null,
   body: Buffer.alloc(0),
   attemptCount: 0,
+  failureCount: 0,
   trigger: "initial",
   deadlineInMs: 1000,
+  ...changes,
 });
 
 const answer = (statusCode: number): AttemptResult => ({
@@ -27,7 +30,7 @@ const answer = (statusCode: number): AttemptResult => ({
 });
 
 /** A lane over a target that answers, and a store that has rows, when the test says so. */
-function openLane(changes: Partial<Target> = {}) {
+function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
   const target: Target = {
     id: "target",
     name: "target",
@@ -47,6 +50,7 @@ function openLane(changes: Partial<Target> = {}) {
     recorded: [] as AttemptRecord[],
     handedBack: [] as string[],
     wakeUps: [] as number[],
+    random: 0,
     held,
   };
   const dependencies: LaneDependencies = {
@@ -58,6 +62,7 @@ function openLane(changes: Partial<Target> = {}) {
     handBack: async (ids) => void state.handedBack.push(...ids),
     hold: (id) => !held.has(id) && held.add(id) !== undefined,
     release: (id) => held.delete(id),
+    bodies,
     send: (_, { id }) => {
       const response = Promise.withResolvers<AttemptResult>();
       state.sending.set(id, response);
@@ -65,7 +70,7 @@ function openLane(changes: Partial<Target> = {}) {
     },
     record: async (attempt) => void state.recorded.push(attempt),
     scheduleWakeUp: (inMs) => state.wakeUps.push(inMs),
-    random: () => 0,
+    random: () => state.random,
     onAttempt: () => undefined,
     onClaimFailed: () => undefined,
   };
@@ -103,7 +108,7 @@ test("reserves what it has room for, and frees a cancelled reservation", () => {
 
 test("lets older deliveries that are due go first", async () => {
   const { lane, state } = openLane();
-  state.due = ["1", "2", "3", "4", "5", "6"].map(delivery);
+  state.due = ["1", "2", "3", "4", "5", "6"].map((id) => delivery(id));
   lane.wake();
   await settle();
   expect(lane.reserve()).toBe(false);
@@ -113,7 +118,7 @@ test("lets older deliveries that are due go first", async () => {
 test("drains everything that is due, in few claims", async () => {
   const { lane, state } = openLane();
   const ids = Array.from({ length: 20 }, (_, i) => String(i));
-  state.due = ids.map(delivery);
+  state.due = ids.map((id) => delivery(id));
   lane.wake();
   await settle();
   while (state.sending.size > 0) await respond(state, [...state.sending.keys()][0] ?? "", 200);
@@ -162,4 +167,45 @@ test("a stop hands back what waits and ends when what runs is recorded", async (
   await stopped;
   expect(state.recorded).toHaveLength(2);
   expect(state.held.size).toBe(0);
+});
+
+test("backoff counts the failures since a retry by hand, and not all attempts", async () => {
+  const { lane, state } = openLane({ retryBaseSeconds: 0.25, retryCapSeconds: 3600 });
+  state.random = 0.999;
+  lane.reserve();
+  lane.accept(delivery("a", { attemptCount: 20, failureCount: 0, trigger: "manual", deadlineInMs: 86_400_000 }));
+  await respond(state, "a", 503);
+  expect(state.recorded[0]).toMatchObject({ number: 21, next: { status: "pending", retryInMs: 500 } });
+});
+
+test("a lane that refuses takes nothing more, hands back what waits and lets what runs end", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c"]) accept(lane, id);
+  expect(lane.reserve()).toBe(true);
+  lane.refuse();
+  expect(lane.reserve()).toBe(false);
+  lane.accept(delivery("d"));
+  state.due = [delivery("e")];
+  lane.wake();
+  await settle();
+  expect(state.claims).toEqual([]);
+  expect(state.handedBack).toEqual(["c", "d"]);
+  await respond(state, "a", 200);
+  expect(state.recorded).toHaveLength(1);
+});
+
+test("while bodies fill the memory nothing is claimed or reserved, and it goes on when one is out of hand", async () => {
+  const bodies = new BodyBudget(1000);
+  const [full, other] = [openLane({}, bodies), openLane({}, bodies)];
+  full.lane.reserve();
+  // A single one may be above the limit.
+  full.lane.accept(delivery("large", { body: Buffer.alloc(5000) }));
+  other.state.due = [delivery("small")];
+  other.lane.wake();
+  await settle();
+  expect(other.state.claims).toEqual([]);
+  expect(full.lane.reserve()).toBe(false);
+  await respond(full.state, "large", 200);
+  await settle();
+  expect([...other.state.sending.keys()]).toEqual(["small"]);
 });

@@ -5,6 +5,7 @@ import { newId } from "@sluice/shared/ids";
 import type { ClaimedDelivery } from "@sluice/shared/store/deliveries";
 import type { Target } from "@sluice/shared/store/targets";
 
+import type { BodyBudget } from "./body-budget.ts";
 import { type AttemptResult, decideOutcome } from "./outcome.ts";
 import type { AttemptRecord } from "@sluice/shared/store/deliveries";
 
@@ -18,12 +19,15 @@ const CLAIM_RETRY_MS = 1_000;
 export interface LaneDependencies {
   /** The target as it is now; undefined once it is deleted. */
   target: () => Target | undefined;
-  claim: (limit: number) => Promise<ClaimedDelivery[]>;
+  /** Up to so many deliveries, and of bodies about so many bytes. */
+  claim: (limit: number, maxBytes: number) => Promise<ClaimedDelivery[]>;
   /** Makes deliveries that were not attempted due for others. */
   handBack: (ids: string[]) => Promise<void>;
   /** @returns whether it was not in hand before. */
   hold: (deliveryId: string) => boolean;
   release: (deliveryId: string) => void;
+  /** All lanes share it. */
+  bodies: BodyBudget;
   send: (target: Target, delivery: ClaimedDelivery, number: number) => Promise<AttemptResult>;
   /** Resolves when it is written. */
   record: (attempt: AttemptRecord) => Promise<void>;
@@ -63,6 +67,7 @@ export class Lane {
   reserve(): boolean {
     const target = this.#enabledTarget();
     if (target === undefined || this.#mayHaveDue || this.#room(target) < 1) return false;
+    if (this.#dependencies.bodies.isFull) return false;
     this.#reserved += 1;
     return true;
   }
@@ -84,11 +89,16 @@ export class Lane {
     this.#pump();
   }
 
-  /** Stops taking; resolves when all attempts that run have ended and been written. */
-  async stop(): Promise<void> {
+  /** Takes nothing more, and hands back what waits; what runs goes on. */
+  refuse(): void {
     this.#stopped = true;
     clearTimeout(this.#retryTimer);
-    await this.#handBackWaiting();
+    this.#pump();
+  }
+
+  /** Resolves when all attempts that run have ended and been written. */
+  async stop(): Promise<void> {
+    this.refuse();
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -103,10 +113,18 @@ export class Lane {
 
   #take(delivery: ClaimedDelivery): void {
     // A claim can return what is in hand already, when PostgreSQL was away for longer than a lease.
-    if (this.#dependencies.hold(delivery.id)) this.#waiting.push({ delivery, takenAt: performance.now() });
+    if (!this.#dependencies.hold(delivery.id)) return;
+    this.#dependencies.bodies.take(delivery.body.length);
+    this.#waiting.push({ delivery, takenAt: performance.now() });
   }
 
-  #pump(): void {
+  #release(delivery: ClaimedDelivery): void {
+    this.#dependencies.release(delivery.id);
+    this.#dependencies.bodies.giveBack(delivery.body.length);
+  }
+
+  // An arrow function: the budget tells by it that this lane waits already.
+  readonly #pump = (): void => {
     const target = this.#enabledTarget();
     if (target === undefined) {
       if (this.#waiting.length > 0) this.#track(this.#handBackWaiting());
@@ -122,18 +140,27 @@ export class Lane {
     }
     // Half empty, so that a claim brings many and not one for each that ends.
     if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= target.maxInFlight * BUFFER_FACTOR * 0.5) {
-      this.#track(this.#claim(this.#room(target)));
+      if (this.#dependencies.bodies.isFull) this.#dependencies.bodies.onceRoom(this.#pump);
+      else this.#track(this.#claim(this.#room(target)));
     }
-  }
+  };
 
   async #claim(limit: number): Promise<void> {
     this.#claiming = true;
     // Before the claim: what becomes due while it runs wakes the lane again.
     this.#mayHaveDue = false;
+    const { claim, bodies } = this.#dependencies;
+    const maxBytes = bodies.takeForClaim();
     try {
-      const claimed = await this.#dependencies.claim(limit);
-      for (const delivery of claimed) this.#take(delivery);
-      if (claimed.length >= limit) this.#mayHaveDue = true;
+      let claimed: ClaimedDelivery[] = [];
+      try {
+        claimed = await claim(limit, maxBytes);
+        for (const delivery of claimed) this.#take(delivery);
+      } finally {
+        bodies.giveBack(maxBytes);
+      }
+      const claimedBytes = claimed.reduce((sum, { body }) => sum + body.length, 0);
+      if (claimed.length >= limit || claimedBytes >= maxBytes) this.#mayHaveDue = true;
       this.#claiming = false;
       this.#pump();
     } catch (error) {
@@ -145,7 +172,7 @@ export class Lane {
   }
 
   async #attempt(target: Target, { delivery, takenAt }: InHand): Promise<void> {
-    const { send, record, release, random, scheduleWakeUp, onAttempt } = this.#dependencies;
+    const { send, record, random, scheduleWakeUp, onAttempt } = this.#dependencies;
     const number = delivery.attemptCount + 1;
     this.#inFlight += 1;
     const result = await send(target, delivery, number);
@@ -161,22 +188,23 @@ export class Lane {
       number,
       trigger: delivery.trigger,
       ...logged,
-      next: decideOutcome(result, number, deadlineInMs, target, random()),
+      next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random()),
     };
     onAttempt(target, delivery, attempt);
     await record(attempt);
-    release(delivery.id);
+    this.#release(delivery);
     this.#unwritten -= 1;
     if (attempt.next.status === "pending") scheduleWakeUp(attempt.next.retryInMs);
     this.#pump();
   }
 
   async #handBackWaiting(): Promise<void> {
-    const ids = this.#waiting.splice(0).map(({ delivery }) => delivery.id);
+    const waiting = this.#waiting.splice(0).map(({ delivery }) => delivery);
+    const ids = waiting.map(({ id }) => id);
     if (ids.length === 0) return;
     // Should PostgreSQL be away, their leases run out and the sweep finds them.
     await this.#dependencies.handBack(ids).catch((error: unknown) => this.#dependencies.onClaimFailed(error));
-    for (const id of ids) this.#dependencies.release(id);
+    for (const delivery of waiting) this.#release(delivery);
   }
 
   #track(work: Promise<void>): void {

@@ -8,6 +8,7 @@ import { claimDue, handBack } from "@sluice/shared/store/deliveries";
 import type { Target } from "@sluice/shared/store/targets";
 import type { Dispatcher } from "undici";
 
+import { BodyBudget } from "./body-budget.ts";
 import { Lane } from "./lane.ts";
 import type { Leases } from "./leases.ts";
 import type { Recorder } from "./recorder.ts";
@@ -43,6 +44,8 @@ export function wakeUpAt(nowMs: number, inMs: number): number {
 export class Lanes {
   readonly #dependencies: LanesDependencies;
   readonly #lanes = new Map<string, Lane>();
+  readonly #bodies = new BodyBudget();
+  #refusing = false;
 
   constructor(dependencies: LanesDependencies) {
     this.#dependencies = dependencies;
@@ -52,11 +55,20 @@ export class Lanes {
     const known = this.#lanes.get(targetId);
     if (known !== undefined) return known;
     const lane = this.#open(targetId);
+    if (this.#refusing) lane.refuse();
     this.#lanes.set(targetId, lane);
     return lane;
   }
 
+  /** Nothing more is taken in hand, in no lane; what was reserved and is accepted now is handed back. */
+  refuse(): void {
+    this.#refusing = true;
+    for (const lane of this.#lanes.values()) lane.refuse();
+  }
+
+  /** Resolves when all attempts that run have ended and been written. */
   async stop(): Promise<void> {
+    this.refuse();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
   }
 
@@ -64,10 +76,11 @@ export class Lanes {
     const { db, leases, recorder, dispatcher, log, findTarget } = this.#dependencies;
     return new Lane({
       target: () => findTarget(targetId),
-      claim: (limit) => claimDue(db, targetId, limit, leases.lease),
+      claim: (limit, maxBytes) => claimDue(db, targetId, limit, leases.lease, maxBytes),
       handBack: (ids) => handBack(db, ids, leases.lease.workerId),
       hold: (id) => leases.hold(id),
       release: (id) => leases.release(id),
+      bodies: this.#bodies,
       send: (target, delivery, number) => sendDelivery(dispatcher, target, delivery, number),
       record: (attempt) => recorder.record(attempt),
       scheduleWakeUp: (inMs) => this.#scheduleWakeUp(targetId, inMs),

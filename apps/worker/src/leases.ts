@@ -23,10 +23,6 @@ export class Leases {
     this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
   /** @returns whether the delivery was not in hand before. */
   hold(deliveryId: string): boolean {
     if (this.#held.has(deliveryId)) return false;

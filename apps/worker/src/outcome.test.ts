@@ -37,8 +37,12 @@ test("no answer at all is tried again", () => {
 
 test("Retry-After wins over the schedule, up to the deadline", () => {
   expect(decide({ retryAfterMs: 120_000 })).toEqual({ status: "pending", retryInMs: 120_000 });
-  expect(decide({ retryAfterMs: 0 })).toEqual({ status: "pending", retryInMs: 0 });
   expect(decide({ retryAfterMs: 120_000 }, 60_000)).toEqual({ status: "pending", retryInMs: 60_000 });
+});
+
+test("Retry-After does not bring an attempt sooner than the schedule's base", () => {
+  expect(decide({ retryAfterMs: 0 })).toEqual({ status: "pending", retryInMs: 5_000 });
+  expect(decide({ retryAfterMs: 1_000 })).toEqual({ status: "pending", retryInMs: 5_000 });
 });
 
 test("the last attempt is made at the deadline, and only it exhausts the delivery", () => {

@@ -22,13 +22,13 @@ export interface OutcomeSettings {
 /**
  * Only a complete 2xx is a success. A failure is tried again, at the latest at the deadline: the last attempt
  * is made then, and only an attempt at or past the deadline exhausts a delivery, so that none expires unseen.
- * @param number of this attempt, from 1.
+ * @param failures in a row, should this attempt be one: from 1, and anew after a retry by hand.
  * @param deadlineInMs from now; negative once it is past.
  * @param random from [0, 1).
  */
 export function decideOutcome(
   result: AttemptResult,
-  number: number,
+  failures: number,
   deadlineInMs: number,
   settings: OutcomeSettings,
   random: number,
@@ -37,6 +37,8 @@ export function decideOutcome(
   if (error === null && statusCode !== null && statusCode >= 200 && statusCode <= 299) return { status: "succeeded" };
   if (deadlineInMs <= 0) return { status: "exhausted" };
   const backoff = { baseSeconds: settings.retryBaseSeconds, capSeconds: settings.retryCapSeconds };
-  const retryInMs = result.retryAfterMs ?? backoffMs(number, backoff, random);
+  // Never sooner than the schedule: a target that asks for 0 seconds, or for a time that is past, would get its
+  // failures back as fast as it makes them.
+  const retryInMs = Math.max(result.retryAfterMs ?? backoffMs(failures, backoff, random), backoff.baseSeconds * 1000);
   return { status: "pending", retryInMs: Math.min(retryInMs, deadlineInMs) };
 }

@@ -1,8 +1,9 @@
 // Writes attempts and what they mean for their deliveries: those that end while a write is under way go into the
 // next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
 
+import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
-import { type Database, isTransient } from "@sluice/shared/store/database";
+import { type Database, isDataFault } from "@sluice/shared/store/database";
 import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliveries";
 import { withPartitions } from "@sluice/shared/store/partitions";
 
@@ -56,18 +57,21 @@ export class Recorder {
         const ids = attempts.map((attempt) => attempt.id);
         return await withPartitions(this.#db, ids, () => recordAttempts(this.#db, attempts, this.#workerId));
       } catch (error) {
-        if (!isTransient(error)) return this.#writeSingly(attempts, error);
+        if (isDataFault(error)) return this.#writeSingly(attempts, error);
         this.#log.warn({ err: error, attempts: attempts.length }, "attempts not written yet");
         if ((await pause(RETRY_MS, this.#giveUp)) === "aborted") return;
       }
     }
   }
 
-  /** One attempt that PostgreSQL refuses must not hold back the others of its batch. */
+  /** One attempt that cannot be written must not hold back the others of its batch. */
   async #writeSingly(attempts: AttemptRecord[], cause: unknown): Promise<void> {
     const [only] = attempts;
     if (attempts.length === 1 && only !== undefined) {
-      this.#log.error({ err: cause, delivery: only.deliveryId }, "attempt refused by PostgreSQL");
+      this.#log.error(
+        { err: cause, delivery: formatId("dlv", only.deliveryId), attempt: only.number, outcome: only.next.status },
+        "attempt cannot be recorded; it is repeated when its lease has run out",
+      );
       return;
     }
     for (const attempt of attempts) await this.#write([attempt]);

@@ -36,16 +36,22 @@ export async function startRetention(
   }
 
   async function run(): Promise<void> {
+    await attempt("make", makeAhead);
+    // Before the drop: an orphan would keep its day's partitions.
+    const cancelled = await attempt("cancel", () => cancelOrphans(db));
+    const dropped = await attempt("drop", () => dropOldPartitions(db, Date.now() - retentionDays * DAY_MS));
+    const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
+    await attempt("callbacks", () => pruneConsumedCallbacks(db));
+    if (dropped?.length || pruned || cancelled) log.info({ dropped, pruned, cancelled }, "retention");
+  }
+
+  /** Each step by itself: a partition that cannot be dropped must not let the ledger grow. */
+  async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
-      await makeAhead();
-      // First: an orphan would keep its day's partitions.
-      const cancelled = await cancelOrphans(db);
-      const dropped = await dropOldPartitions(db, Date.now() - retentionDays * DAY_MS);
-      const pruned = await pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS);
-      await pruneConsumedCallbacks(db);
-      if (dropped.length > 0 || pruned > 0 || cancelled > 0) log.info({ dropped, pruned, cancelled }, "retention");
+      return await work();
     } catch (error) {
-      log.warn({ err: error }, "retention failed; tried again in an hour");
+      log.warn({ err: error, step }, "retention failed; tried again in an hour");
+      return undefined;
     }
   }
 }

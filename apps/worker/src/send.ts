@@ -83,9 +83,11 @@ function headersOf(target: Target, delivery: ClaimedDelivery, number: number, no
   const signatures = validKeys(target.hmacKeys, nowMs).map((key) =>
     signV1(key, delivery.webhookId, timestamp, delivery.body),
   );
+  // In lower case, so that each is sent once: names of headers ignore case (RFC 9110, 5.1).
+  const configured = Object.entries(target.headers).map(([name, value]) => [name.toLowerCase(), value]);
   return {
     "user-agent": "sluice",
-    ...target.headers,
+    ...(Object.fromEntries(configured) as Record<string, string>),
     "content-type": delivery.contentType ?? "application/json",
     "webhook-id": delivery.webhookId,
     "webhook-timestamp": timestamp,

@@ -5,6 +5,7 @@ import { newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
 import { openQueueBackend } from "@sluice/shared/queue/open";
+import { settlesWithin } from "@sluice/shared/within";
 import { connectDatabase } from "@sluice/shared/store/connect";
 import { STEADY_PLANS } from "@sluice/shared/store/database";
 import { Refreshed } from "@sluice/shared/store/refreshed";
@@ -22,8 +23,13 @@ import { startSweep } from "./sweep.ts";
 const CONNECTIONS = 12;
 const INTAKE_CONCURRENCY = 4;
 const DELIVER_CONCURRENCY = 4;
-/** An attempt takes at most 30 s; what has not ended then is repeated by another worker. */
-const STOP_LIMIT_MS = 35_000;
+/**
+ * An attempt takes at most 30 s, and has then to be written; what is not is repeated by another worker. With the
+ * limits below a stop takes 35 s at most, whatever is away.
+ */
+const RECORD_LIMIT_MS = 31_500;
+/** For what asks PostgreSQL when the stop comes, and is of no use any more. */
+const CLOSE_LIMIT_MS = 1_000;
 
 export interface Worker {
   /** Health and the echo target, on loopback. */
@@ -84,19 +90,31 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Wo
   );
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 
+  // Failure policy: open. They are retried at the next start too.
+  const retrying = producer.retryFailed("intake").catch((error: unknown) => {
+    log.warn({ err: error }, "failed intake jobs not retried");
+  });
+
   const stop = async () => {
-    const limit = setTimeout(() => giveUp.abort(), STOP_LIMIT_MS);
+    const outOfTime = Promise.withResolvers<void>();
+    const limit = setTimeout(() => {
+      giveUp.abort();
+      outOfTime.resolve();
+    }, RECORD_LIMIT_MS);
+    // First, so that nothing new begins while the rest comes to its end.
+    lanes.refuse();
     stopping.abort();
-    await Promise.all([sweep.close(), retention.close(), ...consumers.map((consumer) => consumer.close())]);
-    await lanes.stop();
+    const asking = [sweep.close(), retention.close(), targets.close(), retrying];
+    await Promise.all(consumers.map((consumer) => consumer.close()));
+    // After the consumers: a job that was in hand may have had reservations.
+    await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
-    await targets.close();
+    await settlesWithin(CLOSE_LIMIT_MS, Promise.all(asking));
     await producer.close();
-    await backend.close();
-    await dispatcher.destroy();
-    await health.close();
-    await db.close();
+    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close()]);
+    // Their leases run out, and another worker repeats them.
+    if (giveUp.signal.aborted) throw new Error("There was no time to record every attempt");
   };
   return { url: health.url, stop };
 }

@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   not_found: { status: 404, title: "There is no such resource" },
   unknown_source: { status: 404, title: "There is no such source" },
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
+  request_timeout: { status: 408, title: "The request took too long to arrive" },
   name_taken: { status: 409, title: "The name is in use" },
   wrong_kind: { status: 409, title: "The source is of the other kind" },
   limit_reached: { status: 409, title: "There are as many as there may be" },
@@ -21,6 +22,7 @@ export const ERROR_CODES = {
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
+  headers_too_large: { status: 431, title: "The headers are too large" },
   internal: { status: 500, title: "The relay failed" },
   unavailable: { status: 503, title: "The relay cannot take this now" },
   // Raised at start, before any port is open.

@@ -79,6 +79,13 @@ describe("new ids", () => {
     expect(idFloor(idTime(id) + 1) > id).toBe(true);
     expect(idTime(idFloor(1_700_000_000_123))).toBe(1_700_000_000_123);
   });
+
+  test("idFloor is a UUID for any time: of one before the first id that one, of one after the last the largest", () => {
+    expect(idFloor(-1)).toBe("00000000-0000-0000-0000-000000000000");
+    expect(idFloor(2 ** 48 - 1)).toBe("ffffffff-ffff-0000-0000-000000000000");
+    expect(idFloor(2 ** 48)).toBe("ffffffff-ffff-ffff-ffff-ffffffffffff");
+    expect(idFloor(Number.MAX_SAFE_INTEGER)).toBe("ffffffff-ffff-ffff-ffff-ffffffffffff");
+  });
 });
 
 describe("the id of a delivery", () => {

@@ -11,6 +11,10 @@ export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const VALUES = new Map(ALPHABET.split("").map((symbol, value) => [symbol, BigInt(value)]));
 
+/** 48 bits: RFC 9562, 5.7. Reached in the year 10889, and by any id that somebody makes up. */
+const MAX_ID_MS = 2 ** 48 - 1;
+const MAX_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /** A new UUIDv7, larger than every earlier one of this process. */
 export function newId(): string {
   return v7();
@@ -30,8 +34,9 @@ export function idTime(uuid: string): number {
   return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 }
 
-/** The smallest id of a millisecond; mirrors `uuid_floor` in the schema. */
+/** The smallest id of a millisecond; mirrors `uuid_floor` in the schema. After the last that an id can hold: the largest id. */
 export function idFloor(ms: number): string {
+  if (ms > MAX_ID_MS) return MAX_ID;
   const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

@@ -27,16 +27,17 @@ export function openLog(
 
 /**
  * What is logged of an error: a chosen few members. PostgreSQL puts rows into `detail`, and Drizzle parameters
- * into its message, so neither is copied.
+ * into its message, which also stands in its stack, so neither is copied.
  */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const isQueryError = "query" in error && "params" in error;
+  const message = isQueryError ? "query failed" : error.message;
   return {
     type: error.name,
-    message: isQueryError ? "query failed" : error.message,
+    message,
     ...("code" in error && { code: error.code }),
-    ...(!isQueryError && { stack: error.stack }),
+    stack: error.stack?.replace(error.message, () => message),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
   };
 }

@@ -155,6 +155,7 @@ export const deliveries = pgTable("deliveries", {
   lastError: text("last_error"),
   createdAt: instant("created_at").notNull().defaultNow(),
   finishedAt: instant("finished_at"),
+  backoffStart: integer("backoff_start").notNull().default(0),
 });
 
 export const attempts = pgTable("attempts", {

@@ -5,6 +5,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { bodyLimit } from "hono/body-limit";
 
+import { answerNotFound, answerProblem, refuseOtherMethods } from "./answer-problem.ts";
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
 import { routeCallbackUrls } from "./callback-urls.ts";
 import { getPath } from "./custom-verb.ts";
@@ -13,7 +14,6 @@ import { type EventsDependencies, routeEvents } from "./events.ts";
 import { routeIngressTokens } from "./ingress-tokens.ts";
 import { refuseInvalid } from "./invalid-request.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
-import { answerNotFound, answerProblem, refuseOtherMethods } from "./problem.ts";
 import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
 import { routeSecretRotation } from "./secret-rotation.ts";

@@ -5,9 +5,10 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/shared/callback-token";
 import { newId } from "@sluice/shared/ids";
 
+import { problemResponse } from "./answer-problem.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { plainText } from "./plain-text.ts";
-import { problemResponse } from "./problem.ts";
+import { recordOf } from "./record.ts";
 import {
   findSourceOfKind,
   readSourceId,
@@ -26,21 +27,17 @@ const MAX_EXPIRY_SECONDS = 30 * 86_400;
 /** A batch may take a day, and Gemini retries for another. */
 const DEFAULT_EXPIRY_SECONDS = 7 * 86_400;
 
-/** zod leaves `__proto__` out of a record without a word, so it is refused before. */
-const labels = z
-  .unknown()
+const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
   .superRefine((given, context) => {
-    if (typeof given !== "object" || given === null || Array.isArray(given)) return;
     const names = Object.keys(given);
     if (names.length > MAX_LABELS)
       context.addIssue({ code: "custom", message: `must have at most ${MAX_LABELS} entries` });
     for (const name of names) {
-      if (LABEL.test(name) && name !== "__proto__") continue;
+      if (LABEL.test(name)) continue;
       const message = 'must have a name of 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-"';
       context.addIssue({ code: "custom", message, path: [name] });
     }
   })
-  .pipe(z.record(z.string(), plainText(MAX_LABEL_VALUE_LENGTH)))
   .openapi({
     type: "object",
     additionalProperties: { type: "string", maxLength: MAX_LABEL_VALUE_LENGTH },

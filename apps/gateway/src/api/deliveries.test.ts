@@ -1,10 +1,16 @@
+import { createServer } from "node:http";
+
+import { getRequestListener } from "@hono/node-server";
+import { closeServer, listen } from "@sluice/shared/http-server";
 import { formatId, newId } from "@sluice/shared/ids";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { createTarget, deleteTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/shared/store/targets";
 import { describe, expect } from "vitest";
 
+import { sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { type Answer, pointersOf, recordAttempt, seedEvent, test, type TestApi } from "./test-api.ts";
+import { createApi } from "./api.ts";
+import { ADMIN_KEY, type Answer, pointersOf, recordAttempt, seedEvent, test, type TestApi } from "./test-api.ts";
 
 function storeTarget(api: TestApi, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { ...TARGET_DEFAULTS, name: "t", uri: "http://a.example/", subscribedEvents: ["*"], ...changes };
@@ -241,5 +247,27 @@ describe("retrying a delivery", () => {
     expect((await api.call("POST", `${path}:retry`, { headers: { ...json, "content-length": "0" } })).status).toBe(200);
     expect(pointersOf(await api.call("POST", `${path}:retry`, { body: { force: true } }))).toEqual(["/force"]);
     expect(pointersOf(await api.call("POST", `${path}:retry?force=1`))).toEqual(["?force"]);
+  });
+
+  test("over HTTP, `curl -X POST` with a content type and nothing else is taken", async ({ api }) => {
+    const { path, id } = await seed(api);
+    await recordAttempt(api, id, { status: "exhausted" });
+    const listener = getRequestListener(createApi(api).fetch);
+    const server = createServer((request, response) => void listener(request, response));
+    const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
+    const headers = { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" };
+    const send = (framing: Record<string, string>, chunks: string[]) =>
+      sendRaw(url, { path: `${path}:retry`, headers: { ...headers, ...framing }, chunks });
+    try {
+      expect(await send({}, [])).toMatchObject({ status: 200 });
+      expect(await send({ "content-length": "0" }, [])).toMatchObject({ status: 200 });
+      const field = ['{"force":true}'];
+      expect(await send({ "content-length": "14" }, field)).toMatchObject({ status: 400 });
+      expect(await send({ "transfer-encoding": "chunked" }, [`e\r\n${field[0]}\r\n0\r\n\r\n`])).toMatchObject({
+        status: 400,
+      });
+    } finally {
+      await closeServer(server, 1_000);
+    }
   });
 });

@@ -6,13 +6,13 @@ import { parseId } from "@sluice/shared/ids";
 import type { Database } from "@sluice/shared/store/database";
 import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
 
+import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
 import { routedPath } from "./custom-verb.ts";
 import { deliverySchema, deliveryStatus, deliveryWithAttempts, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters, takeEmptyBody } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -97,8 +97,7 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
 
   const retryPath = routedPath(operations.retry.path);
   app.openAPIRegistry.registerPath(operations.retry);
-  app.use(retryPath.replace("{id}", ":id"), takeEmptyBody);
-  app.openapi({ ...operations.retry, path: retryPath, hide: true }, async (c) => {
+  app.openapi({ ...operations.retry, path: retryPath, hide: true, middleware: takeEmptyBody }, async (c) => {
     const result = await retryDelivery(db, readDeliveryId(c.req.valid("param").id));
     if (result.kind !== "due") throw refuseRetry[result.kind]();
     await wake(dependencies, result.delivery.targetId);

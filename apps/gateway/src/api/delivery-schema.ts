@@ -21,7 +21,7 @@ export const deliverySchema = z
       .string()
       .nullable()
       .openapi({ format: "date-time", description: "Null when it is finished, or in flight" }),
-    deadline_at: z.string().openapi({ format: "date-time", description: "No attempt is made after it" }),
+    deadline_at: z.string().openapi({ format: "date-time", description: "The last attempt is made at it" }),
     last_status_code: z.int().nullable(),
     last_error: z.string().nullable(),
     created_at: z.string().openapi({ format: "date-time" }),

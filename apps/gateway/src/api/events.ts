@@ -7,11 +7,11 @@ import { formatId, parseId } from "@sluice/shared/ids";
 import type { Database } from "@sluice/shared/store/database";
 import { type EventRecord, getEvent, listEvents, readBodies } from "@sluice/shared/store/log";
 
+import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, labelParameter, readSource, timeParameters, typeParameter } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 /** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */

@@ -7,11 +7,9 @@ import { formatId, parseId } from "@sluice/shared/ids";
 import { truncateIngressToken } from "@sluice/shared/ingress-token";
 import { createIngressToken, deleteIngressToken } from "@sluice/shared/store/ingress-tokens";
 
-import type { MiddlewareHandler } from "hono";
-
+import { problemResponse } from "./answer-problem.ts";
 import { shownToken } from "./dynamic-source-schema.ts";
-import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
+import { jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "./operation.ts";
 import {
   announceChange,
   findSource,
@@ -41,23 +39,13 @@ const createdToken = shownToken
   })
   .openapi("CreatedIngressToken");
 
-/** No body is an empty one. Not by `required: false`: a body of another content type would then count as none. */
-const takeNoBody: MiddlewareHandler = async (c, next) => {
-  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
-  if (isEmpty) {
-    const headers = { "content-type": "application/json" };
-    c.req.raw = new Request(c.req.url, { method: c.req.method, headers, body: "{}" });
-  }
-  await next();
-};
-
 const operations = {
   create: createRoute({
     method: "post",
     path: "/v1/sources/{id}/ingress-tokens",
     tags,
     summary: "Make an ingress token for a dynamic source",
-    middleware: takeNoBody,
+    middleware: takeEmptyBody,
     request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
     responses: { 201: jsonAnswer("The token", createdToken), default: problemResponse },
   }),

@@ -3,8 +3,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import type { Metrics } from "../metrics.ts";
+import { problemResponse } from "./answer-problem.ts";
 import { noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface MetricsDependencies {

@@ -18,10 +18,16 @@ export function idParameter(example: string) {
   return z.object({ id: z.string().openapi({ example }) });
 }
 
-/** For an operation whose body may be left out: clients that set `content-type` on every POST leave it out too. */
+/**
+ * For an operation whose body may be left out, with a content type or without. Not by `required: false`: a body of
+ * another content type would then count as none.
+ */
 export const takeEmptyBody: MiddlewareHandler = async (c, next) => {
-  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
-  if (isEmpty && c.req.header("content-type") !== undefined)
-    c.req.raw = new Request(c.req.raw, { method: c.req.method, body: "{}" });
+  // A request with neither of these has no body (RFC 9112, 6.3), although that of a POST is a stream here.
+  const { "content-length": length = "0", "transfer-encoding": coding } = c.req.header();
+  if (c.req.raw.body === null || (length === "0" && coding === undefined)) {
+    const headers = { "content-type": "application/json" };
+    c.req.raw = new Request(c.req.url, { method: c.req.method, headers, body: "{}" });
+  }
   await next();
 };

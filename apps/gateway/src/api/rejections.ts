@@ -6,11 +6,11 @@ import { REFUSAL_REASONS, type RefusalReason } from "@sluice/shared/signature/re
 import type { Database } from "@sluice/shared/store/database";
 import { listRejections, type RejectionRecord } from "@sluice/shared/store/rejections";
 
+import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, readSource, timeParameters } from "./log-filter.ts";
 import { jsonAnswer } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface RejectionsDependencies {

@@ -27,20 +27,7 @@ export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
       status: c.res.status,
       duration_ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
     };
-    if (c.res.status >= 500) log.error({ ...line, error: describeError(c.error) }, "api request");
+    if (c.res.status >= 500) log.error({ ...line, err: c.error }, "api request");
     else log.info(line, "api request");
-  };
-}
-
-/** Drizzle puts a statement's values into its message, so the message is taken from the cause below it. */
-function describeError(error: Error | undefined): object | undefined {
-  if (error === undefined) return undefined;
-  let root = error;
-  while (root.cause instanceof Error) root = root.cause;
-  return {
-    name: root.name,
-    message: root.message,
-    ...("code" in root && { code: root.code }),
-    stack: error.stack?.split("\n").filter((line) => /^\s+at /.test(line)),
   };
 }

@@ -6,8 +6,8 @@ import { generateSigningSecret, type SigningSecret } from "@sluice/shared/signat
 import { rotateSourceSecret, secretKnown } from "@sluice/shared/store/source-secrets";
 import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
 
+import { problemResponse } from "./answer-problem.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import { givenSecret } from "./signing-secret.ts";
 import {
   announceChange,

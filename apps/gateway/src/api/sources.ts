@@ -6,10 +6,10 @@ import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { sourceNotFound } from "@sluice/shared/store/rotation";
 import * as store from "@sluice/shared/store/sources";
 
+import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import {
   announceChange,
   findSource,

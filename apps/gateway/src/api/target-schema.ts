@@ -7,6 +7,7 @@ import { formatId } from "@sluice/shared/ids";
 import { SUBSCRIPTION } from "@sluice/shared/subscription";
 import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/shared/store/targets";
 
+import { refuseRepeats } from "./repeats.ts";
 import { shownSecret, showSecrets } from "./signing-secret.ts";
 import { headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 
@@ -41,12 +42,7 @@ const subscribedEvents = z
   )
   .min(1)
   .max(100)
-  .superRefine((patterns, context) => {
-    for (const [index, pattern] of patterns.entries()) {
-      if (patterns.indexOf(pattern) < index)
-        context.addIssue({ code: "custom", message: "is there already", path: [index] });
-    }
-  })
+  .superRefine(refuseRepeats)
   .openapi({ example: ["batch.*", "video.generated"] });
 
 const filter = z

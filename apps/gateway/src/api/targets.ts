@@ -8,10 +8,10 @@ import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import type { Database } from "@sluice/shared/store/database";
 import * as store from "@sluice/shared/store/targets";
 
+import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, jsonBody, noParameters } from "./operation.ts";
-import { problemResponse } from "./problem.ts";
 import type { ApiEnv } from "./request-log.ts";
 import {
   applyChange,

@@ -79,14 +79,18 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const app = createApi(dependencies);
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
     const { body, headers, key = ADMIN_KEY } = options;
+    const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     const response = await app.request(path, {
       method,
       headers: {
         ...(key !== null && { authorization: `Bearer ${key}` }),
-        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(sent !== undefined && { "content-type": "application/json" }),
+        // As on a connection, where a body has a length or is chunked.
+        ...(sent !== undefined &&
+          headers?.["transfer-encoding"] === undefined && { "content-length": String(Buffer.byteLength(sent)) }),
         ...headers,
       },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(sent !== undefined && { body: sent }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };

@@ -1,7 +1,8 @@
+import { SluiceError } from "@sluice/shared/errors";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
-import { Batcher } from "./batcher.ts";
+import { Batcher, type BatcherOptions } from "./batcher.ts";
 
 const event = (id: string, bytes = 10): QueuedEvent => ({
   id,
@@ -14,13 +15,22 @@ const event = (id: string, bytes = 10): QueuedEvent => ({
 });
 
 /** A store whose adds complete when the test says so. */
-function controlledStore() {
+function controlledStore(options: Partial<BatcherOptions> = {}) {
   const adds: { ids: string[]; settle: PromiseWithResolvers<void> }[] = [];
-  const batcher = new Batcher((events) => {
-    const settle = Promise.withResolvers<void>();
-    adds.push({ ids: events.map(({ id }) => id), settle });
-    return settle.promise;
+  let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+    for (const { settle } of adds) settle.resolve();
   });
+  const batcher = new Batcher(
+    (events) => {
+      const settle = Promise.withResolvers<void>();
+      adds.push({ ids: events.map(({ id }) => id), settle });
+      if (isOver) settle.resolve();
+      return settle.promise;
+    },
+    { deadlineMs: 60_000, maxBodyBytes: 1024 * 1024, ...options },
+  );
   return { adds, batcher, sizes: () => adds.map(({ ids }) => ids.length) };
 }
 
@@ -89,5 +99,47 @@ test("what waits is bounded: the sender is told to come back", async () => {
   await expect(batcher.add(event("one too many", 1024 * 1024))).rejects.toMatchObject({
     code: "unavailable",
     retryAfterSeconds: 1,
+  });
+});
+
+test("the largest event finds a place beside what waits", async () => {
+  const { adds, batcher } = controlledStore({ maxBodyBytes: 64 * 1024 * 1024 });
+  const waits = ["in flight", "waiting"].map((id) => batcher.add(event(id)));
+  const largest = batcher.add(event("largest", Math.ceil((64 * 1024 * 1024) / 3) * 4));
+  adds[0]?.settle.resolve();
+  await waits[0];
+  adds[1]?.settle.resolve();
+  adds[2]?.settle.resolve();
+  await Promise.all([...waits, largest]);
+});
+
+describe("a store that hangs", () => {
+  test("keeps nobody past the deadline, in flight or waiting, and gives back the room", async () => {
+    const { adds, batcher } = controlledStore({ deadlineMs: 50 });
+    const all = [event("in flight"), ...numbered(60, 1024 * 1024)].map((each) => batcher.add(each));
+    for (const answer of await Promise.allSettled(all)) {
+      expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable", retryAfterSeconds: 5 } });
+    }
+    // It holds what it holds, and the next requests have their own time.
+    const next = numbered(60, 1024 * 1024).map((each) => batcher.add(each));
+    const started = adds.length;
+    for (const { settle } of adds) settle.resolve();
+    await expect.poll(() => adds.length).toBeGreaterThan(started);
+    for (const answer of await Promise.allSettled(next)) expect(answer.status).toBe("rejected");
+  });
+
+  test("ends the wait of all when one add finds that it is away", async () => {
+    const { adds, batcher } = controlledStore();
+    const [first, ...waiting] = numbered(50).map((each) => batcher.add(each));
+    adds[0]?.settle.reject(new SluiceError("unavailable", "away", { retryAfterSeconds: 5 }));
+    for (const answer of await Promise.allSettled([first, ...waiting])) {
+      expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
+    }
+    expect(adds.length).toBe(1);
+    const next = batcher.add(event("next"));
+    for (const { settle } of adds) settle.resolve();
+    await expect.poll(() => adds.at(-1)?.ids).toEqual(["next"]);
+    adds.at(-1)?.settle.resolve();
+    await next;
   });
 });

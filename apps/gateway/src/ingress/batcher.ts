@@ -10,34 +10,75 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 const MAX_IN_FLIGHT = 4;
 /** What waits is memory that is not durable yet; above this the sender had better come back. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** A store that hangs is not better in a second. */
+const RETRY_AFTER_SECONDS = 5;
 
 interface Waiting {
   event: QueuedEvent;
-  resolve: () => void;
-  reject: (error: unknown) => void;
+  /** Ends the request's wait, by the first that happens: durable, failed, or too late. */
+  settle: (error?: unknown) => void;
+  isTaken: boolean;
+}
+
+export interface BatcherOptions {
+  /**
+   * From a request's arrival to its answer, whatever the store does. The store's own limit of time is for one
+   * add, and a request can arrive behind another.
+   */
+  deadlineMs: number;
+  /** The largest body, before base64. */
+  maxBodyBytes: number;
 }
 
 export class Batcher {
   readonly #add: (events: QueuedEvent[]) => Promise<void>;
+  readonly #deadlineMs: number;
+  readonly #maxWaitingBytes: number;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #inFlight = 0;
 
   /** @param add resolves when the events are durable. */
-  constructor(add: (events: QueuedEvent[]) => Promise<void>) {
+  constructor(add: (events: QueuedEvent[]) => Promise<void>, { deadlineMs, maxBodyBytes }: BatcherOptions) {
     this.#add = add;
+    this.#deadlineMs = deadlineMs;
+    // The largest event finds a place beside others: otherwise it never would while there is traffic.
+    this.#maxWaitingBytes = Math.max(MAX_WAITING_BYTES, 2 * Math.ceil(maxBodyBytes / 3) * 4);
   }
 
-  /** Resolves when the event is durable. @throws SluiceError `unavailable` */
+  /**
+   * Resolves when the event is durable.
+   * @throws SluiceError `unavailable` when that is not certain; it may be all the same.
+   */
   add(event: QueuedEvent): Promise<void> {
-    if (this.#waitingBytes + event.body.length > MAX_WAITING_BYTES) {
+    if (this.#waitingBytes + event.body.length > this.#maxWaitingBytes) {
       return Promise.reject(new SluiceError("unavailable", "Too much waits to be stored", { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ event, resolve, reject });
+      const timer = setTimeout(() => this.#expire(waiting), this.#deadlineMs);
+      const settle = (error?: unknown) => {
+        clearTimeout(timer);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const waiting: Waiting = { event, settle, isTaken: false };
+      this.#waiting.push(waiting);
       this.#waitingBytes += event.body.length;
       this.#pump();
     });
+  }
+
+  #expire(late: Waiting): void {
+    if (!late.isTaken) {
+      // One deadline for all: what is late is the oldest, or follows others that are late in the same tick.
+      this.#waiting.splice(this.#waiting.indexOf(late), 1);
+      this.#waitingBytes -= late.event.body.length;
+    }
+    late.settle(
+      new SluiceError("unavailable", `The event was not stored within ${this.#deadlineMs} ms`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      }),
+    );
   }
 
   #pump(): void {
@@ -66,19 +107,32 @@ export class Batcher {
       count += 1;
     }
     this.#waitingBytes -= bytes;
-    return this.#waiting.splice(0, count);
+    const batch = this.#waiting.splice(0, count);
+    for (const taken of batch) taken.isTaken = true;
+    return batch;
   }
 
   async #send(batch: Waiting[]): Promise<void> {
     this.#inFlight += 1;
     try {
       await this.#add(batch.map(({ event }) => event));
-      for (const { resolve } of batch) resolve();
+      for (const { settle } of batch) settle();
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      for (const { settle } of batch) settle(error);
+      if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
       this.#inFlight -= 1;
       this.#pump();
+    }
+  }
+
+  /** Failure policy: closed. What waits would wait for the same store, one limit of time after the other. */
+  #refuseWaiting(error: SluiceError): void {
+    const waiting = this.#waiting.splice(0);
+    this.#waitingBytes = 0;
+    for (const each of waiting) {
+      each.isTaken = true;
+      each.settle(error);
     }
   }
 }

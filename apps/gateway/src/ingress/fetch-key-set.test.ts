@@ -126,5 +126,5 @@ test("an endpoint that hangs, before its answer or in it, or trickles, is given 
   expect(settled.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
   const tookMs = performance.now() - startedAt;
   expect(tookMs).toBeGreaterThan(4_900);
-  expect(tookMs).toBeLessThan(15_000);
+  expect(tookMs).toBeLessThan(30_000);
 });

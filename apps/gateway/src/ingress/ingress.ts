@@ -9,18 +9,25 @@ import { type ErrorCode, SluiceError } from "@sluice/shared/errors";
 import { formatId, newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { answerLiveness } from "@sluice/shared/health";
+import { judgeHeaders } from "@sluice/shared/signature/verify";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
 import type { Source } from "@sluice/shared/store/sources";
 import { type Context, Hono } from "hono";
 
+import { toResponse } from "../health.ts";
 import { problem } from "../problem.ts";
 import { judgeAccess } from "./access.ts";
 import { judge } from "./judge.ts";
 import type { JwksCache } from "./jwks-cache.ts";
-import { announcesTooMuch, readBody } from "./read-body.ts";
+import { lingerOverUnread } from "./linger.ts";
+import { announcesTooMuch, type BodyReader } from "./read-body.ts";
 import type { Request } from "./request.ts";
 
 const NO_SOURCE = "There is no source at this path";
+
+/** A crowd of unfinished requests is gone when their time is, after 30 s at most. */
+const RETRY_AFTER_SECONDS = 10;
 
 type IngressEnv = { Bindings: HttpBindings };
 
@@ -34,6 +41,7 @@ export interface IngressDependencies {
   makeDurable: (event: QueuedEvent) => Promise<void>;
   /** Told of every request when it is answered. */
   onAnswered: (request: Request) => void;
+  bodies: BodyReader;
   maxBodyBytes: number;
   log: Logger;
 }
@@ -41,6 +49,7 @@ export interface IngressDependencies {
 export function createIngress(dependencies: IngressDependencies): Hono<IngressEnv> {
   const { log, onAnswered } = dependencies;
   const app = new Hono<IngressEnv>();
+  app.use(lingerOverUnread());
   const answer = async (c: Context<IngressEnv>): Promise<Response> => {
     const request: Request = {
       startedAt: performance.now(),
@@ -71,7 +80,7 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
       return problem(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
     });
   }
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.all("/healthz", (c) => toResponse(c, answerLiveness(c.req.method)));
   app.notFound((c) => problem(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")));
   app.onError((error, c) => {
     log.error({ err: error }, "ingress failed");
@@ -85,11 +94,7 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   const contentLength = c.req.header("content-length");
   const source = dependencies.findSource(request.sourceName);
   request.source = source;
-  const tooLarge = () => {
-    // The rest of the body is not worth reading; the connection goes with it.
-    c.header("connection", "close");
-    return refuse(request, "too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
-  };
+  const tooLarge = () => refuse(request, "too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
     throw tooLarge();
@@ -106,12 +111,21 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   const access = judgeAccess(source, c.req.param("token"), dependencies.callbackKey, nowMs);
   if (access.kind === "refused") throw refuse(request, access.reason, access.detail);
 
-  const read = await readBody(c.env.incoming, maxBodyBytes);
+  // Before the body: what is not worth reading takes no memory.
+  const plausible = judgeHeaders(headers, source, nowMs);
+  if (plausible.kind === "refused") throw refuse(request, plausible.reason, plausible.detail);
+
+  const read = await dependencies.bodies.read(c.env.incoming, c.env.outgoing);
   if (read.kind === "too_large") throw tooLarge();
   if (read.kind === "interrupted") throw refuse(request, "body_interrupted", "The body ended before it was complete");
+  if (read.kind === "crowded_out") {
+    c.header("connection", "close");
+    throw new SluiceError("unavailable", "Too many bodies are being read", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
   request.sizeBytes = read.body.length;
 
-  const verdict = await judge({ ...headers, body: read.body }, source, dependencies.keySets, nowMs);
+  // What is judged is counted by the batcher.
+  const verdict = await judge(plausible, read.body, source, dependencies.keySets).finally(read.release);
   if (verdict.kind === "undecidable") {
     throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
   }

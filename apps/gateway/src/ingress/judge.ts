@@ -2,26 +2,26 @@
 // signature is by no known key.
 
 import { DEFAULT_JWKS_URI } from "@sluice/shared/signature/jwks";
-import { type ReceivedWebhook, type Verdict, verify } from "@sluice/shared/signature/verify";
+import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/shared/signature/verify";
 import { validKeys } from "@sluice/shared/store/secrets";
 import type { Source } from "@sluice/shared/store/sources";
 
 import type { JwksCache } from "./jwks-cache.ts";
 
 export async function judge(
-  webhook: ReceivedWebhook,
+  headers: PlausibleHeaders,
+  body: Buffer,
   source: Source,
   keySets: JwksCache,
-  nowMs: number,
 ): Promise<Verdict> {
-  const settings = { ...source, hmacKeys: validKeys(source.hmacKeys, nowMs), keySet: undefined };
-  if (source.kind === "static") return verify(webhook, settings, nowMs);
+  const settings = { ...source, hmacKeys: validKeys(source.hmacKeys, headers.nowMs), keySet: undefined };
+  if (source.kind === "static") return verifySignatures(headers, body, settings);
   const uri = source.jwksUri ?? DEFAULT_JWKS_URI;
   const known = await keySets.get(uri);
-  const verdict = await verify(webhook, { ...settings, keySet: known }, nowMs);
+  const verdict = await verifySignatures(headers, body, { ...settings, keySet: known });
   if (verdict.kind !== "refused" || !mayBeNewKey(verdict.reason)) return verdict;
   const newer = await keySets.refetch(uri, known);
-  return newer === undefined ? verdict : verify(webhook, { ...settings, keySet: newer }, nowMs);
+  return newer === undefined ? verdict : verifySignatures(headers, body, { ...settings, keySet: newer });
 }
 
 /** `v1a` names no key, so by a key that is not known yet its signature just does not match. */

@@ -13,7 +13,7 @@ import {
   tokenOf,
   webhookOf,
 } from "@sluice/shared/signature/test-webhooks";
-import type { ReceivedWebhook } from "@sluice/shared/signature/verify";
+import { judgeHeaders, type ReceivedWebhook } from "@sluice/shared/signature/verify";
 import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
 import type { Source } from "@sluice/shared/store/sources";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -72,8 +72,11 @@ async function openCache(changes: Partial<JwksCacheDependencies> = {}) {
     ...changes,
   });
   // The events are always fresh: their time is not the cache's.
-  const judgeAt = async (endpoint: JwksServer, webhook: ReceivedWebhook) =>
-    inAWord(await judge(webhook, sourceAt(endpoint.url), cache, NOW_MS));
+  const judgeAt = async (endpoint: JwksServer, webhook: ReceivedWebhook) => {
+    const source = sourceAt(endpoint.url);
+    const headers = judgeHeaders(webhook, source, NOW_MS);
+    return inAWord(headers.kind === "refused" ? headers : await judge(headers, webhook.body, source, cache));
+  };
   return { cache, clock, failures, judgeAt };
 }
 

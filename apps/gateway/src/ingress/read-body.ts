@@ -1,31 +1,102 @@
-// Reads a request's body as raw bytes, never more than the limit: a body is counted while it arrives, whatever
-// its Content-Length says.
+// Reads bodies as raw bytes, within two limits: of each body, counted while it arrives whatever its Content-Length
+// says, and of all bodies that are in memory and not judged yet, because anybody can begin a request.
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
-export type BodyResult = { kind: "complete"; body: Buffer } | { kind: "too_large" } | { kind: "interrupted" };
+/** Some tens of the default MAX_BODY_BYTES, and thousands of what Gemini sends. */
+const MIN_BUDGET_BYTES = 64 * 1024 * 1024;
+/** What a Buffer costs beside its bytes: a body in chunks of one byte each is mostly that. */
+const CHUNK_OVERHEAD_BYTES = 256;
+
+export type BodyResult =
+  /** The body counts until it is released. */
+  | { kind: "complete"; body: Buffer; release: () => void }
+  | { kind: "too_large" }
+  /** Too much is being read at once. */
+  | { kind: "crowded_out" }
+  | { kind: "interrupted" };
 
 /** Whether the sender itself says that the body is above the limit: no need to read it. */
 export function announcesTooMuch(contentLength: string | undefined, maxBytes: number): boolean {
   return contentLength !== undefined && Number(contentLength) > maxBytes;
 }
 
-export function readBody(incoming: IncomingMessage, maxBytes: number): Promise<BodyResult> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const settle = (result: BodyResult) => {
-      incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
-      resolve(result);
-    };
-    const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) chunks.push(chunk);
-      else settle({ kind: "too_large" });
-    };
-    const onEnd = () =>
-      settle({ kind: "complete", body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) });
-    const onInterrupted = () => settle({ kind: "interrupted" });
-    incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);
-  });
+interface Reading {
+  /** In memory, with what its chunks cost. */
+  heldBytes: number;
+  crowdOut: () => void;
+}
+
+export class BodyReader {
+  readonly #maxBytes: number;
+  readonly #budgetBytes: number;
+  readonly #underWay = new Set<Reading>();
+  #heldBytes = 0;
+
+  /**
+   * @param maxBytes of one body.
+   * @param budgetBytes of all; one of the largest always fits.
+   */
+  constructor(maxBytes: number, budgetBytes: number = Math.max(MIN_BUDGET_BYTES, 2 * maxBytes)) {
+    this.#maxBytes = maxBytes;
+    this.#budgetBytes = budgetBytes;
+  }
+
+  /** What is held now, for tests. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
+    const waitsForContinue = incoming.headers.expect !== undefined && incoming.httpVersion === "1.1";
+    // RFC 9110, 10.1.1. Only now, so that who is refused before does not send the body.
+    if (waitsForContinue) outgoing.writeContinue();
+    return new Promise((resolve) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      const reading: Reading = { heldBytes: 0, crowdOut: () => settle({ kind: "crowded_out" }) };
+      const release = () => {
+        this.#heldBytes -= reading.heldBytes;
+        reading.heldBytes = 0;
+      };
+      const settle = (result: BodyResult) => {
+        incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
+        this.#underWay.delete(reading);
+        if (result.kind !== "complete") {
+          chunks.length = 0;
+          release();
+        }
+        resolve(result);
+      };
+      const onData = (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > this.#maxBytes) {
+          settle({ kind: "too_large" });
+          return;
+        }
+        chunks.push(chunk);
+        reading.heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
+        this.#heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
+        if (this.#heldBytes > this.#budgetBytes) this.#crowdOutLargest();
+      };
+      const onEnd = () =>
+        settle({
+          kind: "complete",
+          body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks),
+          release,
+        });
+      const onInterrupted = () => settle({ kind: "interrupted" });
+      this.#underWay.add(reading);
+      incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);
+    });
+  }
+
+  /** Not the latest: whoever fills the memory with large bodies must not keep out a small one, as webhooks are. */
+  #crowdOutLargest(): void {
+    let largest: Reading | undefined;
+    for (const reading of this.#underWay) {
+      if (largest === undefined || reading.heldBytes > largest.heldBytes) largest = reading;
+    }
+    largest?.crowdOut();
+  }
 }

@@ -5,6 +5,7 @@ import type { Redis } from "ioredis";
 
 import { SluiceError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { settlesWithin } from "../within.ts";
 import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
 import { type AddOptions, type Consumer, type Handler, Interrupted } from "./queue.ts";
 
@@ -20,11 +21,14 @@ const FETCH_RETRY_MS = 500;
 /** BullMQ's stream of its own events is not read by anyone. */
 const EVENT_STREAM_LENGTH = 100;
 const RETRY_AFTER_SECONDS = 5;
+/** For the jobs in hand, which end at once when the worker stops, unless a store does not answer. */
+const CONSUMER_CLOSE_LIMIT_MS = 5_000;
+const CLOSE_LIMIT_MS = 500;
 
 /** A connection of either store. */
 export type Connection = { redis: Redis } | { postgres: PgPool };
 
-export type BullmqQueue = Pick<Queue, "add" | "close">;
+export type BullmqQueue = Pick<Queue, "add" | "close" | "retryJobs">;
 
 /** The queues of one producer, each opened when it is first used. */
 export class BullmqQueues {
@@ -49,7 +53,9 @@ export class BullmqQueues {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#queues.values()].map(async (queue) => (await queue).close()));
+    const closed = Promise.allSettled([...this.#queues.values()].map(async (queue) => (await queue).close()));
+    // One that is still being opened has nothing to lose: its connection is closed next.
+    await settlesWithin(CLOSE_LIMIT_MS, closed);
   }
 }
 
@@ -67,6 +73,12 @@ async function openQueue(name: JobName, connection: Connection, log: Logger): Pr
     throw error;
   }
   return queue;
+}
+
+/** Each failed job once: those that fail meanwhile, also again, wait for the next call. */
+export async function retryFailedJobs(queues: BullmqQueues, name: JobName): Promise<void> {
+  const queue = await queues.get(name);
+  await queue.retryJobs({ state: "failed", timestamp: Date.now() });
 }
 
 /**
@@ -106,12 +118,13 @@ export async function addBullmqJob<N extends JobName>(
   }
 }
 
-/** Runs a handler over a queue's jobs. */
+/** Runs a handler over a queue's jobs. @param cut ends the connection, so that what waits for it fails. */
 export function consumeBullmq<N extends JobName>(
   name: N,
   concurrency: number,
   handler: Handler<N>,
   connection: Connection,
+  cut: () => void,
   log: Logger,
 ): Consumer {
   const options = {
@@ -137,5 +150,17 @@ export function consumeBullmq<N extends JobName>(
       : new Worker(name, process, { ...options, connection: connection.postgres }, createPostgresBackend);
   worker.on("error", (error) => log.warn({ queue: name, err: error }, "queue connection"));
   worker.on("failed", (job, error) => log.error({ queue: name, job: job?.id, err: error }, "job failed"));
-  return { close: () => worker.close() };
+  return {
+    close: async () => {
+      const closed = worker.close();
+      if (await settlesWithin(CONSUMER_CLOSE_LIMIT_MS, closed)) return closed;
+      log.warn({ queue: name }, "consumer cut off: its store does not answer");
+      cut();
+      // BullMQ's own second connection, which waits for jobs.
+      worker.disconnect().catch(() => undefined);
+      if (await settlesWithin(CLOSE_LIMIT_MS, closed)) return closed;
+      // BullMQ's close waits still, and would never come to its timer, which is protected.
+      await (worker as unknown as { lockManager: { close: () => Promise<void> } }).lockManager.close();
+    },
+  };
 }

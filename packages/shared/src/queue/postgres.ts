@@ -5,8 +5,8 @@ import type { PgPool } from "bullmq";
 import pg from "pg";
 
 import type { Logger } from "../log.ts";
-import { surviveLostConnections } from "../store/database.ts";
-import { addBullmqJob, BullmqQueues, consumeBullmq } from "./bullmq.ts";
+import { closerOf, surviveLostConnections } from "../store/database.ts";
+import { addBullmqJob, BullmqQueues, consumeBullmq, retryFailedJobs } from "./bullmq.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 
 const BULLMQ_SCHEMA = "bullmq";
@@ -16,10 +16,10 @@ const CONSUMER_TIMEOUT_MS = 60_000;
 const PRODUCER_CONNECTIONS = 4;
 
 export function openPostgresBackend(url: string, log: Logger): QueueBackend {
-  const open: pg.Pool[] = [];
+  const closers: (() => Promise<void>)[] = [];
   // BullMQ names its tables without a schema, so a pool of ours must set the search path. One pool a consumer:
   // each keeps one connection for LISTEN.
-  const connect = (role: string, max: number, timeoutMs: number): PgPool => {
+  const connect = (role: string, max: number, timeoutMs: number) => {
     const pool = new pg.Pool({
       connectionString: url,
       application_name: `sluice-queue-${role}`,
@@ -31,19 +31,22 @@ export function openPostgresBackend(url: string, log: Logger): QueueBackend {
     });
     pool.on("error", (error) => log.warn({ err: error }, "queue connection"));
     surviveLostConnections(pool);
-    open.push(pool);
+    let closing: Promise<void> | undefined;
+    const end = closerOf(pool);
+    const close = () => (closing ??= end());
+    closers.push(close);
     // Its overloads of `on` are all that BullMQ's structural type does not find in pg's.
-    return pool as unknown as PgPool;
+    return { pool: pool as unknown as PgPool, close };
   };
   return {
     kind: "postgres",
-    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, PRODUCER_TIMEOUT_MS), log),
+    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, PRODUCER_TIMEOUT_MS).pool, log),
     consume: (name, concurrency, handler) => {
-      const pool = connect(name, concurrency + 2, CONSUMER_TIMEOUT_MS);
-      return consumeBullmq(name, concurrency, handler, { postgres: pool }, log);
+      const { pool, close } = connect(name, concurrency + 2, CONSUMER_TIMEOUT_MS);
+      return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
     },
     close: async () => {
-      await Promise.all(open.map((pool) => pool.end()));
+      await Promise.all(closers.map((close) => close()));
     },
   };
 }
@@ -52,6 +55,7 @@ function openProducer(pool: PgPool, log: Logger): Producer {
   const queues = new BullmqQueues({ postgres: pool }, log);
   return {
     add: (name, data, options = {}) => addBullmqJob(queues, name, data, options, PRODUCER_TIMEOUT_MS),
+    retryFailed: (name) => retryFailedJobs(queues, name),
     isReady: () =>
       pool.query("SELECT").then(
         () => true,

@@ -12,13 +12,19 @@ export interface AddOptions {
 export interface Producer {
   /** Resolves when the job is durable. @throws SluiceError `unavailable` when that is not certain. */
   add<N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<void>;
+  /** Starts once more what has failed and was kept. @throws Error when the store is away. */
+  retryFailed(name: JobName): Promise<void>;
   /** Whether the store answers now. */
   isReady(): Promise<boolean>;
+  /** In bounded time, also while the store is away. */
   close(): Promise<void>;
 }
 
 export interface Consumer {
-  /** Stops taking jobs and waits for those in hand. */
+  /**
+   * Stops taking jobs and waits for those in hand, in bounded time: while the store is away they cannot be finished,
+   * and another consumer has them again.
+   */
   close(): Promise<void>;
 }
 
@@ -35,6 +41,6 @@ export interface QueueBackend {
   readonly kind: "redis" | "postgres";
   openProducer(): Producer;
   consume<N extends JobName>(name: N, concurrency: number, handler: Handler<N>): Consumer;
-  /** Closes what the backend shares; producers and consumers are closed before. */
+  /** Closes what the backend shares, in bounded time; producers and consumers are closed before. */
   close(): Promise<void>;
 }

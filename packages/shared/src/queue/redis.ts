@@ -4,7 +4,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 
 import type { Logger } from "../log.ts";
-import { addBullmqJob, BullmqQueues, consumeBullmq } from "./bullmq.ts";
+import { addBullmqJob, BullmqQueues, consumeBullmq, retryFailedJobs } from "./bullmq.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 
 /** An fsync takes milliseconds; a Redis that needs longer than this is as good as away. */
@@ -30,8 +30,17 @@ export function openRedisBackend(url: string, log: Logger): QueueBackend {
         connect({ maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_TIMEOUT_MS }),
         log,
       ),
-    consume: (name, concurrency, handler) =>
-      consumeBullmq(name, concurrency, handler, { redis: connect({ maxRetriesPerRequest: null }) }, log),
+    consume: (name, concurrency, handler) => {
+      const redis = connect({ maxRetriesPerRequest: null });
+      // BullMQ waits for jobs on a second connection. When Redis is away it forgets it, and it connects for ever.
+      const duplicate = redis.duplicate.bind(redis);
+      redis.duplicate = (changes) => {
+        const second = duplicate(changes);
+        open.push(second);
+        return second;
+      };
+      return consumeBullmq(name, concurrency, handler, { redis }, () => redis.disconnect(), log);
+    },
     close: async () => {
       for (const client of open) client.disconnect();
     },
@@ -42,6 +51,7 @@ function openProducer(client: Redis, log: Logger): Producer {
   const queues = new BullmqQueues({ redis: client }, log);
   return {
     add: (name, data, options = {}) => addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS),
+    retryFailed: (name) => retryFailedJobs(queues, name),
     isReady: () =>
       client.ping().then(
         () => true,

@@ -61,8 +61,8 @@ describe("keys of v1a", () => {
   const text = `whpk_${raw.toString("base64")}`;
 
   test("are read without the white space around them", () => {
-    const read = readPublicKey(`\n ${text}\t`);
-    expect("key" in read && [read.key.equals(publicKey), read.text]).toEqual([true, text]);
+    const result = readPublicKey(`\n ${text}\t`);
+    expect("key" in result && [result.key.equals(publicKey), result.text]).toEqual([true, text]);
   });
 
   test.for([
@@ -81,8 +81,8 @@ describe("keys of v1a", () => {
 
   test("are a pair when they are of one whsk_", () => {
     const whsk = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
-    const read = readPublicKey("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=");
-    expect("key" in read && createPublicKey(readPrivateKey(whsk)).equals(read.key)).toBe(true);
+    const result = readPublicKey("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=");
+    expect("key" in result && createPublicKey(readPrivateKey(whsk)).equals(result.key)).toBe(true);
     for (const wrong of ["", "whsk_", whsk.slice(5), whsk.slice(0, -8)]) {
       expect(() => readPrivateKey(wrong)).toThrow("not a whsk_ key");
     }

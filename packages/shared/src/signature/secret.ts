@@ -9,7 +9,7 @@ const GENERATED_BYTES = 32;
 
 /**
  * An HMAC key and the text that it came from, without white space. A KeyObject, because node:crypto makes one of
- * every Buffer that it is given as a key, which costs five times the MAC itself.
+ * every Buffer that it is given as a key, which costs several times the MAC itself.
  */
 export interface SigningSecret {
   key: KeyObject;

@@ -5,6 +5,7 @@ import type { Refusal } from "./refusal.ts";
 import type { Scheme } from "./schemes.ts";
 import { jwt } from "./verification/jwt.ts";
 import type { Acceptance, SchemeVerdict, VerificationScheme, VerificationSettings } from "./verification/scheme.ts";
+import { readSignedHeaders } from "./verification/signed-headers.ts";
 import { v1 } from "./verification/v1.ts";
 import { v1a } from "./verification/v1a.ts";
 import { isWebhookId, MAX_ID_LENGTH } from "./verification/webhook-id.ts";
@@ -15,27 +16,43 @@ const REGISTRY: readonly VerificationScheme[] = [v1, v1a, jwt];
 /** A rotation sends two signatures; more than this is an attempt to buy verification time. */
 const MAX_SIGNATURES = 8;
 
-/** The headers as they came, and the raw body. */
-export interface ReceivedWebhook {
+/** The headers as they came. */
+export interface ReceivedHeaders {
   webhookId: string | undefined;
   timestamp: string | undefined;
   signature: string | undefined;
+}
+
+/** And the raw body. */
+export interface ReceivedWebhook extends ReceivedHeaders {
   body: Buffer;
 }
 
+/** Headers that a body is worth reading for: well-formed, fresh, and with a signature of an accepted scheme. */
+export interface PlausibleHeaders extends Pick<ReceivedHeaders, "webhookId" | "timestamp"> {
+  kind: "plausible";
+  nowMs: number;
+  /** In the order of the registry. */
+  candidates: { scheme: VerificationScheme; signatures: string[] }[];
+}
+
+type Refused = { kind: "refused" } & Refusal;
+
 export type Verdict =
   | ({ kind: "accepted"; scheme: Scheme } & Acceptance)
-  | ({ kind: "refused" } & Refusal)
+  | Refused
   /** There is no key set to judge by: the answer is 503, and never a refusal. */
   | { kind: "undecidable" };
 
-/** @param nowMs the receiver's clock, milliseconds since 1970. */
-export async function verify(
-  webhook: ReceivedWebhook,
-  settings: VerificationSettings,
+/**
+ * What can be said without the body, and without cryptography: a flood of old or malformed requests stays cheap.
+ * @param nowMs the receiver's clock, milliseconds since 1970.
+ */
+export function judgeHeaders(
+  { webhookId, timestamp, signature }: ReceivedHeaders,
+  { schemes, toleranceSeconds }: Pick<VerificationSettings, "schemes" | "toleranceSeconds">,
   nowMs: number,
-): Promise<Verdict> {
-  const { webhookId, timestamp, signature } = webhook;
+): PlausibleHeaders | Refused {
   if (!signature) return refuse("missing_header", "the header webhook-signature is missing");
   if (webhookId === "" || timestamp === "") return refuse("missing_header", "webhook-id or webhook-timestamp is empty");
   if (webhookId !== undefined && !isWebhookId(webhookId)) {
@@ -45,26 +62,51 @@ export async function verify(
   if (parts === undefined) {
     return refuse("malformed_signature", `webhook-signature must be 1 to ${MAX_SIGNATURES} parts such as "v1,base64"`);
   }
-  // Before any cryptography: a flood of old requests stays cheap.
-  const untimely = judgeTimestamp(timestamp, settings.toleranceSeconds, nowMs);
+  const untimely = judgeTimestamp(timestamp, toleranceSeconds, nowMs);
   if (untimely !== undefined) return untimely;
+  const candidates = REGISTRY.filter(({ name }) => schemes.includes(name))
+    .map((scheme) => ({
+      scheme,
+      signatures: parts.filter((part) => part.scheme === scheme).map((part) => part.signature),
+    }))
+    .filter(({ signatures }) => signatures.length > 0);
+  if (candidates.length === 0) {
+    return refuse("unaccepted_scheme", `no signature is of a scheme that this source accepts: ${schemes.join(", ")}`);
+  }
+  if (candidates.every(({ scheme }) => scheme.signsHeaders)) {
+    const signed = readSignedHeaders({ webhookId, timestamp });
+    if ("kind" in signed) return signed;
+  }
+  return { kind: "plausible", nowMs, webhookId, timestamp, candidates };
+}
 
+/** The rest of the verdict, at the time at which the headers were judged. */
+export async function verifySignatures(
+  { webhookId, timestamp, candidates, nowMs }: PlausibleHeaders,
+  body: Buffer,
+  settings: VerificationSettings,
+): Promise<Verdict> {
   let verdict: Exclude<SchemeVerdict, { kind: "accepted" }> | undefined;
-  for (const scheme of REGISTRY.filter(({ name }) => settings.schemes.includes(name))) {
-    const signatures = parts.filter((part) => part.scheme === scheme).map((part) => part.signature);
-    if (signatures.length === 0) continue;
-    const judged = await scheme.verify(signatures, webhook, settings, nowMs);
+  for (const { scheme, signatures } of candidates) {
+    const judged = await scheme.verify(signatures, { webhookId, timestamp, body }, settings, nowMs);
     if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
     // Of several schemes, one that could not be judged decides: the sender comes back.
     if (verdict === undefined || judged.kind === "undecidable") verdict = judged;
   }
-  return (
-    verdict ??
-    refuse("unaccepted_scheme", `no signature is of a scheme that this source accepts: ${settings.schemes.join(", ")}`)
-  );
+  return verdict ?? refuse("unaccepted_scheme", "there is no signature");
 }
 
-const refuse = (reason: Refusal["reason"], detail: string): Verdict => ({ kind: "refused", reason, detail });
+/** Both at once, for a body that is there. */
+export async function verify(
+  webhook: ReceivedWebhook,
+  settings: VerificationSettings,
+  nowMs: number,
+): Promise<Verdict> {
+  const headers = judgeHeaders(webhook, settings, nowMs);
+  return headers.kind === "refused" ? headers : verifySignatures(headers, webhook.body, settings);
+}
+
+const refuse = (reason: Refusal["reason"], detail: string): Refused => ({ kind: "refused", reason, detail });
 
 interface Part {
   /** Undefined for a version that is not known: it is passed over, as the specification says. */
@@ -90,7 +132,7 @@ function readParts(header: string): Part[] | undefined {
   return parts;
 }
 
-function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Verdict | undefined {
+function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Refused | undefined {
   // Where there is none, the scheme says whether it needs one.
   if (timestamp === undefined) return undefined;
   // Strict: parseInt would read "123junk" and "1e9".

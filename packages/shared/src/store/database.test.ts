@@ -7,7 +7,7 @@ import { expect, onTestFinished } from "vitest";
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { hasSqlState, isTransient, openDatabase } from "./database.ts";
+import { hasSqlState, isDataFault, isTransient, openDatabase } from "./database.ts";
 import { migrate } from "./migrate.ts";
 
 const OWN_PID = "SELECT pg_backend_pid() AS pid";
@@ -18,7 +18,7 @@ function open(url: string) {
   const lost: Error[] = [];
   const onError = (error: Error) => lost.push(error);
   const db = openDatabase({ url, applicationName: "cut", maxConnections: 2, onError });
-  onTestFinished(db.close);
+  onTestFinished(() => db.close().catch(() => undefined));
   return { db, lost };
 }
 
@@ -84,4 +84,57 @@ test("a statement that is wrong is not taken for an outage", async ({ database: 
   const error = await db.orm.execute(insert).catch((caught: unknown) => caught);
   expect(isTransient(error)).toBe(false);
   expect(hasSqlState(error, UNIQUE_VIOLATION)).toBe(true);
+});
+
+const failureOf = (work: Promise<unknown>) => work.then(() => undefined).catch((caught: unknown) => caught);
+
+test("what the rows are refused for is a data fault, and so is what our own code stumbles over", async ({
+  database,
+}) => {
+  const { pool, orm } = database.db;
+  for (const text of [
+    "SELECT 1 / 0",
+    "SELECT 'not a UUID'::uuid",
+    "INSERT INTO configuration (revision) VALUES (NULL)",
+    "SELECT repeat('x', 1073741824)",
+  ]) {
+    const error = await failureOf(pool.query(text));
+    // A gigabyte is refused as "54000".
+    expect({ text, isFault: isDataFault(error) }).toEqual({ text, isFault: true });
+  }
+  expect(isDataFault(await failureOf(orm.execute(sql`SELECT 1 / 0`)))).toBe(true);
+  expect(isDataFault(await failureOf((async () => new Date(Number.NaN).toISOString())()))).toBe(true);
+});
+
+test("what is the operator's to repair is no data fault: rows wait for it", async ({ database: { db, url } }) => {
+  const client = await db.pool.connect();
+  const states = ["25006", "28P01", "42501", "3D000", "42P01", "57014", "55P03", "58030", "53100", "40001", "XX000"];
+  for (const state of states) {
+    const raise = `DO $$ BEGIN RAISE EXCEPTION 'for the test' USING ERRCODE = '${state}'; END $$`;
+    const error = await failureOf(client.query(raise));
+    expect(hasSqlState(error, state)).toBe(true);
+    expect({ state, isFault: isDataFault(error) }).toEqual({ state, isFault: false });
+  }
+  await client.query("BEGIN READ ONLY");
+  const readOnly = await failureOf(client.query("UPDATE configuration SET revision = revision"));
+  expect([isDataFault(readOnly), isTransient(readOnly)]).toEqual([false, true]);
+  client.release(true);
+  const away = openDatabase({ url: "postgres://127.0.0.1:1/x", applicationName: "x", maxConnections: 1, onError() {} });
+  onTestFinished(away.close);
+  expect(isDataFault(await failureOf(away.pool.query("SELECT")))).toBe(false);
+  const missing = new URL(url);
+  missing.pathname = "/does-not-exist";
+  const none = openDatabase({ url: missing.href, applicationName: "x", maxConnections: 1, onError() {} });
+  onTestFinished(none.close);
+  expect(isDataFault(await failureOf(none.pool.query("SELECT")))).toBe(false);
+  expect(isDataFault(new Error("nobody knows"))).toBe(false);
+});
+
+test("a close ends also while a statement runs", async ({ database: { url } }) => {
+  const { db } = open(url);
+  const client = await db.pool.connect();
+  const running = failureOf(client.query("SELECT pg_sleep(60)"));
+  await db.close();
+  expect(await running).toBeInstanceOf(Error);
+  client.release(true);
 });

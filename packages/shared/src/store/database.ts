@@ -4,6 +4,8 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 
+import { settlesWithin } from "../within.ts";
+
 export interface Database {
   pool: pg.Pool;
   orm: NodePgDatabase;
@@ -22,6 +24,8 @@ export interface DatabaseOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Far above any statement of ours; it frees a connection whose server went silent. */
 const QUERY_TIMEOUT_MS = 60_000;
+/** Then a close cuts what still runs: whoever closes is stopping, and its statements are not worth a hang. */
+const CLOSE_LIMIT_MS = 1_000;
 
 /**
  * For the worker's few statements, which all start from a short list of ids: always the plan that looks each one
@@ -54,7 +58,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // Without a listener, an idle connection that the server closes would end the process.
   pool.on("error", options.onError);
   surviveLostConnections(pool);
-  return { pool, orm: drizzle(pool), close: () => pool.end() };
+  return { pool, orm: drizzle(pool), close: closerOf(pool) };
 }
 
 /**
@@ -67,9 +71,48 @@ export function surviveLostConnections(pool: pg.Pool): void {
 
 const ignore = () => undefined;
 
-// SQLSTATE classes and codes that say "try again later" and nothing about the statement:
-// https://www.postgresql.org/docs/current/errcodes-appendix.html
+/**
+ * How to end a pool in bounded time: what is still busy when the limit is over is cut, also where the server went
+ * silent. MUST be asked for before the pool connects.
+ */
+export function closerOf(pool: pg.Pool): () => Promise<void> {
+  const clients = new Set<pg.PoolClient>();
+  pool.on("connect", (client) => clients.add(client));
+  pool.on("remove", (client) => clients.delete(client));
+  return async () => {
+    const ended = pool.end();
+    if (await settlesWithin(CLOSE_LIMIT_MS, ended)) return ended;
+    // With a statement under way, this destroys the socket; @types/pg keeps it from a pool's client.
+    for (const client of clients) (client as unknown as pg.Client).end().catch(ignore);
+    await settlesWithin(CLOSE_LIMIT_MS, ended);
+  };
+}
+
+// SQLSTATE classes and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+
+/** Data exception, integrity constraint violation, program limit exceeded: the same rows fail the same way again. */
+const DATA_CLASSES = ["22", "23", "54"];
+
+/**
+ * Whether an error says that the rows themselves cannot be written, so that trying them again is of no use. What
+ * says anything else (a standby, a missing right, a full disk, no connection) or nothing known is no data fault:
+ * it is the operator's to repair, and rows that were acknowledged MUST wait for that.
+ */
+export function isDataFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Thrown by our own code on its way to a statement, by an invalid date for one.
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (/^[0-9A-Z]{5}$/.test(code)) return DATA_CLASSES.includes(code.slice(0, 2));
+  return isDataFault(error.cause);
+}
+
+/** "Try again later". */
 const TRANSIENT_CLASSES = ["08", "53", "57", "40"];
+/** A statement that somebody cancelled says nothing of the server. */
+const QUERY_CANCELED = "57014";
+/** A standby that was not promoted yet, or a server that was made read-only. */
+const READ_ONLY = "25006";
 const TRANSIENT_SYSTEM_CODES = [
   "ECONNREFUSED",
   "ECONNRESET",
@@ -83,12 +126,14 @@ const TRANSIENT_SYSTEM_CODES = [
 const TRANSIENT_MESSAGES =
   /Connection terminated|timeout exceeded|Query read timeout|Client has encountered a connection error|not queryable/;
 
-/** Whether an error says that PostgreSQL is away (or busy) and not that the statement is wrong. */
+/** Whether an error says for certain that PostgreSQL is away, busy or read-only, and that this passes. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
-  if (/^[0-9A-Z]{5}$/.test(code)) return TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== "57014";
+  if (/^[0-9A-Z]{5}$/.test(code)) {
+    return code === READ_ONLY || (TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== QUERY_CANCELED);
+  }
   if (error instanceof AggregateError) return error.errors.some(isTransient);
   return TRANSIENT_MESSAGES.test(error.message) || isTransient(error.cause);
 }

@@ -45,6 +45,21 @@ describe("claimDue", () => {
     expect(claimed.map((delivery) => delivery.id).toSorted()).toEqual([third, first].toSorted());
   });
 
+  test("stops when the bodies are as large together as asked for, and takes one of any size", async ({
+    database: { db },
+  }) => {
+    const { targetId, ids } = await seed(db, 3);
+    // Each body is 2 bytes.
+    const claims = [await claimDue(db, targetId, 9, newLease(), 3), await claimDue(db, targetId, 9, newLease(), 1)];
+    expect(claims.map((claimed) => claimed.length)).toEqual([2, 1]);
+    expect(
+      claims
+        .flat()
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(ids.toSorted());
+  });
+
   test("says how far the deadline is, also when it is past", async ({ database: { db } }) => {
     const targetId = await seedTarget(db);
     await seedDeliveries(db, targetId, 1, { horizonMs: 60_000 });
@@ -129,6 +144,21 @@ describe("recordAttempts", () => {
     expect(logged.map((attempt) => attempt.durationMs)).toEqual([12.5, 12.5, 12.5]);
   });
 
+  test("written again, after an answer that was lost, changes nothing", async ({ database: { db } }) => {
+    const { targetId, id } = await seed(db, 1);
+    const lease = newLease();
+    await claimDue(db, targetId, 1, lease);
+    const attempt = makeAttempt(id, { statusCode: 200, next: { status: "succeeded" } });
+    await recordAttempts(db, [attempt], lease.workerId);
+    // Meanwhile somebody wants it once more.
+    await retryDelivery(db, id);
+    const before = await getDelivery(db, id);
+    await recordAttempts(db, [attempt], lease.workerId);
+    expect(await getDelivery(db, id)).toEqual(before);
+    expect(before).toMatchObject({ status: "pending", nextTrigger: "manual" });
+    expect(await listAttempts(db, [id], 10)).toHaveLength(1);
+  });
+
   test("does not revive what was cancelled meanwhile", async ({ database: { db } }) => {
     const { targetId, id } = await seed(db, 1);
     const lease = newLease();
@@ -164,8 +194,12 @@ describe("retryDelivery", () => {
     await db.pool.query("UPDATE deliveries SET deadline_at = now() - interval '1 day' WHERE id = $1", [id]);
     expect(await retryDelivery(db, id)).toMatchObject({ kind: "due" });
     const [claimed] = await claimDue(db, targetId, 1, lease);
-    expect(claimed).toMatchObject({ id, trigger: "manual", attemptCount: 1 });
+    expect(claimed).toMatchObject({ id, trigger: "manual", attemptCount: 1, failureCount: 0 });
     expect(claimed?.deadlineInMs).toBeGreaterThan(80_000_000);
+    const again = makeAttempt(id, { number: 2, trigger: "manual", next: { status: "pending", retryInMs: 0 } });
+    await recordAttempts(db, [again], lease.workerId);
+    const [next] = await claimDue(db, targetId, 1, lease);
+    expect(next).toMatchObject({ trigger: "retry", attemptCount: 2, failureCount: 1 });
   });
 
   test("leaves alone what is in hand, what does not exist, and what has no target", async ({ database: { db } }) => {

@@ -14,6 +14,8 @@ export interface ClaimedDelivery {
   body: Buffer;
   /** Attempts made so far. */
   attemptCount: number;
+  /** Of those, the ones since it was new or retried by hand: all failed. */
+  failureCount: number;
   trigger: AttemptTrigger;
   /** From the claim to the deadline; negative once it is past. */
   deadlineInMs: number;
@@ -27,25 +29,31 @@ export interface Lease {
 // SKIP LOCKED: workers that claim for one target at once share what is due.
 const CLAIM = `
 WITH due AS (
-  SELECT id FROM deliveries
+  SELECT id, event_id, next_attempt_at FROM deliveries
   WHERE target_id = $1 AND next_attempt_at <= now()
   ORDER BY next_attempt_at LIMIT $2
   FOR UPDATE SKIP LOCKED
 ),
-claimed AS (
-  UPDATE deliveries d SET next_attempt_at = now() + $3::float8 * interval '1 ms', leased_by = $4
-  FROM due WHERE d.id = due.id
-  RETURNING d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.next_trigger,
-    extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms
+sized AS (
+  SELECT due.id, events.content_type, events.body,
+    sum(octet_length(events.body)) OVER (ORDER BY due.next_attempt_at, due.id) - octet_length(events.body) AS bytes_before
+  FROM due JOIN events ON events.id = due.event_id
 )
-SELECT claimed.*, events.content_type, events.body FROM claimed JOIN events ON events.id = claimed.event_id`;
+UPDATE deliveries d SET next_attempt_at = now() + $3::float8 * interval '1 ms', leased_by = $4
+FROM sized WHERE d.id = sized.id AND sized.bytes_before < $5::bigint
+RETURNING d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
+  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, sized.content_type, sized.body`;
 
-/** Takes up to `limit` deliveries that are due for a target, the longest due first. */
+/**
+ * Takes up to `limit` deliveries that are due for a target, the longest due first, until their bodies are `maxBytes`
+ * or more together: the last may be above it, so that none is too large to be taken.
+ */
 export async function claimDue(
   db: Database,
   targetId: string,
   limit: number,
   lease: Lease,
+  maxBytes: number = Number.MAX_SAFE_INTEGER,
 ): Promise<ClaimedDelivery[]> {
   const { rows } = await db.pool.query<{
     id: string;
@@ -53,11 +61,12 @@ export async function claimDue(
     target_id: string;
     webhook_id: string;
     attempt_count: number;
+    failure_count: number;
     next_trigger: AttemptTrigger;
     deadline_in_ms: string;
     content_type: string | null;
     body: Buffer;
-  }>({ name: "claim-due", text: CLAIM, values: [targetId, limit, lease.durationMs, lease.workerId] });
+  }>({ name: "claim-due", text: CLAIM, values: [targetId, limit, lease.durationMs, lease.workerId, maxBytes] });
   return rows.map((row) => ({
     id: row.id,
     eventId: row.event_id,
@@ -66,6 +75,7 @@ export async function claimDue(
     contentType: row.content_type,
     body: row.body,
     attemptCount: row.attempt_count,
+    failureCount: row.failure_count,
     trigger: row.next_trigger,
     deadlineInMs: Number(row.deadline_in_ms),
   }));
@@ -106,8 +116,10 @@ export interface AttemptRecord {
 }
 
 // A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
-// the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides the status from the planner, which would rather
-// read every pending delivery through its index than look up a few ids.
+// the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides
+// the status from the planner, which would rather read every pending delivery through its index than look up a few
+// ids. An attempt that is in the log already was written by a statement whose answer was lost: its delivery was moved
+// then, and may have been retried by hand since.
 const RECORD = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
@@ -117,6 +129,8 @@ WITH input AS (
 logged AS (
   INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
   SELECT id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt FROM input
+  ON CONFLICT DO NOTHING
+  RETURNING id
 )
 UPDATE deliveries d SET
   status = input.status,
@@ -128,9 +142,10 @@ UPDATE deliveries d SET
   last_error = input.error,
   finished_at = CASE WHEN input.status <> 'pending' THEN now() END
 FROM input
-WHERE d.id = input.delivery_id AND (d.status = 'pending') IS TRUE AND (input.status = 'succeeded' OR d.leased_by = $12)`;
+WHERE d.id = input.delivery_id AND (input.id IN (SELECT id FROM logged)) IS TRUE
+  AND (d.status = 'pending') IS TRUE AND (input.status = 'succeeded' OR d.leased_by = $12)`;
 
-/** Writes attempts and the new states of their deliveries, in one statement. */
+/** Writes attempts and the new states of their deliveries, in one statement. Written again they change nothing. */
 export async function recordAttempts(
   db: Database,
   attempts: readonly AttemptRecord[],

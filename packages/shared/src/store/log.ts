@@ -4,20 +4,13 @@
 import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sql } from "drizzle-orm";
 
 import { idFloor, idTime } from "../ids.ts";
-import { attempts, deliveries, type DeliveryStatus, events, type rejections, targets } from "../schema.ts";
+import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
 import { namesOfType } from "../subscription.ts";
 import type { Database } from "./database.ts";
+import { type Page, withinPage } from "./page.ts";
 
 /** How far the clocks of a gateway and a worker may be apart. */
 const CLOCK_MARGIN_MS = 3_600_000;
-
-/** A page of a list, newest first. Times are milliseconds; `sinceMs` is included, `untilMs` is not. */
-export interface Page {
-  limit: number;
-  beforeId?: string | undefined;
-  sinceMs?: number | undefined;
-  untilMs?: number | undefined;
-}
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -38,16 +31,6 @@ export interface DeliveryFilter {
   eventId?: string | undefined;
   eventType?: string | undefined;
   webhookId?: string | undefined;
-}
-
-type LogId = typeof events.id | typeof deliveries.id | typeof rejections.id;
-
-export function withinPage(id: LogId, page: Page): SQL | undefined {
-  return and(
-    page.beforeId === undefined ? undefined : lt(id, page.beforeId),
-    page.sinceMs === undefined ? undefined : gte(id, idFloor(page.sinceMs)),
-    page.untilMs === undefined ? undefined : lt(id, idFloor(page.untilMs)),
-  );
 }
 
 /** `batch.*` matches every type that starts with `batch.`; anything else matches itself, under all of its names. */
@@ -161,7 +144,7 @@ export type RetryResult =
   | { kind: "not_found" };
 
 /**
- * Makes a delivery due now, whatever its state, with a new deadline. One that a worker has in hand is left
+ * Makes a delivery due now, whatever its state, with a new deadline and its backoff from the start. One that a worker has in hand is left
  * alone: it is being attempted already.
  */
 export async function retryDelivery(db: Database, id: string): Promise<RetryResult> {
@@ -172,7 +155,7 @@ export async function retryDelivery(db: Database, id: string): Promise<RetryResu
        WHERE id = (SELECT target_id FROM deliveries WHERE id = $1) FOR KEY SHARE
      )
      UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-       finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
+       backoff_start = attempt_count, finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
      FROM target
      WHERE d.id = $1 AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
     [id],

@@ -1,12 +1,12 @@
 // Partitions: there when a row needs them, gone when nothing in them is needed any more.
 
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { idFloor } from "../ids.ts";
 import { readRevision } from "./configuration.ts";
-import type { Database } from "./database.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { claimDue } from "./deliveries.ts";
 import { storeEvents } from "./intake.ts";
 import { dropOldPartitions, ensurePartitions, pruneLedger, withPartitions } from "./partitions.ts";
@@ -109,6 +109,47 @@ describe("dropOldPartitions", () => {
     expect(await listPartitions(db, "2018")).toEqual([...ofDay("20180102"), ...ofDay("20180103")].toSorted());
     await finish(unfinished.delivery.id);
     expect((await dropOldPartitions(db, at("2018-01-03"))).toSorted()).toEqual(ofDay("20180102"));
+  });
+
+  test("finishes what a worker that died left half detached, or detached and not dropped", async ({ database }) => {
+    const { db } = database;
+    await ensurePartitions(db, at("2016-01-01"), at("2016-01-03"));
+    await db.pool.query("ALTER TABLE attempts DETACH PARTITION attempts_20160102");
+    const [reader, detacher] = [await db.pool.connect(), await db.pool.connect()];
+    // Whoever reads the parent holds the detach up in its middle.
+    await reader.query("BEGIN");
+    await reader.query("SELECT count(*) FROM events");
+    await detacher.query("SET lock_timeout = 300");
+    const error = await detacher
+      .query("ALTER TABLE events DETACH PARTITION events_20160101 CONCURRENTLY")
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(Error);
+    await reader.query("COMMIT");
+    reader.release();
+    detacher.release(true);
+    const pending = "SELECT FROM pg_inherits WHERE inhdetachpending";
+    expect((await db.pool.query(pending)).rowCount).toBe(1);
+    const dropped = await dropOldPartitions(db, at("2016-01-03"));
+    expect(dropped.toSorted()).toEqual([...ofDay("20160101"), ...ofDay("20160102")].toSorted());
+    expect(await listPartitions(db, "2016")).toEqual(ofDay("20160103"));
+    expect((await db.pool.query(pending)).rowCount).toBe(0);
+  });
+
+  test("a drop that fails leaves no connection that is busy, and no lock", async ({ database: { db, url } }) => {
+    await ensurePartitions(db, at("2015-01-01"), at("2015-01-01"));
+    const own = openDatabase({ url, applicationName: "drop", maxConnections: 1, onError: () => undefined });
+    onTestFinished(own.close);
+    await own.pool.query("SET lock_timeout = 200");
+    const reader = await db.pool.connect();
+    await reader.query("BEGIN");
+    await reader.query("SELECT count(*) FROM attempts");
+    const first = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
+    await expect(dropOldPartitions(own, at("2015-01-02"))).rejects.toThrow("lock timeout");
+    const second = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
+    expect(second).not.toBe(first);
+    await reader.query("COMMIT");
+    reader.release();
+    expect(await dropOldPartitions(own, at("2015-01-02"))).toHaveLength(4);
   });
 });
 

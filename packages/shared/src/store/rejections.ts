@@ -7,7 +7,7 @@ import { idTime } from "../ids.ts";
 import { rejections } from "../schema.ts";
 import type { RefusalReason } from "../signature/refusal.ts";
 import type { Database } from "./database.ts";
-import { type Page, withinPage } from "./log.ts";
+import { type Page, withinPage } from "./page.ts";
 
 /** A rejection as it is stored; it was made when its id was. */
 export interface NewRejection {

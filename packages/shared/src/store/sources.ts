@@ -1,7 +1,7 @@
 // Sources: where events come from. Rows in and out; the gateway's copy in memory is made of `loadSources`.
 
 import type { KeyObject } from "node:crypto";
-import { asc, desc, eq, lt } from "drizzle-orm";
+import { and, asc, desc, eq } from "drizzle-orm";
 
 import { SluiceError } from "../errors.ts";
 import { newId } from "../ids.ts";
@@ -12,6 +12,7 @@ import { SCHEMES_OF, type Scheme } from "../signature/schemes.ts";
 import { readPublicKey, type SigningSecret } from "../signature/secret.ts";
 import { type Database, hasSqlState } from "./database.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
 
@@ -74,21 +75,13 @@ const nameTaken = (name: string, cause: unknown) =>
     cause,
   });
 
-interface Selection {
-  id?: string;
-  /** Only sources with a smaller id, newest first, and at most so many. */
-  page?: { beforeId: string | undefined; limit: number };
-}
-
-async function select(db: Database, { id, page }: Selection): Promise<SourceRecord[]> {
+async function select(db: Database, page: Page, id?: string): Promise<SourceRecord[]> {
   const chosen = db.orm
     .select()
     .from(sources)
-    .where(
-      id !== undefined ? eq(sources.id, id) : page?.beforeId !== undefined ? lt(sources.id, page.beforeId) : undefined,
-    )
+    .where(and(id === undefined ? undefined : eq(sources.id, id), withinPage(sources.id, page)))
     .orderBy(desc(sources.id))
-    .limit(page?.limit ?? 1_000_000)
+    .limit(page.limit)
     .as("sources");
   // One statement, so that a source is never seen without the secrets it was committed with. None has secrets and
   // tokens, so the second join multiplies nothing.
@@ -108,15 +101,12 @@ async function select(db: Database, { id, page }: Selection): Promise<SourceReco
   return [...records.values()];
 }
 
-export async function listSources(
-  db: Database,
-  page: { beforeId: string | undefined; limit: number },
-): Promise<SourceRecord[]> {
-  return select(db, { page });
+export async function listSources(db: Database, page: Page): Promise<SourceRecord[]> {
+  return select(db, page);
 }
 
 export async function getSource(db: Database, id: string): Promise<SourceRecord | undefined> {
-  return (await select(db, { id }))[0];
+  return (await select(db, ALL, id))[0];
 }
 
 /** The id of the source with this name. */
@@ -190,7 +180,7 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
 
 /** Every source with its keys in the clear. */
 export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
-  const records = await select(db, {});
+  const records = await select(db, ALL);
   return records.map(({ secrets, publicKeys, ingressTokens: tokens, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),

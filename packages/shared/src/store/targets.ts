@@ -1,7 +1,7 @@
 // Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
 // `loadTargets`.
 
-import { and, asc, desc, eq, isNotNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull } from "drizzle-orm";
 
 import { brokenFilter, compileFilter, type Filter } from "../filter.ts";
 import { newId } from "../ids.ts";
@@ -9,6 +9,7 @@ import type { MasterKey } from "../master-key.ts";
 import { deliveries, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
 import type { Database } from "./database.ts";
+import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
 /** Header names, as given, with their values. */
@@ -57,22 +58,13 @@ export const TARGET_DEFAULTS = {
   filter: null,
 } as const satisfies Partial<TargetSettings>;
 
-interface Selection {
-  id?: string;
-  /** Only targets with a smaller id, newest first, and at most so many. */
-  page?: { beforeId: string | undefined; limit: number };
-}
-
-async function select(db: Database, masterKey: MasterKey, selection: Selection): Promise<TargetRecord[]> {
-  const { id, page } = selection;
+async function select(db: Database, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
   const chosen = db.orm
     .select()
     .from(targets)
-    .where(
-      id !== undefined ? eq(targets.id, id) : page?.beforeId !== undefined ? lt(targets.id, page.beforeId) : undefined,
-    )
+    .where(and(id === undefined ? undefined : eq(targets.id, id), withinPage(targets.id, page)))
     .orderBy(desc(targets.id))
-    .limit(page?.limit ?? 1_000_000)
+    .limit(page.limit)
     .as("targets");
   const rows = await db.orm
     .select()
@@ -93,16 +85,12 @@ async function select(db: Database, masterKey: MasterKey, selection: Selection):
   return [...records.values()];
 }
 
-export async function listTargets(
-  db: Database,
-  masterKey: MasterKey,
-  page: { beforeId: string | undefined; limit: number },
-): Promise<TargetRecord[]> {
-  return select(db, masterKey, { page });
+export async function listTargets(db: Database, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
+  return select(db, masterKey, page);
 }
 
 export async function getTarget(db: Database, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
-  return (await select(db, masterKey, { id }))[0];
+  return (await select(db, masterKey, ALL, id))[0];
 }
 
 export async function createTarget(
@@ -179,7 +167,7 @@ let knownFilters: ReadonlyMap<string, Filter> = new Map();
 
 /** Every target with its keys and headers in the clear, and its filter compiled. */
 export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
-  const records = await select(db, masterKey, {});
+  const records = await select(db, masterKey, ALL);
   const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
   const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
   knownFilters = filters;

@@ -506,7 +506,7 @@ describe("the form", () => {
     expect(await judge(" ".repeat(1024 * 1024))).toBe("malformed_signature");
     expect(await judge(`Bearer ${"a,".repeat(512 * 1024)}`)).toBe("unaccepted_scheme");
     // Some 10 ms in all; the limit is for a machine that is busy with others, and for what is not linear.
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
   test("a token at the limit is judged, one above it is not", async () => {

@@ -24,6 +24,7 @@ const MAX_TOKEN_LENGTH = 16 * 1024;
 
 export const jwt: VerificationScheme = {
   name: "jwt",
+  signsHeaders: false,
   // Bare as documented, and with the prefixes that other senders of JWTs use.
   read: (part) => {
     const text = part.replace(/^(?:v1,|Bearer,)/, "");

@@ -47,6 +47,8 @@ export type SchemeVerdict =
 
 export interface VerificationScheme {
   name: Scheme;
+  /** Whether it signs the id and the timestamp, so that neither can be missing. */
+  signsHeaders: boolean;
   /** The signature in a part of the header, when it is of this scheme. */
   read: (part: string) => string | undefined;
   verify: (
@@ -57,7 +59,7 @@ export interface VerificationScheme {
   ) => SchemeVerdict | Promise<SchemeVerdict>;
 }
 
-export const refused = (reason: Refusal["reason"], detail: string): SchemeVerdict => ({
+export const refused = (reason: Refusal["reason"], detail: string): { kind: "refused" } & Refusal => ({
   kind: "refused",
   reason,
   detail,

@@ -12,6 +12,7 @@ const BASE64_MAC_LENGTH = 44;
 
 export const v1: VerificationScheme = {
   name: "v1",
+  signsHeaders: true,
   read: (part) => (part.startsWith("v1,") && !part.includes(".") ? part.slice(3) : undefined),
   verify: (signatures, request, { hmacKeys }) => {
     const headers = readSignedHeaders(request);

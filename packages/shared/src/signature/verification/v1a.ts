@@ -11,6 +11,7 @@ const SIGNATURE_BYTES = 64;
 
 export const v1a: VerificationScheme = {
   name: "v1a",
+  signsHeaders: true,
   read: (part) => (part.startsWith("v1a,") ? part.slice(4) : undefined),
   verify: (signatures, request, { publicKeys, keySet }) => {
     const headers = readSignedHeaders(request);

@@ -1,0 +1,222 @@
+// What a sender can do to the public port with the connection itself, over real sockets: what is read, for how
+// long, and that the answer arrives.
+
+import { createSecretKey, randomBytes } from "node:crypto";
+
+import { closeServer, listen } from "@sluice/shared/http-server";
+import { openLog } from "@sluice/shared/log";
+import { signV1 } from "@sluice/shared/signature/signing/v1";
+import type { Source } from "@sluice/shared/store/sources";
+import { expect, onTestFinished, test } from "vitest";
+
+import { openRaw, sendRaw } from "../../../../tests/support/raw-request.ts";
+import { until } from "../../../../tests/support/wait.ts";
+import { openServer } from "../server.ts";
+import { createIngress } from "./ingress.ts";
+import type { JwksCache } from "./jwks-cache.ts";
+import { BodyReader } from "./read-body.ts";
+
+const MIB = 1024 * 1024;
+const MAX_BODY_BYTES = MIB;
+const key = createSecretKey(randomBytes(32));
+
+const source: Source = {
+  id: "0198c0de-0000-7000-8000-000000000000",
+  name: "gemini",
+  kind: "static",
+  schemes: ["v1"],
+  toleranceSeconds: 300,
+  hmacKeys: [{ key, expiresAtMs: undefined }],
+  publicKeys: [],
+  audiences: [],
+  jwksUri: null,
+  bodyUnbound: "reject",
+  ingressTokens: [],
+};
+
+const silent = openLog("gateway", "fatal", { write: () => undefined });
+
+async function startIngress(budgetBytes?: number) {
+  const bodies = new BodyReader(MAX_BODY_BYTES, budgetBytes);
+  const reasons: (string | undefined)[] = [];
+  const ingress = createIngress({
+    findSource: (name) => (name === source.name ? source : undefined),
+    // A static source has no key set.
+    keySets: undefined as unknown as JwksCache,
+    callbackKey: key,
+    consumeCallback: async () => true,
+    makeDurable: async () => undefined,
+    onAnswered: ({ refusal }) => reasons.push(refusal?.reason),
+    bodies,
+    maxBodyBytes: MAX_BODY_BYTES,
+    log: silent,
+  });
+  const { server } = openServer(ingress.fetch, silent, { answersContinue: true });
+  const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
+  onTestFinished(() => closeServer(server, 0));
+  return { url, bodies, reasons };
+}
+
+async function open(url: string) {
+  const connection = await openRaw(url);
+  onTestFinished(connection.close);
+  return connection;
+}
+
+/** The headers that a source's sender would send with a body. */
+function sign(body: string): Record<string, string> {
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  return {
+    "webhook-id": "msg_1",
+    "webhook-timestamp": timestamp,
+    "webhook-signature": signV1(key, "msg_1", timestamp, Buffer.from(body)),
+  };
+}
+
+function headOf(headers: Record<string, string>, path = "/in/gemini"): string {
+  const lines = Object.entries({ host: "relay", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
+
+const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+const CHUNK = chunk("x".repeat(64 * 1024));
+
+test.for([
+  ["missing_header", { "webhook-signature": "" }],
+  ["missing_header", { "webhook-id": "" }],
+  ["malformed_header", { "webhook-id": "a.b" }],
+  ["malformed_header", { "webhook-timestamp": "yesterday" }],
+  ["malformed_signature", { "webhook-signature": "?" }],
+  ["stale_timestamp", { "webhook-timestamp": "1" }],
+  ["future_timestamp", { "webhook-timestamp": "99999999999" }],
+  ["unaccepted_scheme", { "webhook-signature": "v1a,AAAA" }],
+] as const)("%s: refused before its body is read, %o", async ([reason, changes]) => {
+  const { url, bodies } = await startIngress();
+  const connection = await open(url);
+  await connection.write(headOf({ ...sign(""), ...changes, "content-length": String(MIB) }));
+  await until(() => connection.text().includes(`"reason":"${reason}"`));
+  expect(connection.text()).toMatch(/^HTTP\/1\.1 400 /);
+  expect(connection.text()).toMatch(/\r\nconnection: close\r\n/i);
+  expect(bodies.heldBytes).toBe(0);
+});
+
+test("the same without an id or a timestamp, which v1 signs", async () => {
+  const { url } = await startIngress();
+  for (const missing of ["webhook-id", "webhook-timestamp"]) {
+    const { [missing]: _, ...headers } = sign("");
+    const connection = await open(url);
+    await connection.write(headOf({ ...headers, "content-length": String(MIB) }));
+    await until(() => connection.text().includes('"reason":"missing_header"'));
+  }
+});
+
+test("of bodies that do not end no more is held than the budget, and a webhook is taken all the while", async () => {
+  const budgetBytes = 4 * MIB;
+  const { url, bodies } = await startIngress(budgetBytes);
+  const held: number[] = [];
+  const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
+  for (const connection of connections) {
+    void connection.write(headOf({ ...sign(""), "content-length": String(MIB) }));
+    void connection.write("x".repeat(MIB - 1));
+  }
+  const refused = () => connections.filter((each) => each.text().startsWith("HTTP/1.1 503 "));
+  await until(() => {
+    held.push(bodies.heldBytes);
+    return refused().length >= 36;
+  });
+  expect(Math.max(...held)).toBeLessThanOrEqual(budgetBytes);
+  expect(refused()[0]?.text()).toMatch(/\r\nretry-after: 10\r\n/i);
+  expect(refused()[0]?.text()).toMatch(/\r\nconnection: close\r\n/i);
+  expect(refused()[0]?.text()).toContain('"code":"unavailable"');
+  for (let i = 0; i < 20; i++) {
+    const chunks = ["{}"];
+    const headers = { ...sign("{}"), "content-length": "2" };
+    expect((await sendRaw(url, { path: "/in/gemini", headers, chunks })).status).toBe(200);
+  }
+  for (const connection of connections) connection.close();
+  await until(() => bodies.heldBytes, { accept: (bytes) => bytes === 0 });
+});
+
+test("a body in chunks of a byte counts what it costs", async () => {
+  const { url, bodies } = await startIngress(4 * MIB);
+  const connection = await open(url);
+  await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
+  void connection.write(chunk("x").repeat(100_000));
+  await until(() => connection.text().startsWith("HTTP/1.1 503 "));
+  expect(bodies.heldBytes).toBe(0);
+});
+
+test("what was read counts until it is judged, and no longer", async () => {
+  const { url, bodies } = await startIngress();
+  for (const headers of [sign("{}"), sign("other")]) {
+    await sendRaw(url, { path: "/in/gemini", headers: { ...headers, "content-length": "2" }, chunks: ["{}"] });
+  }
+  expect(bodies.heldBytes).toBe(0);
+});
+
+test("after a refusal with a small body unread the connection serves the next request", async () => {
+  const { url } = await startIngress();
+  const connection = await open(url);
+  await connection.write(headOf({ "content-length": "1000" }));
+  await until(() => connection.text().includes("missing_header"));
+  await connection.write("x".repeat(1000) + headOf({ ...sign("{}"), "content-length": "2" }) + "{}");
+  await until(() => connection.text().includes('"status":"received"'));
+  expect(connection.isClosed()).toBe(false);
+});
+
+test.for([
+  ["above the limit", () => headOf({ ...sign(""), "transfer-encoding": "chunked" })],
+  ["with its length announced above the limit", () => headOf({ ...sign(""), "content-length": String(5 * MIB) })],
+  ["to no source", () => headOf({ "transfer-encoding": "chunked" }, "/in/nobody")],
+  ["to no path", () => headOf({ "transfer-encoding": "chunked" }, "/nothing")],
+] as const)("the answer to a body %s reaches who sends it all first", async ([, head]) => {
+  const { url } = await startIngress();
+  for (let i = 0; i < 10; i++) {
+    const connection = await open(url);
+    await connection.write(head());
+    // One after the other: a sender that writes all it has, and meets the closed connection if there is one.
+    for (let sent = 0; sent < 64; sent++) await connection.write(CHUNK);
+    await until(() => connection.failure() ?? connection.text().includes('"code"'));
+    expect(connection.failure()).toBeUndefined();
+    expect(connection.text()).toMatch(/^HTTP\/1\.1 4(13|04) /);
+    expect(connection.text()).toMatch(/"code":"(payload_too_large|unknown_source|not_found)"/);
+    connection.close();
+  }
+});
+
+test("a body without end is not read without end", async () => {
+  const { url } = await startIngress();
+  const connection = await open(url);
+  await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
+  let chunks = 0;
+  for (; connection.failure() === undefined && chunks < 2_000; chunks++) await connection.write(CHUNK);
+  // 16 MiB, and what the kernel's buffers take.
+  expect(chunks).toBeLessThan(1_000);
+});
+
+test("Expect: 100-continue gets a 100 for what is read, and the refusal alone for what is not", async () => {
+  const { url } = await startIngress();
+  const expecting = { ...sign("{}"), expect: "100-continue" };
+  const [good, large, stale] = [await open(url), await open(url), await open(url)];
+
+  await good.write(headOf({ ...expecting, "content-length": "2" }));
+  await until(() => good.text() === "HTTP/1.1 100 Continue\r\n\r\n");
+  await good.write("{}");
+  await until(() => good.text().includes("HTTP/1.1 200 "));
+
+  await large.write(headOf({ ...expecting, "content-length": String(MAX_BODY_BYTES + 1) }));
+  await until(() => large.text().includes("payload_too_large"));
+  expect(large.text()).toMatch(/^HTTP\/1\.1 413 /);
+
+  await stale.write(headOf({ ...expecting, "webhook-timestamp": "1", "content-length": "2" }));
+  await until(() => stale.text().includes("stale_timestamp"));
+  expect(stale.text()).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+test("GET and HEAD are what /healthz takes", async () => {
+  const { url } = await startIngress();
+  expect((await fetch(`${url}/healthz`, { method: "HEAD" })).status).toBe(200);
+  const response = await fetch(`${url}/healthz`, { method: "POST" });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  expect(await response.json()).toMatchObject({ code: "method_not_allowed" });
+});

@@ -1,0 +1,114 @@
+// An HTTP server of the gateway: its limits of time, and an answer with a code to what never becomes a request.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { type ErrorCode, SluiceError } from "@sluice/shared/errors";
+import type { Logger } from "@sluice/shared/log";
+import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/problem-document";
+
+/** In milliseconds, as `http.createServer` takes them. */
+interface Limits {
+  headersTimeout: number;
+  requestTimeout: number;
+  keepAliveTimeout: number;
+  connectionsCheckingInterval: number;
+}
+
+const LIMITS: Limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  // Longer than the idle time of common balancers (60 s), so that the balancer closes first.
+  keepAliveTimeout: 65_000,
+  // Node's default is 30 s, by which each of the limits could be exceeded.
+  connectionsCheckingInterval: 2_000,
+};
+
+export interface OpenServer {
+  server: Server;
+  /** From now on every answer ends its connection, those of requests under way too. */
+  endConnections: () => void;
+}
+
+export interface ServerOptions {
+  /** The application answers `Expect: 100-continue` itself: with writeContinue, or with a refusal. */
+  answersContinue?: boolean;
+  limits?: Partial<Limits>;
+}
+
+export function openServer(
+  fetch: Parameters<typeof getRequestListener>[0],
+  log: Logger,
+  { answersContinue = false, limits = {} }: ServerOptions = {},
+): OpenServer {
+  const underWay = new Map<Duplex, ServerResponse>();
+  let isEnding = false;
+  const listener = getRequestListener(fetch, { errorHandler: (error) => answerError(error, log) });
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    underWay.set(socket, response);
+    response.once("close", () => {
+      if (underWay.get(socket) === response) underWay.delete(socket);
+    });
+    if (isEnding) response.shouldKeepAlive = false;
+    void listener(request, response);
+  };
+  // Without a Host, Node answers by itself and without a word; the listener refuses it too.
+  const server = createServer({ ...LIMITS, ...limits, requireHostHeader: false }, handle);
+  if (answersContinue) server.on("checkContinue", handle);
+  server.on("clientError", (error, socket) => refuseConnection(error, socket, underWay.get(socket), log));
+  return {
+    server,
+    endConnections: () => {
+      isEnding = true;
+      for (const response of underWay.values()) if (!response.headersSent) response.shouldKeepAlive = false;
+    },
+  };
+}
+
+/** What the application did not get, because it has no URL; or a fault of the application itself. */
+function answerError(error: unknown, log: Logger): Response {
+  const known =
+    error instanceof RequestError
+      ? new SluiceError("invalid_request", `The request cannot be read: ${error.message}`)
+      : new SluiceError("internal", "The relay failed");
+  if (known.code === "internal") log.error({ err: error }, "request failed");
+  return new Response(JSON.stringify(problemDocument(known)), {
+    status: known.status,
+    headers: { "content-type": PROBLEM_MEDIA_TYPE },
+  });
+}
+
+/** https://nodejs.org/api/http.html#event-clienterror, and its errors' codes. */
+const CODES: Record<string, [ErrorCode, string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "The request was not complete in time"],
+  HPE_HEADER_OVERFLOW: ["headers_too_large", "The headers are above 16 KiB"],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["payload_too_large", "The chunk extensions are too large"],
+};
+
+function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  underWay: ServerResponse | undefined,
+  log: Logger,
+): void {
+  // A connection that was reset has nobody to answer; a second status line would corrupt an answer under way.
+  if (!socket.writable || error.code === "ECONNRESET" || underWay?.headersSent === true) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail]: [ErrorCode, string] =
+    CODES[error.code ?? ""] ??
+    (underWay === undefined
+      ? ["invalid_request", "This is not an HTTP request"]
+      : ["body_interrupted", "The body is not complete, or not framed as HTTP says"]);
+  const known = new SluiceError(code, detail);
+  const body = JSON.stringify(problemDocument(known));
+  log.info({ status: known.status, code, error: error.code }, "no request");
+  socket.end(
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nconnection: close\r\n` +
+      `content-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

@@ -1,0 +1,70 @@
+// What a probe is told, and that it always is.
+
+import { expect, test } from "vitest";
+
+import { answerLiveness, type Check, Readiness } from "./health.ts";
+
+const answering = (answers: boolean, isRequired = true): Check => ({ isRequired, ask: async () => answers });
+const failing: Check = { isRequired: true, ask: () => Promise.reject(new Error("away")) };
+
+const ask = async (checks: Record<string, Check>) => {
+  const { status, body } = await new Readiness(checks).answer("GET");
+  return [status, JSON.parse(body)];
+};
+
+test("is ready when everything answers", async () => {
+  expect(await ask({ a: answering(true), b: answering(true, false) })).toEqual([
+    200,
+    { status: "ready", checks: { a: true, b: true } },
+  ]);
+});
+
+test("is not ready while something is away that it cannot do without", async () => {
+  for (const away of [answering(false), failing]) {
+    expect(await ask({ a: away, b: answering(true) })).toEqual([
+      503,
+      { status: "not_ready", checks: { a: false, b: true } },
+    ]);
+  }
+});
+
+test("is degraded while something else is away", async () => {
+  expect(await ask({ a: answering(true), b: answering(false, false) })).toEqual([
+    200,
+    { status: "degraded", checks: { a: true, b: false } },
+  ]);
+});
+
+test("answers in time when a store hangs, and asks that store once", async () => {
+  let asked = 0;
+  const store = Promise.withResolvers<boolean>();
+  const readiness = new Readiness({ hung: { isRequired: true, ask: () => (asked++, store.promise) } }, 20);
+  for (let probe = 0; probe < 3; probe++) {
+    const { status, body } = await readiness.answer("GET");
+    expect([status, JSON.parse(body)]).toEqual([503, { status: "not_ready", checks: { hung: false } }]);
+  }
+  expect(asked).toBe(1);
+  store.resolve(true);
+  await store.promise;
+  expect((await readiness.answer("GET")).status).toBe(200);
+});
+
+test("is stopping from then on", async () => {
+  const readiness = new Readiness({ a: answering(true) });
+  readiness.beginStop();
+  expect(await readiness.answer("GET")).toMatchObject({ status: 503 });
+});
+
+test("takes GET and HEAD, and names them to others", async () => {
+  const readiness = new Readiness({});
+  for (const method of ["GET", "HEAD"]) {
+    expect(answerLiveness(method).status).toBe(200);
+    expect((await readiness.answer(method)).status).toBe(200);
+  }
+  for (const method of ["POST", "DELETE", "OPTIONS"]) {
+    for (const answer of [answerLiveness(method), await readiness.answer(method)]) {
+      expect(answer).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+      expect(JSON.parse(answer.body)).toMatchObject({ code: "method_not_allowed" });
+    }
+  }
+});

@@ -1,0 +1,62 @@
+// What was acknowledged stays: neither a bad event beside it nor a store that takes no rows puts it out of the way.
+
+import { newId } from "@sluice/shared/ids";
+import { openLog } from "@sluice/shared/log";
+import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { openQueueBackend } from "@sluice/shared/queue/open";
+import { expect, onTestFinished } from "vitest";
+
+import { test } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+const event = (changes: object = {}): QueuedEvent => ({
+  id: newId(),
+  sourceId: newId(),
+  webhookId: `msg_${newId()}`,
+  scheme: "v1",
+  receivedAtMs: Date.now(),
+  contentType: null,
+  body: Buffer.from("{}").toString("base64"),
+  ...changes,
+});
+
+test("events that cannot be read are set aside alone, and the others of their batch are stored and delivered", async ({
+  relay,
+  receiver,
+}) => {
+  await relay.createTarget(receiver);
+  const backend = openQueueBackend(relay.database.url, relay.redisUrl, openLog("worker", "silent"));
+  const producer = backend.openProducer();
+  onTestFinished(async () => {
+    await producer.close();
+    await backend.close();
+  });
+  await until(() => producer.isReady());
+  const good = Array.from({ length: 100 }, () => event());
+  // The gateway makes none of them; an older or a newer version may.
+  const bad = [event({ body: undefined }), event({ receivedAtMs: "never" }), event({ id: 7 }), null as never];
+  await producer.add("intake", { events: [...bad, ...good, ...bad] });
+  const requests = await receiver.waitFor(100);
+  const delivered = new Set(requests.map(({ headers }) => headers["webhook-id"]));
+  expect(delivered).toEqual(new Set(good.map(({ webhookId }) => webhookId)));
+  await until(() => relay.logLines.filter((line) => line.includes("job failed")).length >= bad.length);
+});
+
+test("while PostgreSQL takes no rows for a reason of its own, events wait and no start is spent", async ({
+  relay,
+  receiver,
+}) => {
+  await relay.createTarget(receiver);
+  const { pool } = relay.database.db;
+  const linesBefore = relay.logLines.length;
+  const seen = (text: string) => relay.logLines.slice(linesBefore).filter((line) => line.includes(text)).length;
+  await pool.query("ALTER TABLE event_keys RENAME TO event_keys_away");
+  const signed = await relay.sendEvent();
+  await until(() => seen("events not stored yet") >= 3);
+  await pool.query("ALTER TABLE event_keys_away RENAME TO event_keys");
+  const [request] = await receiver.waitFor(1);
+  expect(request?.headers["webhook-id"]).toBe(signed.webhookId);
+  const { data } = await relay.call("GET", `/v1/events?webhook_id=${signed.webhookId}`);
+  const own = relay.logLines.filter((line) => line.includes(data[0].id));
+  expect(own.filter((line) => line.includes("event cannot be stored"))).toEqual([]);
+});

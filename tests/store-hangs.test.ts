@@ -1,0 +1,106 @@
+// A store that hangs is worse than one that is away: nothing fails, and nothing comes. Senders, probes and a stop
+// all get their answer in time.
+
+import { expect, inject, onTestFinished, test } from "vitest";
+
+import { createTestDatabase } from "./support/database.ts";
+import { startProxy } from "./support/proxy.ts";
+import { createQueueRedis, startRelay } from "./support/relay.ts";
+import { geminiEvent, signWebhook } from "./support/sign.ts";
+import { until } from "./support/wait.ts";
+
+/** A gateway whose ways to its stores can freeze. */
+async function startFreezable() {
+  const database = await createTestDatabase();
+  const redis = await createQueueRedis();
+  const postgresProxy = await startProxy(database.url, 5432);
+  const redisProxy = redis && (await startProxy(redis.url, 6379));
+  const relay = await startRelay(database, redis?.url, {
+    databaseUrl: postgresProxy.url,
+    ...(redisProxy && { redisUrl: redisProxy.url }),
+    withoutWorker: true,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= relay.stop());
+  onTestFinished(async () => {
+    const stopping = stop();
+    await postgresProxy.cut();
+    await redisProxy?.cut();
+    await stopping;
+    await redis?.drop();
+    await database.drop();
+  });
+  return { relay, stop, postgresProxy, queueProxy: redisProxy ?? postgresProxy };
+}
+
+const ready = async (apiUrl: string) => {
+  const response = await fetch(`${apiUrl}/readyz`);
+  return { status: response.status, body: await response.json() };
+};
+
+test("while the queue's store hangs, everybody gets the 503 within the deadline, however many wait", async () => {
+  const { relay, queueProxy } = await startFreezable();
+  await relay.sendEvent();
+  queueProxy.freeze();
+  relay.logLines.length = 0;
+  const answers = await Promise.all(
+    Array.from({ length: 1_000 }, () => relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }))),
+  );
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+  expect(Number(answers[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
+  // From a request's arrival, as the gateway saw it: this process is busy with the sending.
+  const durations = relay.logLines
+    .map((line) => JSON.parse(line) as { msg: string; duration_ms: number })
+    .filter(({ msg }) => msg === "ingress")
+    .map(({ duration_ms }) => duration_ms);
+  expect(durations).toHaveLength(answers.length);
+  // The deadline is 3 s or 6 s; one batch's limit after the other would be 6 s or 15 s.
+  expect(Math.max(...durations)).toBeLessThan(inject("queue") === "redis" ? 5_000 : 9_000);
+});
+
+test("a probe is answered while PostgreSQL hangs: degraded, or not ready where the queue is in it", async () => {
+  const { relay, postgresProxy } = await startFreezable();
+  // The connection to Redis is made meanwhile.
+  const { body } = await until(() => ready(relay.apiUrl), { accept: ({ status }) => status === 200 });
+  expect(body).toEqual({ status: "ready", checks: { postgres: true, queue: true } });
+  postgresProxy.freeze();
+  const startedMs = performance.now();
+  for (let probe = 0; probe < 3; probe++) {
+    expect(await ready(relay.apiUrl)).toEqual(
+      inject("queue") === "redis"
+        ? { status: 200, body: { status: "degraded", checks: { postgres: false, queue: true } } }
+        : { status: 503, body: { status: "not_ready", checks: { postgres: false, queue: false } } },
+    );
+  }
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+});
+
+test("a stop ends while every store hangs", async () => {
+  const { relay, stop, postgresProxy, queueProxy } = await startFreezable();
+  await relay.sendEvent();
+  postgresProxy.freeze();
+  queueProxy.freeze();
+  // A statement of each is under way, and will be.
+  await ready(relay.apiUrl);
+  const startedMs = performance.now();
+  await stop();
+  expect(performance.now() - startedMs).toBeLessThan(15_000);
+});
+
+test("a gateway that is told to stop says so first, and takes events meanwhile", async () => {
+  const { relay } = await startFreezable();
+  const gateway = await relay.startGateway({ stopNoticeMs: 2_000 });
+  const stopped = gateway.stop();
+  expect(await ready(gateway.apiUrl)).toMatchObject({ status: 503, body: { status: "stopping" } });
+  const { headers, body } = signWebhook({ secret: relay.secret, body: geminiEvent() });
+  const answer = await fetch(`${gateway.ingressUrl}/in/gemini`, { method: "POST", headers, body });
+  expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
+  await answer.body?.cancel();
+  await stopped;
+  await until(() =>
+    fetch(`${gateway.ingressUrl}/healthz`).then(
+      () => false,
+      () => true,
+    ),
+  );
+});

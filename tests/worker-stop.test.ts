@@ -1,0 +1,85 @@
+// A worker that is told to stop ends, whatever is away, and has recorded what it had in hand if it could.
+
+import { expect, inject, onTestFinished, test } from "vitest";
+
+import { createTestDatabase } from "./support/database.ts";
+import { startProxy } from "./support/proxy.ts";
+import { startReceiver } from "./support/receiver.ts";
+import { createQueueRedis, startRelay } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+/** Of docker-compose.yml, less what a busy machine takes. */
+const STOP_LIMIT_MS = 40_000;
+/** With nothing to wait for. */
+const QUICK_STOP_MS = 20_000;
+
+async function startCuttable() {
+  const database = await createTestDatabase();
+  const redis = await createQueueRedis();
+  const postgresProxy = await startProxy(database.url, 5432);
+  const redisProxy = redis && (await startProxy(redis.url, 6379));
+  const relay = await startRelay(database, redis?.url, {
+    databaseUrl: postgresProxy.url,
+    ...(redisProxy && { redisUrl: redisProxy.url }),
+    withoutWorker: true,
+  });
+  const receiver = await startReceiver();
+  await relay.createTarget(receiver);
+  const worker = await relay.startWorker();
+  const cutStores = new Map<string, () => Promise<void>>([
+    ["PostgreSQL", postgresProxy.cut],
+    ["Redis", async () => redisProxy?.cut()],
+  ]);
+  onTestFinished(async () => {
+    await receiver.stop();
+    // The gateway has to end too.
+    await relay.stop();
+    await postgresProxy.cut();
+    await redisProxy?.cut();
+    await redis?.drop();
+    await database.drop();
+  });
+  return { relay, receiver, worker, database, cut: (store: string) => cutStores.get(store)?.() };
+}
+
+async function timeStop(stop: () => Promise<void>): Promise<number> {
+  const startedAt = performance.now();
+  await stop();
+  return performance.now() - startedAt;
+}
+
+const outages = (
+  inject("queue") === "redis" ? [["Redis"], ["PostgreSQL"], ["Redis", "PostgreSQL"]] : [["PostgreSQL"]]
+).map((stores) => ({ stores, named: stores.join(" and ") }));
+
+test.for(outages)("with $named away a worker that has nothing in hand stops", async ({ stores }) => {
+  const { relay, receiver, worker, cut } = await startCuttable();
+  await relay.sendEvent();
+  await receiver.waitFor(1);
+  await until(async () => (await relay.call("GET", "/v1/deliveries?status=succeeded")).data.length === 1);
+  for (const store of stores) await cut(store);
+  expect(await timeStop(worker.stop)).toBeLessThan(QUICK_STOP_MS);
+});
+
+if (inject("queue") === "redis") {
+  test("with Redis away a worker ends and records the attempts that it has in hand, and stops", async () => {
+    const { relay, receiver, worker, database, cut } = await startCuttable();
+    receiver.answerWith(() => ({ status: 200, delayMs: 3_000 }));
+    await relay.sendEvent();
+    await receiver.waitFor(1);
+    await cut("Redis");
+    expect(await timeStop(worker.stop)).toBeLessThan(QUICK_STOP_MS);
+    const { rows } = await database.db.pool.query("SELECT status FROM deliveries");
+    expect(rows).toEqual([{ status: "succeeded" }]);
+  });
+} else {
+  test("with an attempt that cannot be recorded a worker stops when its time is over, and says so", async () => {
+    const { relay, receiver, worker, cut } = await startCuttable();
+    receiver.answerWith(() => ({ status: 200, delayMs: 1_000 }));
+    await relay.sendEvent();
+    await receiver.waitFor(1);
+    await cut("PostgreSQL");
+    const elapsed = timeStop(() => expect(worker.stop()).rejects.toThrow("record every attempt"));
+    expect(await elapsed).toBeLessThan(STOP_LIMIT_MS);
+  });
+}
