@@ -77,20 +77,17 @@ test("a sender that changes over at a random moment of the overlap has nothing r
   expect(shown).toHaveLength(4);
 });
 
-test("another gateway takes the new secret within a second, and the old one all the while", async ({ relay }) => {
+test("another gateway takes a new source, and each new secret, from the first webhook on", async ({ relay }) => {
   const second = await startSecondGateway(relay);
   const { name, secret, rotate } = await createSource(relay);
   const send = (of: string) => sendTo(second, signWebhook({ secret: of, body: geminiEvent() }), name);
-  await until(() => send(secret), { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS });
-  const next = await rotate("revoke_after_24h");
-  await until(
-    async () => {
-      expect(await send(secret)).toBe(200);
-      return send(next);
-    },
-    { accept: (status) => status === 200, timeoutMs: PICKED_UP_MS, what: "the new secret at the second gateway" },
-  );
   expect(await send(secret)).toBe(200);
+  // Several, because a poll could happen to come first.
+  for (let round = 0; round < 5; round++) {
+    const next = await rotate("revoke_after_24h");
+    expect(await send(next)).toBe(200);
+    expect(await send(secret)).toBe(200);
+  }
 });
 
 test("after revoke_immediately the old secret is refused at once, and by another gateway within a second", async ({

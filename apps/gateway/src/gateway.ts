@@ -10,6 +10,7 @@ import type { Logger } from "@sluice/shared/log";
 import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
+import { SluiceError } from "@sluice/shared/errors";
 import { connectDatabase } from "@sluice/shared/store/connect";
 import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
 import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
@@ -98,10 +99,22 @@ export async function startGateway(
     rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });
   };
   const ingress = createIngress({
-    findSource: (name) => sources.current.value.get(name),
+    sources: {
+      find: (name) => sources.current.value.get(name),
+      findNewer: async (name, known) => {
+        const { current } = sources;
+        // What is known was taken of an older copy when another request had this one brought.
+        if (current.value.get(name) !== known) return current.value.get(name);
+        return (await sources.newerThan(current))?.value.get(name);
+      },
+    },
     keySets,
     callbackKey,
-    consumeCallback: ({ id, expiresAtMs }, webhookId) => consumeCallback(db, id, webhookId, expiresAtMs),
+    consumeCallback: ({ id, expiresAtMs }, webhookId) =>
+      consumeCallback(db, id, webhookId, expiresAtMs).catch((error: unknown) => {
+        // Failure policy: closed. Whether the URL was used is not known, so the sender comes back.
+        throw new SluiceError("unavailable", "PostgreSQL is not available", { retryAfterSeconds: 5, cause: error });
+      }),
     onAnswered,
     makeDurable: (event) => batcher.add(event),
     bodies: new BodyReader(config.MAX_BODY_BYTES),

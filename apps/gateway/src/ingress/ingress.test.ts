@@ -40,7 +40,7 @@ async function startIngress(budgetBytes?: number) {
   const bodies = new BodyReader(MAX_BODY_BYTES, budgetBytes);
   const reasons: (string | undefined)[] = [];
   const ingress = createIngress({
-    findSource: (name) => (name === source.name ? source : undefined),
+    sources: { find: (name) => (name === source.name ? source : undefined), findNewer: async () => undefined },
     // A static source has no key set.
     keySets: undefined as unknown as JwksCache,
     callbackKey: key,

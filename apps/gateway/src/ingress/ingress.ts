@@ -31,8 +31,15 @@ const RETRY_AFTER_SECONDS = 10;
 
 type IngressEnv = { Bindings: HttpBindings };
 
+/** The sources by name, as this gateway knows them. */
+interface SourceLookup {
+  find: (name: string) => Source | undefined;
+  /** Looks once more, when another gateway may have made or changed it. @returns the source if anything changed. */
+  findNewer: (name: string, known: Source | undefined) => Promise<Source | undefined>;
+}
+
 export interface IngressDependencies {
-  findSource: (name: string) => Source | undefined;
+  sources: SourceLookup;
   keySets: JwksCache;
   callbackKey: KeyObject;
   /** @returns whether a single-use URL was not used by another webhook. */
@@ -90,15 +97,18 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
 }
 
 async function receive(c: Context<IngressEnv>, request: Request, dependencies: IngressDependencies): Promise<Response> {
-  const { maxBodyBytes } = dependencies;
+  const { maxBodyBytes, sources } = dependencies;
   const contentLength = c.req.header("content-length");
-  const source = dependencies.findSource(request.sourceName);
+  const { sourceName } = request;
+  let source = sources.find(sourceName);
   request.source = source;
   const tooLarge = () => refuse(request, "too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
     throw tooLarge();
   }
+  source ??= await sources.findNewer(sourceName, undefined);
+  request.source = source;
   if (source === undefined) throw new SluiceError("unknown_source", NO_SOURCE);
 
   const nowMs = Date.now();
@@ -108,7 +118,12 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
     signature: c.req.header("webhook-signature"),
   };
   request.webhookId = headers.webhookId?.slice(0, 256);
-  const access = judgeAccess(source, c.req.param("token"), dependencies.callbackKey, nowMs);
+  const judgeToken = (of: Source) => judgeAccess(of, c.req.param("token"), dependencies.callbackKey, nowMs);
+  let access = judgeToken(source);
+  if (access.kind === "refused" && access.reason === "unknown_token") {
+    source = (await sources.findNewer(sourceName, source)) ?? source;
+    access = judgeToken(source);
+  }
   if (access.kind === "refused") throw refuse(request, access.reason, access.detail);
 
   // Before the body: what is not worth reading takes no memory.
@@ -125,7 +140,9 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   request.sizeBytes = read.body.length;
 
   // What is judged is counted by the batcher.
-  const verdict = await judge(plausible, read.body, source, dependencies.keySets).finally(read.release);
+  const verdict = await judge(plausible, read.body, source, dependencies.keySets, () =>
+    sources.findNewer(sourceName, source),
+  ).finally(read.release);
   if (verdict.kind === "undecidable") {
     throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
   }

@@ -1,12 +1,16 @@
 // A copy of part of the configuration in memory, kept true by comparing one number: the revision, asked for
 // twice a second. While PostgreSQL is away the last copy goes on serving.
 
+import { setTimeout as delay } from "node:timers/promises";
+
 import type { Logger } from "../log.ts";
 import { readRevision } from "./configuration.ts";
 import type { Database } from "./database.ts";
 
 /** "A change is picked up within a second", with room for the load itself. */
 const POLL_MS = 500;
+/** Between two questions that came of a suspicion. */
+const SUSPICION_MS = 100;
 
 export interface Snapshot<T> {
   revision: number;
@@ -20,6 +24,8 @@ export class Refreshed<T> {
   #current: Snapshot<T>;
   #refreshing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #followedUpAt = Number.NEGATIVE_INFINITY;
+  #suspicion: Promise<void> | undefined;
 
   private constructor(db: Database, load: () => Promise<T>, log: Logger, first: Snapshot<T>) {
     this.#db = db;
@@ -49,6 +55,27 @@ export class Refreshed<T> {
     await this.#refreshing;
   }
 
+  /**
+   * For a caller who suspects that the copy is old. However many suspect it, PostgreSQL is asked ten times a second
+   * at most, and they wait for their turn.
+   * @returns the copy when it is another one than the caller's. Never throws.
+   */
+  async newerThan(known: Snapshot<T>): Promise<Snapshot<T> | undefined> {
+    if (this.#current === known) await (this.#suspicion ??= this.#followUp());
+    return this.#current === known ? undefined : this.#current;
+  }
+
+  async #followUp(): Promise<void> {
+    await delay(Math.max(0, this.#followedUpAt + SUSPICION_MS - performance.now()));
+    // What is committed from here on may be missed: who suspects it now has another look.
+    this.#suspicion = undefined;
+    this.#followedUpAt = performance.now();
+    await this.refresh().catch((error: unknown) =>
+      // Failure policy: open, as in a poll.
+      this.#log.warn({ err: error }, "configuration not refreshed"),
+    );
+  }
+
   async #refreshOnce(): Promise<void> {
     if ((await readRevision(this.#db)) === this.#current.revision) return;
     this.#current = await readSnapshot(this.#db, this.#load);
@@ -68,6 +95,7 @@ export class Refreshed<T> {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    await this.#suspicion;
     await this.#refreshing?.catch(() => undefined);
   }
 }
