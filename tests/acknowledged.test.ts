@@ -1,24 +1,12 @@
 // What was acknowledged stays: neither a bad event beside it nor a store that takes no rows puts it out of the way.
 
-import { newId } from "@sluice/shared/ids";
 import { openLog } from "@sluice/shared/log";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { expect, onTestFinished } from "vitest";
 
 import { test } from "./support/relay.ts";
+import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
-
-const event = (changes: object = {}): QueuedEvent => ({
-  id: newId(),
-  sourceId: newId(),
-  webhookId: `msg_${newId()}`,
-  scheme: "v1",
-  receivedAtMs: Date.now(),
-  contentType: null,
-  body: Buffer.from("{}").toString("base64"),
-  ...changes,
-});
 
 test("events that cannot be read are set aside alone, and the others of their batch are stored and delivered", async ({
   relay,

@@ -2,26 +2,14 @@
 // and what is interrupted goes back as if nothing had happened.
 
 import { openLog } from "@sluice/shared/log";
-import { newId } from "@sluice/shared/ids";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { type Handler, Interrupted } from "@sluice/shared/queue/queue";
 import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "./support/database.ts";
 import { createQueueRedis, test as relayTest } from "./support/relay.ts";
+import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
-
-const event = (changes: Partial<QueuedEvent> = {}): QueuedEvent => ({
-  id: newId(),
-  sourceId: newId(),
-  webhookId: `msg_${newId()}`,
-  scheme: "v1",
-  receivedAtMs: Date.now(),
-  contentType: null,
-  body: Buffer.from("{}").toString("base64"),
-  ...changes,
-});
 
 async function openQueue() {
   const database = await createTestDatabase();

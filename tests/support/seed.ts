@@ -3,6 +3,7 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { deliveryId, newId } from "@sluice/shared/ids";
+import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { MasterKey } from "@sluice/shared/master-key";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { readRevision } from "@sluice/shared/store/configuration";
@@ -66,6 +67,20 @@ export async function seedDeliveries(
   const result = await storeEvents(db, await readRevision(db), events, deliveries, newLease());
   if (result.kind !== "stored") throw new Error("The configuration changed meanwhile");
   return deliveries;
+}
+
+/** A verified request as the gateway queues it. */
+export function makeQueuedEvent(changes: object = {}): QueuedEvent {
+  return {
+    id: newId(),
+    sourceId: newId(),
+    webhookId: `msg_${newId()}`,
+    scheme: "v1",
+    receivedAtMs: Date.now(),
+    contentType: null,
+    body: Buffer.from("{}").toString("base64"),
+    ...changes,
+  };
 }
 
 /** A failed first attempt, to be tried again in an hour. */

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 
 import { Secret } from "@sluice/shared/config";
-import { deliveryId, newId } from "@sluice/shared/ids";
+import { newId } from "@sluice/shared/ids";
 import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
 import { readSigningSecret, type SigningSecret } from "@sluice/shared/signature/secret";
@@ -15,6 +15,7 @@ import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliver
 import { ensureBuiltInSources, findSourceId } from "@sluice/shared/store/sources";
 
 import { test as base } from "../../../../tests/support/database.ts";
+import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
 import { Metrics } from "../metrics.ts";
 import { type ApiDependencies, createApi } from "./api.ts";
 
@@ -113,32 +114,13 @@ export async function seedEvent(
   targetIds: readonly string[] = [],
   changes: Partial<NewEvent> = {},
 ): Promise<{ eventId: string; webhookId: string; deliveryIds: string[] }> {
-  const event: NewEvent = {
-    id: newId(),
+  const event = makeEvent({
     sourceId: api.geminiId,
-    webhookId: `msg_${newId()}`,
-    type: "batch.succeeded",
     occurredAtMs: Date.parse("2026-01-22T12:00:00Z"),
-    receivedAtMs: Date.now(),
-    scheme: "v1",
-    userMetadata: null,
-    labels: null,
-    filterErrors: null,
-    bodyUnbound: false,
-    contentType: "application/json",
     body: Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}'),
     ...changes,
-  };
-  const deliveries = targetIds.map((targetId) => ({
-    id: deliveryId(event.id, targetId),
-    eventId: event.id,
-    targetId,
-    sourceId: event.sourceId,
-    eventType: event.type,
-    webhookId: event.webhookId,
-    horizonMs: 3_600_000,
-    leased: true,
-  }));
+  });
+  const deliveries = targetIds.map((targetId) => makeDelivery(event, targetId, { leased: true }));
   const lease = { workerId: WORKER_ID, durationMs: 600_000 };
   const result = await storeEvents(api.db, await readRevision(api.db), [event], deliveries, lease);
   if (result.kind !== "stored") throw new Error("The event was not stored");
@@ -152,18 +134,6 @@ export async function recordAttempt(
   next: AttemptRecord["next"],
   changes: Partial<AttemptRecord> = {},
 ): Promise<void> {
-  const attempt: AttemptRecord = {
-    id: newId(),
-    deliveryId: id,
-    number: 1,
-    trigger: "initial",
-    startedAtMs: Date.now(),
-    durationMs: 12.5,
-    statusCode: 500,
-    error: null,
-    responseExcerpt: "oops",
-    next,
-    ...changes,
-  };
+  const attempt = makeAttempt(id, { responseExcerpt: "oops", next, ...changes });
   await recordAttempts(api.db, [attempt], WORKER_ID);
 }
