@@ -2,12 +2,11 @@
 // when there is room. A target that is slow or dead fills its own lane and nothing else.
 
 import { newId } from "@sluice/shared/ids";
-import type { ClaimedDelivery } from "@sluice/shared/store/deliveries";
+import type { AttemptRecord, ClaimedDelivery } from "@sluice/shared/store/deliveries";
 import type { Target } from "@sluice/shared/store/targets";
 
 import type { BodyBudget } from "./body-budget.ts";
 import { type AttemptResult, decideOutcome } from "./outcome.ts";
-import type { AttemptRecord } from "@sluice/shared/store/deliveries";
 
 /** A lane holds this many times its concurrency, so that a slot that frees up has work at once. */
 const BUFFER_FACTOR = 2;

@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 
 import { SluiceError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { settlesWithin } from "../within.ts";
+import { settlesWithin, within } from "../within.ts";
 import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
 import { type AddOptions, type Consumer, type Handler, Interrupted } from "./queue.ts";
 
@@ -92,7 +92,7 @@ export async function addBullmqJob<N extends JobName>(
   options: AddOptions,
   timeoutMs: number,
 ): Promise<void> {
-  const add = async () => {
+  const add = async (): Promise<true> => {
     const queue = await queues.get(name);
     await queue.add(name, data, {
       attempts: MAX_STARTS[name],
@@ -103,18 +103,15 @@ export async function addBullmqJob<N extends JobName>(
       ...(options.delayMs === undefined ? {} : { delay: Math.ceil(options.delayMs) }),
       ...(options.key === undefined ? {} : { jobId: options.key }),
     });
+    return true;
   };
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
   try {
-    await Promise.race([add(), timeout.promise]);
+    if ((await within(timeoutMs, add())) === undefined) throw new Error(`no answer within ${timeoutMs} ms`);
   } catch (error) {
     throw new SluiceError("unavailable", "The queue did not confirm the job", {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       cause: error,
     });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 
+import { isObject } from "../../envelope.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
 export type Binding =
@@ -38,10 +39,6 @@ function findEvent(claims: Json): Json | undefined {
 
 function isEvent(value: unknown): value is Json {
   return isObject(value) && typeof value["type"] === "string" && isObject(value["data"]);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parse(body: Buffer): unknown {
