@@ -7,7 +7,7 @@ import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
-import { startWorker, type Worker } from "@sluice/worker/worker";
+import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
 import { inject } from "vitest";
 
 import { type TestDatabase, test as base } from "./database.ts";
@@ -51,7 +51,9 @@ export interface Relay extends Gateway {
   masterKey: MasterKey;
 }
 
-export interface RelayOptions {
+export interface RelayOptions extends WorkerOptions {
+  /** Beside those that a test needs anyway. */
+  settings?: Record<string, string>;
   /** Through which the stores are reached, in place of their own addresses. */
   databaseUrl?: string;
   redisUrl?: string;
@@ -82,13 +84,15 @@ export async function startRelay(
     MASTER_KEY: masterKey.toString("base64"),
     ADMIN_API_KEY: apiKey,
     GEMINI_SIGNING_SECRET: secret,
+    ...options.settings,
   };
   const logLines: string[] = [];
   const destination = { write: (line: string) => void logLines.push(line) };
   const startAnotherGateway = (gatewayOptions?: GatewayOptions) =>
     startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination), gatewayOptions);
   const gateway = await startAnotherGateway();
-  const startAnotherWorker = () => startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination));
+  const startAnotherWorker = () =>
+    startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination), options);
   const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();
 
   const call = async (method: string, path: string, body?: object) => {

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { createAddressGuard } from "@sluice/shared/address/guard";
 import { CALLBACK_KEY_PURPOSE } from "@sluice/shared/callback-token";
 import type { GatewayConfig } from "@sluice/shared/config";
 import { Readiness } from "@sluice/shared/health";
@@ -134,6 +135,7 @@ export async function startGateway(
     wakeTarget: (targetId) =>
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
     publicUrl: config.PUBLIC_URL,
+    addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
     sourcesChanged: () => sources.refresh(),
     metrics,
     log,

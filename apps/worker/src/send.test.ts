@@ -6,6 +6,7 @@ import { newId } from "@sluice/shared/ids";
 import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
 import { expect, test } from "vitest";
 
+import { guardOf } from "../../../tests/support/guard.ts";
 import { openAgent, sendDelivery } from "./send.ts";
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */
@@ -37,7 +38,7 @@ async function sendWith(headers: Record<string, string>): Promise<string[]> {
     trigger: "initial" as const,
     deadlineInMs: 1_000,
   };
-  const agent = openAgent();
+  const agent = openAgent(guardOf());
   try {
     expect(await sendDelivery(agent, target, delivery, 1)).toMatchObject({ statusCode: 200, error: null });
     return await received.promise;

@@ -1,5 +1,6 @@
 // One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
 
+import type { AddressGuard } from "@sluice/shared/address/guard";
 import { readRetryAfter } from "@sluice/shared/backoff";
 import { formatId } from "@sluice/shared/ids";
 import { signV1 } from "@sluice/shared/signature/signing/v1";
@@ -8,6 +9,7 @@ import { validKeys } from "@sluice/shared/store/secrets";
 import type { Target } from "@sluice/shared/store/targets";
 import { Agent, type Dispatcher } from "undici";
 
+import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
 import type { AttemptResult } from "./outcome.ts";
 
 /** Of a response, read at most so much; what comes after it is cut off with its connection. */
@@ -18,15 +20,18 @@ const EXCERPT_BYTES = 1024;
 const KEEP_ALIVE_MS = 4_000;
 const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
 
-/** The connections to all targets. A lane bounds how many one target gets. */
-export function openAgent(): Agent {
+/**
+ * The connections to all targets, direct ones: a proxy would connect to addresses that were not checked. A lane bounds
+ * how many one target gets.
+ */
+export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
   return new Agent({
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     // The attempt's own deadline covers them all.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: 0 },
+    connect: guardConnections(guard, resolve),
   });
 }
 
@@ -66,12 +71,8 @@ export async function sendDelivery(
     retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
     return finish(null, await readExcerpt(response.body));
   } catch (error) {
-    return finish(
-      deadline.signal.aborted
-        ? `timeout: no complete response within ${target.timeoutSeconds} s`
-        : `connection: ${describe(error)}`,
-      null,
-    );
+    if (deadline.signal.aborted) return finish(`timeout: no complete response within ${target.timeoutSeconds} s`, null);
+    return finish(error instanceof AddressRefused ? error.message : `connection: ${describe(error)}`, null);
   } finally {
     clearTimeout(timer);
   }

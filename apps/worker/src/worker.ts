@@ -1,5 +1,6 @@
 // The worker: intake, lanes, sweep and retention over PostgreSQL and the queue.
 
+import { createAddressGuard } from "@sluice/shared/address/guard";
 import type { WorkerConfig } from "@sluice/shared/config";
 import { newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
@@ -11,6 +12,7 @@ import { STEADY_PLANS } from "@sluice/shared/store/database";
 import { Refreshed } from "@sluice/shared/store/refreshed";
 import { loadTargets } from "@sluice/shared/store/targets";
 
+import type { ResolveHost } from "./guarded-connect.ts";
 import { startHealthServer } from "./health.ts";
 import { takeIn } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
@@ -37,7 +39,12 @@ export interface Worker {
   stop: () => Promise<void>;
 }
 
-export async function startWorker(config: WorkerConfig, log: Logger): Promise<Worker> {
+export interface WorkerOptions {
+  /** In place of the system's resolver. */
+  resolve?: ResolveHost;
+}
+
+export async function startWorker(config: WorkerConfig, log: Logger, { resolve }: WorkerOptions = {}): Promise<Worker> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const databaseUrl = config.DATABASE_URL.reveal();
   const db = await connectDatabase({
@@ -59,7 +66,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Wo
   const retention = await startRetention(db, config.RETENTION_DAYS, log);
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log);
   const producer = backend.openProducer();
-  const dispatcher = openAgent();
+  const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
   const workerId = newId();
   const leases = new Leases(db, workerId, log);
   const recorder = new Recorder(db, workerId, giveUp.signal, log);

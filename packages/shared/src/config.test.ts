@@ -119,6 +119,28 @@ describe("PUBLIC_URL", () => {
   });
 });
 
+describe("TARGET_ALLOW and TARGET_DENY", () => {
+  test("are read by both apps, and are empty when not given", () => {
+    for (const schema of [gatewayConfig, workerConfig]) {
+      expect(readConfig(schema, { DATABASE_URL, TARGET_ALLOW: "" })).toMatchObject({
+        TARGET_ALLOW: [],
+        TARGET_DENY: [],
+      });
+      const config = readConfig(schema, { DATABASE_URL, TARGET_ALLOW: "10.0.0.0/8", TARGET_DENY: "*.internal,::1" });
+      expect(config.TARGET_ALLOW).toHaveLength(1);
+      expect(config.TARGET_DENY).toHaveLength(2);
+    }
+  });
+
+  test("name the entry that is wrong", () => {
+    const { faults } = readFaults({ DATABASE_URL, TARGET_ALLOW: "10.0.0.1/8", TARGET_DENY: "a.example, http://b" });
+    expect(faults).toEqual([
+      { pointer: "TARGET_ALLOW", detail: 'has "10.0.0.1/8", which has bits set beyond its prefix' },
+      { pointer: "TARGET_DENY", detail: expect.stringContaining('has "http://b", which is neither an address') },
+    ]);
+  });
+});
+
 describe("a secret in a file", () => {
   test("is read without the white space around it", () => {
     const config = readConfig(gatewayConfig, { DATABASE_URL_FILE: file("url", `${DATABASE_URL}\n`) });

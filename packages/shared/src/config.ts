@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { z } from "zod";
 
+import { readAddressRules } from "./address/rules.ts";
 import { type Fault, SluiceError } from "./errors.ts";
 import { readMasterKey } from "./master-key.ts";
 import { readSigningSecret } from "./signature/secret.ts";
@@ -63,6 +64,16 @@ function isPublicUrl(text: string): boolean {
   return URL.canParse(text);
 }
 
+const addressRules = z
+  .string()
+  .transform((text, context) => {
+    const read = readAddressRules(text);
+    if ("rules" in read) return read.rules;
+    context.addIssue({ code: "custom", message: read.fault });
+    return z.NEVER;
+  })
+  .default([]);
+
 /** What gateway and worker have in common. */
 const common = {
   DATABASE_URL: url(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"),
@@ -76,6 +87,9 @@ const common = {
       return z.NEVER;
     })
     .optional(),
+  // The worker keeps to them; the gateway refuses what it can see in a target's URI.
+  TARGET_ALLOW: addressRules,
+  TARGET_DENY: addressRules,
   DATA_DIR: z.string().min(1).default(".data"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };

@@ -313,6 +313,24 @@ describe("changing a target", () => {
     expect(api.woken).toContain(uuidOf(target));
   });
 
+  test("an address that no target may have is refused, and allowed ones are taken", async ({ api }) => {
+    const given = await create(api);
+    for (const uri of [
+      "http://169.254.169.254/",
+      "https://[::ffff:a9fe:a9fe]/",
+      "http://0/",
+      "http://2852039166:80/x",
+    ]) {
+      for (const answer of [await create(api, { uri }), await change(api, given, { uri })]) {
+        expect(answer).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+        expect(pointersOf(answer)).toEqual(["/uri"]);
+        expect(answer.body.errors[0].detail).toMatch(/^is an address that is refused: .*(link-local|unspecified)/);
+      }
+    }
+    expect((await api.call("GET", `/v1/targets/${given.body.id}`)).body.uri).toBe(minimal.uri);
+    expect((await change(api, given, { uri: "http://10.0.0.1/" })).status).toBe(200);
+  });
+
   test("a change that is refused changes nothing", async ({ api }) => {
     const target = await create(api);
     expect((await change(api, target, { name: "x", retry: { base_seconds: 3600, cap_seconds: 1 } })).status).toBe(400);

@@ -1,6 +1,7 @@
 // /v1/targets: internal services and what they subscribed to.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { AddressGuard } from "@sluice/shared/address/guard";
 import { SluiceError } from "@sluice/shared/errors";
 import { parseId } from "@sluice/shared/ids";
 import type { MasterKey } from "@sluice/shared/master-key";
@@ -10,6 +11,7 @@ import * as store from "@sluice/shared/store/targets";
 
 import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
+import { invalidRequest } from "./invalid-request.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
@@ -27,6 +29,7 @@ import { wake, type WakeDependencies } from "./wake.ts";
 export interface TargetsDependencies extends WakeDependencies {
   db: Database;
   masterKey: MasterKey;
+  addressGuard: AddressGuard;
 }
 
 const tags = ["targets"];
@@ -91,8 +94,10 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
   });
 
   app.openapi(operations.create, async (c) => {
+    const given = c.req.valid("json");
+    refuseAddress(dependencies.addressGuard, given.uri);
     const secret = generateSigningSecret();
-    const id = await store.createTarget(db, masterKey, toSettings(c.req.valid("json")), secret);
+    const id = await store.createTarget(db, masterKey, toSettings(given), secret);
     const target = showTarget(await find(id));
     c.header("location", `/v1/targets/${target.id}`);
     return c.json({ ...target, new_signing_secret: secret.text }, 201);
@@ -103,6 +108,7 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
   app.openapi(operations.update, async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const change = c.req.valid("json");
+    if (change.uri !== undefined) refuseAddress(dependencies.addressGuard, change.uri);
     if (!(await store.updateTarget(db, masterKey, id, (current) => applyChange(current, change)))) throw notFound();
     // Also where it was enabled before: a wake-up too many finds nothing to claim.
     if (change.state === "enabled") await wake(dependencies, id);
@@ -116,5 +122,15 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
 }
 
 const readTargetId = (text: string) => parseId("tgt", text, "{id}");
+
+/**
+ * For who makes the mistake to see it at once. It is the worker that keeps a target from such an address, whatever DNS
+ * says then. @throws SluiceError `invalid_request`
+ */
+function refuseAddress(guard: AddressGuard, uri: string): void {
+  const reason = guard.refuseHost(new URL(uri).hostname);
+  if (reason !== undefined)
+    throw invalidRequest([{ pointer: "/uri", detail: `is an address that is refused: ${reason}` }]);
+}
 
 const notFound = () => new SluiceError("not_found", "There is no target with this id");

@@ -15,6 +15,7 @@ import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliver
 import { ensureBuiltInSources, findSourceId } from "@sluice/shared/store/sources";
 
 import { test as base } from "../../../../tests/support/database.ts";
+import { guardOf } from "../../../../tests/support/guard.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
 import { Metrics } from "../metrics.ts";
 import { type ApiDependencies, createApi } from "./api.ts";
@@ -71,6 +72,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     adminApiKey: new Secret(ADMIN_KEY),
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
     publicUrl: PUBLIC_URL,
+    addressGuard: guardOf(),
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
     metrics: new Metrics(),

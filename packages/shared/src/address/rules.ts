@@ -1,0 +1,48 @@
+// What an operator writes into TARGET_ALLOW and TARGET_DENY: ranges of addresses, and names of hosts. Whatever could
+// be read in two ways is a fault, because a rule that matches nothing protects nothing.
+
+import { formatIpv4, type IpRange, isNetwork, parseRange, unmapped } from "./ip.ts";
+
+export type AddressRule =
+  | { kind: "range"; text: string; range: IpRange }
+  /** `name` in lower case, without a dot at its end. A wildcard is all names below it, and not it itself. */
+  | { kind: "name"; text: string; name: string; isWildcard: boolean };
+
+/** A list separated by commas: `10.0.0.0/8, fd00::/8, 192.0.2.7, billing.internal, *.svc.cluster.local`. */
+export function readAddressRules(text: string): { rules: AddressRule[] } | { fault: string } {
+  const rules: AddressRule[] = [];
+  for (const entry of text.split(",").map((part) => part.trim())) {
+    if (entry === "") continue;
+    const rule = readRule(entry);
+    if (typeof rule === "string") return { fault: `has ${JSON.stringify(entry)}, which ${rule}` };
+    rules.push(rule);
+  }
+  return { rules };
+}
+
+/** @returns the rule, or what is wrong with it. */
+function readRule(text: string): AddressRule | string {
+  const range = parseRange(text);
+  if (range !== undefined) {
+    if (!isNetwork(range)) return "has bits set beyond its prefix";
+    const plain = unmapped(range.network);
+    if (plain !== range.network) return `must be written as IPv4, as in ${formatIpv4(plain)}`;
+    return { kind: "range", text, range };
+  }
+  const isWildcard = text.startsWith("*.");
+  const name = isWildcard ? text.slice(2) : text;
+  const isName = /^[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*\.?$/u.test(name) && URL.canParse(`http://${name}`);
+  if (!isName) return "is neither an address, a range such as 10.0.0.0/8, nor a host name such as *.internal";
+  const host = hostName(new URL(`http://${name}`).hostname);
+  // "10.1" and "0x7f000001" are addresses to the URL parser.
+  if (parseRange(host) !== undefined) return `must be written as an address of four decimal parts, as in ${host}`;
+  return { kind: "name", text, name: host, isWildcard };
+}
+
+/** A host as the URL parser gives it, as names are compared: a dot at the end only says that the name is whole. */
+export function hostName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.+$/, "");
+}
