@@ -118,7 +118,7 @@ export async function startGateway(
       }),
     onAnswered,
     makeDurable: (event) => batcher.add(event),
-    bodies: new BodyReader(config.MAX_BODY_BYTES),
+    bodies: new BodyReader({ maxBytes: config.MAX_BODY_BYTES, maxCount: config.MAX_CONCURRENT_BODIES }),
     maxBodyBytes: config.MAX_BODY_BYTES,
     log,
   });

@@ -14,9 +14,12 @@ const silent = openLog("gateway", "fatal", { write: () => undefined });
 
 async function start(options?: ServerOptions) {
   const gate = Promise.withResolvers<void>();
+  const seen = { waiting: 0 };
   const app = new Hono<{ Bindings: HttpBindings }>()
     .get("/", (c) => c.text("here"))
+    .get("/headers", (c) => c.text(String(c.env.incoming.rawHeaders.length / 2)))
     .get("/waiting", async (c) => {
+      seen.waiting += 1;
       await gate.promise;
       return c.text("waited");
     })
@@ -30,7 +33,7 @@ async function start(options?: ServerOptions) {
     onTestFinished(connection.close);
     return connection;
   };
-  return { server, endConnections, open, gate };
+  return { server, endConnections, open, gate, seen };
 }
 
 /** The one answer on a connection that was closed after it. */
@@ -56,7 +59,19 @@ test.for([
   ],
   ["no Host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "invalid_request"],
   ["a bad Host", "GET / HTTP/1.1\r\nhost: a b/\r\nconnection: close\r\n\r\n", 400, "invalid_request"],
-  ["too many headers", `GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`, 431, "headers_too_large"],
+  [
+    "too many bytes of headers",
+    `GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+    431,
+    "headers_too_large",
+  ],
+  ["too many headers", `GET / HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(100)}\r\n`, 431, "headers_too_large"],
+  [
+    "more headers than Node reads",
+    `GET / HTTP/1.1\r\nhost: a\r\n${"x:\r\n".repeat(3_000)}\r\n`,
+    431,
+    "headers_too_large",
+  ],
   [
     "a chunk that is none",
     "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxyz\r\n",
@@ -83,6 +98,81 @@ test.for([
   const connection = await open();
   await connection.write(bytes);
   expect(await answerOn(connection)).toEqual({ status: 408, code: "request_timeout" });
+});
+
+test.for([
+  ["headers", "GET / HTTP/1.1\r\nhost: a\r\n", "x: y\r\n"],
+  ["a body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n", "x"],
+  ["a chunked body", "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"],
+] as const)("%s that trickle get a 408 all the same", async ([, head, drop]) => {
+  const { open } = await start({
+    limits: { headersTimeout: 150, requestTimeout: 300, connectionsCheckingInterval: 20 },
+  });
+  const connection = await open();
+  await connection.write(head);
+  const trickle = setInterval(() => void connection.write(drop), 10);
+  onTestFinished(() => clearInterval(trickle));
+  expect(await answerOn(connection)).toEqual({ status: 408, code: "request_timeout" });
+});
+
+test("no header is left out of those that a request may have", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write(`GET /headers HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(99)}\r\n`);
+  await until(() => connection.text().endsWith("\r\n\r\n100"));
+});
+
+test("of a flood of requests on one connection some wait, the next is refused, and that is its end", async () => {
+  const { open, gate, seen } = await start();
+  const [flood, other] = [await open(), await open()];
+  await flood.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2_000));
+  await other.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => other.text().endsWith("here"));
+  gate.resolve();
+  await until(flood.isClosed);
+  expect(seen.waiting).toBe(32);
+  expect(flood.text().match(/waited/g)).toHaveLength(32);
+  expect(flood.text().match(/HTTP\/1\.1 503 /g)).toHaveLength(1);
+  expect(flood.text()).toMatch(/\r\nretry-after: 1\r\n/i);
+  expect(flood.text()).toContain('"code":"unavailable"');
+});
+
+test("one request after the other, a connection takes as many as come", async () => {
+  const { open } = await start();
+  const connection = await open();
+  for (let i = 1; i <= 100; i++) {
+    await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(() => connection.text().match(/here/g)?.length === i);
+  }
+  expect(connection.isClosed()).toBe(false);
+});
+
+test("where connections are many the idle ones make room", async () => {
+  const { open } = await start({ limits: { maxConnections: 16 } });
+  const idle = await Promise.all(Array.from({ length: 13 }, () => open()));
+  for (const connection of idle) {
+    await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(() => connection.text().endsWith("here"));
+  }
+  const next = await open();
+  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => next.text().endsWith("here"));
+  for (const connection of idle) await until(connection.isClosed);
+});
+
+test("above the limit a connection is closed at once, and there is room again when unfinished requests end", async () => {
+  const { open } = await start({
+    limits: { maxConnections: 8, headersTimeout: 500, requestTimeout: 500, connectionsCheckingInterval: 20 },
+  });
+  const unfinished = await Promise.all(Array.from({ length: 8 }, () => open()));
+  for (const connection of unfinished) await connection.write("GET / HTTP/1.1\r\n");
+  const extra = await open();
+  await until(extra.isClosed);
+  expect(extra.text()).toBe("");
+  for (const connection of unfinished) expect(await answerOn(connection)).toMatchObject({ status: 408 });
+  const next = await open();
+  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => next.text().endsWith("here"));
 });
 
 test("the limits of time are looked at often enough to be what they say", async () => {

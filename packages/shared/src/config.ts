@@ -125,6 +125,7 @@ export const gatewayConfig = z.object({
     .transform((text) => text.replace(/\/+$/, ""))
     .optional(),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
+  MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
 });
 
 export const workerConfig = z.object({

@@ -14,7 +14,7 @@ import { until } from "../../../../tests/support/wait.ts";
 import { openServer } from "../server.ts";
 import { createIngress } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
-import { BodyReader } from "./read-body.ts";
+import { type BodyLimits, BodyReader } from "./read-body.ts";
 
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = MIB;
@@ -36,8 +36,8 @@ const source: Source = {
 
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
-async function startIngress(budgetBytes?: number) {
-  const bodies = new BodyReader(MAX_BODY_BYTES, budgetBytes);
+async function startIngress(limits: Partial<BodyLimits> = {}) {
+  const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits });
   const reasons: (string | undefined)[] = [];
   const ingress = createIngress({
     sources: { find: (name) => (name === source.name ? source : undefined), findNewer: async () => undefined },
@@ -112,7 +112,7 @@ test("the same without an id or a timestamp, which v1 signs", async () => {
 
 test("of bodies that do not end no more is held than the budget, and a webhook is taken all the while", async () => {
   const budgetBytes = 4 * MIB;
-  const { url, bodies } = await startIngress(budgetBytes);
+  const { url, bodies } = await startIngress({ budgetBytes });
   const held: number[] = [];
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   for (const connection of connections) {
@@ -137,8 +137,29 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
   await until(() => bodies.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
+test("of bodies that do not end no more are read than may be, and every webhook is taken all the while", async () => {
+  const { url, bodies } = await startIngress({ maxCount: 10 });
+  const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
+  const begin = headOf({ ...sign(""), "content-length": "1000" });
+  await Promise.all(connections.map((connection) => connection.write(`${begin}x`)));
+  const refused = () => connections.filter((each) => each.text().startsWith("HTTP/1.1 503 "));
+  await until(() => refused().length === 30);
+  expect(refused()[0]?.text()).toMatch(/\r\nretry-after: 10\r\n/i);
+  expect(refused()[0]?.text()).toMatch(/\r\nconnection: close\r\n/i);
+  expect(refused()[0]?.text()).toContain('"code":"unavailable"');
+  for (let i = 0; i < 20; i++) {
+    const crowd = await open(url);
+    await crowd.write(begin);
+    const request = { path: "/in/gemini", headers: { ...sign("{}"), "content-length": "2" }, chunks: ["{}"] };
+    expect((await sendRaw(url, request)).status).toBe(200);
+  }
+  expect(refused().length).toBeGreaterThanOrEqual(39);
+  for (const connection of connections) connection.close();
+  await until(() => bodies.heldBytes, { accept: (bytes) => bytes === 0 });
+});
+
 test("a body in chunks of a byte counts what it costs", async () => {
-  const { url, bodies } = await startIngress(4 * MIB);
+  const { url, bodies } = await startIngress({ budgetBytes: 4 * MIB });
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
   void connection.write(chunk("x").repeat(100_000));

@@ -1,5 +1,6 @@
-// Reads bodies as raw bytes, within two limits: of each body, counted while it arrives whatever its Content-Length
-// says, and of all bodies that are in memory and not judged yet, because anybody can begin a request.
+// Reads bodies as raw bytes, within three limits: of each body, counted while it arrives whatever its Content-Length
+// says; of the bytes of all bodies that are in memory and not judged yet; and of the bodies that are being read,
+// because anybody can begin a request.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -27,18 +28,25 @@ interface Reading {
   crowdOut: () => void;
 }
 
+export interface BodyLimits {
+  /** Of one body. */
+  maxBytes: number;
+  /** Being read at once. */
+  maxCount: number;
+  /** Of all bodies; one of the largest always fits. */
+  budgetBytes?: number;
+}
+
 export class BodyReader {
   readonly #maxBytes: number;
+  readonly #maxCount: number;
   readonly #budgetBytes: number;
   readonly #underWay = new Set<Reading>();
   #heldBytes = 0;
 
-  /**
-   * @param maxBytes of one body.
-   * @param budgetBytes of all; one of the largest always fits.
-   */
-  constructor(maxBytes: number, budgetBytes: number = Math.max(MIN_BUDGET_BYTES, 2 * maxBytes)) {
+  constructor({ maxBytes, maxCount, budgetBytes = Math.max(MIN_BUDGET_BYTES, 2 * maxBytes) }: BodyLimits) {
     this.#maxBytes = maxBytes;
+    this.#maxCount = maxCount;
     this.#budgetBytes = budgetBytes;
   }
 
@@ -87,8 +95,15 @@ export class BodyReader {
         });
       const onInterrupted = () => settle({ kind: "interrupted" });
       this.#underWay.add(reading);
+      if (this.#underWay.size > this.#maxCount) this.#crowdOutOldest();
       incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);
     });
+  }
+
+  /** Not the latest: a webhook is here at once and whole, and what has been on its way for longest is not one. */
+  #crowdOutOldest(): void {
+    const [oldest] = this.#underWay;
+    oldest?.crowdOut();
   }
 
   /** Not the latest: whoever fills the memory with large bodies must not keep out a small one, as webhooks are. */
