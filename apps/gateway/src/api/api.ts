@@ -9,6 +9,7 @@ import { answerNotFound, answerProblem, refuseOtherMethods } from "./answer-prob
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
 import { routeCallbackUrls } from "./callback-urls.ts";
 import { getPath } from "./custom-verb.ts";
+import { createDocument } from "./document.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./deliveries.ts";
 import { type EventsDependencies, routeEvents } from "./events.ts";
 import { routeIngressTokens } from "./ingress-tokens.ts";
@@ -16,6 +17,7 @@ import { refuseInvalid } from "./invalid-request.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
 import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
+import { createReference } from "./reference.ts";
 import { routeSecretRotation } from "./secret-rotation.ts";
 import type { SourcesDependencies } from "./source-operation.ts";
 import { routeSources } from "./sources.ts";
@@ -40,6 +42,10 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.notFound(answerNotFound);
 
   app.use(logRequests(dependencies.log));
+  // Before the key is asked for: they say what every copy of this software says, and a browser sends no key.
+  let document: ReturnType<typeof createDocument> | undefined;
+  app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
+  app.route("/docs", createReference());
   app.use(authenticate(dependencies));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
 

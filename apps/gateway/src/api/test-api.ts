@@ -18,7 +18,9 @@ import { test as base } from "../../../../tests/support/database.ts";
 import { guardOf } from "../../../../tests/support/guard.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
 import { Metrics } from "../metrics.ts";
+import { createAnswerContract } from "./answer-contract.ts";
 import { type ApiDependencies, createApi } from "./api.ts";
+import { createDocument } from "./document.ts";
 
 export const ADMIN_KEY = "admin-key-of-this-test";
 export const WORKER_ID = newId();
@@ -80,6 +82,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     ...changes,
   };
   const app = createApi(dependencies);
+  const contract = createAnswerContract(createDocument(app));
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
     const { body, headers, key = ADMIN_KEY } = options;
     const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
@@ -96,6 +99,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
       ...(sent !== undefined && { body: sent }),
     });
     const text = await response.text();
+    contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
     return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
   };
   const geminiId = (await findSourceId(db, "gemini")) ?? "";

@@ -1,0 +1,63 @@
+// The OpenAPI document, made of the schemas that validate: at /openapi.json. It has no secrets in it, so it needs no
+// key, and neither has the reference page that shows it.
+
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { ERROR_CODES, type ErrorCode } from "@sluice/shared/errors";
+
+import type { ApiEnv } from "./request-log.ts";
+
+type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
+type Operation = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
+
+const METHODS = ["get", "post", "put", "patch", "delete"] as const;
+
+const DESCRIPTION = `
+Sluice takes the webhooks of the Gemini API, verifies them, and delivers each to every target that subscribed.
+
+- **Errors** are problem documents (RFC 9457). Their \`code\` is stable; \`errors\` names each field at fault.
+- **Lists** are pages: \`limit\`, and \`cursor\` with the \`next_cursor\` of the page before.
+- **Unknown** query parameters and body fields are refused by name.
+`.trim();
+
+/** What any operation may answer; the first part of a code's row in docs/errors.md says when. */
+const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "internal", "unavailable"];
+const OF_INPUT: ErrorCode[] = ["invalid_request"];
+const OF_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
+
+export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "header", {
+    type: "apiKey",
+    in: "header",
+    name: "x-goog-api-key",
+  });
+  const document = app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "Sluice", version: "1", description: DESCRIPTION, license: { name: "MIT" } },
+    security: [{ bearer: [] }, { header: [] }],
+  });
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (operation !== undefined) describeProblems(operation, path);
+    }
+  }
+  return document;
+}
+
+/** Puts the codes that a route need not name itself beside those that it names. */
+function describeProblems(operation: Operation, path: string): void {
+  const { responses } = operation;
+  const problem = responses?.["default"];
+  if (responses === undefined || problem === undefined || !("content" in problem)) return;
+  const codes = [...OF_ALL, ...OF_INPUT];
+  if (path.includes("{")) codes.push("invalid_id", "not_found");
+  if (operation.requestBody !== undefined) codes.push(...OF_BODY);
+  if (operation.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
+    codes.push("invalid_cursor");
+  }
+  const byStatus = Map.groupBy(codes, (code) => String(ERROR_CODES[code].status));
+  for (const [status, group] of byStatus) {
+    responses[status] ??= { ...problem, description: group.map((code) => `\`${code}\``).join(", ") };
+  }
+}
