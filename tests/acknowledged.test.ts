@@ -2,7 +2,7 @@
 
 import { openLog } from "@sluice/shared/log";
 import { openQueueBackend } from "@sluice/shared/queue/open";
-import { expect, onTestFinished } from "vitest";
+import { expect, inject, onTestFinished } from "vitest";
 
 import { test } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
@@ -19,7 +19,7 @@ test("events that cannot be read are set aside alone, and the others of their ba
     await producer.close();
     await backend.close();
   });
-  await until(() => producer.isReady());
+  await until(async () => (await producer.status()).takes === inject("queue"));
   const good = Array.from({ length: 100 }, () => event());
   // The gateway makes none of them; an older or a newer version may.
   const bad = [event({ body: undefined }), event({ receivedAtMs: "never" }), event({ id: 7 }), null as never];

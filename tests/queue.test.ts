@@ -4,7 +4,7 @@
 import { openLog } from "@sluice/shared/log";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { type Handler, Interrupted } from "@sluice/shared/queue/queue";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "./support/database.ts";
 import { createQueueRedis, test as relayTest } from "./support/relay.ts";
@@ -16,7 +16,7 @@ async function openQueue() {
   const redis = await createQueueRedis();
   const backend = openQueueBackend(database.url, redis?.url, openLog("worker", "silent"));
   const producer = backend.openProducer();
-  await until(() => producer.isReady());
+  await until(async () => (await producer.status()).takes === inject("queue"));
   const consumers: { close: () => Promise<void> }[] = [];
   onTestFinished(async () => {
     await Promise.all(consumers.map((consumer) => consumer.close()));
@@ -113,7 +113,7 @@ relayTest(
       await producer.close();
       await backend.close();
     });
-    await until(() => producer.isReady());
+    await until(async () => (await producer.status()).takes === inject("queue"));
     const good = [event(), event()];
     // The gateway makes no such job.
     const bad = event({ sourceId: "not a UUID" });

@@ -14,13 +14,14 @@ import { until } from "./support/wait.ts";
 const LEASE_LIMIT_MS = 75_000;
 
 /** A relay whose ways to its stores can be cut, with a receiver that it delivers everything to. */
-async function startCuttable() {
+async function startCuttable({ withoutRedis = false } = {}) {
   const database = await createTestDatabase();
   const redis = await createQueueRedis();
   const proxies: { postgres: Proxy; redis: Proxy | undefined } = {
     postgres: await startProxy(database.url, 5432),
     redis: redis && (await startProxy(redis.url, 6379)),
   };
+  if (withoutRedis) await proxies.redis?.cut();
   const relay = await startRelay(database, redis?.url, {
     databaseUrl: proxies.postgres.url,
     ...(proxies.redis && { redisUrl: proxies.redis.url }),
@@ -55,9 +56,10 @@ test("with every store away a valid event is a 503 with Retry-After, and taken a
   const answer = await relay.send(signed);
   expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
-  const ready = await fetch(`${relay.apiUrl}/readyz`);
-  expect(ready.status).toBe(503);
-  await ready.body?.cancel();
+  expect(await relay.readiness()).toMatchObject({
+    status: 503,
+    body: { status: "not_ready", checks: { queue: { ok: false, takes: null } } },
+  });
   // Liveness is another question: a restart would not bring the stores back.
   const alive = await fetch(`${relay.apiUrl}/healthz`);
   expect(alive.status).toBe(200);
@@ -105,5 +107,46 @@ if (inject("queue") === "redis") {
     await proxies.postgres.restore();
     const [request] = await receiver.waitFor(1, 30_000);
     expect(request?.headers["webhook-id"]).toBe(signed.webhookId);
+  });
+
+  test("with Redis alone away events are taken and delivered all the while, and Redis is used again", async () => {
+    const { relay, receiver, proxies } = await startCuttable();
+    await relay.sendEvent();
+    await receiver.waitFor(1);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 0 });
+    await proxies.redis?.cut();
+    const sent: string[] = [];
+    for (let count = 0; count < 20; count++) sent.push((await relay.sendEvent()).webhookId);
+    const requests = await receiver.waitFor(21);
+    const received = new Set(requests.map(({ headers }) => headers["webhook-id"]));
+    expect(sent.filter((webhookId) => !received.has(webhookId))).toEqual([]);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 20 });
+    expect(await relay.readiness()).toMatchObject({
+      status: 200,
+      body: { status: "degraded", checks: { redis: { ok: false }, queue: { ok: true, takes: "postgres" } } },
+    });
+
+    await proxies.redis?.restore();
+    await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
+    await relay.sendEvent();
+    await receiver.waitFor(22);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 2, postgres: 20 });
+  });
+
+  test("gateway and worker start with Redis away, work, and find it when it comes", async () => {
+    const { relay, receiver, proxies } = await startCuttable({ withoutRedis: true });
+    const worker = await fetch(`${relay.workerUrl}/readyz`);
+    expect([worker.status, await worker.json()]).toMatchObject([
+      200,
+      { status: "degraded", checks: { postgres: { ok: true }, redis: { ok: false } } },
+    ]);
+    await relay.sendEvent();
+    await receiver.waitFor(1);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 0, postgres: 1 });
+    await proxies.redis?.restore();
+    await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
+    await relay.sendEvent();
+    await receiver.waitFor(2, 30_000);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 1 });
   });
 }

@@ -7,13 +7,16 @@ export interface Proxy {
   url: string;
   cut: () => Promise<void>;
   restore: () => Promise<void>;
-  /** Nothing passes any more, and no connection ends, until it is cut. */
+  /** Nothing passes any more, and no connection ends, until it is cut or thawed. */
   freeze: () => void;
+  /** What was sent meanwhile arrives. */
+  thaw: () => void;
 }
 
 export async function startProxy(storeUrl: string, defaultPort: number): Promise<Proxy> {
   const store = new URL(storeUrl);
-  const sockets = new Set<Socket>();
+  /** Each with the one that it is piped to. */
+  const sockets = new Map<Socket, Socket>();
   let server: Server | undefined;
   let isFrozen = false;
   const listen = async (port: number) => {
@@ -23,7 +26,7 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
         [near, far],
         [far, near],
       ] as const) {
-        sockets.add(from);
+        sockets.set(from, to);
         // One end's fault is the other's end.
         from.on("error", () => to.destroy()).on("close", () => (to.destroy(), sockets.delete(from)));
         if (!isFrozen) from.pipe(to);
@@ -41,12 +44,16 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
     url: url.href,
     freeze: () => {
       isFrozen = true;
-      for (const socket of sockets) socket.unpipe().pause();
+      for (const socket of sockets.keys()) socket.unpipe().pause();
+    },
+    thaw: () => {
+      isFrozen = false;
+      for (const [from, to] of sockets) from.pipe(to);
     },
     cut: async () => {
       isFrozen = false;
       const closed = new Promise((resolve) => server?.close(resolve));
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       await closed;
     },
     restore: async () => {

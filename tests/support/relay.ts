@@ -25,6 +25,8 @@ interface Answer {
 }
 
 export interface Relay extends Gateway {
+  /** Of the worker, if there is one. */
+  workerUrl: string | undefined;
   database: TestDatabase;
   /** Where its queues are on Redis. */
   redisUrl: string | undefined;
@@ -43,6 +45,10 @@ export interface Relay extends Gateway {
   send: (signed: SignedWebhook, source?: string) => Promise<Answer>;
   /** Signs an event of Gemini's for the source `gemini`, and posts it. @throws Error when it is not taken. */
   sendEvent: (options?: Partial<SignOptions>) => Promise<SignedWebhook>;
+  /** What /readyz says. */
+  readiness: () => Promise<{ status: number; body: Json }>;
+  /** How many batches each store made durable, as /metrics counts them. */
+  countIntakeJobs: () => Promise<Record<"redis" | "postgres", number>>;
   /** One more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
   /** One more gateway, which the caller stops. */
@@ -128,12 +134,24 @@ export async function startRelay(
     if (answer.status !== 200) throw new Error(`The event was answered with ${answer.status}`);
     return signed;
   };
+  const readiness = async () => {
+    const response = await fetch(`${gateway.apiUrl}/readyz`);
+    return { status: response.status, body: await response.json() };
+  };
+  const countIntakeJobs = async () => {
+    const response = await fetch(`${gateway.apiUrl}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
+    const text = await response.text();
+    const count = (store: string) =>
+      Number(new RegExp(`^sluice_intake_jobs_total{store="${store}"} (\\d+)`, "m").exec(text)?.[1] ?? 0);
+    return { redis: count("redis"), postgres: count("postgres") };
+  };
   const stop = async () => {
     await gateway.stop();
     await worker?.stop();
   };
   return {
     ...gateway,
+    workerUrl: worker?.url,
     stop,
     database,
     redisUrl,
@@ -145,6 +163,8 @@ export async function startRelay(
     deleteTargets,
     send,
     sendEvent,
+    readiness,
+    countIntakeJobs,
     startWorker: startAnotherWorker,
     startGateway: startAnotherGateway,
     masterKey: new MasterKey(masterKey),

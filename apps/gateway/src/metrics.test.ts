@@ -36,6 +36,19 @@ describe("metrics", () => {
     });
   });
 
+  test("where there is Redis, it has gauges, which are read when they are asked for", async () => {
+    const redis = { state: { takesJobs: true, durable: true as boolean | null, problems: [] as string[] } };
+    const metrics = new Metrics(redis);
+    expect(await readOurs(metrics)).toMatchObject({ sluice_redis_durable: 1, sluice_redis_takes_jobs: 1 });
+    redis.state = { takesJobs: false, durable: null, problems: ["it does not answer"] };
+    metrics.countIntakeJob("postgres");
+    expect(await readOurs(metrics)).toMatchObject({
+      sluice_redis_durable: 0,
+      sluice_redis_takes_jobs: 0,
+      'sluice_intake_jobs_total{store="postgres"}': 1,
+    });
+  });
+
   test("a duration falls into the bucket of its seconds", async () => {
     const metrics = new Metrics();
     metrics.countRequest({ source: "gemini", status: 200, durationMs: 3 });

@@ -1,7 +1,15 @@
 // What Prometheus reads of a gateway. Every label is of a small set: the names of sources that exist, outcomes,
 // reasons. What a sender chooses is never a label, or it could fill the memory.
 
-import { collectDefaultMetrics, Counter, Histogram, type PrometheusContentType, Registry } from "@prometheus-io/client";
+import {
+  collectDefaultMetrics,
+  Counter,
+  Gauge,
+  Histogram,
+  type PrometheusContentType,
+  Registry,
+} from "@prometheus-io/client";
+import type { Producer, StoreName } from "@sluice/shared/queue/queue";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
 
 /** From a fsync on a fast disk to the limit of a request, `requestTimeout` of the server. */
@@ -48,9 +56,40 @@ export class Metrics {
     buckets: DURATION_BUCKETS_SECONDS,
     registers: [this.#registry],
   });
+  readonly #intakeJobs = new Counter({
+    name: "sluice_intake_jobs_total",
+    help: "Batches of events that a store made durable.",
+    labelNames: ["store"],
+    registers: [this.#registry],
+  });
 
-  constructor() {
+  /** @param redis where the queue is on it: without one there are no series that an alert could mistake for trouble. */
+  constructor(redis?: Producer["redis"]) {
     collectDefaultMetrics({ register: this.#registry });
+    if (redis === undefined) return;
+    const gauge = (name: string, help: string, read: () => boolean) =>
+      new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        collect() {
+          this.set(read() ? 1 : 0);
+        },
+      });
+    gauge(
+      "sluice_redis_durable",
+      "Whether the settings of Redis keep what it confirms.",
+      () => redis.state.durable === true,
+    );
+    gauge(
+      "sluice_redis_takes_jobs",
+      "Whether jobs go to Redis; otherwise they go to PostgreSQL.",
+      () => redis.state.takesJobs,
+    );
+  }
+
+  countIntakeJob(store: StoreName): void {
+    this.#intakeJobs.inc({ store });
   }
 
   countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {

@@ -16,13 +16,10 @@ export interface HealthServer {
 
 export async function startHealthServer(
   port: number,
-  checks: Record<string, Check["ask"]>,
+  checks: Record<string, Check>,
   log: Logger,
 ): Promise<HealthServer> {
-  // Without either it delivers nothing.
-  const readiness = new Readiness(
-    Object.fromEntries(Object.entries(checks).map(([name, ask]) => [name, { isRequired: true, ask }])),
-  );
+  const readiness = new Readiness(checks);
   const server = createServer((request, response) => {
     handle(request, response, readiness).catch((error: unknown) => {
       log.warn({ err: error }, "health request failed");

@@ -5,6 +5,7 @@ import type { WorkerConfig } from "@sluice/shared/config";
 import { newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
+import { queueChecks } from "@sluice/shared/queue/checks";
 import { openQueueBackend } from "@sluice/shared/queue/open";
 import { settlesWithin } from "@sluice/shared/within";
 import { connectDatabase } from "@sluice/shared/store/connect";
@@ -64,7 +65,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     log,
   );
   const retention = await startRetention(db, config.RETENTION_DAYS, log);
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log);
+  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
   const workerId = newId();
@@ -86,12 +87,9 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const health = await startHealthServer(
     config.WORKER_PORT,
     {
-      postgres: () =>
-        db.pool.query("SELECT").then(
-          () => true,
-          () => false,
-        ),
-      queue: () => producer.isReady(),
+      // Without it nothing is delivered; without Redis, what came by PostgreSQL is.
+      postgres: { isRequired: true, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
+      ...queueChecks(producer, { isRequired: false }),
     },
     log,
   );

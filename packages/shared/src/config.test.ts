@@ -45,6 +45,7 @@ describe("readConfig", () => {
     expect(config).toMatchObject({ PORT: 8080, API_PORT: 8081, API_HOST: "127.0.0.1", DATA_DIR: ".data" });
     expect(config).toMatchObject({ MAX_BODY_BYTES: 1_048_576, LOG_LEVEL: "info" });
     expect(config.REDIS_URL).toBeUndefined();
+    expect(config.REDIS_DURABILITY).toBe("verify");
     expect(readConfig(workerConfig, { DATABASE_URL }).RETENTION_DAYS).toBe(30);
   });
 

@@ -78,6 +78,7 @@ const addressRules = z
 const common = {
   DATABASE_URL: url(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"),
   REDIS_URL: url(["redis:", "rediss:"], "redis://host:6379").optional(),
+  REDIS_DURABILITY: z.enum(["verify", "assume"]).default("verify"),
   MASTER_KEY: z
     .string()
     .transform((text, context) => {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { answerLiveness, type Check, Readiness } from "./health.ts";
 
-const answering = (answers: boolean, isRequired = true): Check => ({ isRequired, ask: async () => answers });
+const answering = (answers: boolean, isRequired = true): Check => ({ isRequired, ask: async () => ({ ok: answers }) });
 const failing: Check = { isRequired: true, ask: () => Promise.reject(new Error("away")) };
 
 const ask = async (checks: Record<string, Check>) => {
@@ -15,7 +15,7 @@ const ask = async (checks: Record<string, Check>) => {
 test("is ready when everything answers", async () => {
   expect(await ask({ a: answering(true), b: answering(true, false) })).toEqual([
     200,
-    { status: "ready", checks: { a: true, b: true } },
+    { status: "ready", checks: { a: { ok: true }, b: { ok: true } } },
   ]);
 });
 
@@ -23,7 +23,7 @@ test("is not ready while something is away that it cannot do without", async () 
   for (const away of [answering(false), failing]) {
     expect(await ask({ a: away, b: answering(true) })).toEqual([
       503,
-      { status: "not_ready", checks: { a: false, b: true } },
+      { status: "not_ready", checks: { a: { ok: false }, b: { ok: true } } },
     ]);
   }
 });
@@ -31,20 +31,28 @@ test("is not ready while something is away that it cannot do without", async () 
 test("is degraded while something else is away", async () => {
   expect(await ask({ a: answering(true), b: answering(false, false) })).toEqual([
     200,
-    { status: "degraded", checks: { a: true, b: false } },
+    { status: "degraded", checks: { a: { ok: true }, b: { ok: false } } },
+  ]);
+});
+
+test("shows what a check found", async () => {
+  const finding = { ok: false, durable: false, problems: ["appendfsync is everysec"] };
+  expect(await ask({ a: { isRequired: false, ask: async () => finding } })).toEqual([
+    200,
+    { status: "degraded", checks: { a: finding } },
   ]);
 });
 
 test("answers in time when a store hangs, and asks that store once", async () => {
   let asked = 0;
-  const store = Promise.withResolvers<boolean>();
+  const store = Promise.withResolvers<{ ok: boolean }>();
   const readiness = new Readiness({ hung: { isRequired: true, ask: () => (asked++, store.promise) } }, 20);
   for (let probe = 0; probe < 3; probe++) {
     const { status, body } = await readiness.answer("GET");
-    expect([status, JSON.parse(body)]).toEqual([503, { status: "not_ready", checks: { hung: false } }]);
+    expect([status, JSON.parse(body)]).toEqual([503, { status: "not_ready", checks: { hung: { ok: false } } }]);
   }
   expect(asked).toBe(1);
-  store.resolve(true);
+  store.resolve({ ok: true });
   await store.promise;
   expect((await readiness.answer("GET")).status).toBe(200);
 });

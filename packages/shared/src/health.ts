@@ -8,11 +8,16 @@ import { within } from "./within.ts";
 /** Below the limits of common probes (compose: 5 s here). A store that needs longer is as good as away. */
 const CHECK_LIMIT_MS = 2_000;
 
+/** What a check found: whether all is well, and beside it whatever helps who reads it. */
+export interface Finding {
+  ok: boolean;
+  [detail: string]: unknown;
+}
+
 export interface Check {
-  /** Whether the process cannot do its work without. */
+  /** Whether the process cannot do its work while this is not well. */
   isRequired: boolean;
-  /** Whether a store answers now. */
-  ask: () => Promise<boolean>;
+  ask: () => Promise<Finding>;
 }
 
 export interface HealthAnswer {
@@ -29,7 +34,7 @@ export function answerLiveness(method: string): HealthAnswer {
 export class Readiness {
   readonly #checks: [string, Check][];
   readonly #limitMs: number;
-  readonly #pending = new Map<string, Promise<boolean>>();
+  readonly #pending = new Map<string, Promise<Finding>>();
   #isStopping = false;
 
   constructor(checks: Record<string, Check>, limitMs = CHECK_LIMIT_MS) {
@@ -43,32 +48,32 @@ export class Readiness {
   }
 
   /**
-   * 200 `ready`; 200 `degraded` when something is away that the process can do without; 503 `not_ready`, or
-   * `stopping`.
+   * 200 `ready`; 200 `degraded` when something is not well that the process can do without; 503 `not_ready`, or
+   * `stopping`. With what each check found.
    */
   async answer(method: string): Promise<HealthAnswer> {
     const refusal = refuseOtherMethods(method);
     if (refusal !== undefined) return refusal;
     const results = await Promise.all(
-      this.#checks.map(async ([name, check]) => ({ name, ...check, answers: await this.#ask(name, check) })),
+      this.#checks.map(async ([name, check]) => ({ name, ...check, finding: await this.#ask(name, check) })),
     );
-    const checks = Object.fromEntries(results.map(({ name, answers }) => [name, answers]));
+    const checks = Object.fromEntries(results.map(({ name, finding }) => [name, finding]));
     if (this.#isStopping) return answer(503, { status: "stopping", checks });
-    const away = results.filter(({ answers }) => !answers);
-    if (away.some(({ isRequired }) => isRequired)) return answer(503, { status: "not_ready", checks });
-    return answer(200, { status: away.length === 0 ? "ready" : "degraded", checks });
+    const unwell = results.filter(({ finding }) => !finding.ok);
+    if (unwell.some(({ isRequired }) => isRequired)) return answer(503, { status: "not_ready", checks });
+    return answer(200, { status: unwell.length === 0 ? "ready" : "degraded", checks });
   }
 
   /** One question at a time: a store that hangs MUST not cost a connection per probe. */
-  async #ask(name: string, { ask }: Check): Promise<boolean> {
+  async #ask(name: string, { ask }: Check): Promise<Finding> {
     let pending = this.#pending.get(name);
     if (pending === undefined) {
       pending = ask()
-        .catch(() => false)
+        .catch(() => ({ ok: false }))
         .finally(() => this.#pending.delete(name));
       this.#pending.set(name, pending);
     }
-    return (await within(this.#limitMs, pending)) ?? false;
+    return (await within(this.#limitMs, pending)) ?? { ok: false };
   }
 }
 

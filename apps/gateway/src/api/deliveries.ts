@@ -100,7 +100,7 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
   app.openapi({ ...operations.retry, path: retryPath, hide: true, middleware: takeEmptyBody }, async (c) => {
     const result = await retryDelivery(db, readDeliveryId(c.req.valid("param").id));
     if (result.kind !== "due") throw refuseRetry[result.kind]();
-    await wake(dependencies, result.delivery.targetId);
+    wake(dependencies, result.delivery.targetId);
     return c.json(showDelivery(result.delivery, Date.now()), 200);
   });
 }

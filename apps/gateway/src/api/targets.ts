@@ -111,7 +111,7 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
     if (change.uri !== undefined) refuseAddress(dependencies.addressGuard, change.uri);
     if (!(await store.updateTarget(db, masterKey, id, (current) => applyChange(current, change)))) throw notFound();
     // Also where it was enabled before: a wake-up too many finds nothing to claim.
-    if (change.state === "enabled") await wake(dependencies, id);
+    if (change.state === "enabled") wake(dependencies, id);
     return c.json(showTarget(await find(id)), 200);
   });
 

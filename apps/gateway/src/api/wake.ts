@@ -3,13 +3,13 @@
 import type { Logger } from "@sluice/shared/log";
 
 export interface WakeDependencies {
-  wakeTarget: (targetId: string) => Promise<void>;
+  wakeTarget: (targetId: string) => Promise<unknown>;
   log: Logger;
 }
 
-/** Failure policy: open. What is due stands in PostgreSQL, and the sweep finds it within seconds. */
-export async function wake({ wakeTarget, log }: WakeDependencies, targetId: string): Promise<void> {
-  await wakeTarget(targetId).catch((error: unknown) =>
-    log.warn({ err: error, target_id: targetId }, "target not woken"),
-  );
+/**
+ * Nobody waits for it. Failure policy: open. What is due stands in PostgreSQL, and the sweep finds it within seconds.
+ */
+export function wake({ wakeTarget, log }: WakeDependencies, targetId: string): void {
+  wakeTarget(targetId).catch((error: unknown) => log.warn({ err: error, target_id: targetId }, "target not woken"));
 }

@@ -1,28 +1,21 @@
-// BullMQ behind the queue interface, the same for both stores: a store gives a connection and a backend.
+// BullMQ's queues behind a producer, the same for both stores: a store gives a connection and a backend.
 
-import { createPostgresBackend, type Job, type PgPool, Queue, WaitingError, Worker } from "bullmq";
+import { createPostgresBackend, type PgPool, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 
 import { SluiceError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { settlesWithin, within } from "../within.ts";
+import { connectionLog } from "./connection-log.ts";
 import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
-import { type AddOptions, type Consumer, type Handler, Interrupted } from "./queue.ts";
+import type { AddOptions } from "./queue.ts";
 
-const PREFIX = "sluice";
+/** Of the keys in Redis. */
+export const PREFIX = "sluice";
 
-/** A job that a killed worker had in hand is taken up again after at most the sum of the two. */
-const LOCK_MS = 10_000;
-const STALLED_CHECK_MS = 5_000;
-/** A job that takes its worker down with it is set aside after so many; a restart is not its fault. */
-const MAX_STALLS = 25;
-/** BullMQ's pause after a failed fetch; short, because it delays the recovery from an outage. */
-const FETCH_RETRY_MS = 500;
 /** BullMQ's stream of its own events is not read by anyone. */
 const EVENT_STREAM_LENGTH = 100;
 const RETRY_AFTER_SECONDS = 5;
-/** For the jobs in hand, which end at once when the worker stops, unless a store does not answer. */
-const CONSUMER_CLOSE_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 500;
 
 /** A connection of either store. */
@@ -59,13 +52,22 @@ export class BullmqQueues {
   }
 }
 
+/**
+ * To be asked before BullMQ is: it leaves a listener on a pool each time, also when PostgreSQL is away. @throws Error
+ * when it is.
+ */
+export async function reachStore(connection: Connection): Promise<void> {
+  if ("postgres" in connection) await connection.postgres.query("SELECT");
+}
+
 async function openQueue(name: JobName, connection: Connection, log: Logger): Promise<BullmqQueue> {
+  await reachStore(connection);
   const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
   const queue =
     "redis" in connection
       ? new Queue(name, { ...options, connection: connection.redis })
       : new Queue(name, { ...options, connection: connection.postgres }, createPostgresBackend);
-  queue.on("error", (error) => log.warn({ queue: name, err: error }, "queue connection"));
+  queue.on("error", connectionLog(log, { queue: name }, "queue connection"));
   try {
     await queue.waitUntilReady();
   } catch (error) {
@@ -92,8 +94,11 @@ export async function addBullmqJob<N extends JobName>(
   options: AddOptions,
   timeoutMs: number,
 ): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
   const add = async (): Promise<true> => {
     const queue = await queues.get(name);
+    // What waited for a connection for too long was refused, or is in the other store.
+    if (performance.now() >= deadline) throw new Error("too late");
     await queue.add(name, data, {
       attempts: MAX_STARTS[name],
       backoff: { type: "exponential", delay: RESTART_DELAY_MS },
@@ -113,51 +118,4 @@ export async function addBullmqJob<N extends JobName>(
       cause: error,
     });
   }
-}
-
-/** Runs a handler over a queue's jobs. @param cut ends the connection, so that what waits for it fails. */
-export function consumeBullmq<N extends JobName>(
-  name: N,
-  concurrency: number,
-  handler: Handler<N>,
-  connection: Connection,
-  cut: () => void,
-  log: Logger,
-): Consumer {
-  const options = {
-    prefix: PREFIX,
-    concurrency,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: MAX_STALLS,
-    runRetryDelay: FETCH_RETRY_MS,
-  };
-  const process = async (job: Job, token?: string) => {
-    try {
-      await handler(job.data);
-    } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
-      await job.moveToWait(token);
-      throw new WaitingError();
-    }
-  };
-  const worker =
-    "redis" in connection
-      ? new Worker(name, process, { ...options, connection: connection.redis })
-      : new Worker(name, process, { ...options, connection: connection.postgres }, createPostgresBackend);
-  worker.on("error", (error) => log.warn({ queue: name, err: error }, "queue connection"));
-  worker.on("failed", (job, error) => log.error({ queue: name, job: job?.id, err: error }, "job failed"));
-  return {
-    close: async () => {
-      const closed = worker.close();
-      if (await settlesWithin(CONSUMER_CLOSE_LIMIT_MS, closed)) return closed;
-      log.warn({ queue: name }, "consumer cut off: its store does not answer");
-      cut();
-      // BullMQ's own second connection, which waits for jobs.
-      worker.disconnect().catch(() => undefined);
-      if (await settlesWithin(CLOSE_LIMIT_MS, closed)) return closed;
-      // BullMQ's close waits still, and would never come to its timer, which is protected.
-      await (worker as unknown as { lockManager: { close: () => Promise<void> } }).lockManager.close();
-    },
-  };
 }

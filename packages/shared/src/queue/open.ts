@@ -1,10 +1,17 @@
-// Which store carries the queues: Redis when there is one, else PostgreSQL.
+// Which stores carry the queues: Redis, with PostgreSQL to fall back on, when there is one; else PostgreSQL alone.
 
 import type { Logger } from "../log.ts";
+import { openFallbackBackend } from "./fallback.ts";
 import { openPostgresBackend } from "./postgres.ts";
-import type { QueueBackend } from "./queue.ts";
-import { openRedisBackend } from "./redis.ts";
+import type { QueueBackend, RedisDurability } from "./queue.ts";
 
-export function openQueueBackend(databaseUrl: string, redisUrl: string | undefined, log: Logger): QueueBackend {
-  return redisUrl === undefined ? openPostgresBackend(databaseUrl, log) : openRedisBackend(redisUrl, log);
+export function openQueueBackend(
+  databaseUrl: string,
+  redisUrl: string | undefined,
+  log: Logger,
+  durability: RedisDurability = "verify",
+): QueueBackend {
+  return redisUrl === undefined
+    ? openPostgresBackend(databaseUrl, log)
+    : openFallbackBackend({ databaseUrl, redisUrl, durability, log });
 }

@@ -1,12 +1,15 @@
-// BullMQ on PostgreSQL: the queue when there is no Redis. Its tables live in the schema `bullmq`, made by the
-// migrations.
+// BullMQ on PostgreSQL: the queue where there is no Redis, and while there is none. Its tables live in the schema
+// `bullmq`, made by the migrations.
 
 import type { PgPool } from "bullmq";
 import pg from "pg";
 
 import type { Logger } from "../log.ts";
 import { closerOf, surviveLostConnections } from "../store/database.ts";
-import { addBullmqJob, BullmqQueues, consumeBullmq, retryFailedJobs } from "./bullmq.ts";
+import { within } from "../within.ts";
+import { consumeBullmq } from "./bullmq-consumer.ts";
+import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
+import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 
 const BULLMQ_SCHEMA = "bullmq";
@@ -14,8 +17,10 @@ const BULLMQ_SCHEMA = "bullmq";
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
 const PRODUCER_CONNECTIONS = 4;
+const STATUS_LIMIT_MS = 1_000;
 
-export function openPostgresBackend(url: string, log: Logger): QueueBackend {
+/** @param addLimitMs for one job. */
+export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODUCER_TIMEOUT_MS): QueueBackend {
   const closers: (() => Promise<void>)[] = [];
   // BullMQ names its tables without a schema, so a pool of ours must set the search path. One pool a consumer:
   // each keeps one connection for LISTEN.
@@ -25,11 +30,11 @@ export function openPostgresBackend(url: string, log: Logger): QueueBackend {
       application_name: `sluice-queue-${role}`,
       options: `-c search_path=${BULLMQ_SCHEMA}`,
       max,
-      connectionTimeoutMillis: PRODUCER_TIMEOUT_MS,
+      connectionTimeoutMillis: Math.min(timeoutMs, PRODUCER_TIMEOUT_MS),
       query_timeout: timeoutMs,
       keepAlive: true,
     });
-    pool.on("error", (error) => log.warn({ err: error }, "queue connection"));
+    pool.on("error", connectionLog(log, { role }, "queue connection"));
     surviveLostConnections(pool);
     let closing: Promise<void> | undefined;
     const end = closerOf(pool);
@@ -40,7 +45,7 @@ export function openPostgresBackend(url: string, log: Logger): QueueBackend {
   };
   return {
     kind: "postgres",
-    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, PRODUCER_TIMEOUT_MS).pool, log),
+    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
     consume: (name, concurrency, handler) => {
       const { pool, close } = connect(name, concurrency + 2, CONSUMER_TIMEOUT_MS);
       return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
@@ -51,16 +56,27 @@ export function openPostgresBackend(url: string, log: Logger): QueueBackend {
   };
 }
 
-function openProducer(pool: PgPool, log: Logger): Producer {
+function openProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
   const queues = new BullmqQueues({ postgres: pool }, log);
-  return {
-    add: (name, data, options = {}) => addBullmqJob(queues, name, data, options, PRODUCER_TIMEOUT_MS),
-    retryFailed: (name) => retryFailedJobs(queues, name),
-    isReady: () =>
-      pool.query("SELECT").then(
+  let asking: Promise<boolean> | undefined;
+  // One question at a time: a server that hangs MUST NOT cost a connection for each, of which an add needs one.
+  const answers = () =>
+    (asking ??= pool
+      .query("SELECT")
+      .then(
         () => true,
         () => false,
-      ),
+      )
+      .finally(() => {
+        asking = undefined;
+      }));
+  return {
+    add: async (name, data, options = {}) => {
+      await addBullmqJob(queues, name, data, options, addLimitMs);
+      return "postgres";
+    },
+    retryFailed: (name) => retryFailedJobs(queues, name),
+    status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
     close: () => queues.close(),
   };
 }

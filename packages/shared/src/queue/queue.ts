@@ -1,7 +1,12 @@
-// The queue as gateway and worker see it. Two backends stand behind it, BullMQ on Redis and on PostgreSQL, and
-// nothing outside this folder knows which.
+// The queue as gateway and worker see it: BullMQ on PostgreSQL, or on Redis with PostgreSQL to fall back on, and
+// nothing outside this folder depends on which.
 
 import type { JobData, JobName } from "./jobs.ts";
+
+export type StoreName = "redis" | "postgres";
+
+/** `verify`: Redis takes jobs only while its settings say that it keeps them. `assume`: the operator says so. */
+export type RedisDurability = "verify" | "assume";
 
 export interface AddOptions {
   delayMs?: number;
@@ -9,13 +14,35 @@ export interface AddOptions {
   key?: string;
 }
 
+export interface RedisState {
+  /** Otherwise they go to PostgreSQL. */
+  takesJobs: boolean;
+  /** What its settings say; null while they were not read. */
+  durable: boolean | null;
+  /** What is wrong, each in a few words that anybody may read. */
+  problems: string[];
+}
+
+export interface QueueStatus {
+  /** Where a job would be made durable now; undefined when nowhere. */
+  takes: StoreName | undefined;
+  /** Where Redis is one of the stores. */
+  redis?: RedisState;
+}
+
 export interface Producer {
-  /** Resolves when the job is durable. @throws SluiceError `unavailable` when that is not certain. */
-  add<N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<void>;
-  /** Starts once more what has failed and was kept. @throws Error when the store is away. */
+  /**
+   * Resolves when the job is durable, with the store that has it. Another may have it too: what a job does MUST be
+   * right also when it is done twice.
+   * @throws SluiceError `unavailable` when that is not certain.
+   */
+  add<N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<StoreName>;
+  /** Starts once more what has failed and was kept, in every store. @throws Error when one of them is away. */
   retryFailed(name: JobName): Promise<void>;
-  /** Whether the store answers now. */
-  isReady(): Promise<boolean>;
+  /** Asks the stores, within 2 seconds. Never throws. */
+  status(): Promise<QueueStatus>;
+  /** What is known of Redis without asking, where it is one of the stores. */
+  readonly redis?: { readonly state: RedisState };
   /** In bounded time, also while the store is away. */
   close(): Promise<void>;
 }
@@ -37,8 +64,10 @@ export type Handler<N extends JobName> = (data: JobData[N]) => Promise<void>;
 /** The worker is stopping, or what the job needs is away: nothing is wrong with the job. */
 export class Interrupted extends Error {}
 
+/** Opened at once, whatever store is away: each connects when it can, for as long as it takes. */
 export interface QueueBackend {
-  readonly kind: "redis" | "postgres";
+  /** Which takes the jobs while all is well. */
+  readonly kind: StoreName;
   openProducer(): Producer;
   consume<N extends JobName>(name: N, concurrency: number, handler: Handler<N>): Consumer;
   /** Closes what the backend shares, in bounded time; producers and consumers are closed before. */

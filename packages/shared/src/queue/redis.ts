@@ -4,34 +4,55 @@
 import { Redis, type RedisOptions } from "ioredis";
 
 import type { Logger } from "../log.ts";
-import { addBullmqJob, BullmqQueues, consumeBullmq, retryFailedJobs } from "./bullmq.ts";
-import type { Producer, QueueBackend } from "./queue.ts";
+import { consumeBullmq } from "./bullmq-consumer.ts";
+import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
+import { connectionLog } from "./connection-log.ts";
+import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
+import { RedisGuard } from "./redis-guard.ts";
 
 /** An fsync takes milliseconds; a Redis that needs longer than this is as good as away. */
 const COMMAND_TIMEOUT_MS = 2_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
+/**
+ * A connection that is silent for so long while an answer is due is made anew: its other end may be gone without a
+ * word. A consumer's is silent for 10 s while it waits for jobs.
+ */
+const PRODUCER_SILENCE_MS = 5_000;
+const CONSUMER_SILENCE_MS = 20_000;
 
+/** Never gives up: an outage may take hours. */
 const reconnect = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
-export function openRedisBackend(url: string, log: Logger): QueueBackend {
+export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "close"> {
+  readonly guard: RedisGuard;
+}
+
+export interface RedisStore extends Pick<QueueBackend, "consume" | "close"> {
+  openProducer(): RedisProducer;
+}
+
+export function openRedisStore(url: string, durability: RedisDurability, log: Logger): RedisStore {
   const open: Redis[] = [];
   const connect = (
-    options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout">,
+    options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout" | "socketTimeout">,
   ): Redis => {
     const client = new Redis(url, { ...options, retryStrategy: reconnect, connectTimeout: COMMAND_TIMEOUT_MS });
-    client.on("error", (error) => log.warn({ err: error }, "redis connection"));
+    client.on("error", connectionLog(log, {}, "redis connection"));
     open.push(client);
     return client;
   };
   return {
-    kind: "redis",
-    openProducer: () =>
-      openProducer(
-        connect({ maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_TIMEOUT_MS }),
-        log,
-      ),
+    openProducer: () => {
+      const client = connect({
+        maxRetriesPerRequest: 0,
+        enableOfflineQueue: false,
+        commandTimeout: COMMAND_TIMEOUT_MS,
+        socketTimeout: PRODUCER_SILENCE_MS,
+      });
+      return openProducer(client, new RedisGuard(client, durability, log), log);
+    },
     consume: (name, concurrency, handler) => {
-      const redis = connect({ maxRetriesPerRequest: null });
+      const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
       // BullMQ waits for jobs on a second connection. When Redis is away it forgets it, and it connects for ever.
       const duplicate = redis.duplicate.bind(redis);
       redis.duplicate = (changes) => {
@@ -47,17 +68,17 @@ export function openRedisBackend(url: string, log: Logger): QueueBackend {
   };
 }
 
-function openProducer(client: Redis, log: Logger): Producer {
+function openProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProducer {
   const queues = new BullmqQueues({ redis: client }, log);
   return {
-    add: (name, data, options = {}) => addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS),
+    add: async (name, data, options = {}) => {
+      await addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS);
+      return "redis";
+    },
     retryFailed: (name) => retryFailedJobs(queues, name),
-    isReady: () =>
-      client.ping().then(
-        () => true,
-        () => false,
-      ),
+    guard,
     close: async () => {
+      guard.close();
       await queues.close();
       client.disconnect();
     },

@@ -1,0 +1,214 @@
+// Redis takes events only while it keeps them and answers in time. Otherwise PostgreSQL does, and no event waits for
+// a Redis that is known to be in trouble.
+
+import { openLog } from "@sluice/shared/log";
+import { openQueueBackend } from "@sluice/shared/queue/open";
+import type { Producer, QueueStatus, RedisDurability } from "@sluice/shared/queue/queue";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+
+import { findRedisServer } from "../scripts/redis-server.ts";
+import { createTestDatabase } from "./support/database.ts";
+import { startProxy } from "./support/proxy.ts";
+import { startReceiver } from "./support/receiver.ts";
+import { type OwnRedis, startOwnRedis } from "./support/redis.ts";
+import { startRelay } from "./support/relay.ts";
+import { makeQueuedEvent as event } from "./support/seed.ts";
+import { until } from "./support/wait.ts";
+
+/** Settings are looked at again each 30 s. */
+const CHECK_LIMIT_MS = 45_000;
+
+async function startRedis(): Promise<OwnRedis> {
+  const redis = await startOwnRedis();
+  onTestFinished(redis.stop);
+  return redis;
+}
+
+/** A producer alone: what it adds stays where it is. */
+async function openProducer({ redisUrl, durability }: { redisUrl: string; durability?: RedisDurability }) {
+  const database = await createTestDatabase();
+  const [postgres, redis] = [await startProxy(database.url, 5432), await startProxy(redisUrl, 6379)];
+  const logLines: string[] = [];
+  const log = openLog("gateway", "info", { write: (line) => void logLines.push(line) });
+  const backend = openQueueBackend(postgres.url, redis.url, log, durability);
+  const producer = backend.openProducer();
+  onTestFinished(async () => {
+    await producer.close();
+    await backend.close();
+    await postgres.cut();
+    await redis.cut();
+    await database.drop();
+  });
+  const countInPostgres = async () => {
+    const { rows } = await database.db.pool.query("SELECT count(*)::int FROM bullmq.job WHERE queue = 'intake'");
+    return rows[0].count as number;
+  };
+  return { producer, postgres, redis, countInPostgres, logLines };
+}
+
+const add = (producer: Producer) => producer.add("intake", { events: [event()] });
+const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) => status.takes === store });
+
+describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("Redis", () => {
+  test("that hangs costs one event the budget, and those after it nothing", async () => {
+    const own = await startRedis();
+    const { producer, redis, countInPostgres } = await openProducer({ redisUrl: own.url });
+    await until(() => producer.status(), takes("redis"));
+    expect(await add(producer)).toBe("redis");
+    redis.freeze();
+    for (let count = 0; count < 20; count++) expect(await add(producer)).toBe("postgres");
+    expect(await countInPostgres()).toBe(20);
+    // What was sent to it meanwhile arrives now: of twenty jobs, the first.
+    redis.thaw();
+    await until(() => producer.status(), takes("redis"));
+    expect(await own.client.llen("sluice:intake:wait")).toBeLessThanOrEqual(2);
+    expect(await add(producer)).toBe("redis");
+  });
+
+  test("that was only slow takes the event after all while PostgreSQL is away", async () => {
+    const own = await startRedis();
+    const { producer, postgres, redis } = await openProducer({ redisUrl: own.url });
+    await until(() => producer.status(), takes("redis"));
+    await postgres.cut();
+    redis.freeze();
+    const added = add(producer);
+    await until(() => producer.redis?.state.takesJobs === false);
+    redis.thaw();
+    expect(await added).toBe("redis");
+  });
+
+  test("that is away is an error, and nothing is taken, while PostgreSQL is away too", async () => {
+    const own = await startRedis();
+    const { producer, postgres, redis } = await openProducer({ redisUrl: own.url });
+    await until(() => producer.status(), takes("redis"));
+    await Promise.all([postgres.cut(), redis.cut()]);
+    await expect(add(producer)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await producer.status()).toMatchObject({ takes: undefined });
+  });
+
+  test("that does not sync each write takes nothing until it does, and an operator sees why", async () => {
+    const own = await startRedis();
+    await own.client.config("SET", "appendfsync", "everysec");
+    const database = await createTestDatabase();
+    const relay = await startRelay(database, own.url);
+    const receiver = await startReceiver();
+    onTestFinished(async () => {
+      await receiver.stop();
+      await relay.stop();
+      await database.drop();
+    });
+    await relay.createTarget(receiver);
+    expect(await until(relay.readiness, { accept: ({ status }) => status === 200 })).toEqual({
+      status: 200,
+      body: {
+        status: "degraded",
+        checks: {
+          postgres: { ok: true },
+          redis: { ok: false, durable: false, problems: ["appendfsync is everysec"] },
+          queue: { ok: true, takes: "postgres" },
+        },
+      },
+    });
+    for (let count = 0; count < 3; count++) await relay.sendEvent();
+    await receiver.waitFor(3);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 0, postgres: 3 });
+    const warnings = relay.logLines.filter((line) => line.includes("appendfsync is everysec"));
+    // One of the gateway, one of the worker, however often they were asked.
+    expect(warnings.map((line) => JSON.parse(line).msg)).toEqual(
+      Array(2).fill("Redis takes no jobs: they go to PostgreSQL"),
+    );
+
+    await own.client.config("SET", "appendfsync", "always");
+    await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
+    await relay.sendEvent();
+    await receiver.waitFor(4);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 3 });
+  });
+
+  test("is asked again after each reconnect, and from time to time", async () => {
+    const own = await startRedis();
+    const { producer } = await openProducer({ redisUrl: own.url });
+    await until(() => producer.status(), takes("redis"));
+    await own.client.config("SET", "maxmemory-policy", "allkeys-lru");
+    await own.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await until(() => producer.status(), {
+      accept: ({ redis }) => redis?.problems.includes("maxmemory-policy is allkeys-lru") === true,
+    });
+    expect(await add(producer)).toBe("postgres");
+    await own.client.config("SET", "maxmemory-policy", "noeviction");
+    await until(() => producer.status(), takes("redis"));
+    await own.client.config("SET", "no-appendfsync-on-rewrite", "yes");
+    await until(() => producer.status(), { ...takes("postgres"), timeoutMs: CHECK_LIMIT_MS });
+  }, 90_000);
+
+  test("that may not be asked is trusted only where the operator says so", async () => {
+    const own = await startRedis();
+    await own.client.acl("SETUSER", "limited", "on", ">password", "~*", "&*", "+@all", "-config");
+    const url = new URL(own.url);
+    [url.username, url.password] = ["limited", "password"];
+    const problems = ["appendfsync cannot be read", "no-appendfsync-on-rewrite cannot be read"];
+
+    const verifying = await openProducer({ redisUrl: url.href });
+    await until(() => verifying.producer.status(), {
+      accept: ({ redis }) => redis?.problems.length === 2,
+    });
+    expect(await verifying.producer.status()).toEqual({
+      takes: "postgres",
+      redis: { takesJobs: false, durable: false, problems },
+    });
+    expect(await add(verifying.producer)).toBe("postgres");
+
+    const assuming = await openProducer({ redisUrl: url.href, durability: "assume" });
+    await until(() => assuming.producer.status(), takes("redis"));
+    expect(await assuming.producer.status()).toEqual({
+      takes: "redis",
+      redis: { takesJobs: true, durable: false, problems },
+    });
+    expect(await add(assuming.producer)).toBe("redis");
+  });
+
+  test("that refuses the password is named so, and not as away", async () => {
+    const own = await startRedis();
+    const url = new URL(own.url);
+    [url.username, url.password] = ["nobody", "wrong"];
+    const { producer } = await openProducer({ redisUrl: url.href });
+    await until(() => producer.redis?.state.problems, {
+      accept: (problems) => problems?.join() === "it refuses with WRONGPASS",
+    });
+    expect(await add(producer)).toBe("postgres");
+  });
+
+  test("that refuses writes takes none, is not pressed by consumers, and is used again", async () => {
+    const own = await startRedis();
+    const database = await createTestDatabase();
+    const relay = await startRelay(database, own.url);
+    const receiver = await startReceiver();
+    onTestFinished(async () => {
+      await receiver.stop();
+      await relay.stop();
+      await database.drop();
+    });
+    await relay.createTarget(receiver);
+    await relay.sendEvent();
+    await receiver.waitFor(1);
+    await own.client.config("RESETSTAT");
+    await own.client.config("SET", "maxmemory", "1");
+    await relay.sendEvent();
+    await receiver.waitFor(2);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 1 });
+    const { body } = await relay.readiness();
+    expect(body.checks.redis).toEqual({ ok: false, durable: true, problems: ["it refuses with OOM"] });
+    // By then consumers that ask again at once would have been refused thousands of times.
+    const countRefusedProbes = async () =>
+      Number(/^cmdstat_set:.*rejected_calls=(\d+)/m.exec(await own.client.info("commandstats"))?.[1] ?? 0);
+    await until(async () => (await countRefusedProbes()) >= 6);
+    const refused = /^errorstat_OOM:count=(\d+)/m.exec(await own.client.info("errorstats"))?.[1];
+    expect(Number(refused)).toBeLessThan(200);
+
+    await own.client.config("SET", "maxmemory", "0");
+    await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
+    await relay.sendEvent();
+    await receiver.waitFor(3);
+    expect(await relay.countIntakeJobs()).toEqual({ redis: 2, postgres: 1 });
+  });
+});
