@@ -3,7 +3,7 @@ import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
 import { expect, test } from "vitest";
 
 import { BodyBudget } from "./body-budget.ts";
-import { Lane, type LaneDependencies } from "./lane.ts";
+import { Lane, type LaneBreaker, type LaneDependencies } from "./lane.ts";
 import type { AttemptResult } from "./outcome.ts";
 
 const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
@@ -51,6 +51,12 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     handedBack: [] as string[],
     wakeUps: [] as number[],
     random: 0,
+    gate: "closed" as ReturnType<LaneBreaker["gate"]>,
+    limit: Number.POSITIVE_INFINITY,
+    /** Whether this lane gets the probe. */
+    hasProbe: true,
+    probesCancelled: 0,
+    reports: [] as { statusCode: number | null; isProbe: boolean }[],
     held,
   };
   const dependencies: LaneDependencies = {
@@ -63,6 +69,16 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     hold: (id) => !held.has(id) && held.add(id) !== undefined,
     release: (id) => held.delete(id),
     bodies,
+    breaker: {
+      gate: () => state.gate,
+      limit: (maxInFlight) => Math.min(maxInFlight, state.limit),
+      claimProbe: async () => {
+        state.gate = "open";
+        return state.hasProbe;
+      },
+      cancelProbe: () => void (state.probesCancelled += 1),
+      report: (_, { statusCode }, isProbe) => void state.reports.push({ statusCode, isProbe }),
+    },
     send: (_, { id }) => {
       const response = Promise.withResolvers<AttemptResult>();
       state.sending.set(id, response);
@@ -208,4 +224,89 @@ test("while bodies fill the memory nothing is claimed or reserved, and it goes o
   await respond(full.state, "large", 200);
   await settle();
   expect([...other.state.sending.keys()]).toEqual(["small"]);
+});
+
+test("while the breaker is open nothing is reserved or claimed, and what waits is handed back", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c", "d"]) accept(lane, id);
+  state.gate = "open";
+  state.due = [delivery("e")];
+  lane.wake();
+  await settle();
+  expect(state.handedBack).toEqual(["c", "d"]);
+  expect(state.claims).toEqual([]);
+  expect(lane.reserve()).toBe(false);
+  // What failed while it is open is woken by nobody: the breaker's end finds it.
+  await respond(state, "a", 503);
+  expect(state.recorded).toHaveLength(1);
+  expect(state.wakeUps).toEqual([]);
+});
+
+test("the failure that opens the breaker is the last that is sent", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c"]) accept(lane, id);
+  const report = state.reports;
+  state.reports = Object.assign([], { push: (one: (typeof report)[0]) => ((state.gate = "open"), report.push(one)) });
+  await respond(state, "a", 503);
+  expect([...state.sending.keys()]).toEqual(["b"]);
+  expect(state.handedBack).toEqual(["c"]);
+});
+
+test("a probe is one delivery, however many are due", async () => {
+  const { lane, state } = openLane();
+  state.gate = "probe";
+  state.due = ["1", "2", "3"].map((id) => delivery(id));
+  lane.wake();
+  lane.wake();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["1"]);
+  await respond(state, "1", 200);
+  expect(state.reports).toEqual([{ statusCode: 200, isProbe: true }]);
+  state.gate = "closed";
+  lane.wake();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["2", "3"]);
+});
+
+test("a lane that does not get the probe claims nothing", async () => {
+  const { lane, state } = openLane();
+  Object.assign(state, { gate: "probe", hasProbe: false, due: [delivery("1")] });
+  lane.wake();
+  await settle();
+  expect(state.claims).toEqual([]);
+  expect(state.probesCancelled).toBe(0);
+});
+
+test("a probe without a delivery is given back", async () => {
+  const { lane, state } = openLane();
+  state.gate = "probe";
+  lane.wake();
+  await settle();
+  expect(state.claims).toEqual([1]);
+  expect(state.probesCancelled).toBe(1);
+});
+
+test("a probe waits until one of max_in_flight has ended", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b"]) accept(lane, id);
+  state.gate = "probe";
+  state.due = [delivery("1")];
+  lane.wake();
+  await settle();
+  expect(state.claims).toEqual([]);
+  await respond(state, "a", 503);
+  expect([...state.sending.keys()]).toEqual(["b", "1"]);
+});
+
+test("after the breaker closed, fewer requests at once are made", async () => {
+  const { lane, state } = openLane({ maxInFlight: 64 });
+  state.limit = 2;
+  state.due = Array.from({ length: 200 }, (_, i) => delivery(String(i)));
+  lane.wake();
+  await settle();
+  expect(state.sending.size).toBe(2);
+  state.limit = 64;
+  await respond(state, "0", 200);
+  await settle();
+  expect(state.sending.size).toBe(64);
 });

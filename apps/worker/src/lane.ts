@@ -15,6 +15,19 @@ const UNWRITTEN_FACTOR = 4;
 /** After a claim that failed, before the next. */
 const CLAIM_RETRY_MS = 1_000;
 
+/** The target's circuit breaker. */
+export interface LaneBreaker {
+  /** While it is `open` nothing is taken in hand; at `probe` a lane with room may claim the one probe. */
+  gate: () => "closed" | "open" | "probe";
+  /** How many requests at once, of those that the target may have. */
+  limit: (maxInFlight: number) => number;
+  /** @returns whether this lane has the probe now. It MUST be reported or cancelled. */
+  claimProbe: () => Promise<boolean>;
+  /** There was nothing to make it with. */
+  cancelProbe: () => void;
+  report: (target: Target, result: AttemptResult, isProbe: boolean) => void;
+}
+
 export interface LaneDependencies {
   /** The target as it is now; undefined once it is deleted. */
   target: () => Target | undefined;
@@ -25,6 +38,7 @@ export interface LaneDependencies {
   /** @returns whether it was not in hand before. */
   hold: (deliveryId: string) => boolean;
   release: (deliveryId: string) => void;
+  breaker: LaneBreaker;
   /** All lanes share it. */
   bodies: BodyBudget;
   send: (target: Target, delivery: ClaimedDelivery, number: number) => Promise<AttemptResult>;
@@ -66,7 +80,7 @@ export class Lane {
   reserve(): boolean {
     const target = this.#enabledTarget();
     if (target === undefined || this.#mayHaveDue || this.#room(target) < 1) return false;
-    if (this.#dependencies.bodies.isFull) return false;
+    if (this.#dependencies.breaker.gate() !== "closed" || this.#dependencies.bodies.isFull) return false;
     this.#reserved += 1;
     return true;
   }
@@ -106,15 +120,24 @@ export class Lane {
     return target?.state === "enabled" ? target : undefined;
   }
 
+  #limit(target: Target): number {
+    return this.#dependencies.breaker.limit(target.maxInFlight);
+  }
+
   #room(target: Target): number {
-    return target.maxInFlight * BUFFER_FACTOR - this.#inFlight - this.#waiting.length - this.#reserved;
+    return this.#limit(target) * BUFFER_FACTOR - this.#inFlight - this.#waiting.length - this.#reserved;
   }
 
   #take(delivery: ClaimedDelivery): void {
+    const taken = this.#hold(delivery);
+    if (taken !== undefined) this.#waiting.push(taken);
+  }
+
+  #hold(delivery: ClaimedDelivery): InHand | undefined {
     // A claim can return what is in hand already, when PostgreSQL was away for longer than a lease.
-    if (!this.#dependencies.hold(delivery.id)) return;
+    if (!this.#dependencies.hold(delivery.id)) return undefined;
     this.#dependencies.bodies.take(delivery.body.length);
-    this.#waiting.push({ delivery, takenAt: performance.now() });
+    return { delivery, takenAt: performance.now() };
   }
 
   #release(delivery: ClaimedDelivery): void {
@@ -124,22 +147,26 @@ export class Lane {
 
   // An arrow function: the budget tells by it that this lane waits already.
   readonly #pump = (): void => {
+    const { breaker, bodies } = this.#dependencies;
     const target = this.#enabledTarget();
-    if (target === undefined) {
-      if (this.#waiting.length > 0) this.#track(this.#handBackWaiting());
+    const gate = breaker.gate();
+    // What is due stays so while the breaker is open: it takes no slot, no memory and no place in a queue.
+    if ((target === undefined || gate !== "closed") && this.#waiting.length > 0) this.#track(this.#handBackWaiting());
+    if (target === undefined || gate === "open") return;
+    const limit = this.#limit(target);
+    if (gate === "probe") {
+      if (this.#claiming || this.#inFlight >= limit) return;
+      if (bodies.isFull) bodies.onceRoom(this.#pump);
+      else this.#track(this.#probe());
       return;
     }
-    while (
-      this.#waiting.length > 0 &&
-      this.#inFlight < target.maxInFlight &&
-      this.#unwritten < target.maxInFlight * UNWRITTEN_FACTOR
-    ) {
+    while (this.#waiting.length > 0 && this.#inFlight < limit && this.#unwritten < limit * UNWRITTEN_FACTOR) {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#track(this.#attempt(target, next));
     }
     // Half empty, so that a claim brings many and not one for each that ends.
-    if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= target.maxInFlight * BUFFER_FACTOR * 0.5) {
-      if (this.#dependencies.bodies.isFull) this.#dependencies.bodies.onceRoom(this.#pump);
+    if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= limit * BUFFER_FACTOR * 0.5) {
+      if (bodies.isFull) bodies.onceRoom(this.#pump);
       else this.#track(this.#claim(this.#room(target)));
     }
   };
@@ -148,18 +175,10 @@ export class Lane {
     this.#claiming = true;
     // Before the claim: what becomes due while it runs wakes the lane again.
     this.#mayHaveDue = false;
-    const { claim, bodies } = this.#dependencies;
-    const maxBytes = bodies.takeForClaim();
     try {
-      let claimed: ClaimedDelivery[] = [];
-      try {
-        claimed = await claim(limit, maxBytes);
-        for (const delivery of claimed) this.#take(delivery);
-      } finally {
-        bodies.giveBack(maxBytes);
-      }
-      const claimedBytes = claimed.reduce((sum, { body }) => sum + body.length, 0);
-      if (claimed.length >= limit || claimedBytes >= maxBytes) this.#mayHaveDue = true;
+      const { taken, isFull } = await this.#claimUpTo(limit);
+      this.#waiting.push(...taken);
+      if (isFull) this.#mayHaveDue = true;
       this.#claiming = false;
       this.#pump();
     } catch (error) {
@@ -170,13 +189,55 @@ export class Lane {
     }
   }
 
-  async #attempt(target: Target, { delivery, takenAt }: InHand): Promise<void> {
-    const { send, record, random, scheduleWakeUp, onAttempt } = this.#dependencies;
+  /** @returns what was taken in hand, and whether there may be more. */
+  async #claimUpTo(limit: number): Promise<{ taken: InHand[]; isFull: boolean }> {
+    const { claim, bodies } = this.#dependencies;
+    const maxBytes = bodies.takeForClaim();
+    try {
+      const claimed = await claim(limit, maxBytes);
+      const taken = claimed.map((delivery) => this.#hold(delivery)).filter((one) => one !== undefined);
+      const claimedBytes = claimed.reduce((sum, { body }) => sum + body.length, 0);
+      return { taken, isFull: claimed.length >= limit || claimedBytes >= maxBytes };
+    } finally {
+      bodies.giveBack(maxBytes);
+    }
+  }
+
+  /** One delivery past an open breaker, if no other lane has the probe. */
+  async #probe(): Promise<void> {
+    this.#claiming = true;
+    const { breaker } = this.#dependencies;
+    try {
+      if (!(await breaker.claimProbe())) return;
+      const {
+        taken: [probe],
+      } = await this.#claimUpTo(1);
+      const target = this.#enabledTarget();
+      if (probe !== undefined && target !== undefined) {
+        this.#track(this.#attempt(target, probe, true));
+        return;
+      }
+      // Paused meanwhile, or another lane has what was due.
+      breaker.cancelProbe();
+      if (probe !== undefined) this.#waiting.push(probe);
+    } catch (error) {
+      breaker.cancelProbe();
+      this.#dependencies.onClaimFailed(error);
+    } finally {
+      this.#claiming = false;
+      this.#pump();
+    }
+  }
+
+  async #attempt(target: Target, { delivery, takenAt }: InHand, isProbe = false): Promise<void> {
+    const { send, record, random, scheduleWakeUp, onAttempt, breaker } = this.#dependencies;
     const number = delivery.attemptCount + 1;
     this.#inFlight += 1;
     const result = await send(target, delivery, number);
     this.#inFlight -= 1;
     this.#unwritten += 1;
+    // Before the next is sent: this may be the failure that opens it.
+    breaker.report(target, result, isProbe);
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
@@ -193,7 +254,8 @@ export class Lane {
     await record(attempt);
     this.#release(delivery);
     this.#unwritten -= 1;
-    if (attempt.next.status === "pending") scheduleWakeUp(attempt.next.retryInMs);
+    // Behind an open breaker nothing is to be woken: whoever closes it finds what is due.
+    if (attempt.next.status === "pending" && breaker.gate() === "closed") scheduleWakeUp(attempt.next.retryInMs);
     this.#pump();
   }
 

@@ -9,6 +9,7 @@ import type { Target } from "@sluice/shared/store/targets";
 import type { Dispatcher } from "undici";
 
 import { BodyBudget } from "./body-budget.ts";
+import type { Breakers } from "./breakers.ts";
 import { Lane } from "./lane.ts";
 import type { Leases } from "./leases.ts";
 import type { Recorder } from "./recorder.ts";
@@ -18,6 +19,7 @@ export interface LanesDependencies {
   db: Database;
   findTarget: (id: string) => Target | undefined;
   leases: Leases;
+  breakers: Breakers;
   recorder: Recorder;
   producer: Producer;
   dispatcher: Dispatcher;
@@ -73,13 +75,14 @@ export class Lanes {
   }
 
   #open(targetId: string): Lane {
-    const { db, leases, recorder, dispatcher, log, findTarget } = this.#dependencies;
+    const { db, leases, breakers, recorder, dispatcher, log, findTarget } = this.#dependencies;
     return new Lane({
       target: () => findTarget(targetId),
       claim: (limit, maxBytes) => claimDue(db, targetId, limit, leases.lease, maxBytes),
       handBack: (ids) => handBack(db, ids, leases.lease.workerId),
       hold: (id) => leases.hold(id),
       release: (id) => leases.release(id),
+      breaker: breakers.of(targetId),
       bodies: this.#bodies,
       send: (target, delivery, number) => sendDelivery(dispatcher, target, delivery, number),
       record: (attempt) => recorder.record(attempt),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type AttemptResult, decideOutcome } from "./outcome.ts";
+import { type AttemptResult, decideOutcome, isTargetFailure } from "./outcome.ts";
 
 const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600 };
 const attempt = (changes: Partial<AttemptResult>): AttemptResult => ({
@@ -49,4 +49,27 @@ test("the last attempt is made at the deadline, and only it exhausts the deliver
   expect(decide({}, 1_000)).toEqual({ status: "pending", retryInMs: 1_000 });
   expect(decide({}, 0)).toEqual({ status: "exhausted" });
   expect(decide({}, -5)).toEqual({ status: "exhausted" });
+});
+
+test.for([
+  [200, false],
+  [299, false],
+  // An answer for the address, not for the event.
+  [301, true],
+  [304, true],
+  [400, false],
+  [404, false],
+  [408, true],
+  [410, false],
+  [422, false],
+  [429, true],
+  [500, true],
+  [503, true],
+] as const)("%i is a failure of the target and not of the one event: %s", ([statusCode, isFailure]) => {
+  expect(isTargetFailure(attempt({ statusCode }))).toBe(isFailure);
+});
+
+test("no complete response is a failure of the target, whatever its status", () => {
+  expect(isTargetFailure(attempt({ statusCode: null, error: "connection" }))).toBe(true);
+  expect(isTargetFailure(attempt({ statusCode: 404, error: "timeout" }))).toBe(true);
 });

@@ -1,11 +1,16 @@
 // The sweep: every few seconds, each worker wakes the lanes of targets that have deliveries which are due and in
-// nobody's hands. It asks PostgreSQL alone, so it works whatever happened to the queues.
+// nobody's hands. It asks PostgreSQL alone, so it works whatever happened to the queues. Once a minute it ends what is
+// past its deadline behind an open breaker, where no attempt comes that would.
 
 import type { Logger } from "@sluice/shared/log";
 import type { Database } from "@sluice/shared/store/database";
-import { listTargetsWithDue } from "@sluice/shared/store/deliveries";
+import { exhaustOverdue, listTargetsWithDue } from "@sluice/shared/store/deliveries";
 
 const EVERY_MS = 5_000;
+/** It reads all that waits behind open breakers. */
+const OVERDUE_EVERY_MS = 60_000;
+/** At a time, so that no statement holds many rows for long. */
+const OVERDUE_BATCH = 1_000;
 
 export function startSweep(
   db: Database,
@@ -15,9 +20,22 @@ export function startSweep(
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let closed = false;
+  let overdueAt = Number.NEGATIVE_INFINITY;
+  const endOverdue = async () => {
+    if (performance.now() - overdueAt < OVERDUE_EVERY_MS) return;
+    overdueAt = performance.now();
+    let exhausted = 0;
+    let batch: number;
+    do {
+      batch = await exhaustOverdue(db, OVERDUE_BATCH);
+      exhausted += batch;
+    } while (batch === OVERDUE_BATCH && !closed);
+    if (exhausted > 0) log.warn({ deliveries: exhausted }, "exhausted behind open breakers");
+  };
   const run = async () => {
     try {
       for (const targetId of await listTargetsWithDue(db)) wake(targetId);
+      await endOverdue();
     } catch (error) {
       log.warn({ err: error }, "sweep failed");
     }

@@ -13,6 +13,7 @@ import { STEADY_PLANS } from "@sluice/shared/store/database";
 import { Refreshed } from "@sluice/shared/store/refreshed";
 import { loadTargets } from "@sluice/shared/store/targets";
 
+import { Breakers } from "./breakers.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
 import { startHealthServer } from "./health.ts";
 import { takeIn } from "./intake.ts";
@@ -33,6 +34,7 @@ const DELIVER_CONCURRENCY = 4;
 const RECORD_LIMIT_MS = 31_500;
 /** For what asks PostgreSQL when the stop comes, and is of no use any more. */
 const CLOSE_LIMIT_MS = 1_000;
+const HOUR_MS = 3_600_000;
 
 export interface Worker {
   /** Health and the echo target, on loopback. */
@@ -72,15 +74,27 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const leases = new Leases(db, workerId, log);
   const recorder = new Recorder(db, workerId, giveUp.signal, log);
   const findTarget = (id: string) => targets.current.value.get(id);
-  const lanes = new Lanes({ db, findTarget, leases, recorder, producer, dispatcher, log });
+  const disableAfterMs = (config.DISABLE_TARGET_AFTER_HOURS || Number.POSITIVE_INFINITY) * HOUR_MS;
+  const breakers = new Breakers({
+    db,
+    lease: leases.lease,
+    disableAfterMs,
+    refreshTargets: () => targets.refresh(),
+    wake: (targetId) => lanes.of(targetId).wake(),
+    log,
+  });
+  const lanes = new Lanes({ db, findTarget, leases, breakers, recorder, producer, dispatcher, log });
+  await breakers.start();
   const sweep = startSweep(db, (targetId) => lanes.of(targetId).wake(), log);
 
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
   const consumers = [
     backend.consume("intake", INTAKE_CONCURRENCY, (job) => takeIn(job, intakeDependencies)),
     backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId }) => {
-      // A target that was resumed just now must be seen as enabled.
-      await targets.refresh().catch(() => undefined);
+      // A target that was resumed just now must be seen as enabled, and its breaker as closed.
+      await Promise.all([targets.refresh(), breakers.isOpen(targetId) ? breakers.refresh() : undefined]).catch(
+        () => undefined,
+      );
       lanes.of(targetId).wake();
     }),
   ];
@@ -115,7 +129,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
-    await settlesWithin(CLOSE_LIMIT_MS, Promise.all(asking));
+    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close()]));
     await producer.close();
     await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close()]);
     // Their leases run out, and another worker repeats them.

@@ -39,14 +39,30 @@ test.for([
   [" 7 ", 7_000],
   ["Thu, 22 Jan 2026 12:01:30 GMT", 90_000],
   ["Thursday, 22-Jan-26 12:01:30 GMT", 90_000],
+  ["Thu Jan 22 12:01:30 2026", 90_000],
+  ["Thu Jan  1 00:00:00 2026", 0],
   ["Thu, 22 Jan 2026 11:00:00 GMT", 0],
+  ["Saturday, 22-Jan-77 12:00:00 GMT", 0],
+  ["Thu, 22 Jan 2026 12:00:60 GMT", 60_000],
 ] as const)("Retry-After %j is %i ms", ([value, ms]) => {
   expect(readRetryAfter(value, now)).toBe(ms);
 });
 
-test.for([undefined, "", "soon", "-1", "1.5", "1e3", "2026-01-22T12:01:30Z", "Thu, nonsense"])(
-  "Retry-After %j is ignored",
-  (value) => {
-    expect(readRetryAfter(value, now)).toBeUndefined();
-  },
-);
+test.for([
+  undefined,
+  "",
+  "soon",
+  "-1",
+  "1.5",
+  "1e3",
+  "2026-01-22T12:01:30Z",
+  "Thu, nonsense",
+  "Thu, 22 Jan 2026 12:01:30",
+  "Thu, 22 Jan 2026 12:01:30 PST",
+  "Tue, 31 Feb 2026 12:00:00 GMT",
+  "Thu, 22 Jan 2026 24:00:00 GMT",
+  "Thursday",
+  "99999999999",
+])("Retry-After %j is ignored", (value) => {
+  expect(readRetryAfter(value, now)).toBeUndefined();
+});

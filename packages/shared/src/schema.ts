@@ -95,6 +95,19 @@ export const targets = pgTable("targets", {
   createdAt: instant("created_at").notNull().defaultNow(),
   updatedAt: instant("updated_at").notNull().defaultNow(),
   filter: text("filter"),
+  stateReason: text("state_reason"),
+  stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
+});
+
+export const targetHealth = pgTable("target_health", {
+  targetId: uuid("target_id").primaryKey(),
+  openings: integer("openings").notNull().default(0),
+  openUntil: instant("open_until"),
+  probeBy: uuid("probe_by"),
+  probeUntil: instant("probe_until"),
+  failingSince: instant("failing_since"),
+  lastSuccessAt: instant("last_success_at"),
+  lastFailureAt: instant("last_failure_at"),
 });
 
 export const targetSecrets = pgTable("target_secrets", {

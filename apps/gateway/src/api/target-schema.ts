@@ -5,7 +5,12 @@ import { SluiceError } from "@sluice/shared/errors";
 import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/shared/filter";
 import { formatId } from "@sluice/shared/ids";
 import { SUBSCRIPTION } from "@sluice/shared/subscription";
-import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/shared/store/targets";
+import {
+  TARGET_DEFAULTS,
+  type TargetHealth,
+  type TargetRecord,
+  type TargetSettings,
+} from "@sluice/shared/store/targets";
 
 import { refuseRepeats } from "./repeats.ts";
 import { shownSecret, showSecrets } from "./signing-secret.ts";
@@ -97,6 +102,18 @@ export const newTarget = targetChange
   })
   .openapi("NewTarget");
 
+const instant = z.string().openapi({ format: "date-time" }).nullable();
+
+const healthSchema = z.object({
+  breaker: z.enum(["closed", "open", "half_open"]).openapi({
+    description: "open: deliveries wait. half_open: one of them is being sent to see whether the target is back.",
+  }),
+  open_until: instant.openapi({ description: "From then on one delivery may be sent; null while it is closed" }),
+  failing_since: instant.openapi({ description: "The first failed attempt since the last success" }),
+  last_success_at: instant.openapi({ description: "Not older than a minute" }),
+  last_failure_at: instant.openapi({ description: "Not older than a minute" }),
+});
+
 export const targetSchema = z
   .object({
     id: z.string(),
@@ -104,6 +121,12 @@ export const targetSchema = z
     uri: z.string(),
     subscribed_events: z.array(z.string()),
     state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]),
+    state_reason: z
+      .string()
+      .nullable()
+      .openapi({ description: "Why the relay disabled it; null for what was done over the API" }),
+    state_changed_at: z.string().openapi({ format: "date-time" }),
+    health: healthSchema,
     headers: z.record(z.string(), z.string()),
     timeout_seconds: z.int(),
     max_in_flight: z.int(),
@@ -126,6 +149,9 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     uri: record.uri,
     subscribed_events: record.subscribedEvents,
     state: record.state,
+    state_reason: record.stateReason,
+    state_changed_at: record.stateChangedAt.toISOString(),
+    health: showHealth(record.health),
     headers: redactHeaders(record.headers),
     timeout_seconds: record.timeoutSeconds,
     max_in_flight: record.maxInFlight,
@@ -138,6 +164,17 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     signing_secrets: showSecrets(record.secrets),
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
+  };
+}
+
+function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
+  const show = (at: Date | null | undefined) => at?.toISOString() ?? null;
+  return {
+    breaker: health === null || health.openings === 0 ? "closed" : health.probeBy === null ? "open" : "half_open",
+    open_until: show(health?.openUntil),
+    failing_since: show(health?.failingSince),
+    last_success_at: show(health?.lastSuccessAt),
+    last_failure_at: show(health?.lastFailureAt),
   };
 }
 

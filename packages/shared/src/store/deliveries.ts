@@ -171,11 +171,40 @@ export async function recordAttempts(
   });
 }
 
-/** The enabled targets that have deliveries which are due and in nobody's hands. */
+/**
+ * Exhausts what waits for a target whose breaker is open, was attempted, and is past its deadline by a minute, in which
+ * it could have been a probe. What was never attempted goes on waiting for its attempt. Reads all that is due for such
+ * targets, which may be much. @returns how many, at most `limit`.
+ */
+export async function exhaustOverdue(db: Database, limit: number): Promise<number> {
+  const { rowCount } = await db.pool.query({
+    name: "exhaust-overdue",
+    text: `WITH overdue AS (
+             SELECT d.id FROM target_health h
+             JOIN targets t ON t.id = h.target_id AND t.state = 'enabled'
+             JOIN deliveries d ON d.target_id = h.target_id
+             WHERE h.openings > 0 AND d.next_attempt_at <= now() AND d.leased_by IS NULL
+               AND d.deadline_at <= now() - interval '1 minute' AND d.attempt_count > d.backoff_start
+             LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+           )
+           UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, finished_at = now(),
+             last_error = 'breaker: at the deadline the target was not tried, because its circuit breaker was open'
+               || coalesce('; before: ' || last_error, '')
+           FROM overdue WHERE deliveries.id = overdue.id`,
+    values: [limit],
+  });
+  return rowCount ?? 0;
+}
+
+/**
+ * The enabled targets that have deliveries which are due and in nobody's hands. Not those whose breaker is open: who
+ * watches the breakers wakes them for a probe.
+ */
 export async function listTargetsWithDue(db: Database): Promise<string[]> {
   const { rows } = await db.pool.query<{ id: string }>({
     name: "targets-with-due",
     text: `SELECT id FROM targets t WHERE state = 'enabled'
+           AND NOT EXISTS (SELECT FROM target_health h WHERE h.target_id = t.id AND h.openings > 0)
            AND EXISTS (SELECT FROM deliveries d WHERE d.target_id = t.id AND d.next_attempt_at <= now())`,
   });
   return rows.map((row) => row.id);

@@ -1,12 +1,12 @@
 // Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
 // `loadTargets`.
 
-import { and, asc, desc, eq, isNotNull } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, sql } from "drizzle-orm";
 
 import { brokenFilter, compileFilter, type Filter } from "../filter.ts";
 import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
-import { deliveries, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { deliveries, targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
 import type { Database } from "./database.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
@@ -39,9 +39,17 @@ export interface Target extends Omit<TargetSettings, "filter"> {
   filter: Filter | null;
 }
 
+/** How it is doing: see target-health.ts. */
+export type TargetHealth = typeof targetHealth.$inferSelect;
+
 export interface TargetRecord extends TargetSettings {
   id: string;
+  /** Why the relay disabled it; null for what its operator did. */
+  stateReason: string | null;
+  stateChangedAt: Date;
   secrets: SecretRow[];
+  /** Null until its first attempt. */
+  health: TargetHealth | null;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -70,14 +78,16 @@ async function select(db: Database, masterKey: MasterKey, page: Page, id?: strin
     .select()
     .from(chosen)
     .leftJoin(targetSecrets, eq(targetSecrets.targetId, chosen.id))
+    .leftJoin(targetHealth, eq(targetHealth.targetId, chosen.id))
     .orderBy(desc(chosen.id), asc(targetSecrets.id));
   const records = new Map<string, TargetRecord>();
-  for (const { targets: row, target_secrets: secret } of rows) {
+  for (const { targets: row, target_secrets: secret, target_health: health } of rows) {
     const { headersCiphertext, ...columns } = row;
     const record = records.get(row.id) ?? {
       ...columns,
       headers: openHeaders(masterKey, row.id, headersCiphertext),
       secrets: [],
+      health,
     };
     if (secret !== null) record.secrets.push(secret);
     records.set(row.id, record);
@@ -110,7 +120,8 @@ export async function createTarget(
 
 /**
  * Changes a target by what `change` makes of its settings. The row is locked from the reading to the writing,
- * so that of two changes that merge, neither is lost. @returns whether the target exists.
+ * so that of two changes that merge, neither is lost. Whatever is changed on an enabled target, its health begins
+ * anew: somebody has looked after it. @returns whether the target exists.
  */
 export async function updateTarget(
   db: Database,
@@ -122,14 +133,22 @@ export async function updateTarget(
     const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
     if (row === undefined) return false;
     const { headers, ...columns } = change({ ...row, headers: openHeaders(masterKey, id, row.headersCiphertext) });
+    const state = columns.state ?? row.state;
     await tx
       .update(targets)
       .set({
         ...columns,
         ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
-        updatedAt: new Date(),
+        ...(state === row.state ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
+        updatedAt: sql`now()`,
       })
       .where(eq(targets.id, id));
+    if (state === "enabled") {
+      await tx
+        .update(targetHealth)
+        .set({ openings: 0, openUntil: null, probeBy: null, probeUntil: null, failingSince: null })
+        .where(eq(targetHealth.targetId, id));
+    }
     return true;
   });
 }
@@ -171,7 +190,8 @@ export async function loadTargets(db: Database, masterKey: MasterKey): Promise<T
   const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
   const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
   knownFilters = filters;
-  return records.map(({ secrets, ...record }) => ({
+  // Its health changes without a new load: see target-health.ts.
+  return records.map(({ secrets, health: _, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
     filter: record.filter === null ? null : (filters.get(record.filter) ?? null),
