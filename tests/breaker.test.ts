@@ -1,0 +1,304 @@
+// A target that is down: it is left alone, probed by one delivery at a time, and gets everything when it is back.
+
+import { newId, parseId } from "@sluice/shared/ids";
+import { expect } from "vitest";
+
+import { type Receiver, startReceiver } from "./support/receiver.ts";
+import { type Relay, test } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+const health = async (relay: Relay, target: { id: string }) =>
+  (await relay.call("GET", `/v1/targets/${target.id}`)).health;
+
+const deliveriesOf = async (relay: Relay, target: { id: string }, status: string) =>
+  (await relay.call("GET", `/v1/deliveries?limit=250&target=${target.id}&status=${status}`)).data;
+
+/** What failed is not tried again while a test runs. */
+const SLOW_RETRIES = { retry: { base_seconds: 600, cap_seconds: 600, horizon_seconds: 3_600 } };
+
+const sendEvents = (relay: Relay, count: number) => Promise.all(Array.from({ length: count }, () => relay.sendEvent()));
+
+/**
+ * A target that answers with the status, with its breaker open until a test ends that, and every worker aware of it.
+ * @returns how many of its deliveries were attempted, once each, and the webhook ids of the others.
+ */
+async function openBreaker(relay: Relay, receiver: Receiver, status: number) {
+  receiver.answerWith(() => ({ status }));
+  const target = await relay.createTarget(receiver, SLOW_RETRIES);
+  const sent = await sendEvents(relay, 20);
+  await until(() => health(relay, target), { accept: ({ breaker }) => breaker === "open" });
+  const countAttempted = async () =>
+    (await deliveriesOf(relay, target, "pending")).filter((one: { attempt_count: number }) => one.attempt_count === 1)
+      .length;
+  // One after the other, so that each is a job of its own, for any worker.
+  const isLeftAlone = async () => {
+    const before = receiver.requests.length;
+    for (let i = 0; i < 10; i++) sent.push(await relay.sendEvent());
+    await until(() => deliveriesOf(relay, target, "pending"), { accept: (all) => all.length === sent.length });
+    return receiver.requests.length === before && (await countAttempted()) === before;
+  };
+  await until(isLeftAlone);
+  const done = new Set(receiver.requests.map(({ headers }) => headers["webhook-id"]));
+  const waiting = sent.map(({ webhookId }) => webhookId).filter((id) => !done.has(id));
+  return { target, attempted: receiver.requests.length, waiting };
+}
+
+/** Ends the time for which a breaker stays open. */
+async function endOpenTime(relay: Relay, target: { id: string }) {
+  const { rowCount } = await relay.database.db.pool.query(
+    "UPDATE target_health SET open_until = now() WHERE target_id = $1 AND openings > 0",
+    [parseId("tgt", target.id, "id")],
+  );
+  expect(rowCount).toBe(1);
+}
+
+/** Returns when every worker has looked at what was committed before. */
+async function letWorkersLook(relay: Relay) {
+  // Another target, whose delivery waits until it is resumed, shows that the sweep and the breakers came round.
+  const other = await startReceiver();
+  const target = await relay.createTarget(other);
+  await relay.sendEvent();
+  await other.waitFor(1);
+  await until(() => health(relay, target), { accept: ({ last_success_at }) => last_success_at !== null });
+  await relay.deleteTargets(other);
+  await other.stop();
+}
+
+test("after ten failures nothing more is sent, by no worker, and no attempt is burnt", async ({ relay, receiver }) => {
+  const second = await relay.startWorker();
+  try {
+    const { target, attempted } = await openBreaker(relay, receiver, 500);
+    for (let i = 0; i < 30; i++) await relay.sendEvent();
+    await letWorkersLook(relay);
+    expect(receiver.requests).toHaveLength(attempted);
+    const pending = await deliveriesOf(relay, target, "pending");
+    const attempts = pending.reduce((sum: number, one: { attempt_count: number }) => sum + one.attempt_count, 0);
+    expect(attempts).toBe(attempted);
+    expect(await health(relay, target)).toMatchObject({
+      breaker: "open",
+      open_until: expect.any(String),
+      failing_since: expect.any(String),
+      last_success_at: null,
+      last_failure_at: expect.any(String),
+    });
+  } finally {
+    await second.stop();
+  }
+});
+
+test("one delivery probes it, once over two workers; when it fails, the next waits for longer", async ({
+  relay,
+  receiver,
+}) => {
+  const second = await relay.startWorker();
+  try {
+    const { target, attempted } = await openBreaker(relay, receiver, 500);
+    await sendEvents(relay, 20);
+    const probed = Promise.withResolvers<void>();
+    receiver.answerWith(() => (probed.resolve(), { status: 500, delayMs: 1_200 }));
+    const before = await health(relay, target);
+    await endOpenTime(relay, target);
+    await probed.promise;
+    expect(await health(relay, target)).toMatchObject({ breaker: "half_open" });
+    const after = await until(() => health(relay, target), {
+      accept: ({ breaker, open_until }) => breaker === "open" && Date.parse(open_until) > Date.parse(before.open_until),
+    });
+    // The cap of a minute holds.
+    expect(Date.parse(after.open_until) - Date.now()).toBeLessThanOrEqual(60_000);
+    await letWorkersLook(relay);
+    expect(receiver.requests).toHaveLength(attempted + 1);
+  } finally {
+    await second.stop();
+  }
+});
+
+test("a probe that succeeds closes it for all workers, and each delivery is sent once", async ({ relay, receiver }) => {
+  const second = await relay.startWorker();
+  try {
+    const { target, attempted, waiting } = await openBreaker(relay, receiver, 503);
+    waiting.push(...(await sendEvents(relay, 40)).map(({ webhookId }) => webhookId));
+    receiver.answerWith(() => ({ status: 200 }));
+    await endOpenTime(relay, target);
+    await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === waiting.length });
+    const sent = receiver.requests.slice(attempted).map(({ headers }) => headers["webhook-id"]);
+    expect(sent.toSorted()).toEqual(waiting.toSorted());
+    await until(() => health(relay, target), {
+      accept: ({ breaker, open_until, failing_since, last_success_at }) =>
+        breaker === "closed" && open_until === null && failing_since === null && last_success_at !== null,
+    });
+  } finally {
+    await second.stop();
+  }
+});
+
+test("with quick retries it recovers by itself", async ({ relay, receiver }) => {
+  receiver.answerWith(() => "reset");
+  const target = await relay.createTarget(receiver);
+  await sendEvents(relay, 20);
+  await until(() => health(relay, target), { accept: ({ breaker }) => breaker !== "closed" });
+  await sendEvents(relay, 20);
+  receiver.answerWith(() => ({ status: 204 }));
+  await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === 40 });
+  const succeeded = await deliveriesOf(relay, target, "succeeded");
+  const attempts = succeeded.reduce((sum: number, one: { attempt_count: number }) => sum + one.attempt_count, 0);
+  expect(receiver.requests).toHaveLength(attempts);
+});
+
+test("a worker that dies with the probe blocks it until its lease runs out", async ({ relay, receiver }) => {
+  const { target, attempted, waiting } = await openBreaker(relay, receiver, 500);
+  receiver.answerWith(() => ({ status: 200 }));
+  const { pool } = relay.database.db;
+  const update = (set: string, values: string[] = []) =>
+    pool.query(`UPDATE target_health SET ${set} WHERE target_id = $1`, [parseId("tgt", target.id, "id"), ...values]);
+  await update("open_until = now(), probe_by = $2, probe_until = now() + interval '1 hour'", [newId()]);
+  await letWorkersLook(relay);
+  expect(await health(relay, target)).toMatchObject({ breaker: "half_open" });
+  expect(receiver.requests).toHaveLength(attempted);
+  await update("probe_until = now()");
+  await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length >= waiting.length });
+});
+
+test("4xx that speak of the event leave it closed", async ({ relay, receiver }) => {
+  receiver.answerWith(() => ({ status: 422 }));
+  const target = await relay.createTarget(receiver, SLOW_RETRIES);
+  await sendEvents(relay, 30);
+  await receiver.waitFor(30);
+  await until(() => health(relay, target), { accept: ({ failing_since }) => failing_since !== null });
+  expect(await health(relay, target)).toMatchObject({ breaker: "closed" });
+});
+
+test("Retry-After is the least time for which it stays open", async ({ relay, receiver }) => {
+  receiver.answerWith(() => ({ status: 429, headers: { "retry-after": "90" } }));
+  const target = await relay.createTarget(receiver, {
+    retry: { base_seconds: 1, cap_seconds: 1, horizon_seconds: 3_600 },
+  });
+  await sendEvents(relay, 10);
+  const { open_until } = await until(() => health(relay, target), { accept: ({ breaker }) => breaker === "open" });
+  expect(Date.parse(open_until) - Date.now()).toBeGreaterThan(60_000);
+});
+
+test("a change of the target closes it", async ({ relay, receiver }) => {
+  const { target, waiting } = await openBreaker(relay, receiver, 500);
+  receiver.answerWith(() => ({ status: 200 }));
+  await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
+  await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === waiting.length });
+  expect(await health(relay, target)).toMatchObject({ breaker: "closed", failing_since: null });
+});
+
+test("behind an open breaker a delivery past its deadline is exhausted, if it was ever attempted", async ({
+  relay,
+  receiver,
+}) => {
+  const { target, attempted, waiting } = await openBreaker(relay, receiver, 500);
+  await relay.database.db.pool.query(
+    `UPDATE deliveries SET next_attempt_at = now(), deadline_at = now() - interval '61 s'
+     WHERE target_id = $1 AND next_attempt_at IS NOT NULL`,
+    [parseId("tgt", target.id, "id")],
+  );
+  // Every worker sweeps at its start.
+  const second = await relay.startWorker();
+  try {
+    const exhausted = await until(() => deliveriesOf(relay, target, "exhausted"), {
+      accept: (all) => all.length === attempted,
+    });
+    expect(exhausted[0]).toMatchObject({
+      attempt_count: 1,
+      next_attempt_at: null,
+      last_status_code: 500,
+      last_error: expect.stringContaining("circuit breaker"),
+    });
+    expect(receiver.requests).toHaveLength(attempted);
+    receiver.answerWith(() => ({ status: 200 }));
+    await endOpenTime(relay, target);
+    const succeeded = await until(() => deliveriesOf(relay, target, "succeeded"), {
+      accept: (all) => all.length === waiting.length,
+    });
+    const ids = succeeded.map((one: { webhook_id: string }) => one.webhook_id);
+    expect(ids.toSorted()).toEqual(waiting.toSorted());
+  } finally {
+    await second.stop();
+  }
+});
+
+test("410 disables the target and holds its deliveries; enabling it sends them", async ({ relay, receiver }) => {
+  receiver.answerWith(() => ({ status: 410 }));
+  const target = await relay.createTarget(receiver);
+  const [signed] = await sendEvents(relay, 1);
+  const disabled = await until(() => relay.call("GET", `/v1/targets/${target.id}`), {
+    accept: ({ state }) => state === "disabled",
+  });
+  expect(disabled.state_reason).toContain("410");
+  expect(Date.parse(disabled.state_changed_at)).toBeGreaterThan(Date.parse(target.state_changed_at));
+  const isWarning = (line: string) => line.includes("410 Gone") && line.includes('"level":"warn"');
+  await until(() => relay.logLines.some(isWarning));
+  const pending = await deliveriesOf(relay, target, "pending");
+  expect(pending).toMatchObject([{ webhook_id: signed?.webhookId, attempt_count: 1, last_status_code: 410 }]);
+  await letWorkersLook(relay);
+  expect(receiver.requests).toHaveLength(1);
+
+  receiver.answerWith(() => ({ status: 200 }));
+  const enabled = await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
+  expect(enabled).toMatchObject({ state: "enabled", state_reason: null, health: { failing_since: null } });
+  await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === 1 });
+});
+
+test("after five days of nothing but failures a target is disabled, by an attempt that fails", async ({
+  relay,
+  receiver,
+}) => {
+  receiver.answerWith(() => ({ status: 404 }));
+  const target = await relay.createTarget(receiver, SLOW_RETRIES);
+  await sendEvents(relay, 1);
+  await until(() => health(relay, target), { accept: ({ failing_since }) => failing_since !== null });
+  const age = (since: string, lastFailure: string) =>
+    relay.database.db.pool.query(
+      `UPDATE target_health SET failing_since = now() - $2::interval, last_failure_at = now() - $3::interval
+       WHERE target_id = $1`,
+      [parseId("tgt", target.id, "id"), since, lastFailure],
+    );
+  await age("119 hours", "1 second");
+  await sendEvents(relay, 1);
+  await receiver.waitFor(2);
+  await letWorkersLook(relay);
+  expect(await relay.call("GET", `/v1/targets/${target.id}`)).toMatchObject({ state: "enabled" });
+
+  await age("121 hours", "1 second");
+  // Time alone does nothing.
+  await letWorkersLook(relay);
+  await sendEvents(relay, 1);
+  const disabled = await until(() => relay.call("GET", `/v1/targets/${target.id}`), {
+    accept: ({ state }) => state === "disabled_due_to_failed_deliveries",
+  });
+  expect(disabled.state_reason).toContain("Every attempt failed since 20");
+
+  receiver.answerWith(() => ({ status: 200 }));
+  const { health: after } = await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
+  expect(after).toMatchObject({ breaker: "closed", failing_since: null });
+});
+
+test("a paused target's deliveries outlast their deadline, and each gets its attempt when it is resumed", async ({
+  relay,
+  receiver,
+}) => {
+  const target = await relay.createTarget(receiver, { state: "paused", max_in_flight: 2 });
+  const sent = await sendEvents(relay, 20);
+  await until(() => deliveriesOf(relay, target, "pending"), { accept: (all) => all.length === 20 });
+  await relay.database.db.pool.query(
+    "UPDATE deliveries SET deadline_at = now() - interval '1 hour' WHERE target_id = $1",
+    [parseId("tgt", target.id, "id")],
+  );
+  const second = await relay.startWorker();
+  await letWorkersLook(relay);
+  await second.stop();
+  expect(receiver.requests).toHaveLength(0);
+  let [open, most] = [0, 0];
+  receiver.answerWith(() => {
+    open += 1;
+    most = Math.max(most, open);
+    setTimeout(() => (open -= 1), 20);
+    return { status: 200, delayMs: 30 };
+  });
+  await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
+  await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length >= sent.length });
+  expect(most).toBeLessThanOrEqual(2);
+});
