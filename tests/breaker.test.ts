@@ -120,7 +120,7 @@ test("a probe that succeeds closes it for all workers, and each delivery is sent
     receiver.answerWith(() => ({ status: 200 }));
     await endOpenTime(relay, target);
     await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === waiting.length });
-    const sent = receiver.requests.slice(attempted).map(({ headers }) => headers["webhook-id"]);
+    const sent = receiver.requests.slice(attempted).map(({ headers }) => String(headers["webhook-id"]));
     expect(sent.toSorted()).toEqual(waiting.toSorted());
     await until(() => health(relay, target), {
       accept: ({ breaker, open_until, failing_since, last_success_at }) =>
@@ -213,7 +213,7 @@ test("behind an open breaker a delivery past its deadline is exhausted, if it wa
     const succeeded = await until(() => deliveriesOf(relay, target, "succeeded"), {
       accept: (all) => all.length === waiting.length,
     });
-    const ids = succeeded.map((one: { webhook_id: string }) => one.webhook_id);
+    const ids: string[] = succeeded.map((one: { webhook_id: string }) => one.webhook_id);
     expect(ids.toSorted()).toEqual(waiting.toSorted());
   } finally {
     await second.stop();
@@ -229,8 +229,7 @@ test("410 disables the target and holds its deliveries; enabling it sends them",
   });
   expect(disabled.state_reason).toContain("410");
   expect(Date.parse(disabled.state_changed_at)).toBeGreaterThan(Date.parse(target.state_changed_at));
-  const isWarning = (line: string) => line.includes("410 Gone") && line.includes('"level":"warn"');
-  await until(() => relay.logLines.some(isWarning));
+  await until(() => relay.logLines.some((line) => line.includes("410 Gone") && line.includes('"level":"warn"')));
   const pending = await deliveriesOf(relay, target, "pending");
   expect(pending).toMatchObject([{ webhook_id: signed?.webhookId, attempt_count: 1, last_status_code: 410 }]);
   await letWorkersLook(relay);

@@ -6,7 +6,7 @@ const settings = { retryBaseSeconds: 5, retryCapSeconds: 3_600 };
 
 /** Adds attempts of no duration, one each `everyMs` from 0. @returns the number of the first that opens it; 0 for none. */
 function firstThatOpens(window: BreakerWindow, outcomes: string, everyMs = 100, fromMs = 0): number {
-  for (const [index, outcome] of [...outcomes].entries()) {
+  for (const [index, outcome] of outcomes.split("").entries()) {
     const atMs = fromMs + index * everyMs;
     if (window.add(outcome === "x", atMs, atMs)) return index + 1;
   }

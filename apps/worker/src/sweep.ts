@@ -24,13 +24,10 @@ export function startSweep(
   const endOverdue = async () => {
     if (performance.now() - overdueAt < OVERDUE_EVERY_MS) return;
     overdueAt = performance.now();
-    let exhausted = 0;
-    let batch: number;
-    do {
-      batch = await exhaustOverdue(db, OVERDUE_BATCH);
-      exhausted += batch;
-    } while (batch === OVERDUE_BATCH && !closed);
-    if (exhausted > 0) log.warn({ deliveries: exhausted }, "exhausted behind open breakers");
+    const deliveries = await exhaustOverdue(db, OVERDUE_BATCH);
+    if (deliveries > 0) log.warn({ deliveries }, "exhausted behind open breakers");
+    // There may be more.
+    if (deliveries === OVERDUE_BATCH) overdueAt = Number.NEGATIVE_INFINITY;
   };
   const run = async () => {
     try {

@@ -167,14 +167,15 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
   };
 }
 
+const showInstant = (at: Date | null | undefined) => at?.toISOString() ?? null;
+
 function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
-  const show = (at: Date | null | undefined) => at?.toISOString() ?? null;
   return {
     breaker: health === null || health.openings === 0 ? "closed" : health.probeBy === null ? "open" : "half_open",
-    open_until: show(health?.openUntil),
-    failing_since: show(health?.failingSince),
-    last_success_at: show(health?.lastSuccessAt),
-    last_failure_at: show(health?.lastFailureAt),
+    open_until: showInstant(health?.openUntil),
+    failing_since: showInstant(health?.failingSince),
+    last_success_at: showInstant(health?.lastSuccessAt),
+    last_failure_at: showInstant(health?.lastFailureAt),
   };
 }
 

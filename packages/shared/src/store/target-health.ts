@@ -114,7 +114,6 @@ export interface Tally {
  * Writes tallies. A target that got nothing for `silenceMs` did not fail in that time: its failing begins anew.
  */
 export async function writeTallies(db: Database, tallies: readonly Tally[], silenceMs: number): Promise<void> {
-  const ago = (ms: number | undefined) => ms ?? null;
   await db.pool.query({
     name: "write-tallies",
     text: `INSERT INTO target_health AS h (target_id, last_success_at, last_failure_at, failing_since)
@@ -135,9 +134,9 @@ export async function writeTallies(db: Database, tallies: readonly Tally[], sile
              END`,
     values: [
       tallies.map(({ targetId }) => targetId),
-      tallies.map(({ lastSuccessMs }) => ago(lastSuccessMs)),
-      tallies.map(({ lastFailureMs }) => ago(lastFailureMs)),
-      tallies.map(({ failingForMs }) => ago(failingForMs)),
+      tallies.map(({ lastSuccessMs }) => lastSuccessMs ?? null),
+      tallies.map(({ lastFailureMs }) => lastFailureMs ?? null),
+      tallies.map(({ failingForMs }) => failingForMs ?? null),
       silenceMs,
     ],
   });

@@ -190,8 +190,7 @@ export async function loadTargets(db: Database, masterKey: MasterKey): Promise<T
   const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
   const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
   knownFilters = filters;
-  // Its health changes without a new load: see target-health.ts.
-  return records.map(({ secrets, health: _, ...record }) => ({
+  return records.map(({ secrets, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
     filter: record.filter === null ? null : (filters.get(record.filter) ?? null),
