@@ -249,7 +249,9 @@ export class Breakers {
     for (const targetId of byId.keys()) this.#watch(targetId);
     for (const [targetId, watched] of this.#watched) {
       const wasOpen = (watched.shared?.openings ?? 0) > 0;
+      const wasFailing = watched.shared?.isFailing === true;
       watched.shared = byId.get(targetId);
+      if (wasFailing && watched.shared?.isFailing !== true) watched.tally.forgetFailures();
       const isOpen = (watched.shared?.openings ?? 0) > 0;
       if (wasOpen && !isOpen) watched.window.reset(performance.now());
       if (wasOpen !== isOpen || watched.shared?.isProbeDue === true) this.#dependencies.wake(targetId);

@@ -53,3 +53,13 @@ test("what came while it was written is kept for the next time", () => {
   tally.written(20);
   expect(tally.read("target", 40)).toMatchObject({ lastSuccessMs: undefined, lastFailureMs: 10, failingForMs: 10 });
 });
+
+test("failures that were forgotten are not written when others find the target well", () => {
+  const tally = new HealthTally();
+  tally.add(false, 0);
+  tally.written(0);
+  tally.add(false, 10);
+  expect(tally.isDue(20, false)).toBe(true);
+  tally.forgetFailures();
+  expect(tally.isDue(20, false)).toBe(false);
+});

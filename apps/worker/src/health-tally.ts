@@ -41,6 +41,12 @@ export class HealthTally {
     };
   }
 
+  /** The target is known as not failing: a failure from before that, not written yet, must not make it fail again. */
+  forgetFailures(): void {
+    this.#lastFailure = undefined;
+    this.#failingSince = undefined;
+  }
+
   /** What was read at that time is written. What was added since stays. */
   written(readAtMs: number): void {
     this.#writtenAt = readAtMs;
