@@ -1,6 +1,6 @@
 // What has to be said in two places says the same in both.
 
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { gatewayConfig, workerConfig } from "@sluice/shared/config";
 import { ERROR_CODES } from "@sluice/shared/errors";
 import { REFUSAL_REASONS } from "@sluice/shared/signature/refusal";
@@ -18,6 +18,17 @@ test("docs/errors.md explains every code with its status, and every reason, and 
       status: Number(status),
     });
   }
+});
+
+test("every code has a test", () => {
+  const tests = ["apps", "packages", "scripts", "tests"].flatMap((folder) =>
+    globSync(`${folder}/**/*.test.ts`, {
+      cwd: new URL("..", import.meta.url),
+      exclude: (path) => path.includes("node_modules"),
+    }),
+  );
+  const text = tests.map(read).join("\n");
+  expect(Object.keys(ERROR_CODES).filter((code) => !new RegExp(`\\b${code}\\b`).test(text))).toEqual([]);
 });
 
 test(".env.example and the README have every setting, and no other", () => {

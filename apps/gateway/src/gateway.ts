@@ -139,6 +139,7 @@ export async function startGateway(
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
     publicUrl: config.PUBLIC_URL,
     addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
+    corsOrigins: config.CORS_ORIGINS ?? [],
     sourcesChanged: () => sources.refresh(),
     metrics,
     log,

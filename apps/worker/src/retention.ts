@@ -2,8 +2,10 @@
 // without a target cancelled. Every worker does it every hour; an advisory lock lets one change partitions.
 
 import type { Logger } from "@sluice/shared/log";
+import { pruneAudit } from "@sluice/shared/store/audit";
 import type { Database } from "@sluice/shared/store/database";
 import { pruneConsumedCallbacks } from "@sluice/shared/store/consumed-callbacks";
+import { pruneIdempotencyKeys } from "@sluice/shared/store/idempotency";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
 import { cancelOrphans } from "@sluice/shared/store/targets";
 
@@ -16,7 +18,7 @@ const LEDGER_DAYS = 7;
 /** Makes the partitions before it resolves: without them nothing can be stored. */
 export async function startRetention(
   db: Database,
-  retentionDays: number,
+  { retentionDays, auditRetentionDays }: { retentionDays: number; auditRetentionDays: number },
   log: Logger,
 ): Promise<{ close: () => Promise<void> }> {
   await makeAhead();
@@ -42,6 +44,8 @@ export async function startRetention(
     const dropped = await attempt("drop", () => dropOldPartitions(db, Date.now() - retentionDays * DAY_MS));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
+    await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
+    await attempt("answers", () => pruneIdempotencyKeys(db));
     if (dropped?.length || pruned || cancelled) log.info({ dropped, pruned, cancelled }, "retention");
   }
 

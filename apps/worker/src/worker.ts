@@ -66,7 +66,11 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
     log,
   );
-  const retention = await startRetention(db, config.RETENTION_DAYS, log);
+  const retention = await startRetention(
+    db,
+    { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS },
+    log,
+  );
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);

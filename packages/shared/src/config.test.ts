@@ -46,7 +46,19 @@ describe("readConfig", () => {
     expect(config).toMatchObject({ MAX_BODY_BYTES: 1_048_576, LOG_LEVEL: "info" });
     expect(config.REDIS_URL).toBeUndefined();
     expect(config.REDIS_DURABILITY).toBe("verify");
-    expect(readConfig(workerConfig, { DATABASE_URL }).RETENTION_DAYS).toBe(30);
+    expect(config.CORS_ORIGINS).toBeUndefined();
+    expect(readConfig(workerConfig, { DATABASE_URL })).toMatchObject({ RETENTION_DAYS: 30, AUDIT_RETENTION_DAYS: 365 });
+  });
+
+  test("CORS_ORIGINS are origins as a browser sends them, and neither all nor none", () => {
+    const CORS_ORIGINS = "https://a.example, http://localhost:5173";
+    const config = readConfig(gatewayConfig, { DATABASE_URL, CORS_ORIGINS });
+    expect(config.CORS_ORIGINS).toEqual(["https://a.example", "http://localhost:5173"]);
+    for (const text of ["*", "null", "a.example", "https://a.example/", "https://A.example", "https://a.example,"]) {
+      expect(readFaults({ DATABASE_URL, CORS_ORIGINS: text }).faults.map(({ pointer }) => pointer)).toEqual([
+        "CORS_ORIGINS",
+      ]);
+    }
   });
 
   test("an empty variable counts as absent, as compose files leave them", () => {

@@ -74,6 +74,11 @@ const addressRules = z
   })
   .default([]);
 
+/** As a browser writes it: without a path, a default port and capitals. Neither "*" nor "null" is one. */
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** What gateway and worker have in common. */
 const common = {
   DATABASE_URL: url(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"),
@@ -125,6 +130,14 @@ export const gatewayConfig = z.object({
     )
     .transform((text) => text.replace(/\/+$/, ""))
     .optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(",").map((origin) => origin.trim()))
+    .refine(
+      (origins) => origins.every(isOrigin),
+      "must be origins with a comma between them, each as a browser sends it, such as https://console.example.com",
+    )
+    .optional(),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
 });
@@ -137,6 +150,8 @@ export const workerConfig = z.object({
   RETENTION_DAYS: integer(4, 3650).default(30),
   // Five days: a long weekend, and time to repair it. 0 is never.
   DISABLE_TARGET_AFTER_HOURS: integer(0, 8_760).default(120),
+  // Longer than the log: who changed what is asked long after, and is little to keep.
+  AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfig>;

@@ -28,6 +28,8 @@ export interface FilterError {
   error: string;
 }
 export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
+/** What an API key may do; each includes those before it. */
+export type Scope = "read" | "write" | "admin";
 export type AttemptTrigger = "initial" | "retry" | "manual";
 
 export const configuration = pgTable("configuration", {
@@ -123,9 +125,35 @@ export const apiKeys = pgTable("api_keys", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull(),
   hash: bytea("hash").notNull().unique(),
-  scopes: text("scopes").array().notNull(),
+  scopes: text("scopes").array().$type<Scope[]>().notNull(),
   expiresAt: instant("expires_at"),
   revokedAt: instant("revoked_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  truncated: text("truncated").notNull().default("sluice_..."),
+  lastUsedAt: instant("last_used_at"),
+});
+
+export const audit = pgTable("audit", {
+  id: uuid("id").primaryKey(),
+  keyId: uuid("key_id"),
+  keyName: text("key_name").notNull(),
+  remoteAddress: text("remote_address"),
+  requestId: text("request_id").notNull(),
+  action: text("action").notNull(),
+  resourceType: text("resource_type").notNull(),
+  resourceId: text("resource_id").notNull(),
+  before: jsonb("before").$type<Record<string, unknown>>(),
+  after: jsonb("after").$type<Record<string, unknown>>(),
+});
+
+export const idempotencyKeys = pgTable("idempotency_keys", {
+  caller: uuid("caller").notNull(),
+  keyHash: bytea("key_hash").notNull(),
+  fingerprint: bytea("fingerprint").notNull(),
+  claim: uuid("claim").notNull().unique(),
+  claimedUntil: instant("claimed_until").notNull(),
+  tookEffect: boolean("took_effect").notNull().default(false),
+  answer: bytea("answer"),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 

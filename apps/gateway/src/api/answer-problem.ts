@@ -22,7 +22,11 @@ const problemSchema = z
     errors: z
       .array(z.object({ pointer: z.string().openapi({ example: "/retry/base_seconds" }), detail: z.string() }))
       .optional()
-      .openapi({ description: "A JSON pointer into the body, ?name of a query parameter, or {name} of the path" }),
+      .openapi({
+        description:
+          "A JSON pointer into the body, ?name of a query parameter, {name} of the path, or the name of a header",
+      }),
+    request_id: z.string().openapi({ description: "`X-Request-Id` of the answer; the log has the request under it" }),
   })
   .openapi("Problem");
 
@@ -33,15 +37,16 @@ export const problemResponse = {
 };
 
 export function answerProblem(error: unknown, c: Context<ApiEnv>): Response {
-  return problem(c, toSluiceError(error, c.get("requestId")));
+  const requestId = c.get("requestId");
+  return problem(c, toSluiceError(error, requestId), { request_id: requestId });
 }
 
 export function answerNotFound(c: Context<ApiEnv>): Response {
   return answerProblem(new SluiceError("not_found", "There is nothing at this path"), c);
 }
 
-/** Answers 405 on every path that has a route, for the methods that it has not. MUST follow the last route. */
-export function refuseOtherMethods(app: Hono<ApiEnv>): void {
+/** Answers OPTIONS on every path that has a route, and 405 for the methods that it has not. MUST follow the last route. */
+export function answerOtherMethods(app: Hono<ApiEnv>): void {
   const methods = new Map<string, Set<string>>();
   for (const { method, path } of app.routes) {
     if (method === "ALL") continue;
@@ -50,9 +55,10 @@ export function refuseOtherMethods(app: Hono<ApiEnv>): void {
     methods.set(path, method === "GET" ? known.add("GET").add("HEAD") : known.add(method));
   }
   for (const [path, known] of methods) {
-    const allow = [...known].join(", ");
+    const allow = [...known, "OPTIONS"].join(", ");
     app.all(path, (c) => {
       c.header("allow", allow);
+      if (c.req.method === "OPTIONS") return c.body(null, 204);
       throw new SluiceError("method_not_allowed", `This path takes ${allow}`);
     });
   }

@@ -27,17 +27,17 @@ describe("requests", () => {
         status: 404,
         detail: "There is nothing at this path",
         code: "not_found",
+        request_id: answer.headers.get("x-request-id"),
       });
     }
   });
 
   test("a method that a path does not take is a 405 that names those it takes", async ({ api }) => {
     for (const [method, path, allow] of [
-      ["DELETE", "/v1/sources", "GET, HEAD, POST"],
-      ["PUT", "/v1/targets/tgt_1", "GET, HEAD, PATCH, DELETE"],
-      ["OPTIONS", "/v1/events", "GET, HEAD"],
-      ["GET", `${delivery}:retry`, "POST"],
-      ["HEAD", `${delivery}:retry`, "POST"],
+      ["DELETE", "/v1/sources", "GET, HEAD, POST, OPTIONS"],
+      ["PUT", "/v1/targets/tgt_1", "GET, HEAD, PATCH, DELETE, OPTIONS"],
+      ["GET", `${delivery}:retry`, "POST, OPTIONS"],
+      ["HEAD", `${delivery}:retry`, "POST, OPTIONS"],
     ] as const) {
       const answer = await api.call(method, path);
       expect(answer.status).toBe(405);
@@ -186,6 +186,7 @@ describe("failures", () => {
       status: 500,
       detail: `Something went wrong; the log has it under the request id ${requestId}`,
       code: "internal",
+      request_id: requestId,
     });
     const line = other.logLines.find(({ request_id }) => request_id === requestId);
     expect(line).toMatchObject({ level: "error", status: 500, route: "/v1/targets/{id}" });
@@ -253,6 +254,11 @@ describe("the document", () => {
     const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
     const operations = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
     expect(Object.fromEntries(operations)).toEqual({
+      "/v1/keys": ["get", "post"],
+      "/v1/keys/{id}": ["get"],
+      "/v1/keys/{id}:revoke": ["post"],
+      "/v1/audit": ["get"],
+      "/v1/audit/{id}": ["get"],
       "/v1/sources": ["get", "post"],
       "/v1/sources/{id}": ["get", "patch", "delete"],
       "/v1/sources/{id}/signing-secrets": ["post"],

@@ -5,15 +5,21 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { bodyLimit } from "hono/body-limit";
 
-import { answerNotFound, answerProblem, refuseOtherMethods } from "./answer-problem.ts";
+import { answerNotFound, answerProblem, answerOtherMethods } from "./answer-problem.ts";
+import { type AuditDependencies, routeAudit } from "./audit.ts";
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
 import { routeCallbackUrls } from "./callback-urls.ts";
+import { compressAnswers } from "./compression.ts";
+import { allowOrigins } from "./cross-origin.ts";
 import { getPath } from "./custom-verb.ts";
 import { createDocument } from "./document.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./deliveries.ts";
+import { answerNotModified } from "./etag.ts";
 import { type EventsDependencies, routeEvents } from "./events.ts";
+import { answerOnce, type IdempotencyDependencies } from "./idempotency.ts";
 import { routeIngressTokens } from "./ingress-tokens.ts";
 import { refuseInvalid } from "./invalid-request.ts";
+import { type KeysDependencies, routeKeys } from "./keys.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
 import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
@@ -29,12 +35,18 @@ const MAX_BODY_BYTES = 256 * 1024;
 export interface ApiDependencies
   extends
     AuthenticationDependencies,
+    IdempotencyDependencies,
+    KeysDependencies,
+    AuditDependencies,
     SourcesDependencies,
     TargetsDependencies,
     EventsDependencies,
     DeliveriesDependencies,
     RejectionsDependencies,
-    MetricsDependencies {}
+    MetricsDependencies {
+  /** Of pages that may call it. */
+  corsOrigins: readonly string[];
+}
 
 export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ getPath, defaultHook: refuseInvalid });
@@ -42,12 +54,16 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.notFound(answerNotFound);
 
   app.use(logRequests(dependencies.log));
+  if (dependencies.corsOrigins.length > 0) app.use(allowOrigins(dependencies.corsOrigins));
+  app.use(compressAnswers);
+  app.use(answerNotModified);
   // Before the key is asked for: they say what every copy of this software says, and a browser sends no key.
   let document: ReturnType<typeof createDocument> | undefined;
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());
   app.use(authenticate(dependencies));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
+  app.use(answerOnce(dependencies));
 
   routeSources(app, dependencies);
   routeSecretRotation(app, dependencies);
@@ -57,9 +73,11 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeEvents(app, dependencies);
   routeDeliveries(app, dependencies);
   routeRejections(app, dependencies);
+  routeKeys(app, dependencies);
+  routeAudit(app, dependencies);
   routeMetrics(app, dependencies);
 
-  refuseOtherMethods(app);
+  answerOtherMethods(app);
   return app;
 }
 

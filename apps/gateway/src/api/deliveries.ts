@@ -2,17 +2,19 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
-import { parseId } from "@sluice/shared/ids";
+import { formatId, parseId } from "@sluice/shared/ids";
 import type { Database } from "@sluice/shared/store/database";
 import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
 
 import { problemResponse } from "./answer-problem.ts";
+import { makeChange } from "./change.ts";
 import { cursorOf } from "./cursor.ts";
 import { routedPath } from "./custom-verb.ts";
 import { deliverySchema, deliveryStatus, deliveryWithAttempts, showAttempt, showDelivery } from "./delivery-schema.ts";
+import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
-import { idParameter, jsonAnswer, noParameters, takeEmptyBody } from "./operation.ts";
+import { idParameter, jsonAnswer, noBody, noParameters, takeEmptyBody } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -58,7 +60,7 @@ const operations = {
     tags,
     summary: "Attempt it now, whatever its status, and until a new deadline",
     description: "A delivery to a target that is paused or disabled becomes pending and waits for it.",
-    request: { params, query: noParameters, body: { content: { "application/json": { schema: z.strictObject({}) } } } },
+    request: { params, query: noParameters, body: noBody },
     responses: { 200: jsonAnswer("The delivery, due now", deliverySchema), default: problemResponse },
   }),
 };
@@ -92,16 +94,28 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
     const delivery = await getDelivery(db, id);
     if (delivery === undefined) throw notFound();
     const attempts = await listAttempts(db, [id], MAX_ATTEMPTS);
-    return c.json({ ...showDelivery(delivery, Date.now()), attempts: attempts.map(showAttempt) }, 200);
+    const shown = { ...showDelivery(delivery, Date.now()), attempts: attempts.map(showAttempt) };
+    return c.json(withEtag(c, shown), 200);
   });
 
   const retryPath = routedPath(operations.retry.path);
   app.openAPIRegistry.registerPath(operations.retry);
   app.openapi({ ...operations.retry, path: retryPath, hide: true, middleware: takeEmptyBody }, async (c) => {
-    const result = await retryDelivery(db, readDeliveryId(c.req.valid("param").id));
-    if (result.kind !== "due") throw refuseRetry[result.kind]();
-    wake(dependencies, result.delivery.targetId);
-    return c.json(showDelivery(result.delivery, Date.now()), 200);
+    const id = readDeliveryId(c.req.valid("param").id);
+    const delivery = await makeChange(c, db, async (tx, record) => {
+      const earlier = await getDelivery(tx, id);
+      const result = await retryDelivery(tx, id);
+      if (result.kind !== "due") throw refuseRetry[result.kind]();
+      await record({
+        action: "delivery.retried",
+        resourceId: formatId("dlv", id),
+        ...(earlier !== undefined && { before: showDelivery(earlier, Date.now()) }),
+        after: showDelivery(result.delivery, Date.now()),
+      });
+      return result.delivery;
+    });
+    wake(dependencies, delivery.targetId);
+    return c.json(showDelivery(delivery, Date.now()), 200);
   });
 }
 

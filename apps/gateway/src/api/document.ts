@@ -11,17 +11,21 @@ type Operation = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
 
 const METHODS = ["get", "post", "put", "patch", "delete"] as const;
 
+type Method = (typeof METHODS)[number];
+
 const DESCRIPTION = `
 Sluice takes the webhooks of the Gemini API, verifies them, and delivers each to every target that subscribed.
 
 - **Errors** are problem documents (RFC 9457). Their \`code\` is stable; \`errors\` names each field at fault.
 - **Lists** are pages: \`limit\`, and \`cursor\` with the \`next_cursor\` of the page before.
+- **Keys** have scopes: \`read\` for every GET, \`write\` for every change too, \`admin\` also for keys and the audit trail.
 - **Unknown** query parameters and body fields are refused by name.
 `.trim();
 
 /** What any operation may answer; the first part of a code's row in docs/errors.md says when. */
-const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "internal", "unavailable"];
+const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "rate_limited", "internal", "unavailable"];
 const OF_INPUT: ErrorCode[] = ["invalid_request"];
+const OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
 const OF_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
 
 export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
@@ -39,19 +43,23 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of METHODS) {
       const operation = item[method];
-      if (operation !== undefined) describeProblems(operation, path);
+      if (operation === undefined) continue;
+      describeProblems(operation, path, method);
+      describeConditions(operation, path, method);
     }
   }
   return document;
 }
 
 /** Puts the codes that a route need not name itself beside those that it names. */
-function describeProblems(operation: Operation, path: string): void {
+function describeProblems(operation: Operation, path: string, method: Method): void {
   const { responses } = operation;
   const problem = responses?.["default"];
   if (responses === undefined || problem === undefined || !("content" in problem)) return;
   const codes = [...OF_ALL, ...OF_INPUT];
   if (path.includes("{")) codes.push("invalid_id", "not_found");
+  if (method === "post") codes.push(...OF_POST);
+  if (isConditional(method)) codes.push("precondition_failed");
   if (operation.requestBody !== undefined) codes.push(...OF_BODY);
   if (operation.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
@@ -60,4 +68,19 @@ function describeProblems(operation: Operation, path: string): void {
   for (const [status, group] of byStatus) {
     responses[status] ??= { ...problem, description: group.map((code) => `\`${code}\``).join(", ") };
   }
+}
+
+const isConditional = (method: Method) => method === "patch" || method === "delete";
+
+/** The headers that every route of a method takes, and what the read of a single resource answers to one of them. */
+function describeConditions(operation: Operation, path: string, method: Method): void {
+  const take = (name: string, description: string) => {
+    const header = { name, in: "header" as const, required: false, description, schema: { type: "string" as const } };
+    operation.parameters = [...(operation.parameters ?? []), header];
+  };
+  if (method === "post") take("Idempotency-Key", "The same request with the same key has one effect in 24 hours");
+  if (isConditional(method)) take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
+  if (method !== "get" || !path.endsWith("}") || operation.responses === undefined) return;
+  take("If-None-Match", "The `ETag` that the caller has");
+  operation.responses["304"] = { description: "It is what the caller has" };
 }

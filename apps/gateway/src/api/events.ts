@@ -9,6 +9,7 @@ import { type EventRecord, getEvent, listEvents, readBodies } from "@sluice/shar
 
 import { problemResponse } from "./answer-problem.ts";
 import { cursorOf } from "./cursor.ts";
+import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, labelParameter, readSource, timeParameters, typeParameter } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
@@ -100,7 +101,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     const id = parseId("evt", c.req.valid("param").id, "{id}");
     const event = await getEvent(db, id);
     if (event === undefined) throw new SluiceError("not_found", "There is no event with this id");
-    return c.json(showEvent(event, (await readBodies(db, [id])).get(id)), 200);
+    return c.json(withEtag(c, showEvent(event, (await readBodies(db, [id])).get(id))), 200);
   });
 }
 

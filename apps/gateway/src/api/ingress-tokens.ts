@@ -6,14 +6,16 @@ import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
 import { truncateIngressToken } from "@sluice/shared/ingress-token";
 import { createIngressToken, deleteIngressToken } from "@sluice/shared/store/ingress-tokens";
+import { wrongKind } from "@sluice/shared/store/rotation";
 
 import { problemResponse } from "./answer-problem.ts";
-import { shownToken } from "./dynamic-source-schema.ts";
+import { makeChange } from "./change.ts";
+import { shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "./operation.ts";
 import {
   announceChange,
   findSource,
-  findSourceOfKind,
+  lockSource,
   readSourceId,
   showAddress,
   sourceParams,
@@ -68,8 +70,19 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
   app.openapi(operations.create, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { previous } = c.req.valid("json");
-    const { name } = await findSource(db, id);
-    const token = await createIngressToken(db, id, previous);
+    const { name, token } = await makeChange(c, db, async (tx, record) => {
+      const source = await lockSource(tx, id);
+      const before = showTokens(source.ingressTokens);
+      const created = await createIngressToken(tx, id, previous);
+      const after = showTokens((await findSource(tx, id)).ingressTokens);
+      await record({
+        action: "ingress_token.created",
+        resourceId: formatId("itk", created.id),
+        before: { source: formatId("src", id), ingress_tokens: before },
+        after: { source: formatId("src", id), ingress_tokens: after },
+      });
+      return { name: source.name, token: created };
+    });
     await announceChange(dependencies);
     const answer = {
       id: formatId("itk", token.id),
@@ -83,10 +96,17 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
 
   app.openapi(operations.delete, async (c) => {
     const { id, token_id: tokenId } = c.req.valid("param");
-    const source = await findSourceOfKind(db, readSourceId(id), "dynamic");
-    if (!(await deleteIngressToken(db, source.id, parseId("itk", tokenId, "{token_id}")))) {
-      throw new SluiceError("not_found", "The source has no ingress token with this id");
-    }
+    const sourceId = readSourceId(id);
+    await makeChange(c, db, async (tx, record) => {
+      const source = await lockSource(tx, sourceId);
+      if (source.kind !== "dynamic") throw wrongKind("dynamic");
+      const token = parseId("itk", tokenId, "{token_id}");
+      const before = showTokens(source.ingressTokens.filter((row) => row.id === token))[0];
+      if (!(await deleteIngressToken(tx, source.id, token))) {
+        throw new SluiceError("not_found", "The source has no ingress token with this id");
+      }
+      await record({ action: "ingress_token.revoked", resourceId: tokenId, before: { source: id, ...before } });
+    });
     await announceChange(dependencies);
     return c.body(null, 204);
   });

@@ -14,6 +14,9 @@ export function jsonAnswer<T extends z.ZodType>(description: string, schema: T) 
   return { description, content: { "application/json": { schema } } };
 }
 
+/** Of an operation that takes none: an empty object will do. MUST come with {@link takeEmptyBody}. */
+export const noBody = { content: { "application/json": { schema: z.strictObject({}) } } };
+
 export function idParameter(example: string) {
   return z.object({ id: z.string().openapi({ example }) });
 }

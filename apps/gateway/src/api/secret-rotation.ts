@@ -7,11 +7,14 @@ import { rotateSourceSecret, secretKnown } from "@sluice/shared/store/source-sec
 import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
 
 import { problemResponse } from "./answer-problem.ts";
+import { makeChange } from "./change.ts";
+import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { givenSecret } from "./signing-secret.ts";
 import {
   announceChange,
   findSource,
+  lockSource,
   readSourceId,
   sourceParams as params,
   type SourcesApp,
@@ -58,16 +61,22 @@ export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDepend
     const id = readSourceId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();
-    const ofEnvironment = findEnvironmentSecret(await findSource(db, id), geminiSigningSecret);
-    if (ofEnvironment?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
-    await rotateSourceSecret(db, masterKey, id, secret, previous);
+    const { source, ofEnvironment } = await makeChange(c, db, async (tx, record) => {
+      const current = await lockSource(tx, id);
+      const before = showSource(current, geminiSigningSecret);
+      const own = findEnvironmentSecret(current, geminiSigningSecret);
+      if (own?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
+      await rotateSourceSecret(tx, masterKey, id, secret, previous);
+      const after = showSource(await findSource(tx, id), geminiSigningSecret);
+      await record({ action: "source.secret_rotated", resourceId: after.id, before, after });
+      return { source: after, ofEnvironment: own };
+    });
     await announceChange(dependencies);
-    const source = showSource(await findSource(db, id), geminiSigningSecret);
     const remarks = {
       ...(given === undefined && { new_signing_secret: secret.text }),
       ...(ofEnvironment !== undefined && { notice: ENVIRONMENT_NOTICE }),
     };
-    return c.json({ ...source, ...remarks }, 201);
+    return c.json({ ...withEtag(c, source), ...remarks }, 201);
   });
 }
 

@@ -7,9 +7,9 @@ import type { Logger } from "@sluice/shared/log";
 import type { MasterKey } from "@sluice/shared/master-key";
 import type { SourceKind } from "@sluice/shared/schema";
 import type { SigningSecret } from "@sluice/shared/signature/secret";
-import type { Database } from "@sluice/shared/store/database";
+import type { Connection, Database } from "@sluice/shared/store/database";
 import { sourceNotFound, wrongKind } from "@sluice/shared/store/rotation";
-import { getSource, type SourceRecord } from "@sluice/shared/store/sources";
+import { getSource, getSourceForChange, type SourceRecord } from "@sluice/shared/store/sources";
 
 import { idParameter } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
@@ -34,14 +34,21 @@ export const sourceParams = idParameter("src_01h455vb4pex5vsknk084sn02q");
 export const readSourceId = (text: string) => parseId("src", text, "{id}");
 
 /** @throws SluiceError `not_found` */
-export async function findSource(db: Database, id: string): Promise<SourceRecord> {
+export async function findSource(db: Connection, id: string): Promise<SourceRecord> {
   const record = await getSource(db, id);
   if (record === undefined) throw sourceNotFound();
   return record;
 }
 
+/** The source, which stays as it is until the transaction changes it or ends. @throws SluiceError `not_found` */
+export async function lockSource(tx: Connection, id: string): Promise<SourceRecord> {
+  const record = await getSourceForChange(tx, id);
+  if (record === undefined) throw sourceNotFound();
+  return record;
+}
+
 /** @throws SluiceError `not_found`, `wrong_kind` */
-export async function findSourceOfKind(db: Database, id: string, kind: SourceKind): Promise<SourceRecord> {
+export async function findSourceOfKind(db: Connection, id: string, kind: SourceKind): Promise<SourceRecord> {
   const record = await findSource(db, id);
   if (record.kind !== kind) throw wrongKind(kind);
   return record;

@@ -3,16 +3,18 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { sourceNotFound } from "@sluice/shared/store/rotation";
 import * as store from "@sluice/shared/store/sources";
 
 import { problemResponse } from "./answer-problem.ts";
+import { makeChange } from "./change.ts";
 import { cursorOf } from "./cursor.ts";
+import { requireMatch, withEtag } from "./etag.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import {
   announceChange,
   findSource,
+  lockSource,
   readSourceId,
   sourceParams as params,
   type SourcesApp,
@@ -89,36 +91,53 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
     const settings = toSettings(given);
     const secret = given.signing_secret ?? generateSigningSecret();
     const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
-    const { id, token } = await store.createSource(db, masterKey, settings, of);
+    const { source, token } = await makeChange(c, db, async (tx, record) => {
+      const created = await store.createSource(tx, masterKey, settings, of);
+      const after = show(await findSource(tx, created.id));
+      await record({ action: "source.created", resourceId: after.id, after });
+      return { source: after, token: created.token };
+    });
     await announceChange(dependencies);
-    const source = show(await findSource(db, id));
     c.header("location", `/v1/sources/${source.id}`);
     const shownOnce = {
       ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
       ...(token !== undefined && { new_ingress_token: token.text }),
     };
-    return c.json({ ...source, ...shownOnce }, 201);
+    return c.json({ ...withEtag(c, source), ...shownOnce }, 201);
   });
 
   app.openapi(operations.read, async (c) =>
-    c.json(show(await findSource(db, readSourceId(c.req.valid("param").id))), 200),
+    c.json(withEtag(c, show(await findSource(db, readSourceId(c.req.valid("param").id)))), 200),
   );
 
   app.openapi(operations.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const given = c.req.valid("json");
-    const current = await findSource(db, id);
-    const settings = toSettingsChange(current.kind, given);
-    if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
-    if (!(await store.updateSource(db, masterKey, id, settings, given.signing_secret))) throw sourceNotFound();
+    const source = await makeChange(c, db, async (tx, record) => {
+      const current = await lockSource(tx, id);
+      const before = show(current);
+      requireMatch(c, before);
+      const settings = toSettingsChange(current.kind, given);
+      if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
+      await store.updateSource(tx, masterKey, id, settings, given.signing_secret);
+      const after = show(await findSource(tx, id));
+      await record({ action: "source.updated", resourceId: after.id, before, after });
+      return after;
+    });
     await announceChange(dependencies);
-    return c.json(show(await findSource(db, id)), 200);
+    return c.json(withEtag(c, source), 200);
   });
 
   app.openapi(operations.delete, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
-    refuseBuiltIn(await findSource(db, id), "be deleted");
-    if (!(await store.deleteSource(db, id))) throw sourceNotFound();
+    await makeChange(c, db, async (tx, record) => {
+      const current = await lockSource(tx, id);
+      const before = show(current);
+      requireMatch(c, before);
+      refuseBuiltIn(current, "be deleted");
+      await store.deleteSource(tx, id);
+      await record({ action: "source.deleted", resourceId: before.id, before });
+    });
     await announceChange(dependencies);
     return c.body(null, 204);
   });

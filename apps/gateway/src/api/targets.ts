@@ -6,11 +6,13 @@ import { SluiceError } from "@sluice/shared/errors";
 import { parseId } from "@sluice/shared/ids";
 import type { MasterKey } from "@sluice/shared/master-key";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import type { Database } from "@sluice/shared/store/database";
+import type { Connection, Database } from "@sluice/shared/store/database";
 import * as store from "@sluice/shared/store/targets";
 
 import { problemResponse } from "./answer-problem.ts";
+import { makeChange } from "./change.ts";
 import { cursorOf } from "./cursor.ts";
+import { requireMatch, withEtag } from "./etag.ts";
 import { invalidRequest } from "./invalid-request.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, jsonBody, noParameters } from "./operation.ts";
@@ -79,11 +81,9 @@ const operations = {
 
 export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   const { db, masterKey } = dependencies;
-  const find = async (id: string): Promise<store.TargetRecord> => {
-    const record = await store.getTarget(db, masterKey, id);
-    if (record === undefined) throw notFound();
-    return record;
-  };
+  const find = async (on: Connection, id: string) => showTarget(exists(await store.getTarget(on, masterKey, id)));
+  const lock = async (tx: Connection, id: string) =>
+    showTarget(exists(await store.getTargetForChange(tx, masterKey, id)));
 
   app.openapi(operations.list, async (c) => {
     const { limit, cursor: text } = c.req.valid("query");
@@ -97,26 +97,45 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
     const given = c.req.valid("json");
     refuseAddress(dependencies.addressGuard, given.uri);
     const secret = generateSigningSecret();
-    const id = await store.createTarget(db, masterKey, toSettings(given), secret);
-    const target = showTarget(await find(id));
+    const settings = toSettings(given);
+    const target = await makeChange(c, db, async (tx, record) => {
+      const after = await find(tx, await store.createTarget(tx, masterKey, settings, secret));
+      await record({ action: "target.created", resourceId: after.id, after });
+      return after;
+    });
     c.header("location", `/v1/targets/${target.id}`);
-    return c.json({ ...target, new_signing_secret: secret.text }, 201);
+    return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
   });
 
-  app.openapi(operations.read, async (c) => c.json(showTarget(await find(readTargetId(c.req.valid("param").id))), 200));
+  app.openapi(operations.read, async (c) =>
+    c.json(withEtag(c, await find(db, readTargetId(c.req.valid("param").id))), 200),
+  );
 
   app.openapi(operations.update, async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const change = c.req.valid("json");
     if (change.uri !== undefined) refuseAddress(dependencies.addressGuard, change.uri);
-    if (!(await store.updateTarget(db, masterKey, id, (current) => applyChange(current, change)))) throw notFound();
+    const target = await makeChange(c, db, async (tx, record) => {
+      const before = await lock(tx, id);
+      requireMatch(c, before);
+      await store.updateTarget(tx, masterKey, id, (current) => applyChange(current, change));
+      const after = await find(tx, id);
+      await record({ action: "target.updated", resourceId: after.id, before, after });
+      return after;
+    });
     // Also where it was enabled before: a wake-up too many finds nothing to claim.
     if (change.state === "enabled") wake(dependencies, id);
-    return c.json(showTarget(await find(id)), 200);
+    return c.json(withEtag(c, target), 200);
   });
 
   app.openapi(operations.delete, async (c) => {
-    if (!(await store.deleteTarget(db, readTargetId(c.req.valid("param").id)))) throw notFound();
+    const id = readTargetId(c.req.valid("param").id);
+    await makeChange(c, db, async (tx, record) => {
+      const before = await lock(tx, id);
+      requireMatch(c, before);
+      await store.deleteTarget(tx, id);
+      await record({ action: "target.deleted", resourceId: before.id, before });
+    });
     return c.body(null, 204);
   });
 }
@@ -133,4 +152,8 @@ function refuseAddress(guard: AddressGuard, uri: string): void {
     throw invalidRequest([{ pointer: "/uri", detail: `is an address that is refused: ${reason}` }]);
 }
 
-const notFound = () => new SluiceError("not_found", "There is no target with this id");
+/** @throws SluiceError `not_found` */
+function exists(record: store.TargetRecord | undefined): store.TargetRecord {
+  if (record === undefined) throw new SluiceError("not_found", "There is no target with this id");
+  return record;
+}

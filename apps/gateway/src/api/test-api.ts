@@ -4,6 +4,8 @@
 import { randomBytes } from "node:crypto";
 
 import { Secret } from "@sluice/shared/config";
+import type { Scope } from "@sluice/shared/schema";
+import { generateApiKey, insertApiKey } from "@sluice/shared/store/api-keys";
 import { newId } from "@sluice/shared/ids";
 import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
@@ -43,6 +45,7 @@ export interface CallOptions {
   headers?: Record<string, string>;
   /** Null for none. */
   key?: string | null;
+  remoteAddress?: string;
 }
 
 export interface TestApi extends ApiDependencies {
@@ -75,6 +78,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
     publicUrl: PUBLIC_URL,
     addressGuard: guardOf(),
+    corsOrigins: [],
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
     metrics: new Metrics(),
@@ -84,9 +88,9 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const app = createApi(dependencies);
   const contract = createAnswerContract(createDocument(app));
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
-    const { body, headers, key = ADMIN_KEY } = options;
+    const { body, headers, key = ADMIN_KEY, remoteAddress = "192.0.2.1" } = options;
     const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-    const response = await app.request(path, {
+    const init = {
       method,
       headers: {
         ...(key !== null && { authorization: `Bearer ${key}` }),
@@ -97,17 +101,31 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
         ...headers,
       },
       ...(sent !== undefined && { body: sent }),
-    });
+    };
+    // As the server gives it.
+    const response = await app.request(path, init, { incoming: { socket: { remoteAddress } } });
     const text = await response.text();
     contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
-    return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+    return { status: response.status, headers: response.headers, body: readBody(response, text) };
   };
   const geminiId = (await findSourceId(db, "gemini")) ?? "";
   const dynamicId = (await findSourceId(db, "gemini-dynamic")) ?? "";
   return { ...dependencies, call, woken, refreshes, logLines, geminiId, dynamicId };
 }
 
+function readBody(response: Response, text: string): Json {
+  if (text === "") return undefined;
+  return response.headers.get("content-type")?.includes("json") === true ? JSON.parse(text) : text;
+}
+
 export const test = base.extend("api", { scope: "file" }, ({ database }) => createTestApi(database.db));
+
+/** Stores a key. @returns it in the clear. */
+export async function storeKey(api: TestApi, scopes: Scope[], expiresAt: Date | null = null): Promise<string> {
+  const key = generateApiKey();
+  await insertApiKey(api.db, key, { name: `of ${scopes.join(" and ")}`, scopes, expiresAt });
+  return key;
+}
 
 /** The pointers of a problem's errors. */
 export function pointersOf(answer: Answer): string[] {

@@ -1,12 +1,21 @@
 // The connection to PostgreSQL: one pool, with Drizzle for the API's queries and plain prepared statements
 // where the relay is hot.
 
-import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
+import type { PgDatabase } from "drizzle-orm/pg-core";
 import pg from "pg";
 
 import { settlesWithin } from "../within.ts";
 
-export interface Database {
+/**
+ * What runs statements: the database, or a transaction of it as `{ orm: tx }`. A transaction of a transaction is a
+ * savepoint.
+ */
+export interface Connection {
+  orm: PgDatabase<NodePgQueryResultHKT>;
+}
+
+export interface Database extends Connection {
   pool: pg.Pool;
   orm: NodePgDatabase;
   close: () => Promise<void>;

@@ -5,7 +5,7 @@ import { and, eq } from "drizzle-orm";
 import { newId } from "../ids.ts";
 import { generateIngressToken, hashIngressToken, truncateIngressToken } from "../ingress-token.ts";
 import { ingressTokens } from "../schema.ts";
-import type { Database } from "./database.ts";
+import type { Connection } from "./database.ts";
 import { lockSource, type Previous, retire, type Transaction } from "./rotation.ts";
 
 export type IngressTokenRow = typeof ingressTokens.$inferSelect;
@@ -25,7 +25,11 @@ export async function insertIngressToken(tx: Transaction, sourceId: string): Pro
 }
 
 /** @throws SluiceError `not_found`, `wrong_kind`, `limit_reached` */
-export async function createIngressToken(db: Database, sourceId: string, previous: Previous): Promise<NewIngressToken> {
+export async function createIngressToken(
+  db: Connection,
+  sourceId: string,
+  previous: Previous,
+): Promise<NewIngressToken> {
   return db.orm.transaction(async (tx) => {
     await lockSource(tx, sourceId, "dynamic");
     await retire(tx, ingressTokens, sourceId, previous);
@@ -34,7 +38,7 @@ export async function createIngressToken(db: Database, sourceId: string, previou
 }
 
 /** @returns whether the source had it. */
-export async function deleteIngressToken(db: Database, sourceId: string, id: string): Promise<boolean> {
+export async function deleteIngressToken(db: Connection, sourceId: string, id: string): Promise<boolean> {
   const deleted = await db.orm
     .delete(ingressTokens)
     .where(and(eq(ingressTokens.id, id), eq(ingressTokens.sourceId, sourceId)));

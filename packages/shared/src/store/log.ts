@@ -6,7 +6,7 @@ import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sq
 import { idFloor, idTime } from "../ids.ts";
 import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
 import { namesOfType } from "../subscription.ts";
-import type { Database } from "./database.ts";
+import type { Connection, Database } from "./database.ts";
 import { type Page, withinPage } from "./page.ts";
 
 /** How far the clocks of a gateway and a worker may be apart. */
@@ -119,7 +119,7 @@ function ofEvents(eventIds: string[]): SQL | undefined {
   return or(...ranges);
 }
 
-export async function getDelivery(db: Database, id: string): Promise<DeliveryRecord | undefined> {
+export async function getDelivery(db: Connection, id: string): Promise<DeliveryRecord | undefined> {
   return (await db.orm.select().from(deliveries).where(eq(deliveries.id, id)))[0];
 }
 
@@ -147,18 +147,17 @@ export type RetryResult =
  * Makes a delivery due now, whatever its state, with a new deadline and its backoff from the start. One that a worker has in hand is left
  * alone: it is being attempted already.
  */
-export async function retryDelivery(db: Database, id: string): Promise<RetryResult> {
+export async function retryDelivery(db: Connection, id: string): Promise<RetryResult> {
   // The target's row is locked: a delete at the same moment then sees what became pending, and cancels it.
-  const result = await db.pool.query(
-    `WITH target AS (
+  const result = await db.orm.execute(
+    sql`WITH target AS (
        SELECT id, retry_horizon_seconds FROM targets
-       WHERE id = (SELECT target_id FROM deliveries WHERE id = $1) FOR KEY SHARE
+       WHERE id = (SELECT target_id FROM deliveries WHERE id = ${id}) FOR KEY SHARE
      )
      UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
        backoff_start = attempt_count, finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
      FROM target
-     WHERE d.id = $1 AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
-    [id],
+     WHERE d.id = ${id} AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
   );
   const delivery = await getDelivery(db, id);
   if (delivery === undefined) return { kind: "not_found" };

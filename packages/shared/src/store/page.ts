@@ -3,7 +3,7 @@
 import { and, gte, lt, type SQL } from "drizzle-orm";
 
 import { idFloor } from "../ids.ts";
-import type { deliveries, events, rejections, sources, targets } from "../schema.ts";
+import type { apiKeys, audit, deliveries, events, rejections, sources, targets } from "../schema.ts";
 
 /** A page of a list, newest first. Times are milliseconds; `sinceMs` is included, `untilMs` is not. */
 export interface Page {
@@ -17,7 +17,15 @@ export interface Page {
 /** Of a list that is held in memory as a whole anyway. */
 export const ALL: Page = { limit: 1_000_000 };
 
-type ListedId = (typeof deliveries | typeof events | typeof rejections | typeof sources | typeof targets)["id"];
+type ListedId = (
+  | typeof apiKeys
+  | typeof audit
+  | typeof deliveries
+  | typeof events
+  | typeof rejections
+  | typeof sources
+  | typeof targets
+)["id"];
 
 export function withinPage(id: ListedId, page: Page): SQL | undefined {
   return and(

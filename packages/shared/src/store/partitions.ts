@@ -5,6 +5,7 @@ import type pg from "pg";
 
 import { idFloor, idTime } from "../ids.ts";
 import { type Database, hasSqlState } from "./database.ts";
+import { pruneBatches } from "./prune.ts";
 
 const DAY_MS = 86_400_000;
 /** check_violation: also what PostgreSQL raises for a row that no partition takes. */
@@ -95,17 +96,7 @@ async function dropDetached(db: Database, before: string): Promise<string[]> {
 
 /** Forgets dedupe keys made before an instant, a bounded number at a time. @returns how many. */
 export async function pruneLedger(db: Database, beforeMs: number): Promise<number> {
-  const batch = 5_000;
-  let pruned = 0;
-  for (;;) {
-    const { rowCount } = await db.pool.query(
-      `DELETE FROM event_keys WHERE event_id IN (
-         SELECT event_id FROM event_keys WHERE event_id < $1 ORDER BY event_id LIMIT ${batch})`,
-      [idFloor(beforeMs)],
-    );
-    pruned += rowCount ?? 0;
-    if ((rowCount ?? 0) < batch) return pruned;
-  }
+  return pruneBatches(db, "event_keys", "event_id < $1", [idFloor(beforeMs)]);
 }
 
 function day(ms: number): string {

@@ -6,7 +6,7 @@ import { SluiceError } from "../errors.ts";
 import type { MasterKey } from "../master-key.ts";
 import { sourceSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
-import type { Database } from "./database.ts";
+import type { Connection } from "./database.ts";
 import { lockSource, type Previous, retire, type Transaction } from "./rotation.ts";
 import { openSecret, sealSecret } from "./secrets.ts";
 
@@ -33,7 +33,7 @@ export async function replaceSourceSecrets(
 
 /** @throws SluiceError `not_found`, `wrong_kind`, `limit_reached`, and `invalid_request` for a secret that it has. */
 export async function rotateSourceSecret(
-  db: Database,
+  db: Connection,
   masterKey: MasterKey,
   sourceId: string,
   secret: SigningSecret,

@@ -10,7 +10,7 @@ import type { MasterKey } from "../master-key.ts";
 import { type BodyUnboundPolicy, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
 import { SCHEMES_OF, type Scheme } from "../signature/schemes.ts";
 import { readPublicKey, type SigningSecret } from "../signature/secret.ts";
-import { type Database, hasSqlState } from "./database.ts";
+import { type Connection, type Database, hasSqlState } from "./database.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, type SecretRow } from "./secrets.ts";
@@ -75,7 +75,7 @@ const nameTaken = (name: string, cause: unknown) =>
     cause,
   });
 
-async function select(db: Database, page: Page, id?: string): Promise<SourceRecord[]> {
+async function select(db: Connection, page: Page, id?: string): Promise<SourceRecord[]> {
   const chosen = db.orm
     .select()
     .from(sources)
@@ -101,16 +101,25 @@ async function select(db: Database, page: Page, id?: string): Promise<SourceReco
   return [...records.values()];
 }
 
-export async function listSources(db: Database, page: Page): Promise<SourceRecord[]> {
+export async function listSources(db: Connection, page: Page): Promise<SourceRecord[]> {
   return select(db, page);
 }
 
-export async function getSource(db: Database, id: string): Promise<SourceRecord | undefined> {
+export async function getSource(db: Connection, id: string): Promise<SourceRecord | undefined> {
   return (await select(db, ALL, id))[0];
 }
 
+/**
+ * The source, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
+ * MUST run in a transaction.
+ */
+export async function getSourceForChange(tx: Connection, id: string): Promise<SourceRecord | undefined> {
+  await tx.orm.select({ id: sources.id }).from(sources).where(eq(sources.id, id)).for("update");
+  return getSource(tx, id);
+}
+
 /** The id of the source with this name. */
-export async function findSourceId(db: Database, name: string): Promise<string | undefined> {
+export async function findSourceId(db: Connection, name: string): Promise<string | undefined> {
   return (await db.orm.select({ id: sources.id }).from(sources).where(eq(sources.name, name)))[0]?.id;
 }
 
@@ -119,7 +128,7 @@ export async function findSourceId(db: Database, name: string): Promise<string |
  * @throws SluiceError `name_taken`
  */
 export async function createSource(
-  db: Database,
+  db: Connection,
   masterKey: MasterKey,
   settings: SourceSettings,
   of: { kind: "static"; secret: SigningSecret } | { kind: "dynamic" },
@@ -139,7 +148,7 @@ export async function createSource(
 
 /** Changes settings; a secret, when given, replaces all earlier ones at once. @returns whether the source exists. */
 export async function updateSource(
-  db: Database,
+  db: Connection,
   masterKey: MasterKey,
   id: string,
   settings: Partial<SourceSettings>,
@@ -161,7 +170,7 @@ export async function updateSource(
 }
 
 /** Its events and deliveries stay in the log. @returns whether it existed. */
-export async function deleteSource(db: Database, id: string): Promise<boolean> {
+export async function deleteSource(db: Connection, id: string): Promise<boolean> {
   const deleted = await db.orm.delete(sources).where(eq(sources.id, id));
   return deleted.rowCount === 1;
 }

@@ -8,7 +8,7 @@ import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
 import { deliveries, targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
-import type { Database } from "./database.ts";
+import type { Connection, Database } from "./database.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
@@ -66,7 +66,7 @@ export const TARGET_DEFAULTS = {
   filter: null,
 } as const satisfies Partial<TargetSettings>;
 
-async function select(db: Database, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
+async function select(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
   const chosen = db.orm
     .select()
     .from(targets)
@@ -95,16 +95,29 @@ async function select(db: Database, masterKey: MasterKey, page: Page, id?: strin
   return [...records.values()];
 }
 
-export async function listTargets(db: Database, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
+export async function listTargets(db: Connection, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
   return select(db, masterKey, page);
 }
 
-export async function getTarget(db: Database, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
+export async function getTarget(db: Connection, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
   return (await select(db, masterKey, ALL, id))[0];
 }
 
+/**
+ * The target, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
+ * MUST run in a transaction.
+ */
+export async function getTargetForChange(
+  tx: Connection,
+  masterKey: MasterKey,
+  id: string,
+): Promise<TargetRecord | undefined> {
+  await tx.orm.select({ id: targets.id }).from(targets).where(eq(targets.id, id)).for("update");
+  return getTarget(tx, masterKey, id);
+}
+
 export async function createTarget(
-  db: Database,
+  db: Connection,
   masterKey: MasterKey,
   settings: TargetSettings,
   secret: SigningSecret,
@@ -124,7 +137,7 @@ export async function createTarget(
  * anew: somebody has looked after it. @returns whether the target exists.
  */
 export async function updateTarget(
-  db: Database,
+  db: Connection,
   masterKey: MasterKey,
   id: string,
   change: (current: TargetSettings) => Partial<TargetSettings>,
@@ -154,7 +167,7 @@ export async function updateTarget(
 }
 
 /** Deletes it and cancels what it still has to get; its log stays. @returns whether it existed. */
-export async function deleteTarget(db: Database, id: string): Promise<boolean> {
+export async function deleteTarget(db: Connection, id: string): Promise<boolean> {
   return db.orm.transaction(async (tx) => {
     const deleted = await tx.delete(targets).where(eq(targets.id, id));
     if (deleted.rowCount === 0) return false;

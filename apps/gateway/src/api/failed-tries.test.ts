@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+
+import { FailedTries, networkOf } from "./failed-tries.ts";
+
+describe("FailedTries", () => {
+  test("lets ten through at once, then one every six seconds, and says how long to wait", () => {
+    const tries = new FailedTries();
+    for (let count = 0; count < 10; count++) expect(tries.add("192.0.2.1", 0)).toBe(0);
+    expect(tries.add("192.0.2.1", 0)).toBe(6);
+    expect(tries.add("192.0.2.1", 5_000)).toBe(1);
+    expect(tries.add("192.0.2.1", 6_000)).toBe(0);
+    expect(tries.add("192.0.2.1", 6_000)).toBe(6);
+    for (let count = 0; count < 10; count++) expect(tries.add("192.0.2.1", 100_000)).toBe(0);
+  });
+
+  test("forgets the network that tried longest ago when there are too many", () => {
+    const tries = new FailedTries();
+    for (let count = 0; count < 10; count++) tries.add("first", 0);
+    for (let count = 0; count < 9_999; count++) tries.add(`other-${count}`, 0);
+    expect(tries.add("first", 0)).toBe(6);
+    for (let count = 0; count < 10_000; count++) tries.add(`another-${count}`, 0);
+    expect(tries.add("first", 0)).toBe(0);
+  });
+});
+
+test("networkOf takes IPv6 addresses by their /64, however they are written", () => {
+  expect(networkOf("192.0.2.1")).toBe("192.0.2.1");
+  expect(networkOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
+  expect(networkOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");
+  expect(networkOf("2001:0DB8:1:2::9")).toBe("2001:db8:1:2::/64");
+  expect(networkOf("2001:db8::1")).toBe("2001:db8:0:0::/64");
+  expect(networkOf("::1")).toBe("0:0:0:0::/64");
+  expect(networkOf("fe80::1%eth0")).toBe("fe80:0:0:0::/64");
+  expect(networkOf("2001:db8:1:3::9")).not.toBe(networkOf("2001:db8:1:2::9"));
+});
