@@ -59,7 +59,7 @@ function describeProblems(operation: Operation, path: string, method: Method): v
   const codes = [...OF_ALL, ...OF_INPUT];
   if (path.includes("{")) codes.push("invalid_id", "not_found");
   if (method === "post") codes.push(...OF_POST);
-  if (isConditional(method)) codes.push("precondition_failed");
+  if (isConditional(path, method)) codes.push("precondition_failed");
   if (operation.requestBody !== undefined) codes.push(...OF_BODY);
   if (operation.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
@@ -70,7 +70,8 @@ function describeProblems(operation: Operation, path: string, method: Method): v
   }
 }
 
-const isConditional = (method: Method) => method === "patch" || method === "delete";
+const isConditional = (path: string, method: Method) =>
+  path.endsWith("/{id}") && (method === "patch" || method === "delete");
 
 /** The headers that every route of a method takes, and what the read of a single resource answers to one of them. */
 function describeConditions(operation: Operation, path: string, method: Method): void {
@@ -79,8 +80,9 @@ function describeConditions(operation: Operation, path: string, method: Method):
     operation.parameters = [...(operation.parameters ?? []), header];
   };
   if (method === "post") take("Idempotency-Key", "The same request with the same key has one effect in 24 hours");
-  if (isConditional(method)) take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
-  if (method !== "get" || !path.endsWith("}") || operation.responses === undefined) return;
+  if (isConditional(path, method))
+    take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
+  if (method !== "get" || !path.endsWith("/{id}") || operation.responses === undefined) return;
   take("If-None-Match", "The `ETag` that the caller has");
   operation.responses["304"] = { description: "It is what the caller has" };
 }
