@@ -1,3 +1,4 @@
+import { parseId } from "@sluice/shared/ids";
 import { describe, expect } from "vitest";
 
 import { createTestDatabase } from "../../../../tests/support/database.ts";
@@ -11,7 +12,7 @@ describe("ETag", () => {
     const created = await createTarget(api);
     const path = created.headers.get("location") ?? "";
     const read = await api.call("GET", path);
-    expect(read.headers.get("etag")).toMatch(/^"[\w-]{27}"$/);
+    expect(read.headers.get("etag")).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
     expect(created.headers.get("etag")).toBe(read.headers.get("etag"));
     const changed = await api.call("PATCH", path, { body: { name: "changed" } });
     expect(changed.headers.get("etag")).not.toBe(read.headers.get("etag"));
@@ -26,7 +27,7 @@ describe("ETag", () => {
     for (const list of ["sources", "targets", "events", "deliveries", "keys", "audit"]) {
       const { id } = (await api.call("GET", `/v1/${list}?limit=1`)).body.data[0];
       const etag = (await api.call("GET", `/v1/${list}/${id}`)).headers.get("etag") ?? "";
-      expect(etag, list).toMatch(/^"[\w-]{27}"$/);
+      expect(etag, list).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
       for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
         for (const method of ["GET", "HEAD"]) {
           const answer = await api.call(method, `/v1/${list}/${id}`, { headers: { "if-none-match": condition } });
@@ -63,6 +64,21 @@ describe("If-Match", () => {
       expect((await on("DELETE", changed.headers.get("etag") ?? "")).status).toBe(204);
       expect((await on("DELETE", "*")).status).toBe(404);
     }
+  });
+
+  test("asks for what callers set, and not for what the relay observes, which has another tag", async ({ api }) => {
+    const created = await createTarget(api);
+    const path = created.headers.get("location") ?? "";
+    const etag = created.headers.get("etag") ?? "";
+    await api.db.pool.query("INSERT INTO target_health (target_id, last_success_at) VALUES ($1, now())", [
+      parseId("tgt", created.body.id, "id"),
+    ]);
+    const read = await api.call("GET", path, { headers: { "if-none-match": etag } });
+    expect(read.status).toBe(200);
+    expect(read.headers.get("etag")).not.toBe(etag);
+    const changed = await api.call("PATCH", path, { body: { name: "busy" }, headers: { "if-match": etag } });
+    expect(changed.status).toBe(200);
+    expect((await api.call("DELETE", path, { headers: { "if-match": etag } })).status).toBe(412);
   });
 
   test("of changes that were made of the same state at once, one wins", async ({ onTestFinished }) => {
