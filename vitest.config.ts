@@ -1,12 +1,12 @@
-// Three projects: `unit` (beside the sources), and the tests of tests/ twice, once with BullMQ's queues on
-// PostgreSQL and once on Redis. One PostgreSQL and one Redis for the whole run: tests/support/global-setup.ts.
+// Four projects: `unit` (beside the sources), the tests of tests/ twice, once with BullMQ's queues on PostgreSQL and
+// once on Redis, and `chaos`, which starts everything by itself. One PostgreSQL and one Redis for the whole run: tests/support/global-setup.ts.
 
 import { availableParallelism } from "node:os";
 
 import { defineConfig } from "vitest/config";
 
 const crossApp = (queue: "postgres" | "redis") => ({
-  test: { name: queue, include: ["tests/**/*.test.ts"], provide: { queue } },
+  test: { name: queue, include: ["tests/*.test.ts"], provide: { queue } },
 });
 
 export default defineConfig({
@@ -33,6 +33,15 @@ export default defineConfig({
       },
       crossApp("postgres"),
       crossApp("redis"),
+      {
+        test: {
+          name: "chaos",
+          include: ["tests/chaos/*.test.ts"],
+          provide: { queue: "redis" },
+          // Stages at once: each is nine processes, which mostly wait.
+          maxConcurrency: 2,
+        },
+      },
     ],
   },
 });

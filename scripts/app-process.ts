@@ -1,6 +1,7 @@
 // One app as a child process: waited for until it is ready, started again when it dies, stopped by SIGTERM.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { writeSync } from "node:fs";
 import { get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -14,6 +15,8 @@ export interface App {
   env: NodeJS.ProcessEnv;
   /** How long it may take to finish what it has in hand. */
   stopLimitMs: number;
+  /** The file that takes its output; ours when not given. */
+  outputFd?: number;
 }
 
 export interface AppProcess {
@@ -41,6 +44,11 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
   let deaths = 0;
   let pause: NodeJS.Timeout | undefined;
 
+  const output = app.outputFd ?? "inherit";
+  const report = (line: string) => {
+    if (app.outputFd === undefined) console.error(line);
+    else writeSync(app.outputFd, `${line}\n`);
+  };
   const launch = () => {
     const startedMs = Date.now();
     // Detached: Ctrl-C in the terminal must reach the launcher alone, which stops the apps in their order. The
@@ -48,7 +56,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
     child = spawn(process.execPath, [...process.execArgv, app.entry], {
       env: app.env,
       detached: true,
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      stdio: ["ignore", output, output, "ipc"],
     });
     exited = new Promise((resolve) => {
       const end = (reason: string) => {
@@ -62,7 +70,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
   const restart = (reason: string, startedMs: number) => {
     deaths = Date.now() - startedMs > STABLE_MS ? 1 : deaths + 1;
     const pauseMs = Math.min(RESTART_CAP_MS, RESTART_BASE_MS * 2 ** (deaths - 1));
-    console.error(`The ${app.name} ended unexpectedly (${reason}). Starting it again in ${pauseMs / 1000} s.`);
+    report(`The ${app.name} ended unexpectedly (${reason}). Starting it again in ${pauseMs / 1000} s.`);
     pause = setTimeout(() => {
       launch();
       onRestart();
@@ -98,7 +106,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
       if (hasEnded(child)) return;
       child.kill("SIGTERM");
       const limit = setTimeout(() => {
-        console.error(`The ${app.name} does not stop; killing it. Nothing is lost: what it had in hand is due again.`);
+        report(`The ${app.name} does not stop; killing it. Nothing is lost: what it had in hand is due again.`);
         child.kill("SIGKILL");
       }, app.stopLimitMs);
       await exited;

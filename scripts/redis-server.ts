@@ -18,6 +18,8 @@ const APT_LIMIT_MS = 180_000;
 export interface RedisServer {
   url: string;
   pid: number;
+  /** Fulfils when the server has ended, for whatever reason. */
+  exited: Promise<void>;
   /** Waits for the server to be gone. Safe to call again. */
   stop: () => Promise<void>;
 }
@@ -63,19 +65,34 @@ export async function installRedisServer(): Promise<string | undefined> {
   return `apt-get does not install one: ${reason}`;
 }
 
+interface RedisOptions {
+  /** A free one when not given. */
+  port?: number;
+  /** Told what it prints. */
+  onOutput?: (text: string) => void;
+}
+
 /** @param dir an existing directory for its append-only file. */
-export async function startRedisServer(binary: string, dir: string): Promise<RedisServer> {
+export async function startRedisServer(
+  binary: string,
+  dir: string,
+  { port, onOutput = () => undefined }: RedisOptions = {},
+): Promise<RedisServer> {
   for (let tries = 1; ; tries++) {
-    const port = await freePort();
     try {
-      return await startOn(binary, dir, port);
+      return await startOn(binary, dir, port ?? (await freePort()), onOutput);
     } catch (error) {
-      if (tries === PORT_TRIES) throw error;
+      if (port !== undefined || tries === PORT_TRIES) throw error;
     }
   }
 }
 
-async function startOn(binary: string, dir: string, port: number): Promise<RedisServer> {
+async function startOn(
+  binary: string,
+  dir: string,
+  port: number,
+  onOutput: (text: string) => void,
+): Promise<RedisServer> {
   const settings = {
     port: String(port),
     bind: "127.0.0.1",
@@ -99,6 +116,7 @@ async function startOn(binary: string, dir: string, port: number): Promise<Redis
     child.once("error", fail);
     child.once("close", fail);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      onOutput(text);
       output += text;
       if (!output.includes("Ready to accept connections")) return;
       clearTimeout(limit);
@@ -107,14 +125,14 @@ async function startOn(binary: string, dir: string, port: number): Promise<Redis
     void exited.then(() => clearTimeout(limit));
   });
   // Read to the end, so that the server never blocks on its log.
-  child.stdout.removeAllListeners("data").resume();
+  child.stdout.removeAllListeners("data").on("data", onOutput);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${binary} did not start`);
   const stop = async () => {
     child.kill("SIGTERM");
     await exited;
   };
-  return { url: `redis://127.0.0.1:${port}`, pid, stop };
+  return { url: `redis://127.0.0.1:${port}`, pid, exited, stop };
 }
 
 function freePort(): Promise<number> {

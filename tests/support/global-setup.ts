@@ -2,14 +2,15 @@
 // end with the run, also when that is interrupted. TEST_DATABASE_URL and TEST_REDIS_URL name others.
 
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "@sluice/shared/store/migrate";
 import type { TestProject } from "vitest/node";
 
 import { startEmbeddedPostgres } from "../../scripts/embedded-postgres.ts";
 import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { endWithProcess } from "./end-with-process.ts";
 import { runSql, withDatabase } from "./sql.ts";
 
 declare module "vitest" {
@@ -44,7 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // PostgreSQL runs as another user where we are root.
   chmodSync(dir, 0o711);
   const pids: [number, NodeJS.Signals][] = [];
-  endWithProcess(dir, pids);
+  endWithProcess(pids, () => dir);
   const [postgres, redis] = await Promise.all([startPostgres(dir, pids), startRedis(dir, pids)]);
   const template = `sluice_template_${randomUUID().replaceAll("-", "")}`;
   await runSql(postgres.url, `CREATE DATABASE ${template}`);
@@ -79,35 +80,4 @@ async function startRedis(dir: string, pids: [number, NodeJS.Signals][]): Promis
   const server = await startRedisServer(binary, data);
   pids.push([server.pid, "SIGKILL"]);
   return server;
-}
-
-/** Ends the servers with this process, however it ends, but for SIGKILL. */
-function endWithProcess(dir: string, pids: readonly [number, NodeJS.Signals][]): void {
-  // Never removed: vitest handles a first signal only, and a second would end the process without `exit`.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => process.exit(128 + constants.signals[signal]));
-  }
-  process.on("exit", () => {
-    for (const [pid, signal] of pids) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // It is gone already.
-      }
-    }
-    removeWhileWritten(dir);
-  });
-}
-
-/** PostgreSQL writes and removes files until it is gone. No event loop any more, so this waits in the thread. */
-function removeWhileWritten(dir: string): void {
-  const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let tries = 0; tries < 50 && existsSync(dir); tries++) {
-    if (tries > 0) Atomics.wait(pause, 0, 0, 100);
-    try {
-      rmSync(dir, { recursive: true, force: true });
-    } catch {
-      // A file came or went meanwhile. Node 24 does not always say so, hence the check above.
-    }
-  }
 }

@@ -1,0 +1,140 @@
+// `npm run test:chaos`: every fault once, each on a stage of its own, and the table of what became of the events. Ends
+// with 1 when a guarantee was broken.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import type { Fault } from "../tests/chaos/fault.ts";
+import { FAULTS } from "../tests/chaos/faults.ts";
+import { openProcessGroup } from "../tests/chaos/process-group.ts";
+import { describeRun, headerLines, rowOf, toMarkdown } from "../tests/chaos/report.ts";
+import { type Result, runFault } from "../tests/chaos/run.ts";
+import { findRedisServer, installRedisServer } from "./redis-server.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const USAGE = `npm run test:chaos -- [options]
+
+  --list             what faults there are
+  --fault <name>     only this one; may be given several times
+  --short            only those that are part of npm test
+  --quick            all but the long ones
+  --seed <number>    the same choices as in the run that printed this seed
+  --rate <number>    new events per second (200)
+  --jobs <number>    faults at once, each on a stage of its own (1)
+  --out <directory>  where the table is written, as chaos.md and chaos.json
+  --keep             keep the logs also when nothing is broken`;
+
+const WARM_UP_MS = 1_500;
+const TAIL_MS = 3_000;
+/** On the terminal; the account has all of them. */
+const MAX_LOST_SHOWN = 10;
+
+const { values } = parseArgs({
+  options: {
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    fault: { type: "string", multiple: true, default: [] },
+    seed: { type: "string" },
+    rate: { type: "string", default: "200" },
+    jobs: { type: "string", default: "1" },
+    out: { type: "string" },
+  },
+});
+
+if (values.help) console.log(USAGE);
+else if (values.list) for (const { name, about } of FAULTS) console.log(`${name.padEnd(28)}${about}`);
+else process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const chosen = choose();
+  const options = {
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : readNumber("seed", values.seed, 0),
+    perSecond: readNumber("rate", values.rate, 1),
+    warmUpMs: WARM_UP_MS,
+    tailMs: TAIL_MS,
+  };
+  const jobs = readNumber("jobs", values.jobs, 1);
+  if (findRedisServer() === undefined) {
+    const reason = await installRedisServer();
+    if (reason !== undefined) throw new Error(`There is no redis-server or valkey-server on PATH, and ${reason}`);
+  }
+  const group = openProcessGroup();
+  if (values.keep) group.keep();
+  const description = describeRun(options, ROOT);
+  console.log(
+    `${chosen.length} faults, seed ${options.seed}, ${options.perSecond} events/s, logs in ${group.directory}\n`,
+  );
+  for (const line of headerLines()) console.log(line);
+  const results: Result[] = [];
+  const waiting = [...chosen];
+  const runNext = async () => {
+    for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) {
+      const result = await runFault(fault, group, options);
+      results.push(result);
+      console.log(rowOf(result));
+      if (result.outcome === "broken") {
+        group.keep();
+        for (const line of describeFailure(result)) console.log(line);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: jobs }, runNext));
+  } catch (error) {
+    group.keep();
+    throw error;
+  }
+  const order = new Map(chosen.map(({ name }, index) => [name, index]));
+  const sorted = results.toSorted((a, b) => (order.get(a.fault) ?? 0) - (order.get(b.fault) ?? 0));
+  if (values.out !== undefined) {
+    const out = resolve(values.out);
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, "chaos.md"), toMarkdown(description, sorted));
+    writeFileSync(join(out, "chaos.json"), `${JSON.stringify({ ...description, results: sorted }, null, 2)}\n`);
+  }
+  const broken = results.filter(({ outcome }) => outcome === "broken");
+  console.log(
+    broken.length === 0
+      ? `\nEvery guarantee was kept.`
+      : `\nBroken by ${broken.map(({ fault }) => fault).join(", ")}. Again: --seed ${options.seed} --fault ${broken[0]?.fault}. Logs: ${group.directory}`,
+  );
+  group.remove();
+  return broken.length === 0 ? 0 : 1;
+}
+
+function choose(): readonly Fault[] {
+  if (values.fault.length === 0) {
+    return FAULTS.filter(
+      (fault) => (!values.short || fault.isShort === true) && !(values.quick && fault.isLong === true),
+    );
+  }
+  return values.fault.map((name) => {
+    const fault = FAULTS.find((one) => one.name === name);
+    if (fault === undefined) throw new Error(`There is no fault ${name}; --list names them`);
+    return fault;
+  });
+}
+
+function readNumber(name: string, text: string, min: number): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < min) throw new Error(`--${name} must be a whole number from ${min}`);
+  return number;
+}
+
+function describeFailure(result: Extract<Result, { outcome: "kept" | "broken" }>): string[] {
+  const { account, broken, directory } = result;
+  return [
+    ...broken.map((text) => `  BROKEN: ${text}`),
+    ...Object.entries(account.reasons).map(([reason, times]) => `  ${times} times: ${reason}`),
+    ...account.lost.slice(0, MAX_LOST_SHOWN).map(({ webhookId, target, stored }) => {
+      const states = stored.map((row) => `${String(row["target"])} ${String(row["status"])}`);
+      return `  lost: ${webhookId} at ${target}; in PostgreSQL: ${states.join(", ") || "nothing"}`;
+    }),
+    `  logs and the whole account: ${directory}`,
+  ];
+}

@@ -1,0 +1,9 @@
+// The table of all faults.
+
+import type { Fault } from "./fault.ts";
+import { networkFaults } from "./network-faults.ts";
+import { processFaults } from "./process-faults.ts";
+import { storeFaults } from "./store-faults.ts";
+import { targetFaults } from "./target-faults.ts";
+
+export const FAULTS: readonly Fault[] = [...processFaults, ...storeFaults, ...networkFaults, ...targetFaults];

@@ -1,0 +1,27 @@
+// Connections between the relay and its stores, each cut after a random number of bytes, in the middle of whatever travels.
+
+import type { Fault } from "./fault.ts";
+import { LEASE_RECOVER_LIMIT_MS } from "./fault.ts";
+import type { Role, StoreName } from "./stage.ts";
+
+/** Up to some commands and answers. */
+const MAX_BYTES = 20_000;
+
+function cutAtRandom(role: Role, store: StoreName): Fault {
+  return {
+    name: `${role}-${store}-cut`,
+    about: `every connection between the ${role}s and ${store === "redis" ? "Redis" : "PostgreSQL"} is cut at a random byte, for 4 s`,
+    holdMs: 4_000,
+    prepare: () => ({ options: { proxied: { role, store } } }),
+    inject: async ({ proxy, random }) => proxy?.cutAt(() => random.integer(0, MAX_BYTES)),
+    undo: async ({ proxy }) => proxy?.mend(),
+    recoverLimitMs: LEASE_RECOVER_LIMIT_MS,
+  };
+}
+
+export const networkFaults: Fault[] = [
+  cutAtRandom("gateway", "redis"),
+  cutAtRandom("gateway", "postgres"),
+  cutAtRandom("worker", "redis"),
+  cutAtRandom("worker", "postgres"),
+];

@@ -1,0 +1,118 @@
+// One fault, from an empty stage to the verdict.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
+import type { ProcessGroup } from "./process-group.ts";
+import { createRandom } from "./random.ts";
+import { type Account, countStored, reconcile } from "./reconcile.ts";
+import { type Stage, startStage } from "./stage.ts";
+
+export interface RunOptions {
+  seed: number;
+  /** New events; with repeats it is some more requests. */
+  perSecond: number;
+  /** Before the fault and after it. */
+  warmUpMs: number;
+  tailMs: number;
+}
+
+export type Result =
+  | { fault: string; outcome: "skipped"; reason: string }
+  | {
+      fault: string;
+      outcome: "kept" | "broken";
+      /** What was promised and not kept; empty when all was. */
+      broken: string[];
+      account: Account;
+      /** Deliveries that workers had in hand at the fault, or attempts that got no answer by it. */
+      inFlight: number;
+      durationMs: number;
+      /** Where the logs are, when something is broken. */
+      directory: string;
+    };
+
+/** For an event that is refused during a fault, to be accepted after it. */
+const ACCEPT_LIMIT_MS = 60_000;
+/** Above every limit of recovery: what is late is told from what never comes. */
+const DRAIN_LIMIT_MS = 120_000;
+const DRAIN_POLL_MS = 500;
+const JITTER_MS = 500;
+
+/** @throws Error when the stage cannot be built or the fault cannot be injected. */
+export async function runFault(fault: Fault, group: ProcessGroup, options: RunOptions): Promise<Result> {
+  const startedMs = performance.now();
+  const directory = join(group.directory, fault.name);
+  const prepared = fault.prepare?.(directory, group) ?? { options: {} };
+  if (typeof prepared === "string") return { fault: fault.name, outcome: "skipped", reason: prepared };
+  const random = createRandom(options.seed).derive(fault.name);
+  try {
+    const stage = await startStage(directory, group, random, { perSecond: options.perSecond, ...prepared.options });
+    try {
+      const { account, inFlight } = await play(stage, fault, options);
+      const broken = judge(fault, account, inFlight);
+      const durationMs = performance.now() - startedMs;
+      const outcome = broken.length === 0 ? "kept" : "broken";
+      const result = { fault: fault.name, outcome, broken, account, inFlight, durationMs, directory } as const;
+      if (outcome === "broken") writeFileSync(join(directory, "result.json"), JSON.stringify(result, null, 2));
+      return result;
+    } finally {
+      await stage.stop();
+    }
+  } finally {
+    prepared.cleanUp?.();
+  }
+}
+
+async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs }: RunOptions) {
+  const { sender, random, postgres } = stage;
+  await delay(warmUpMs + random.integer(0, JITTER_MS));
+  const before = await stage.countInHand();
+  await fault.inject(stage);
+  // A worker that was killed keeps its leases, so that this is exact; a store that is away cannot be asked.
+  const after = await stage.countInHand().catch(() => 0);
+  await delay(fault.holdMs ?? 0);
+  const endedAtMs = Date.now();
+  await fault.undo?.(stage);
+  await delay(tailMs);
+  await sender.finish(ACCEPT_LIMIT_MS);
+  const accepted = sender.events.filter(({ acceptedAtMs }) => acceptedAtMs !== undefined).length;
+  await waitUntilDone(postgres.url, accepted);
+  const account = await reconcile(stage, endedAtMs, fault.mayUnsubscribe !== undefined);
+  return { account, inFlight: Math.max(before, after, account.unanswered) };
+}
+
+/** At most: the account says what is missing then. */
+async function waitUntilDone(url: string, accepted: number): Promise<void> {
+  const isDone = async () => {
+    const { events, unfinished } = await countStored(url);
+    return events >= accepted && unfinished === 0;
+  };
+  const deadlineMs = Date.now() + DRAIN_LIMIT_MS;
+  // Seldom: each look is a connection to a machine that has work to do.
+  while (Date.now() < deadlineMs && !(await isDone().catch(() => false))) await delay(DRAIN_POLL_MS);
+}
+
+/** What was promised and not kept. */
+function judge(fault: Fault, account: Account, inFlight: number): string[] {
+  const recoverLimitMs = fault.recoverLimitMs ?? RECOVER_LIMIT_MS;
+  const mayRepeat = fault.mustNotRepeat === undefined ? inFlight : 0;
+  const { lost, refused, cut } = account;
+  const faults: [boolean, string][] = [
+    [account.accepted === 0, "no event was accepted"],
+    [lost.length > 0, `${lost.length} deliveries of accepted events were lost`],
+    [account.duplicateEvents > 0, `${account.duplicateEvents} webhook ids became more than one event`],
+    [account.stored < account.accepted, `${account.accepted - account.stored} accepted events are not stored`],
+    [account.unfinished > 0, `${account.unfinished} deliveries are not finished`],
+    [account.repeated > mayRepeat, `${account.repeated} deliveries were repeated, and ${mayRepeat} may be`],
+    [account.damaged > 0, `${account.damaged} requests came with another body or signature`],
+    [account.followed > 0, `${account.followed} redirects were followed`],
+    [account.neverAccepted > 0, `${account.neverAccepted} events were never accepted`],
+    [refused > 0 && fault.mayRefuse === undefined, `${refused} valid events were refused at first`],
+    [cut > 0 && fault.mayCut === undefined, `${cut} valid events got no answer at first`],
+    [account.recoverMs > recoverLimitMs, `${account.recoverMs} ms to recover, and ${recoverLimitMs} ms are allowed`],
+  ];
+  return faults.filter(([isBroken]) => isBroken).map(([, text]) => text);
+}

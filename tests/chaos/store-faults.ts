@@ -1,0 +1,155 @@
+// Redis and PostgreSQL: killed, hung, restarted, emptied, full, and away for a while.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { Redis } from "ioredis";
+
+import { runSql } from "../support/sql.ts";
+import { until } from "../support/wait.ts";
+import { type Fault, LEASE_RECOVER_LIMIT_MS, RECOVER_LIMIT_MS } from "./fault.ts";
+import { countStored } from "./reconcile.ts";
+import type { StoreName } from "./stage.ts";
+import { signalProcess } from "./stores.ts";
+
+const DISK_BYTES = 48 * 1024 * 1024;
+const FILLER_CHUNK = Buffer.alloc(64 * 1024, 1);
+const LONG_OUTAGE_MS = 60_000;
+
+/** The store ends by a signal, and is started again after a while. */
+function endStore(name: string, about: string, store: StoreName, signal: NodeJS.Signals, rest: Partial<Fault>): Fault {
+  return {
+    name,
+    about,
+    inject: (stage) => stage[store].end(signal),
+    undo: (stage) => stage[store].start(),
+    ...rest,
+  };
+}
+
+/** A statement of intake that committed, and whose answer was lost with the server, leaves deliveries leased. */
+const LEASED = { recoverLimitMs: LEASE_RECOVER_LIMIT_MS };
+
+function hangStore(store: StoreName, holdMs: number): Fault {
+  return {
+    name: `${store}-hang`,
+    about: `every process of ${store === "redis" ? "Redis" : "PostgreSQL"} is stopped for ${holdMs / 1000} s and goes on`,
+    holdMs,
+    inject: (stage) => stage[store].signalAll("SIGSTOP"),
+    undo: (stage) => stage[store].signalAll("SIGCONT"),
+    recoverLimitMs: LEASE_RECOVER_LIMIT_MS,
+  };
+}
+
+const flushAll: Fault = {
+  name: "redis-flushall",
+  about: "FLUSHALL while deliveries wait for a target that refuses them",
+  isShort: true,
+  inject: async ({ all, sender, redis, postgres }) => {
+    await all.setMode("503");
+    await delay(1_000);
+    // What is in Redis alone is lost by it: the promise is for what has been taken in.
+    sender.pause();
+    await sender.settled();
+    const accepted = sender.events.filter(({ acceptedAtMs }) => acceptedAtMs !== undefined).length;
+    await until(() => countStored(postgres.url), { accept: ({ events }) => events >= accepted, timeoutMs: 60_000 });
+    const client = new Redis(redis.url);
+    await client.flushall();
+    client.disconnect();
+  },
+  undo: async ({ all, sender }) => {
+    sender.resume();
+    await all.setMode("ok");
+  },
+};
+
+const diskFull: Fault = {
+  name: "redis-disk-full",
+  about: "the disk of Redis' append file is full; Redis ends, and is started again when there is room",
+  holdMs: 3_000,
+  prepare: (directory, group) => {
+    if (process.platform !== "linux" || process.getuid?.() !== 0) return "only root on Linux can mount a small disk";
+    const disk = `${directory}-disk`;
+    mkdirSync(disk);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk], { stdio: "ignore" });
+    } catch {
+      return "a small disk cannot be mounted here";
+    }
+    const cleanUp = group.atEnd(() => {
+      // Lazily: whoever still has a file open on it is about to end.
+      execFileSync("umount", ["--lazy", disk], { stdio: "ignore" });
+      rmSync(disk, { recursive: true, force: true });
+    });
+    return { options: { redisDirectory: join(disk, "redis") }, cleanUp };
+  },
+  inject: async ({ redis }) => {
+    fill(fillerOf(redis.directory));
+    // A write that fails ends a Redis with `appendfsync always`.
+    await redis.ended();
+  },
+  undo: async ({ redis }) => {
+    rmSync(fillerOf(redis.directory));
+    await redis.start();
+  },
+};
+
+const fillerOf = (directory: string) => join(directory, "..", "filler");
+
+function fill(path: string): void {
+  for (let size = FILLER_CHUNK.length; size >= 1; size = Math.floor(size / 16)) {
+    try {
+      for (;;) writeFileSync(path, FILLER_CHUNK.subarray(0, size), { flag: "a" });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    }
+  }
+}
+
+export const storeFaults: Fault[] = [
+  endStore("redis-kill", "kill -9 of Redis, away for 2 s", "redis", "SIGKILL", { holdMs: 2_000, isShort: true }),
+  endStore("redis-restart", "Redis is stopped in an orderly way and started again", "redis", "SIGTERM", {}),
+  hangStore("redis", 5_000),
+  flushAll,
+  diskFull,
+  endStore("postgres-kill", "kill -9 of PostgreSQL, away for 2 s", "postgres", "SIGKILL", {
+    holdMs: 2_000,
+    isShort: true,
+    ...LEASED,
+  }),
+  {
+    name: "postgres-backend-kill",
+    about: "kill -9 of one session of PostgreSQL, by which all of them end",
+    inject: async ({ postgres, random }) => {
+      const rows = await runSql(
+        postgres.url,
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name LIKE 'sluice-%'" +
+          " AND pid <> pg_backend_pid() ORDER BY pid",
+      );
+      signalProcess(Number(random.pick(rows)["pid"]), "SIGKILL");
+    },
+    undo: async ({ postgres }) => void (await until(() => countStored(postgres.url), { timeoutMs: RECOVER_LIMIT_MS })),
+    ...LEASED,
+  },
+  // https://www.postgresql.org/docs/current/server-shutdown.html
+  endStore("postgres-restart-fast", "PostgreSQL is restarted, fast shutdown", "postgres", "SIGINT", LEASED),
+  endStore("postgres-restart-immediate", "PostgreSQL is restarted, immediate shutdown", "postgres", "SIGQUIT", LEASED),
+  hangStore("postgres", 5_000),
+  {
+    name: "both-stores-away",
+    about: "Redis and PostgreSQL are both stopped for 5 s",
+    mayRefuse: "with both stores away nothing is durable",
+    holdMs: 5_000,
+    inject: async ({ redis, postgres }) => void (await Promise.all([redis.end("SIGTERM"), postgres.end("SIGINT")])),
+    undo: async ({ redis, postgres }) => void (await Promise.all([redis.start(), postgres.start()])),
+    ...LEASED,
+  },
+  endStore("redis-away-60s", "Redis is stopped for 60 s", "redis", "SIGTERM", { holdMs: LONG_OUTAGE_MS, isLong: true }),
+  endStore("postgres-away-60s", "PostgreSQL is stopped for 60 s", "postgres", "SIGINT", {
+    holdMs: LONG_OUTAGE_MS,
+    isLong: true,
+    recoverLimitMs: RECOVER_LIMIT_MS,
+  }),
+];
