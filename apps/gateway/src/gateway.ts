@@ -79,7 +79,7 @@ export async function startGateway(
   const sources = await Refreshed.open(db, loadSourcesByName, log);
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
-  const metrics = new Metrics(producer.redis);
+  const metrics = new Metrics(producer);
   const makeDurable = async (events: QueuedEvent[]) => metrics.countIntakeJob(await producer.add("intake", { events }));
   const batcher = new Batcher(makeDurable, {
     deadlineMs: DURABLE_DEADLINE_MS[backend.kind],
@@ -140,6 +140,7 @@ export async function startGateway(
     publicUrl: config.PUBLIC_URL,
     addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
     corsOrigins: config.CORS_ORIGINS ?? [],
+    setAside: producer.setAside,
     sourcesChanged: () => sources.refresh(),
     metrics,
     log,

@@ -38,7 +38,7 @@ describe("metrics", () => {
 
   test("where there is Redis, it has gauges, which are read when they are asked for", async () => {
     const redis = { state: { takesJobs: true, durable: true as boolean | null, problems: [] as string[] } };
-    const metrics = new Metrics(redis);
+    const metrics = new Metrics({ redis });
     expect(await readOurs(metrics)).toMatchObject({ sluice_redis_durable: 1, sluice_redis_takes_jobs: 1 });
     redis.state = { takesJobs: false, durable: null, problems: ["it does not answer"] };
     metrics.countIntakeJob("postgres");

@@ -11,9 +11,12 @@ import {
 } from "@prometheus-io/client";
 import type { Producer, StoreName } from "@sluice/shared/queue/queue";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
+import { within } from "@sluice/shared/within";
 
 /** From a fsync on a fast disk to the limit of a request, `requestTimeout` of the server. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Of a scrape, which Prometheus gives 10 s. */
+const SET_ASIDE_LIMIT_MS = 1_000;
 /** Requests to a path of no source. */
 const UNKNOWN_SOURCE = "unknown";
 
@@ -63,9 +66,25 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  /** @param redis where the queue is on it: without one there are no series that an alert could mistake for trouble. */
-  constructor(redis?: Producer["redis"]) {
+  /** @param queue what is known of its stores: without Redis there are no series that an alert could mistake for trouble. */
+  constructor({ redis, setAside = [] }: Partial<Pick<Producer, "redis" | "setAside">> = {}) {
     collectDefaultMetrics({ register: this.#registry });
+    const setAsideEvents = new Gauge({
+      name: "sluice_set_aside_events",
+      help: "Acknowledged events that could not be stored, in a store of the queue: the same on every gateway.",
+      labelNames: ["store"],
+      registers: [this.#registry],
+      async collect() {
+        const counts = setAside.map(async (one) => {
+          const { store } = one;
+          // Failure policy: open. A store that is away has no count, and the others are shown in time.
+          const found = await within(SET_ASIDE_LIMIT_MS, one.count()).catch(() => undefined);
+          if (found === undefined) setAsideEvents.remove({ store });
+          else setAsideEvents.set({ store }, found);
+        });
+        await Promise.all(counts);
+      },
+    });
     if (redis === undefined) return;
     const gauge = (name: string, help: string, read: () => boolean) =>
       new Gauge({

@@ -114,7 +114,15 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 
   // Failure policy: open. They are retried at the next start too.
-  const retrying = producer.retryFailed("intake").catch((error: unknown) => {
+  const retrySetAside = async () => {
+    for (const one of producer.setAside) {
+      // A store that is away MUST NOT keep those of the other from their try.
+      const events = await one.count().catch(() => 0);
+      if (events > 0) log.warn({ store: one.store, events }, "events are set aside: tried once more");
+    }
+    await producer.retryFailed("intake");
+  };
+  const retrying = retrySetAside().catch((error: unknown) => {
     log.warn({ err: error }, "failed intake jobs not retried");
   });
 

@@ -25,6 +25,7 @@ import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
 import { createReference } from "./reference.ts";
 import { routeSecretRotation } from "./secret-rotation.ts";
+import { routeSetAsideEvents, type SetAsideDependencies } from "./set-aside-events.ts";
 import type { SourcesDependencies } from "./source-operation.ts";
 import { routeSources } from "./sources.ts";
 import { routeTargets, type TargetsDependencies } from "./targets.ts";
@@ -43,6 +44,7 @@ export interface ApiDependencies
     EventsDependencies,
     DeliveriesDependencies,
     RejectionsDependencies,
+    SetAsideDependencies,
     MetricsDependencies {
   /** Of pages that may call it. */
   corsOrigins: readonly string[];
@@ -75,6 +77,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeRejections(app, dependencies);
   routeKeys(app, dependencies);
   routeAudit(app, dependencies);
+  routeSetAsideEvents(app, dependencies);
   routeMetrics(app, dependencies);
 
   answerOtherMethods(app);

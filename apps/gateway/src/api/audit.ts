@@ -28,7 +28,9 @@ const action = z
     /^[a-z_]{1,64}\.(\*|[a-z_]{1,64})$/,
     'must be an action such as "target.updated", or a group such as "target.*"',
   );
-const resource = z.string().regex(/^[a-z]{2,8}_[0-9a-z]{26}$/, "must be the id of a resource such as tgt_…");
+const resource = z
+  .string()
+  .regex(/^(?:[a-z]{2,8}_[0-9a-z]{26}|(?:redis|postgres)-[\w-]{1,64})$/, "must be the id of a resource such as tgt_…");
 const state = z.record(z.string(), z.unknown()).nullable();
 
 const auditEntry = z

@@ -28,10 +28,12 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
       const bytes = Buffer.from(cursor, "base64url");
       // Buffer.from skips what is not base64url, so the text is compared as well.
       if (bytes.length !== FINGERPRINT_BYTES + UUID_BYTES || bytes.toString("base64url") !== cursor) {
-        throw invalid("is not a cursor of this API");
+        throw invalidCursor("is not a cursor of this API");
       }
       if (!bytes.subarray(0, FINGERPRINT_BYTES).equals(fingerprint)) {
-        throw invalid("was made by another list or with other filters; repeat the filters of the page it came with");
+        throw invalidCursor(
+          "was made by another list or with other filters; repeat the filters of the page it came with",
+        );
       }
       const hex = bytes.toString("hex", FINGERPRINT_BYTES);
       return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
@@ -39,6 +41,7 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
   };
 }
 
-function invalid(detail: string): SluiceError {
+/** @param detail what is said of the cursor. */
+export function invalidCursor(detail: string): SluiceError {
   return new SluiceError("invalid_cursor", `The cursor ${detail}`, { faults: [{ pointer: "?cursor", detail }] });
 }

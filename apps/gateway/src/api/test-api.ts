@@ -81,6 +81,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     corsOrigins: [],
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
+    setAside: [],
     metrics: new Metrics(),
     log: openLog("gateway", "trace", destination),
     ...changes,

@@ -1,6 +1,6 @@
 // BullMQ's queues behind a producer, the same for both stores: a store gives a connection and a backend.
 
-import { createPostgresBackend, type PgPool, Queue } from "bullmq";
+import { createPostgresBackend, type Job, type PgPool, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 
 import { SluiceError } from "../errors.ts";
@@ -21,7 +21,8 @@ const CLOSE_LIMIT_MS = 500;
 /** A connection of either store. */
 export type Connection = { redis: Redis } | { postgres: PgPool };
 
-export type BullmqQueue = Pick<Queue, "add" | "close" | "retryJobs">;
+export type BullmqQueue = Pick<Queue, "add" | "close" | "retryJobs" | "remove" | "getFailedCount"> &
+  ConstructorParameters<typeof Job>[0];
 
 /** The queues of one producer, each opened when it is first used. */
 export class BullmqQueues {

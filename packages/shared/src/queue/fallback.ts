@@ -74,6 +74,7 @@ function openProducer(redis: RedisProducer, postgres: Producer): Producer {
       const results = await Promise.allSettled([redis.retryFailed(name), postgres.retryFailed(name)]);
       for (const result of results) if (result.status === "rejected") throw result.reason;
     },
+    setAside: [...redis.setAside, ...postgres.setAside],
     status,
     redis: guard,
     close: async () => void (await Promise.all([redis.close(), postgres.close()])),

@@ -11,6 +11,7 @@ import { consumeBullmq } from "./bullmq-consumer.ts";
 import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
+import { openSetAside } from "./set-aside.ts";
 
 const BULLMQ_SCHEMA = "bullmq";
 /** A sender waits for a producer's statement. */
@@ -76,6 +77,7 @@ function openProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
       return "postgres";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
+    setAside: [openSetAside({ postgres: pool }, queues)],
     status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
     close: () => queues.close(),
   };

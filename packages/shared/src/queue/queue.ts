@@ -2,6 +2,7 @@
 // nothing outside this folder depends on which.
 
 import type { JobData, JobName } from "./jobs.ts";
+import type { SetAsideStore } from "./set-aside.ts";
 
 export type StoreName = "redis" | "postgres";
 
@@ -39,6 +40,8 @@ export interface Producer {
   add<N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<StoreName>;
   /** Starts once more what has failed and was kept, in every store. @throws Error when one of them is away. */
   retryFailed(name: JobName): Promise<void>;
+  /** Events that could not be stored, in each store. */
+  readonly setAside: readonly SetAsideStore[];
   /** Asks the stores, within 2 seconds. Never throws. */
   status(): Promise<QueueStatus>;
   /** What is known of Redis without asking, where it is one of the stores. */

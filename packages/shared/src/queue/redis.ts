@@ -9,6 +9,7 @@ import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
 import { RedisGuard } from "./redis-guard.ts";
+import { openSetAside } from "./set-aside.ts";
 
 /** An fsync takes milliseconds; a Redis that needs longer than this is as good as away. */
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -23,7 +24,7 @@ const CONSUMER_SILENCE_MS = 20_000;
 /** Never gives up: an outage may take hours. */
 const reconnect = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
-export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "close"> {
+export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "setAside" | "close"> {
   readonly guard: RedisGuard;
 }
 
@@ -76,6 +77,7 @@ function openProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProdu
       return "redis";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
+    setAside: [openSetAside({ redis: client }, queues)],
     guard,
     close: async () => {
       guard.close();
