@@ -23,7 +23,7 @@ ENV NODE_OPTIONS=--import=/app/scripts/fast-imports.mjs
 # Fills the compile cache: each app loads all its modules and then misses its configuration. It is only read
 # later, from a root file system that is read-only.
 RUN for app in gateway worker; do node apps/$app/src/main.ts >/dev/null 2>&1 || true; done \
-  && install -d -o node -g node -m 700 /var/lib/sluice
+  && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway
 USER node
 ENV DATA_DIR=/var/lib/sluice
 VOLUME /var/lib/sluice

@@ -106,6 +106,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
           postgres: { ok: true },
           redis: { ok: false, durable: false, problems: ["appendfsync is everysec"] },
           queue: { ok: true, takes: "postgres" },
+          sources: { ok: true, age_seconds: expect.any(Number), from_snapshot: false },
         },
       },
     });

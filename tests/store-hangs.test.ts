@@ -60,10 +60,12 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready where t
   // The connection to Redis is made meanwhile.
   const takes = inject("queue");
   const redis = takes === "redis" && { redis: { ok: true, durable: true, problems: [] } };
+  // From memory, however old.
+  const sources = { ok: true, age_seconds: expect.any(Number), from_snapshot: false };
   const { body } = await until(relay.readiness, { accept: ({ status }) => status === 200 });
   expect(body).toEqual({
     status: "ready",
-    checks: { postgres: { ok: true }, ...redis, queue: { ok: true, takes } },
+    checks: { postgres: { ok: true }, ...redis, queue: { ok: true, takes }, sources },
   });
   postgresProxy.freeze();
   const startedMs = performance.now();
@@ -71,8 +73,14 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready where t
     const postgres = { ok: false };
     expect(await relay.readiness()).toEqual(
       takes === "redis"
-        ? { status: 200, body: { status: "degraded", checks: { postgres, ...redis, queue: { ok: true, takes } } } }
-        : { status: 503, body: { status: "not_ready", checks: { postgres, queue: { ok: false, takes: null } } } },
+        ? {
+            status: 200,
+            body: { status: "degraded", checks: { postgres, ...redis, queue: { ok: true, takes }, sources } },
+          }
+        : {
+            status: 503,
+            body: { status: "not_ready", checks: { postgres, queue: { ok: false, takes: null }, sources } },
+          },
     );
   }
   expect(performance.now() - startedMs).toBeLessThan(10_000);

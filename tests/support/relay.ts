@@ -2,6 +2,9 @@
 // API's client. On which queue is the vitest project's choice.
 
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
@@ -64,6 +67,8 @@ export interface RelayOptions extends WorkerOptions {
   databaseUrl?: string;
   redisUrl?: string;
   withoutWorker?: boolean;
+  /** Of every gateway; without it each has one of its own, and so no snapshot at its start. */
+  dataDir?: string;
 }
 
 /** Redis for this project's queues; undefined where they are on PostgreSQL. */
@@ -94,9 +99,17 @@ export async function startRelay(
   };
   const logLines: string[] = [];
   const destination = { write: (line: string) => void logLines.push(line) };
-  const startAnotherGateway = (gatewayOptions?: GatewayOptions) =>
-    startGateway(readConfig(gatewayConfig, env), openLog("gateway", "trace", destination), gatewayOptions);
+  const scratch = mkdtempSync(join(tmpdir(), "sluice-relay-"));
+  const startAnotherGateway = async (gatewayOptions?: GatewayOptions) => {
+    const dataDir = options.dataDir ?? mkdtempSync(join(scratch, "gateway-"));
+    const settings = readConfig(gatewayConfig, { ...env, DATA_DIR: dataDir });
+    const started = await startGateway(settings, openLog("gateway", "trace", destination), gatewayOptions);
+    // With a snapshot it may be of use without.
+    if (options.dataDir === undefined) await started.started;
+    return started;
+  };
   const gateway = await startAnotherGateway();
+  await gateway.started;
   const startAnotherWorker = () =>
     startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination), options);
   const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();
@@ -148,6 +161,7 @@ export async function startRelay(
   const stop = async () => {
     await gateway.stop();
     await worker?.stop();
+    rmSync(scratch, { recursive: true });
   };
   return {
     ...gateway,

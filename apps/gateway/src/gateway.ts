@@ -14,11 +14,11 @@ import { openQueueBackend } from "@sluice/shared/queue/open";
 import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
 import { SluiceError } from "@sluice/shared/errors";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { type Database, isTransient } from "@sluice/shared/store/database";
 import { connectDatabase } from "@sluice/shared/store/connect";
 import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
-import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
-import { Refreshed } from "@sluice/shared/store/refreshed";
-import { ensureBuiltInSources, GEMINI_SOURCE, loadSources, type Source } from "@sluice/shared/store/sources";
+import { saveKeySet } from "@sluice/shared/store/key-sets";
+import { ensureBuiltInSources } from "@sluice/shared/store/sources";
 import { within } from "@sluice/shared/within";
 import { Hono } from "hono";
 
@@ -28,9 +28,11 @@ import { Batcher } from "./ingress/batcher.ts";
 import { fetchKeySet } from "./ingress/fetch-key-set.ts";
 import { createIngress } from "./ingress/ingress.ts";
 import { JwksCache } from "./ingress/jwks-cache.ts";
+import { KnownSources, type SourcesAge } from "./ingress/known-sources.ts";
 import { BodyReader } from "./ingress/read-body.ts";
 import { RejectionLog } from "./ingress/rejections.ts";
 import { describeRequest, type Request } from "./ingress/request.ts";
+import { readSnapshot } from "./ingress/snapshot-keeper.ts";
 import { Metrics } from "./metrics.ts";
 import { openServer } from "./server.ts";
 
@@ -44,12 +46,21 @@ const CLOSE_LIMIT_MS = 5_000;
  * before it 0.75 s there, 3 s on PostgreSQL and 0.75 s more; and below what senders wait.
  */
 const DURABLE_DEADLINE_MS = { redis: 5_500, postgres: 6_000 };
+/** For PostgreSQL at start, before the ingress opens without it: a restart of both would else serve an old copy. */
+const START_LIMIT_MS = 3_000;
+/** Whether a single-use URL was used; below what senders wait. */
+const CONSUME_LIMIT_MS = 3_000;
 /** A wake-up that is asked for twice in this time is asked for once. */
 const WAKE_WINDOW_MS = 100;
 
 export interface Gateway {
   ingressUrl: string;
   apiUrl: string;
+  /**
+   * Resolves when its sources are PostgreSQL's, for which it may wait for hours with its ports open. Rejects when it
+   * must not go on.
+   */
+  started: Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -66,17 +77,21 @@ export async function startGateway(
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const databaseUrl = config.DATABASE_URL.reveal();
   const geminiSecret = config.GEMINI_SIGNING_SECRET?.reveal();
-  const db = await connectDatabase({
+  const snapshot = await readSnapshot(config.DATA_DIR, masterKey, log);
+  const { db, prepared } = connectDatabase({
     url: databaseUrl,
     applicationName: "sluice-gateway",
     maxConnections: CONNECTIONS,
     masterKey,
+    prepare: async (database) => {
+      await ensureBuiltInSources(database);
+      if (config.ADMIN_API_KEY === undefined) await printFirstApiKey(database);
+    },
+    // With a snapshot, only what says that these are not its database's sources ends the gateway: a PostgreSQL that
+    // refuses the password is as good as away.
+    waitsFor: (error) => isTransient(error) || (snapshot !== undefined && !(error instanceof SluiceError)),
     log,
   });
-  await ensureBuiltInSources(db);
-  if (config.ADMIN_API_KEY === undefined) await printFirstApiKey();
-
-  const sources = await Refreshed.open(db, loadSourcesByName, log);
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
   const metrics = new Metrics(producer);
@@ -86,14 +101,11 @@ export async function startGateway(
     maxBodyBytes: config.MAX_BODY_BYTES,
   });
 
-  const keySets = await JwksCache.open({
-    fetchKeySet,
-    load: () => loadKeySets(db),
-    save: (keySet) => saveKeySet(db, keySet),
-    now: Date.now,
-    log,
-  });
+  const keySets = new JwksCache({ fetchKeySet, save: (keySet) => saveKeySet(db, keySet), now: Date.now, log });
+  const { DATA_DIR: dataDir } = config;
+  const sources = new KnownSources({ db, masterKey, geminiSecret, keySets, dataDir, snapshot, log });
   const callbackKey = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
+  metrics.watchSources(() => sources.age());
   const rejections = new RejectionLog({ db, metrics, log });
   const onAnswered = (request: Request) => {
     const { source, refusal, status } = request;
@@ -103,22 +115,18 @@ export async function startGateway(
     rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });
   };
   const ingress = createIngress({
-    sources: {
-      find: (name) => sources.current.value.get(name),
-      findNewer: async (name, known) => {
-        const { current } = sources;
-        // What is known was taken of an older copy when another request had this one brought.
-        if (current.value.get(name) !== known) return current.value.get(name);
-        return (await sources.newerThan(current))?.value.get(name);
-      },
-    },
+    sources,
     keySets,
     callbackKey,
-    consumeCallback: ({ id, expiresAtMs }, webhookId) =>
-      consumeCallback(db, id, webhookId, expiresAtMs).catch((error: unknown) => {
-        // Failure policy: closed. Whether the URL was used is not known, so the sender comes back.
-        throw new SluiceError("unavailable", "PostgreSQL is not available", { retryAfterSeconds: 5, cause: error });
-      }),
+    consumeCallback: async ({ id, expiresAtMs }, webhookId) => {
+      // Failure policy: closed. Whether the URL was used is not known, so the sender comes back.
+      const asked = consumeCallback(db, id, webhookId, expiresAtMs).catch((error: unknown) => {
+        throw storeAway(error);
+      });
+      const isFirst = await within(CONSUME_LIMIT_MS, asked);
+      if (isFirst === undefined) throw storeAway();
+      return isFirst;
+    },
     onAnswered,
     makeDurable: (event) => batcher.add(event),
     bodies: new BodyReader({ maxBytes: config.MAX_BODY_BYTES, maxCount: config.MAX_CONCURRENT_BODIES }),
@@ -129,6 +137,8 @@ export async function startGateway(
     // Where a store of the queue answers, events are taken without it.
     postgres: { isRequired: false, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
     ...queueChecks(producer, { isRequired: true }),
+    // Only with its port open: who is told that it is ready sends events at once.
+    sources: { isRequired: true, ask: async () => findingOf(publicPort.server.listening ? sources.age() : undefined) },
   });
   const api = createApi({
     db,
@@ -157,7 +167,9 @@ export async function startGateway(
     await db.close();
     return true;
   };
+  const stopping = new AbortController();
   const stop = async () => {
+    stopping.abort();
     readiness.beginStop();
     for (const { endConnections } of [publicPort, privatePort]) endConnections();
     // So that a balancer that asks turns away before the port closes.
@@ -166,28 +178,39 @@ export async function startGateway(
     // Failure policy: open. Every event that was acknowledged is durable, and nothing else is lost.
     if ((await within(CLOSE_LIMIT_MS, closeStores())) === undefined) log.warn("the stores did not close in time");
   };
+  const started = prepared.then((outcome) => (outcome === "prepared" ? sources.watch(stopping.signal) : undefined));
+  // Whoever started the gateway is told of it.
+  started.catch(() => undefined);
   try {
+    // First, so that /readyz says what is waited for.
     // So that the first events find known which store takes them.
     await producer.status();
-    const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
     const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
+    if (
+      (await within(
+        START_LIMIT_MS,
+        started.then(() => true),
+      )) === undefined
+    ) {
+      log.warn({ snapshot: snapshot?.confirmedAt }, "PostgreSQL is away: started without it");
+    }
+    const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
     log.info({ ingress: ingressUrl, api: apiUrl, queue: backend.kind }, "gateway started");
-    return { ingressUrl, apiUrl, stop };
+    return { ingressUrl, apiUrl, started, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-
-  async function loadSourcesByName(): Promise<Map<string, Source>> {
-    const loaded = await loadSources(db, masterKey);
-    const gemini = loaded.find((source) => source.name === GEMINI_SOURCE);
-    if (geminiSecret !== undefined) gemini?.hmacKeys.push({ key: geminiSecret.key, expiresAtMs: undefined });
-    return new Map(loaded.map((source) => [source.name, source]));
-  }
-
-  async function printFirstApiKey(): Promise<void> {
-    const key = generateApiKey();
-    // Not through the log, which keeps no secrets: this is the one time that the key is seen.
-    if (await createFirstApiKey(db, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
-  }
 }
+
+async function printFirstApiKey(database: Database): Promise<void> {
+  const key = generateApiKey();
+  // Not through the log, which keeps no secrets: this is the one time that the key is seen.
+  if (await createFirstApiKey(database, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
+}
+
+const storeAway = (cause?: unknown) =>
+  new SluiceError("unavailable", "PostgreSQL is not available", { retryAfterSeconds: 5, cause });
+
+const findingOf = (age: SourcesAge | undefined) =>
+  age === undefined ? { ok: false } : { ok: true, age_seconds: age.seconds, from_snapshot: age.isFromSnapshot };

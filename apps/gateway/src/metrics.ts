@@ -111,6 +111,26 @@ export class Metrics {
     this.#intakeJobs.inc({ store });
   }
 
+  /** @param age of the sources, asked for at each reading; undefined while none are known, which is no value. */
+  watchSources(age: () => { seconds: number; isFromSnapshot: boolean } | undefined): void {
+    const gauges = [
+      {
+        name: "sluice_sources_age_seconds",
+        help: "Since PostgreSQL confirmed the sources that the ingress knows.",
+        read: () => age()?.seconds ?? Number.NaN,
+      },
+      {
+        name: "sluice_sources_from_snapshot",
+        help: "1 while the ingress knows its sources from the snapshot of an earlier run.",
+        read: () => Number(age()?.isFromSnapshot === true),
+      },
+    ];
+    for (const { name, help, read } of gauges) {
+      const gauge: Gauge = new Gauge({ name, help, registers: [], collect: () => gauge.set(read()) });
+      this.#registry.registerMetric(gauge);
+    }
+  }
+
   countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {
     const outcome = outcomeOf(status);
     this.#requests.inc({ source, outcome });

@@ -4,6 +4,7 @@
 
 import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { Database } from "@sluice/shared/store/database";
 import type { Lease } from "@sluice/shared/store/deliveries";
 import {
@@ -107,7 +108,9 @@ export class Breakers {
     this.#closed = true;
     clearTimeout(this.#timer);
     // Failure policy: open. A probe's lease runs out, and others find out by themselves how a target is.
-    await this.refresh().catch((error: unknown) => this.#dependencies.log.warn({ err: error }, "health not written"));
+    await this.refresh().catch((error: unknown) =>
+      sparing(this.#dependencies.log).warn({ err: error }, "health not written"),
+    );
   }
 
   #watch(targetId: string): Watched {
@@ -174,7 +177,9 @@ export class Breakers {
       this.#timer = undefined;
       this.refresh()
         // Failure policy: open. What is known goes on to hold, and what was not written is written the next time.
-        .catch((error: unknown) => this.#dependencies.log.warn({ err: error }, "health of targets not exchanged"))
+        .catch((error: unknown) =>
+          sparing(this.#dependencies.log).warn({ err: error }, "health of targets not exchanged"),
+        )
         .finally(() => {
           if (this.#timer === undefined) this.#schedule(EVERY_MS);
         });

@@ -6,6 +6,7 @@ import type { FilterInput } from "@sluice/shared/filter";
 import { readFilterInput } from "@sluice/shared/filter/input";
 import { deliveryId, formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { JobData, QueuedEvent } from "@sluice/shared/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/shared/queue/queue";
 import { type Database, isDataFault } from "@sluice/shared/store/database";
@@ -51,7 +52,7 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
   // Each by itself: one that cannot be read MUST NOT take the other acknowledged ones of its batch with it.
   const incoming = job.events.flatMap((queued) => forOne(queued, () => [toIncoming(queued)], refused) ?? []);
   const waitForStore = async (error: unknown) => {
-    log.warn({ err: error, events: incoming.length }, "events not stored yet");
+    sparing(log).warn({ err: error, events: incoming.length }, "events not stored yet");
     if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
   };
   let mayBeStored = false;
@@ -220,7 +221,7 @@ async function setAside(events: QueuedEvent[], refused: Refused, dependencies: I
       return true;
     } catch (error) {
       // The queue is away: nothing is wrong with the batch, and it MUST NOT fail for that.
-      log.warn({ err: error }, "event not set aside yet");
+      sparing(log).warn({ err: error }, "event not set aside yet");
       return false;
     }
   }

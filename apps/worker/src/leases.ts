@@ -2,6 +2,7 @@
 // takes it; when the worker dies the lease runs out and the sweep of another finds it.
 
 import type { Logger } from "@sluice/shared/log";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { Database } from "@sluice/shared/store/database";
 import { type Lease, renewLeases } from "@sluice/shared/store/deliveries";
 
@@ -40,7 +41,7 @@ export class Leases {
       await renewLeases(this.#db, [...this.#held], this.lease);
     } catch (error) {
       // Failure policy: open. The attempts go on; at worst another worker repeats them.
-      this.#log.warn({ err: error, held: this.#held.size }, "leases not renewed");
+      sparing(this.#log).warn({ err: error, held: this.#held.size }, "leases not renewed");
     }
   }
 

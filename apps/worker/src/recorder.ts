@@ -3,6 +3,7 @@
 
 import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
+import { sparing } from "@sluice/shared/sparing-log";
 import { type Database, isDataFault } from "@sluice/shared/store/database";
 import { type AttemptRecord, recordAttempts } from "@sluice/shared/store/deliveries";
 import { withPartitions } from "@sluice/shared/store/partitions";
@@ -58,7 +59,7 @@ export class Recorder {
         return await withPartitions(this.#db, ids, () => recordAttempts(this.#db, attempts, this.#workerId));
       } catch (error) {
         if (isDataFault(error)) return this.#writeSingly(attempts, error);
-        this.#log.warn({ err: error, attempts: attempts.length }, "attempts not written yet");
+        sparing(this.#log).warn({ err: error, attempts: attempts.length }, "attempts not written yet");
         if ((await pause(RETRY_MS, this.#giveUp)) === "aborted") return;
       }
     }

@@ -3,6 +3,7 @@
 // past its deadline behind an open breaker, where no attempt comes that would.
 
 import type { Logger } from "@sluice/shared/log";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { Database } from "@sluice/shared/store/database";
 import { exhaustOverdue, listTargetsWithDue } from "@sluice/shared/store/deliveries";
 
@@ -34,7 +35,7 @@ export function startSweep(
       for (const targetId of await listTargetsWithDue(db)) wake(targetId);
       await endOverdue();
     } catch (error) {
-      log.warn({ err: error }, "sweep failed");
+      sparing(log).warn({ err: error }, "sweep failed");
     }
     // Spread by a fifth, so that the workers do not all ask at once.
     if (!closed) schedule(EVERY_MS * (0.9 + Math.random() * 0.2));

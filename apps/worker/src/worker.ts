@@ -50,7 +50,7 @@ export interface WorkerOptions {
 export async function startWorker(config: WorkerConfig, log: Logger, { resolve }: WorkerOptions = {}): Promise<Worker> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const databaseUrl = config.DATABASE_URL.reveal();
-  const db = await connectDatabase({
+  const { db, prepared } = connectDatabase({
     url: databaseUrl,
     applicationName: "sluice-worker",
     maxConnections: CONNECTIONS,
@@ -58,6 +58,28 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     masterKey,
     log,
   });
+  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  const producer = backend.openProducer();
+  // What it loads of PostgreSQL at its start is there.
+  let isWorking = false;
+  // Before PostgreSQL is there: a worker that waits is alive, and says what it waits for.
+  const health = await startHealthServer(
+    config.WORKER_PORT,
+    {
+      // Without it nothing is delivered; without Redis, what came by PostgreSQL is.
+      postgres: { isRequired: true, ask: () => db.pool.query("SELECT").then(() => ({ ok: isWorking })) },
+      ...queueChecks(producer, { isRequired: false }),
+    },
+    log,
+  );
+  log.info({ url: health.url }, "health is served");
+  try {
+    await prepared;
+  } catch (error) {
+    await Promise.all([health.close(), producer.close(), db.close()]);
+    await backend.close();
+    throw error;
+  }
   const stopping = new AbortController();
   const giveUp = new AbortController();
 
@@ -71,8 +93,6 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS },
     log,
   );
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
-  const producer = backend.openProducer();
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
   const workerId = newId();
   const leases = new Leases(db, workerId, log);
@@ -102,15 +122,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       lanes.of(targetId).wake();
     }),
   ];
-  const health = await startHealthServer(
-    config.WORKER_PORT,
-    {
-      // Without it nothing is delivered; without Redis, what came by PostgreSQL is.
-      postgres: { isRequired: true, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
-      ...queueChecks(producer, { isRequired: false }),
-    },
-    log,
-  );
+  isWorking = true;
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 
   // Failure policy: open. They are retried at the next start too.

@@ -53,6 +53,11 @@ export class MasterKey {
     // No salt: the master key is random already (RFC 5869, 3.1).
     return createSecretKey(Buffer.from(hkdfSync("sha256", this.#key, "", purpose, DERIVED_BYTES)));
   }
+
+  /** A key that encrypts for one purpose, as {@link deriveKey} makes them. */
+  derive(purpose: string): MasterKey {
+    return new MasterKey(this.deriveKey(purpose).export());
+  }
 }
 
 /** Reads 32 bytes in base64 (or 64 hex digits); undefined when the text is neither. */

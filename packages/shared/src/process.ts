@@ -5,6 +5,8 @@ import type { Logger } from "./log.ts";
 
 export interface Running {
   stop: () => Promise<void>;
+  /** What of the start goes on behind. Rejects when the app must not go on. */
+  started?: Promise<void>;
 }
 
 /**
@@ -36,7 +38,9 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
   process.on("disconnect", () => stop("launcher gone"));
   try {
     running = await start();
+    await running.started;
   } catch (error) {
+    if (isStopping) return;
     // A fault in the configuration is the operator's to read, not a stack trace.
     if (error instanceof SluiceError && error.code !== "internal") log.fatal({ code: error.code }, error.message);
     else log.fatal({ err: error }, "could not start");

@@ -1,11 +1,25 @@
 import { Secret } from "@sluice/shared/config";
+import { SluiceError } from "@sluice/shared/errors";
 import { openDatabase } from "@sluice/shared/store/database";
-import { describe, expect } from "vitest";
+import { describe, expect, inject } from "vitest";
 
+import { minimalRequests } from "../../../../tests/support/minimal-requests.ts";
 import { createApi } from "./api.ts";
 import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "./test-api.ts";
 
 const delivery = "/v1/deliveries/dlv_01h455vb4pex5vsknk084sn02q";
+
+const refuse = () => {
+  throw new SluiceError("unavailable", "PostgreSQL is not prepared yet", { retryAfterSeconds: 2 });
+};
+
+/** Of the process, and of the queue. */
+const NOT_OF_POSTGRES = /^\/metrics$|^\/v1\/set-aside-events/;
+
+/** Where the document's own schema does not say what is needed. */
+const BODIES: Record<string, string> = {
+  "POST /v1/targets": JSON.stringify({ uri: "http://a.example/", subscribed_events: ["*"] }),
+};
 
 describe("requests", () => {
   test("a path without a route is a 404 problem", async ({ api }) => {
@@ -170,6 +184,32 @@ describe("failures", () => {
       expect(await response.json()).toMatchObject({ code: "unavailable" });
     }
     await db.close();
+  });
+
+  test("while PostgreSQL is away, or not prepared yet, every route answers 503 with Retry-After", async ({ api }) => {
+    const settings = { applicationName: "sluice-test", maxConnections: 1, onError: () => {} };
+    const databases = [
+      openDatabase({ ...settings, url: "postgres://nobody@127.0.0.1:1/none" }),
+      openDatabase({ ...settings, url: inject("databaseUrl"), admit: refuse }),
+    ];
+    for (const db of databases) {
+      const app = createApi({ ...api, db });
+      const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
+      const requests = minimalRequests(JSON.parse(JSON.stringify(document)));
+      expect(requests.length).toBeGreaterThan(20);
+      for (const request of requests.filter(({ path }) => !NOT_OF_POSTGRES.test(path))) {
+        const { method, path } = request;
+        // What they require is checked after they are read, and not in the document.
+        const body = BODIES[`${method} ${path}`] ?? request.body;
+        const headers = { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" };
+        const response = await app.request(path, { method, headers, ...(body && { body }) });
+        const problem = await response.text();
+        expect(response.status, `${method} ${path} ${body}: ${problem}`).toBe(503);
+        expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+        expect(JSON.parse(problem)).toMatchObject({ code: "unavailable" });
+      }
+      await db.close();
+    }
   });
 
   test("an unexpected error is a 500 without details, and in the log with the request's id", async ({ api }) => {

@@ -11,6 +11,7 @@ import type { Logger } from "@sluice/shared/log";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { answerLiveness } from "@sluice/shared/health";
 import { judgeHeaders } from "@sluice/shared/signature/verify";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
 import type { Source } from "@sluice/shared/store/sources";
 import { type Context, Hono } from "hono";
@@ -32,7 +33,8 @@ const RETRY_AFTER_SECONDS = 10;
 type IngressEnv = { Bindings: HttpBindings };
 
 /** The sources by name, as this gateway knows them. */
-interface SourceLookup {
+export interface SourceLookup {
+  /** @throws SluiceError `unavailable` while no sources are known. */
   find: (name: string) => Source | undefined;
   /** Looks once more, when another gateway may have made or changed it. @returns the source if anything changed. */
   findNewer: (name: string, known: Source | undefined) => Promise<Source | undefined>;
@@ -73,7 +75,9 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
         error instanceof SluiceError ? error : new SluiceError("internal", "The relay failed", { cause: error });
       request.status = known.status;
       request.code = known.code;
-      if (known.status >= 500) log.error({ err: error }, "ingress failed");
+      // While a store is away this is every request; each has its own line besides.
+      if (known.status === 503) sparing(log).warn({ err: error }, "ingress unavailable");
+      else if (known.status >= 500) log.error({ err: error }, "ingress failed");
       return problem(c, known, known.code === "verification_failed" ? { reason: request.refusal?.reason } : {});
     } finally {
       onAnswered(request);

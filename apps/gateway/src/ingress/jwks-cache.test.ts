@@ -14,7 +14,7 @@ import {
   webhookOf,
 } from "@sluice/shared/signature/test-webhooks";
 import { judgeHeaders, type ReceivedWebhook } from "@sluice/shared/signature/verify";
-import { loadKeySets, saveKeySet } from "@sluice/shared/store/key-sets";
+import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/shared/store/key-sets";
 import type { Source } from "@sluice/shared/store/sources";
 import { describe, expect, onTestFinished, test } from "vitest";
 
@@ -59,18 +59,21 @@ async function startEndpoint(...keys: TestKey[]): Promise<JwksServer> {
 }
 
 /** A gateway's cache, with its own clock, which stands. */
-async function openCache(changes: Partial<JwksCacheDependencies> = {}) {
+async function openCache({
+  load,
+  ...changes
+}: Partial<JwksCacheDependencies> & { load?: () => Promise<StoredKeySet[]> } = {}) {
   const clock = { nowMs: NOW_MS };
   const failures: string[] = [];
   const write = (line: string) => void failures.push(line);
-  const cache = await JwksCache.open({
+  const cache = new JwksCache({
     fetchKeySet,
-    load: async () => [],
     save: async () => {},
     now: () => clock.nowMs,
     log: openLog("gateway", "warn", { write }),
     ...changes,
   });
+  if (load !== undefined) cache.adopt(await load());
   // The events are always fresh: their time is not the cache's.
   const judgeAt = async (endpoint: JwksServer, webhook: ReceivedWebhook) => {
     const source = sourceAt(endpoint.url);

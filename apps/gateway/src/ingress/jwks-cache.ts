@@ -20,7 +20,6 @@ const FAILURE_COOLDOWN_MS = 5_000;
 export interface JwksCacheDependencies {
   /** @throws when there is no document. */
   fetchKeySet: (uri: string) => Promise<FetchedKeySet>;
-  load: () => Promise<StoredKeySet[]>;
   save: (keySet: StoredKeySet) => Promise<void>;
   now: () => number;
   log: Logger;
@@ -30,6 +29,7 @@ interface Entry {
   keySet: KeySet | undefined;
   /** What was published, to tell a change. */
   text: string;
+  fetchedAtMs: number;
   staleAtMs: number;
   /** No fetch before this. */
   notBeforeMs: number;
@@ -39,20 +39,27 @@ interface Entry {
 export class JwksCache {
   readonly #dependencies: JwksCacheDependencies;
   readonly #entries = new Map<string, Entry>();
+  #stored: StoredKeySet[] | undefined;
 
-  private constructor(dependencies: JwksCacheDependencies) {
+  constructor(dependencies: JwksCacheDependencies) {
     this.#dependencies = dependencies;
   }
 
-  /** Starts with the last good sets of earlier processes; they are refreshed when they are first asked for. */
-  static async open(dependencies: JwksCacheDependencies): Promise<JwksCache> {
-    const cache = new JwksCache(dependencies);
-    for (const { uri, document } of await dependencies.load()) {
-      const entry = cache.#entryOf(uri);
-      entry.keySet = readKeySet(document);
-      entry.text = JSON.stringify(document);
+  /** Takes what is newer of the sets that others fetched, or earlier processes. An old one is refreshed when it is asked for. */
+  adopt(keySets: readonly StoredKeySet[]): void {
+    for (const { uri, document, fetchedAt } of keySets) {
+      const entry = this.#entryOf(uri);
+      const keySet = readKeySet(document);
+      if (keySet === undefined || entry.fetchedAtMs >= fetchedAt.getTime()) continue;
+      this.#replace(entry, keySet, document, fetchedAt.getTime());
     }
-    return cache;
+  }
+
+  /** The last good sets, as they are stored: another array after each change, and only then. */
+  get stored(): readonly StoredKeySet[] {
+    return (this.#stored ??= [...this.#entries].flatMap(([uri, { keySet, text, fetchedAtMs }]) =>
+      keySet === undefined ? [] : [{ uri, document: JSON.parse(text) as unknown, fetchedAt: new Date(fetchedAtMs) }],
+    ));
   }
 
   /** The key set of an endpoint; undefined while none was ever had. Waits for a fetch only then. */
@@ -82,9 +89,22 @@ export class JwksCache {
   #entryOf(uri: string): Entry {
     const known = this.#entries.get(uri);
     if (known !== undefined) return known;
-    const entry: Entry = { keySet: undefined, text: "", staleAtMs: 0, notBeforeMs: 0, fetching: undefined };
+    const never = Number.NEGATIVE_INFINITY;
+    const entry: Entry = {
+      keySet: undefined,
+      text: "",
+      fetchedAtMs: never,
+      staleAtMs: never,
+      notBeforeMs: never,
+      fetching: undefined,
+    };
     this.#entries.set(uri, entry);
     return entry;
+  }
+
+  #replace(entry: Entry, keySet: KeySet, document: unknown, fetchedAtMs: number): void {
+    Object.assign(entry, { keySet, text: JSON.stringify(document), fetchedAtMs });
+    this.#stored = undefined;
   }
 
   /** One fetch at a time for an endpoint; never throws. */
@@ -103,13 +123,11 @@ export class JwksCache {
       if (keySet === undefined) throw new Error("the document holds no key of use");
       entry.staleAtMs = now() + Math.min(Math.max(maxAgeMs, MIN_AGE_MS), MAX_AGE_MS);
       entry.notBeforeMs = now() + UNKNOWN_KEY_COOLDOWN_MS;
-      const text = JSON.stringify(document);
-      if (text === entry.text) return;
-      entry.keySet = keySet;
-      entry.text = text;
-      // Not awaited, so that no request waits for the store. Failure policy: open. The set is good; only a restart
-      // while the endpoint is down would miss it.
-      save({ uri, document, fetchedAt: new Date(now()) }).catch((error: unknown) =>
+      if (JSON.stringify(document) === entry.text) return;
+      this.#replace(entry, keySet, document, now());
+      // Not awaited, so that no request waits for the store. Failure policy: open. The set is good, and also in the
+      // gateway's snapshot; only another gateway that starts while the endpoint is down would miss it.
+      save({ uri, document, fetchedAt: new Date(entry.fetchedAtMs) }).catch((error: unknown) =>
         log.warn({ err: error, uri }, "key set not stored"),
       );
     } catch (error) {

@@ -5,6 +5,7 @@ import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from "drizzle
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import pg from "pg";
 
+import { SluiceError } from "../errors.ts";
 import { settlesWithin } from "../within.ts";
 
 /**
@@ -28,6 +29,8 @@ export interface DatabaseOptions {
   /** Parameters of every session, such as {@link STEADY_PLANS}. */
   settings?: Record<string, string>;
   onError: (error: Error) => void;
+  /** Asked for each new connection; what it throws is the failure of the statement that wanted one. */
+  admit?: () => void;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -61,6 +64,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The pool waits for the promise before it hands the connection out; its type does not say so.
     // oxlint-disable-next-line typescript/no-misused-promises
     onConnect: async (client) => {
+      options.admit?.();
       if (settings.length > 0) await client.query(settings.join("; "));
     },
   });
@@ -138,6 +142,7 @@ const TRANSIENT_MESSAGES =
 /** Whether an error says for certain that PostgreSQL is away, busy or read-only, and that this passes. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof SluiceError) return error.code === "unavailable";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
   if (/^[0-9A-Z]{5}$/.test(code)) {

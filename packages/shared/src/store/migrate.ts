@@ -15,24 +15,39 @@ const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
 
-/** @throws SluiceError `schema_newer` when the database holds a migration that this version does not know. */
-export async function migrate(url: string): Promise<void> {
+/**
+ * @param signal cuts the connection, so that what waits for the lock or for a server that went silent fails.
+ * @throws SluiceError `schema_newer` when the database holds a migration that this version does not know.
+ */
+export async function migrate(url: string, signal?: AbortSignal): Promise<void> {
   const client = new pg.Client({
     connectionString: url,
     application_name: "sluice-migrate",
     connectionTimeoutMillis: 5_000,
+    // A migration may take long, so that there is no limit: only the loss of the server is noticed.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // Without a listener, a connection that is lost would end the process; the statement that ran on it says why.
   client.on("error", () => undefined);
-  await client.connect();
+  // With a statement under way, an end destroys the socket.
+  const cut = () => void client.end().catch(() => undefined);
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", cut);
   try {
-    // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.
-    await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
-    await refuseNewer(client);
-    await migrateDrizzle(drizzle(client), { migrationsFolder: MIGRATIONS_FOLDER, migrationsSchema: MIGRATIONS_SCHEMA });
-    await migrateBullmq(client);
+    await client.connect();
+    try {
+      // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.
+      await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
+      await refuseNewer(client);
+      const folder = { migrationsFolder: MIGRATIONS_FOLDER, migrationsSchema: MIGRATIONS_SCHEMA };
+      await migrateDrizzle(drizzle(client), folder);
+      await migrateBullmq(client);
+    } finally {
+      await client.end();
+    }
   } finally {
-    await client.end();
+    signal?.removeEventListener("abort", cut);
   }
 }
 

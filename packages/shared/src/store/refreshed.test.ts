@@ -1,7 +1,7 @@
-import { openLog } from "../log.ts";
 import { expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
+import { openLog } from "../log.ts";
 import { Refreshed } from "./refreshed.ts";
 
 test("a change is seen by the first who suspects it, and a thousand who suspect one in vain cost a few questions", async ({
@@ -28,4 +28,34 @@ test("a change is seen by the first who suspects it, and a thousand who suspect 
   const inVain = await Promise.all(Array.from({ length: 1_000 }, () => refreshed.newerThan(known)));
   expect(inVain.every((newer) => newer === undefined)).toBe(true);
   expect(questions).toBeLessThan(10);
+});
+
+test("while PostgreSQL hangs, who suspects a change waits a second, and however many do leave one load to come", async ({
+  database,
+  onTestFinished,
+}) => {
+  const hang = Promise.withResolvers<void>();
+  let loads = 0;
+  const load = async () => {
+    loads += 1;
+    if (loads > 1) await hang.promise;
+    return loads;
+  };
+  const refreshed = await Refreshed.open(database.db, load, openLog("gateway", "silent"));
+  onTestFinished(() => refreshed.close());
+  const known = refreshed.current;
+  const beforeMs = Date.now();
+  await database.db.pool.query("UPDATE configuration SET revision = revision + 1");
+  for (let round = 0; round < 3; round++) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => refreshed.newerThan(known)));
+    expect(new Set(answers)).toEqual(new Set([undefined]));
+    void refreshed.refresh();
+  }
+  expect(loads).toBe(2);
+  expect(refreshed.confirmedAtMs).toBeLessThanOrEqual(beforeMs);
+  hang.resolve();
+  await refreshed.refresh();
+  expect(refreshed.current.revision).toBe(known.revision + 1);
+  expect(loads).toBe(2);
+  expect(refreshed.confirmedAtMs).toBeGreaterThan(beforeMs);
 });

@@ -4,6 +4,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Logger } from "../log.ts";
+import { sparing } from "../sparing-log.ts";
+import { within } from "../within.ts";
 import { readRevision } from "./configuration.ts";
 import type { Database } from "./database.ts";
 
@@ -11,6 +13,8 @@ import type { Database } from "./database.ts";
 const POLL_MS = 500;
 /** Between two questions that came of a suspicion. */
 const SUSPICION_MS = 100;
+/** How long who suspects waits: a PostgreSQL that hangs must not hold what they hold. */
+const SUSPICION_LIMIT_MS = 1_000;
 
 export interface Snapshot<T> {
   revision: number;
@@ -22,21 +26,26 @@ export class Refreshed<T> {
   readonly #load: () => Promise<T>;
   readonly #log: Logger;
   #current: Snapshot<T>;
+  #confirmedAtMs: number;
   #refreshing: Promise<void> | undefined;
+  /** Begins when the one that runs has ended. */
+  #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #followedUpAt = Number.NEGATIVE_INFINITY;
   #suspicion: Promise<void> | undefined;
 
-  private constructor(db: Database, load: () => Promise<T>, log: Logger, first: Snapshot<T>) {
+  private constructor(db: Database, load: () => Promise<T>, log: Logger, first: Snapshot<T>, readAtMs: number) {
     this.#db = db;
     this.#load = load;
     this.#log = log;
     this.#current = first;
+    this.#confirmedAtMs = readAtMs;
   }
 
   /** Loads the first copy and starts to watch. @throws when it cannot be loaded. */
   static async open<T>(db: Database, load: () => Promise<T>, log: Logger): Promise<Refreshed<T>> {
-    const refreshed = new Refreshed(db, load, log, await readSnapshot(db, load));
+    const nowMs = Date.now();
+    const refreshed = new Refreshed(db, load, log, await readSnapshot(db, load), nowMs);
     refreshed.#schedule();
     return refreshed;
   }
@@ -45,10 +54,21 @@ export class Refreshed<T> {
     return this.#current;
   }
 
+  /** When PostgreSQL last said that the copy is what it has: milliseconds since 1970. */
+  get confirmedAtMs(): number {
+    return this.#confirmedAtMs;
+  }
+
   /** Resolves when the copy holds at least what was committed before the call. @throws when PostgreSQL is away. */
-  async refresh(): Promise<void> {
-    // A refresh that is under way may have read before the caller's change was committed.
-    while (this.#refreshing !== undefined) await this.#refreshing.catch(() => undefined);
+  refresh(): Promise<void> {
+    // A refresh that is under way may have read before the caller's change was committed. The one after it is for all
+    // who come until it begins, or a PostgreSQL that hangs would gather them.
+    return (this.#next ??= this.#refreshNext());
+  }
+
+  async #refreshNext(): Promise<void> {
+    await this.#refreshing?.catch(() => undefined);
+    this.#next = undefined;
     this.#refreshing = this.#refreshOnce().finally(() => {
       this.#refreshing = undefined;
     });
@@ -57,11 +77,11 @@ export class Refreshed<T> {
 
   /**
    * For a caller who suspects that the copy is old. However many suspect it, PostgreSQL is asked ten times a second
-   * at most, and they wait for their turn.
+   * at most, and they wait for their turn, a second at most.
    * @returns the copy when it is another one than the caller's. Never throws.
    */
   async newerThan(known: Snapshot<T>): Promise<Snapshot<T> | undefined> {
-    if (this.#current === known) await (this.#suspicion ??= this.#followUp());
+    if (this.#current === known) await within(SUSPICION_LIMIT_MS, (this.#suspicion ??= this.#followUp()));
     return this.#current === known ? undefined : this.#current;
   }
 
@@ -72,20 +92,24 @@ export class Refreshed<T> {
     this.#followedUpAt = performance.now();
     await this.refresh().catch((error: unknown) =>
       // Failure policy: open, as in a poll.
-      this.#log.warn({ err: error }, "configuration not refreshed"),
+      sparing(this.#log).warn({ err: error }, "configuration not refreshed"),
     );
   }
 
   async #refreshOnce(): Promise<void> {
-    if ((await readRevision(this.#db)) === this.#current.revision) return;
-    this.#current = await readSnapshot(this.#db, this.#load);
+    // Before it is asked: what is committed meanwhile is not confirmed.
+    const nowMs = Date.now();
+    if ((await readRevision(this.#db)) !== this.#current.revision) {
+      this.#current = await readSnapshot(this.#db, this.#load);
+    }
+    this.#confirmedAtMs = nowMs;
   }
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
       this.refresh()
         // Failure policy: open. What is known is better than nothing, and the next poll tries again.
-        .catch((error: unknown) => this.#log.warn({ err: error }, "configuration not refreshed"))
+        .catch((error: unknown) => sparing(this.#log).warn({ err: error }, "configuration not refreshed"))
         .finally(() => {
           if (this.#timer !== undefined) this.#schedule();
         });
@@ -96,6 +120,7 @@ export class Refreshed<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#suspicion;
+    await this.#next?.catch(() => undefined);
     await this.#refreshing?.catch(() => undefined);
   }
 }

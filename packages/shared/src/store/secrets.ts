@@ -31,7 +31,11 @@ export function sealSecret(masterKey: MasterKey, ownerId: string, secret: Signin
   return { id: newId(), ciphertext: masterKey.encrypt(secret.text, ownerId), truncated: truncateSecret(secret.text) };
 }
 
-export function openSecret(masterKey: MasterKey, ownerId: string, row: SecretRow): HmacKey {
+export function openSecret(
+  masterKey: MasterKey,
+  ownerId: string,
+  row: Pick<SecretRow, "ciphertext" | "expiresAt">,
+): HmacKey {
   const read = readSigningSecret(masterKey.decrypt(row.ciphertext, ownerId));
   if (!("secret" in read)) throw new SluiceError("invalid_secret", `A stored secret of ${ownerId} ${read.fault}`);
   return { key: read.secret.key, expiresAtMs: row.expiresAt?.getTime() };

@@ -1,4 +1,4 @@
-// Sources: where events come from. Rows in and out; the gateway's copy in memory is made of `loadSources`.
+// Sources: where events come from. Rows in and out; the gateway's copy in memory is made by `openSource`.
 
 import type { KeyObject } from "node:crypto";
 import { and, asc, desc, eq } from "drizzle-orm";
@@ -35,6 +35,14 @@ export interface Source {
   /** A dynamic source is reached with one of these in its path. */
   ingressTokens: IngressToken[];
 }
+
+/** What a {@link Source} is made of, as it is stored: its secrets are encrypted, and bound to its id. */
+export type StoredSource = Omit<Source, "hmacKeys" | "publicKeys" | "ingressTokens"> & {
+  secrets: { ciphertext: Buffer; expiresAt: Date | null }[];
+  /** `whpk_…` */
+  publicKeys: string[];
+  ingressTokens: { hash: Buffer; expiresAt: Date | null }[];
+};
 
 /** A source as it is stored: a static one with its secrets, a dynamic one with its tokens. */
 export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[]; ingressTokens: IngressTokenRow[] };
@@ -189,13 +197,22 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
 
 /** Every source with its keys in the clear. */
 export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
-  const records = await select(db, ALL);
-  return records.map(({ secrets, publicKeys, ingressTokens: tokens, ...record }) => ({
-    ...record,
-    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
-    publicKeys: publicKeys.map((text) => openPublicKey(record.name, text)),
+  return (await loadStoredSources(db)).map((stored) => openSource(masterKey, stored));
+}
+
+export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
+  return select(db, ALL);
+}
+
+/** @throws SluiceError `master_key_mismatch`, `invalid_secret` */
+export function openSource(masterKey: MasterKey, stored: StoredSource): Source {
+  const { secrets, publicKeys, ingressTokens: tokens, ...settings } = stored;
+  return {
+    ...settings,
+    hmacKeys: secrets.map((secret) => openSecret(masterKey, stored.id, secret)),
+    publicKeys: publicKeys.map((text) => openPublicKey(stored.name, text)),
     ingressTokens: tokens.map(({ hash, expiresAt }) => ({ hash, expiresAtMs: expiresAt?.getTime() })),
-  }));
+  };
 }
 
 function openPublicKey(source: string, text: string): KeyObject {

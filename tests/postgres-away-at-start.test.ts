@@ -1,0 +1,360 @@
+// PostgreSQL is away when a process starts. A gateway goes on from its snapshot, or waits where it has none; a
+// worker waits. All of them are as they should be when PostgreSQL is back, without a restart.
+
+import { spawn } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startGateway } from "@sluice/gateway/gateway";
+import { gatewayConfig, readConfig } from "@sluice/shared/config";
+import { openLog } from "@sluice/shared/log";
+import { signJwt } from "@sluice/shared/signature/signing/jwt";
+import { newRsaKey } from "@sluice/shared/signature/test-webhooks";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { expect, inject, onTestFinished, test } from "vitest";
+
+import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { startJwksServer } from "./support/jwks-server.ts";
+import { type Proxy, startProxy } from "./support/proxy.ts";
+import { startReceiver } from "./support/receiver.ts";
+import { createQueueRedis, startRelay } from "./support/relay.ts";
+import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { until } from "./support/wait.ts";
+
+/** The longest pause between two tries, and then the connection itself, on a busy machine. */
+const RECOVERY_LIMIT_MS = 30_000;
+/** For a process to load its modules there. */
+const PROCESS_LIMIT_MS = 120_000;
+
+interface Stores {
+  database: TestDatabase;
+  redis: Awaited<ReturnType<typeof createQueueRedis>>;
+  proxy: Proxy;
+  dataDir: string;
+}
+
+/** A database that can be cut off, a Redis where the queue is on one, and an empty DATA_DIR. */
+async function openStores(): Promise<Stores> {
+  const database = await createTestDatabase();
+  const redis = await createQueueRedis();
+  const proxy = await startProxy(database.url, 5432);
+  const dataDir = await mkdtemp(join(tmpdir(), "sluice-data-"));
+  onTestFinished(async () => {
+    await proxy.cut();
+    await redis?.drop();
+    await database.drop();
+    await rm(dataDir, { recursive: true });
+  });
+  return { database, redis, proxy, dataDir };
+}
+
+interface Settings {
+  MASTER_KEY?: string;
+  GEMINI_SIGNING_SECRET?: string;
+}
+
+const environment = ({ proxy, redis, dataDir }: Stores, settings: Settings = {}) => ({
+  DATABASE_URL: proxy.url,
+  REDIS_URL: redis?.url,
+  DATA_DIR: dataDir,
+  HOST: "127.0.0.1",
+  PORT: "0",
+  API_PORT: "0",
+  WORKER_PORT: "0",
+  MASTER_KEY: randomBytes(32).toString("base64"),
+  ADMIN_API_KEY: ADMIN_KEY,
+  ...settings,
+});
+
+const ADMIN_KEY = "admin-key-of-this-test";
+
+/** One that the test stops, or that is stopped after it. */
+async function openGateway(stores: Stores, settings: Settings = {}) {
+  const logLines: { msg: string }[] = [];
+  const log = openLog("gateway", "info", { write: (line) => void logLines.push(JSON.parse(line)) });
+  const gateway = await startGateway(readConfig(gatewayConfig, environment(stores, settings)), log);
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= gateway.stop());
+  onTestFinished(stop);
+  const count = (msg: string) => logLines.filter((line) => line.msg === msg).length;
+  return { ...gateway, stop, count };
+}
+
+const post = async (ingressUrl: string, { headers, body }: SignedWebhook, source = "gemini") => {
+  const response = await fetch(`${ingressUrl}/in/${source}`, { method: "POST", headers, body });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+};
+
+const get = async (apiUrl: string, path: string) => {
+  const response = await fetch(apiUrl + path, { headers: { authorization: `Bearer ${ADMIN_KEY}` } });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json") === true;
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+};
+
+const unavailable = { status: 503, body: { code: "unavailable" } };
+
+/** A relay that ran, and stored what a gateway needs to go on without PostgreSQL. */
+async function runOnce(stores: Stores) {
+  const settings = {
+    MASTER_KEY: randomBytes(32).toString("base64"),
+    GEMINI_SIGNING_SECRET: generateSigningSecret().text,
+  };
+  const gateway = await openGateway(stores, settings);
+  await gateway.started;
+  return { settings, gateway, secret: settings.GEMINI_SIGNING_SECRET };
+}
+
+if (inject("queue") === "redis") {
+  test("a gateway that starts while PostgreSQL is away takes static and dynamic webhooks, which are delivered when it is back", async () => {
+    const stores = await openStores();
+    const { proxy, redis, database, dataDir } = stores;
+    const rsa = newRsaKey("rsa-1");
+    const endpoint = await startJwksServer(rsa.jwk);
+    const relay = await startRelay(database, redis?.url, { databaseUrl: proxy.url, dataDir });
+    const receiver = await startReceiver();
+    onTestFinished(async () => {
+      await relay.stop();
+      await receiver.stop();
+      await endpoint.stop();
+    });
+    await relay.createTarget(receiver);
+    const audience = "https://relay.example/";
+    const created = await relay.call("POST", "/v1/sources", {
+      name: "jobs",
+      kind: "dynamic",
+      jwks_uri: endpoint.url,
+      audiences: [audience],
+    });
+    const path = `jobs/${created.new_ingress_token}`;
+    const callback = await relay.call("POST", `/v1/sources/${created.id}/callback-urls`, {
+      labels: {},
+      single_use: true,
+    });
+    const signByJwt = async () => {
+      const body = geminiEvent();
+      const iat = Math.floor(Date.now() / 1000);
+      const event = JSON.parse(body) as object;
+      const webhookId = `msg_${randomUUID()}`;
+      const signature = await signJwt(rsa, { aud: audience, iat, exp: iat + 300, event });
+      const headers = {
+        "content-type": "application/json",
+        "webhook-id": webhookId,
+        "webhook-timestamp": String(iat),
+        "webhook-signature": signature,
+      };
+      return { headers, body: Buffer.from(body), webhookId };
+    };
+    // Brings the key set, which no endpoint gives any more afterwards.
+    expect((await relay.send(await signByJwt(), path)).status).toBe(200);
+    await receiver.waitFor(1);
+    const first = await relay.startGateway();
+    await first.started;
+    await first.stop();
+    await endpoint.stop();
+
+    await proxy.cut();
+    const gateway = await relay.startGateway();
+    onTestFinished(gateway.stop);
+    const { ingressUrl, apiUrl } = gateway;
+    const sent = [signWebhook({ secret: relay.secret, body: geminiEvent() }), await signByJwt()] as const;
+    expect((await post(ingressUrl, sent[0])).status).toBe(200);
+    expect((await post(ingressUrl, sent[1], path)).status).toBe(200);
+
+    const forged = signWebhook({ secret: generateSigningSecret().text, body: geminiEvent() });
+    expect(await post(ingressUrl, forged)).toMatchObject({ status: 400, body: { reason: "signature_mismatch" } });
+    expect(await post(ingressUrl, await signByJwt(), "jobs/it_none")).toMatchObject({ status: 404 });
+    const single = callback.ingress_path.slice("/in/".length) as string;
+    expect(await post(ingressUrl, await signByJwt(), single)).toMatchObject(unavailable);
+
+    const ready = await get(apiUrl, "/readyz");
+    expect(ready).toMatchObject({
+      status: 200,
+      body: {
+        status: "degraded",
+        checks: { postgres: { ok: false }, queue: { ok: true, takes: "redis" }, sources: { ok: true } },
+      },
+    });
+    const { age_seconds: age, from_snapshot: isFromSnapshot } = ready.body.checks.sources;
+    expect([age >= 0 && age < 600, isFromSnapshot]).toEqual([true, true]);
+    const metrics = await (
+      await fetch(`${apiUrl}/metrics`, { headers: { authorization: `Bearer ${relay.apiKey}` } })
+    ).text();
+    expect(metrics).toMatch(/^sluice_sources_from_snapshot 1$/m);
+    expect(metrics).toMatch(/^sluice_sources_age_seconds \d+$/m);
+
+    await proxy.restore();
+    await gateway.started;
+    const { body } = await until(() => get(apiUrl, "/readyz"), { accept: (answer) => answer.body.status === "ready" });
+    expect(body.checks.sources.from_snapshot).toBe(false);
+    for (const { webhookId } of sent) {
+      await until(() => receiver.requests.some(({ headers }) => headers["webhook-id"] === webhookId), {
+        timeoutMs: RECOVERY_LIMIT_MS,
+        what: "the delivery of what was taken",
+      });
+    }
+    // A change is seen again.
+    await relay.call("POST", "/v1/sources", { name: "later", signing_secret: relay.secret });
+    await until(() => post(ingressUrl, signWebhook({ secret: relay.secret, body: "{}" }), "later"), {
+      accept: ({ status }) => status === 200,
+    });
+  });
+} else {
+  test("a gateway whose queue is in PostgreSQL starts without it, takes nothing, and takes events when it is back", async () => {
+    const stores = await openStores();
+    const { settings, secret, gateway: first } = await runOnce(stores);
+    await first.stop();
+    await stores.proxy.cut();
+    const gateway = await openGateway(stores, settings);
+    const signed = signWebhook({ secret, body: geminiEvent() });
+    expect(await post(gateway.ingressUrl, signed)).toMatchObject(unavailable);
+    expect(await get(gateway.apiUrl, "/readyz")).toMatchObject({
+      status: 503,
+      body: { status: "not_ready", checks: { postgres: { ok: false }, queue: { ok: false }, sources: { ok: true } } },
+    });
+    await stores.proxy.restore();
+    await until(() => post(gateway.ingressUrl, signed), {
+      accept: ({ status }) => status === 200,
+      timeoutMs: RECOVERY_LIMIT_MS,
+    });
+    await gateway.started;
+  });
+}
+
+test("a gateway without a snapshot opens its ports, says what it waits for, and works when PostgreSQL is there", async () => {
+  const stores = await openStores();
+  await stores.proxy.cut();
+  const secret = generateSigningSecret().text;
+  const gateway = await openGateway(stores, { GEMINI_SIGNING_SECRET: secret });
+  const signed = signWebhook({ secret, body: geminiEvent() });
+  const answer = await post(gateway.ingressUrl, signed);
+  expect(answer).toMatchObject(unavailable);
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect((await get(gateway.apiUrl, "/healthz")).status).toBe(200);
+  expect(await get(gateway.apiUrl, "/readyz")).toMatchObject({
+    status: 503,
+    body: { status: "not_ready", checks: { postgres: { ok: false }, sources: { ok: false } } },
+  });
+  const listing = await get(gateway.apiUrl, "/v1/sources");
+  expect(listing).toMatchObject(unavailable);
+  expect(Number(listing.headers.get("retry-after"))).toBeGreaterThan(0);
+
+  await stores.proxy.restore();
+  await gateway.started;
+  expect(gateway.count("waiting for PostgreSQL")).toBe(1);
+  expect((await get(gateway.apiUrl, "/v1/sources")).status).toBe(200);
+  await until(() => post(gateway.ingressUrl, signed), { accept: ({ status }) => status === 200 });
+});
+
+test("a gateway that waits stops at once, and a snapshot of another master key is none", async () => {
+  const stores = await openStores();
+  const { gateway: first } = await runOnce(stores);
+  await first.stop();
+  await stores.proxy.cut();
+  const gateway = await openGateway(stores, { GEMINI_SIGNING_SECRET: generateSigningSecret().text });
+  expect(gateway.count("source snapshot ignored")).toBe(1);
+  expect(await get(gateway.apiUrl, "/readyz")).toMatchObject({
+    status: 503,
+    body: { checks: { sources: { ok: false } } },
+  });
+  const startedMs = performance.now();
+  await gateway.stop();
+  // It has nothing to wait for; the limits of a stop add up to more.
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+  await gateway.started;
+});
+
+test("a gateway on its snapshot ends when PostgreSQL turns out to be a newer version's", async () => {
+  const stores = await openStores();
+  const { settings, gateway: first } = await runOnce(stores);
+  await first.stop();
+  await stores.proxy.cut();
+  const gateway = await openGateway(stores, settings);
+  await stores.database.db.pool.query(
+    "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 9999999999999)",
+  );
+  await stores.proxy.restore();
+  await expect(gateway.started).rejects.toMatchObject({ code: "schema_newer" });
+});
+
+/** A process of an app, as a supervisor runs it. */
+function runProcess(app: "gateway" | "worker", env: Record<string, string | undefined>) {
+  const entry = new URL(`../apps/${app}/src/main.ts`, import.meta.url).pathname;
+  const child = spawn(process.execPath, [entry], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const ended = once(child, "exit").then(([code]) => code as number | null);
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  return { child, ended, output: () => output };
+}
+
+test(
+  "the process of a gateway on its snapshot ends with 1 when PostgreSQL has another master key",
+  { timeout: 2 * PROCESS_LIMIT_MS },
+  async () => {
+    const stores = await openStores();
+    const { settings, secret, gateway: first } = await runOnce(stores);
+    await first.stop();
+    await stores.proxy.cut();
+    const { ended, output } = runProcess("gateway", environment(stores, settings));
+    const url = await until(() => /"ingress":"([^"]+)"/.exec(output())?.[1] ?? "", { timeoutMs: PROCESS_LIMIT_MS });
+    const answer = await post(url, signWebhook({ secret, body: geminiEvent() }));
+    expect(answer.status).toBe(inject("queue") === "redis" ? 200 : 503);
+    await stores.database.db.pool.query("UPDATE configuration SET master_key_check = '\\x01'");
+    await stores.proxy.restore();
+    expect(await ended).toBe(1);
+    expect(output()).toContain("master_key_mismatch");
+  },
+);
+
+test(
+  "a worker that starts while PostgreSQL is away waits, alive and not ready, and stops with 0",
+  { timeout: 2 * PROCESS_LIMIT_MS },
+  async () => {
+    const stores = await openStores();
+    await stores.proxy.cut();
+    const { child, ended, output } = runProcess("worker", environment(stores));
+    const url = await until(() => /"url":"([^"]+)"/.exec(output())?.[1] ?? "", { timeoutMs: PROCESS_LIMIT_MS });
+    expect((await get(url, "/healthz")).status).toBe(200);
+    expect(await get(url, "/readyz")).toMatchObject({ status: 503, body: { checks: { postgres: { ok: false } } } });
+    await until(() => output().includes("waiting for PostgreSQL"));
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+  },
+);
+
+test("a worker that waited delivers what came meanwhile, in one attempt", async () => {
+  const stores = await openStores();
+  const { database, redis, proxy } = stores;
+  const relay = await startRelay(database, redis?.url, { databaseUrl: proxy.url, withoutWorker: true });
+  const receiver = await startReceiver();
+  onTestFinished(async () => {
+    await relay.stop();
+    await receiver.stop();
+  });
+  await relay.createTarget(receiver);
+  const { webhookId } = await relay.sendEvent();
+  await proxy.cut();
+  const starting = relay.startWorker();
+  await until(() =>
+    relay.logLines.some((line) => line.includes('"worker"') && line.includes("waiting for PostgreSQL")),
+  );
+  await proxy.restore();
+  const worker = await starting;
+  onTestFinished(worker.stop);
+  const [request] = await receiver.waitFor(1, RECOVERY_LIMIT_MS);
+  expect(request?.headers).toMatchObject({ "webhook-id": webhookId, "sluice-attempt": "1" });
+  const delivery = await until(
+    async () => (await relay.call("GET", `/v1/deliveries?webhook_id=${webhookId}&status=succeeded`)).data[0],
+  );
+  expect(delivery.attempt_count).toBe(1);
+});
