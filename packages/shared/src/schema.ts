@@ -1,5 +1,6 @@
 // The tables as Drizzle sees them. drizzle/*.sql is what makes them; schema.test.ts compares the two.
 
+import { sql } from "drizzle-orm";
 import {
   bigint,
   boolean,
@@ -8,6 +9,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  smallint,
   text,
   timestamp,
   uuid,
@@ -16,6 +18,8 @@ import {
 import type { Scheme } from "./signature/schemes.ts";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
+const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
+const snapshot = customType<{ data: string }>({ dataType: () => "pg_snapshot" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 export type SourceKind = "static" | "dynamic";
@@ -31,6 +35,7 @@ export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled"
 /** What an API key may do; each includes those before it. */
 export type Scope = "read" | "write" | "admin";
 export type AttemptTrigger = "initial" | "retry" | "manual";
+export type Resolution = "minute" | "hour" | "day";
 
 export const configuration = pgTable("configuration", {
   singleton: boolean("singleton").primaryKey().default(true),
@@ -221,4 +226,53 @@ export const rejections = pgTable("rejections", {
   createdAt: instant("created_at").notNull().defaultNow(),
   detail: text("detail").notNull().default(""),
   weight: integer("weight").notNull().default(1),
+});
+
+const idsOf = (name: string) => uuid(name).array();
+
+export const changes = pgTable("changes", {
+  xid: xid8("xid")
+    .notNull()
+    .default(sql`pg_current_xact_id()`),
+  id: bigint("id", { mode: "number" })
+    .notNull()
+    .default(sql`nextval('changes_id')`),
+  at: instant("at").notNull().defaultNow(),
+  eventIds: idsOf("event_ids"),
+  attemptIds: idsOf("attempt_ids"),
+  createdIds: idsOf("created_ids"),
+  succeededIds: idsOf("succeeded_ids"),
+  exhaustedIds: idsOf("exhausted_ids"),
+  cancelledIds: idsOf("cancelled_ids"),
+  retriedIds: idsOf("retried_ids"),
+  reopenedIds: idsOf("reopened_ids"),
+});
+
+export const statsPosition = pgTable("stats_position", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  counted: snapshot("counted").notNull(),
+});
+
+export const stats = pgTable("stats", {
+  resolution: text("resolution").$type<Resolution>().notNull(),
+  cut: smallint("cut").notNull(),
+  start: instant("start").notNull(),
+  targetId: uuid("target_id"),
+  sourceId: uuid("source_id"),
+  eventType: text("event_type"),
+  events: integer("events").notNull(),
+  deliveries: integer("deliveries").notNull(),
+  succeeded: integer("succeeded").notNull(),
+  exhausted: integer("exhausted").notNull(),
+  cancelled: integer("cancelled").notNull(),
+  retried: integer("retried").notNull(),
+  attemptsSucceeded: integer("attempts_succeeded").notNull(),
+  attemptsFailed: integer("attempts_failed").notNull(),
+  latency: integer("latency").array(),
+});
+
+export const statsWaiting = pgTable("stats_waiting", {
+  targetId: uuid("target_id").notNull(),
+  since: instant("since").notNull(),
+  waiting: integer("waiting").notNull(),
 });

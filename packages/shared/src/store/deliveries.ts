@@ -2,6 +2,7 @@
 // their attempts. The times are all PostgreSQL's: workers whose clocks differ agree on what is due.
 
 import type { AttemptTrigger } from "../schema.ts";
+import { noteDeliveries } from "./changes.ts";
 import type { Database } from "./database.ts";
 
 /** A delivery in hand, with the event that it carries. */
@@ -131,7 +132,8 @@ logged AS (
   SELECT id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt FROM input
   ON CONFLICT DO NOTHING
   RETURNING id
-)
+),
+moved AS (
 UPDATE deliveries d SET
   status = input.status,
   attempt_count = greatest(d.attempt_count, input.number),
@@ -143,7 +145,13 @@ UPDATE deliveries d SET
   finished_at = CASE WHEN input.status <> 'pending' THEN now() END
 FROM input
 WHERE d.id = input.delivery_id AND (input.id IN (SELECT id FROM logged)) IS TRUE
-  AND (d.status = 'pending') IS TRUE AND (input.status = 'succeeded' OR d.leased_by = $12)`;
+  AND (d.status = 'pending') IS TRUE AND (input.status = 'succeeded' OR d.leased_by = $12)
+RETURNING d.id, d.status
+)
+INSERT INTO changes (attempt_ids, succeeded_ids, exhausted_ids)
+SELECT array_agg(id), (SELECT array_agg(id) FROM moved WHERE status = 'succeeded'),
+  (SELECT array_agg(id) FROM moved WHERE status = 'exhausted')
+FROM logged HAVING count(*) > 0`;
 
 /** Writes attempts and the new states of their deliveries, in one statement. Written again they change nothing. */
 export async function recordAttempts(
@@ -177,7 +185,7 @@ export async function recordAttempts(
  * targets, which may be much. @returns how many, at most `limit`.
  */
 export async function exhaustOverdue(db: Database, limit: number): Promise<number> {
-  const { rowCount } = await db.pool.query({
+  const { rows } = await db.pool.query<{ count: number }>({
     name: "exhaust-overdue",
     text: `WITH overdue AS (
              SELECT d.id FROM target_health h
@@ -186,14 +194,19 @@ export async function exhaustOverdue(db: Database, limit: number): Promise<numbe
              WHERE h.openings > 0 AND d.next_attempt_at <= now() AND d.leased_by IS NULL
                AND d.deadline_at <= now() - interval '1 minute' AND d.attempt_count > d.backoff_start
              LIMIT $1 FOR UPDATE OF d SKIP LOCKED
-           )
-           UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, finished_at = now(),
-             last_error = 'breaker: at the deadline the target was not tried, because its circuit breaker was open'
-               || coalesce('; before: ' || last_error, '')
-           FROM overdue WHERE deliveries.id = overdue.id`,
+           ),
+           moved AS (
+             UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, finished_at = now(),
+               last_error = 'breaker: at the deadline the target was not tried, because its circuit breaker was open'
+                 || coalesce('; before: ' || last_error, '')
+             FROM overdue WHERE deliveries.id = overdue.id
+             RETURNING deliveries.id
+           ),
+           ${noteDeliveries("exhausted", "moved")}
+           SELECT count(*)::int AS count FROM moved`,
     values: [limit],
   });
-  return rowCount ?? 0;
+  return rows[0]?.count ?? 0;
 }
 
 /**

@@ -67,6 +67,7 @@ stored AS (
   SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
     labels, filter_errors, body_unbound
   FROM input WHERE (id IN (SELECT event_id FROM fresh)) IS TRUE
+  RETURNING id
 ),
 addressed AS (
   INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at, leased_by,
@@ -77,6 +78,11 @@ addressed AS (
   FROM unnest($12::uuid[], $13::uuid[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::float8[], $19::boolean[])
     AS t(id, event_id, target_id, source_id, event_type, webhook_id, horizon_ms, leased)
   WHERE (event_id IN (SELECT event_id FROM fresh)) IS TRUE
+  RETURNING id
+),
+noted AS (
+  INSERT INTO changes (event_ids, created_ids)
+  SELECT array_agg(id), (SELECT array_agg(id) FROM addressed) FROM stored HAVING count(*) > 0
 )
 SELECT EXISTS (SELECT FROM current) AS is_current, array(SELECT event_id FROM fresh) AS fresh`;
 

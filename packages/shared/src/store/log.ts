@@ -6,6 +6,7 @@ import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sq
 import { idFloor, idTime } from "../ids.ts";
 import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
 import { namesOfType } from "../subscription.ts";
+import { noteDeliveries } from "./changes.ts";
 import type { Connection, Database } from "./database.ts";
 import { type Page, withinPage } from "./page.ts";
 
@@ -153,11 +154,20 @@ export async function retryDelivery(db: Connection, id: string): Promise<RetryRe
     sql`WITH target AS (
        SELECT id, retry_horizon_seconds FROM targets
        WHERE id = (SELECT target_id FROM deliveries WHERE id = ${id}) FOR KEY SHARE
-     )
-     UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-       backoff_start = attempt_count, finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
-     FROM target
-     WHERE d.id = ${id} AND (d.leased_by IS NULL OR d.next_attempt_at <= now())`,
+     ),
+     before AS (SELECT id, status FROM deliveries WHERE id = ${id} FOR UPDATE),
+     due AS (
+       UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
+         backoff_start = attempt_count, finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
+       FROM target, before
+       WHERE d.id = before.id AND (d.leased_by IS NULL OR d.next_attempt_at <= now())
+       RETURNING d.id, before.status
+     ),
+     retried AS (SELECT id FROM due WHERE status = 'pending'),
+     reopened AS (SELECT id FROM due WHERE status <> 'pending'),
+     ${sql.raw(noteDeliveries("retried", "retried"))},
+     ${sql.raw(noteDeliveries("reopened", "reopened"))}
+     SELECT id FROM due`,
   );
   const delivery = await getDelivery(db, id);
   if (delivery === undefined) return { kind: "not_found" };

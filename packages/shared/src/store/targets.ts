@@ -1,14 +1,19 @@
 // Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
 // `loadTargets`.
 
-import { and, asc, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, sql } from "drizzle-orm";
 
 import { brokenFilter, compileFilter, type Filter } from "../filter.ts";
 import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
-import { deliveries, targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
+<<<<<<< HEAD
 import type { Connection, Database } from "./database.ts";
+=======
+import { noteDeliveries } from "./changes.ts";
+import type { Database } from "./database.ts";
+>>>>>>> 2a3556f (Count the log into figures that are kept, out of a journal of commits)
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
@@ -171,10 +176,12 @@ export async function deleteTarget(db: Connection, id: string): Promise<boolean>
   return db.orm.transaction(async (tx) => {
     const deleted = await tx.delete(targets).where(eq(targets.id, id));
     if (deleted.rowCount === 0) return false;
-    await tx
-      .update(deliveries)
-      .set({ status: "cancelled", nextAttemptAt: null, leasedBy: null, finishedAt: new Date() })
-      .where(and(eq(deliveries.targetId, id), isNotNull(deliveries.nextAttemptAt)));
+    await tx.execute(
+      sql`WITH cancelled AS (
+            UPDATE deliveries SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
+            WHERE target_id = ${id} AND next_attempt_at IS NOT NULL RETURNING id
+          ), ${sql.raw(noteDeliveries("cancelled", "cancelled"))} SELECT`,
+    );
     return true;
   });
 }
@@ -184,11 +191,15 @@ export async function deleteTarget(db: Connection, id: string): Promise<boolean>
  * after it leaves such a delivery, and no lane would ever take it. @returns how many.
  */
 export async function cancelOrphans(db: Database): Promise<number> {
-  const { rowCount } = await db.pool.query(
-    `UPDATE deliveries d SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
-     WHERE next_attempt_at IS NOT NULL AND NOT EXISTS (SELECT FROM targets t WHERE t.id = d.target_id)`,
+  const { rows } = await db.pool.query<{ count: number }>(
+    `WITH cancelled AS (
+       UPDATE deliveries d SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
+       WHERE next_attempt_at IS NOT NULL AND NOT EXISTS (SELECT FROM targets t WHERE t.id = d.target_id)
+       RETURNING id
+     ), ${noteDeliveries("cancelled", "cancelled")}
+     SELECT count(*)::int AS count FROM cancelled`,
   );
-  return rowCount ?? 0;
+  return rows[0]?.count ?? 0;
 }
 
 /**

@@ -1,0 +1,180 @@
+// Counts the changes into the figures. Each run takes what was committed since the snapshot that the last one stored, and
+// stores its own with the figures, in one transaction: whatever crashes, and however many workers run it, everything is
+// counted once. No statement of the relay waits for it.
+
+import { type Database, hasSqlState } from "./database.ts";
+import { LATENCY_BOUNDS_MS } from "./latency.ts";
+
+/** "stat" in ASCII. */
+const LOCK_KEY = 0x7374_6174;
+/** Another run committed since this one took its snapshot. */
+const SERIALIZATION_FAILURE = "40001";
+/** For clients of the live tail that come back. */
+const CHANGES_HOURS = 24;
+const MINUTES_DAYS = 2;
+const PRUNE_BATCH = 5_000;
+
+/**
+ * Of one run: some seconds of work, where a backlog of hours would take longer than a statement may.
+ */
+const MAX_CHANGES = 1_000;
+
+const FRESH = `FROM changes c, stats_position p
+WHERE c.xid >= pg_snapshot_xmin(p.counted) AND NOT pg_visible_in_snapshot(c.xid, p.counted)`;
+
+// Up to here this run counts: all that is committed, or where there is too much, all transactions up to one that no
+// other can come before any more.
+const NEXT = `
+SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
+    THEN format('%s:%s:', up_to + 1, up_to + 1) ELSE pg_current_snapshot()::text END AS next,
+  EXISTS (SELECT ${FRESH}) AS is_fresh,
+  coalesce(up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric, false) AS is_partial
+FROM (SELECT (SELECT c.xid::text::numeric ${FRESH} ORDER BY c.xid OFFSET ${MAX_CHANGES} LIMIT 1) AS up_to) AS bound`;
+
+// Each thing is counted where the log shows it: an event when it was received, an attempt when it began, and what became
+// of a delivery when that was written.
+const COUNT = `
+WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
+facts (at, target_id, source_id, event_type, kind, duration_ms) AS (
+  SELECT e.received_at, NULL::uuid, e.source_id, e.type, 'event', NULL::float8
+  FROM fresh, unnest(event_ids) AS of (id) JOIN events e ON e.id = of.id
+  UNION ALL
+  SELECT fresh.at, d.target_id, d.source_id, d.event_type, of.kind, NULL
+  FROM fresh, LATERAL (
+    SELECT 'created', unnest(created_ids) UNION ALL SELECT 'succeeded', unnest(succeeded_ids)
+    UNION ALL SELECT 'exhausted', unnest(exhausted_ids) UNION ALL SELECT 'cancelled', unnest(cancelled_ids)
+    UNION ALL SELECT 'retried', unnest(retried_ids) UNION ALL SELECT 'retried', unnest(reopened_ids)
+  ) AS of (kind, id) JOIN deliveries d ON d.id = of.id
+  UNION ALL
+  SELECT a.started_at, d.target_id, d.source_id, d.event_type,
+    CASE WHEN a.status_code BETWEEN 200 AND 299 AND a.error IS NULL THEN 'success' ELSE 'failure' END, a.duration_ms
+  FROM fresh, unnest(attempt_ids) AS of (id) JOIN attempts a ON a.id = of.id JOIN deliveries d ON d.id = a.delivery_id
+),
+summed AS (
+  SELECT date_trunc('minute', at) AS minute, target_id, source_id, event_type,
+    count(*) FILTER (WHERE kind = 'event') AS events,
+    count(*) FILTER (WHERE kind = 'created') AS deliveries,
+    count(*) FILTER (WHERE kind = 'succeeded') AS succeeded,
+    count(*) FILTER (WHERE kind = 'exhausted') AS exhausted,
+    count(*) FILTER (WHERE kind = 'cancelled') AS cancelled,
+    count(*) FILTER (WHERE kind = 'retried') AS retried,
+    count(*) FILTER (WHERE kind = 'success') AS attempts_succeeded,
+    count(*) FILTER (WHERE kind = 'failure') AS attempts_failed,
+    array_agg(duration_ms) FILTER (WHERE duration_ms IS NOT NULL) AS durations
+  FROM facts GROUP BY 1, 2, 3, 4
+),
+minutes AS MATERIALIZED (
+  SELECT *, CASE WHEN durations IS NOT NULL THEN ARRAY(
+    SELECT (SELECT count(*) FROM unnest(durations) AS d WHERE d <= bound)::integer
+    FROM unnest($2::float8[]) WITH ORDINALITY AS b (bound, n) ORDER BY n
+  ) END AS latency FROM summed
+)
+INSERT INTO stats AS s (resolution, cut, start, target_id, source_id, event_type, events, deliveries, succeeded,
+  exhausted, cancelled, retried, attempts_succeeded, attempts_failed, latency)
+SELECT resolution, grouping(target_id, source_id, event_type), date_trunc(resolution, minute, 'UTC'), target_id, source_id,
+  event_type, sum(events), sum(deliveries), sum(succeeded), sum(exhausted), sum(cancelled), sum(retried),
+  sum(attempts_succeeded), sum(attempts_failed), sum_counts(latency)
+FROM minutes, unnest(ARRAY['minute', 'hour', 'day']) AS resolution
+GROUP BY resolution, date_trunc(resolution, minute, 'UTC'), GROUPING SETS (
+  (target_id), (source_id), (event_type), (target_id, source_id), (source_id, event_type), (target_id, source_id, event_type))
+ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE SET
+  events = s.events + excluded.events,
+  deliveries = s.deliveries + excluded.deliveries,
+  succeeded = s.succeeded + excluded.succeeded,
+  exhausted = s.exhausted + excluded.exhausted,
+  cancelled = s.cancelled + excluded.cancelled,
+  retried = s.retried + excluded.retried,
+  attempts_succeeded = s.attempts_succeeded + excluded.attempts_succeeded,
+  attempts_failed = s.attempts_failed + excluded.attempts_failed,
+  latency = coalesce(add_counts(s.latency, excluded.latency), s.latency, excluded.latency)`;
+
+const COUNT_WAITING = `
+WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
+moves AS (
+  SELECT of.change, of.id FROM fresh, LATERAL (
+    SELECT 1, unnest(created_ids || reopened_ids)
+    UNION ALL SELECT -1, unnest(succeeded_ids || exhausted_ids || cancelled_ids)
+  ) AS of (change, id)
+)
+INSERT INTO stats_waiting AS w (target_id, since, waiting)
+SELECT d.target_id, date_trunc('minute', d.created_at), sum(change)
+FROM moves JOIN deliveries d ON d.id = moves.id GROUP BY 1, 2 HAVING sum(change) <> 0
+ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting`;
+
+type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+
+/** @returns whether there is more to count, which another run does; undefined while another worker counts. */
+export async function countChanges(db: Database): Promise<{ hasMore: boolean } | undefined> {
+  return underLock(db, count);
+}
+
+/**
+ * Counts what waits anew. The figures go forward by differences, and what somebody changed by hand in the database makes
+ * none; this is what they are held against.
+ */
+export async function recountWaiting(db: Database): Promise<void> {
+  await underLock(db, async (query) => {
+    // While changes are uncounted, they would be counted twice.
+    if ((await count(query)).hasMore) return;
+    await query("DELETE FROM stats_waiting");
+    await query(`INSERT INTO stats_waiting (target_id, since, waiting)
+      SELECT target_id, date_trunc('minute', created_at), count(*) FROM deliveries
+      WHERE next_attempt_at IS NOT NULL GROUP BY 1, 2`);
+  });
+}
+
+async function count(query: Query): Promise<{ hasMore: boolean }> {
+  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
+  if (found === undefined || !found.is_fresh) return { hasMore: false };
+  await query(COUNT, [found.next, LATENCY_BOUNDS_MS]);
+  await query(COUNT_WAITING, [found.next]);
+  await query("DELETE FROM stats_waiting WHERE waiting = 0");
+  await query("UPDATE stats_position SET counted = $1", [found.next]);
+  return { hasMore: found.is_partial };
+}
+
+/** Forgets the figures before an instant, the minutes of some days ago, and changes that nobody comes back for. */
+export async function pruneStats(db: Database, beforeMs: number): Promise<void> {
+  await db.pool.query(
+    `DELETE FROM stats WHERE start < CASE resolution
+       WHEN 'minute' THEN now() - interval '${MINUTES_DAYS} days' ELSE to_timestamp($1::float8 / 1000) END`,
+    [beforeMs],
+  );
+  for (;;) {
+    const { rowCount } = await db.pool.query(
+      `DELETE FROM changes WHERE (xid, id) IN (SELECT xid, id FROM changes ORDER BY xid, id LIMIT ${PRUNE_BATCH})
+         AND at < now() - interval '${CHANGES_HOURS} hours'
+         AND pg_visible_in_snapshot(xid, (SELECT counted FROM stats_position))`,
+    );
+    if ((rowCount ?? 0) < PRUNE_BATCH) return;
+  }
+}
+
+/**
+ * Runs work whose statements all see one snapshot, which is the one that is stored. Another run that committed in between
+ * makes PostgreSQL refuse this one, which then counted nothing.
+ */
+async function underLock<T>(db: Database, work: (query: Query) => Promise<T>): Promise<T | undefined> {
+  const client = await db.pool.connect();
+  const query: Query = async <Row extends object>(text: string, values: unknown[] = []) =>
+    (await client.query<Row>(text, values)).rows;
+  let failure: unknown;
+  try {
+    await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    const locked = await query("SELECT WHERE pg_try_advisory_xact_lock($1)", [LOCK_KEY]);
+    if (locked.length === 0) {
+      await query("ROLLBACK");
+      return undefined;
+    }
+    const result = await work(query);
+    await query("COMMIT");
+    return result;
+  } catch (error) {
+    failure = error;
+    if (hasSqlState(error, SERIALIZATION_FAILURE)) return undefined;
+    throw error;
+  } finally {
+    // A connection that failed is closed: it may still be busy.
+    client.release(failure !== undefined);
+  }
+}
