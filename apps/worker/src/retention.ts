@@ -1,5 +1,5 @@
-// Retention: partitions made a week ahead, dropped past RETENTION_DAYS, the dedupe ledger pruned, and deliveries
-// without a target cancelled. Every worker does it every hour; an advisory lock lets one change partitions.
+// Retention: partitions made a week ahead, dropped past RETENTION_DAYS with the figures of those days, the dedupe ledger
+// pruned, deliveries without a target cancelled, and what waits counted anew. Every worker does it every hour; an advisory lock lets one change partitions.
 
 import type { Logger } from "@sluice/shared/log";
 import { pruneAudit } from "@sluice/shared/store/audit";
@@ -7,6 +7,7 @@ import type { Database } from "@sluice/shared/store/database";
 import { pruneConsumedCallbacks } from "@sluice/shared/store/consumed-callbacks";
 import { pruneIdempotencyKeys } from "@sluice/shared/store/idempotency";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
+import { pruneStats, recountWaiting } from "@sluice/shared/store/stats-count";
 import { cancelOrphans } from "@sluice/shared/store/targets";
 
 const EVERY_MS = 3_600_000;
@@ -43,6 +44,8 @@ export async function startRetention(
     const cancelled = await attempt("cancel", () => cancelOrphans(db));
     const dropped = await attempt("drop", () => dropOldPartitions(db, Date.now() - retentionDays * DAY_MS));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
+    await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("waiting", () => recountWaiting(db));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("answers", () => pruneIdempotencyKeys(db));

@@ -14,6 +14,7 @@ import { Refreshed } from "@sluice/shared/store/refreshed";
 import { loadTargets } from "@sluice/shared/store/targets";
 
 import { Breakers } from "./breakers.ts";
+import { startCounting } from "./counting.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
 import { startHealthServer } from "./health.ts";
 import { takeIn } from "./intake.ts";
@@ -93,6 +94,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS },
     log,
   );
+  const counting = startCounting(db, log);
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
   const workerId = newId();
   const leases = new Leases(db, workerId, log);
@@ -147,7 +149,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     // First, so that nothing new begins while the rest comes to its end.
     lanes.refuse();
     stopping.abort();
-    const asking = [sweep.close(), retention.close(), targets.close(), retrying];
+    const asking = [sweep.close(), retention.close(), counting.close(), targets.close(), retrying];
     await Promise.all(consumers.map((consumer) => consumer.close()));
     // After the consumers: a job that was in hand may have had reservations.
     await Promise.race([lanes.stop(), outOfTime.promise]);

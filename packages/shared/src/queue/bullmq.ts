@@ -17,11 +17,15 @@ export const PREFIX = "sluice";
 const EVENT_STREAM_LENGTH = 100;
 const RETRY_AFTER_SECONDS = 5;
 const CLOSE_LIMIT_MS = 500;
+const COUNT_LIMIT_MS = 500;
 
 /** A connection of either store. */
 export type Connection = { redis: Redis } | { postgres: PgPool };
 
-export type BullmqQueue = Pick<Queue, "add" | "close" | "retryJobs" | "remove" | "getFailedCount"> &
+export type BullmqQueue = Pick<
+  Queue,
+  "add" | "close" | "retryJobs" | "remove" | "getFailedCount" | "getJobCountByTypes"
+> &
   ConstructorParameters<typeof Job>[0];
 
 /** The queues of one producer, each opened when it is first used. */
@@ -82,6 +86,12 @@ async function openQueue(name: JobName, connection: Connection, log: Logger): Pr
 export async function retryFailedJobs(queues: BullmqQueues, name: JobName): Promise<void> {
   const queue = await queues.get(name);
   await queue.retryJobs({ state: "failed", timestamp: Date.now() });
+}
+
+/** Jobs that are not finished and did not fail for good; null when the store does not say so in time. */
+export async function countJobs(queues: BullmqQueues, name: JobName): Promise<number | null> {
+  const count = queues.get(name).then((queue) => queue.getJobCountByTypes("waiting", "prioritized", "active", "delayed"));
+  return (await within(COUNT_LIMIT_MS, count.catch(() => null))) ?? null;
 }
 
 /**

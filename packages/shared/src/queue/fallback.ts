@@ -75,6 +75,7 @@ function openProducer(redis: RedisProducer, postgres: Producer): Producer {
       for (const result of results) if (result.status === "rejected") throw result.reason;
     },
     setAside: [...redis.setAside, ...postgres.setAside],
+    depth: async (name) => Object.assign({}, ...(await Promise.all([redis.depth(name), postgres.depth(name)]))),
     status,
     redis: guard,
     close: async () => void (await Promise.all([redis.close(), postgres.close()])),

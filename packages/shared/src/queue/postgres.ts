@@ -8,7 +8,7 @@ import type { Logger } from "../log.ts";
 import { closerOf, surviveLostConnections } from "../store/database.ts";
 import { within } from "../within.ts";
 import { consumeBullmq } from "./bullmq-consumer.ts";
-import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
+import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 import { openSetAside } from "./set-aside.ts";
@@ -78,6 +78,7 @@ function openProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
     setAside: [openSetAside({ postgres: pool }, queues)],
+    depth: async (name) => ({ postgres: await countJobs(queues, name) }),
     status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
     close: () => queues.close(),
   };

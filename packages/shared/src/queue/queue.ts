@@ -42,6 +42,8 @@ export interface Producer {
   retryFailed(name: JobName): Promise<void>;
   /** Events that could not be stored, in each store. */
   readonly setAside: readonly SetAsideStore[];
+  /** Jobs that wait, are handled or are to be tried again, in each store that is used; null for one that does not say so within half a second. */
+  depth(name: JobName): Promise<Partial<Record<StoreName, number | null>>>;
   /** Asks the stores, within 2 seconds. Never throws. */
   status(): Promise<QueueStatus>;
   /** What is known of Redis without asking, where it is one of the stores. */

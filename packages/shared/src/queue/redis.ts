@@ -5,7 +5,7 @@ import { Redis, type RedisOptions } from "ioredis";
 
 import type { Logger } from "../log.ts";
 import { consumeBullmq } from "./bullmq-consumer.ts";
-import { addBullmqJob, BullmqQueues, retryFailedJobs } from "./bullmq.ts";
+import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
 import { RedisGuard } from "./redis-guard.ts";
@@ -24,7 +24,7 @@ const CONSUMER_SILENCE_MS = 20_000;
 /** Never gives up: an outage may take hours. */
 const reconnect = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
-export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "setAside" | "close"> {
+export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "setAside" | "depth" | "close"> {
   readonly guard: RedisGuard;
 }
 
@@ -78,6 +78,7 @@ function openProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProdu
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
     setAside: [openSetAside({ redis: client }, queues)],
+    depth: async (name) => ({ redis: await countJobs(queues, name) }),
     guard,
     close: async () => {
       guard.close();
