@@ -151,6 +151,7 @@ export async function startGateway(
     addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
     corsOrigins: config.CORS_ORIGINS ?? [],
     setAside: producer.setAside,
+    readQueueDepth: () => producer.depth("intake"),
     sourcesChanged: () => sources.refresh(),
     metrics,
     log,

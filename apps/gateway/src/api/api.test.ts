@@ -317,6 +317,7 @@ describe("the document", () => {
       "/v1/deliveries/{id}": ["get"],
       "/v1/deliveries/{id}:retry": ["post"],
       "/v1/rejections": ["get"],
+      "/v1/stats": ["get"],
       "/metrics": ["get"],
     });
     const schemas = document.components?.schemas ?? {};

@@ -28,6 +28,7 @@ import { routeSecretRotation } from "./secret-rotation.ts";
 import { routeSetAsideEvents, type SetAsideDependencies } from "./set-aside-events.ts";
 import type { SourcesDependencies } from "./source-operation.ts";
 import { routeSources } from "./sources.ts";
+import { routeStats, type StatsDependencies } from "./stats.ts";
 import { routeTargets, type TargetsDependencies } from "./targets.ts";
 
 /** A target with 50 headers of the longest kind still fits. */
@@ -45,6 +46,7 @@ export interface ApiDependencies
     DeliveriesDependencies,
     RejectionsDependencies,
     SetAsideDependencies,
+    StatsDependencies,
     MetricsDependencies {
   /** Of pages that may call it. */
   corsOrigins: readonly string[];
@@ -78,6 +80,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeKeys(app, dependencies);
   routeAudit(app, dependencies);
   routeSetAsideEvents(app, dependencies);
+  routeStats(app, dependencies);
   routeMetrics(app, dependencies);
 
   answerOtherMethods(app);

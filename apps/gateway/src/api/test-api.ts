@@ -82,6 +82,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
     setAside: [],
+    readQueueDepth: async () => ({ postgres: 0 }),
     metrics: new Metrics(),
     log: openLog("gateway", "trace", destination),
     ...changes,

@@ -90,8 +90,15 @@ export async function retryFailedJobs(queues: BullmqQueues, name: JobName): Prom
 
 /** Jobs that are not finished and did not fail for good; null when the store does not say so in time. */
 export async function countJobs(queues: BullmqQueues, name: JobName): Promise<number | null> {
-  const count = queues.get(name).then((queue) => queue.getJobCountByTypes("waiting", "prioritized", "active", "delayed"));
-  return (await within(COUNT_LIMIT_MS, count.catch(() => null))) ?? null;
+  const count = queues
+    .get(name)
+    .then((queue) => queue.getJobCountByTypes("waiting", "prioritized", "active", "delayed"));
+  return (
+    (await within(
+      COUNT_LIMIT_MS,
+      count.catch(() => null),
+    )) ?? null
+  );
 }
 
 /**

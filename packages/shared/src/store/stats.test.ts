@@ -99,7 +99,7 @@ async function recount(db: Database, { groupBy, resolution, ...filter }: StatsQu
        count(*) FILTER (WHERE kind = 'succeeded')::int AS succeeded, count(*) FILTER (WHERE kind = 'exhausted')::int AS exhausted,
        count(*) FILTER (WHERE kind = 'cancelled')::int AS cancelled, count(*) FILTER (WHERE kind = 'pending')::int AS retried,
        count(*) FILTER (WHERE kind = 'ok')::int AS "attemptsSucceeded", count(*) FILTER (WHERE kind = 'bad')::int AS "attemptsFailed",
-       percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY ms) AS exact
+       CASE WHEN count(ms) > 0 THEN percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY ms) END AS exact
      FROM facts
      WHERE ($2::uuid IS NULL OR target_id = $2) AND ($3::uuid IS NULL OR source_id = $3)
        AND ($4::text[] IS NULL OR event_type = ANY($4)) AND ${groupBy === "target" ? "target_id IS NOT NULL" : "true"}
@@ -141,10 +141,13 @@ describe("after random work of two workers", () => {
         for (const filter of filters) {
           const query = { groupBy, resolution, ...EVER, ...filter };
           const [figures, log] = [await readStats(db, query), await recount(db, query)];
-          expect(figures.map(({ latency: _, ...row }) => row)).toEqual(log.map(({ exact: _, ...row }) => row));
+          const counts = log.map(({ exact, ...row }) => ({
+            ...row,
+            latency: exact === null ? null : expect.anything(),
+          }));
+          expect(figures).toEqual(counts);
           for (const [index, { exact }] of log.entries()) {
             const latency = figures[index]?.latency ?? null;
-            expect(latency === null).toBe(exact?.[0] === null || exact === null);
             if (latency === null || exact === null) continue;
             for (const [at, shown] of [latency.p50, latency.p90, latency.p99].entries()) {
               expect(Math.abs(shown / (exact[at] ?? 0) - 1)).toBeLessThan(0.13);

@@ -8,12 +8,8 @@ import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
-<<<<<<< HEAD
-import type { Connection, Database } from "./database.ts";
-=======
 import { noteDeliveries } from "./changes.ts";
-import type { Database } from "./database.ts";
->>>>>>> 2a3556f (Count the log into figures that are kept, out of a journal of commits)
+import type { Connection, Database } from "./database.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
