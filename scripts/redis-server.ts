@@ -70,17 +70,19 @@ interface RedisOptions {
   port?: number;
   /** Told what it prints. */
   onOutput?: (text: string) => void;
+  /** Told of the process at once, before it is ready: whoever must end it may have to do so before. */
+  onSpawn?: (pid: number) => void;
 }
 
 /** @param dir an existing directory for its append-only file. */
 export async function startRedisServer(
   binary: string,
   dir: string,
-  { port, onOutput = () => undefined }: RedisOptions = {},
+  { port, onOutput = () => undefined, onSpawn = () => undefined }: RedisOptions = {},
 ): Promise<RedisServer> {
   for (let tries = 1; ; tries++) {
     try {
-      return await startOn(binary, dir, port ?? (await freePort()), onOutput);
+      return await startOn(binary, dir, port ?? (await freePort()), onOutput, onSpawn);
     } catch (error) {
       if (port !== undefined || tries === PORT_TRIES) throw error;
     }
@@ -92,6 +94,7 @@ async function startOn(
   dir: string,
   port: number,
   onOutput: (text: string) => void,
+  onSpawn: (pid: number) => void,
 ): Promise<RedisServer> {
   const settings = {
     port: String(port),
@@ -105,6 +108,7 @@ async function startOn(
   };
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(binary, words, { stdio: ["ignore", "pipe", "ignore"] });
+  if (child.pid !== undefined) onSpawn(child.pid);
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let output = "";
   await new Promise<void>((resolve, reject) => {

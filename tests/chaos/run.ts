@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { within } from "@sluice/shared/within";
+
 import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
 import type { ProcessGroup } from "./process-group.ts";
 import { createRandom } from "./random.ts";
@@ -38,6 +40,7 @@ export type Result =
 const ACCEPT_LIMIT_MS = 60_000;
 /** Above every limit of recovery: what is late is told from what never comes. */
 const DRAIN_LIMIT_MS = 120_000;
+const COUNT_LIMIT_MS = 2_000;
 const DRAIN_POLL_MS = 500;
 const JITTER_MS = 500;
 
@@ -71,8 +74,8 @@ async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs }: RunOptions
   await delay(warmUpMs + random.integer(0, JITTER_MS));
   const before = await stage.countInHand();
   await fault.inject(stage);
-  // A worker that was killed keeps its leases, so that this is exact; a store that is away cannot be asked.
-  const after = await stage.countInHand().catch(() => 0);
+  // A worker that was killed keeps its leases, so that this is exact; a store that is away or hangs cannot be asked.
+  const after = (await within(COUNT_LIMIT_MS, stage.countInHand()).catch(() => 0)) ?? 0;
   await delay(fault.holdMs ?? 0);
   const endedAtMs = Date.now();
   await fault.undo?.(stage);

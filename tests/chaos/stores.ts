@@ -1,6 +1,6 @@
 // Redis and PostgreSQL as the stage holds them: each can be killed, hung, stopped and started again at its address.
 
-import { appendFileSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/embedded-postgres.ts";
@@ -32,16 +32,26 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
   mkdirSync(directory, { recursive: true });
   const port = await claimPort();
   const logPath = `${directory}.log`;
-  const launch = () => startRedisServer(binary, directory, { port, onOutput: (text) => appendFileSync(logPath, text) });
+  /** Also while it starts; undefined once its end was waited for. */
+  let spawned: number | undefined;
+  const launch = () =>
+    startRedisServer(binary, directory, {
+      port,
+      onOutput: (text) => appendFileSync(logPath, text),
+      onSpawn: (pid) => {
+        spawned = pid;
+      },
+    });
+  group.add(() => spawned, "SIGKILL");
   let server: RedisServer | undefined = await launch();
   const { url } = server;
-  group.add(() => server?.pid, "SIGKILL");
   const end = async (signal: NodeJS.Signals) => {
     if (server === undefined) return;
     const { pid, exited } = server;
     signalProcess(pid, signal);
     await exited;
     server = undefined;
+    spawned = undefined;
   };
   return {
     url,
@@ -50,6 +60,7 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
     ended: async () => {
       await server?.exited;
       server = undefined;
+      spawned = undefined;
     },
     start: async () => {
       server ??= await launch();
@@ -57,7 +68,11 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
     signalAll: async (signal) => {
       if (server !== undefined) signalProcess(server.pid, signal);
     },
-    stop: () => end("SIGTERM"),
+    stop: () => {
+      // Hung, it would never take the other signal.
+      if (server !== undefined) signalProcess(server.pid, "SIGCONT");
+      return end("SIGTERM");
+    },
   };
 }
 
@@ -66,12 +81,18 @@ export async function startPostgres(directory: string, group: ProcessGroup): Pro
   const port = await claimPort();
   const settings = { max_connections: "200", log_connections: "off" };
   const launch = () => startEmbeddedPostgres({ dataDir: directory, port, settings });
-  let server: EmbeddedPostgres | undefined = await launch();
-  const { url } = server;
+  let server: EmbeddedPostgres | undefined;
   // "Immediate shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
-  group.add(() => server?.pid, "SIGQUIT");
+  group.add(() => server?.pid ?? findStarting(directory), "SIGQUIT");
+  server = await launch();
+  const { url } = server;
   let starts = 1;
   let hung: number[] = [];
+  const resume = () => {
+    for (const pid of hung.splice(0)) signalProcess(pid, "SIGCONT");
+  };
+  // Hung, none of its processes takes the signal before.
+  group.atEnd(resume);
   const forget = async (old: EmbeddedPostgres) => {
     await old.exited;
     // Gives the lock of the data back.
@@ -100,10 +121,11 @@ export async function startPostgres(directory: string, group: ProcessGroup): Pro
       if (signal === "SIGSTOP") {
         const rows = await runSql(url, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
         hung = [server?.pid ?? 0, ...rows.map(({ pid }) => Number(pid))].filter((pid) => pid > 1);
-      }
+      } else resume();
       for (const pid of hung) signalProcess(pid, signal);
     },
     stop: async () => {
+      resume();
       if (server === undefined) return;
       const log = join(directory, "log");
       await server.stop();
@@ -111,6 +133,17 @@ export async function startPostgres(directory: string, group: ProcessGroup): Pro
       server = undefined;
     },
   };
+}
+
+/** A server that starts, by its pid file. One that was killed leaves a pid that may be anybody's by now. */
+function findStarting(directory: string): number | undefined {
+  try {
+    const cluster = join(directory, "cluster");
+    const pid = Number(readFileSync(join(cluster, "postmaster.pid"), "utf8").split("\n")[0]);
+    return pid > 1 && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(cluster) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns whether there was such a process. */
