@@ -147,6 +147,7 @@ export async function startGateway(
     geminiSigningSecret: geminiSecret,
     wakeTarget: (targetId) =>
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
+    testTarget: (targetId, deliveryId) => producer.add("deliver", { targetId, deliveryId }),
     publicUrl: config.PUBLIC_URL,
     addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
     corsOrigins: config.CORS_ORIGINS ?? [],

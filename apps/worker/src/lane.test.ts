@@ -65,6 +65,11 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
       state.claims.push(limit);
       return state.due.splice(0, limit);
     },
+    claimOne: async (id) => {
+      const [found] = state.due.filter((one) => one.id === id);
+      state.due = state.due.filter((one) => one !== found);
+      return found;
+    },
     handBack: async (ids) => void state.handedBack.push(...ids),
     hold: (id) => !held.has(id) && held.add(id) !== undefined,
     release: (id) => held.delete(id),
@@ -309,4 +314,29 @@ test("after the breaker closed, fewer requests at once are made", async () => {
   await respond(state, "0", 200);
   await settle();
   expect(state.sending.size).toBe(64);
+});
+
+test("tests a target at once, whatever its state and its breaker, and reports nothing to that", async () => {
+  for (const [changes, gate] of [
+    [{ state: "disabled" }, "closed"],
+    [{}, "open"],
+  ] as const) {
+    const { lane, state } = openLane(changes);
+    state.gate = gate;
+    state.due.push(delivery("other"), delivery("tested", { deadlineInMs: -1 }));
+    expect(lane.test("tested")).toBe(true);
+    await settle();
+    expect([...state.sending.keys()]).toEqual(["tested"]);
+    state.sending.get("tested")?.resolve(answer(500));
+    await settle();
+    expect(state.recorded).toMatchObject([{ deliveryId: "tested", next: { status: "exhausted" } }]);
+    expect(state.reports).toEqual([]);
+    expect(state.held.size).toBe(0);
+  }
+});
+
+test("takes no test once it stops", async () => {
+  const { lane } = openLane();
+  await lane.stop();
+  expect(lane.test("tested")).toBe(false);
 });

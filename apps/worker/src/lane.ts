@@ -33,6 +33,8 @@ export interface LaneDependencies {
   target: () => Target | undefined;
   /** Up to so many deliveries, and of bodies about so many bytes. */
   claim: (limit: number, maxBytes: number) => Promise<ClaimedDelivery[]>;
+  /** One delivery, if it is due and in nobody's hands. */
+  claimOne: (deliveryId: string) => Promise<ClaimedDelivery | undefined>;
   /** Makes deliveries that were not attempted due for others. */
   handBack: (ids: string[]) => Promise<void>;
   /** @returns whether it was not in hand before. */
@@ -100,6 +102,15 @@ export class Lane {
   wake(): void {
     this.#mayHaveDue = true;
     this.#pump();
+  }
+
+  /**
+   * Attempts one delivery now, beside what the lane has in hand and whatever the state of the target: who tests a target
+   * wants to know what it answers, before it is enabled. @returns false when this worker stops.
+   */
+  test(deliveryId: string): boolean {
+    if (!this.#stopped) this.#track(this.#test(deliveryId));
+    return !this.#stopped;
   }
 
   /** Takes nothing more, and hands back what waits; what runs goes on. */
@@ -214,7 +225,7 @@ export class Lane {
       } = await this.#claimUpTo(1);
       const target = this.#enabledTarget();
       if (probe !== undefined && target !== undefined) {
-        this.#track(this.#attempt(target, probe, true));
+        this.#track(this.#attempt(target, probe, "probe"));
         return;
       }
       // Paused meanwhile, or another lane has what was due.
@@ -229,7 +240,11 @@ export class Lane {
     }
   }
 
-  async #attempt(target: Target, { delivery, takenAt }: InHand, isProbe = false): Promise<void> {
+  async #attempt(
+    target: Target,
+    { delivery, takenAt }: InHand,
+    as: "usual" | "probe" | "test" = "usual",
+  ): Promise<void> {
     const { send, record, random, scheduleWakeUp, onAttempt, breaker } = this.#dependencies;
     const number = delivery.attemptCount + 1;
     this.#inFlight += 1;
@@ -237,7 +252,8 @@ export class Lane {
     this.#inFlight -= 1;
     this.#unwritten += 1;
     // Before the next is sent: this may be the failure that opens it.
-    breaker.report(target, result, isProbe);
+    // A test is not: its target may be known to be broken, and is being repaired.
+    if (as !== "test") breaker.report(target, result, as === "probe");
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
@@ -257,6 +273,20 @@ export class Lane {
     // Behind an open breaker nothing is to be woken: whoever closes it finds what is due.
     if (attempt.next.status === "pending" && breaker.gate() === "closed") scheduleWakeUp(attempt.next.retryInMs);
     this.#pump();
+  }
+
+  async #test(deliveryId: string): Promise<void> {
+    const { target, claimOne, onClaimFailed } = this.#dependencies;
+    try {
+      const current = target();
+      // Nothing is claimed that the lane has taken meanwhile.
+      const delivery = current === undefined ? undefined : await claimOne(deliveryId);
+      const taken = delivery === undefined ? undefined : this.#hold(delivery);
+      if (current !== undefined && taken !== undefined) await this.#attempt(current, taken, "test");
+    } catch (error) {
+      // Failure policy: open. The delivery stays due, and the lane of an enabled target comes to it.
+      onClaimFailed(error);
+    }
   }
 
   async #handBackWaiting(): Promise<void> {

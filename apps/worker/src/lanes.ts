@@ -4,7 +4,7 @@ import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { Producer } from "@sluice/shared/queue/queue";
 import type { Database } from "@sluice/shared/store/database";
-import { claimDue, handBack } from "@sluice/shared/store/deliveries";
+import { claimDue, claimOne, handBack } from "@sluice/shared/store/deliveries";
 import type { Target } from "@sluice/shared/store/targets";
 import type { Dispatcher } from "undici";
 
@@ -79,6 +79,7 @@ export class Lanes {
     return new Lane({
       target: () => findTarget(targetId),
       claim: (limit, maxBytes) => claimDue(db, targetId, limit, leases.lease, maxBytes),
+      claimOne: (id) => claimOne(db, id, leases.lease),
       handBack: (ids) => handBack(db, ids, leases.lease.workerId),
       hold: (id) => leases.hold(id),
       release: (id) => leases.release(id),

@@ -7,6 +7,7 @@ import type { Logger } from "@sluice/shared/log";
 import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
 import { queueChecks } from "@sluice/shared/queue/checks";
 import { openQueueBackend } from "@sluice/shared/queue/open";
+import { Interrupted } from "@sluice/shared/queue/queue";
 import { settlesWithin } from "@sluice/shared/within";
 import { connectDatabase } from "@sluice/shared/store/connect";
 import { STEADY_PLANS } from "@sluice/shared/store/database";
@@ -116,12 +117,14 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
   const consumers = [
     backend.consume("intake", INTAKE_CONCURRENCY, (job) => takeIn(job, intakeDependencies)),
-    backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId }) => {
+    backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId, deliveryId }) => {
       // A target that was resumed just now must be seen as enabled, and its breaker as closed.
       await Promise.all([targets.refresh(), breakers.isOpen(targetId) ? breakers.refresh() : undefined]).catch(
         () => undefined,
       );
-      lanes.of(targetId).wake();
+      const lane = lanes.of(targetId);
+      if (deliveryId === undefined) lane.wake();
+      else if (!lane.test(deliveryId)) throw new Interrupted();
     }),
   ];
   isWorking = true;

@@ -7,6 +7,7 @@ import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 
 import { problem } from "../problem.ts";
+import { answerGoogleError, speaksGoogle } from "./google-error.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 /** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
@@ -38,7 +39,8 @@ export const problemResponse = {
 
 export function answerProblem(error: unknown, c: Context<ApiEnv>): Response {
   const requestId = c.get("requestId");
-  return problem(c, toSluiceError(error, requestId), { request_id: requestId });
+  const answered = toSluiceError(error, requestId);
+  return speaksGoogle(c) ? answerGoogleError(c, answered) : problem(c, answered, { request_id: requestId });
 }
 
 export function answerNotFound(c: Context<ApiEnv>): Response {

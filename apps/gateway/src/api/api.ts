@@ -29,7 +29,12 @@ import { routeSetAsideEvents, type SetAsideDependencies } from "./set-aside-even
 import type { SourcesDependencies } from "./source-operation.ts";
 import { routeSources } from "./sources.ts";
 import { routeStats, type StatsDependencies } from "./stats.ts";
-import { routeTargets, type TargetsDependencies } from "./targets.ts";
+import type { TargetsDependencies } from "./target-operation.ts";
+import { routeTargetRotation } from "./target-rotation.ts";
+import { routeTargetState } from "./target-state.ts";
+import { routeTargetTest } from "./target-test.ts";
+import { routeTargets } from "./targets.ts";
+import { routeWebhooks } from "./webhooks.ts";
 
 /** A target with 50 headers of the longest kind still fits. */
 const MAX_BODY_BYTES = 256 * 1024;
@@ -74,6 +79,10 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeIngressTokens(app, dependencies);
   routeCallbackUrls(app, dependencies);
   routeTargets(app, dependencies);
+  routeTargetState(app, dependencies);
+  routeTargetRotation(app, dependencies);
+  routeTargetTest(app, dependencies);
+  routeWebhooks(app, dependencies);
   routeEvents(app, dependencies);
   routeDeliveries(app, dependencies);
   routeRejections(app, dependencies);

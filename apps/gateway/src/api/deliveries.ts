@@ -9,12 +9,12 @@ import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryRes
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
 import { cursorOf } from "./cursor.ts";
-import { routedPath } from "./custom-verb.ts";
+import { verb } from "./custom-verb.ts";
 import { deliverySchema, deliveryStatus, deliveryWithAttempts, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
 import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
-import { idParameter, jsonAnswer, noBody, noParameters, takeEmptyBody } from "./operation.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -98,9 +98,7 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
     return c.json(withEtag(c, shown), 200);
   });
 
-  const retryPath = routedPath(operations.retry.path);
-  app.openAPIRegistry.registerPath(operations.retry);
-  app.openapi({ ...operations.retry, path: retryPath, hide: true, middleware: takeEmptyBody }, async (c) => {
+  app.openapi(verb(app, operations.retry), async (c) => {
     const id = readDeliveryId(c.req.valid("param").id);
     const delivery = await makeChange(c, db, async (tx, record) => {
       const earlier = await getDelivery(tx, id);

@@ -29,7 +29,7 @@ export const deliverySchema = z
   })
   .openapi("Delivery");
 
-const attemptSchema = z
+export const attemptSchema = z
   .object({
     id: z.string(),
     delivery: z.string(),

@@ -19,7 +19,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { callerOf, needsAdmin } from "./authentication.ts";
 import { makeChange } from "./change.ts";
 import { cursorOf } from "./cursor.ts";
-import { routedPath } from "./custom-verb.ts";
+import { verb } from "./custom-verb.ts";
 import { withEtag } from "./etag.ts";
 import { invalidRequest } from "./invalid-request.ts";
 import { listOf, pageParameters, toPage } from "./list.ts";
@@ -141,9 +141,7 @@ export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDep
     c.json(withEtag(c, showKey(await find(db, readKeyId(c.req.valid("param").id)))), 200),
   );
 
-  app.openAPIRegistry.registerPath(operations.revoke);
-  const revoke = { ...operations.revoke, path: routedPath(operations.revoke.path), hide: true };
-  app.openapi({ ...revoke, middleware: [needsAdmin, takeEmptyBody] as const }, async (c) => {
+  app.openapi({ ...verb(app, operations.revoke), middleware: [needsAdmin, takeEmptyBody] as const }, async (c) => {
     const id = readKeyId(c.req.valid("param").id);
     const revoked = await makeChange(c, db, async (tx, record) => {
       const before = showKey(await find(tx, id));

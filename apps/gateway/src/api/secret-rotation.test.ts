@@ -101,7 +101,7 @@ describe("a rotation", () => {
       for (const previous of ["revoke_after_24h", "revoke_immediately"]) {
         const refused = await source.rotate({ secret, previous });
         expect(refused.status).toBe(400);
-        expect(refused.body.errors).toEqual([{ pointer: "/secret", detail: "is a secret of this source already" }]);
+        expect(refused.body.errors).toEqual([{ pointer: "/secret", detail: "is one of its secrets already" }]);
       }
     }
     expect(await keysOf(api, source.name)).toHaveLength(2);

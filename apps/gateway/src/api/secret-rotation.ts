@@ -3,14 +3,15 @@
 
 import { createRoute, z } from "@hono/zod-openapi";
 import { generateSigningSecret, type SigningSecret } from "@sluice/shared/signature/secret";
-import { rotateSourceSecret, secretKnown } from "@sluice/shared/store/source-secrets";
+import { secretKnown } from "@sluice/shared/store/rotation";
+import { rotateSourceSecret } from "@sluice/shared/store/source-secrets";
 import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
 import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
-import { givenSecret } from "./signing-secret.ts";
+import { secretRotation } from "./signing-secret.ts";
 import {
   announceChange,
   findSource,
@@ -26,15 +27,6 @@ import { showSource, sourceSchema } from "./source-schema.ts";
 const ENVIRONMENT_NOTICE =
   "GEMINI_SIGNING_SECRET goes on verifying: it is revoked by taking it out of the environment of every gateway";
 
-const rotation = z
-  .strictObject({
-    secret: givenSecret.optional().openapi({ description: "One is generated when it is not given" }),
-    previous: z
-      .enum(["revoke_after_24h", "revoke_immediately"])
-      .openapi({ description: "What becomes of the secrets that are stored; one that expires sooner still does" }),
-  })
-  .openapi("SecretRotation");
-
 const rotatedSource = sourceSchema.extend({
   new_signing_secret: z
     .string()
@@ -48,7 +40,7 @@ const operation = createRoute({
   path: "/v1/sources/{id}/signing-secrets",
   tags,
   summary: "Rotate the signing secret of a static source",
-  request: { params, query: noParameters, body: jsonBody(rotation) },
+  request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
     default: problemResponse,

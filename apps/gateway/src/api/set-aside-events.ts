@@ -9,9 +9,9 @@ import type { SetAsideStore } from "@sluice/shared/queue/set-aside";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
-import { routedPath } from "./custom-verb.ts";
+import { verb } from "./custom-verb.ts";
 import { listOf, pageParameters } from "./list.ts";
-import { idParameter, jsonAnswer, noBody, noParameters, takeEmptyBody } from "./operation.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import {
   ask,
@@ -121,9 +121,7 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     return c.json(showWithBody(entry), 200);
   });
 
-  app.openAPIRegistry.registerPath(operations.retry);
-  const retry = { ...operations.retry, path: routedPath(operations.retry.path), hide: true, middleware: takeEmptyBody };
-  app.openapi(retry, async (c) => {
+  app.openapi(verb(app, operations.retry), async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
     const shown = show(entry);
     // A queue is in no transaction of PostgreSQL's: it comes last, and what fails in it takes the entry back.
@@ -134,9 +132,7 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     return c.json(shown, 200);
   });
 
-  app.openAPIRegistry.registerPath(operations.retryAll);
-  const retryAllPath = routedPath(operations.retryAll.path);
-  app.openapi({ ...operations.retryAll, path: retryAllPath, hide: true, middleware: takeEmptyBody }, async (c) => {
+  app.openapi(verb(app, operations.retryAll), async (c) => {
     const count = await makeChange(c, db, async (_, record) => {
       const retried = await retryAllSetAside(stores);
       await record({

@@ -15,6 +15,16 @@ export const givenSecret = z
   })
   .openapi({ type: "string", description: "`whsec_` and base64", writeOnly: true });
 
+/** What a rotation takes. */
+export const secretRotation = z
+  .strictObject({
+    secret: givenSecret.optional().openapi({ description: "One is generated when it is not given" }),
+    previous: z
+      .enum(["revoke_after_24h", "revoke_immediately"])
+      .openapi({ description: "What becomes of the secrets that are stored; one that expires sooner still does" }),
+  })
+  .openapi("SecretRotation");
+
 export const shownSecret = z
   .object({
     truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),

@@ -54,6 +54,8 @@ export interface TestApi extends ApiDependencies {
   woken: string[];
   /** How often the ingress was told to read the sources again. */
   refreshes: { count: number };
+  /** Deliveries that a worker was asked to attempt at once. */
+  tested: string[];
   logLines: Record<string, unknown>[];
   geminiId: string;
   dynamicId: string;
@@ -68,6 +70,7 @@ export function readSecret(text: string): SigningSecret {
 export async function createTestApi(db: Database, changes: Partial<ApiDependencies> = {}): Promise<TestApi> {
   await ensureBuiltInSources(db);
   const woken: string[] = [];
+  const tested: string[] = [];
   const refreshes = { count: 0 };
   const logLines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) };
@@ -79,6 +82,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     publicUrl: PUBLIC_URL,
     addressGuard: guardOf(),
     corsOrigins: [],
+    testTarget: async (_, deliveryId) => void tested.push(deliveryId),
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
     setAside: [],
@@ -112,7 +116,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   };
   const geminiId = (await findSourceId(db, "gemini")) ?? "";
   const dynamicId = (await findSourceId(db, "gemini-dynamic")) ?? "";
-  return { ...dependencies, call, woken, refreshes, logLines, geminiId, dynamicId };
+  return { ...dependencies, call, woken, tested, refreshes, logLines, geminiId, dynamicId };
 }
 
 function readBody(response: Response, text: string): Json {

@@ -24,8 +24,11 @@ export interface QueuedEvent {
 export interface JobData {
   /** A micro-batch of requests, acknowledged together when this job was durable. */
   intake: { events: QueuedEvent[] };
-  /** A target has deliveries that are due. Only a hint: the deliveries themselves are in PostgreSQL. */
-  deliver: { targetId: string };
+  /**
+   * A target has deliveries that are due. Only a hint: the deliveries themselves are in PostgreSQL.
+   * `deliveryId` names one that is to be attempted now, whatever the state of the target: a test.
+   */
+  deliver: { targetId: string; deliveryId?: string };
 }
 
 export type JobName = keyof JobData;

@@ -27,6 +27,10 @@ export interface Lease {
   durationMs: number;
 }
 
+const claimedColumns = (event: string) =>
+  `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
+  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.body`;
+
 // SKIP LOCKED: workers that claim for one target at once share what is due.
 const CLAIM = `
 WITH due AS (
@@ -42,8 +46,25 @@ sized AS (
 )
 UPDATE deliveries d SET next_attempt_at = now() + $3::float8 * interval '1 ms', leased_by = $4
 FROM sized WHERE d.id = sized.id AND sized.bytes_before < $5::bigint
-RETURNING d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
-  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, sized.content_type, sized.body`;
+RETURNING ${claimedColumns("sized")}`;
+
+const CLAIM_ONE = `
+UPDATE deliveries d SET next_attempt_at = now() + $2::float8 * interval '1 ms', leased_by = $3
+FROM events WHERE d.id = $1 AND d.next_attempt_at <= now() AND events.id = d.event_id
+RETURNING ${claimedColumns("events")}`;
+
+interface ClaimedRow {
+  id: string;
+  event_id: string;
+  target_id: string;
+  webhook_id: string;
+  attempt_count: number;
+  failure_count: number;
+  next_trigger: AttemptTrigger;
+  deadline_in_ms: string;
+  content_type: string | null;
+  body: Buffer;
+}
 
 /**
  * Takes up to `limit` deliveries that are due for a target, the longest due first, until their bodies are `maxBytes`
@@ -56,19 +77,26 @@ export async function claimDue(
   lease: Lease,
   maxBytes: number = Number.MAX_SAFE_INTEGER,
 ): Promise<ClaimedDelivery[]> {
-  const { rows } = await db.pool.query<{
-    id: string;
-    event_id: string;
-    target_id: string;
-    webhook_id: string;
-    attempt_count: number;
-    failure_count: number;
-    next_trigger: AttemptTrigger;
-    deadline_in_ms: string;
-    content_type: string | null;
-    body: Buffer;
-  }>({ name: "claim-due", text: CLAIM, values: [targetId, limit, lease.durationMs, lease.workerId, maxBytes] });
-  return rows.map((row) => ({
+  const { rows } = await db.pool.query<ClaimedRow>({
+    name: "claim-due",
+    text: CLAIM,
+    values: [targetId, limit, lease.durationMs, lease.workerId, maxBytes],
+  });
+  return rows.map(toClaimed);
+}
+
+/** Takes one delivery, when it is due and in nobody's hands. */
+export async function claimOne(db: Database, id: string, lease: Lease): Promise<ClaimedDelivery | undefined> {
+  const { rows } = await db.pool.query<ClaimedRow>({
+    name: "claim-one",
+    text: CLAIM_ONE,
+    values: [id, lease.durationMs, lease.workerId],
+  });
+  return rows.map(toClaimed)[0];
+}
+
+function toClaimed(row: ClaimedRow): ClaimedDelivery {
+  return {
     id: row.id,
     eventId: row.event_id,
     targetId: row.target_id,
@@ -79,7 +107,7 @@ export async function claimDue(
     failureCount: row.failure_count,
     trigger: row.next_trigger,
     deadlineInMs: Number(row.deadline_in_ms),
-  }));
+  };
 }
 
 /** Pushes the leases of deliveries that are still in hand. */

@@ -9,6 +9,7 @@ import { namesOfType } from "../subscription.ts";
 import { noteDeliveries } from "./changes.ts";
 import type { Connection, Database } from "./database.ts";
 import { type Page, withinPage } from "./page.ts";
+import { RELAY_SOURCE_ID } from "./test-event.ts";
 
 /** How far the clocks of a gateway and a worker may be apart. */
 const CLOCK_MARGIN_MS = 3_600_000;
@@ -149,7 +150,7 @@ export type RetryResult =
  * alone: it is being attempted already.
  */
 export async function retryDelivery(db: Connection, id: string): Promise<RetryResult> {
-  // The target's row is locked: a delete at the same moment then sees what became pending, and cancels it.
+  // A test is attempted once. The target's row is locked: a delete at the same moment then sees what became pending, and cancels it.
   const result = await db.orm.execute(
     sql`WITH target AS (
        SELECT id, retry_horizon_seconds FROM targets
@@ -158,7 +159,8 @@ export async function retryDelivery(db: Connection, id: string): Promise<RetryRe
      before AS (SELECT id, status FROM deliveries WHERE id = ${id} FOR UPDATE),
      due AS (
        UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-         backoff_start = attempt_count, finished_at = NULL, deadline_at = now() + target.retry_horizon_seconds * interval '1 s'
+         backoff_start = attempt_count, finished_at = NULL,
+         deadline_at = now() + CASE WHEN d.source_id = ${RELAY_SOURCE_ID} THEN 0 ELSE target.retry_horizon_seconds END * interval '1 s'
        FROM target, before
        WHERE d.id = before.id AND (d.leased_by IS NULL OR d.next_attempt_at <= now())
        RETURNING d.id, before.status

@@ -2,13 +2,12 @@
 
 import { eq } from "drizzle-orm";
 
-import { SluiceError } from "../errors.ts";
 import type { MasterKey } from "../master-key.ts";
 import { sourceSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
 import type { Connection } from "./database.ts";
-import { lockSource, type Previous, retire, type Transaction } from "./rotation.ts";
-import { openSecret, sealSecret } from "./secrets.ts";
+import { lockSource, type Previous, retireSecrets, type Transaction } from "./rotation.ts";
+import { sealSecret } from "./secrets.ts";
 
 /** MUST run in the transaction that made or locked the source. */
 export async function insertSourceSecret(
@@ -41,17 +40,7 @@ export async function rotateSourceSecret(
 ): Promise<void> {
   await db.orm.transaction(async (tx) => {
     await lockSource(tx, sourceId, "static");
-    const rows = await tx.select().from(sourceSecrets).where(eq(sourceSecrets.sourceId, sourceId));
-    const nowMs = Date.now();
-    const known = rows
-      .filter(({ expiresAt }) => expiresAt === null || expiresAt.getTime() > nowMs)
-      .some((row) => openSecret(masterKey, sourceId, row).key.equals(secret.key));
-    // It would get an expiry and none at once; and "rotate to the same" is always a mistake.
-    if (known) throw secretKnown("is a secret of this source already");
-    await retire(tx, sourceSecrets, sourceId, previous);
+    await retireSecrets(tx, masterKey, sourceSecrets, sourceId, secret, previous);
     await insertSourceSecret(tx, masterKey, sourceId, secret);
   });
 }
-
-export const secretKnown = (detail: string) =>
-  new SluiceError("invalid_request", `The secret ${detail}`, { faults: [{ pointer: "/secret", detail }] });

@@ -11,6 +11,7 @@ import type { SigningSecret } from "../signature/secret.ts";
 import { noteDeliveries } from "./changes.ts";
 import type { Connection, Database } from "./database.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
+import { type Previous, retireSecrets, type Transaction } from "./rotation.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
 /** Header names, as given, with their values. */
@@ -127,9 +128,43 @@ export async function createTarget(
   const { headers, ...columns } = settings;
   await db.orm.transaction(async (tx) => {
     await tx.insert(targets).values({ id, ...columns, headersCiphertext: sealHeaders(masterKey, id, headers) });
-    await tx.insert(targetSecrets).values({ ...sealSecret(masterKey, id, secret), targetId: id });
+    await insertTargetSecret(tx, masterKey, id, secret);
   });
   return id;
+}
+
+async function insertTargetSecret(
+  tx: Transaction,
+  masterKey: MasterKey,
+  targetId: string,
+  secret: SigningSecret,
+): Promise<void> {
+  await tx.insert(targetSecrets).values({ ...sealSecret(masterKey, targetId, secret), targetId });
+}
+
+/**
+ * Gives it another secret; while earlier ones are valid, attempts are signed with all of them.
+ * @returns whether the target exists.
+ * @throws SluiceError `limit_reached`, and `invalid_request` for a secret that it has.
+ */
+export async function rotateTargetSecret(
+  db: Connection,
+  masterKey: MasterKey,
+  id: string,
+  secret: SigningSecret,
+  previous: Exclude<Previous, "keep">,
+): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    // Locks the row: rotations of one target come one after the other.
+    const updated = await tx
+      .update(targets)
+      .set({ updatedAt: sql`now()` })
+      .where(eq(targets.id, id));
+    if (updated.rowCount === 0) return false;
+    await retireSecrets(tx, masterKey, targetSecrets, id, secret, previous);
+    await insertTargetSecret(tx, masterKey, id, secret);
+    return true;
+  });
 }
 
 /**

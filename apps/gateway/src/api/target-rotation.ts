@@ -1,0 +1,47 @@
+// POST /v1/targets/{id}:rotate-secret: another signing secret for a target. While the service changes over, every
+// attempt is signed with both.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+
+import { problemResponse } from "./answer-problem.ts";
+import { verb } from "./custom-verb.ts";
+import { withEtag } from "./etag.ts";
+import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import type { ApiEnv } from "./request-log.ts";
+import { secretRotation } from "./signing-secret.ts";
+import { rotateTargetSecret } from "./target-change.ts";
+import {
+  readTargetId,
+  targetParams as params,
+  type TargetsDependencies,
+  targetTags as tags,
+} from "./target-operation.ts";
+import { showTarget, targetSchema } from "./target-schema.ts";
+
+const rotatedTarget = targetSchema.extend({
+  new_signing_secret: z
+    .string()
+    .optional()
+    .openapi({ description: "The secret that was generated because none was given; shown this once" }),
+});
+
+const operation = createRoute({
+  method: "post",
+  path: "/v1/targets/{id}:rotate-secret",
+  tags,
+  summary: "Rotate the signing secret of a target",
+  description: "Until the earlier secrets expire, attempts are signed with all of them.",
+  request: { params, query: noParameters, body: jsonBody(secretRotation) },
+  responses: { 200: jsonAnswer("The target, with the new secret last", rotatedTarget), default: problemResponse },
+});
+
+export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
+  app.openapi(verb(app, operation), async (c) => {
+    const id = readTargetId(c.req.valid("param").id);
+    const { secret: given, previous } = c.req.valid("json");
+    const secret = given ?? generateSigningSecret();
+    const target = showTarget(await rotateTargetSecret(c, dependencies, id, secret, previous));
+    return c.json({ ...withEtag(c, target), ...(given === undefined && { new_signing_secret: secret.text }) }, 200);
+  });
+}

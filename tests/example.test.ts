@@ -1,0 +1,30 @@
+// The examples run as they are written.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+import { expect, onTestFinished } from "vitest";
+
+import { test } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+test("examples/subscribe.ts subscribes, is pinged, gets a batch event, and leaves nothing behind", async ({
+  relay,
+}) => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("../examples/subscribe.ts", import.meta.url))], {
+    env: { PATH: process.env["PATH"], SLUICE_URL: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, PORT: "0" },
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
+  const says = (what: string) => until(() => output, { accept: (all) => all.includes(what), timeoutMs: 40_000 });
+
+  await says(" ping {");
+  const { webhookId } = await relay.sendEvent();
+  await says(`${webhookId} batch.succeeded {"id":"batch_123456"}`);
+
+  child.kill("SIGINT");
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect((await relay.call("GET", "/v1/webhooks")).webhooks).toEqual([]);
+});
