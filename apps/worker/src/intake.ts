@@ -2,9 +2,10 @@
 // room are stored leased and handed to it at once, body and all; the others are due and get claimed.
 
 import { isStorable, readEnvelope } from "@sluice/shared/envelope";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/shared/fan-out";
 import type { FilterInput } from "@sluice/shared/filter";
 import { readFilterInput } from "@sluice/shared/filter/input";
-import { deliveryId, formatId } from "@sluice/shared/ids";
+import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import { sparing } from "@sluice/shared/sparing-log";
 import type { JobData, QueuedEvent } from "@sluice/shared/queue/jobs";
@@ -15,8 +16,6 @@ import { type IntakeResult, type NewDelivery, type NewEvent, storeEvents } from 
 import { withPartitions } from "@sluice/shared/store/partitions";
 import type { Refreshed } from "@sluice/shared/store/refreshed";
 import type { Target } from "@sluice/shared/store/targets";
-import type { FilterError } from "@sluice/shared/schema";
-import { matchesSubscription } from "@sluice/shared/subscription";
 
 import type { Lanes } from "./lanes.ts";
 import type { Leases } from "./leases.ts";
@@ -121,9 +120,7 @@ function match(
   targets: Map<string, Target>,
   refused: Refused,
 ): { events: NewEvent[]; matched: Omit<NewDelivery, "leased">[] } {
-  const subscribers = [...targets.values()]
-    // A paused target's deliveries are stored and held; a disabled one is not subscribed.
-    .filter(({ state }) => state === "enabled" || state === "paused");
+  const subscribers = [...targets.values()].filter(isSubscribed);
   const results = incoming
     .filter(({ queued }) => !refused.has(queued))
     .flatMap((one) => forOne(one.queued, () => [matchOne(one, subscribers)], refused) ?? []);
@@ -131,27 +128,11 @@ function match(
 }
 
 function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target[]) {
-  const matched: Omit<NewDelivery, "leased">[] = [];
-  const failures: FilterError[] = [];
-  for (const target of subscribers) {
-    if (!matchesSubscription(target.subscribedEvents, event.type)) continue;
-    const matches = target.filter === null || target.filter.matches(filterInput());
-    if (matches === false) continue;
-    if (matches !== true) {
-      failures.push({ target: target.id, error: matches.error });
-      continue;
-    }
-    matched.push({
-      id: deliveryId(event.id, target.id),
-      eventId: event.id,
-      targetId: target.id,
-      sourceId: event.sourceId,
-      eventType: event.type,
-      webhookId: event.webhookId,
-      horizonMs: target.retryHorizonSeconds * 1000,
-    });
-  }
-  return { event: { ...event, filterErrors: failures.length === 0 ? null : failures }, matched };
+  const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
+  return {
+    event: { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors },
+    matched: matched.map((target) => deliveryTo(target, event)),
+  };
 }
 
 function handOver(events: NewEvent[], deliveries: NewDelivery[], fresh: Set<string>, lanes: Lanes): void {

@@ -10,7 +10,7 @@ export interface Envelope {
 
 const NOTHING: Envelope = { type: null, occurredAtMs: null, userMetadata: null };
 /** Names such as `batch.succeeded`; what is longer or has other characters could not be subscribed to. */
-const TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+export const EVENT_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Of what is stored of it as JSON. Nobody nests metadata so deep, and far deeper neither stack nor jsonb holds. */
 const MAX_DEPTH = 64;
@@ -20,7 +20,7 @@ export function readEnvelope(body: Buffer): Envelope {
   if (!isObject(payload)) return NOTHING;
   const data = isObject(payload["data"]) ? payload["data"] : {};
   return {
-    type: typeof payload["type"] === "string" && TYPE.test(payload["type"]) ? payload["type"] : null,
+    type: typeof payload["type"] === "string" && EVENT_TYPE.test(payload["type"]) ? payload["type"] : null,
     occurredAtMs: readTime(payload["timestamp"]),
     userMetadata: findUserMetadata(payload, data),
   };

@@ -119,6 +119,9 @@ describe("/v1/audit", () => {
     await recordAttempt(api, deliveryIds[0] ?? "", { status: "exhausted" });
     const [delivery] = (await api.call("GET", "/v1/deliveries")).body.data;
     await call("POST", `/v1/deliveries/${delivery.id}:retry`);
+    await call("POST", `/v1/deliveries/${delivery.id}:cancel`);
+    await call("POST", `/v1/events/${delivery.event}:replay`);
+    await call("POST", "/v1/events", { type: "batch.succeeded", data: {} });
     await call("DELETE", `/v1/targets/${made.id}`);
     const source = await call("POST", "/v1/sources", { name: "plain" });
     const rotated = await call("POST", `/v1/sources/${source.id}/signing-secrets`, { previous: "revoke_after_24h" });
@@ -133,6 +136,9 @@ describe("/v1/audit", () => {
       "target.created",
       "target.updated",
       "delivery.retried",
+      "delivery.cancelled",
+      "event.replayed",
+      "event.injected",
       "target.deleted",
       "source.created",
       "source.secret_rotated",

@@ -27,7 +27,8 @@ const MAX_EXPIRY_SECONDS = 30 * 86_400;
 /** A batch may take a day, and Gemini retries for another. */
 const DEFAULT_EXPIRY_SECONDS = 7 * 86_400;
 
-const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
+/** Of an event. */
+export const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
   .superRefine((given, context) => {
     const names = Object.keys(given);
     if (names.length > MAX_LABELS)

@@ -271,3 +271,51 @@ describe("retrying a delivery", () => {
     }
   });
 });
+
+describe("cancel by hand", () => {
+  test("one that waits gets no more attempts, and can be retried", async ({ api }) => {
+    const { path, id } = await seed(api);
+    await recordAttempt(api, id, { status: "pending", retryInMs: 600_000 });
+    const answer = await api.call("POST", `${path}:cancel`);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({ status: "cancelled", next_attempt_at: null, finished_at: expect.any(String) });
+    expect((await api.call("POST", `${path}:cancel`)).body).toMatchObject({ status: 409, code: "delivery_finished" });
+    expect((await api.call("POST", `${path}:retry`)).body.status).toBe("pending");
+  });
+
+  test("one that a worker has in hand is left alone, and one that is finished stays so", async ({ api }) => {
+    const { path, id } = await seed(api);
+    expect((await api.call("POST", `${path}:cancel`)).body).toMatchObject({ status: 409, code: "delivery_in_flight" });
+    await recordAttempt(api, id, { status: "succeeded" });
+    expect((await api.call("POST", `${path}:cancel`)).body).toMatchObject({ status: 409, code: "delivery_finished" });
+    expect((await api.call("GET", path)).body.status).toBe("succeeded");
+  });
+
+  test("a cancel waits for a claim that is under way, and leaves the delivery to it", async ({ api }) => {
+    const { path, id, targetId } = await seed(api);
+    await recordAttempt(api, id, { status: "pending", retryInMs: 0 });
+    const client = await api.db.pool.connect();
+    await client.query("BEGIN");
+    await client.query(
+      "UPDATE deliveries SET leased_by = $2, next_attempt_at = now() + interval '45 s' WHERE id = $1",
+      [id, targetId],
+    );
+    let settled = false;
+    const cancel = api.call("POST", `${path}:cancel`).finally(() => (settled = true));
+    const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await until(async () => settled || (await api.db.pool.query(waiting)).rowCount === 1);
+    await client.query("COMMIT");
+    client.release();
+    expect((await cancel).body).toMatchObject({ status: 409, code: "delivery_in_flight" });
+  });
+
+  test("what a worker that was taken for dead records afterwards does not bring it back", async ({ api }) => {
+    const { path, id } = await seed(api);
+    await api.db.pool.query("UPDATE deliveries SET next_attempt_at = now() - interval '1 s' WHERE id = $1", [id]);
+    expect((await api.call("POST", `${path}:cancel`)).status).toBe(200);
+    await recordAttempt(api, id, { status: "pending", retryInMs: 0 });
+    const { body } = await api.call("GET", path);
+    expect(body).toMatchObject({ status: "cancelled", next_attempt_at: null });
+    expect(body.attempts).toHaveLength(1);
+  });
+});

@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
+import { cancelDelivery, type CancelResult } from "@sluice/shared/store/by-hand";
 import type { Database } from "@sluice/shared/store/database";
 import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
 
@@ -59,9 +60,21 @@ const operations = {
     path: "/v1/deliveries/{id}:retry",
     tags,
     summary: "Attempt it now, whatever its status, and until a new deadline",
-    description: "A delivery to a target that is paused or disabled becomes pending and waits for it.",
+    description:
+      "A delivery to a target that is paused or disabled, or whose breaker is open, becomes pending and waits for it.",
     request: { params, query: noParameters, body: noBody },
     responses: { 200: jsonAnswer("The delivery, due now", deliverySchema), default: problemResponse },
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/deliveries/{id}:cancel",
+    tags,
+    summary: "Make no more attempts of a delivery that is pending",
+    description:
+      "One that a worker has in hand is a 409 (`delivery_in_flight`), and so is one that is finished " +
+      "(`delivery_finished`). What was cancelled can be retried.",
+    request: { params, query: noParameters, body: noBody },
+    responses: { 200: jsonAnswer("The delivery, cancelled", deliverySchema), default: problemResponse },
   }),
 };
 
@@ -115,15 +128,41 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
     wake(dependencies, delivery.targetId);
     return c.json(showDelivery(delivery, Date.now()), 200);
   });
+
+  app.openapi(verb(app, operations.cancel), async (c) => {
+    const id = readDeliveryId(c.req.valid("param").id);
+    const shown = await makeChange(c, db, async (tx, record) => {
+      const earlier = await getDelivery(tx, id);
+      const result = await cancelDelivery(tx, id);
+      if (result.kind !== "cancelled") throw refuseCancel[result.kind]();
+      const after = showDelivery(result.delivery, Date.now());
+      await record({
+        action: "delivery.cancelled",
+        resourceId: after.id,
+        ...(earlier !== undefined && { before: showDelivery(earlier, Date.now()) }),
+        after,
+      });
+      return after;
+    });
+    return c.json(shown, 200);
+  });
 }
 
 const readDeliveryId = (text: string) => parseId("dlv", text, "{id}");
 
 const notFound = () => new SluiceError("not_found", "There is no delivery with this id");
 
+const inFlight = () =>
+  new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it");
+
+const refuseCancel = {
+  in_flight: inFlight,
+  finished: () => new SluiceError("delivery_finished", "This delivery is finished: no attempt of it is to come"),
+  not_found: notFound,
+} satisfies Record<Exclude<CancelResult["kind"], "cancelled">, () => SluiceError>;
+
 const refuseRetry = {
-  in_flight: () =>
-    new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it"),
+  in_flight: inFlight,
   target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
   not_found: notFound,
 } satisfies Record<Exclude<RetryResult["kind"], "due">, () => SluiceError>;

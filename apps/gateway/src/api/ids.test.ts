@@ -23,6 +23,8 @@ const PLACES: { at: string; prefix: IdPrefix; answers: number; body?: object }[]
   { at: "GET /v1/events/@", prefix: "evt", answers: 404 },
   { at: "GET /v1/deliveries/@", prefix: "dlv", answers: 404 },
   { at: "POST /v1/deliveries/@:retry", prefix: "dlv", answers: 404 },
+  { at: "POST /v1/deliveries/@:cancel", prefix: "dlv", answers: 404 },
+  { at: "POST /v1/events/@:replay", prefix: "evt", answers: 404 },
   { at: "GET /v1/events?source=@", prefix: "src", answers: 200 },
   { at: "GET /v1/deliveries?source=@", prefix: "src", answers: 200 },
   { at: "GET /v1/deliveries?target=@", prefix: "tgt", answers: 200 },

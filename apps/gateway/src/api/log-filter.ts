@@ -51,12 +51,16 @@ export function readFilterId(prefix: IdPrefix, given: string | undefined, field:
 }
 
 /** @throws SluiceError `invalid_request` for the name of no source. The id may be that of a deleted one, whose log stays. */
-export async function readSource(db: Database, given: string | undefined): Promise<string | undefined> {
+export async function readSource(
+  db: Database,
+  given: string | undefined,
+  pointer = "?source",
+): Promise<string | undefined> {
   if (given === undefined) return undefined;
-  if (given.startsWith("src_")) return parseId("src", given, "?source");
+  if (given.startsWith("src_")) return parseId("src", given, pointer);
   const id = await findSourceId(db, given);
   if (id !== undefined) return id;
   throw new SluiceError("invalid_request", `There is no source named "${given}"`, {
-    faults: [{ pointer: "?source", detail: "must be the name or the id of a source" }],
+    faults: [{ pointer, detail: "must be the name or the id of a source" }],
   });
 }

@@ -82,7 +82,13 @@ describe("a snapshot", () => {
     const opened = read.snapshot.sources.map((source) => openSource(masterKey, source));
     const loaded = await loadSources(db, masterKey);
     expect(opened.map(comparable)).toEqual(loaded.map(comparable));
-    expect(opened.map(({ name }) => name).toSorted()).toEqual(["dynamic-ü", "gemini", "gemini-dynamic", "rotated"]);
+    expect(opened.map(({ name }) => name).toSorted()).toEqual([
+      "api",
+      "dynamic-ü",
+      "gemini",
+      "gemini-dynamic",
+      "rotated",
+    ]);
     expect(read.snapshot.keySets).toEqual(snapshot.keySets);
     expect(read.snapshot.confirmedAt).toEqual(snapshot.confirmedAt);
 

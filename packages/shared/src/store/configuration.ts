@@ -3,18 +3,19 @@
 
 import { SluiceError } from "../errors.ts";
 import type { MasterKey } from "../master-key.ts";
-import type { Database } from "./database.ts";
+import { type Connection, type Database, runPrepared } from "./database.ts";
 
 const CHECK_OWNER = "configuration";
 const CHECK_TEXT = "sluice";
 
 /** Grows with every committed change to a source or a target. */
-export async function readRevision(db: Database): Promise<number> {
-  const { rows } = await db.pool.query<{ revision: string }>({
+export async function readRevision(db: Database | Connection): Promise<number> {
+  const [row] = await runPrepared<{ revision: string }>(db, {
     name: "read-revision",
     text: "SELECT revision FROM configuration",
+    values: [],
   });
-  return Number(rows[0]?.revision ?? 0);
+  return Number(row?.revision ?? 0);
 }
 
 /** Records the key's check on the first start, and compares it on every later one. @throws SluiceError `master_key_mismatch` */

@@ -1,7 +1,9 @@
 // Intake: one statement turns a batch of verified requests into events and deliveries, once each.
 
-import type { FilterError } from "../schema.ts";
-import type { Database } from "./database.ts";
+import { and, eq } from "drizzle-orm";
+
+import { eventKeys, type FilterError } from "../schema.ts";
+import { type Connection, type Database, runPrepared } from "./database.ts";
 
 /** An event as it is stored. Times are milliseconds since 1970. */
 export interface NewEvent {
@@ -92,13 +94,13 @@ SELECT EXISTS (SELECT FROM current) AS is_current, array(SELECT event_id FROM fr
  * @param lease who takes the leased deliveries in hand, and for how long.
  */
 export async function storeEvents(
-  db: Database,
+  db: Database | Connection,
   revision: number,
   events: readonly NewEvent[],
   deliveries: readonly NewDelivery[],
   lease: { workerId: string; durationMs: number },
 ): Promise<IntakeResult> {
-  const { rows } = await db.pool.query<{ is_current: boolean; fresh: string[] }>({
+  const [row] = await runPrepared<{ is_current: boolean; fresh: string[] }>(db, {
     name: "store-events",
     text: STORE,
     values: [
@@ -128,7 +130,15 @@ export async function storeEvents(
       events.map((event) => event.bodyUnbound),
     ],
   });
-  const row = rows[0];
   if (row === undefined || !row.is_current) return { kind: "outdated" };
   return { kind: "stored", freshEventIds: new Set(row.fresh) };
+}
+
+/** The event that a source's webhook id stands for. */
+export async function findEventId(tx: Connection, sourceId: string, webhookId: string): Promise<string | undefined> {
+  const found = await tx.orm
+    .select({ id: eventKeys.eventId })
+    .from(eventKeys)
+    .where(and(eq(eventKeys.sourceId, sourceId), eq(eventKeys.webhookId, webhookId)));
+  return found[0]?.id;
 }

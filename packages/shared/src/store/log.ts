@@ -68,6 +68,10 @@ export async function getEvent(db: Database, id: string): Promise<EventRecord | 
   return (await db.orm.select(eventColumns).from(events).where(eq(events.id, id)))[0];
 }
 
+export async function getEventWithBody(tx: Connection, id: string): Promise<typeof events.$inferSelect | undefined> {
+  return (await tx.orm.select().from(events).where(eq(events.id, id)))[0];
+}
+
 /** The bodies of events by their ids. The caller bounds their size: see `sizeBytes`. */
 export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
   const sorted = ids.toSorted();

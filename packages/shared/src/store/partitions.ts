@@ -27,12 +27,15 @@ export async function withPartitions<T>(db: Database, ids: readonly string[], in
   try {
     return await insert();
   } catch (error) {
-    if (!hasSqlState(error, NO_PARTITION)) throw error;
+    if (!lacksPartition(error)) throw error;
     const days = new Set(ids.map((id) => Math.floor(idTime(id) / DAY_MS) * DAY_MS));
     for (const ms of days) await ensurePartitions(db, ms, ms);
     return insert();
   }
 }
+
+/** Whether an insert failed because the day that its rows belong to is past retention, or not made yet. */
+export const lacksPartition = (error: unknown): boolean => hasSqlState(error, NO_PARTITION);
 
 /**
  * Drops the partitions of all days before the day of `beforeMs`. A day that still has an unfinished delivery

@@ -69,10 +69,14 @@ export const SOURCE_DEFAULTS = {
 /** The source of static webhooks that exists from the start, at `/in/gemini`. */
 export const GEMINI_SOURCE = "gemini";
 
+/** The source of events that come through the API. */
+export const API_SOURCE = "api";
+
 /** The sources that exist from the start, by name. */
 export const BUILT_IN_SOURCES: Readonly<Record<string, SourceKind>> = {
   [GEMINI_SOURCE]: "static",
   "gemini-dynamic": "dynamic",
+  [API_SOURCE]: "static",
 };
 
 const UNIQUE_VIOLATION = "23505";

@@ -34,9 +34,14 @@ export interface TargetSettings {
   filter: string | null;
 }
 
-/** A target with what it takes to deliver to it. */
-export interface Target extends Omit<TargetSettings, "filter"> {
+/** A target as far as it takes to decide what it gets. */
+export interface Subscriber extends Pick<TargetSettings, "state" | "subscribedEvents" | "retryHorizonSeconds"> {
   id: string;
+  filter: Filter | null;
+}
+
+/** A target with what it takes to deliver to it. */
+export interface Target extends Omit<TargetSettings, "filter">, Subscriber {
   hmacKeys: HmacKey[];
   filter: Filter | null;
 }
@@ -242,12 +247,35 @@ let knownFilters: ReadonlyMap<string, Filter> = new Map();
 /** Every target with its keys and headers in the clear, and its filter compiled. */
 export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
   const records = await select(db, masterKey, ALL);
+  return openFilters(records).map(({ secrets, ...record }) => ({
+    ...record,
+    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
+  }));
+}
+
+/**
+ * Every target, without keys and headers, as they are in a transaction, in the order of their ids.
+ * @param isLocked whether none of them changes, or is deleted, before it ends.
+ */
+export async function loadSubscribers(tx: Connection, { isLocked }: { isLocked: boolean }): Promise<Subscriber[]> {
+  const { id, state, subscribedEvents, retryHorizonSeconds, filter } = targets;
+  const all = tx.orm
+    .select({ id, state, subscribedEvents, retryHorizonSeconds, filter })
+    .from(targets)
+    .orderBy(asc(id))
+    .$dynamic();
+  return openFilters(await (isLocked ? all.for("share") : all));
+}
+
+/** @param records of all targets: the filters of others are forgotten. */
+function openFilters<T extends { filter: string | null }>(
+  records: readonly T[],
+): (Omit<T, "filter"> & { filter: Filter | null })[] {
   const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
   const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
   knownFilters = filters;
-  return records.map(({ secrets, ...record }) => ({
+  return records.map((record) => ({
     ...record,
-    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
     filter: record.filter === null ? null : (filters.get(record.filter) ?? null),
   }));
 }
