@@ -48,33 +48,40 @@ export interface Replayed {
 export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery, "leased">[]): Promise<Replayed[]> {
   const column = (name: keyof (typeof wanted)[number], type: string) =>
     sql`${sql.param(wanted.map((one) => one[name]))}::${sql.raw(type)}[]`;
-  // In the order of ids, so that two replays of one event wait for each other instead of deadlocking. In a transaction
-  // now() stands still: what was made at now() was made here.
+  // What is locked is being claimed or recorded, and so in somebody's hands: nobody is waited for, and no deadlock comes
+  // of it. Inserts of two replays of one event are in one order.
   const { rows } = await tx.orm.execute<{ id: string; is_new: boolean }>(sql`
-    WITH before AS (
-      SELECT id, status FROM deliveries WHERE id = ANY(${column("id", "uuid")}) ORDER BY id FOR UPDATE
-    ),
-    moved AS (
-      INSERT INTO deliveries AS d (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at,
-        next_trigger, deadline_at)
-      SELECT t.id, event_id, target_id, source_id, event_type, webhook_id, 'pending', now(), 'manual',
-        now() + horizon_ms * interval '1 ms'
-      FROM unnest(${column("id", "uuid")}, ${column("eventId", "uuid")}, ${column("targetId", "uuid")},
+    WITH wanted AS (
+      SELECT * FROM unnest(${column("id", "uuid")}, ${column("eventId", "uuid")}, ${column("targetId", "uuid")},
         ${column("sourceId", "uuid")}, ${column("eventType", "text")}, ${column("webhookId", "text")},
         ${column("horizonMs", "float8")})
         AS t(id, event_id, target_id, source_id, event_type, webhook_id, horizon_ms)
-      LEFT JOIN before ON before.id = t.id
-      ORDER BY t.id
-      ON CONFLICT (id) DO UPDATE SET status = 'pending', next_attempt_at = now(), leased_by = NULL,
-        next_trigger = 'manual', backoff_start = d.attempt_count, finished_at = NULL, deadline_at = excluded.deadline_at
-      WHERE d.leased_by IS NULL OR d.next_attempt_at <= now()
-      RETURNING d.id, d.created_at = now() AS is_new
     ),
-    created AS (SELECT id FROM moved WHERE is_new),
-    reopened AS (SELECT id FROM moved WHERE NOT is_new AND id IN (SELECT id FROM before WHERE status <> 'pending')),
-    retried AS (SELECT id FROM moved WHERE NOT is_new AND id NOT IN (SELECT id FROM reopened)),
+    free AS (
+      SELECT id, status FROM deliveries
+      WHERE id = ANY(${column("id", "uuid")}) AND (leased_by IS NULL OR next_attempt_at <= now())
+      FOR UPDATE SKIP LOCKED
+    ),
+    due AS (
+      UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
+        backoff_start = d.attempt_count, finished_at = NULL, deadline_at = now() + horizon_ms * interval '1 ms'
+      FROM wanted, free WHERE d.id = free.id AND wanted.id = free.id
+      RETURNING d.id, free.status
+    ),
+    created AS (
+      INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at,
+        next_trigger, deadline_at)
+      SELECT id, event_id, target_id, source_id, event_type, webhook_id, 'pending', now(), 'manual',
+        now() + horizon_ms * interval '1 ms'
+      FROM wanted WHERE id NOT IN (SELECT id FROM deliveries WHERE id = ANY(${column("id", "uuid")}))
+      ORDER BY id
+      ON CONFLICT DO NOTHING
+      RETURNING id
+    ),
+    retried AS (SELECT id FROM due WHERE status = 'pending'),
+    reopened AS (SELECT id FROM due WHERE status <> 'pending'),
     ${sql.raw((["created", "reopened", "retried"] as const).map((change) => noteDeliveries(change, change)).join(", "))}
-    SELECT id, is_new FROM moved`);
+    SELECT id, true AS is_new FROM created UNION ALL SELECT id, false FROM due`);
   const isNew = new Map(rows.map((row) => [row.id, row.is_new]));
   return wanted.map(({ id, targetId }) => {
     const made = isNew.get(id);

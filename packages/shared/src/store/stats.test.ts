@@ -15,6 +15,7 @@ import {
 } from "../../../../tests/support/seed.ts";
 import { idTime } from "../ids.ts";
 import type { Resolution } from "../schema.ts";
+import { cancelDelivery, replayTo } from "./by-hand.ts";
 import { readRevision } from "./configuration.ts";
 import type { Database } from "./database.ts";
 import { claimDue, recordAttempts } from "./deliveries.ts";
@@ -45,7 +46,9 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     const events = Array.from({ length: 1 + Math.floor(Math.random() * 8) }, () =>
       makeEvent({ sourceId: pick(sources), type: pick(TYPES), receivedAtMs: recently() }),
     );
-    const deliveries = events.flatMap((event) => targets.map((target) => makeDelivery(event, target)));
+    const deliveries = events.flatMap((event) =>
+      targets.filter(() => Math.random() < 0.9).map((target) => makeDelivery(event, target)),
+    );
     const revision = await readRevision(db);
     await storeEvents(db, revision, events, deliveries, lease);
     // Its answer was lost.
@@ -67,6 +70,13 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     if (Math.random() < 0.3) await recordAttempts(db, attempts, lease.workerId);
     const some = claimed.at(-1);
     if (some !== undefined && Math.random() < 0.7) await retryDelivery(db, some.id);
+    const other = claimed[0];
+    if (other !== undefined && Math.random() < 0.5) await cancelDelivery(db, other.id);
+    const [event] = events;
+    if (event !== undefined && Math.random() < 0.5) {
+      const again = targets.map((target) => makeDelivery(event, target));
+      await db.orm.transaction((orm) => replayTo({ orm }, again));
+    }
     if (Math.random() < 0.5) await countChanges(db);
   }
 }
