@@ -30,6 +30,7 @@ export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
     labels: null,
     filterErrors: null,
     bodyUnbound: false,
+    dataId: null,
     contentType: "application/json",
     body: Buffer.from("{}"),
     ...changes,

@@ -14,7 +14,7 @@ import { openQueueBackend } from "@sluice/shared/queue/open";
 import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
 import { SluiceError } from "@sluice/shared/errors";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { type Database, isTransient } from "@sluice/shared/store/database";
+import { type Database, isTransient, SEARCH_PLANS } from "@sluice/shared/store/database";
 import { connectDatabase } from "@sluice/shared/store/connect";
 import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
 import { saveKeySet } from "@sluice/shared/store/key-sets";
@@ -82,6 +82,7 @@ export async function startGateway(
     url: databaseUrl,
     applicationName: "sluice-gateway",
     maxConnections: CONNECTIONS,
+    settings: SEARCH_PLANS,
     masterKey,
     prepare: async (database) => {
       await ensureBuiltInSources(database);

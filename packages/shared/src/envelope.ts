@@ -6,9 +6,11 @@ export interface Envelope {
   /** Milliseconds since 1970, as the payload states it. */
   occurredAtMs: number | null;
   userMetadata: Record<string, unknown> | null;
+  /** `data.id`: the job of Gemini's that the event is about. */
+  dataId: string | null;
 }
 
-const NOTHING: Envelope = { type: null, occurredAtMs: null, userMetadata: null };
+const NOTHING: Envelope = { type: null, occurredAtMs: null, userMetadata: null, dataId: null };
 /** Names such as `batch.succeeded`; what is longer or has other characters could not be subscribed to. */
 export const EVENT_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
@@ -23,6 +25,7 @@ export function readEnvelope(body: Buffer): Envelope {
     type: typeof payload["type"] === "string" && EVENT_TYPE.test(payload["type"]) ? payload["type"] : null,
     occurredAtMs: readTime(payload["timestamp"]),
     userMetadata: findUserMetadata(payload, data),
+    dataId: readDataId(data["id"]),
   };
 }
 
@@ -60,6 +63,11 @@ export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (depth >= MAX_DEPTH) return false;
   return Object.entries(value).every(([key, child]) => isStorable(key) && isStorable(child, depth + 1));
+}
+
+/** What is longer could not be asked for. */
+function readDataId(value: unknown): string | null {
+  return typeof value === "string" && value !== "" && value.length <= 256 && isStorable(value) ? value : null;
 }
 
 function readTime(value: unknown): number | null {

@@ -13,7 +13,8 @@ const VALUES = new Map(ALPHABET.split("").map((symbol, value) => [symbol, BigInt
 
 /** 48 bits: RFC 9562, 5.7. Reached in the year 10889, and by any id that somebody makes up. */
 const MAX_ID_MS = 2 ** 48 - 1;
-const MAX_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+/** No id is larger. */
+export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** A new UUIDv7, larger than every earlier one of this process. */
 export function newId(): string {
@@ -36,9 +37,24 @@ export function idTime(uuid: string): number {
 
 /** The smallest id of a millisecond; mirrors `uuid_floor` in the schema. After the last that an id can hold: the largest id. */
 export function idFloor(ms: number): string {
-  if (ms > MAX_ID_MS) return MAX_ID;
+  if (ms > MAX_ID_MS) return LAST_ID;
   const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
+/** The largest id of the millisecond of an id. */
+export function idCeiling(uuid: string): string {
+  return `${uuid.slice(0, 13)}-ffff-ffff-ffffffffffff`;
+}
+
+/** The id after one; the last has none. */
+export function nextId(uuid: string): string {
+  return toUuid(BigInt(`0x${uuid.replaceAll("-", "")}`) + 1n);
+}
+
+function toUuid(bits: bigint): string {
+  const hex = bits.toString(16).padStart(32, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** `("evt", uuid)` to `evt_` and 26 letters of Crockford's base32. */
@@ -68,8 +84,7 @@ export function readId(prefix: IdPrefix, text: string): string | undefined {
     if (value === undefined) return undefined;
     bits = (bits << 5n) | value;
   }
-  const hex = bits.toString(16).padStart(32, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return toUuid(bits);
 }
 
 /** Like {@link readId}. @throws SluiceError `invalid_id` naming the field. */

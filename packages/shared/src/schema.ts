@@ -182,6 +182,12 @@ export const events = pgTable("events", {
   labels: jsonb("labels").$type<Record<string, string>>(),
   filterErrors: jsonb("filter_errors").$type<FilterError[]>(),
   bodyUnbound: boolean("body_unbound").notNull().default(false),
+  dataId: text("data_id"),
+});
+
+export const eventTerms = pgTable("event_terms", {
+  term: bigint("term", { mode: "bigint" }).notNull(),
+  eventId: uuid("event_id").notNull(),
 });
 
 export const deliveries = pgTable("deliveries", {
@@ -214,6 +220,9 @@ export const attempts = pgTable("attempts", {
   statusCode: integer("status_code"),
   error: text("error"),
   responseExcerpt: text("response_excerpt"),
+  targetId: uuid("target_id"),
+  sourceId: uuid("source_id"),
+  eventType: text("event_type"),
 });
 
 export const rejections = pgTable("rejections", {

@@ -41,9 +41,9 @@ export function createAnswerContract(document: Document): AnswerContract {
         throw describe("a status that is not described");
       const type = contentType?.split(";")[0] ?? "";
       if (text === "") return;
-      const content = described.content?.[type];
+      const content = described.content?.[type] ?? described.content?.["*/*"];
       if (content === undefined) throw describe(`the content type ${type}, which is not described`);
-      if (content.schema === undefined || !type.endsWith("json")) return;
+      if (content.schema === undefined || !type.endsWith("json") || content !== described.content?.[type]) return;
       const pointer = ["paths", route.path, name, "responses", key, "content", type, "schema"]
         .map(escapePointer)
         .join("/");

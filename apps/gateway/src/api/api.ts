@@ -6,6 +6,7 @@ import { SluiceError } from "@sluice/shared/errors";
 import { bodyLimit } from "hono/body-limit";
 
 import { answerNotFound, answerProblem, answerOtherMethods } from "./answer-problem.ts";
+import { type AttemptsDependencies, routeAttempts } from "./attempts.ts";
 import { type AuditDependencies, routeAudit } from "./audit.ts";
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
 import { routeCallbackUrls } from "./callback-urls.ts";
@@ -51,6 +52,7 @@ export interface ApiDependencies
     TargetsDependencies,
     EventsDependencies,
     DeliveriesDependencies,
+    AttemptsDependencies,
     RejectionsDependencies,
     SetAsideDependencies,
     StatsDependencies,
@@ -89,6 +91,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeInjection(app, dependencies);
   routeReplay(app, dependencies);
   routeDeliveries(app, dependencies);
+  routeAttempts(app, dependencies);
   routeRejections(app, dependencies);
   routeKeys(app, dependencies);
   routeAudit(app, dependencies);

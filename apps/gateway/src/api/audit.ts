@@ -8,9 +8,8 @@ import type { Database } from "@sluice/shared/store/database";
 
 import { problemResponse } from "./answer-problem.ts";
 import { needsAdmin } from "./authentication.ts";
-import { cursorOf } from "./cursor.ts";
 import { withEtag } from "./etag.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
+import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
@@ -88,11 +87,8 @@ export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies):
   app.openapi(operations.list, async (c) => {
     const query = c.req.valid("query");
     const filter = { keyId: readActor(query.actor), action: query.action, resourceId: query.resource };
-    const times = { sinceMs: query.since, untilMs: query.until };
-    const cursor = cursorOf("audit", { ...filter, ...times });
-    const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
-    const found = await listAudit(db, filter, { ...times, beforeId, limit: query.limit + 1 });
-    const page = toPage(found, query.limit, cursor);
+    const { page: wanted, cursor } = readPage("audit", query, filter);
+    const page = toPage(await listAudit(db, filter, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(showEntry), next_cursor: page.nextCursor }, 200);
   });
 

@@ -10,7 +10,16 @@ import { describe, expect } from "vitest";
 import { sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { createApi } from "./api.ts";
-import { ADMIN_KEY, type Answer, pointersOf, recordAttempt, seedEvent, test, type TestApi } from "./test-api.ts";
+import {
+  ADMIN_KEY,
+  type Answer,
+  pointersOf,
+  recordAttempt,
+  seedEvent,
+  test,
+  type TestApi,
+  WORKER_ID,
+} from "./test-api.ts";
 
 function storeTarget(api: TestApi, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { ...TARGET_DEFAULTS, name: "t", uri: "http://a.example/", subscribedEvents: ["*"], ...changes };
@@ -50,6 +59,7 @@ describe("a delivery", () => {
       target: formatId("tgt", targetId),
       status: "pending",
       in_flight: true,
+      worker: WORKER_ID,
       attempt_count: 0,
       next_attempt_at: null,
       deadline_at: expect.stringMatching(/Z$/),
@@ -62,7 +72,7 @@ describe("a delivery", () => {
   });
 
   test("after a failed attempt it shows when the next one is, and every attempt, oldest first", async ({ api }) => {
-    const { path, id } = await seed(api);
+    const { path, id, targetId } = await seed(api);
     const startedAtMs = Date.now();
     await recordAttempt(api, id, { status: "pending", retryInMs: 60_000 }, { startedAtMs });
     await recordAttempt(
@@ -85,6 +95,9 @@ describe("a delivery", () => {
       {
         id: expect.stringMatching(/^att_/),
         delivery: body.id,
+        target: formatId("tgt", targetId),
+        source: formatId("src", api.geminiId),
+        event_type: "batch.succeeded",
         number: 1,
         trigger: "initial",
         started_at: new Date(startedAtMs).toISOString(),
@@ -158,8 +171,8 @@ describe("the list of deliveries", () => {
   });
 
   test.for([
-    ["status=done", "?status", 'must be one of "pending"'],
-    ["status=", "?status", 'must be one of "pending"'],
+    ["status=done", "?status", 'has "done"; the statuses are pending, '],
+    ["status=", "?status", 'has ""; the statuses are pending, '],
     ["target=billing", "?target", "must look like tgt_"],
     ["target=", "?target", "must look like tgt_"],
     ["event=evt_1", "?event", "must look like evt_"],

@@ -5,22 +5,25 @@ import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
 import { cancelDelivery, type CancelResult } from "@sluice/shared/store/by-hand";
 import type { Database } from "@sluice/shared/store/database";
-import { getDelivery, listAttempts, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
+import { getDelivery, listAttemptsOf, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
-import { cursorOf } from "./cursor.ts";
 import { verb } from "./custom-verb.ts";
-import { deliverySchema, deliveryStatus, deliveryWithAttempts, showAttempt, showDelivery } from "./delivery-schema.ts";
+import {
+  DELIVERY_STATUSES,
+  deliverySchema,
+  deliveryWithAttempts,
+  MAX_ATTEMPTS,
+  showAttempt,
+  showDelivery,
+} from "./delivery-schema.ts";
 import { withEtag } from "./etag.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
-import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "./list.ts";
+import { anyOfParameter, deliveryParameters, readDeliveryFilter, timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
-
-/** Of one delivery in one answer. Only a target with a base of fractions of a second ever gets that far. */
-const MAX_ATTEMPTS = 1_000;
 
 export interface DeliveriesDependencies extends WakeDependencies {
   db: Database;
@@ -33,16 +36,15 @@ const operations = {
     method: "get",
     path: "/v1/deliveries",
     tags,
-    summary: "Deliveries, newest first",
+    summary: "Deliveries that match every filter",
+    description: "What the status code, the error and the attempts of a delivery are changes with each attempt.",
     request: {
       query: z.strictObject({
         ...pageParameters,
+        order: orderParameter,
         ...timeParameters,
-        ...eventParameters,
-        event_type: typeParameter,
-        status: deliveryStatus.optional(),
-        target: z.string().optional().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
-        event: z.string().optional().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+        ...deliveryParameters,
+        status: anyOfParameter(DELIVERY_STATUSES, "statuses", "The status of the delivery"),
       }),
     },
     responses: { 200: jsonAnswer("A page", listOf(deliverySchema)), default: problemResponse },
@@ -83,22 +85,13 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
 
   app.openapi(operations.list, async (c) => {
     const query = c.req.valid("query");
-    const filter = {
-      status: query.status,
-      targetId: readFilterId("tgt", query.target, "?target"),
-      sourceId: await readSource(db, query.source),
-      eventId: readFilterId("evt", query.event, "?event"),
-      eventType: query.event_type,
-      webhookId: query.webhook_id,
-    };
-    const times = { sinceMs: query.since, untilMs: query.until };
-    const cursor = cursorOf("deliveries", { ...filter, ...times });
-    const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
-    const found = await listDeliveries(db, filter, { ...times, beforeId, limit: query.limit + 1 });
-    const page = toPage(found, query.limit, cursor);
+    const filter = { ...(await readDeliveryFilter(db, query)), statuses: query.status };
+    const { page, cursor } = readPage("deliveries", query, filter);
+    const found = await listDeliveries(db, filter, page);
+    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
     const nowMs = Date.now();
-    const data = page.rows.map((delivery) => showDelivery(delivery, nowMs));
-    return c.json({ data, next_cursor: page.nextCursor }, 200);
+    const data = rows.map((delivery) => showDelivery(delivery, nowMs));
+    return c.json({ data, next_cursor: nextCursor }, 200);
   });
 
   app.openapi(operations.read, async (c) => {
@@ -106,7 +99,7 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
     // Attempts after the delivery: then all those that its state tells of are there.
     const delivery = await getDelivery(db, id);
     if (delivery === undefined) throw notFound();
-    const attempts = await listAttempts(db, [id], MAX_ATTEMPTS);
+    const attempts = await listAttemptsOf(db, [id], MAX_ATTEMPTS);
     const shown = { ...showDelivery(delivery, Date.now()), attempts: attempts.map(showAttempt) };
     return c.json(withEtag(c, shown), 200);
   });

@@ -4,7 +4,8 @@ import { z } from "@hono/zod-openapi";
 import { formatId } from "@sluice/shared/ids";
 import type { AttemptRow, DeliveryRecord } from "@sluice/shared/store/log";
 
-export const deliveryStatus = z.enum(["pending", "succeeded", "exhausted", "cancelled"]);
+export const DELIVERY_STATUSES = ["pending", "succeeded", "exhausted", "cancelled"] as const;
+export const ATTEMPT_TRIGGERS = ["initial", "retry", "manual"] as const;
 
 export const deliverySchema = z
   .object({
@@ -14,8 +15,12 @@ export const deliverySchema = z
     webhook_id: z.string(),
     source: z.string(),
     target: z.string(),
-    status: deliveryStatus,
+    status: z.enum(DELIVERY_STATUSES),
     in_flight: z.boolean().openapi({ description: "Whether a worker has it in hand right now" }),
+    worker: z.string().nullable().openapi({
+      format: "uuid",
+      description: "Which worker has it in hand, as its log says it; null when none has",
+    }),
     attempt_count: z.int(),
     next_attempt_at: z
       .string()
@@ -33,8 +38,11 @@ export const attemptSchema = z
   .object({
     id: z.string(),
     delivery: z.string(),
+    target: z.string().nullable(),
+    source: z.string().nullable(),
+    event_type: z.string().nullable(),
     number: z.int(),
-    trigger: z.enum(["initial", "retry", "manual"]),
+    trigger: z.enum(ATTEMPT_TRIGGERS),
     started_at: z.string().openapi({ format: "date-time" }),
     duration_ms: z.number(),
     status_code: z.int().nullable(),
@@ -43,8 +51,15 @@ export const attemptSchema = z
   })
   .openapi("Attempt");
 
+/** Of one delivery, or of one event, in one answer. Only a target with a base of fractions of a second ever gets that far. */
+export const MAX_ATTEMPTS = 1_000;
+
 export const deliveryWithAttempts = deliverySchema
-  .extend({ attempts: z.array(attemptSchema) })
+  .extend({
+    attempts: z
+      .array(attemptSchema)
+      .openapi({ description: `Oldest first; of more than ${MAX_ATTEMPTS} in one answer, the newest` }),
+  })
   .openapi("DeliveryWithAttempts");
 
 /** @param nowMs tells a lease that runs from one that ran out: the time that is stored is its end, and no schedule. */
@@ -60,6 +75,7 @@ export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<t
     target: formatId("tgt", delivery.targetId),
     status: delivery.status,
     in_flight: inFlight,
+    worker: inFlight ? leasedBy : null,
     attempt_count: delivery.attemptCount,
     next_attempt_at: inFlight ? null : (nextAttemptAt?.toISOString() ?? null),
     deadline_at: delivery.deadlineAt.toISOString(),
@@ -74,6 +90,9 @@ export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> 
   return {
     id: formatId("att", attempt.id),
     delivery: formatId("dlv", attempt.deliveryId),
+    target: attempt.targetId && formatId("tgt", attempt.targetId),
+    source: attempt.sourceId && formatId("src", attempt.sourceId),
+    event_type: attempt.eventType,
     number: attempt.number,
     trigger: attempt.trigger,
     started_at: attempt.startedAt.toISOString(),

@@ -5,13 +5,20 @@ import { isNestedWithin, parseJson } from "@sluice/shared/envelope";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
 import type { Database } from "@sluice/shared/store/database";
-import { type EventRecord, getEvent, listEvents, readBodies } from "@sluice/shared/store/log";
+import {
+  type EventRecord,
+  getEvent,
+  listAttemptsOf,
+  listDeliveriesOf,
+  listEvents,
+  readBodies,
+} from "@sluice/shared/store/log";
 
 import { problemResponse } from "./answer-problem.ts";
-import { cursorOf } from "./cursor.ts";
+import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { withEtag } from "./etag.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
-import { eventParameters, labelParameter, readSource, timeParameters, typeParameter } from "./log-filter.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "./list.ts";
+import { eventParameters, readEventFilter, timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 
@@ -24,6 +31,8 @@ const MAX_LEVELS = 500;
 export interface EventsDependencies {
   db: Database;
 }
+
+const binary = z.string().openapi({ format: "binary" });
 
 const eventSchema = z
   .object({
@@ -47,20 +56,27 @@ const eventSchema = z
   })
   .openapi("Event");
 
+const eventWithDeliveries = eventSchema
+  .extend({
+    deliveries: z.array(deliveryWithAttempts).openapi({ description: "One for each target that it went to" }),
+  })
+  .openapi("EventWithDeliveries");
+
 const tags = ["events"];
+const params = idParameter("evt_01h455vb4pex5vsknk084sn02q");
 const operations = {
   list: createRoute({
     method: "get",
     path: "/v1/events",
     tags,
-    summary: "Events, newest first; a page of large payloads ends before its limit",
+    summary: "Events that match every filter",
+    description: "A page of large payloads ends before its limit.",
     request: {
       query: z.strictObject({
         ...pageParameters,
+        order: orderParameter,
         ...timeParameters,
         ...eventParameters,
-        type: typeParameter,
-        label: labelParameter,
       }),
     },
     responses: { 200: jsonAnswer("A page", listOf(eventSchema)), default: problemResponse },
@@ -69,40 +85,86 @@ const operations = {
     method: "get",
     path: "/v1/events/{id}",
     tags,
-    summary: "Read an event",
-    request: { params: idParameter("evt_01h455vb4pex5vsknk084sn02q"), query: noParameters },
-    responses: { 200: jsonAnswer("The event", eventSchema), default: problemResponse },
+    summary: "Read an event with its deliveries and all their attempts",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The event", eventWithDeliveries), default: problemResponse },
+  }),
+  body: createRoute({
+    method: "get",
+    path: "/v1/events/{id}/body",
+    tags,
+    summary: "The body of an event, byte for byte as it was signed",
+    description: "With the content type that it came with. It is whatever the sender sent: no page to be shown.",
+    request: { params, query: noParameters },
+    responses: {
+      200: {
+        description: "The bytes, with the content type that they came with",
+        content: { "*/*": { schema: binary } },
+      },
+      default: problemResponse,
+    },
   }),
 };
 
 export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies): void {
   app.openapi(operations.list, async (c) => {
     const query = c.req.valid("query");
-    const filter = {
-      sourceId: await readSource(db, query.source),
-      type: query.type,
-      webhookId: query.webhook_id,
-      label: query.label,
-    };
-    const times = { sinceMs: query.since, untilMs: query.until };
-    const cursor = cursorOf("events", { ...filter, ...times });
-    const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
-    const found = await listEvents(db, filter, { ...times, beforeId, limit: query.limit + 1 });
-    const page = toPage(found, Math.min(query.limit, countWithin(found, MAX_PAGE_BYTES)), cursor);
+    const filter = await readEventFilter(db, query);
+    const { page, cursor } = readPage("events", query, filter);
+    const found = await listEvents(db, filter, page);
+    const limit = Math.min(query.limit, countWithin(found.rows, MAX_PAGE_BYTES));
+    const { rows, nextCursor } = toPage(found.rows, limit, cursor, found.searchedTo);
     const bodies = await readBodies(
       db,
-      page.rows.map((event) => event.id),
+      rows.map((event) => event.id),
     );
-    const data = page.rows.map((event) => showEvent(event, bodies.get(event.id)));
-    return c.json({ data, next_cursor: page.nextCursor }, 200);
+    const data = rows.map((event) => showEvent(event, bodies.get(event.id)));
+    return c.json({ data, next_cursor: nextCursor }, 200);
   });
 
   app.openapi(operations.read, async (c) => {
-    const id = parseId("evt", c.req.valid("param").id, "{id}");
-    const event = await getEvent(db, id);
-    if (event === undefined) throw new SluiceError("not_found", "There is no event with this id");
-    return c.json(withEtag(c, showEvent(event, (await readBodies(db, [id])).get(id))), 200);
+    const event = await findEvent(c.req.valid("param").id);
+    const bodies = await readBodies(db, [event.id]);
+    // Attempts after the deliveries: then all those that their states tell of are there.
+    const deliveries = await listDeliveriesOf(db, event.id);
+    const attempts = await listAttemptsOf(
+      db,
+      deliveries.map(({ id }) => id),
+      MAX_ATTEMPTS,
+    );
+    const nowMs = Date.now();
+    const shown = deliveries.map((delivery) => ({
+      ...showDelivery(delivery, nowMs),
+      attempts: attempts.filter(({ deliveryId }) => deliveryId === delivery.id).map(showAttempt),
+    }));
+    return c.json(withEtag(c, { ...showEvent(event, bodies.get(event.id)), deliveries: shown }), 200);
   });
+
+  app.openapi(operations.body, async (c) => {
+    const event = await findEvent(c.req.valid("param").id);
+    const body = (await readBodies(db, [event.id])).get(event.id);
+    if (body === undefined) throw notFound();
+    return c.body(new Uint8Array(body), 200, {
+      "content-type": readMediaType(event.contentType),
+      // Anybody who may send an event decides what is in it: a browser MUST NOT run it in the name of this address.
+      "x-content-type-options": "nosniff",
+      "content-disposition": `attachment; filename="${formatId("evt", event.id)}"`,
+      "content-security-policy": "sandbox; default-src 'none'",
+    });
+  });
+
+  async function findEvent(text: string): Promise<EventRecord> {
+    const event = await getEvent(db, parseId("evt", text, "{id}"));
+    if (event === undefined) throw notFound();
+    return event;
+  }
+}
+
+const notFound = () => new SluiceError("not_found", "There is no event with this id");
+
+/** As it came, where a header can hold it. */
+function readMediaType(contentType: string | null): string {
+  return contentType !== null && /^[\x20-\x7e]+$/.test(contentType) ? contentType : "application/octet-stream";
 }
 
 /** How many of the events, from the first on, have bodies within a size; at least one. */

@@ -18,11 +18,10 @@ import type { Connection, Database } from "@sluice/shared/store/database";
 import { problemResponse } from "./answer-problem.ts";
 import { callerOf, needsAdmin } from "./authentication.ts";
 import { makeChange } from "./change.ts";
-import { cursorOf } from "./cursor.ts";
 import { verb } from "./custom-verb.ts";
 import { withEtag } from "./etag.ts";
 import { invalidRequest } from "./invalid-request.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
+import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, jsonBody, noBody, noParameters, takeEmptyBody } from "./operation.ts";
 import { plainText } from "./plain-text.ts";
 import { refuseRepeats } from "./repeats.ts";
@@ -117,10 +116,9 @@ const operations = {
 
 export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDependencies): void {
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor: text } = c.req.valid("query");
-    const cursor = cursorOf("keys");
-    const beforeId = text === undefined ? undefined : cursor.read(text);
-    const page = toPage(await listApiKeys(db, { beforeId, limit: limit + 1 }), limit, cursor);
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("keys", query);
+    const page = toPage(await listApiKeys(db, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(showKey), next_cursor: page.nextCursor }, 200);
   });
 

@@ -2,39 +2,26 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { formatId } from "@sluice/shared/ids";
-import { REFUSAL_REASONS, type RefusalReason } from "@sluice/shared/signature/refusal";
+import { REFUSAL_REASONS } from "@sluice/shared/signature/refusal";
 import type { Database } from "@sluice/shared/store/database";
 import { listRejections, type RejectionRecord } from "@sluice/shared/store/rejections";
 
 import { problemResponse } from "./answer-problem.ts";
-import { cursorOf } from "./cursor.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
-import { eventParameters, readSource, timeParameters } from "./log-filter.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "./list.ts";
+import {
+  anyOfParameter,
+  errorParameter,
+  readSource,
+  sourceParameter,
+  timeParameters,
+  webhookIdParameter,
+} from "./log-filter.ts";
 import { jsonAnswer } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface RejectionsDependencies {
   db: Database;
 }
-
-/** In a fixed order and once each, because a cursor is bound to them. */
-const reasonParameter = z
-  .union([z.string(), z.array(z.string())])
-  .transform((given, context): RefusalReason[] => {
-    const names = [given].flat();
-    for (const name of new Set(names)) {
-      if ((REFUSAL_REASONS as readonly string[]).includes(name)) continue;
-      const message = `has ${JSON.stringify(name)}; the reasons are ${REFUSAL_REASONS.join(", ")}`;
-      context.addIssue({ code: "custom", message });
-    }
-    return REFUSAL_REASONS.filter((reason) => names.includes(reason));
-  })
-  .optional()
-  .openapi({
-    type: "array",
-    items: { type: "string", enum: [...REFUSAL_REASONS] },
-    description: "Any of these; repeat the parameter for more than one",
-  });
 
 const rejectionSchema = z
   .object({
@@ -58,9 +45,21 @@ const list = createRoute({
   method: "get",
   path: "/v1/rejections",
   tags: ["rejections"],
-  summary: "Refused requests on known sources, newest first; a sample of them when there were many",
+  summary: "Refused requests on known sources that match every filter; a sample of them when there were many",
   request: {
-    query: z.strictObject({ ...pageParameters, ...timeParameters, ...eventParameters, reason: reasonParameter }),
+    query: z.strictObject({
+      ...pageParameters,
+      order: orderParameter,
+      ...timeParameters,
+      source: sourceParameter,
+      webhook_id: webhookIdParameter,
+      reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why it was refused"),
+      remote_address: z
+        .union([z.ipv4(), z.ipv6()], { error: "must be an IP address" })
+        .optional()
+        .openapi({ type: "string", description: "The address that it came from", example: "192.0.2.1" }),
+      error: errorParameter("the detail"),
+    }),
   },
   responses: { 200: jsonAnswer("A page", listOf(rejectionSchema)), default: problemResponse },
 });
@@ -72,13 +71,13 @@ export function routeRejections(app: OpenAPIHono<ApiEnv>, { db }: RejectionsDepe
       sourceId: await readSource(db, query.source),
       reasons: query.reason,
       webhookId: query.webhook_id,
+      remoteAddress: query.remote_address,
+      errorText: query.error,
     };
-    const times = { sinceMs: query.since, untilMs: query.until };
-    const cursor = cursorOf("rejections", { ...filter, ...times });
-    const beforeId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
-    const found = await listRejections(db, filter, { ...times, beforeId, limit: query.limit + 1 });
-    const page = toPage(found, query.limit, cursor);
-    return c.json({ data: page.rows.map(showRejection), next_cursor: page.nextCursor }, 200);
+    const { page, cursor } = readPage("rejections", query, filter);
+    const found = await listRejections(db, filter, page);
+    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
+    return c.json({ data: rows.map(showRejection), next_cursor: nextCursor }, 200);
   });
 }
 

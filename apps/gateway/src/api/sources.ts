@@ -7,9 +7,8 @@ import * as store from "@sluice/shared/store/sources";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
-import { cursorOf } from "./cursor.ts";
 import { requireMatch, withEtag } from "./etag.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
+import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import {
   announceChange,
@@ -79,10 +78,9 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor: text } = c.req.valid("query");
-    const cursor = cursorOf("sources");
-    const beforeId = text === undefined ? undefined : cursor.read(text);
-    const page = toPage(await store.listSources(db, { beforeId, limit: limit + 1 }), limit, cursor);
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("sources", query);
+    const page = toPage(await store.listSources(db, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(show), next_cursor: page.nextCursor }, 200);
   });
 

@@ -10,7 +10,7 @@ import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsRow } 
 
 import { problemResponse } from "./answer-problem.ts";
 import { invalidRequest } from "./invalid-request.ts";
-import { eventParameters, readFilterId, readSource, timeParameters, typeParameter } from "./log-filter.ts";
+import { eventParameters, readFilterId, readSource, timeParameters } from "./log-filter.ts";
 import { jsonAnswer } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 
@@ -110,7 +110,7 @@ const read = createRoute({
         .optional()
         .openapi({ description: "The id of a target", example: "tgt_01h455vb4pex5vsknk084sn02q" }),
       source: eventParameters.source,
-      event_type: typeParameter,
+      event_type: eventParameters.event_type,
     }),
   },
   responses: { 200: jsonAnswer("The figures", statsSchema), default: problemResponse },

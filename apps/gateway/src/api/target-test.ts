@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId } from "@sluice/shared/ids";
-import { type AttemptRow, type DeliveryRecord, getDelivery, listAttempts } from "@sluice/shared/store/log";
+import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/shared/store/log";
 import { storeTestEvent } from "@sluice/shared/store/test-event";
 import type { Context } from "hono";
 
@@ -88,7 +88,7 @@ export async function testTarget(
   );
   const deadlineMs = performance.now() + target.timeoutSeconds * 1000 + GRACE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
-    const [attempt] = await listAttempts(db, [deliveryId], 1);
+    const [attempt] = await listAttemptsOf(db, [deliveryId], 1);
     if (attempt !== undefined || c.req.raw.signal.aborted || performance.now() >= deadlineMs) {
       const delivery = await getDelivery(db, deliveryId);
       if (delivery === undefined) throw new SluiceError("internal", "A delivery that was stored is gone");

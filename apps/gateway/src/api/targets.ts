@@ -5,9 +5,8 @@ import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { listTargets } from "@sluice/shared/store/targets";
 
 import { problemResponse } from "./answer-problem.ts";
-import { cursorOf } from "./cursor.ts";
 import { withEtag } from "./etag.ts";
-import { listOf, pageParameters, toPage } from "./list.ts";
+import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
@@ -74,10 +73,9 @@ const operations = {
 export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   const { db, masterKey } = dependencies;
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor: text } = c.req.valid("query");
-    const cursor = cursorOf("targets");
-    const beforeId = text === undefined ? undefined : cursor.read(text);
-    const page = toPage(await listTargets(db, masterKey, { beforeId, limit: limit + 1 }), limit, cursor);
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("targets", query);
+    const page = toPage(await listTargets(db, masterKey, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
   });
 

@@ -7,11 +7,10 @@ import { formatId } from "@sluice/shared/ids";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { listTargets, type TargetSettings } from "@sluice/shared/store/targets";
 
-import { cursorOf } from "./cursor.ts";
 import { verb } from "./custom-verb.ts";
 import { withEtag } from "./etag.ts";
 import { googleErrorResponse } from "./google-error.ts";
-import { toPage } from "./list.ts";
+import { readPage, toPage } from "./list.ts";
 import { noBody, idParameter, jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "./target-change.ts";
@@ -121,9 +120,8 @@ function routeVersion(
 
   app.openapi(operations.list, async (c) => {
     const { page_size: limit, page_token: token = "" } = c.req.valid("query");
-    const cursor = cursorOf("webhooks");
-    const beforeId = token === "" ? undefined : cursor.read(token);
-    const page = toPage(await listTargets(db, masterKey, { beforeId, limit: limit + 1 }), limit, cursor);
+    const { page: wanted, cursor } = readPage("webhooks", { limit, cursor: token === "" ? undefined : token });
+    const page = toPage(await listTargets(db, masterKey, wanted), limit, cursor);
     const next = page.nextCursor === null ? {} : { next_page_token: page.nextCursor };
     return c.json({ webhooks: page.rows.map(showWebhook), ...next }, 200);
   });

@@ -31,7 +31,7 @@ function openRejections(db: Database) {
       sizeBytes: 12,
       ...changes,
     });
-  const rows = (id = sourceId) => listRejections(db, { sourceId: id }, { limit: 1_000 });
+  const rows = async (id = sourceId) => (await listRejections(db, { sourceId: id }, { limit: 1_000 })).rows;
   return { rejections, record, rows, clock, metrics, logLines, sourceId };
 }
 

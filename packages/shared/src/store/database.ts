@@ -69,6 +69,12 @@ export const STEADY_PLANS = {
   jit: "off",
 };
 
+/**
+ * For the API's queries: all of them read a page by an index, so that neither a compiler nor a second process pays, and
+ * a scan of a partition that the planner takes for small is never what was meant.
+ */
+export const SEARCH_PLANS = { enable_seqscan: "off", jit: "off", max_parallel_workers_per_gather: "0" };
+
 export function openDatabase(options: DatabaseOptions): Database {
   const settings = Object.entries(options.settings ?? {}).map(([name, value]) => `SET ${name} = ${value}`);
   const pool = new pg.Pool({

@@ -7,7 +7,7 @@ import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../t
 import { until } from "../../../../tests/support/wait.ts";
 import type { Database } from "./database.ts";
 import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
-import { getDelivery, listAttempts, retryDelivery } from "./log.ts";
+import { getDelivery, listAttemptsOf, retryDelivery } from "./log.ts";
 import { deleteTarget } from "./targets.ts";
 
 /** A target of its own, with deliveries that are due. */
@@ -101,7 +101,7 @@ describe("a lease", () => {
     const before = await getDelivery(db, id);
     await recordAttempts(db, [makeAttempt(id, { next: { status: "exhausted" } })], slow.workerId);
     expect(await getDelivery(db, id)).toEqual(before);
-    expect(await listAttempts(db, [id], 10)).toHaveLength(1);
+    expect(await listAttemptsOf(db, [id], 10)).toHaveLength(1);
   });
 
   test("that was lost lets a late success finish the delivery: the target has it", async ({ database: { db } }) => {
@@ -139,7 +139,7 @@ describe("recordAttempts", () => {
     for (const id of ids) expect(await getDelivery(db, id)).toMatchObject({ leasedBy: null });
     const retryAt = (await getDelivery(db, bad))?.nextAttemptAt?.getTime() ?? 0;
     expect(retryAt - Date.now()).toBeGreaterThan(50_000);
-    const logged = await listAttempts(db, ids, 10);
+    const logged = await listAttemptsOf(db, ids, 10);
     expect(logged.map((attempt) => attempt.responseExcerpt)).toEqual(["thanks", null, null]);
     expect(logged.map((attempt) => attempt.durationMs)).toEqual([12.5, 12.5, 12.5]);
   });
@@ -156,7 +156,7 @@ describe("recordAttempts", () => {
     await recordAttempts(db, [attempt], lease.workerId);
     expect(await getDelivery(db, id)).toEqual(before);
     expect(before).toMatchObject({ status: "pending", nextTrigger: "manual" });
-    expect(await listAttempts(db, [id], 10)).toHaveLength(1);
+    expect(await listAttemptsOf(db, [id], 10)).toHaveLength(1);
   });
 
   test("does not revive what was cancelled meanwhile", async ({ database: { db } }) => {
@@ -167,7 +167,7 @@ describe("recordAttempts", () => {
     await recordAttempts(db, [makeAttempt(id)], lease.workerId);
     await recordAttempts(db, [makeAttempt(id, { number: 2, next: { status: "succeeded" } })], lease.workerId);
     expect(await getDelivery(db, id)).toMatchObject({ status: "cancelled", nextAttemptAt: null, attemptCount: 0 });
-    expect(await listAttempts(db, [id], 10)).toHaveLength(2);
+    expect(await listAttemptsOf(db, [id], 10)).toHaveLength(2);
   });
 });
 

@@ -156,8 +156,11 @@ WITH input AS (
     AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt, status, retry_in_ms)
 ),
 logged AS (
-  INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
-  SELECT id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt FROM input
+  INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt,
+    target_id, source_id, event_type)
+  SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
+    of.target_id, of.source_id, of.event_type
+  FROM input i LEFT JOIN deliveries of ON of.id = i.delivery_id
   ON CONFLICT DO NOTHING
   RETURNING id
 ),

@@ -51,6 +51,7 @@ describe("storeEvents", () => {
         labels: event.labels,
         filter_errors: event.filterErrors,
         body_unbound: true,
+        data_id: null,
       },
     ]);
   });

@@ -20,6 +20,8 @@ export interface NewEvent {
   labels: Record<string, string> | null;
   filterErrors: FilterError[] | null;
   bodyUnbound: boolean;
+  /** `data.id` of the payload. */
+  dataId: string | null;
 }
 
 /** A delivery of an event of the same batch. */
@@ -52,9 +54,9 @@ const STORE = `
 WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
 input AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[])
+    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[])
     AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-      labels, filter_errors, body_unbound)
+      labels, filter_errors, body_unbound, data_id)
   WHERE EXISTS (SELECT FROM current)
 ),
 fresh AS (
@@ -65,11 +67,16 @@ fresh AS (
 ),
 stored AS (
   INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-    labels, filter_errors, body_unbound)
+    labels, filter_errors, body_unbound, data_id)
   SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-    labels, filter_errors, body_unbound
+    labels, filter_errors, body_unbound, data_id
   FROM input WHERE (id IN (SELECT event_id FROM fresh)) IS TRUE
   RETURNING id
+),
+termed AS (
+  INSERT INTO event_terms (term, event_id)
+  SELECT term, id FROM input, event_terms_of(labels, user_metadata) AS term
+  WHERE (labels IS NOT NULL OR user_metadata IS NOT NULL) AND (id IN (SELECT event_id FROM fresh)) IS TRUE
 ),
 addressed AS (
   INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at, leased_by,
@@ -128,6 +135,7 @@ export async function storeEvents(
       events.map((event) => json(event.labels)),
       events.map((event) => json(event.filterErrors)),
       events.map((event) => event.bodyUnbound),
+      events.map((event) => event.dataId),
     ],
   });
   if (row === undefined || !row.is_current) return { kind: "outdated" };

@@ -1,67 +1,90 @@
-// The delivery log as the API reads it: events, deliveries and attempts, newest first, by keyset. An id is a
-// time, so a page is a range of ids and a time range prunes partitions.
+// The delivery log as the API reads it: pages of events, deliveries and attempts by keyset, and each of them by its id.
 
-import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { idFloor, idTime } from "../ids.ts";
-import { attempts, deliveries, type DeliveryStatus, events, targets } from "../schema.ts";
-import { namesOfType } from "../subscription.ts";
+import { idCeiling, idFloor, idTime } from "../ids.ts";
+import { attempts, deliveries, events, targets } from "../schema.ts";
 import { noteDeliveries } from "./changes.ts";
 import type { Connection, Database } from "./database.ts";
-import { type Page, withinPage } from "./page.ts";
+import {
+  attemptConditions,
+  type AttemptFilter,
+  deliveryConditions,
+  type DeliveryFilter,
+  eventConditions,
+  type EventFilter,
+} from "./log-filter.ts";
+import type { Page } from "./page.ts";
+import { search, type Search } from "./search.ts";
 import { RELAY_SOURCE_ID } from "./test-event.ts";
-
-/** How far the clocks of a gateway and a worker may be apart. */
-const CLOCK_MARGIN_MS = 3_600_000;
+import { attemptWays, CLOCK_MARGIN_MS, deliveriesOf, deliveryWays, eventWays } from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
 export type DeliveryRecord = typeof deliveries.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
 
-export interface EventFilter {
-  sourceId?: string | undefined;
-  type?: string | undefined;
-  webhookId?: string | undefined;
-  label?: { key: string; value: string } | undefined;
-}
-
-export interface DeliveryFilter {
-  status?: DeliveryStatus | undefined;
-  targetId?: string | undefined;
-  sourceId?: string | undefined;
-  eventId?: string | undefined;
-  eventType?: string | undefined;
-  webhookId?: string | undefined;
-}
-
-/** `batch.*` matches every type that starts with `batch.`; anything else matches itself, under all of its names. */
-function matchesType(
-  column: typeof events.type | typeof deliveries.eventType,
-  type: string | undefined,
-): SQL | undefined {
-  if (type === undefined || type === "*") return undefined;
-  return type.endsWith(".*") ? sql`starts_with(${column}, ${type.slice(0, -1)})` : inArray(column, namesOfType(type));
+/** A page of a list of the log. */
+export interface LogPage<Row> {
+  rows: Row[];
+  /** Where the search ended before the page was full: the next page follows this id. Undefined at the end of the log. */
+  searchedTo: string | undefined;
 }
 
 const { body, ...withoutBody } = getTableColumns(events);
 const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
 
-export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<EventRecord[]> {
-  return db.orm
-    .select(eventColumns)
-    .from(events)
-    .where(
-      and(
-        withinPage(events.id, page),
-        filter.sourceId === undefined ? undefined : eq(events.sourceId, filter.sourceId),
-        filter.webhookId === undefined ? undefined : eq(events.webhookId, filter.webhookId),
-        matchesType(events.type, filter.type),
-        filter.label === undefined ? undefined : sql`${events.labels} ->> ${filter.label.key} = ${filter.label.value}`,
-      ),
-    )
-    .orderBy(desc(events.id))
-    .limit(page.limit);
+/** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
+export async function eventSearch(db: Database, filter: EventFilter): Promise<Search> {
+  const [conditions, ways] = [eventConditions(filter), await eventWays(db, filter)];
+  return { table: events, id: events.id, conditions, ways, ofEvent: eventOf };
+}
+
+export async function deliverySearch(db: Database, filter: DeliveryFilter): Promise<Search> {
+  const [conditions, ways] = [deliveryConditions(filter), await deliveryWays(db, filter)];
+  return { table: deliveries, id: deliveries.id, conditions, ways, ofEvent: deliveriesOf };
+}
+
+export async function attemptSearch(db: Database, filter: AttemptFilter): Promise<Search> {
+  const [conditions, ways] = [attemptConditions(filter), await attemptWays(db, filter)];
+  return { table: attempts, id: attempts.id, conditions, ways };
+}
+
+export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<LogPage<EventRecord>> {
+  const { ids, searchedTo } = await search(db, await eventSearch(db, filter), page);
+  const found = ids.length === 0 ? [] : await db.orm.select(eventColumns).from(events).where(anyOf(events.id, ids));
+  return { rows: inOrderOf(ids, found), searchedTo };
+}
+
+export async function listDeliveries(
+  db: Database,
+  filter: DeliveryFilter,
+  page: Page,
+): Promise<LogPage<DeliveryRecord>> {
+  const { ids, searchedTo } = await search(db, await deliverySearch(db, filter), page);
+  const found = ids.length === 0 ? [] : await db.orm.select().from(deliveries).where(anyOf(deliveries.id, ids));
+  return { rows: inOrderOf(ids, found), searchedTo };
+}
+
+export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
+  const { ids, searchedTo } = await search(db, await attemptSearch(db, filter), page);
+  const found = ids.length === 0 ? [] : await db.orm.select().from(attempts).where(anyOf(attempts.id, ids));
+  return { rows: inOrderOf(ids, found), searchedTo };
+}
+
+const eventOf = (eventId: SQL) => sql`(SELECT * FROM ${events} WHERE id = ${eventId} OFFSET 0)`;
+
+/** The range is what prunes partitions. @param ids at least one. */
+export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {
+  const sorted = ids.toSorted();
+  return and(inArray(column, sorted), gte(column, sorted[0]), lte(column, sorted.at(-1)));
+}
+
+/** What was deleted since it was found is left out. */
+export function inOrderOf<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id)).filter((row) => row !== undefined);
 }
 
 export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
@@ -74,63 +97,40 @@ export async function getEventWithBody(tx: Connection, id: string): Promise<type
 
 /** The bodies of events by their ids. The caller bounds their size: see `sizeBytes`. */
 export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
-  const sorted = ids.toSorted();
-  const [oldest, newest] = [sorted[0], sorted.at(-1)];
-  if (oldest === undefined || newest === undefined) return new Map();
-  const rows = await db.orm
-    .select({ id: events.id, body: events.body })
-    .from(events)
-    // The range is what prunes partitions.
-    .where(and(inArray(events.id, sorted), gte(events.id, oldest), lte(events.id, newest)));
+  if (ids.length === 0) return new Map();
+  const rows = await db.orm.select({ id: events.id, body: events.body }).from(events).where(anyOf(events.id, ids));
   return new Map(rows.map((row) => [row.id, row.body]));
 }
 
-export async function listDeliveries(db: Database, filter: DeliveryFilter, page: Page): Promise<DeliveryRecord[]> {
-  const eventIds = await resolveEvents(db, filter);
-  if (eventIds !== undefined && eventIds.length === 0) return [];
+/** All deliveries of an event. */
+export async function listDeliveriesOf(db: Database, eventId: string): Promise<DeliveryRecord[]> {
   return db.orm
     .select()
     .from(deliveries)
     .where(
       and(
-        withinPage(deliveries.id, page),
-        eventIds === undefined ? undefined : ofEvents(eventIds),
-        filter.status === undefined ? undefined : eq(deliveries.status, filter.status),
-        filter.targetId === undefined ? undefined : eq(deliveries.targetId, filter.targetId),
-        filter.sourceId === undefined ? undefined : eq(deliveries.sourceId, filter.sourceId),
-        matchesType(deliveries.eventType, filter.eventType),
+        gte(deliveries.id, idFloor(idTime(eventId))),
+        lte(deliveries.id, idCeiling(eventId)),
+        eq(deliveries.eventId, eventId),
       ),
     )
-    .orderBy(desc(deliveries.id))
-    .limit(page.limit);
-}
-
-/** The events that a filter names by id or by webhook id; undefined when it names none. */
-async function resolveEvents(db: Database, filter: DeliveryFilter): Promise<string[] | undefined> {
-  if (filter.webhookId === undefined) return filter.eventId === undefined ? undefined : [filter.eventId];
-  const found = await db.orm.select({ id: events.id }).from(events).where(eq(events.webhookId, filter.webhookId));
-  const ids = found.map((row) => row.id);
-  return filter.eventId === undefined ? ids : ids.filter((id) => id === filter.eventId);
-}
-
-/** A delivery's id has its event's milliseconds, so this is a scan of a few rows of the primary key. */
-function ofEvents(eventIds: string[]): SQL | undefined {
-  const ranges = eventIds.map((id) =>
-    and(
-      gte(deliveries.id, idFloor(idTime(id))),
-      lt(deliveries.id, idFloor(idTime(id) + 1)),
-      eq(deliveries.eventId, id),
-    ),
-  );
-  return or(...ranges);
+    .orderBy(deliveries.id);
 }
 
 export async function getDelivery(db: Connection, id: string): Promise<DeliveryRecord | undefined> {
   return (await db.orm.select().from(deliveries).where(eq(deliveries.id, id)))[0];
 }
 
+export async function getAttempt(db: Database, id: string): Promise<AttemptRow | undefined> {
+  return (await db.orm.select().from(attempts).where(eq(attempts.id, id)))[0];
+}
+
 /** The newest `limit` attempts of deliveries, oldest first. */
-export async function listAttempts(db: Database, deliveryIds: readonly string[], limit: number): Promise<AttemptRow[]> {
+export async function listAttemptsOf(
+  db: Database,
+  deliveryIds: readonly string[],
+  limit: number,
+): Promise<AttemptRow[]> {
   if (deliveryIds.length === 0) return [];
   // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
   const oldestMs = Math.min(...deliveryIds.map(idTime)) - CLOCK_MARGIN_MS;

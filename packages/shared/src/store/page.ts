@@ -1,15 +1,19 @@
-// Pages of lists by keyset: an id is a time, so newest first is by descending id, and a time range is one of ids.
+// Pages of lists by keyset: an id is a time, so an order of ids is one of times, and a page goes on from an id.
 
-import { and, gte, lt, type SQL } from "drizzle-orm";
+import { and, asc, desc, gte, lt, type SQL } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { idFloor } from "../ids.ts";
-import type { apiKeys, audit, deliveries, events, rejections, sources, targets } from "../schema.ts";
+import { idFloor, LAST_ID, nextId } from "../ids.ts";
 
-/** A page of a list, newest first. Times are milliseconds; `sinceMs` is included, `untilMs` is not. */
+export type Order = "newest" | "oldest";
+
+/** A page of a list. Times are milliseconds; `sinceMs` is included, `untilMs` is not. */
 export interface Page {
   limit: number;
-  /** Only rows with a smaller id. */
-  beforeId?: string | undefined;
+  /** `newest` when absent. */
+  order?: Order | undefined;
+  /** Only rows that follow this id in the order. */
+  afterId?: string | undefined;
   sinceMs?: number | undefined;
   untilMs?: number | undefined;
 }
@@ -17,20 +21,29 @@ export interface Page {
 /** Of a list that is held in memory as a whole anyway. */
 export const ALL: Page = { limit: 1_000_000 };
 
-type ListedId = (
-  | typeof apiKeys
-  | typeof audit
-  | typeof deliveries
-  | typeof events
-  | typeof rejections
-  | typeof sources
-  | typeof targets
-)["id"];
+/** Ids from the first, included, to the last, not included. */
+export interface IdRange {
+  from: string;
+  to: string;
+}
 
-export function withinPage(id: ListedId, page: Page): SQL | undefined {
-  return and(
-    page.beforeId === undefined ? undefined : lt(id, page.beforeId),
-    page.sinceMs === undefined ? undefined : gte(id, idFloor(page.sinceMs)),
-    page.untilMs === undefined ? undefined : lt(id, idFloor(page.untilMs)),
-  );
+export function rangeOf({ order = "newest", afterId, sinceMs = 0, untilMs = Infinity }: Page): IdRange {
+  const range = { from: idFloor(sinceMs), to: idFloor(untilMs) };
+  if (afterId === undefined) return range;
+  // UUIDs in lower case compare as their bytes do.
+  if (order === "newest") return { ...range, to: afterId < range.to ? afterId : range.to };
+  const from = afterId === LAST_ID ? LAST_ID : nextId(afterId);
+  return { ...range, from: from > range.from ? from : range.from };
+}
+
+export function withinRange(id: PgColumn, { from, to }: IdRange): SQL | undefined {
+  return and(gte(id, from), lt(id, to));
+}
+
+export function withinPage(id: PgColumn, page: Page): SQL | undefined {
+  return withinRange(id, rangeOf(page));
+}
+
+export function inOrder(id: PgColumn, { order = "newest" }: Page): SQL {
+  return order === "newest" ? desc(id) : asc(id);
 }

@@ -18,12 +18,13 @@ const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
 async function listPartitions(db: Database, days: string): Promise<string[]> {
   const { rows } = await db.pool.query<{ name: string }>(
     "SELECT relname AS name FROM pg_class WHERE relispartition AND relkind = 'r' AND relname ~ $1 ORDER BY 1",
-    [`^(attempts|deliveries|events|rejections)_${days}`],
+    [`^(attempts|deliveries|event_terms|events|rejections)_${days}`],
   );
   return rows.map((row) => row.name);
 }
 
-const ofDay = (day: string) => ["attempts", "deliveries", "events", "rejections"].map((table) => `${table}_${day}`);
+const ofDay = (day: string) =>
+  ["attempts", "deliveries", "event_terms", "events", "rejections"].map((table) => `${table}_${day}`);
 
 /** An event of a past or future day, with one delivery. */
 async function storeOn(db: Database, ms: number, targetId: string) {
@@ -149,7 +150,7 @@ describe("dropOldPartitions", () => {
     expect(second).not.toBe(first);
     await reader.query("COMMIT");
     reader.release();
-    expect(await dropOldPartitions(own, at("2015-01-02"))).toHaveLength(4);
+    expect(await dropOldPartitions(own, at("2015-01-02"))).toHaveLength(5);
   });
 });
 

@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 const NO_PARTITION = "23514";
 /** "part" in ASCII: one process at a time changes partitions. */
 const LOCK_KEY = 0x7061_7274;
-const LOG_TABLES = ["attempts", "deliveries", "events", "rejections"] as const;
+const LOG_TABLES = ["attempts", "deliveries", "event_terms", "events", "rejections"] as const;
 
 /** Makes the partitions of the days of these instants (milliseconds) and all between them. */
 export async function ensurePartitions(db: Database, firstMs: number, lastMs: number): Promise<void> {

@@ -1,13 +1,15 @@
 // Rejections: refused requests on known sources, a sample of them when there are many. `weight` says how many
 // requests a row stands for, so that sums stay true.
 
-import { and, desc, eq, inArray } from "drizzle-orm";
-
 import { idTime } from "../ids.ts";
 import { rejections } from "../schema.ts";
 import type { RefusalReason } from "../signature/refusal.ts";
 import type { Database } from "./database.ts";
-import { type Page, withinPage } from "./page.ts";
+import { anyOf, inOrderOf, type LogPage } from "./log.ts";
+import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
+import type { Page } from "./page.ts";
+import { search } from "./search.ts";
+import { rejectionWays } from "./search-ways.ts";
 
 /** A rejection as it is stored; it was made when its id was. */
 export interface NewRejection {
@@ -22,13 +24,6 @@ export interface NewRejection {
 }
 
 export type RejectionRecord = typeof rejections.$inferSelect;
-
-export interface RejectionFilter {
-  sourceId?: string | undefined;
-  /** Any of these. */
-  reasons?: readonly RefusalReason[] | undefined;
-  webhookId?: string | undefined;
-}
 
 const INSERT = `
 INSERT INTO rejections (id, source_id, reason, detail, webhook_id, remote_address, size_bytes, weight, created_at)
@@ -55,18 +50,13 @@ export async function insertRejections(db: Database, rows: readonly NewRejection
   });
 }
 
-export async function listRejections(db: Database, filter: RejectionFilter, page: Page): Promise<RejectionRecord[]> {
-  return db.orm
-    .select()
-    .from(rejections)
-    .where(
-      and(
-        withinPage(rejections.id, page),
-        filter.sourceId === undefined ? undefined : eq(rejections.sourceId, filter.sourceId),
-        filter.reasons === undefined ? undefined : inArray(rejections.reason, [...filter.reasons]),
-        filter.webhookId === undefined ? undefined : eq(rejections.webhookId, filter.webhookId),
-      ),
-    )
-    .orderBy(desc(rejections.id))
-    .limit(page.limit);
+export async function listRejections(
+  db: Database,
+  filter: RejectionFilter,
+  page: Page,
+): Promise<LogPage<RejectionRecord>> {
+  const [conditions, ways] = [rejectionConditions(filter), rejectionWays(filter)];
+  const { ids, searchedTo } = await search(db, { table: rejections, id: rejections.id, conditions, ways }, page);
+  const found = ids.length === 0 ? [] : await db.orm.select().from(rejections).where(anyOf(rejections.id, ids));
+  return { rows: inOrderOf(ids, found), searchedTo };
 }

@@ -101,8 +101,8 @@ async function recount(db: Database, { groupBy, resolution, ...filter }: StatsQu
   const { rows } = await db.pool.query(
     `WITH facts AS (
        SELECT 'event' AS kind, received_at AS at, NULL::uuid AS target_id, source_id, type AS event_type, NULL::float8 AS ms FROM events
-       UNION ALL SELECT seen.status, at, target_id, source_id, event_type, NULL FROM seen JOIN deliveries d ON d.id = delivery_id
-       UNION ALL SELECT CASE WHEN status_code = 200 AND error IS NULL THEN 'ok' ELSE 'bad' END, started_at, target_id, d.source_id,
+       UNION ALL SELECT seen.status, at, d.target_id, d.source_id, d.event_type, NULL FROM seen JOIN deliveries d ON d.id = delivery_id
+       UNION ALL SELECT CASE WHEN status_code = 200 AND error IS NULL THEN 'ok' ELSE 'bad' END, started_at, d.target_id, d.source_id,
          d.event_type, duration_ms FROM attempts a JOIN deliveries d ON d.id = a.delivery_id)
      SELECT (extract(epoch FROM date_trunc($1, at, 'UTC')) * 1000)::float8 AS "startMs", ${column}::text AS "group",
        count(*) FILTER (WHERE kind = 'event')::int AS events, count(*) FILTER (WHERE kind = 'created')::int AS deliveries,

@@ -44,6 +44,7 @@ export async function storeTestEvent(
     labels: null,
     filterErrors: null,
     bodyUnbound: false,
+    dataId: data.id,
   };
   const delivery = {
     id: deliveryId(id, targetId),

@@ -1,0 +1,218 @@
+// By which indexes the rows of a list are found: each filter that has an index is a way, and each way gives its rows
+// in the order of ids, so that a page can be read from it without the rest.
+
+import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
+import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+
+import { idCeiling, idFloor, idTime } from "../ids.ts";
+import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
+import { namesOfType } from "../subscription.ts";
+import type { Database } from "./database.ts";
+import {
+  type AttemptFilter,
+  type DeliveryFilter,
+  type EventFilter,
+  type RejectionFilter,
+  type StatusCodeFilter,
+  typePrefix,
+} from "./log-filter.ts";
+
+/** Rows of one index under one condition, which it has in the order of `id`. */
+export interface Entries {
+  table: PgTable;
+  id: PgColumn;
+  on: SQL | undefined;
+}
+
+export interface Way {
+  /** Which have no row in common. */
+  entries: Entries[];
+  /** Of the list itself; or of what names an event, whose rows of the list are looked up. */
+  of: "rows" | "events";
+  /** Every row of it matches the filter that it stands for. */
+  isExact: boolean;
+}
+
+/** How far the clocks of a gateway and a worker may be apart. */
+export const CLOCK_MARGIN_MS = 3_600_000;
+/** A group of types with more names than this has no way of its own. */
+const MAX_TYPES = 50;
+/** Events whose attempts are looked up by their deliveries. */
+const MAX_FEW_EVENTS = 300;
+
+export async function eventWays(db: Database, filter: EventFilter): Promise<Way[]> {
+  const ways = payloadWays(filter);
+  if (filter.sourceId !== undefined) ways.push(ofEvents(eq(events.sourceId, filter.sourceId)));
+  const types = await typesOf(db, filter.eventType);
+  if (types !== undefined) ways.push(ofEvents(...types.map((type) => sql`${events.type} COLLATE "C" = ${type}`)));
+  return ways;
+}
+
+export async function deliveryWays(db: Database, filter: DeliveryFilter): Promise<Way[]> {
+  const { eventId, targetId, statuses, statusCode, errorText, minAttempts } = filter;
+  const table = { table: deliveries, id: deliveries.id };
+  const ways: Way[] = [];
+  if (eventId !== undefined) ways.push(rows(table, ofEvent(eventId)));
+  ways.push(...(await eventWays(db, filter)).map((way): Way => ({ ...way, of: "events" })));
+  if (statuses?.includes("succeeded") === false) {
+    const isUnsuccessful = sql`${deliveries.status} <> 'succeeded'`;
+    ways.push(rows(table, ...statuses.map((status) => and(eq(deliveries.status, status), isUnsuccessful))));
+  }
+  ways.push(...codeWays(table, deliveries.lastStatusCode, deliveries.lastError, statusCode));
+  if (errorText !== undefined) ways.push(roughly(rows(table, isNotNull(deliveries.lastError))));
+  if (minAttempts !== undefined && minAttempts > 1) {
+    ways.push(roughly(rows(table, sql`${deliveries.attemptCount} > 1`)));
+  }
+  if (targetId !== undefined) ways.push(rows(table, eq(deliveries.targetId, targetId)));
+  return ways;
+}
+
+export async function attemptWays(db: Database, filter: AttemptFilter): Promise<Way[]> {
+  const { deliveryId, targetId, statusCode, errorText, minAttempts, triggers } = filter;
+  const table = { table: attempts, id: attempts.id };
+  const ways: Way[] = [];
+  if (deliveryId !== undefined) ways.push(rows(table, ofDeliveries([deliveryId])));
+  const few = await findFewDeliveries(db, filter);
+  if (few !== undefined) ways.push(roughly(rows(table, ofDeliveries(few))));
+  ways.push(...codeWays(table, attempts.statusCode, attempts.error, statusCode));
+  if (errorText !== undefined) ways.push(roughly(rows(table, isNotNull(attempts.error))));
+  const isRepeat = sql`${attempts.trigger} <> 'initial'`;
+  if (triggers?.includes("initial") === false) {
+    ways.push(rows(table, ...triggers.map((trigger) => and(eq(attempts.trigger, trigger), isRepeat))));
+  }
+  if (minAttempts !== undefined && minAttempts > 1) {
+    // Whatever follows a first attempt is one of these.
+    const repeats = ["retry", "manual"] as const;
+    ways.push(roughly(rows(table, ...repeats.map((trigger) => and(eq(attempts.trigger, trigger), isRepeat)))));
+  }
+  if (targetId !== undefined) ways.push(rows(table, eq(attempts.targetId, targetId)));
+  return ways;
+}
+
+export function rejectionWays({ sourceId, webhookId, reasons, remoteAddress }: RejectionFilter): Way[] {
+  const table = { table: rejections, id: rejections.id };
+  const ways: Way[] = [];
+  if (webhookId !== undefined) ways.push(rows(table, eq(rejections.webhookId, webhookId)));
+  if (remoteAddress !== undefined) ways.push(rows(table, eq(rejections.remoteAddress, remoteAddress)));
+  if (reasons !== undefined) ways.push(rows(table, ...reasons.map((reason) => eq(rejections.reason, reason))));
+  if (sourceId !== undefined) ways.push(rows(table, eq(rejections.sourceId, sourceId)));
+  return ways;
+}
+
+type Table = Omit<Entries, "on">;
+
+function rows(table: Table, ...conditions: (SQL | undefined)[]): Way {
+  return { entries: conditions.map((on) => ({ ...table, on })), of: "rows", isExact: true };
+}
+
+const ofEvents = (...conditions: SQL[]) => rows({ table: events, id: events.id }, ...conditions);
+
+const roughly = (way: Way): Way => ({ ...way, isExact: false });
+
+function ofTerm(kind: string, key: string, value: string): Way {
+  const on = sql`${eventTerms.term} = event_term(${kind}::text, ${key}::text, ${value}::text)`;
+  return { entries: [{ table: eventTerms, id: eventTerms.eventId, on }], of: "events", isExact: true };
+}
+
+/** By what a few events have in common, such as a job. */
+function payloadWays({ webhookId, dataId, label, userMetadata }: EventFilter): Way[] {
+  const ways: Way[] = [];
+  if (webhookId !== undefined) ways.push(ofEvents(eq(events.webhookId, webhookId)));
+  if (dataId !== undefined) ways.push(ofEvents(eq(events.dataId, dataId)));
+  if (label !== undefined) ways.push(ofTerm("label", label.key, label.value));
+  if (userMetadata !== undefined) {
+    const { key, value } = userMetadata;
+    ways.push(value === undefined ? ofTerm("metadata-key", key, "") : ofTerm("metadata", key, value));
+  }
+  return ways;
+}
+
+function codeWays(table: Table, code: PgColumn, error: PgColumn, filter: StatusCodeFilter | undefined): Way[] {
+  // Only failures have an index: most of what is delivered succeeds, and is updated at once.
+  if (filter === undefined || filter.classes.includes(2) || filter.codes.some((each) => each >= 200 && each < 300)) {
+    return [];
+  }
+  const isFailure = sql`${code} NOT BETWEEN 200 AND 299`;
+  const conditions = [
+    ...filter.codes.map((each) => and(eq(code, each), isFailure)),
+    ...filter.classes.map((each) => sql`${code} / 100 = ${each} AND ${isFailure}`),
+    ...(filter.none ? [and(isNotNull(error), isNull(code))] : []),
+  ];
+  return [rows(table, ...conditions)];
+}
+
+/** A delivery's id has its event's milliseconds, so this is a few rows of the primary key. */
+function ofEvent(eventId: string): SQL | undefined {
+  return and(
+    sql`${deliveries.id} >= ${idFloor(idTime(eventId))}`,
+    sql`${deliveries.id} <= ${idCeiling(eventId)}`,
+    eq(deliveries.eventId, eventId),
+  );
+}
+
+function ofDeliveries(ids: readonly string[]): SQL | undefined {
+  if (ids.length === 0) return sql`false`;
+  // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
+  const oldestMs = Math.min(...ids.map(idTime)) - CLOCK_MARGIN_MS;
+  return sql`${attempts.deliveryId} = ANY(${sql.param([...ids])}::uuid[]) AND ${attempts.id} >= ${idFloor(oldestMs)}`;
+}
+
+/** The names of stored types that a filter matches; undefined when it is none, or when they are too many. */
+async function typesOf(db: Database, type: string | undefined): Promise<string[] | undefined> {
+  const prefix = typePrefix(type);
+  if (type === undefined || type === "*") return undefined;
+  if (prefix === undefined) return namesOfType(type);
+  // From each type to the next by the index, whatever many events have it. "/" follows ".".
+  const column = sql`${events.type} COLLATE "C"`;
+  const end = `${prefix.slice(0, -1)}/`;
+  const { rows: found } = await db.orm.execute<{ type: string }>(sql`
+    WITH RECURSIVE types (type) AS (
+      (SELECT ${column} FROM ${events} WHERE ${column} >= ${prefix} AND ${column} < ${end} ORDER BY ${column} LIMIT 1)
+      UNION ALL
+      SELECT (SELECT ${column} FROM ${events} WHERE ${column} > types.type AND ${column} < ${end} ORDER BY ${column} LIMIT 1)
+      FROM types WHERE types.type IS NOT NULL
+    )
+    SELECT type FROM types WHERE type IS NOT NULL LIMIT ${MAX_TYPES + 1}`);
+  return found.length > MAX_TYPES ? undefined : found.map((row) => row.type);
+}
+
+/** The deliveries of the events that a filter names, when these are few; attempts have an order of their own. */
+async function findFewDeliveries(db: Database, filter: AttemptFilter): Promise<string[] | undefined> {
+  if (filter.eventId !== undefined) {
+    const found = await db.orm.select({ id: deliveries.id }).from(deliveries).where(ofEvent(filter.eventId));
+    return found.map(({ id }) => id);
+  }
+  for (const { entries } of await eventWays(db, filter)) {
+    const parts = entries.map(
+      ({ table, id, on }) =>
+        sql`(SELECT ${id} AS id FROM ${table} WHERE ${on} ORDER BY ${id} DESC LIMIT ${MAX_FEW_EVENTS + 1})`,
+    );
+    if (parts.length === 0) return [];
+    const found = await db.orm.execute<{ id: string }>(
+      sql`SELECT id FROM (${sql.join(parts, sql` UNION ALL `)}) AS found LIMIT ${MAX_FEW_EVENTS + 1}`,
+    );
+    if (found.rows.length > MAX_FEW_EVENTS) continue;
+    return findDeliveriesOf(
+      db,
+      found.rows.map(({ id }) => id),
+    );
+  }
+  return undefined;
+}
+
+async function findDeliveriesOf(db: Database, eventIds: readonly string[]): Promise<string[]> {
+  const { rows: found } = await db.orm.execute<{ id: string }>(sql`
+    SELECT ${deliveries.id} FROM unnest(${sql.param([...eventIds])}::uuid[]) AS found (event_id)
+    CROSS JOIN LATERAL ${deliveriesOf(sql`found.event_id`)} AS ${deliveries}`);
+  return found.map(({ id }) => id);
+}
+
+/** OFFSET 0 keeps the planner from joining the whole table instead of looking up one event after the other. */
+export function deliveriesOf(eventId: SQL): SQL {
+  return sql`(
+    SELECT * FROM ${deliveries}
+    WHERE id >= (left(${eventId}::text, 13) || '-0000-0000-000000000000')::uuid
+      AND id <= (left(${eventId}::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+      AND event_id = ${eventId}
+    OFFSET 0)`;
+}

@@ -1,0 +1,161 @@
+// Finds the rows of a page, and reads at most so many entries of an index for it, however the filters combine: of all
+// the ways, it takes the one whose entries reach the furthest. Where those are not enough for a full page, the page
+// ends early and says where the next one goes on. Without a bound, two filters that are common each and rare together
+// would read the whole log.
+
+import { and, type SQL, sql } from "drizzle-orm";
+import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+
+import { idCeiling, idFloor, idTime } from "../ids.ts";
+import type { Database } from "./database.ts";
+import type { Conditions } from "./log-filter.ts";
+import { type IdRange, inOrder, type Page, rangeOf, withinRange } from "./page.ts";
+import type { Entries, Way } from "./search-ways.ts";
+
+/** What is read for one page at most. */
+export interface Budget {
+  /** Entries of an index whose rows are read. */
+  rows: number;
+  /** Entries for each of which another table is asked. */
+  lookUps: number;
+}
+
+/** A few milliseconds of work in either case. */
+const BUDGET: Budget = { rows: 5_000, lookUps: 1_000 };
+
+export interface Search {
+  table: PgTable;
+  id: PgColumn;
+  conditions: Conditions;
+  ways: Way[];
+  /** The rows of an event, as a subquery in FROM. */
+  ofEvent?: (eventId: SQL) => SQL;
+}
+
+export interface Found {
+  /** In the order of the page, at most its limit. */
+  ids: string[];
+  /** Where the search ended before the page was full: what matches beyond follows this id. Undefined at the end of the log. */
+  searchedTo: string | undefined;
+}
+
+export async function search(db: Database, list: Search, page: Page, budget = BUDGET): Promise<Found> {
+  const { table, id, conditions, ways } = list;
+  const matches = [...conditions.own, ...conditions.lookedUp];
+  const range = rangeOf(page);
+  const [only] = ways;
+  if (ways.length <= 1 && matches.length === ways.length && isOrdered(only)) {
+    // Each of its entries is a row of the page.
+    const way = only ?? wholeTable(table, id);
+    return { ids: await readIds(db, list, { matches, way, range }, page), searchedTo: undefined };
+  }
+  const { way, reached } = await choose(db, list, range, page, budget);
+  const within = reached === undefined ? range : narrow(range, reached, page);
+  const ids = await readIds(db, list, { matches, way, range: within }, page);
+  const isFull = ids.length === page.limit;
+  return { ids, searchedTo: isFull || reached === undefined ? undefined : edgeOf(within, page) };
+}
+
+const isOrdered = (way: Way | undefined) =>
+  way === undefined || (way.of === "rows" && way.isExact && way.entries.length === 1);
+
+const wholeTable = (table: PgTable, id: PgColumn): Way => ({
+  entries: [{ table, id, on: undefined }],
+  of: "rows",
+  isExact: true,
+});
+
+/** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
+async function choose(
+  db: Database,
+  { table, id, conditions, ways }: Search,
+  range: IdRange,
+  page: Page,
+  budget: Budget,
+): Promise<{ way: Way; reached: string | undefined }> {
+  // Each other way over the list itself reaches at least as far as the whole of it.
+  const all = ways.some((way) => way.of === "rows") ? ways : [...ways, wholeTable(table, id)];
+  const columns = all.flatMap((way, index) => {
+    const isLookedUp = way.of === "events" || conditions.lookedUp.length > 0;
+    const entriesOfWay = isLookedUp ? budget.lookUps : budget.rows;
+    const entryRange = way.of === "events" ? wholeMilliseconds(range) : range;
+    return way.entries.map((entries) => {
+      const offset = Math.ceil(entriesOfWay / way.entries.length);
+      return sql`(${select(entries, entryRange, page)} OFFSET ${offset} LIMIT 1) AS ${sql.identifier(`way_${index}_${way.entries.indexOf(entries)}`)}`;
+    });
+  });
+  const row = columns.length === 0 ? {} : await firstRow(db, columns);
+  const isNewest = page.order !== "oldest";
+  const reaches = all.map((way, index) => {
+    const reached = way.entries
+      .map((_, entry) => row[`way_${index}_${entry}`] ?? null)
+      .filter((each) => each !== null)
+      .toSorted();
+    // The one that stopped first: beyond it, entries of its index are missing.
+    return { way, reached: isNewest ? reached.at(-1) : reached[0] };
+  });
+  return reaches.reduce((best, next) => (reachesFurther(next.reached, best.reached, isNewest) ? next : best));
+}
+
+async function firstRow(db: Database, columns: SQL[]): Promise<Record<string, string | null>> {
+  const { rows } = await db.orm.execute<Record<string, string | null>>(sql`SELECT ${sql.join(columns, sql`, `)}`);
+  return rows[0] ?? {};
+}
+
+function reachesFurther(a: string | undefined, b: string | undefined, isNewest: boolean): boolean {
+  if (a === undefined || b === undefined) return a === undefined && b !== undefined;
+  return isNewest ? a < b : a > b;
+}
+
+/** The range up to the millisecond of an id, and with it: events and their deliveries share milliseconds, not ids. */
+function narrow(range: IdRange, reached: string, page: Page): IdRange {
+  const whole = wholeMilliseconds({ from: reached, to: reached });
+  return page.order === "oldest"
+    ? { ...range, to: whole.to < range.to ? whole.to : range.to }
+    : { ...range, from: whole.from > range.from ? whole.from : range.from };
+}
+
+function wholeMilliseconds({ from, to }: IdRange): IdRange {
+  return { from: idFloor(idTime(from)), to: idFloor(idTime(to) + 1) };
+}
+
+/** The id that the next page follows. */
+function edgeOf(range: IdRange, page: Page): string {
+  return page.order === "oldest" ? idCeiling(idFloor(idTime(range.to) - 1)) : range.from;
+}
+
+interface Reading {
+  matches: SQL[];
+  way: Way;
+  range: IdRange;
+}
+
+async function readIds(db: Database, list: Search, { matches, way, range }: Reading, page: Page): Promise<string[]> {
+  const { table, id, ofEvent } = list;
+  if (way.entries.length === 0) return [];
+  // OFFSET 0 is a fence: the planner takes the index of the way, whatever it believes about the other conditions.
+  const read = (entryRange: IdRange, columns?: SQL) =>
+    union(way.entries.map((entries) => sql`${select(entries, entryRange, page, columns)} OFFSET 0`));
+  const from =
+    way.of === "rows" || ofEvent === undefined
+      ? sql`(${read(range, sql`*`)}) AS ${table}`
+      : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
+        CROSS JOIN LATERAL ${ofEvent(sql`found.event_id`)} AS ${table}`;
+  const condition = and(withinRange(id, range), ...matches);
+  const { rows } = await db.orm.execute<{ id: string }>(
+    sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
+  );
+  return rows.map((row) => row.id);
+}
+
+const union = (parts: SQL[]) =>
+  parts.length === 1
+    ? sql`${parts[0]}`
+    : sql.join(
+        parts.map((part) => sql`(${part})`),
+        sql` UNION ALL `,
+      );
+
+function select({ table, id, on }: Entries, range: IdRange, page: Page, columns: SQL = sql`${id}`): SQL {
+  return sql`SELECT ${columns} FROM ${table} WHERE ${and(on, withinRange(id, range))} ORDER BY ${inOrder(id, page)}`;
+}
