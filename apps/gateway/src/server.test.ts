@@ -202,3 +202,11 @@ test("when it is told to, it ends each connection with its answer, those under w
   }
   expect(before.text()).toMatch(/waited$/);
 });
+
+test("an expectation that is not known is none: the request gets its answer", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write("GET / HTTP/1.1\r\nhost: a\r\nexpect: a-miracle\r\nconnection: close\r\n\r\n");
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/^HTTP\/1\.1 200 [^]*here$/);
+});

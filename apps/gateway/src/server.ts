@@ -82,6 +82,8 @@ export function openServer(
   // Node leaves out what is above a maximum of its own, without a word.
   server.maxHeadersCount = 0;
   limitConnections(server, maxConnections, log);
+  // Node's own answer is a 417 without a word. Any other expectation may be ignored (RFC 9110, 10.1.1).
+  server.on("checkExpectation", handle);
   if (answersContinue) server.on("checkContinue", handle);
   server.on("clientError", (error, socket) => refuseConnection(error, socket, underWay.get(socket), log));
   return {
