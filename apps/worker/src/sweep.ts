@@ -8,7 +8,7 @@ import type { Database } from "@sluice/shared/store/database";
 import { exhaustOverdue, listTargetsWithDue } from "@sluice/shared/store/deliveries";
 
 const EVERY_MS = 5_000;
-/** It reads all that waits behind open breakers. */
+/** A minute is allowed for a last probe anyway. */
 const OVERDUE_EVERY_MS = 60_000;
 /** At a time, so that no statement holds many rows for long. */
 const OVERDUE_BATCH = 1_000;

@@ -2,6 +2,7 @@
 // when every attempt failed. All times are PostgreSQL's. What nobody has to know at once is written once a minute.
 
 import type { Database } from "./database.ts";
+import { hasDue } from "./deliveries.ts";
 
 /** A target that is failing or whose breaker is open. */
 export interface AilingTarget {
@@ -32,8 +33,7 @@ export async function listAiling(db: Database, disableAfterMs: number): Promise<
     text: `SELECT target_id, openings, failing_since IS NOT NULL AS is_failing,
              coalesce(extract(epoch FROM now() - failing_since) * 1000 >= $1::float8, false) AS is_failing_too_long,
              coalesce(open_until <= now() AND (probe_until IS NULL OR probe_until <= now())
-               AND EXISTS (SELECT FROM deliveries d WHERE d.target_id = h.target_id AND d.next_attempt_at <= now()), false)
-               AS is_probe_due
+               AND ${hasDue("h.target_id")}, false) AS is_probe_due
            FROM target_health h WHERE openings > 0 OR failing_since IS NOT NULL`,
     values: [disableAfterMs],
   });
