@@ -55,7 +55,9 @@ export class BodyReader {
     return this.#heldBytes;
   }
 
-  read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
+  async read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
+    // Its sender left while something else was waited for: nothing more would come of it, not even an end.
+    if (incoming.destroyed) return { kind: "interrupted" };
     const waitsForContinue = incoming.headers.expect !== undefined && incoming.httpVersion === "1.1";
     // RFC 9110, 10.1.1. Only now, so that who is refused before does not send the body.
     if (waitsForContinue) outgoing.writeContinue();

@@ -1,0 +1,25 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+
+import { closeServer, listen } from "@sluice/shared/http-server";
+import { within } from "@sluice/shared/within";
+import { expect, onTestFinished, test } from "vitest";
+
+import { BodyReader } from "./read-body.ts";
+
+test("a sender that left before its body was asked for holds nothing", async () => {
+  const server = createServer();
+  const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
+  onTestFinished(() => closeServer(server, 0));
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const requested = once(server, "request") as Promise<[IncomingMessage, ServerResponse]>;
+  socket.write("POST /in/gemini HTTP/1.1\r\nhost: relay\r\ncontent-length: 10\r\n\r\n12345");
+  const [incoming, outgoing] = await requested;
+  const left = once(outgoing, "close");
+  socket.destroy();
+  await left;
+  const bodies = new BodyReader({ maxBytes: 1_000, maxCount: 10 });
+  // Far longer than it takes to see that nobody is there.
+  expect(await within(5_000, bodies.read(incoming, outgoing))).toEqual({ kind: "interrupted" });
+});
