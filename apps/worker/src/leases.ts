@@ -31,6 +31,10 @@ export class Leases {
     return true;
   }
 
+  holds(deliveryId: string): boolean {
+    return this.#held.has(deliveryId);
+  }
+
   release(deliveryId: string): void {
     this.#held.delete(deliveryId);
   }
