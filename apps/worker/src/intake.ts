@@ -174,7 +174,9 @@ async function freeOwn(deliveries: NewDelivery[], fresh: Set<string>, dependenci
   // What a lane has came by another copy of the job, which this worker took in too.
   const own = deliveries.filter(({ id, eventId }) => !fresh.has(eventId) && !leases.holds(id));
   const ids = own.map(({ id }) => id);
-  await handBack(db, ids, leases.lease.workerId).catch((error: unknown) => log.warn({ err: error }, "not handed back"));
+  await handBack(db, ids, leases.lease.workerId).catch((error: unknown) =>
+    sparing(log).warn({ err: error }, "not handed back"),
+  );
   for (const targetId of new Set(own.map((delivery) => delivery.targetId))) lanes.of(targetId).wake();
 }
 

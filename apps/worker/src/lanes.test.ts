@@ -1,6 +1,10 @@
-import { expect, test } from "vitest";
+import { newId } from "@sluice/shared/ids";
+import { openLog } from "@sluice/shared/log";
+import { TARGET_DEFAULTS } from "@sluice/shared/store/targets";
+import { expect, onTestFinished, test } from "vitest";
 
-import { wakeUpAt } from "./lanes.ts";
+import { until } from "../../../tests/support/wait.ts";
+import { Lanes, type LanesDependencies, wakeUpAt } from "./lanes.ts";
 
 const now = 1_795_305_600_123;
 
@@ -24,4 +28,25 @@ test("a million waiting deliveries are a few hundred wake-ups", () => {
   const wakeUps = new Set<number>();
   for (let i = 0; i < 1_000_000; i++) wakeUps.add(wakeUpAt(now, (i / 1_000_000) * 3_600_000));
   expect(wakeUps.size).toBeLessThan(250);
+});
+
+test("while PostgreSQL is away the log has one line a minute, however many targets wait for it", async () => {
+  const lines: string[] = [];
+  let claims = 0;
+  const query = async () => {
+    claims += 1;
+    throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  };
+  const lanes = new Lanes({
+    db: { pool: { query } },
+    findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id }),
+    leases: { lease: { workerId: newId(), durationMs: 45_000 } },
+    breakers: { of: () => ({ gate: () => "closed", limit: (most: number) => most }) },
+    log: openLog("worker", "info", { write: (line) => lines.push(line) }),
+  } as unknown as LanesDependencies);
+  onTestFinished(() => lanes.stop());
+  for (let target = 0; target < 20; target++) lanes.of(newId()).wake();
+  await until(() => claims, { accept: (count) => count >= 40 });
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain("nothing claimed");
 });

@@ -3,6 +3,7 @@
 import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { Producer } from "@sluice/shared/queue/queue";
+import { sparing } from "@sluice/shared/sparing-log";
 import type { Database } from "@sluice/shared/store/database";
 import { claimDue, claimOne, handBack } from "@sluice/shared/store/deliveries";
 import type { Target } from "@sluice/shared/store/targets";
@@ -105,7 +106,8 @@ export class Lanes {
           },
           "attempt",
         ),
-      onClaimFailed: (error) => log.warn({ err: error, target: formatId("tgt", targetId) }, "nothing claimed"),
+      // Of each lane each second, while PostgreSQL is away.
+      onClaimFailed: (error) => sparing(log).warn({ err: error, target: formatId("tgt", targetId) }, "nothing claimed"),
     });
   }
 
@@ -115,6 +117,6 @@ export class Lanes {
     this.#dependencies.producer
       .add("deliver", { targetId }, { delayMs: atMs - nowMs, key: `at-${targetId}-${atMs}` })
       // Failure policy: open. The delivery is due in PostgreSQL, and the sweep wakes its target.
-      .catch((error: unknown) => this.#dependencies.log.warn({ err: error }, "wake-up not scheduled"));
+      .catch((error: unknown) => sparing(this.#dependencies.log).warn({ err: error }, "wake-up not scheduled"));
   }
 }
