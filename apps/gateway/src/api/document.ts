@@ -4,6 +4,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/errors";
 
+import { operationId } from "./operation-id.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
@@ -44,12 +45,16 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
     for (const method of METHODS) {
       const operation = item[method];
       if (operation === undefined) continue;
+      operation.operationId ??= operationId(method, path, isList(operation));
       describeProblems(operation, path, method);
       describeConditions(operation, path, method);
     }
   }
   return document;
 }
+
+const isList = ({ parameters = [] }: Operation) =>
+  parameters.some((parameter) => "name" in parameter && ["cursor", "page_token"].includes(parameter.name));
 
 /** Puts the codes that a route need not name itself beside those that it names. */
 function describeProblems(operation: Operation, path: string, method: Method): void {
