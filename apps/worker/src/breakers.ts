@@ -264,8 +264,10 @@ export class Breakers {
   }
 }
 
-function gateOf({ shared, opening, gone, probe, isClaiming }: Watched): ReturnType<LaneBreaker["gate"]> {
+function gateOf({ shared, opening, ending, gone, probe, isClaiming }: Watched): ReturnType<LaneBreaker["gate"]> {
   if (gone !== undefined || opening !== undefined) return "open";
   if (shared === undefined || shared.openings === 0) return "closed";
-  return shared.isProbeDue && probe === undefined && !isClaiming ? "probe" : "open";
+  // The end of one probe, written late, would end the next.
+  const hasProbe = probe !== undefined || ending !== undefined || isClaiming;
+  return shared.isProbeDue && !hasProbe ? "probe" : "open";
 }
