@@ -23,6 +23,7 @@ import { within } from "@sluice/shared/within";
 import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
+import { Tails } from "./api/tails.ts";
 import { createHealth } from "./health.ts";
 import { Batcher } from "./ingress/batcher.ts";
 import { fetchKeySet } from "./ingress/fetch-key-set.ts";
@@ -141,8 +142,10 @@ export async function startGateway(
     // Only with its port open: who is told that it is ready sends events at once.
     sources: { isRequired: true, ask: async () => findingOf(publicPort.server.listening ? sources.age() : undefined) },
   });
+  const tails = new Tails({ db, log });
   const api = createApi({
     db,
+    tails,
     masterKey,
     adminApiKey: config.ADMIN_API_KEY,
     geminiSigningSecret: geminiSecret,
@@ -177,6 +180,8 @@ export async function startGateway(
     for (const { endConnections } of [publicPort, privatePort]) endConnections();
     // So that a balancer that asks turns away before the port closes.
     if (publicPort.server.listening) await delay(stopNoticeMs);
+    // They have no end of their own to wait for.
+    tails.close();
     await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
     // Failure policy: open. Every event that was acknowledged is durable, and nothing else is lost.
     if ((await within(CLOSE_LIMIT_MS, closeStores())) === undefined) log.warn("the stores did not close in time");

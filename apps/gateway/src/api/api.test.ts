@@ -340,6 +340,7 @@ describe("the document", () => {
       "/v1/attempts/{id}": ["get"],
       "/v1/rejections": ["get"],
       "/v1/stats": ["get"],
+      "/v1/tail": ["get"],
       "/metrics": ["get"],
     });
     const schemas = document.components?.schemas ?? {};

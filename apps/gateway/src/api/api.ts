@@ -32,6 +32,7 @@ import { routeSetAsideEvents, type SetAsideDependencies } from "./set-aside-even
 import type { SourcesDependencies } from "./source-operation.ts";
 import { routeSources } from "./sources.ts";
 import { routeStats, type StatsDependencies } from "./stats.ts";
+import { routeTail, type TailDependencies } from "./tail.ts";
 import type { TargetsDependencies } from "./target-operation.ts";
 import { routeTargetRotation } from "./target-rotation.ts";
 import { routeTargetState } from "./target-state.ts";
@@ -56,6 +57,7 @@ export interface ApiDependencies
     RejectionsDependencies,
     SetAsideDependencies,
     StatsDependencies,
+    TailDependencies,
     MetricsDependencies {
   /** Of pages that may call it. */
   corsOrigins: readonly string[];
@@ -97,6 +99,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeAudit(app, dependencies);
   routeSetAsideEvents(app, dependencies);
   routeStats(app, dependencies);
+  routeTail(app, dependencies);
   routeMetrics(app, dependencies);
 
   answerOtherMethods(app);

@@ -34,7 +34,7 @@ export interface EventsDependencies {
 
 const binary = z.string().openapi({ format: "binary" });
 
-const eventSchema = z
+export const eventSchema = z
   .object({
     id: z.string(),
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
@@ -174,7 +174,7 @@ function countWithin(events: readonly EventRecord[], maxBytes: number): number {
   return end === -1 ? events.length : Math.max(1, end);
 }
 
-function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
+export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
   const payload = body === undefined ? undefined : parseJson(body);
   return {
     id: formatId("evt", event.id),

@@ -135,7 +135,9 @@ test("what only a socket can send never gets a 5xx or a word of the inside, and 
   const { server } = openServer(app.fetch, api.log);
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "API_PORT");
   onTestFinished(() => closeServer(server, 0));
-  const all = listOperations(document).map(({ template, method }) => requestsOf(template, method));
+  // But for the stream, of which nobody here would see the end.
+  const operations = listOperations(document).filter(({ template }) => template !== "/v1/tail");
+  const all = operations.map(({ template, method }) => requestsOf(template, method));
   const property = fc.asyncProperty(spoil(fc.oneof(...all)), async ({ method, path, headers, chunks }) => {
     const filled = ids.putInto({ method, path, headers, body: undefined });
     const withKey = { authorization: `Bearer ${ADMIN_KEY}`, ...headers };

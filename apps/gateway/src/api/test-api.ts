@@ -23,6 +23,7 @@ import { Metrics } from "../metrics.ts";
 import { createAnswerContract } from "./answer-contract.ts";
 import { type ApiDependencies, createApi } from "./api.ts";
 import { createDocument } from "./document.ts";
+import { Tails } from "./tails.ts";
 
 export const ADMIN_KEY = "admin-key-of-this-test";
 export const WORKER_ID = newId();
@@ -87,6 +88,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     sourcesChanged: async () => void refreshes.count++,
     setAside: [],
     readQueueDepth: async () => ({ postgres: 0 }),
+    tails: new Tails({ db, log: openLog("gateway", "silent") }),
     metrics: new Metrics(),
     log: openLog("gateway", "trace", destination),
     ...changes,
@@ -110,7 +112,10 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     };
     // As the server gives it.
     const response = await app.request(path, init, { incoming: { socket: { remoteAddress } } });
-    const text = await response.text();
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+    // A stream has no end.
+    if (isStream) await response.body?.cancel();
+    const text = isStream ? "" : await response.text();
     contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
     return { status: response.status, headers: response.headers, body: readBody(response, text) };
   };

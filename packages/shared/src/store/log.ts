@@ -33,7 +33,7 @@ export interface LogPage<Row> {
 }
 
 const { body, ...withoutBody } = getTableColumns(events);
-const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
+export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
 
 /** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
 export async function eventSearch(db: Database, filter: EventFilter): Promise<Search> {

@@ -43,6 +43,17 @@ const BITS: Record<StatsGroup, number> = { target: 4, source: 2, event_type: 1 }
 const KEPT_CUTS = [0b011, 0b101, 0b110, 0b001, 0b100, 0];
 const COLUMNS: Record<StatsGroup, string> = { target: "target_id", source: "source_id", event_type: "event_type" };
 
+const COUNTS = [
+  "events",
+  "deliveries",
+  "succeeded",
+  "exhausted",
+  "cancelled",
+  "retried",
+  "attempts_succeeded",
+  "attempts_failed",
+];
+
 const percentile = (share: number) =>
   `width_bucket(ceil(${share} * latency[${LATENCY_BOUNDS_MS.length}])::integer - 1, latency)`;
 
@@ -50,41 +61,38 @@ const percentile = (share: number) =>
 export async function readStats(db: Database, query: StatsQuery): Promise<StatsRow[]> {
   const { groupBy, resolution, sinceMs, untilMs, targetId, sourceId, eventType } = query;
   const isAnyType = eventType === undefined || eventType === "*";
+  const names = isAnyType || eventType.endsWith(".*") ? null : namesOfType(eventType);
+  const prefix = !isAnyType && names === null ? eventType.slice(0, -1) : null;
   let cut = 0b111 & ~BITS[groupBy];
   if (targetId !== undefined) cut &= ~BITS.target;
   if (sourceId !== undefined) cut &= ~BITS.source;
   if (!isAnyType) cut &= ~BITS.event_type;
+  // A row of the figures is then a row of the answer.
+  const isWhole = KEPT_CUTS.includes(cut) && prefix === null && (names?.length ?? 1) === 1;
   if (!KEPT_CUTS.includes(cut)) cut = 0;
-  const prefix = !isAnyType && eventType.endsWith(".*") ? eventType.slice(0, -1) : null;
-  const { rows } = await db.pool.query<Record<string, string | null>>(
-    `SELECT extract(epoch FROM start) * 1000 AS start, key, events, deliveries, succeeded, exhausted, cancelled, retried,
-       attempts_succeeded, attempts_failed, ${percentile(0.5)} AS p50, ${percentile(0.9)} AS p90, ${percentile(0.99)} AS p99
+  const sum = (column: string) => (isWhole ? column : `sum(${column})::integer`);
+  // By element, which takes a tenth of the time of adding whole arrays.
+  const latency = isWhole
+    ? "latency"
+    : `ARRAY[${LATENCY_BOUNDS_MS.map((_, at) => sum(`latency[${at + 1}]`)).join(", ")}]`;
+  const { rows } = await db.pool.query<Record<string, string | number | null>>(
+    `SELECT extract(epoch FROM start)::bigint AS start, key, ${COUNTS.join(", ")},
+       ${percentile(0.5)} AS p50, ${percentile(0.9)} AS p90, ${percentile(0.99)} AS p99
      FROM (
-       SELECT start, ${COLUMNS[groupBy]} AS key, sum(events) AS events, sum(deliveries) AS deliveries,
-         sum(succeeded) AS succeeded, sum(exhausted) AS exhausted, sum(cancelled) AS cancelled, sum(retried) AS retried,
-         sum(attempts_succeeded) AS attempts_succeeded, sum(attempts_failed) AS attempts_failed,
-         sum_counts(latency) AS latency
+       SELECT start, ${COLUMNS[groupBy]} AS key, ${COUNTS.map((column) => `${sum(column)} AS ${column}`).join(", ")},
+         ${latency} AS latency
        FROM stats
        WHERE resolution = $1 AND cut = $2 AND start >= to_timestamp($3::float8 / 1000) AND start < to_timestamp($4::float8 / 1000)
          AND ($5::uuid IS NULL OR target_id = $5) AND ($6::uuid IS NULL OR source_id = $6)
          AND ($7::text[] IS NULL OR event_type = ANY($7)) AND ($8::text IS NULL OR starts_with(event_type, $8))
          ${groupBy === "target" ? "AND target_id IS NOT NULL" : ""}
-       GROUP BY start, key
+       ${isWhole ? "" : "GROUP BY start, key"}
      ) AS groups ORDER BY start, key`,
-    [
-      resolution,
-      cut,
-      sinceMs,
-      untilMs,
-      targetId ?? null,
-      sourceId ?? null,
-      isAnyType || prefix !== null ? null : namesOfType(eventType),
-      prefix,
-    ],
+    [resolution, cut, sinceMs, untilMs, targetId ?? null, sourceId ?? null, names, prefix],
   );
   return rows.map((row) => ({
-    startMs: Number(row["start"]),
-    group: row["key"] ?? null,
+    startMs: Number(row["start"]) * 1000,
+    group: (row["key"] ?? null) as string | null,
     events: Number(row["events"]),
     deliveries: Number(row["deliveries"]),
     succeeded: Number(row["succeeded"]),
