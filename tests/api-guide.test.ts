@@ -1,0 +1,78 @@
+// docs/api.md, run as it is written: each block of `sh` by one shell, in order, and each answer that is shown held against
+// the real one.
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, onTestFinished } from "vitest";
+
+import { test } from "./support/relay.ts";
+import { until } from "./support/wait.ts";
+
+const GUIDE = new URL("../docs/api.md", import.meta.url);
+const EXAMPLE = /^```sh\n(?<script>.*?)^```\n(?:\n```json\n(?<answer>.*?)^```\n)?/gms;
+/** What an answer's end is told by: no answer has it. */
+const END = "\u0004";
+
+const hasTools = ["bash", "curl", "jq"].every((name) => spawnSync(name, ["--version"]).status === 0);
+
+/** Runs scripts one after the other in one shell, which keeps what they set. */
+function openShell(env: Record<string, string>) {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-guide-"));
+  const shell = spawn("bash", ["-u"], { cwd: folder, env: { PATH: process.env["PATH"], ...env } });
+  let output = "";
+  for (const stream of [shell.stdout, shell.stderr]) stream.on("data", (data) => (output += String(data)));
+  const run = async (script: string) => {
+    output = "";
+    shell.stdin.write(`${script}\nprintf '\\004'\n`);
+    await until(() => output.endsWith(END) || shell.exitCode !== null, { timeoutMs: 20_000 });
+    return output.slice(0, -END.length);
+  };
+  const close = async () => {
+    shell.stdin.end();
+    if (shell.exitCode === null) await once(shell, "exit");
+    rmSync(folder, { recursive: true });
+  };
+  return { run, close };
+}
+
+/** What is shown, as a matcher: "…" is anything, within a text any text, and as a name any other members. */
+function toMatcher(shown: unknown): unknown {
+  if (shown === "…") return expect.toSatisfy((value) => value !== undefined);
+  if (typeof shown === "string") {
+    const parts = shown.split("…").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+    return expect.stringMatching(new RegExp(`^${parts.join(".+")}$`, "s"));
+  }
+  if (Array.isArray(shown)) return shown.includes("…") ? expect.any(Array) : shown.map(toMatcher);
+  if (typeof shown !== "object" || shown === null) return shown;
+  const { "…": others, ...members } = shown as Record<string, unknown>;
+  const matchers = Object.fromEntries(Object.entries(members).map(([name, value]) => [name, toMatcher(value)]));
+  return others === undefined ? matchers : expect.objectContaining(matchers);
+}
+
+test.skipIf(!hasTools)("every example of docs/api.md does what the page says", async ({ relay, receiver }) => {
+  // The service is ill until somebody retries by hand.
+  let isWell = false;
+  receiver.answerWith(() => ({ status: isWell ? 200 : 503 }));
+  const shell = openShell({ API: relay.apiUrl, KEY: relay.apiKey, SERVICE: receiver.url });
+  onTestFinished(shell.close);
+
+  const examples = [...readFileSync(GUIDE, "utf8").matchAll(EXAMPLE)].map(({ groups }) => groups ?? {});
+  expect(examples.length).toBeGreaterThan(15);
+  for (const { script = "", answer } of examples) {
+    isWell ||= script.includes(":retry");
+    const text = await shell.run(script);
+    if (answer === undefined) {
+      expect(text, script).toBe("");
+      continue;
+    }
+    const matcher = toMatcher(JSON.parse(answer));
+    const read = async (again: boolean) => JSON.parse(again ? await shell.run(script) : text) as unknown;
+    // A read shows what becomes of the change before it, in a while; a change is made once.
+    if (/ -d | -X /.test(script)) expect(await read(false), script).toEqual(matcher);
+    else await expect.poll(() => read(true), { timeout: 20_000, message: script }).toEqual(matcher);
+  }
+});
