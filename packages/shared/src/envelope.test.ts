@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { isNestedWithin, isStorable, parseJson, readEnvelope } from "./envelope.ts";
 
 const read = (payload: unknown) => readEnvelope(Buffer.from(JSON.stringify(payload)));
-const nothing = { type: null, occurredAtMs: null, userMetadata: null };
+const nothing = { type: null, occurredAtMs: null, userMetadata: null, dataId: null };
 
 test("Gemini's envelope is read", () => {
   const payload = {
@@ -17,6 +17,7 @@ test("Gemini's envelope is read", () => {
     type: "batch.succeeded",
     occurredAtMs: Date.parse("2026-01-22T12:00:00Z"),
     userMetadata: { job: "nightly" },
+    dataId: "batch_123456",
   });
 });
 

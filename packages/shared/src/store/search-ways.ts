@@ -31,6 +31,8 @@ export interface Way {
   of: "rows" | "events";
   /** Every row of it matches the filter that it stands for. */
   isExact: boolean;
+  /** So few that they are read whole, without asking first how far they reach. */
+  isFew?: true;
 }
 
 /** How far the clocks of a gateway and a worker may be apart. */
@@ -73,7 +75,7 @@ export async function attemptWays(db: Database, filter: AttemptFilter): Promise<
   const ways: Way[] = [];
   if (deliveryId !== undefined) ways.push(rows(table, ofDeliveries([deliveryId])));
   const few = await findFewDeliveries(db, filter);
-  if (few !== undefined) ways.push(roughly(rows(table, ofDeliveries(few))));
+  if (few !== undefined) ways.push({ ...roughly(rows(table, ofDeliveries(few))), isFew: true });
   ways.push(...codeWays(table, attempts.statusCode, attempts.error, statusCode));
   if (errorText !== undefined) ways.push(roughly(rows(table, isNotNull(attempts.error))));
   const isRepeat = sql`${attempts.trigger} <> 'initial'`;
