@@ -5,33 +5,18 @@ import type { Logger } from "@sluice/shared/log";
 import type { Database } from "@sluice/shared/store/database";
 import { countChanges } from "@sluice/shared/store/stats-count";
 
+import { type Loop, startLoop } from "./loop.ts";
+
 const EVERY_MS = 3_000;
 
-export function startCounting(db: Database, log: Logger): { close: () => Promise<void> } {
-  let closed = false;
-  let running: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
-  const run = async () => {
-    let hasMore = false;
+export function startCounting(db: Database, log: Logger): Loop {
+  return startLoop(EVERY_MS, async () => {
     try {
-      hasMore = (await countChanges(db))?.hasMore ?? false;
+      return (await countChanges(db))?.hasMore === true ? 0 : EVERY_MS;
     } catch (error) {
       // Failure policy: open. The figures are late and stay exact.
       log.warn({ err: error }, "changes not counted yet");
+      return EVERY_MS;
     }
-    if (!closed) schedule(hasMore ? 0 : EVERY_MS);
-  };
-  const schedule = (inMs: number) => {
-    timer = setTimeout(() => {
-      running = run();
-    }, inMs);
-  };
-  schedule(EVERY_MS);
-  return {
-    close: async () => {
-      closed = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+  });
 }

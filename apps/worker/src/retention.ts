@@ -6,6 +6,7 @@ import { pruneAudit } from "@sluice/shared/store/audit";
 import type { Database } from "@sluice/shared/store/database";
 import { pruneConsumedCallbacks } from "@sluice/shared/store/consumed-callbacks";
 import { pruneIdempotencyKeys } from "@sluice/shared/store/idempotency";
+import { pruneOperations } from "@sluice/shared/store/operations";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
 import { pruneStats, recountWaiting } from "@sluice/shared/store/stats-count";
 import { cancelOrphans } from "@sluice/shared/store/targets";
@@ -46,6 +47,7 @@ export async function startRetention(
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
     await attempt("waiting", () => recountWaiting(db));
+    await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("answers", () => pruneIdempotencyKeys(db));

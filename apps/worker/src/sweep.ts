@@ -7,20 +7,15 @@ import { sparing } from "@sluice/shared/sparing-log";
 import type { Database } from "@sluice/shared/store/database";
 import { exhaustOverdue, listTargetsWithDue } from "@sluice/shared/store/deliveries";
 
+import { type Loop, startLoop } from "./loop.ts";
+
 const EVERY_MS = 5_000;
 /** A minute is allowed for a last probe anyway. */
 const OVERDUE_EVERY_MS = 60_000;
 /** At a time, so that no statement holds many rows for long. */
 const OVERDUE_BATCH = 1_000;
 
-export function startSweep(
-  db: Database,
-  wake: (targetId: string) => void,
-  log: Logger,
-): { close: () => Promise<void> } {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let closed = false;
+export function startSweep(db: Database, wake: (targetId: string) => void, log: Logger): Loop {
   let overdueAt = Number.NEGATIVE_INFINITY;
   const endOverdue = async () => {
     if (performance.now() - overdueAt < OVERDUE_EVERY_MS) return;
@@ -30,7 +25,8 @@ export function startSweep(
     // There may be more.
     if (deliveries === OVERDUE_BATCH) overdueAt = Number.NEGATIVE_INFINITY;
   };
-  const run = async () => {
+  // At once: a worker that was down finds what became due meanwhile.
+  return startLoop(0, async () => {
     try {
       for (const targetId of await listTargetsWithDue(db)) wake(targetId);
       await endOverdue();
@@ -38,20 +34,6 @@ export function startSweep(
       sparing(log).warn({ err: error }, "sweep failed");
     }
     // Spread by a fifth, so that the workers do not all ask at once.
-    if (!closed) schedule(EVERY_MS * (0.9 + Math.random() * 0.2));
-  };
-  const schedule = (inMs: number) => {
-    timer = setTimeout(() => {
-      running = run();
-    }, inMs);
-  };
-  // At once: a worker that was down finds what became due meanwhile.
-  schedule(0);
-  return {
-    close: async () => {
-      closed = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+    return EVERY_MS * (0.9 + Math.random() * 0.2);
+  });
 }

@@ -21,6 +21,7 @@ import { startHealthServer } from "./health.ts";
 import { takeIn } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { Leases } from "./leases.ts";
+import { startOperations } from "./operations.ts";
 import { Recorder } from "./recorder.ts";
 import { startRetention } from "./retention.ts";
 import { openAgent } from "./send.ts";
@@ -114,6 +115,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   await breakers.start();
   const sweep = startSweep(db, (targetId) => lanes.of(targetId).wake(), log);
 
+  const operations = startOperations(db, (targetId) => lanes.of(targetId).wake(), log);
+
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
   const consumers = [
     backend.consume("intake", INTAKE_CONCURRENCY, (job) => takeIn(job, intakeDependencies)),
@@ -152,7 +155,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     // First, so that nothing new begins while the rest comes to its end.
     lanes.refuse();
     stopping.abort();
-    const asking = [sweep.close(), retention.close(), counting.close(), targets.close(), retrying];
+    const asking = [sweep.close(), retention.close(), counting.close(), operations.close(), targets.close(), retrying];
     await Promise.all(consumers.map((consumer) => consumer.close()));
     // After the consumers: a job that was in hand may have had reservations.
     await Promise.race([lanes.stop(), outOfTime.promise]);

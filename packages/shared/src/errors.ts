@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   target_gone: { status: 409, title: "The delivery's target no longer exists" },
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   delivery_finished: { status: 409, title: "The delivery is finished" },
+  operation_finished: { status: 409, title: "The operation is finished" },
   last_admin_key: { status: 409, title: "No other key could manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },

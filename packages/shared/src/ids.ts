@@ -6,7 +6,7 @@ import { v7 } from "uuid";
 
 import { SluiceError } from "./errors.ts";
 
-export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud";
+export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const VALUES = new Map(ALPHABET.split("").map((symbol, value) => [symbol, BigInt(value)]));

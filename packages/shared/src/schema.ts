@@ -35,6 +35,8 @@ export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled"
 /** What an API key may do; each includes those before it. */
 export type Scope = "read" | "write" | "admin";
 export type AttemptTrigger = "initial" | "retry" | "manual";
+export type OperationKind = "retry_deliveries" | "cancel_deliveries";
+export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
 
 export const configuration = pgTable("configuration", {
@@ -284,4 +286,23 @@ export const statsWaiting = pgTable("stats_waiting", {
   targetId: uuid("target_id").notNull(),
   since: instant("since").notNull(),
   waiting: integer("waiting").notNull(),
+});
+
+export const operations = pgTable("operations", {
+  id: uuid("id").primaryKey(),
+  kind: text("kind").$type<OperationKind>().notNull(),
+  state: text("state").$type<OperationState>().notNull().default("running"),
+  given: jsonb("given").$type<Record<string, unknown>>().notNull(),
+  filter: jsonb("filter").$type<Record<string, unknown>>().notNull(),
+  isCounted: boolean("is_counted").notNull().default(false),
+  total: integer("total").notNull().default(0),
+  done: integer("done").notNull().default(0),
+  failed: integer("failed").notNull().default(0),
+  cursor: uuid("cursor"),
+  nextStepAt: instant("next_step_at").notNull().defaultNow(),
+  failures: integer("failures").notNull().default(0),
+  error: text("error"),
+  keyId: uuid("key_id"),
+  keyName: text("key_name").notNull(),
+  finishedAt: instant("finished_at"),
 });

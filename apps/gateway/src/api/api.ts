@@ -9,6 +9,7 @@ import { answerNotFound, answerProblem, answerOtherMethods } from "./answer-prob
 import { type AttemptsDependencies, routeAttempts } from "./attempts.ts";
 import { type AuditDependencies, routeAudit } from "./audit.ts";
 import { authenticate, type AuthenticationDependencies } from "./authentication.ts";
+import { type BulkDependencies, routeBulk } from "./bulk.ts";
 import { routeCallbackUrls } from "./callback-urls.ts";
 import { compressAnswers } from "./compression.ts";
 import { allowOrigins } from "./cross-origin.ts";
@@ -23,6 +24,7 @@ import { routeIngressTokens } from "./ingress-tokens.ts";
 import { refuseInvalid } from "./invalid-request.ts";
 import { type KeysDependencies, routeKeys } from "./keys.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
+import { type OperationsDependencies, routeOperations } from "./operations.ts";
 import { type RejectionsDependencies, routeRejections } from "./rejections.ts";
 import { type ApiEnv, logRequests } from "./request-log.ts";
 import { createReference } from "./reference.ts";
@@ -54,6 +56,8 @@ export interface ApiDependencies
     EventsDependencies,
     DeliveriesDependencies,
     AttemptsDependencies,
+    BulkDependencies,
+    OperationsDependencies,
     RejectionsDependencies,
     SetAsideDependencies,
     StatsDependencies,
@@ -93,6 +97,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeInjection(app, dependencies);
   routeReplay(app, dependencies);
   routeDeliveries(app, dependencies);
+  routeBulk(app, dependencies);
+  routeOperations(app, dependencies);
   routeAttempts(app, dependencies);
   routeRejections(app, dependencies);
   routeKeys(app, dependencies);

@@ -120,6 +120,9 @@ describe("/v1/audit", () => {
     const [delivery] = (await api.call("GET", "/v1/deliveries")).body.data;
     await call("POST", `/v1/deliveries/${delivery.id}:retry`);
     await call("POST", `/v1/deliveries/${delivery.id}:cancel`);
+    const retry = await call("POST", "/v1/deliveries:retry", { all: true });
+    await call("POST", `/v1/operations/${retry.id}:cancel`);
+    await call("POST", "/v1/deliveries:cancel", { target: made.id });
     await call("POST", `/v1/events/${delivery.event}:replay`);
     await call("POST", "/v1/events", { type: "batch.succeeded", data: {} });
     await call("DELETE", `/v1/targets/${made.id}`);
@@ -137,6 +140,9 @@ describe("/v1/audit", () => {
       "target.updated",
       "delivery.retried",
       "delivery.cancelled",
+      "operation.started",
+      "operation.cancelled",
+      "operation.started",
       "event.replayed",
       "event.injected",
       "target.deleted",

@@ -15,6 +15,7 @@ const PREFIXES: Record<string, string> = {
   deliveries: "dlv",
   keys: "key",
   audit: "aud",
+  operations: "opr",
 };
 
 /** Every operation of the document, with an id that could be one in the place of each parameter. */

@@ -132,10 +132,17 @@ export function anyOfParameter<Name extends string>(names: readonly Name[], what
 
 type Parsed<Shape extends z.ZodRawShape> = z.infer<z.ZodObject<Shape>>;
 
-/** @throws SluiceError `invalid_id`, or `invalid_request` for the name of no source */
-export async function readEventFilter(db: Database, query: Parsed<typeof eventParameters>): Promise<EventFilter> {
+/**
+ * @param at what a fault's pointer begins with: `?`, or `/` for a body.
+ * @throws SluiceError `invalid_id`, or `invalid_request` for the name of no source
+ */
+export async function readEventFilter(
+  db: Database,
+  query: Parsed<typeof eventParameters>,
+  at: "?" | "/" = "?",
+): Promise<EventFilter> {
   return {
-    sourceId: await readSource(db, query.source),
+    sourceId: await readSource(db, query.source, `${at}source`),
     eventType: query.event_type,
     webhookId: query.webhook_id,
     dataId: query.data_id,
@@ -148,11 +155,12 @@ export async function readEventFilter(db: Database, query: Parsed<typeof eventPa
 export async function readDeliveryFilter(
   db: Database,
   query: Parsed<typeof deliveryParameters>,
+  at: "?" | "/" = "?",
 ): Promise<Omit<DeliveryFilter, "statuses"> & AttemptFilter> {
   return {
-    ...(await readEventFilter(db, query)),
-    eventId: readFilterId("evt", query.event, "?event"),
-    targetId: readFilterId("tgt", query.target, "?target"),
+    ...(await readEventFilter(db, query, at)),
+    eventId: readFilterId("evt", query.event, `${at}event`),
+    targetId: readFilterId("tgt", query.target, `${at}target`),
     statusCode: query.status_code,
     errorText: query.error,
     minAttempts: query.min_attempts,

@@ -1,12 +1,22 @@
 // What people do to deliveries: cancel one, and send an event again. None of it touches a delivery that a worker has in
 // hand: it is being attempted, and its outcome is about to be written.
 
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 
 import { noteDeliveries } from "./changes.ts";
 import type { Connection } from "./database.ts";
 import type { NewDelivery } from "./intake.ts";
-import { type DeliveryRecord, getDelivery } from "./log.ts";
+import { deliveries } from "../schema.ts";
+import { anyOf, type DeliveryRecord, getDelivery } from "./log.ts";
+import { RELAY_SOURCE_ID } from "./test-event.ts";
+
+const CANCELLED = sql.raw("status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()");
+const DUE = sql.raw(
+  "status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual', " +
+    "backoff_start = d.attempt_count, finished_at = NULL",
+);
+/** In nobody's hands: in a lease that ran out there is nobody's. */
+const IS_FREE = sql.raw("(leased_by IS NULL OR next_attempt_at <= now())");
 
 export type CancelResult =
   | { kind: "cancelled"; delivery: DeliveryRecord }
@@ -21,8 +31,7 @@ export type CancelResult =
 export async function cancelDelivery(tx: Connection, id: string): Promise<CancelResult> {
   const cancelled = await tx.orm.execute(sql`
     WITH moved AS (
-      UPDATE deliveries SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
-      WHERE id = ${id} AND status = 'pending' AND (leased_by IS NULL OR next_attempt_at <= now())
+      UPDATE deliveries SET ${CANCELLED} WHERE id = ${id} AND status = 'pending' AND ${IS_FREE}
       RETURNING id
     ),
     ${sql.raw(noteDeliveries("cancelled", "moved"))}
@@ -59,12 +68,11 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
     ),
     free AS (
       SELECT id, status FROM deliveries
-      WHERE id = ANY(${column("id", "uuid")}) AND (leased_by IS NULL OR next_attempt_at <= now())
+      WHERE id = ANY(${column("id", "uuid")}) AND ${IS_FREE}
       FOR UPDATE SKIP LOCKED
     ),
     due AS (
-      UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-        backoff_start = d.attempt_count, finished_at = NULL, deadline_at = now() + horizon_ms * interval '1 ms'
+      UPDATE deliveries d SET ${DUE}, deadline_at = now() + horizon_ms * interval '1 ms'
       FROM wanted, free WHERE d.id = free.id AND wanted.id = free.id
       RETURNING d.id, free.status
     ),
@@ -88,3 +96,50 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
     return { deliveryId: id, targetId, result: made === undefined ? "in_flight" : made ? "created" : "retried" };
   });
 }
+
+/**
+ * Makes many deliveries due now, as one is by hand; not those that a worker has in hand, that no longer match under
+ * their locks, or whose target is gone.
+ * @param matches over the columns of `deliveries`.
+ * @returns the target of each that is due.
+ */
+export async function retryMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<string[]> {
+  if (ids.length === 0) return [];
+  // Before any delivery is locked, and in one order: whoever deletes a target locks it first, and its deliveries then.
+  const { rows: held } = await tx.orm.execute<{ id: string }>(sql`
+    SELECT id FROM targets WHERE id IN (SELECT target_id FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)})
+    ORDER BY id FOR KEY SHARE`);
+  const { rows } = await tx.orm.execute<{ target_id: string }>(sql`
+    WITH target AS (
+      SELECT id, retry_horizon_seconds FROM targets WHERE id = ANY(${sql.param(held.map(({ id }) => id))}::uuid[])
+    ),
+    ${free(ids, matches)},
+    due AS (
+      UPDATE deliveries d SET ${DUE}, deadline_at = now() + interval '1 s' *
+        CASE WHEN d.source_id = ${RELAY_SOURCE_ID} THEN 0 ELSE target.retry_horizon_seconds END
+      FROM target, free WHERE d.id = free.id AND d.target_id = target.id
+      RETURNING d.id, d.target_id, free.status
+    ),
+    retried AS (SELECT id FROM due WHERE status = 'pending'),
+    reopened AS (SELECT id FROM due WHERE status <> 'pending'),
+    ${sql.raw((["retried", "reopened"] as const).map((change) => noteDeliveries(change, change)).join(", "))}
+    SELECT target_id FROM due`);
+  return rows.map((row) => row.target_id);
+}
+
+/** Cancels many; the parameters as above. Of those that match, the pending ones are. @returns how many. */
+export async function cancelMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<number> {
+  if (ids.length === 0) return 0;
+  const { rowCount } = await tx.orm.execute(sql`
+    WITH ${free(ids, sql`${matches} AND status = 'pending'`)},
+    moved AS (UPDATE deliveries d SET ${CANCELLED} FROM free WHERE d.id = free.id RETURNING d.id),
+    ${sql.raw(noteDeliveries("cancelled", "moved"))}
+    SELECT id FROM moved`);
+  return rowCount ?? 0;
+}
+
+/** What is locked is being claimed or recorded: nobody is waited for, and no deadlock comes of it. */
+const free = (ids: readonly string[], matches: SQL) => sql`free AS (
+  SELECT id, status FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)} AND ${matches} AND ${IS_FREE}
+  FOR UPDATE SKIP LOCKED
+)`;

@@ -36,17 +36,17 @@ const { body, ...withoutBody } = getTableColumns(events);
 export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
 
 /** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
-export async function eventSearch(db: Database, filter: EventFilter): Promise<Search> {
+export async function eventSearch(db: Connection, filter: EventFilter): Promise<Search> {
   const [conditions, ways] = [eventConditions(filter), await eventWays(db, filter)];
   return { table: events, id: events.id, conditions, ways, ofEvent: eventOf };
 }
 
-export async function deliverySearch(db: Database, filter: DeliveryFilter): Promise<Search> {
+export async function deliverySearch(db: Connection, filter: DeliveryFilter): Promise<Search> {
   const [conditions, ways] = [deliveryConditions(filter), await deliveryWays(db, filter)];
   return { table: deliveries, id: deliveries.id, conditions, ways, ofEvent: deliveriesOf };
 }
 
-export async function attemptSearch(db: Database, filter: AttemptFilter): Promise<Search> {
+export async function attemptSearch(db: Connection, filter: AttemptFilter): Promise<Search> {
   const [conditions, ways] = [attemptConditions(filter), await attemptWays(db, filter)];
   return { table: attempts, id: attempts.id, conditions, ways };
 }

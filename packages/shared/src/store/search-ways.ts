@@ -7,7 +7,7 @@ import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { idCeiling, idFloor, idTime } from "../ids.ts";
 import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
 import { namesOfType } from "../subscription.ts";
-import type { Database } from "./database.ts";
+import type { Connection } from "./database.ts";
 import {
   type AttemptFilter,
   type DeliveryFilter,
@@ -42,7 +42,7 @@ const MAX_TYPES = 50;
 /** Events whose attempts are looked up by their deliveries. */
 const MAX_FEW_EVENTS = 300;
 
-export async function eventWays(db: Database, filter: EventFilter): Promise<Way[]> {
+export async function eventWays(db: Connection, filter: EventFilter): Promise<Way[]> {
   const ways = payloadWays(filter);
   if (filter.sourceId !== undefined) ways.push(ofEvents(eq(events.sourceId, filter.sourceId)));
   const types = await typesOf(db, filter.eventType);
@@ -50,7 +50,7 @@ export async function eventWays(db: Database, filter: EventFilter): Promise<Way[
   return ways;
 }
 
-export async function deliveryWays(db: Database, filter: DeliveryFilter): Promise<Way[]> {
+export async function deliveryWays(db: Connection, filter: DeliveryFilter): Promise<Way[]> {
   const { eventId, targetId, statuses, statusCode, errorText, minAttempts } = filter;
   const table = { table: deliveries, id: deliveries.id };
   const ways: Way[] = [];
@@ -69,7 +69,7 @@ export async function deliveryWays(db: Database, filter: DeliveryFilter): Promis
   return ways;
 }
 
-export async function attemptWays(db: Database, filter: AttemptFilter): Promise<Way[]> {
+export async function attemptWays(db: Connection, filter: AttemptFilter): Promise<Way[]> {
   const { deliveryId, targetId, statusCode, errorText, minAttempts, triggers } = filter;
   const table = { table: attempts, id: attempts.id };
   const ways: Way[] = [];
@@ -160,7 +160,7 @@ function ofDeliveries(ids: readonly string[]): SQL | undefined {
 }
 
 /** The names of stored types that a filter matches; undefined when it is none, or when they are too many. */
-async function typesOf(db: Database, type: string | undefined): Promise<string[] | undefined> {
+async function typesOf(db: Connection, type: string | undefined): Promise<string[] | undefined> {
   const prefix = typePrefix(type);
   if (type === undefined || type === "*") return undefined;
   if (prefix === undefined) return namesOfType(type);
@@ -179,7 +179,7 @@ async function typesOf(db: Database, type: string | undefined): Promise<string[]
 }
 
 /** The deliveries of the events that a filter names, when these are few; attempts have an order of their own. */
-async function findFewDeliveries(db: Database, filter: AttemptFilter): Promise<string[] | undefined> {
+async function findFewDeliveries(db: Connection, filter: AttemptFilter): Promise<string[] | undefined> {
   if (filter.eventId !== undefined) {
     const found = await db.orm.select({ id: deliveries.id }).from(deliveries).where(ofEvent(filter.eventId));
     return found.map(({ id }) => id);
@@ -202,7 +202,7 @@ async function findFewDeliveries(db: Database, filter: AttemptFilter): Promise<s
   return undefined;
 }
 
-async function findDeliveriesOf(db: Database, eventIds: readonly string[]): Promise<string[]> {
+async function findDeliveriesOf(db: Connection, eventIds: readonly string[]): Promise<string[]> {
   const { rows: found } = await db.orm.execute<{ id: string }>(sql`
     SELECT ${deliveries.id} FROM unnest(${sql.param([...eventIds])}::uuid[]) AS found (event_id)
     CROSS JOIN LATERAL ${deliveriesOf(sql`found.event_id`)} AS ${deliveries}`);

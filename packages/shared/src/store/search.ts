@@ -7,7 +7,7 @@ import { and, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 
 import { idCeiling, idFloor, idTime } from "../ids.ts";
-import type { Database } from "./database.ts";
+import type { Connection } from "./database.ts";
 import type { Conditions } from "./log-filter.ts";
 import { type IdRange, inOrder, type Page, rangeOf, withinRange } from "./page.ts";
 import type { Entries, Way } from "./search-ways.ts";
@@ -39,7 +39,7 @@ export interface Found {
   searchedTo: string | undefined;
 }
 
-export async function search(db: Database, list: Search, page: Page, budget = BUDGET): Promise<Found> {
+export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
   const { table, id, conditions, ways } = list;
   const matches = [...conditions.own, ...conditions.lookedUp];
   const range = rangeOf(page);
@@ -67,7 +67,7 @@ const wholeTable = (table: PgTable, id: PgColumn): Way => ({
 
 /** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
 async function choose(
-  db: Database,
+  db: Connection,
   { table, id, conditions, ways }: Search,
   range: IdRange,
   page: Page,
@@ -99,7 +99,7 @@ async function choose(
   return reaches.reduce((best, next) => (reachesFurther(next.reached, best.reached, isNewest) ? next : best));
 }
 
-async function firstRow(db: Database, columns: SQL[]): Promise<Record<string, string | null>> {
+async function firstRow(db: Connection, columns: SQL[]): Promise<Record<string, string | null>> {
   const { rows } = await db.orm.execute<Record<string, string | null>>(sql`SELECT ${sql.join(columns, sql`, `)}`);
   return rows[0] ?? {};
 }
@@ -132,7 +132,7 @@ interface Reading {
   range: IdRange;
 }
 
-async function readIds(db: Database, list: Search, { matches, way, range }: Reading, page: Page): Promise<string[]> {
+async function readIds(db: Connection, list: Search, { matches, way, range }: Reading, page: Page): Promise<string[]> {
   const { table, id, ofEvent } = list;
   if (way.entries.length === 0) return [];
   // OFFSET 0 is a fence: the planner takes the index of the way, whatever it believes about the other conditions.

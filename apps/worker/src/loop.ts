@@ -1,0 +1,30 @@
+// A round of work again and again, where the next one begins some time after the end of the one before.
+
+export interface Loop {
+  /** Resolves when the round under way has ended; none follows. */
+  close: () => Promise<void>;
+}
+
+/** @param round MUST not throw. It resolves to the milliseconds until the next one. */
+export function startLoop(firstInMs: number, round: () => Promise<number>): Loop {
+  let closed = false;
+  let running: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const run = async () => {
+    const inMs = await round();
+    if (!closed) schedule(inMs);
+  };
+  const schedule = (inMs: number) => {
+    timer = setTimeout(() => {
+      running = run();
+    }, inMs);
+  };
+  schedule(firstInMs);
+  return {
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
