@@ -1,15 +1,15 @@
 // Retention: partitions made a week ahead, dropped past RETENTION_DAYS with the figures of those days, the dedupe ledger
-// pruned, deliveries without a target cancelled, and what waits counted anew. Every worker does it every hour; an advisory lock lets one change partitions.
+// pruned, and what waits counted anew. Every worker does it every hour; an advisory lock lets one change partitions.
 
 import type { Logger } from "@sluice/shared/log";
 import { pruneAudit } from "@sluice/shared/store/audit";
 import type { Database } from "@sluice/shared/store/database";
 import { pruneConsumedCallbacks } from "@sluice/shared/store/consumed-callbacks";
+import { pruneDeletedTargets } from "@sluice/shared/store/deleted-targets";
 import { pruneIdempotencyKeys } from "@sluice/shared/store/idempotency";
 import { pruneOperations } from "@sluice/shared/store/operations";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
 import { pruneStats, recountWaiting } from "@sluice/shared/store/stats-count";
-import { cancelOrphans } from "@sluice/shared/store/targets";
 
 const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -41,8 +41,6 @@ export async function startRetention(
 
   async function run(): Promise<void> {
     await attempt("make", makeAhead);
-    // Before the drop: an orphan would keep its day's partitions.
-    const cancelled = await attempt("cancel", () => cancelOrphans(db));
     const dropped = await attempt("drop", () => dropOldPartitions(db, Date.now() - retentionDays * DAY_MS));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
@@ -50,8 +48,9 @@ export async function startRetention(
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
+    await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("answers", () => pruneIdempotencyKeys(db));
-    if (dropped?.length || pruned || cancelled) log.info({ dropped, pruned, cancelled }, "retention");
+    if (dropped?.length || pruned) log.info({ dropped, pruned }, "retention");
   }
 
   /** Each step by itself: a partition that cannot be dropped must not let the ledger grow. */

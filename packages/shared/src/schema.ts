@@ -108,6 +108,11 @@ export const targets = pgTable("targets", {
   stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
 });
 
+export const deletedTargets = pgTable("deleted_targets", {
+  targetId: uuid("target_id").primaryKey(),
+  deletedAt: instant("deleted_at").notNull().defaultNow(),
+});
+
 export const targetHealth = pgTable("target_health", {
   targetId: uuid("target_id").primaryKey(),
   openings: integer("openings").notNull().default(0),

@@ -31,11 +31,12 @@ const claimedColumns = (event: string) =>
   `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
   d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.body`;
 
-// SKIP LOCKED: workers that claim for one target at once share what is due.
+// SKIP LOCKED: workers that claim for one target at once share what is due. The worker may not know yet that the target
+// was deleted, while its backlog is still being cancelled.
 const CLAIM = `
 WITH due AS (
   SELECT id, event_id, next_attempt_at FROM deliveries
-  WHERE target_id = $1 AND next_attempt_at <= now()
+  WHERE target_id = $1 AND next_attempt_at <= now() AND EXISTS (SELECT FROM targets WHERE id = $1)
   ORDER BY next_attempt_at LIMIT $2
   FOR UPDATE SKIP LOCKED
 ),

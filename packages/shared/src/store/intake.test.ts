@@ -3,14 +3,13 @@
 import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
-import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
+import { makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { idFloor, newId } from "../ids.ts";
 import { readRevision } from "./configuration.ts";
 import type { Database } from "./database.ts";
 import { claimDue } from "./deliveries.ts";
 import { storeEvents } from "./intake.ts";
-import { cancelOrphans, deleteTarget } from "./targets.ts";
 
 async function count(db: Database, table: string, condition = "true", values: unknown[] = []): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>(
@@ -177,31 +176,5 @@ describe("storeEvents", () => {
     expect(claimed.map((delivery) => delivery.eventId)).toEqual([due.id]);
     const { rows } = await db.pool.query("SELECT leased_by FROM deliveries WHERE event_id = $1", [held.id]);
     expect(rows).toEqual([{ leased_by: lease.workerId }]);
-  });
-
-  test("that begins before its target's deletion and ends within it leaves an orphan, which is cancelled", async ({
-    database: { db },
-  }) => {
-    const [targetId, otherId] = [await seedTarget(db), await seedTarget(db)];
-    const [earlier] = await seedDeliveries(db, targetId, 1);
-    await seedDeliveries(db, otherId, 1);
-    const pending = (id: string) => count(db, "deliveries", "target_id = $1 AND status = 'pending'", [id]);
-    const revision = await readRevision(db);
-    const event = makeEvent();
-    const blocker = await db.pool.connect();
-    // Holds the deletion up between its reading of what is pending and its end.
-    await blocker.query("BEGIN");
-    await blocker.query("SELECT FROM deliveries WHERE id = $1 FOR UPDATE", [earlier?.id]);
-    const deleting = deleteTarget(db, targetId);
-    const condition = "datname = current_database() AND wait_event_type = 'Lock'";
-    await until(() => count(db, "pg_stat_activity", condition), { what: "the deletion to wait for a lock" });
-    await storeEvents(db, revision, [event], [makeDelivery(event, targetId)], newLease());
-    await blocker.query("COMMIT");
-    blocker.release();
-    await deleting;
-    expect(await pending(targetId)).toBe(1);
-    expect(await cancelOrphans(db)).toBe(1);
-    expect(await pending(targetId)).toBe(0);
-    expect(await pending(otherId)).toBe(1);
   });
 });

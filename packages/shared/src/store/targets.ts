@@ -8,8 +8,8 @@ import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { SigningSecret } from "../signature/secret.ts";
-import { noteDeliveries } from "./changes.ts";
 import type { Connection, Database } from "./database.ts";
+import { noteDeletedTarget } from "./deleted-targets.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type Previous, retireSecrets, type Transaction } from "./rotation.ts";
 import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
@@ -207,35 +207,17 @@ export async function updateTarget(
   });
 }
 
-/** Deletes it and cancels what it still has to get; its log stays. @returns whether it existed. */
+/**
+ * Deletes it; its log stays. What it still has to get is cancelled: a batch at once, what is left by the workers' sweep.
+ * @returns whether it existed.
+ */
 export async function deleteTarget(db: Connection, id: string): Promise<boolean> {
   return db.orm.transaction(async (tx) => {
     const deleted = await tx.delete(targets).where(eq(targets.id, id));
     if (deleted.rowCount === 0) return false;
-    await tx.execute(
-      sql`WITH cancelled AS (
-            UPDATE deliveries SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
-            WHERE target_id = ${id} AND next_attempt_at IS NOT NULL RETURNING id
-          ), ${sql.raw(noteDeliveries("cancelled", "cancelled"))} SELECT`,
-    );
+    await noteDeletedTarget({ orm: tx }, id);
     return true;
   });
-}
-
-/**
- * Cancels what is pending for targets that are gone: an intake that began before a target was deleted and ended
- * after it leaves such a delivery, and no lane would ever take it. @returns how many.
- */
-export async function cancelOrphans(db: Database): Promise<number> {
-  const { rows } = await db.pool.query<{ count: number }>(
-    `WITH cancelled AS (
-       UPDATE deliveries d SET status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()
-       WHERE next_attempt_at IS NOT NULL AND NOT EXISTS (SELECT FROM targets t WHERE t.id = d.target_id)
-       RETURNING id
-     ), ${noteDeliveries("cancelled", "cancelled")}
-     SELECT count(*)::int AS count FROM cancelled`,
-  );
-  return rows[0]?.count ?? 0;
 }
 
 /**
