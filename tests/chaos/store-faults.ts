@@ -16,6 +16,8 @@ import { signalProcess } from "./stores.ts";
 
 const DISK_BYTES = 48 * 1024 * 1024;
 const FILLER_CHUNK = Buffer.alloc(64 * 1024, 1);
+/** For the relay to find the first store again, as an operator would wait before he stops the second. */
+const BETWEEN_OUTAGES_MS = 10_000;
 const LONG_OUTAGE_MS = 60_000;
 
 /** The store ends by a signal, and is started again after a while. */
@@ -146,10 +148,19 @@ export const storeFaults: Fault[] = [
     undo: async ({ redis, postgres }) => void (await Promise.all([redis.start(), postgres.start()])),
     ...LEASED,
   },
-  endStore("redis-away-60s", "Redis is stopped for 60 s", "redis", "SIGTERM", { holdMs: LONG_OUTAGE_MS, isLong: true }),
-  endStore("postgres-away-60s", "PostgreSQL is stopped for 60 s", "postgres", "SIGINT", {
-    holdMs: LONG_OUTAGE_MS,
+  {
+    name: "stores-away-in-turn",
+    about: "Redis is stopped for 60 s, and when it is back PostgreSQL for 60 s",
     isLong: true,
+    holdMs: LONG_OUTAGE_MS,
     recoverLimitMs: RECOVER_LIMIT_MS,
-  }),
+    inject: async ({ redis, postgres }) => {
+      await redis.end("SIGTERM");
+      await delay(LONG_OUTAGE_MS);
+      await redis.start();
+      await delay(BETWEEN_OUTAGES_MS);
+      await postgres.end("SIGINT");
+    },
+    undo: async ({ postgres }) => postgres.start(),
+  },
 ];
