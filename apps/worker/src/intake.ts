@@ -17,6 +17,7 @@ import { withPartitions } from "@sluice/shared/store/partitions";
 import type { Refreshed } from "@sluice/shared/store/refreshed";
 import type { Target } from "@sluice/shared/store/targets";
 
+import { Ungroupable } from "./intake-group.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Leases } from "./leases.ts";
 import { pause } from "./pause.ts";
@@ -44,8 +45,12 @@ export interface IntakeDependencies {
   log: Logger;
 }
 
-/** @throws Interrupted when the worker stops before the events are stored. */
-export async function takeIn(job: JobData["intake"], dependencies: IntakeDependencies): Promise<void> {
+/**
+ * @param isGroup of jobs that are one for this statement alone: then all events are stored, or none.
+ * @throws Interrupted when the worker stops before the events are stored.
+ * @throws Ungroupable when an event of a group is at fault.
+ */
+export async function takeIn(job: JobData["intake"], dependencies: IntakeDependencies, isGroup = false): Promise<void> {
   const { db, targets, lanes, leases, stopping, log } = dependencies;
   const refused: Refused = new Map();
   // Each by itself: one that cannot be read MUST NOT take the other acknowledged ones of its batch with it.
@@ -58,6 +63,7 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
   for (;;) {
     const { revision, value } = targets.current;
     const { events, matched } = match(incoming, value, refused);
+    if (isGroup && refused.size > 0) throw new Ungroupable();
     if (events.length === 0) return setAside(job.events, refused, dependencies);
     const deliveries = matched.map((one) => ({ ...one, leased: lanes.of(one.targetId).reserve() }));
     let result: IntakeResult;
@@ -67,6 +73,7 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
     } catch (error) {
       cancelReservations(deliveries, lanes);
       if (isDataFault(error)) {
+        if (isGroup) throw new Ungroupable();
         for (const queued of job.events) if (!refused.has(queued)) refused.set(queued, error);
         return setAside(job.events, refused, dependencies);
       }

@@ -19,6 +19,7 @@ import { startCounting } from "./counting.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
 import { startHealthServer } from "./health.ts";
 import { takeIn } from "./intake.ts";
+import { IntakeGroup } from "./intake-group.ts";
 import { Lanes } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import { startOperations } from "./operations.ts";
@@ -28,7 +29,8 @@ import { openAgent } from "./send.ts";
 import { startSweep } from "./sweep.ts";
 
 const CONNECTIONS = 12;
-const INTAKE_CONCURRENCY = 4;
+/** Jobs in hand, which are stored together: see intake-group.ts. */
+const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
 /**
  * An attempt takes at most 30 s, and has then to be written; what is not is repeated by another worker. With the
@@ -118,8 +120,9 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const operations = startOperations(db, (targetId) => lanes.of(targetId).wake(), log);
 
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
+  const intake = new IntakeGroup((job, isGroup) => takeIn(job, intakeDependencies, isGroup));
   const consumers = [
-    backend.consume("intake", INTAKE_CONCURRENCY, (job) => takeIn(job, intakeDependencies)),
+    backend.consume("intake", INTAKE_CONCURRENCY, (job) => intake.add(job)),
     backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId, deliveryId }) => {
       // A target that was resumed just now must be seen as enabled, and its breaker as closed.
       await Promise.all([targets.refresh(), breakers.isOpen(targetId) ? breakers.refresh() : undefined]).catch(

@@ -18,6 +18,8 @@ const BULLMQ_SCHEMA = "bullmq";
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
 const PRODUCER_CONNECTIONS = 4;
+/** However many jobs are in hand: PostgreSQL has a hundred for everybody. */
+const MAX_CONSUMER_CONNECTIONS = 6;
 const STATUS_LIMIT_MS = 1_000;
 
 /** @param addLimitMs for one job. */
@@ -48,7 +50,7 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
     kind: "postgres",
     openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
     consume: (name, concurrency, handler) => {
-      const { pool, close } = connect(name, concurrency + 2, CONSUMER_TIMEOUT_MS);
+      const { pool, close } = connect(name, Math.min(concurrency, MAX_CONSUMER_CONNECTIONS) + 2, CONSUMER_TIMEOUT_MS);
       return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
     },
     close: async () => {
