@@ -9,6 +9,7 @@ import type { createDocument } from "./document.ts";
 type Document = ReturnType<typeof createDocument>;
 
 interface DescribedResponse {
+  description?: string;
   content?: Record<string, { schema?: object }>;
 }
 
@@ -38,8 +39,7 @@ export function createAnswerContract(document: Document): AnswerContract {
       const responses: Record<string, DescribedResponse> = operation.responses ?? {};
       const key = String(status) in responses ? String(status) : "default";
       const described = responses[key];
-      if (described === undefined || (key === "default" && status < 400))
-        throw describe("a status that is not described");
+      if (described === undefined || key === "default") throw describe("a status that is not described");
       const type = contentType?.split(";")[0] ?? "";
       if (text === "") return;
       const content = described.content?.[type] ?? described.content?.["*/*"];
@@ -53,7 +53,12 @@ export function createAnswerContract(document: Document): AnswerContract {
         validate = ajv.compile({ $ref: `document#/${pointer}` });
         validators.set(pointer, validate);
       }
-      if (!validate(JSON.parse(text))) throw describe(ajv.errorsText(validate.errors));
+      const body: unknown = JSON.parse(text);
+      if (!validate(body)) throw describe(ajv.errorsText(validate.errors));
+      if (type !== "application/problem+json") return;
+      const { code } = body as { code: string };
+      if (described.description?.includes(`\`${code}\``) !== true)
+        throw describe(`the code ${code}, which is not described`);
     },
   };
 }
@@ -62,6 +67,6 @@ const toPattern = (path: string) =>
   new RegExp(`^${path.replaceAll(/[.:*]/g, String.raw`\$&`).replaceAll(/\{[a-z_]+\}/g, "[^/]+")}$`);
 
 /** A parameter takes a verb too: `{id}` must not match `id:retry` where `{id}:retry` is a route of its own. */
-const endsAlike = (template: string, path: string) => template.includes(":") || !/:[A-Za-z]+$/.test(path);
+const endsAlike = (template: string, path: string) => template.includes(":") || !/:[A-Za-z_-]+$/.test(path);
 
 const escapePointer = (part: string) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"));

@@ -18,6 +18,7 @@ import {
   timeParameters,
 } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface AttemptsDependencies {
@@ -42,7 +43,11 @@ const operations = {
         trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why it was made"),
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(attemptSchema)), default: problemResponse },
+    responses: {
+      200: jsonAnswer("A page", listOf(attemptSchema)),
+      ...problems("invalid_id"),
+      default: problemResponse,
+    },
   }),
   read: createRoute({
     method: "get",

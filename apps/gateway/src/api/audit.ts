@@ -12,6 +12,7 @@ import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface AuditDependencies {
@@ -37,15 +38,27 @@ const auditEntry = z
     id: z.string().openapi({ example: "aud_01h455vb4pex5vsknk084sn02q" }),
     created_at: z.string().openapi({ format: "date-time" }),
     actor: z.object({
-      key: z.string().nullable().openapi({ description: "Null for the key of the environment" }),
+      key: z
+        .string()
+        .nullable()
+        .openapi({ description: "Null for the key of the environment", example: "key_01h455vb4pex5vsknk084sn02q" }),
       name: z.string().openapi({ description: "Of the key, as it was called then" }),
     }),
     action: z.string().openapi({ example: "target.updated" }),
-    resource: z.object({ type: z.string(), id: z.string() }),
+    resource: z.object({
+      type: z.string().openapi({ example: "target" }),
+      id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    }),
     request_id: z.string().openapi({ description: "`X-Request-Id` of the request that did it" }),
     remote_address: z.string().nullable(),
-    before: state.openapi({ description: "As it was shown before, without secrets; null where there was nothing" }),
-    after: state.openapi({ description: "As it was shown after; null where nothing was left" }),
+    before: state.openapi({
+      description: "As it was shown before, without secrets; null where there was nothing",
+      example: { state: "enabled" },
+    }),
+    after: state.openapi({
+      description: "As it was shown after; null where nothing was left",
+      example: { state: "paused" },
+    }),
   })
   .openapi("AuditEntry");
 
@@ -65,12 +78,12 @@ const operations = {
         actor: z
           .string()
           .optional()
-          .openapi({ description: `The id of a key, or \`${ENVIRONMENT}\`` }),
+          .openapi({ description: `The id of a key, or \`${ENVIRONMENT}\``, example: ENVIRONMENT }),
         action: action.optional().openapi({ example: "target.*" }),
         resource: resource.optional().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(auditEntry)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page", listOf(auditEntry)), ...problems("invalid_id"), default: problemResponse },
   }),
   read: createRoute({
     method: "get",

@@ -15,6 +15,7 @@ import { verb } from "./custom-verb.ts";
 import { readDeliveryFilter } from "./log-filter.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { operationSchema, showOperation } from "./operation-schema.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface BulkDependencies {
@@ -27,8 +28,13 @@ const COUNT_MS = 2_000;
 const retryBody = z
   .strictObject({ ...bulkFields, status: statusField })
   .superRefine(requireFilter)
-  .openapi("RetryDeliveries");
-const cancelBody = z.strictObject(bulkFields).superRefine(requireFilter).openapi("CancelDeliveries");
+  .openapi("RetryDeliveries", {
+    example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"], dry_run: true },
+  });
+const cancelBody = z
+  .strictObject(bulkFields)
+  .superRefine(requireFilter)
+  .openapi("CancelDeliveries", { example: { target: "tgt_01h455vb4pex5vsknk084sn02q", dry_run: true } });
 
 const matching = z
   .object({
@@ -43,6 +49,7 @@ const matching = z
 const responses = {
   200: jsonAnswer("Of a dry run: how many match now", matching),
   202: jsonAnswer("The operation, which begins within a second or so", operationSchema),
+  ...problems("invalid_id"),
   default: problemResponse,
 };
 const rule =

@@ -8,6 +8,7 @@ import { newId } from "@sluice/shared/ids";
 import { problemResponse } from "./answer-problem.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { plainText } from "./plain-text.ts";
+import { problems } from "./problems.ts";
 import { recordOf } from "./record.ts";
 import {
   findSourceOfKind,
@@ -61,7 +62,7 @@ const callbackUrl = z
   .object({
     url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
     ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/cb_…" }),
-    labels: z.record(z.string(), z.string()),
+    labels: z.record(z.string(), z.string()).openapi({ example: { job: "nightly-embeddings", customer: "42" } }),
     expire_time: z.string().openapi({ format: "date-time" }),
     single_use: z.boolean(),
   })
@@ -75,6 +76,7 @@ const operation = createRoute({
   request: { params, query: noParameters, body: jsonBody(newCallbackUrl) },
   responses: {
     201: jsonAnswer("The URL; it is not stored, and cannot be shown again", callbackUrl),
+    ...problems("wrong_kind"),
     default: problemResponse,
   },
 });

@@ -22,6 +22,7 @@ import { withEtag } from "./etag.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "./list.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter, timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -47,7 +48,11 @@ const operations = {
         status: anyOfParameter(DELIVERY_STATUSES, "statuses", "The status of the delivery"),
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(deliverySchema)), default: problemResponse },
+    responses: {
+      200: jsonAnswer("A page", listOf(deliverySchema)),
+      ...problems("invalid_id"),
+      default: problemResponse,
+    },
   }),
   read: createRoute({
     method: "get",
@@ -65,7 +70,11 @@ const operations = {
     description:
       "A delivery to a target that is paused or disabled, or whose breaker is open, becomes pending and waits for it.",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The delivery, due now", deliverySchema), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The delivery, due now", deliverySchema),
+      ...problems("target_gone", "delivery_in_flight"),
+      default: problemResponse,
+    },
   }),
   cancel: createRoute({
     method: "post",
@@ -76,7 +85,11 @@ const operations = {
       "One that a worker has in hand is a 409 (`delivery_in_flight`), and so is one that is finished " +
       "(`delivery_finished`). What was cancelled can be retried.",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The delivery, cancelled", deliverySchema), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The delivery, cancelled", deliverySchema),
+      ...problems("delivery_in_flight", "delivery_finished"),
+      default: problemResponse,
+    },
   }),
 };
 

@@ -9,13 +9,13 @@ export const ATTEMPT_TRIGGERS = ["initial", "retry", "manual"] as const;
 
 export const deliverySchema = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
     event: z.string(),
     event_type: z.string().nullable(),
     webhook_id: z.string(),
     source: z.string(),
     target: z.string(),
-    status: z.enum(DELIVERY_STATUSES),
+    status: z.enum(DELIVERY_STATUSES).openapi({ example: "succeeded" }),
     in_flight: z.boolean().openapi({ description: "Whether a worker has it in hand right now" }),
     worker: z.string().nullable().openapi({
       format: "uuid",
@@ -27,16 +27,16 @@ export const deliverySchema = z
       .nullable()
       .openapi({ format: "date-time", description: "Null when it is finished, or in flight" }),
     deadline_at: z.string().openapi({ format: "date-time", description: "The last attempt is made at it" }),
-    last_status_code: z.int().nullable(),
+    last_status_code: z.int().nullable().openapi({ example: 200 }),
     last_error: z.string().nullable(),
     created_at: z.string().openapi({ format: "date-time" }),
-    finished_at: z.string().nullable().openapi({ format: "date-time" }),
+    finished_at: z.string().nullable().openapi({ format: "date-time", example: "2026-01-22T12:00:00Z" }),
   })
   .openapi("Delivery");
 
 export const attemptSchema = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ example: "att_01h455vb4pex5vsknk084sn02q" }),
     delivery: z.string(),
     target: z.string().nullable(),
     source: z.string().nullable(),
@@ -44,10 +44,10 @@ export const attemptSchema = z
     number: z.int(),
     trigger: z.enum(ATTEMPT_TRIGGERS),
     started_at: z.string().openapi({ format: "date-time" }),
-    duration_ms: z.number(),
-    status_code: z.int().nullable(),
+    duration_ms: z.number().openapi({ example: 41.7 }),
+    status_code: z.int().nullable().openapi({ example: 200 }),
     error: z.string().nullable(),
-    response_excerpt: z.string().nullable(),
+    response_excerpt: z.string().nullable().openapi({ example: "ok" }),
   })
   .openapi("Attempt");
 

@@ -4,11 +4,18 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/errors";
 
+import { exampleOf } from "./example.ts";
 import { operationId } from "./operation-id.ts";
+import { describeCodes } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
 type Operation = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
+
+/** What a request or a response may be made of. */
+interface Described {
+  content: Partial<Record<string, { schema?: object; example?: unknown }>>;
+}
 
 const METHODS = ["get", "post", "put", "patch", "delete"] as const;
 
@@ -36,11 +43,13 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
     in: "header",
     name: "x-goog-api-key",
   });
-  const document = app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: { title: "Sluice", version: "1", description: DESCRIPTION, license: { name: "MIT" } },
-    security: [{ bearer: [] }, { header: [] }],
-  });
+  const document = withoutFlags(
+    app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: { title: "Sluice", version: "1", description: DESCRIPTION, license: { name: "MIT" } },
+      security: [{ bearer: [] }, { header: [] }],
+    }),
+  );
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of METHODS) {
       const operation = item[method];
@@ -48,10 +57,17 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
       operation.operationId ??= operationId(method, path, isList(operation));
       describeProblems(operation, path, method);
       describeConditions(operation, path, method);
+      describeExamples(operation, document.components?.schemas ?? {});
     }
   }
   return document;
 }
+
+/** A pattern of JSON Schema has no flags, and none ends in "/u": it is read as if it had that one. */
+const withoutFlags = (document: Document): Document =>
+  JSON.parse(JSON.stringify(document), (key, value: unknown) =>
+    key === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value,
+  ) as Document;
 
 const isList = ({ parameters = [] }: Operation) =>
   parameters.some((parameter) => "name" in parameter && ["cursor", "page_token"].includes(parameter.name));
@@ -70,8 +86,12 @@ function describeProblems(operation: Operation, path: string, method: Method): v
     codes.push("invalid_cursor");
   }
   const byStatus = Map.groupBy(codes, (code) => String(ERROR_CODES[code].status));
-  for (const [status, group] of byStatus) {
-    responses[status] ??= { ...problem, description: group.map((code) => `\`${code}\``).join(", ") };
+  const named = Object.keys(responses).filter((status) => /^[45]/.test(status));
+  for (const status of new Set([...named, ...byStatus.keys()])) {
+    const own = responses[status];
+    const ofRule = describeCodes(byStatus.get(status) ?? []);
+    const described = [own !== undefined && "description" in own ? own.description : "", ofRule];
+    responses[status] = { ...problem, description: described.filter((text) => text !== "").join("; ") };
   }
 }
 
@@ -90,4 +110,13 @@ function describeConditions(operation: Operation, path: string, method: Method):
   if (method !== "get" || !path.endsWith("/{id}") || operation.responses === undefined) return;
   take("If-None-Match", "The `ETag` that the caller has");
   operation.responses["304"] = { description: "It is what the caller has" };
+}
+
+/** Beside each body of JSON that is taken, and each that is answered when all went well. */
+function describeExamples({ requestBody, responses = {} }: Operation, schemas: Record<string, object>): void {
+  const succeeded = Object.entries(responses).filter(([status]) => status.startsWith("2"));
+  for (const body of [requestBody, ...succeeded.map(([, response]): unknown => response)] as Partial<Described>[]) {
+    const json = body?.content?.["application/json"];
+    if (json?.schema !== undefined) json.example ??= exampleOf(json.schema, schemas);
+  }
 }

@@ -20,6 +20,7 @@ import { withEtag } from "./etag.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "./list.ts";
 import { eventParameters, readEventFilter, timeParameters } from "./log-filter.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 /** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
@@ -36,23 +37,38 @@ const binary = z.string().openapi({ format: "binary" });
 
 export const eventSchema = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     webhook_id: z.string(),
-    type: z.string().nullable(),
-    timestamp: z.string().nullable().openapi({ format: "date-time", description: "As the payload states it" }),
+    type: z.string().nullable().openapi({ example: "batch.succeeded" }),
+    timestamp: z
+      .string()
+      .nullable()
+      .openapi({ format: "date-time", description: "As the payload states it", example: "2026-01-22T12:00:00Z" }),
     received_at: z.string().openapi({ format: "date-time" }),
-    scheme: z.string(),
+    scheme: z.string().openapi({ example: "v1" }),
     body_unbound: z.boolean().openapi({ description: "The signature proves who sent it and not what was sent" }),
-    user_metadata: z.record(z.string(), z.unknown()).nullable(),
-    labels: z.record(z.string(), z.string()).openapi({ description: "Of the callback URL that it came by" }),
+    user_metadata: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .openapi({ example: { team: "billing" } }),
+    labels: z
+      .record(z.string(), z.string())
+      .openapi({ description: "Of the callback URL that it came by", example: {} }),
     filter_errors: z
       .array(z.object({ target: z.string(), error: z.string() }))
-      .openapi({ description: "Filters of targets that failed on it, which therefore did not match" }),
-    size_bytes: z.int(),
-    payload: z
-      .unknown()
-      .openapi({ description: `Null where the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels` }),
+      .openapi({ description: "Filters of targets that failed on it, which therefore did not match", example: [] }),
+    size_bytes: z.int().openapi({ example: 158 }),
+    payload: z.unknown().openapi({
+      description: `Null where the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels`,
+      example: {
+        type: "batch.succeeded",
+        version: "v1",
+        timestamp: "2026-01-22T12:00:00Z",
+        data: { id: "batch_123456" },
+        user_metadata: { team: "billing" },
+      },
+    }),
   })
   .openapi("Event");
 
@@ -79,7 +95,7 @@ const operations = {
         ...eventParameters,
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(eventSchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page", listOf(eventSchema)), ...problems("invalid_id"), default: problemResponse },
   }),
   read: createRoute({
     method: "get",

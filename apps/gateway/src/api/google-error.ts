@@ -1,7 +1,7 @@
 // Errors as Google's APIs word them, for the paths on which the relay speaks Gemini's WebhookService: clients of Gemini
 // read `error.code`, `error.message` and `error.status`. See https://google.aip.dev/193.
 
-import type { ErrorCode, SluiceError } from "@sluice/shared/errors";
+import { ERROR_CODES, type ErrorCode, type SluiceError } from "@sluice/shared/errors";
 import type { Context } from "hono";
 import { z } from "@hono/zod-openapi";
 
@@ -48,6 +48,10 @@ export const googleErrorResponse = {
   description: "An error in the form of Google's APIs",
   content: { "application/json": { schema: errorSchema } },
 };
+
+/** The HTTP status of an answer with this code. */
+export const googleStatusOf = (code: ErrorCode): number =>
+  FAILED_PRECONDITIONS.includes(code) ? 400 : ERROR_CODES[code].status;
 
 /** Whether a request is to be answered in Google's way: everything under /v1beta is Google's, and /v1/webhooks. */
 export function speaksGoogle(c: Context): boolean {

@@ -12,6 +12,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
 import { shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "./operation.ts";
+import { problems } from "./problems.ts";
 import {
   announceChange,
   findSource,
@@ -35,7 +36,7 @@ const newToken = z
 
 const createdToken = shownToken
   .extend({
-    token: z.string().openapi({ description: "Shown this once" }),
+    token: z.string().openapi({ description: "Shown this once", example: "it_…" }),
     ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/it_…" }),
     url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
   })
@@ -49,7 +50,11 @@ const operations = {
     summary: "Make an ingress token for a dynamic source",
     middleware: takeEmptyBody,
     request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
-    responses: { 201: jsonAnswer("The token", createdToken), default: problemResponse },
+    responses: {
+      201: jsonAnswer("The token", createdToken),
+      ...problems("wrong_kind", "limit_reached"),
+      default: problemResponse,
+    },
   }),
   delete: createRoute({
     method: "delete",
@@ -60,7 +65,7 @@ const operations = {
       params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
       query: noParameters,
     },
-    responses: { 204: { description: "It is revoked" }, default: problemResponse },
+    responses: { 204: { description: "It is revoked" }, ...problems("wrong_kind"), default: problemResponse },
   }),
 };
 

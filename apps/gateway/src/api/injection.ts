@@ -23,6 +23,7 @@ import { invalidRequest } from "./invalid-request.ts";
 import { readSource } from "./log-filter.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { plainText } from "./plain-text.ts";
+import { problems } from "./problems.ts";
 import { recordOf } from "./record.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
@@ -99,6 +100,7 @@ const operation = createRoute({
   responses: {
     201: jsonAnswer("The event, stored", injectedEvent),
     200: jsonAnswer("The event that had come before with this `webhook_id`", injectedEvent),
+    ...problems("invalid_id"),
     default: problemResponse,
   },
 });

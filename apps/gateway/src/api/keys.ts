@@ -24,6 +24,7 @@ import { invalidRequest } from "./invalid-request.ts";
 import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, jsonBody, noBody, noParameters, takeEmptyBody } from "./operation.ts";
 import { plainText } from "./plain-text.ts";
+import { problems } from "./problems.ts";
 import { refuseRepeats } from "./repeats.ts";
 import type { ApiEnv } from "./request-log.ts";
 
@@ -69,7 +70,11 @@ const keySchema = z
   .openapi("Key");
 
 const createdKey = keySchema
-  .extend({ key: z.string().openapi({ description: "Shown this once" }) })
+  .extend({
+    key: z
+      .string()
+      .openapi({ description: "Shown this once", example: "sluice_the-43-characters-that-are-shown-only-here" }),
+  })
   .openapi("CreatedKey");
 
 const tags = ["keys"];
@@ -110,7 +115,7 @@ const operations = {
     summary: "Revoke an API key at once and for good; one that is revoked stays so",
     description: "The last key with the scope `admin` is not revoked, unless ADMIN_API_KEY is set.",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The key", keySchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The key", keySchema), ...problems("last_admin_key"), default: problemResponse },
   }),
 };
 

@@ -37,7 +37,10 @@ export const operationSchema = z
     error: z.string().nullable().openapi({ description: "Of the last step, when that failed" }),
     created_at: z.string().openapi({ format: "date-time" }),
     created_by: z.object({
-      key: z.string().nullable().openapi({ description: "Null for the key of the environment" }),
+      key: z
+        .string()
+        .nullable()
+        .openapi({ description: "Null for the key of the environment", example: "key_01h455vb4pex5vsknk084sn02q" }),
       name: z.string().openapi({ description: "Of the key, as it was called then" }),
     }),
     finished_at: z.string().nullable().openapi({ format: "date-time" }),

@@ -13,6 +13,7 @@ import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "./operation.ts";
 import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface OperationsDependencies {
@@ -54,7 +55,11 @@ const operations = {
     summary: "Stop an operation where it is",
     description: "What it did stays done. One that is finished is a 409 (`operation_finished`).",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The operation, cancelled", operationSchema), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The operation, cancelled", operationSchema),
+      ...problems("operation_finished"),
+      default: problemResponse,
+    },
   }),
 };
 

@@ -17,6 +17,7 @@ import {
   webhookIdParameter,
 } from "./log-filter.ts";
 import { jsonAnswer } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface RejectionsDependencies {
@@ -28,7 +29,7 @@ const rejectionSchema = z
     id: z.string().openapi({ example: "rej_01h455vb4pex5vsknk084sn02q" }),
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     reason: z.string().openapi({ example: "signature_mismatch" }),
-    detail: z.string(),
+    detail: z.string().openapi({ example: "No signature matches a secret of the source" }),
     webhook_id: z.string().nullable().openapi({ description: "As the sender claims" }),
     remote_address: z.string().nullable().openapi({ example: "192.0.2.1" }),
     size_bytes: z.int().nullable().openapi({ description: "Of the body; as announced, where it was not read" }),
@@ -61,7 +62,11 @@ const list = createRoute({
       error: errorParameter("the detail"),
     }),
   },
-  responses: { 200: jsonAnswer("A page", listOf(rejectionSchema)), default: problemResponse },
+  responses: {
+    200: jsonAnswer("A page", listOf(rejectionSchema)),
+    ...problems("invalid_id"),
+    default: problemResponse,
+  },
 });
 
 export function routeRejections(app: OpenAPIHono<ApiEnv>, { db }: RejectionsDependencies): void {

@@ -17,6 +17,7 @@ import { makeChange } from "./change.ts";
 import { verb } from "./custom-verb.ts";
 import { invalidRequest } from "./invalid-request.ts";
 import { idParameter, jsonAnswer, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import { refuseRepeats } from "./repeats.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
@@ -59,9 +60,10 @@ const replayed = z
         }),
       }),
     ),
-    filter_errors: z
-      .array(filterError)
-      .openapi({ description: "Targets whose filter failed on the event, and which therefore do not get it" }),
+    filter_errors: z.array(filterError).openapi({
+      description: "Targets whose filter failed on the event, and which therefore do not get it",
+      example: [],
+    }),
   })
   .openapi("Replayed");
 
@@ -79,7 +81,11 @@ const operation = createRoute({
     query: noParameters,
     body: { content: { "application/json": { schema: replay } } },
   },
-  responses: { 200: jsonAnswer("What was done for each target", replayed), default: problemResponse },
+  responses: {
+    200: jsonAnswer("What was done for each target", replayed),
+    ...problems("target_disabled"),
+    default: problemResponse,
+  },
 });
 
 export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDependencies): void {

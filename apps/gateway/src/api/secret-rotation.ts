@@ -11,6 +11,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
 import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import { secretRotation } from "./signing-secret.ts";
 import {
   announceChange,
@@ -32,7 +33,7 @@ const rotatedSource = sourceSchema.extend({
     .string()
     .optional()
     .openapi({ description: "The secret that was generated because none was given; shown this once" }),
-  notice: z.string().optional().openapi({ description: "What this could not revoke", example: ENVIRONMENT_NOTICE }),
+  notice: z.string().optional().openapi({ description: "What this could not revoke" }),
 });
 
 const operation = createRoute({
@@ -43,6 +44,7 @@ const operation = createRoute({
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
+    ...problems("wrong_kind", "limit_reached"),
     default: problemResponse,
   },
 });

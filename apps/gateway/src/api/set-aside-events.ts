@@ -44,7 +44,9 @@ const setAsideEvent = z
     webhook_id: z.string().nullable(),
     received_at: z.string().nullable().openapi({ format: "date-time" }),
     failed_at: z.string().openapi({ format: "date-time" }),
-    error: z.string().openapi({ description: "Why it could not be stored" }),
+    error: z
+      .string()
+      .openapi({ description: "Why it could not be stored", example: "invalid byte sequence for encoding" }),
     starts: z.int().openapi({ description: "How often that was tried" }),
     size_bytes: z.int().nullable(),
   })

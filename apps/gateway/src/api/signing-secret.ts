@@ -30,8 +30,8 @@ export const shownSecret = z
     truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),
     expire_time: z.string().nullable().openapi({ format: "date-time", description: "Null while it is current" }),
     variable: z.string().optional().openapi({
-      description: "Where it comes from, when that is the environment: only there can it be changed",
-      example: "GEMINI_SIGNING_SECRET",
+      description:
+        "Where it comes from, when that is the environment (GEMINI_SIGNING_SECRET): only there can it be changed",
     }),
   })
   .openapi("SigningSecret");

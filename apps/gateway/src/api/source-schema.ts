@@ -29,7 +29,7 @@ const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]);
 const schemes = z.array(scheme).min(1).superRefine(refuseRepeats).optional();
 
 const settings = {
-  tolerance_seconds: z.int().min(1).max(86_400).optional(),
+  tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({ example: 300 }),
   ...dynamicFields,
 };
 const signingSecret = givenSecret.optional();
@@ -58,18 +58,18 @@ type SourceChange = z.infer<typeof sourceChange>;
 
 export const sourceSchema = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     name: z.string(),
     kind,
-    schemes: z.array(scheme),
-    tolerance_seconds: z.int(),
+    schemes: z.array(scheme).openapi({ example: ["v1"] }),
+    tolerance_seconds: z.int().openapi({ example: 300 }),
     signing_secrets: z.array(shownSecret),
-    audiences: z.array(z.string()),
+    audiences: z.array(z.string()).openapi({ example: [] }),
     jwks_uri: z.string().nullable().openapi({ description: "The one in use; null for a static source" }),
     body_unbound: z.enum(["reject", "mark"]).nullable().openapi({ description: "Null for a static source" }),
-    public_keys: z.array(z.string()),
-    ingress_tokens: z.array(shownToken),
-    ingress_path: z.string().openapi({ example: "/in/gemini", description: "With `{token}` for a dynamic source" }),
+    public_keys: z.array(z.string()).openapi({ example: [] }),
+    ingress_tokens: z.array(shownToken).openapi({ example: [] }),
+    ingress_path: z.string().openapi({ example: "/in/billing", description: "With `{token}` for a dynamic source" }),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
   })

@@ -10,6 +10,7 @@ import { makeChange } from "./change.ts";
 import { requireMatch, withEtag } from "./etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import {
   announceChange,
   findSource,
@@ -45,7 +46,7 @@ const operations = {
     tags,
     summary: "Create a source",
     request: { query: noParameters, body: jsonBody(newSource) },
-    responses: { 201: jsonAnswer("The source", createdSource), default: problemResponse },
+    responses: { 201: jsonAnswer("The source", createdSource), ...problems("name_taken"), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
@@ -61,7 +62,11 @@ const operations = {
     tags,
     summary: "Change the given fields; `signing_secret` replaces every stored secret",
     request: { params, query: noParameters, body: jsonBody(sourceChange) },
-    responses: { 200: jsonAnswer("The source", sourceSchema), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The source", sourceSchema),
+      ...problems("name_taken", "protected_source"),
+      default: problemResponse,
+    },
   }),
   delete: createRoute({
     method: "delete",
@@ -69,7 +74,7 @@ const operations = {
     tags,
     summary: "Delete a source; its events stay in the log",
     request: { params, query: noParameters },
-    responses: { 204: { description: "It is deleted" }, default: problemResponse },
+    responses: { 204: { description: "It is deleted" }, ...problems("protected_source"), default: problemResponse },
   }),
 };
 

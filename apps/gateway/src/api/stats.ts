@@ -12,6 +12,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { invalidRequest } from "./invalid-request.ts";
 import { eventParameters, readFilterId, readSource, timeParameters } from "./log-filter.ts";
 import { jsonAnswer } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 
 export interface StatsDependencies {
@@ -26,7 +27,7 @@ const INTERVAL_MS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_00
 /** From `since` to `until`, where `since` is not given: an hour, a day, and thirty days. */
 const DEFAULT_INTERVALS: Record<Resolution, number> = { minute: 60, hour: 24, day: 30 };
 
-const count = (description: string) => z.int().openapi({ description, example: 12 });
+const count = (description: string, example = 0) => z.int().openapi({ description, example });
 
 const rowSchema = z
   .object({
@@ -37,24 +38,25 @@ const rowSchema = z
     }),
     events: z.int().nullable().openapi({
       description: "Stored, by the time at which they were received. Null by target: an event has none",
-      example: 12,
+      example: null,
     }),
     deliveries: z
       .object({
-        created: count("One for each event and target that it went to"),
-        succeeded: count("Finished by an attempt that succeeded"),
+        created: count("One for each event and target that it went to", 12),
+        succeeded: count("Finished by an attempt that succeeded", 12),
         exhausted: count("Given up at the deadline"),
         cancelled: count("By hand, or because the target was deleted"),
         retried: count("Made due by hand. One that had been finished may be counted as finished again"),
       })
       .openapi({ description: "By the time at which each of these was written" }),
     attempts: z
-      .object({ succeeded: count("A complete 2xx"), failed: count("Anything else") })
+      .object({ succeeded: count("A complete 2xx", 12), failed: count("Anything else", 1) })
       .openapi({ description: "By the time at which they began" }),
     latency_ms: z
       .object({ p50: z.number(), p90: z.number(), p99: z.number() })
       .nullable()
       .openapi({
+        example: { p50: 35.5, p90: 89.1, p99: 223.9 },
         description:
           "Of attempts, from their start to the end of the response or the failure. Out of a histogram of ten buckets a " +
           "decade from 1 ms to 31.6 s: a figure is at most 12.3 % off. Null without attempts",
@@ -65,7 +67,7 @@ const rowSchema = z
 const statsSchema = z
   .object({
     since: z.string().openapi({ format: "date-time", description: "The start of the first interval" }),
-    until: z.string().openapi({ format: "date-time" }),
+    until: z.string().openapi({ format: "date-time", example: "2026-01-22T13:00:00Z" }),
     data: z.array(rowSchema).openapi({ description: "By time and group. Where nothing happened, there is no row" }),
     now: z.object({
       waiting: z
@@ -113,7 +115,7 @@ const read = createRoute({
       event_type: eventParameters.event_type,
     }),
   },
-  responses: { 200: jsonAnswer("The figures", statsSchema), default: problemResponse },
+  responses: { 200: jsonAnswer("The figures", statsSchema), ...problems("invalid_id"), default: problemResponse },
 });
 
 export function routeStats(app: OpenAPIHono<ApiEnv>, { db, readQueueDepth }: StatsDependencies): void {

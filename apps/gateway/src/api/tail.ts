@@ -10,6 +10,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventSchema, showEvent } from "./events.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter } from "./log-filter.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import type { Tails } from "./tails.ts";
 
@@ -34,7 +35,7 @@ const messageSchema = z
   ])
   .openapi("TailMessage");
 
-const lastEventId = z.string().max(8_192).optional();
+const lastEventId = z.string().max(8_192).optional().openapi({ description: "`id` of the last message that came" });
 
 const follow = createRoute({
   method: "get",
@@ -63,6 +64,7 @@ const follow = createRoute({
       description: "A stream without an end; each message is as described",
       content: { "text/event-stream": { schema: messageSchema } },
     },
+    ...problems("invalid_id", "invalid_cursor"),
     default: problemResponse,
   },
 });

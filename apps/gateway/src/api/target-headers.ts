@@ -36,7 +36,7 @@ export const headersSchema = recordOf(z.string())
     type: "object",
     additionalProperties: { type: "string" },
     maxProperties: MAX_HEADERS,
-    example: { authorization: "Bearer …" },
+    example: { authorization: "Bearer key-of-the-service" },
     description: `Every value reads "${REDACTED}"; sent back, that keeps the value that is stored`,
   });
 

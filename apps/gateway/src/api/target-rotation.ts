@@ -8,6 +8,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { verb } from "./custom-verb.ts";
 import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { secretRotation } from "./signing-secret.ts";
 import { rotateTargetSecret } from "./target-change.ts";
@@ -33,7 +34,11 @@ const operation = createRoute({
   summary: "Rotate the signing secret of a target",
   description: "Until the earlier secrets expire, attempts are signed with all of them.",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
-  responses: { 200: jsonAnswer("The target, with the new secret last", rotatedTarget), default: problemResponse },
+  responses: {
+    200: jsonAnswer("The target, with the new secret last", rotatedTarget),
+    ...problems("limit_reached"),
+    default: problemResponse,
+  },
 });
 
 export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {

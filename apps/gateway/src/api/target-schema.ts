@@ -94,8 +94,9 @@ export const targetChange = z
   })
   .openapi("TargetChange");
 
-export const newTarget = targetChange
-  .extend({
+export const newTarget = z
+  .strictObject({
+    ...targetChange.shape,
     name: name.optional().openapi({ description: "The host of the uri when not given" }),
     uri,
     subscribed_events: subscribedEvents,
@@ -116,10 +117,10 @@ const healthSchema = z.object({
 
 export const targetSchema = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
     name: z.string(),
     uri: z.string(),
-    subscribed_events: z.array(z.string()),
+    subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
     state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]),
     state_reason: z
       .string()
@@ -127,10 +128,14 @@ export const targetSchema = z
       .openapi({ description: "Why the relay disabled it; null for what was done over the API" }),
     state_changed_at: z.string().openapi({ format: "date-time" }),
     health: healthSchema,
-    headers: z.record(z.string(), z.string()),
-    timeout_seconds: z.int(),
-    max_in_flight: z.int(),
-    retry: z.object({ base_seconds: z.number(), cap_seconds: z.number(), horizon_seconds: z.number() }),
+    headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
+    timeout_seconds: z.int().openapi({ example: TARGET_DEFAULTS.timeoutSeconds }),
+    max_in_flight: z.int().openapi({ example: TARGET_DEFAULTS.maxInFlight }),
+    retry: z.object({
+      base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
+      cap_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryCapSeconds }),
+      horizon_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryHorizonSeconds }),
+    }),
     filter: z.string().nullable(),
     signing_secrets: z.array(shownSecret),
     created_at: z.string().openapi({ format: "date-time" }),

@@ -9,6 +9,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { verb } from "./custom-verb.ts";
 import { withEtag } from "./etag.ts";
 import { noBody, jsonAnswer, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { updateTarget } from "./target-change.ts";
 import {
@@ -22,13 +23,20 @@ import { showTarget, targetSchema } from "./target-schema.ts";
 interface StateVerb {
   name: string;
   summary: string;
+  /** Whether it is refused of a target that is disabled. */
+  isRefusable?: boolean;
   /** What the target becomes. @throws SluiceError `target_disabled` */
   next: (current: TargetState) => TargetState;
 }
 
 const VERBS: StateVerb[] = [
-  { name: "pause", summary: "Hold its deliveries; events still come in for it", next: unlessDisabled("paused") },
-  { name: "resume", summary: "End a pause; what was held is due", next: unlessDisabled("enabled") },
+  {
+    name: "pause",
+    summary: "Hold its deliveries; events still come in for it",
+    isRefusable: true,
+    next: unlessDisabled("paused"),
+  },
+  { name: "resume", summary: "End a pause; what was held is due", isRefusable: true, next: unlessDisabled("enabled") },
   {
     name: "enable",
     summary: "Subscribe it again, also after it was disabled for failed deliveries; what was held is due",
@@ -42,14 +50,18 @@ const VERBS: StateVerb[] = [
 ];
 
 export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const { name, summary, next } of VERBS) {
+  for (const { name, summary, isRefusable = false, next } of VERBS) {
     const operation = createRoute({
       method: "post",
       path: `/v1/targets/{id}:${name}`,
       tags,
       summary,
       request: { params, query: noParameters, body: noBody },
-      responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+      responses: {
+        200: jsonAnswer("The target", targetSchema),
+        ...(isRefusable && problems("target_disabled")),
+        default: problemResponse,
+      },
     });
     app.openapi(verb(app, operation), async (c) => {
       const id = readTargetId(c.req.valid("param").id);

@@ -33,7 +33,7 @@ const testSchema = z
   .object({
     event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
     delivery: deliverySchema,
-    attempt: attemptSchema.nullable().openapi({ description: "Null while no worker has made it" }),
+    attempt: z.union([attemptSchema, z.null()]).openapi({ description: "Null while no worker has made it" }),
   })
   .openapi("TargetTest");
 
@@ -48,7 +48,10 @@ const operation = createRoute({
   request: { params, query: noParameters, body: noBody },
   responses: {
     200: jsonAnswer("It was attempted; `attempt` says what came back", testSchema),
-    202: jsonAnswer("No worker attempted it in time; it will be, and the delivery shows it", testSchema),
+    202: jsonAnswer(
+      "No worker attempted it in time; it will be, and the delivery shows it",
+      testSchema.extend({ attempt: z.null().openapi({ example: null }) }),
+    ),
     default: problemResponse,
   },
 });

@@ -84,7 +84,7 @@ export const webhookSchema = z
     id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
     name: z.string(),
     uri: z.string(),
-    subscribed_events: z.array(z.string()),
+    subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
     state: z.enum(["enabled", "disabled", "disabled_due_to_failed_deliveries"]).openapi({
       description: "A paused target is shown as disabled; `enabled` resumes it, `disabled` leaves it paused",
     }),

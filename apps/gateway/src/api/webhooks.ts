@@ -12,6 +12,7 @@ import { withEtag } from "./etag.ts";
 import { googleErrorResponse } from "./google-error.ts";
 import { readPage, toPage } from "./list.ts";
 import { noBody, idParameter, jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "./operation.ts";
+import { googleProblems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "./target-change.ts";
 import { findTarget, type TargetsDependencies } from "./target-operation.ts";
@@ -40,7 +41,14 @@ const operationsOf = (version: "v1" | "v1beta") => {
     tags,
     summary: "Rotate the signing secret of a webhook",
     request: { params, query: noParameters, body: { content: { "application/json": { schema: webhookRotation } } } },
-    responses: { 200: jsonAnswer("The new secret", z.object({ secret: z.string() })), default: googleErrorResponse },
+    responses: {
+      200: jsonAnswer(
+        "The new secret",
+        z.object({ secret: z.string().openapi({ example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) }),
+      ),
+      ...googleProblems("limit_reached"),
+      default: googleErrorResponse,
+    },
   } as const;
   return {
     list: createRoute({
@@ -102,7 +110,11 @@ const operationsOf = (version: "v1" | "v1beta") => {
       summary: "Send a signed event of the type `ping` to this webhook, whatever its state",
       description: "It is attempted once. Anything but a 2xx is answered with FAILED_PRECONDITION.",
       request: { params, query: noParameters, body: noBody },
-      responses: { 200: jsonAnswer("The ping was answered with a 2xx", empty), default: googleErrorResponse },
+      responses: {
+        200: jsonAnswer("The ping was answered with a 2xx", empty),
+        ...googleProblems("ping_failed"),
+        default: googleErrorResponse,
+      },
     }),
   };
 };
