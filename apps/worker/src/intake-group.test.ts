@@ -27,6 +27,8 @@ const jobOf = (...webhookIds: string[]): Job => ({
   events: webhookIds.map((id) => makeQueuedEvent({ webhookId: id })),
 });
 
+const jobWith = (count: number): Job => jobOf(...Array.from({ length: count }, (_, n) => String(n)));
+
 /** Four jobs, each in a statement of its own, so that what comes next waits. */
 function occupy(group: IntakeGroup) {
   return ["a", "b", "c", "d"].map((id) => group.add(jobOf(id)));
@@ -93,8 +95,7 @@ test("a group has at most 200 events and 2 MiB, and a job above that goes alone"
   const { group, calls } = open();
   void occupy(group);
   const large = { events: [makeQueuedEvent({ webhookId: "large", body: "A".repeat(3 * 1024 * 1024) })] };
-  const many = (count: number) => jobOf(...Array.from({ length: count }, (_, n) => String(n)));
-  for (const job of [many(120), many(80), many(1), large, many(1)]) void group.add(job);
+  for (const job of [jobWith(120), jobWith(80), jobWith(1), large, jobWith(1)]) void group.add(job);
   for (const index of [0, 1, 2, 3]) calls[index]?.end.resolve();
   await expect.poll(() => calls.slice(4).map(({ webhookIds }) => webhookIds.length)).toEqual([200, 1, 1, 1]);
 });
