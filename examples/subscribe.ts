@@ -47,8 +47,7 @@ if (webhook.id === undefined || webhook.new_signing_secret === undefined) throw 
 // Shown this once. A service that keeps its subscription stores it.
 verifier = new Webhook(webhook.new_signing_secret);
 console.log(`subscribed as ${webhook.id}`);
-await webhooks.ping(webhook.id);
-
 process.once("SIGINT", () => {
   void webhooks.delete(webhook.id ?? "").finally(() => server.close());
 });
+await webhooks.ping(webhook.id);
