@@ -3,9 +3,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
-import { cancelDelivery, type CancelResult } from "@sluice/shared/store/by-hand";
+import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/shared/store/by-hand";
 import type { Database } from "@sluice/shared/store/database";
-import { getDelivery, listAttemptsOf, listDeliveries, retryDelivery, type RetryResult } from "@sluice/shared/store/log";
+import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/shared/store/log";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";

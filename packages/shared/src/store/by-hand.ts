@@ -1,5 +1,5 @@
-// What people do to deliveries: cancel one, and send an event again. None of it touches a delivery that a worker has in
-// hand: it is being attempted, and its outcome is about to be written.
+// What people do to deliveries: retry them, cancel them, and send an event again. None of it touches a delivery that a
+// worker has in hand: it is being attempted, and its outcome is about to be written.
 
 import { type SQL, sql } from "drizzle-orm";
 
@@ -17,6 +17,12 @@ const DUE = sql.raw(
 );
 /** In nobody's hands: in a lease that ran out there is nobody's. */
 const IS_FREE = sql.raw("(leased_by IS NULL OR next_attempt_at <= now())");
+/** Parts of a WITH that note what became of `due`, which has the status of before. */
+const NOTE_DUE = sql.raw(`
+  retried AS (SELECT id FROM due WHERE status = 'pending'),
+  reopened AS (SELECT id FROM due WHERE status <> 'pending'),
+  ${noteDeliveries("retried", "retried")},
+  ${noteDeliveries("reopened", "reopened")}`);
 
 export type CancelResult =
   | { kind: "cancelled"; delivery: DeliveryRecord }
@@ -86,9 +92,8 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
       ON CONFLICT DO NOTHING
       RETURNING id
     ),
-    retried AS (SELECT id FROM due WHERE status = 'pending'),
-    reopened AS (SELECT id FROM due WHERE status <> 'pending'),
-    ${sql.raw((["created", "reopened", "retried"] as const).map((change) => noteDeliveries(change, change)).join(", "))}
+    ${NOTE_DUE},
+    ${sql.raw(noteDeliveries("created", "created"))}
     SELECT id, true AS is_new FROM created UNION ALL SELECT id, false FROM due`);
   const isNew = new Map(rows.map((row) => [row.id, row.is_new]));
   return wanted.map(({ id, targetId }) => {
@@ -97,32 +102,63 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
   });
 }
 
+export type RetryResult =
+  | { kind: "due"; delivery: DeliveryRecord }
+  | { kind: "in_flight" }
+  | { kind: "target_gone" }
+  | { kind: "not_found" };
+
 /**
- * Makes many deliveries due now, as one is by hand; not those that a worker has in hand, that no longer match under
- * their locks, or whose target is gone.
+ * Makes a delivery due now, whatever its state, with a new deadline and its backoff from the start; not one that a
+ * worker has in hand. MUST run in a transaction.
+ */
+export async function retryDelivery(tx: Connection, id: string): Promise<RetryResult> {
+  const held = await holdTargets(tx, [id]);
+  // One that is locked is waited for: who asked for this one is to hear what became of it.
+  const free = sql`SELECT id, status FROM ${deliveries} WHERE id = ${id} AND ${IS_FREE} FOR UPDATE`;
+  const due = await makeDue(tx, held, free);
+  const delivery = await getDelivery(tx, id);
+  if (delivery === undefined) return { kind: "not_found" };
+  if (due.length === 1) return { kind: "due", delivery };
+  return { kind: held.length === 0 ? "target_gone" : "in_flight" };
+}
+
+/**
+ * Makes many deliveries due now, as one is; not those that a worker has in hand, that no longer match under their locks,
+ * or whose target is gone. MUST run in a transaction.
  * @param matches over the columns of `deliveries`.
  * @returns the target of each that is due.
  */
 export async function retryMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<string[]> {
   if (ids.length === 0) return [];
-  // Before any delivery is locked, and in one order: whoever deletes a target locks it first, and its deliveries then.
-  const { rows: held } = await tx.orm.execute<{ id: string }>(sql`
-    SELECT id FROM targets WHERE id IN (SELECT target_id FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)})
+  return makeDue(tx, await holdTargets(tx, ids), selectFree(ids, matches));
+}
+
+/**
+ * Keeps the targets of deliveries from being deleted: what becomes due is then there to be cancelled with its target.
+ * Before any delivery is locked, and in one order: whoever deletes a target locks it first, and its deliveries then.
+ * @returns those that there are.
+ */
+async function holdTargets(tx: Connection, deliveryIds: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.orm.execute<{ id: string }>(sql`
+    SELECT id FROM targets WHERE id IN (SELECT target_id FROM ${deliveries} WHERE ${anyOf(deliveries.id, deliveryIds)})
     ORDER BY id FOR KEY SHARE`);
+  return rows.map((row) => row.id);
+}
+
+/** @param free locks deliveries. @returns the target of each that is due: of those, the ones whose target is held. */
+async function makeDue(tx: Connection, held: readonly string[], free: SQL): Promise<string[]> {
+  // A test is attempted once.
   const { rows } = await tx.orm.execute<{ target_id: string }>(sql`
-    WITH target AS (
-      SELECT id, retry_horizon_seconds FROM targets WHERE id = ANY(${sql.param(held.map(({ id }) => id))}::uuid[])
-    ),
-    ${free(ids, matches)},
+    WITH target AS (SELECT id, retry_horizon_seconds FROM targets WHERE id = ANY(${sql.param(held)}::uuid[])),
+    free AS (${free}),
     due AS (
       UPDATE deliveries d SET ${DUE}, deadline_at = now() + interval '1 s' *
         CASE WHEN d.source_id = ${RELAY_SOURCE_ID} THEN 0 ELSE target.retry_horizon_seconds END
       FROM target, free WHERE d.id = free.id AND d.target_id = target.id
       RETURNING d.id, d.target_id, free.status
     ),
-    retried AS (SELECT id FROM due WHERE status = 'pending'),
-    reopened AS (SELECT id FROM due WHERE status <> 'pending'),
-    ${sql.raw((["retried", "reopened"] as const).map((change) => noteDeliveries(change, change)).join(", "))}
+    ${NOTE_DUE}
     SELECT target_id FROM due`);
   return rows.map((row) => row.target_id);
 }
@@ -131,7 +167,7 @@ export async function retryMany(tx: Connection, ids: readonly string[], matches:
 export async function cancelMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<number> {
   if (ids.length === 0) return 0;
   const { rowCount } = await tx.orm.execute(sql`
-    WITH ${free(ids, sql`${matches} AND status = 'pending'`)},
+    WITH free AS (${selectFree(ids, sql`${matches} AND status = 'pending'`)}),
     moved AS (UPDATE deliveries d SET ${CANCELLED} FROM free WHERE d.id = free.id RETURNING d.id),
     ${sql.raw(noteDeliveries("cancelled", "moved"))}
     SELECT id FROM moved`);
@@ -139,7 +175,6 @@ export async function cancelMany(tx: Connection, ids: readonly string[], matches
 }
 
 /** What is locked is being claimed or recorded: nobody is waited for, and no deadlock comes of it. */
-const free = (ids: readonly string[], matches: SQL) => sql`free AS (
+const selectFree = (ids: readonly string[], matches: SQL) => sql`
   SELECT id, status FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)} AND ${matches} AND ${IS_FREE}
-  FOR UPDATE SKIP LOCKED
-)`;
+  FOR UPDATE SKIP LOCKED`;

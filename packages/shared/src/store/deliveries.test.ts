@@ -5,9 +5,10 @@ import { describe, expect } from "vitest";
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
+import { retryDelivery } from "./by-hand.ts";
 import type { Database } from "./database.ts";
 import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
-import { getDelivery, listAttemptsOf, retryDelivery } from "./log.ts";
+import { getDelivery, listAttemptsOf } from "./log.ts";
 import { deleteTarget } from "./targets.ts";
 
 /** A target of its own, with deliveries that are due. */
@@ -16,6 +17,8 @@ async function seed(db: Database, count: number) {
   const ids = (await seedDeliveries(db, targetId, count)).map((delivery) => delivery.id);
   return { targetId, ids, id: ids[0] ?? "" };
 }
+
+const retry = (db: Database, id: string) => db.orm.transaction((orm) => retryDelivery({ orm }, id));
 
 describe("claimDue", () => {
   test("hands every delivery out once, however many claim at once", async ({ database: { db } }) => {
@@ -151,7 +154,7 @@ describe("recordAttempts", () => {
     const attempt = makeAttempt(id, { statusCode: 200, next: { status: "succeeded" } });
     await recordAttempts(db, [attempt], lease.workerId);
     // Meanwhile somebody wants it once more.
-    await retryDelivery(db, id);
+    await retry(db, id);
     const before = await getDelivery(db, id);
     await recordAttempts(db, [attempt], lease.workerId);
     expect(await getDelivery(db, id)).toEqual(before);
@@ -192,7 +195,7 @@ describe("retryDelivery", () => {
     await claimDue(db, targetId, 1, lease);
     await recordAttempts(db, [makeAttempt(id, { next: { status: "exhausted" } })], lease.workerId);
     await db.pool.query("UPDATE deliveries SET deadline_at = now() - interval '1 day' WHERE id = $1", [id]);
-    expect(await retryDelivery(db, id)).toMatchObject({ kind: "due" });
+    expect(await retry(db, id)).toMatchObject({ kind: "due" });
     const [claimed] = await claimDue(db, targetId, 1, lease);
     expect(claimed).toMatchObject({ id, trigger: "manual", attemptCount: 1, failureCount: 0 });
     expect(claimed?.deadlineInMs).toBeGreaterThan(80_000_000);
@@ -205,9 +208,9 @@ describe("retryDelivery", () => {
   test("leaves alone what is in hand, what does not exist, and what has no target", async ({ database: { db } }) => {
     const { targetId, id } = await seed(db, 1);
     await claimDue(db, targetId, 1, newLease());
-    expect(await retryDelivery(db, id)).toEqual({ kind: "in_flight" });
-    expect(await retryDelivery(db, targetId)).toEqual({ kind: "not_found" });
+    expect(await retry(db, id)).toEqual({ kind: "in_flight" });
+    expect(await retry(db, targetId)).toEqual({ kind: "not_found" });
     await deleteTarget(db, targetId);
-    expect(await retryDelivery(db, id)).toEqual({ kind: "target_gone" });
+    expect(await retry(db, id)).toEqual({ kind: "target_gone" });
   });
 });

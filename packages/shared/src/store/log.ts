@@ -4,8 +4,7 @@ import { and, desc, eq, getTableColumns, gte, inArray, lte, type SQL, sql } from
 import type { PgColumn } from "drizzle-orm/pg-core";
 
 import { idCeiling, idFloor, idTime } from "../ids.ts";
-import { attempts, deliveries, events, targets } from "../schema.ts";
-import { noteDeliveries } from "./changes.ts";
+import { attempts, deliveries, events } from "../schema.ts";
 import type { Connection, Database } from "./database.ts";
 import {
   attemptConditions,
@@ -17,7 +16,6 @@ import {
 } from "./log-filter.ts";
 import type { Page } from "./page.ts";
 import { search, type Search } from "./search.ts";
-import { RELAY_SOURCE_ID } from "./test-event.ts";
 import { attemptWays, CLOCK_MARGIN_MS, deliveriesOf, deliveryWays, eventWays } from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
@@ -141,43 +139,4 @@ export async function listAttemptsOf(
     .orderBy(desc(attempts.id))
     .limit(limit);
   return rows.toReversed();
-}
-
-export type RetryResult =
-  | { kind: "due"; delivery: DeliveryRecord }
-  | { kind: "in_flight" }
-  | { kind: "target_gone" }
-  | { kind: "not_found" };
-
-/**
- * Makes a delivery due now, whatever its state, with a new deadline and its backoff from the start. One that a worker has in hand is left
- * alone: it is being attempted already.
- */
-export async function retryDelivery(db: Connection, id: string): Promise<RetryResult> {
-  // A test is attempted once. The target's row is locked: a delete at the same moment then sees what became pending, and cancels it.
-  const result = await db.orm.execute(
-    sql`WITH target AS (
-       SELECT id, retry_horizon_seconds FROM targets
-       WHERE id = (SELECT target_id FROM deliveries WHERE id = ${id}) FOR KEY SHARE
-     ),
-     before AS (SELECT id, status FROM deliveries WHERE id = ${id} FOR UPDATE),
-     due AS (
-       UPDATE deliveries d SET status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual',
-         backoff_start = attempt_count, finished_at = NULL,
-         deadline_at = now() + CASE WHEN d.source_id = ${RELAY_SOURCE_ID} THEN 0 ELSE target.retry_horizon_seconds END * interval '1 s'
-       FROM target, before
-       WHERE d.id = before.id AND (d.leased_by IS NULL OR d.next_attempt_at <= now())
-       RETURNING d.id, before.status
-     ),
-     retried AS (SELECT id FROM due WHERE status = 'pending'),
-     reopened AS (SELECT id FROM due WHERE status <> 'pending'),
-     ${sql.raw(noteDeliveries("retried", "retried"))},
-     ${sql.raw(noteDeliveries("reopened", "reopened"))}
-     SELECT id FROM due`,
-  );
-  const delivery = await getDelivery(db, id);
-  if (delivery === undefined) return { kind: "not_found" };
-  if (result.rowCount === 1) return { kind: "due", delivery };
-  const target = await db.orm.select({ id: targets.id }).from(targets).where(eq(targets.id, delivery.targetId));
-  return target.length === 0 ? { kind: "target_gone" } : { kind: "in_flight" };
 }

@@ -15,12 +15,11 @@ import {
 } from "../../../../tests/support/seed.ts";
 import { idTime } from "../ids.ts";
 import type { Resolution } from "../schema.ts";
-import { cancelDelivery, replayTo } from "./by-hand.ts";
+import { cancelDelivery, replayTo, retryDelivery } from "./by-hand.ts";
 import { readRevision } from "./configuration.ts";
 import type { Database } from "./database.ts";
 import { claimDue, recordAttempts } from "./deliveries.ts";
 import { storeEvents } from "./intake.ts";
-import { retryDelivery } from "./log.ts";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
 import { countChanges, pruneStats, recountWaiting } from "./stats-count.ts";
 import { deleteTarget } from "./targets.ts";
@@ -69,7 +68,9 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     await recordAttempts(db, attempts, lease.workerId);
     if (Math.random() < 0.3) await recordAttempts(db, attempts, lease.workerId);
     const some = claimed.at(-1);
-    if (some !== undefined && Math.random() < 0.7) await retryDelivery(db, some.id);
+    if (some !== undefined && Math.random() < 0.7) {
+      await db.orm.transaction((orm) => retryDelivery({ orm }, some.id));
+    }
     const other = claimed[0];
     if (other !== undefined && Math.random() < 0.5) await cancelDelivery(db, other.id);
     const [event] = events;
