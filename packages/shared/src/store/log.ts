@@ -3,7 +3,6 @@
 import { and, desc, eq, getTableColumns, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { idCeiling, idFloor, idTime } from "../ids.ts";
 import { attempts, deliveries, events } from "../schema.ts";
 import type { Connection, Database } from "./database.ts";
 import {
@@ -16,7 +15,7 @@ import {
 } from "./log-filter.ts";
 import type { Page } from "./page.ts";
 import { search, type Search } from "./search.ts";
-import { attemptWays, CLOCK_MARGIN_MS, deliveriesOf, deliveryWays, eventWays } from "./search-ways.ts";
+import { attemptWays, deliveriesOf, deliveryWays, eventWays, ofDeliveries, ofEvent } from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -102,17 +101,7 @@ export async function readBodies(db: Database, ids: readonly string[]): Promise<
 
 /** All deliveries of an event. */
 export async function listDeliveriesOf(db: Database, eventId: string): Promise<DeliveryRecord[]> {
-  return db.orm
-    .select()
-    .from(deliveries)
-    .where(
-      and(
-        gte(deliveries.id, idFloor(idTime(eventId))),
-        lte(deliveries.id, idCeiling(eventId)),
-        eq(deliveries.eventId, eventId),
-      ),
-    )
-    .orderBy(deliveries.id);
+  return db.orm.select().from(deliveries).where(ofEvent(eventId)).orderBy(deliveries.id);
 }
 
 export async function getDelivery(db: Connection, id: string): Promise<DeliveryRecord | undefined> {
@@ -130,12 +119,10 @@ export async function listAttemptsOf(
   limit: number,
 ): Promise<AttemptRow[]> {
   if (deliveryIds.length === 0) return [];
-  // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
-  const oldestMs = Math.min(...deliveryIds.map(idTime)) - CLOCK_MARGIN_MS;
   const rows = await db.orm
     .select()
     .from(attempts)
-    .where(and(inArray(attempts.deliveryId, [...deliveryIds]), gte(attempts.id, idFloor(oldestMs))))
+    .where(ofDeliveries(deliveryIds))
     .orderBy(desc(attempts.id))
     .limit(limit);
   return rows.toReversed();

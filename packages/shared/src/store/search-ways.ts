@@ -36,7 +36,7 @@ export interface Way {
 }
 
 /** How far the clocks of a gateway and a worker may be apart. */
-export const CLOCK_MARGIN_MS = 3_600_000;
+const CLOCK_MARGIN_MS = 3_600_000;
 /** A group of types with more names than this has no way of its own. */
 const MAX_TYPES = 50;
 /** Events whose attempts are looked up by their deliveries. */
@@ -143,8 +143,8 @@ function codeWays(table: Table, code: PgColumn, error: PgColumn, filter: StatusC
   return [rows(table, ...conditions)];
 }
 
-/** A delivery's id has its event's milliseconds, so this is a few rows of the primary key. */
-function ofEvent(eventId: string): SQL | undefined {
+/** The deliveries of an event. Their ids have its milliseconds, so these are a few rows of the primary key. */
+export function ofEvent(eventId: string): SQL | undefined {
   return and(
     sql`${deliveries.id} >= ${idFloor(idTime(eventId))}`,
     sql`${deliveries.id} <= ${idCeiling(eventId)}`,
@@ -152,7 +152,8 @@ function ofEvent(eventId: string): SQL | undefined {
   );
 }
 
-function ofDeliveries(ids: readonly string[]): SQL | undefined {
+/** The attempts of deliveries. */
+export function ofDeliveries(ids: readonly string[]): SQL | undefined {
   if (ids.length === 0) return sql`false`;
   // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
   const oldestMs = Math.min(...ids.map(idTime)) - CLOCK_MARGIN_MS;
