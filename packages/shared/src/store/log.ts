@@ -49,9 +49,9 @@ export async function attemptSearch(db: Connection, filter: AttemptFilter): Prom
 }
 
 export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<LogPage<EventRecord>> {
-  const { ids, searchedTo } = await search(db, await eventSearch(db, filter), page);
-  const found = ids.length === 0 ? [] : await db.orm.select(eventColumns).from(events).where(anyOf(events.id, ids));
-  return { rows: inOrderOf(ids, found), searchedTo };
+  return findPage(db, await eventSearch(db, filter), page, (isFound) =>
+    db.orm.select(eventColumns).from(events).where(isFound),
+  );
 }
 
 export async function listDeliveries(
@@ -59,15 +59,31 @@ export async function listDeliveries(
   filter: DeliveryFilter,
   page: Page,
 ): Promise<LogPage<DeliveryRecord>> {
-  const { ids, searchedTo } = await search(db, await deliverySearch(db, filter), page);
-  const found = ids.length === 0 ? [] : await db.orm.select().from(deliveries).where(anyOf(deliveries.id, ids));
-  return { rows: inOrderOf(ids, found), searchedTo };
+  return findPage(db, await deliverySearch(db, filter), page, (isFound) =>
+    db.orm.select().from(deliveries).where(isFound),
+  );
 }
 
 export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
-  const { ids, searchedTo } = await search(db, await attemptSearch(db, filter), page);
-  const found = ids.length === 0 ? [] : await db.orm.select().from(attempts).where(anyOf(attempts.id, ids));
-  return { rows: inOrderOf(ids, found), searchedTo };
+  return findPage(db, await attemptSearch(db, filter), page, (isFound) =>
+    db.orm.select().from(attempts).where(isFound),
+  );
+}
+
+/**
+ * The rows of a page; those that were deleted since they were found are left out.
+ * @param read by a condition on their ids.
+ */
+export async function findPage<Row extends { id: string }>(
+  db: Database,
+  list: Search,
+  page: Page,
+  read: (isFound: SQL | undefined) => PromiseLike<Row[]>,
+): Promise<LogPage<Row>> {
+  const { ids, searchedTo } = await search(db, list, page);
+  const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
 
 const eventOf = (eventId: SQL) => sql`(SELECT * FROM ${events} WHERE id = ${eventId} OFFSET 0)`;
@@ -76,12 +92,6 @@ const eventOf = (eventId: SQL) => sql`(SELECT * FROM ${events} WHERE id = ${even
 export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {
   const sorted = ids.toSorted();
   return and(inArray(column, sorted), gte(column, sorted[0]), lte(column, sorted.at(-1)));
-}
-
-/** What was deleted since it was found is left out. */
-export function inOrderOf<Row extends { id: string }>(ids: readonly string[], rows: readonly Row[]): Row[] {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id)).filter((row) => row !== undefined);
 }
 
 export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {

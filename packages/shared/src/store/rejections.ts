@@ -5,10 +5,9 @@ import { idTime } from "../ids.ts";
 import { rejections } from "../schema.ts";
 import type { RefusalReason } from "../signature/refusal.ts";
 import type { Database } from "./database.ts";
-import { anyOf, inOrderOf, type LogPage } from "./log.ts";
+import { findPage, type LogPage } from "./log.ts";
 import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
 import type { Page } from "./page.ts";
-import { search } from "./search.ts";
 import { rejectionWays } from "./search-ways.ts";
 
 /** A rejection as it is stored; it was made when its id was. */
@@ -56,7 +55,7 @@ export async function listRejections(
   page: Page,
 ): Promise<LogPage<RejectionRecord>> {
   const [conditions, ways] = [rejectionConditions(filter), rejectionWays(filter)];
-  const { ids, searchedTo } = await search(db, { table: rejections, id: rejections.id, conditions, ways }, page);
-  const found = ids.length === 0 ? [] : await db.orm.select().from(rejections).where(anyOf(rejections.id, ids));
-  return { rows: inOrderOf(ids, found), searchedTo };
+  return findPage(db, { table: rejections, id: rejections.id, conditions, ways }, page, (isFound) =>
+    db.orm.select().from(rejections).where(isFound),
+  );
 }
