@@ -81,9 +81,10 @@ async function choose(
     const isLookedUp = way.of === "events" || conditions.lookedUp.length > 0;
     const entriesOfWay = isLookedUp ? budget.lookUps : budget.rows;
     const entryRange = way.of === "events" ? wholeMilliseconds(range) : range;
-    return way.entries.map((entries) => {
-      const offset = Math.ceil(entriesOfWay / way.entries.length);
-      return sql`(${select(entries, entryRange, page)} OFFSET ${offset} LIMIT 1) AS ${sql.identifier(`way_${index}_${way.entries.indexOf(entries)}`)}`;
+    const offset = Math.ceil(entriesOfWay / way.entries.length);
+    return way.entries.map((entries, entry) => {
+      const name = sql.identifier(`way_${index}_${entry}`);
+      return sql`(${select(entries, entryRange, page)} OFFSET ${offset} LIMIT 1) AS ${name}`;
     });
   });
   const row = columns.length === 0 ? {} : await firstRow(db, columns);
