@@ -3,9 +3,11 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/errors";
 import { formatId, parseId } from "@sluice/shared/ids";
+import type { Change } from "@sluice/shared/store/audit";
 import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/shared/store/by-hand";
-import type { Database } from "@sluice/shared/store/database";
-import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/shared/store/log";
+import type { Connection, Database } from "@sluice/shared/store/database";
+import { type DeliveryRecord, getDelivery, listAttemptsOf, listDeliveries } from "@sluice/shared/store/log";
+import type { Context } from "hono";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
@@ -118,57 +120,47 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, dependencies: Deliveri
   });
 
   app.openapi(verb(app, operations.retry), async (c) => {
-    const id = readDeliveryId(c.req.valid("param").id);
-    const delivery = await makeChange(c, db, async (tx, record) => {
+    const delivery = await change(c, c.req.valid("param").id, "delivery.retried", retryDelivery);
+    wake(dependencies, delivery.targetId);
+    return c.json(showDelivery(delivery, Date.now()), 200);
+  });
+
+  app.openapi(verb(app, operations.cancel), async (c) => {
+    const delivery = await change(c, c.req.valid("param").id, "delivery.cancelled", cancelDelivery);
+    return c.json(showDelivery(delivery, Date.now()), 200);
+  });
+
+  /** @throws SluiceError for what could not be made of the delivery. */
+  function change(
+    c: Context<ApiEnv>,
+    shownId: string,
+    action: Change["action"],
+    make: (tx: Connection, id: string) => Promise<RetryResult | CancelResult>,
+  ): Promise<DeliveryRecord> {
+    const id = readDeliveryId(shownId);
+    return makeChange(c, db, async (tx, record) => {
       const earlier = await getDelivery(tx, id);
-      const result = await retryDelivery(tx, id);
-      if (result.kind !== "due") throw refuseRetry[result.kind]();
+      const result = await make(tx, id);
+      if (!("delivery" in result)) throw refusals[result.kind]();
       await record({
-        action: "delivery.retried",
+        action,
         resourceId: formatId("dlv", id),
         ...(earlier !== undefined && { before: showDelivery(earlier, Date.now()) }),
         after: showDelivery(result.delivery, Date.now()),
       });
       return result.delivery;
     });
-    wake(dependencies, delivery.targetId);
-    return c.json(showDelivery(delivery, Date.now()), 200);
-  });
-
-  app.openapi(verb(app, operations.cancel), async (c) => {
-    const id = readDeliveryId(c.req.valid("param").id);
-    const shown = await makeChange(c, db, async (tx, record) => {
-      const earlier = await getDelivery(tx, id);
-      const result = await cancelDelivery(tx, id);
-      if (result.kind !== "cancelled") throw refuseCancel[result.kind]();
-      const after = showDelivery(result.delivery, Date.now());
-      await record({
-        action: "delivery.cancelled",
-        resourceId: after.id,
-        ...(earlier !== undefined && { before: showDelivery(earlier, Date.now()) }),
-        after,
-      });
-      return after;
-    });
-    return c.json(shown, 200);
-  });
+  }
 }
 
 const readDeliveryId = (text: string) => parseId("dlv", text, "{id}");
 
 const notFound = () => new SluiceError("not_found", "There is no delivery with this id");
 
-const inFlight = () =>
-  new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it");
-
-const refuseCancel = {
-  in_flight: inFlight,
+const refusals = {
+  not_found: notFound,
+  in_flight: () =>
+    new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it"),
   finished: () => new SluiceError("delivery_finished", "This delivery is finished: no attempt of it is to come"),
-  not_found: notFound,
-} satisfies Record<Exclude<CancelResult["kind"], "cancelled">, () => SluiceError>;
-
-const refuseRetry = {
-  in_flight: inFlight,
   target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
-  not_found: notFound,
-} satisfies Record<Exclude<RetryResult["kind"], "due">, () => SluiceError>;
+} satisfies Record<Exclude<(RetryResult | CancelResult)["kind"], "due" | "cancelled">, () => SluiceError>;
