@@ -12,7 +12,7 @@ import { makeChange } from "./change.ts";
 import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { problems } from "./problems.ts";
-import { secretRotation } from "./signing-secret.ts";
+import { generatedSecret, secretRotation } from "./signing-secret.ts";
 import {
   announceChange,
   findSource,
@@ -29,10 +29,7 @@ const ENVIRONMENT_NOTICE =
   "GEMINI_SIGNING_SECRET goes on verifying: it is revoked by taking it out of the environment of every gateway";
 
 const rotatedSource = sourceSchema.extend({
-  new_signing_secret: z
-    .string()
-    .optional()
-    .openapi({ description: "The secret that was generated because none was given; shown this once" }),
+  new_signing_secret: generatedSecret,
   notice: z.string().optional().openapi({ description: "What this could not revoke" }),
 });
 

@@ -25,6 +25,12 @@ export const secretRotation = z
   })
   .openapi("SecretRotation");
 
+/** In the one answer that shows it, beside the resource. */
+export const generatedSecret = z
+  .string()
+  .optional()
+  .openapi({ description: "The secret that was generated because none was given; shown this once" });
+
 export const shownSecret = z
   .object({
     truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),

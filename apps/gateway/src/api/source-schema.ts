@@ -13,7 +13,7 @@ import { GEMINI_SOURCE, SOURCE_DEFAULTS, type SourceRecord, type SourceSettings 
 import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { invalidRequest } from "./invalid-request.ts";
 import { refuseRepeats } from "./repeats.ts";
-import { givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
+import { generatedSecret, givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
 
 const name = z
   .string()
@@ -76,10 +76,7 @@ export const sourceSchema = z
   .openapi("Source");
 
 export const createdSource = sourceSchema.extend({
-  new_signing_secret: z
-    .string()
-    .optional()
-    .openapi({ description: "The secret that was generated because none was given; shown this once" }),
+  new_signing_secret: generatedSecret,
   new_ingress_token: z.string().optional().openapi({ description: "Of a dynamic source; shown this once" }),
 });
 

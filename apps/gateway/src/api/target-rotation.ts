@@ -1,7 +1,7 @@
 // POST /v1/targets/{id}:rotate-secret: another signing secret for a target. While the service changes over, every
 // attempt is signed with both.
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 
 import { problemResponse } from "./answer-problem.ts";
@@ -10,7 +10,7 @@ import { withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
-import { secretRotation } from "./signing-secret.ts";
+import { generatedSecret, secretRotation } from "./signing-secret.ts";
 import { rotateTargetSecret } from "./target-change.ts";
 import {
   readTargetId,
@@ -20,12 +20,7 @@ import {
 } from "./target-operation.ts";
 import { showTarget, targetSchema } from "./target-schema.ts";
 
-const rotatedTarget = targetSchema.extend({
-  new_signing_secret: z
-    .string()
-    .optional()
-    .openapi({ description: "The secret that was generated because none was given; shown this once" }),
-});
+const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret });
 
 const operation = createRoute({
   method: "post",
