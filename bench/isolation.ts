@@ -99,6 +99,8 @@ async function seedWaiting(databaseUrl: string, targetIds: string[]): Promise<vo
       );
     }
     await client.query("VACUUM ANALYZE events, deliveries");
+    // What was seeded is otherwise written while the first phases are measured.
+    await client.query("CHECKPOINT");
   } finally {
     await client.end();
   }

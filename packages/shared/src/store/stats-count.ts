@@ -19,8 +19,10 @@ const PRUNE_BATCH = 5_000;
  */
 const MAX_CHANGES = 1_000;
 
-const FRESH = `FROM changes c, stats_position p
-WHERE c.xid >= pg_snapshot_xmin(p.counted) AND NOT pg_visible_in_snapshot(c.xid, p.counted)`;
+// Subqueries, because a join reads all changes of the day: the planner knows only of constants that an index helps.
+const FRESH = `FROM changes c
+WHERE c.xid >= (SELECT pg_snapshot_xmin(counted) FROM stats_position)
+  AND NOT pg_visible_in_snapshot(c.xid, (SELECT counted FROM stats_position))`;
 
 // Up to here this run counts: all that is committed, or where there is too much, all transactions up to one that no
 // other can come before any more.
@@ -101,7 +103,8 @@ SELECT d.target_id, date_trunc('minute', d.created_at), sum(change)
 FROM moves JOIN deliveries d ON d.id = moves.id GROUP BY 1, 2 HAVING sum(change) <> 0
 ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting`;
 
-type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+/** What has a name is planned once for each connection: over a month of partitions that costs more than to run it. */
+type Query = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
 /** @returns whether there is more to count, which another run does; undefined while another worker counts. */
 export async function countChanges(db: Database): Promise<{ hasMore: boolean } | undefined> {
@@ -126,8 +129,8 @@ export async function recountWaiting(db: Database): Promise<void> {
 async function count(query: Query): Promise<{ hasMore: boolean }> {
   const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
   if (found === undefined || !found.is_fresh) return { hasMore: false };
-  await query(COUNT, [found.next, LATENCY_BOUNDS_MS]);
-  await query(COUNT_WAITING, [found.next]);
+  await query(COUNT, [found.next, LATENCY_BOUNDS_MS], "count");
+  await query(COUNT_WAITING, [found.next], "count_waiting");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
   return { hasMore: found.is_partial };
@@ -156,8 +159,8 @@ export async function pruneStats(db: Database, beforeMs: number): Promise<void> 
  */
 async function underLock<T>(db: Database, work: (query: Query) => Promise<T>): Promise<T | undefined> {
   const client = await db.pool.connect();
-  const query: Query = async <Row extends object>(text: string, values: unknown[] = []) =>
-    (await client.query<Row>(text, values)).rows;
+  const query: Query = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
+    (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
   let failure: unknown;
   try {
     await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
