@@ -226,8 +226,8 @@ async function recordStatements<T>(
   // oxlint-disable-next-line typescript/unbound-method -- it is called with its pool again.
   const query = db.pool.query;
   db.pool.query = function record(this: unknown, ...given: unknown[]) {
-    const [config, values] = given as [{ text: string }, unknown[]];
-    statements.push({ text: config.text, values });
+    const [{ text, values: own = [] }, values = own] = given as [{ text: string; values?: unknown[] }, unknown[]?];
+    statements.push({ text, values });
     return Reflect.apply(query, db.pool, given) as unknown;
   } as typeof query;
   try {

@@ -15,7 +15,7 @@ import {
 } from "./log-filter.ts";
 import type { Page } from "./page.ts";
 import { search, type Search } from "./search.ts";
-import { attemptWays, deliveriesOf, deliveryWays, eventWays, ofDeliveries, ofEvent } from "./search-ways.ts";
+import { attemptWays, deliveriesOfFound, deliveryWays, eventWays, ofDeliveries, ofEvent } from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -35,12 +35,12 @@ export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_lengt
 /** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
 export async function eventSearch(db: Connection, filter: EventFilter): Promise<Search> {
   const [conditions, ways] = [eventConditions(filter), await eventWays(db, filter)];
-  return { table: events, id: events.id, conditions, ways, ofEvent: eventOf };
+  return { table: events, id: events.id, conditions, ways, ofEvent: eventOfFound };
 }
 
 export async function deliverySearch(db: Connection, filter: DeliveryFilter): Promise<Search> {
   const [conditions, ways] = [deliveryConditions(filter), await deliveryWays(db, filter)];
-  return { table: deliveries, id: deliveries.id, conditions, ways, ofEvent: deliveriesOf };
+  return { table: deliveries, id: deliveries.id, conditions, ways, ofEvent: deliveriesOfFound };
 }
 
 export async function attemptSearch(db: Connection, filter: AttemptFilter): Promise<Search> {
@@ -86,7 +86,7 @@ export async function findPage<Row extends { id: string }>(
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
 
-const eventOf = (eventId: SQL) => sql`(SELECT * FROM ${events} WHERE id = ${eventId} OFFSET 0)`;
+const eventOfFound = sql`(SELECT * FROM ${events} WHERE id = found.event_id OFFSET 0)`;
 
 /** The range is what prunes partitions. @param ids at least one. */
 export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {

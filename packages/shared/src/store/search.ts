@@ -21,15 +21,15 @@ export interface Budget {
 }
 
 /** A few milliseconds of work in either case. */
-const BUDGET: Budget = { rows: 2_000, lookUps: 300 };
+const BUDGET: Budget = { rows: 2_000, lookUps: 200 };
 
 export interface Search {
   table: PgTable;
   id: PgColumn;
   conditions: Conditions;
   ways: Way[];
-  /** The rows of an event, as a subquery in FROM. */
-  ofEvent?: (eventId: SQL) => SQL;
+  /** The rows of an event, as a subquery in FROM beside the `event_id` of what is called `found`. */
+  ofEvent?: SQL;
 }
 
 export interface Found {
@@ -143,7 +143,7 @@ async function readIds(db: Connection, list: Search, { matches, way, range }: Re
     way.of === "rows" || ofEvent === undefined
       ? sql`(${read(range, sql`*`)}) AS ${table}`
       : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
-        CROSS JOIN LATERAL ${ofEvent(sql`found.event_id`)} AS ${table}`;
+        CROSS JOIN LATERAL ${ofEvent} AS ${table}`;
   const condition = and(withinRange(id, range), ...matches);
   const { rows } = await db.orm.execute<{ id: string }>(
     sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
