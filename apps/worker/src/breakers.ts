@@ -2,6 +2,7 @@
 // decided here and reads what the others decided, one after the other, so that what is read is never older than what
 // was written. A breaker shuts in this worker at once, and in the others when they look next.
 
+import { FreshRuns } from "@sluice/shared/fresh-runs";
 import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import { sparing } from "@sluice/shared/sparing-log";
@@ -62,7 +63,7 @@ interface Watched {
 export class Breakers {
   readonly #dependencies: BreakersDependencies;
   readonly #watched = new Map<string, Watched>();
-  #running: Promise<void> | undefined;
+  readonly #exchanges = new FreshRuns(() => this.#exchange());
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -94,13 +95,8 @@ export class Breakers {
   }
 
   /** Resolves when what the others committed before is known here. @throws when PostgreSQL is away. */
-  async refresh(): Promise<void> {
-    // One that is under way may have looked before.
-    while (this.#running !== undefined) await this.#running.catch(() => undefined);
-    this.#running = this.#exchange().finally(() => {
-      this.#running = undefined;
-    });
-    await this.#running;
+  refresh(): Promise<void> {
+    return this.#exchanges.next();
   }
 
   /** Writes what is left, once. */

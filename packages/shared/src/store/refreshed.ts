@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { FreshRuns } from "../fresh-runs.ts";
 import type { Logger } from "../log.ts";
 import { sparing } from "../sparing-log.ts";
 import { within } from "../within.ts";
@@ -27,9 +28,7 @@ export class Refreshed<T> {
   readonly #log: Logger;
   #current: Snapshot<T>;
   #confirmedAtMs: number;
-  #refreshing: Promise<void> | undefined;
-  /** Begins when the one that runs has ended. */
-  #next: Promise<void> | undefined;
+  readonly #refreshes = new FreshRuns(() => this.#refreshOnce());
   #timer: NodeJS.Timeout | undefined;
   #followedUpAt = Number.NEGATIVE_INFINITY;
   #suspicion: Promise<void> | undefined;
@@ -61,18 +60,7 @@ export class Refreshed<T> {
 
   /** Resolves when the copy holds at least what was committed before the call. @throws when PostgreSQL is away. */
   refresh(): Promise<void> {
-    // A refresh that is under way may have read before the caller's change was committed. The one after it is for all
-    // who come until it begins, or a PostgreSQL that hangs would gather them.
-    return (this.#next ??= this.#refreshNext());
-  }
-
-  async #refreshNext(): Promise<void> {
-    await this.#refreshing?.catch(() => undefined);
-    this.#next = undefined;
-    this.#refreshing = this.#refreshOnce().finally(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
+    return this.#refreshes.next();
   }
 
   /**
@@ -120,8 +108,7 @@ export class Refreshed<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#suspicion;
-    await this.#next?.catch(() => undefined);
-    await this.#refreshing?.catch(() => undefined);
+    await this.#refreshes.ended();
   }
 }
 
