@@ -11,6 +11,8 @@ import { pruneOperations } from "@sluice/shared/store/operations";
 import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/shared/store/partitions";
 import { pruneStats, recountWaiting } from "@sluice/shared/store/stats-count";
 
+import { type Loop, startLoop } from "./loop.ts";
+
 const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DAYS_AHEAD = 7;
@@ -22,18 +24,12 @@ export async function startRetention(
   db: Database,
   { retentionDays, auditRetentionDays }: { retentionDays: number; auditRetentionDays: number },
   log: Logger,
-): Promise<{ close: () => Promise<void> }> {
+): Promise<Loop> {
   await makeAhead();
-  let running: Promise<void> = run();
-  const timer = setInterval(() => {
-    running = run();
-  }, EVERY_MS);
-  return {
-    close: async () => {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return startLoop(0, async () => {
+    await run();
+    return EVERY_MS;
+  });
 
   async function makeAhead(): Promise<void> {
     await ensurePartitions(db, Date.now() - DAY_MS, Date.now() + DAYS_AHEAD * DAY_MS);
