@@ -190,9 +190,9 @@ export async function startGateway(
   // Whoever started the gateway is told of it.
   started.catch(() => undefined);
   try {
-    // First, so that /readyz says what is waited for.
     // So that the first events find known which store takes them.
     await producer.status();
+    // Before the ingress, so that /readyz says what is waited for.
     const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
     if (
       (await within(

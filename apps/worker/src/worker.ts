@@ -105,19 +105,19 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const recorder = new Recorder(db, workerId, giveUp.signal, log);
   const findTarget = (id: string) => targets.current.value.get(id);
   const disableAfterMs = (config.DISABLE_TARGET_AFTER_HOURS || Number.POSITIVE_INFINITY) * HOUR_MS;
+  const wake = (targetId: string) => lanes.of(targetId).wake();
   const breakers = new Breakers({
     db,
     lease: leases.lease,
     disableAfterMs,
     refreshTargets: () => targets.refresh(),
-    wake: (targetId) => lanes.of(targetId).wake(),
+    wake,
     log,
   });
   const lanes = new Lanes({ db, findTarget, leases, breakers, recorder, producer, dispatcher, log });
   await breakers.start();
-  const sweep = startSweep(db, (targetId) => lanes.of(targetId).wake(), log);
-
-  const operations = startOperations(db, (targetId) => lanes.of(targetId).wake(), log);
+  const sweep = startSweep(db, wake, log);
+  const operations = startOperations(db, wake, log);
 
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
   const intake = new IntakeGroup((job, isGroup) => takeIn(job, intakeDependencies, isGroup));
