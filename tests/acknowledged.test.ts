@@ -1,9 +1,8 @@
 // What was acknowledged stays: neither a bad event beside it nor a store that takes no rows puts it out of the way.
 
-import { openLog } from "@sluice/shared/log";
-import { openQueueBackend } from "@sluice/shared/queue/open";
-import { expect, inject, onTestFinished } from "vitest";
+import { expect } from "vitest";
 
+import { openQueue } from "./support/queue.ts";
 import { test } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
@@ -13,13 +12,7 @@ test("events that cannot be read are set aside alone, and the others of their ba
   receiver,
 }) => {
   await relay.createTarget(receiver);
-  const backend = openQueueBackend(relay.database.url, relay.redisUrl, openLog("worker", "silent"));
-  const producer = backend.openProducer();
-  onTestFinished(async () => {
-    await producer.close();
-    await backend.close();
-  });
-  await until(async () => (await producer.status()).takes === inject("queue"));
+  const { producer } = await openQueue(relay);
   const good = Array.from({ length: 100 }, () => event());
   // The gateway makes none of them; an older or a newer version may.
   const bad = [event({ body: undefined }), event({ receivedAtMs: "never" }), event({ id: 7 }), null as never];

@@ -16,11 +16,10 @@ import { newRsaKey } from "@sluice/shared/signature/test-webhooks";
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { startJwksServer } from "./support/jwks-server.ts";
-import { type Proxy, startProxy } from "./support/proxy.ts";
+import type { Proxy } from "./support/proxy.ts";
+import { openProxiedStores, type ProxiedStores } from "./support/proxied-stores.ts";
 import { startReceiver } from "./support/receiver.ts";
-import { createQueueRedis, startRelay } from "./support/relay.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
@@ -29,26 +28,18 @@ const RECOVERY_LIMIT_MS = 30_000;
 /** For a process to load its modules there. */
 const PROCESS_LIMIT_MS = 120_000;
 
-interface Stores {
-  database: TestDatabase;
-  redis: Awaited<ReturnType<typeof createQueueRedis>>;
+interface Stores extends ProxiedStores {
+  /** To PostgreSQL. */
   proxy: Proxy;
+  /** Empty at first. */
   dataDir: string;
 }
 
-/** A database that can be cut off, a Redis where the queue is on one, and an empty DATA_DIR. */
 async function openStores(): Promise<Stores> {
-  const database = await createTestDatabase();
-  const redis = await createQueueRedis();
-  const proxy = await startProxy(database.url, 5432);
+  const stores = await openProxiedStores();
   const dataDir = await mkdtemp(join(tmpdir(), "sluice-data-"));
-  onTestFinished(async () => {
-    await proxy.cut();
-    await redis?.drop();
-    await database.drop();
-    await rm(dataDir, { recursive: true });
-  });
-  return { database, redis, proxy, dataDir };
+  onTestFinished(() => rm(dataDir, { recursive: true }));
+  return { ...stores, proxy: stores.proxies.postgres, dataDir };
 }
 
 interface Settings {
@@ -111,10 +102,10 @@ async function runOnce(stores: Stores) {
 if (inject("queue") === "redis") {
   test("a gateway that starts while PostgreSQL is away takes static and dynamic webhooks, which are delivered when it is back", async () => {
     const stores = await openStores();
-    const { proxy, redis, database, dataDir } = stores;
+    const { proxy, dataDir } = stores;
     const rsa = newRsaKey("rsa-1");
     const endpoint = await startJwksServer(rsa.jwk);
-    const relay = await startRelay(database, redis?.url, { databaseUrl: proxy.url, dataDir });
+    const relay = await stores.startRelay({ dataDir });
     const receiver = await startReceiver();
     onTestFinished(async () => {
       await relay.stop();
@@ -334,8 +325,8 @@ test(
 
 test("a worker that waited delivers what came meanwhile, in one attempt", async () => {
   const stores = await openStores();
-  const { database, redis, proxy } = stores;
-  const relay = await startRelay(database, redis?.url, { databaseUrl: proxy.url, withoutWorker: true });
+  const { proxy } = stores;
+  const relay = await stores.startRelay({ withoutWorker: true });
   const receiver = await startReceiver();
   onTestFinished(async () => {
     await relay.stop();

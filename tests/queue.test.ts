@@ -1,29 +1,27 @@
 // The queue interface, on both of its stores: what is added is handled, what fails is tried again and then kept,
 // and what is interrupted goes back as if nothing had happened.
 
-import { openLog } from "@sluice/shared/log";
-import { openQueueBackend } from "@sluice/shared/queue/open";
 import { type Handler, Interrupted } from "@sluice/shared/queue/queue";
-import { expect, inject, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "./support/database.ts";
+import { openQueue } from "./support/queue.ts";
 import { createQueueRedis, test as relayTest } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
 
-async function openQueue() {
+/** A queue with no relay on it. */
+async function openOwnQueue() {
   const database = await createTestDatabase();
   const redis = await createQueueRedis();
-  const backend = openQueueBackend(database.url, redis?.url, openLog("worker", "silent"));
-  const producer = backend.openProducer();
-  await until(async () => (await producer.status()).takes === inject("queue"));
+  onTestFinished(async () => {
+    await redis?.drop();
+    await database.drop();
+  });
+  const { backend, producer } = await openQueue({ database, redisUrl: redis?.url });
   const consumers: { close: () => Promise<void> }[] = [];
   onTestFinished(async () => {
     await Promise.all(consumers.map((consumer) => consumer.close()));
-    await producer.close();
-    await backend.close();
-    await redis?.drop();
-    await database.drop();
   });
   return {
     producer,
@@ -33,7 +31,7 @@ async function openQueue() {
 }
 
 test("a job comes out as it went in, once", async () => {
-  const { producer, consumeIntake } = await openQueue();
+  const { producer, consumeIntake } = await openOwnQueue();
   const events = [event(), event({ contentType: "application/json", labels: { team: "é\u{1f600}" } })];
   await producer.add("intake", { events });
   await producer.add("intake", { events: [] });
@@ -44,7 +42,7 @@ test("a job comes out as it went in, once", async () => {
 });
 
 test("a job that fails is tried again", async () => {
-  const { producer, consumeIntake } = await openQueue();
+  const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   consumeIntake(async () => {
     starts += 1;
@@ -55,7 +53,7 @@ test("a job that fails is tried again", async () => {
 });
 
 test("a job that failed for good is kept, and started once more when that is asked for", async () => {
-  const { producer, consumeIntake } = await openQueue();
+  const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   let isRepaired = false;
   let isDone = false;
@@ -73,7 +71,7 @@ test("a job that failed for good is kept, and started once more when that is ask
 });
 
 test("an interruption costs a job none of its tries", async () => {
-  const { producer, consumeIntake } = await openQueue();
+  const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   let isDone = false;
   consumeIntake(async () => {
@@ -88,7 +86,7 @@ test("an interruption costs a job none of its tries", async () => {
 });
 
 test("while a job with a key waits, another is not added; and a delay is kept", async () => {
-  const { producer, consumeDeliver } = await openQueue();
+  const { producer, consumeDeliver } = await openOwnQueue();
   const addedAt = Date.now();
   const wake = (targetId: string) => producer.add("deliver", { targetId }, { key: `at-${targetId}`, delayMs: 400 });
   await Promise.all([wake("a"), wake("a"), wake("b"), wake("a")]);
@@ -107,13 +105,7 @@ test("while a job with a key waits, another is not added; and a delay is kept", 
 relayTest(
   "an event that PostgreSQL refuses is set aside alone, and the others of its batch are stored",
   async ({ relay }) => {
-    const backend = openQueueBackend(relay.database.url, relay.redisUrl, openLog("worker", "silent"));
-    const producer = backend.openProducer();
-    onTestFinished(async () => {
-      await producer.close();
-      await backend.close();
-    });
-    await until(async () => (await producer.status()).takes === inject("queue"));
+    const { producer } = await openQueue(relay);
     const good = [event(), event()];
     // The gateway makes no such job.
     const bad = event({ sourceId: "not a UUID" });

@@ -2,11 +2,10 @@
 // discarded over the API, and hold up no other.
 
 import { formatId } from "@sluice/shared/ids";
-import { openLog } from "@sluice/shared/log";
-import { openQueueBackend } from "@sluice/shared/queue/open";
 import type { JobData } from "@sluice/shared/queue/jobs";
-import { expect, inject, onTestFinished } from "vitest";
+import { expect, inject } from "vitest";
 
+import { openQueue } from "./support/queue.ts";
 import { type Relay, test } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { runSql } from "./support/sql.ts";
@@ -16,17 +15,6 @@ import { until } from "./support/wait.ts";
 const SET_ASIDE_LIMIT_MS = 45_000;
 const TEST_LIMIT_MS = 120_000;
 
-async function openProducer(relay: Relay) {
-  const backend = openQueueBackend(relay.database.url, relay.redisUrl, openLog("worker", "silent"));
-  const producer = backend.openProducer();
-  onTestFinished(async () => {
-    await producer.close();
-    await backend.close();
-  });
-  await until(async () => (await producer.status()).takes === inject("queue"));
-  return producer;
-}
-
 async function listSetAside(relay: Relay): Promise<{ id: string; webhook_id: string; starts: number }[]> {
   return (await relay.call("GET", "/v1/set-aside-events")).data;
 }
@@ -35,7 +23,7 @@ test(
   "a poisoned event is set aside beside others, and stored and delivered once its cause is repaired",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
-    const producer = await openProducer(relay);
+    const { producer } = await openQueue(relay);
     await relay.createTarget(receiver);
     const sql = (text: string, values?: unknown[]) => runSql(relay.database.url, text, values);
     // A data fault for one webhook alone: what a constraint, or a fault of this version, would be.
@@ -88,7 +76,7 @@ test(
   "jobs of no known shape are set aside too, read as they are, tried again together, and discarded",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
-    const producer = await openProducer(relay);
+    const { producer } = await openQueue(relay);
     await relay.createTarget(receiver);
     const shapes = [{ events: 5 }, { nothing: "here" }, { events: [null] }, { events: [{ id: "x", body: 7 }] }];
     for (const shape of shapes) await producer.add("intake", shape as unknown as JobData["intake"]);

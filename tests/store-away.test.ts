@@ -2,10 +2,8 @@
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createTestDatabase } from "./support/database.ts";
-import { type Proxy, startProxy } from "./support/proxy.ts";
+import { openProxiedStores } from "./support/proxied-stores.ts";
 import { startReceiver } from "./support/receiver.ts";
-import { createQueueRedis, startRelay } from "./support/relay.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
@@ -15,27 +13,15 @@ const LEASE_LIMIT_MS = 75_000;
 
 /** A relay whose ways to its stores can be cut, with a receiver that it delivers everything to. */
 async function startCuttable({ withoutRedis = false } = {}) {
-  const database = await createTestDatabase();
-  const redis = await createQueueRedis();
-  const proxies: { postgres: Proxy; redis: Proxy | undefined } = {
-    postgres: await startProxy(database.url, 5432),
-    redis: redis && (await startProxy(redis.url, 6379)),
-  };
+  const { proxies, startRelay } = await openProxiedStores();
   if (withoutRedis) await proxies.redis?.cut();
-  const relay = await startRelay(database, redis?.url, {
-    databaseUrl: proxies.postgres.url,
-    ...(proxies.redis && { redisUrl: proxies.redis.url }),
-  });
+  const relay = await startRelay();
   const receiver = await startReceiver();
   await relay.createTarget(receiver);
   onTestFinished(async () => {
     await relay.deleteTargets(receiver);
     await receiver.stop();
     await relay.stop();
-    await proxies.postgres.cut();
-    await proxies.redis?.cut();
-    await redis?.drop();
-    await database.drop();
   });
   const all = [proxies.postgres, ...(proxies.redis ? [proxies.redis] : [])];
   return {

@@ -3,34 +3,23 @@
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createTestDatabase } from "./support/database.ts";
-import { startProxy } from "./support/proxy.ts";
-import { createQueueRedis, startRelay } from "./support/relay.ts";
+import { openProxiedStores } from "./support/proxied-stores.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
 /** A gateway whose ways to its stores can freeze. */
 async function startFreezable() {
-  const database = await createTestDatabase();
-  const redis = await createQueueRedis();
-  const postgresProxy = await startProxy(database.url, 5432);
-  const redisProxy = redis && (await startProxy(redis.url, 6379));
-  const relay = await startRelay(database, redis?.url, {
-    databaseUrl: postgresProxy.url,
-    ...(redisProxy && { redisUrl: redisProxy.url }),
-    withoutWorker: true,
-  });
+  const { proxies, startRelay } = await openProxiedStores();
+  const relay = await startRelay({ withoutWorker: true });
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= relay.stop());
   onTestFinished(async () => {
     const stopping = stop();
-    await postgresProxy.cut();
-    await redisProxy?.cut();
+    await proxies.postgres.cut();
+    await proxies.redis?.cut();
     await stopping;
-    await redis?.drop();
-    await database.drop();
   });
-  return { relay, stop, postgresProxy, queueProxy: redisProxy ?? postgresProxy };
+  return { relay, stop, postgresProxy: proxies.postgres, queueProxy: proxies.redis ?? proxies.postgres };
 }
 
 test("while every store hangs, everybody gets the 503 within the deadline, however many wait", async () => {

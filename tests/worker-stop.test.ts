@@ -2,10 +2,8 @@
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createTestDatabase } from "./support/database.ts";
-import { startProxy } from "./support/proxy.ts";
+import { openProxiedStores } from "./support/proxied-stores.ts";
 import { startReceiver } from "./support/receiver.ts";
-import { createQueueRedis, startRelay } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
 /** Of docker-compose.yml, less what a busy machine takes. */
@@ -14,30 +12,19 @@ const STOP_LIMIT_MS = 40_000;
 const QUICK_STOP_MS = 20_000;
 
 async function startCuttable() {
-  const database = await createTestDatabase();
-  const redis = await createQueueRedis();
-  const postgresProxy = await startProxy(database.url, 5432);
-  const redisProxy = redis && (await startProxy(redis.url, 6379));
-  const relay = await startRelay(database, redis?.url, {
-    databaseUrl: postgresProxy.url,
-    ...(redisProxy && { redisUrl: redisProxy.url }),
-    withoutWorker: true,
-  });
+  const { database, proxies, startRelay } = await openProxiedStores();
+  const relay = await startRelay({ withoutWorker: true });
   const receiver = await startReceiver();
   await relay.createTarget(receiver);
   const worker = await relay.startWorker();
   const cutStores = new Map<string, () => Promise<void>>([
-    ["PostgreSQL", postgresProxy.cut],
-    ["Redis", async () => redisProxy?.cut()],
+    ["PostgreSQL", proxies.postgres.cut],
+    ["Redis", async () => proxies.redis?.cut()],
   ]);
   onTestFinished(async () => {
     await receiver.stop();
     // The gateway has to end too.
     await relay.stop();
-    await postgresProxy.cut();
-    await redisProxy?.cut();
-    await redis?.drop();
-    await database.drop();
   });
   return { relay, receiver, worker, database, cut: (store: string) => cutStores.get(store)?.() };
 }
