@@ -111,7 +111,7 @@ export async function startGateway(
   const rejections = new RejectionLog({ db, metrics, log });
   const onAnswered = (request: Request) => {
     const { source, refusal, status } = request;
-    log.info(describeRequest(request), "ingress");
+    if (log.isLevelEnabled("info")) log.info(describeRequest(request), "ingress");
     metrics.countRequest({ source: source?.name, status, durationMs: performance.now() - request.startedAt });
     if (source === undefined || refusal === undefined) return;
     rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });

@@ -5,8 +5,8 @@ import type { JobData, QueuedEvent } from "@sluice/shared/queue/jobs";
 
 type IntakeJob = JobData["intake"];
 
-/** As many at once as take their turns at PostgreSQL without waiting for each other. */
-const MAX_STATEMENTS = 4;
+/** At once: one runs while another waits for its commit. With more, each has fewer events, which costs PostgreSQL more. */
+const MAX_STATEMENTS = 2;
 const MAX_EVENTS = 200;
 /** Of bodies in base64. A single job may be larger. */
 const MAX_BYTES = 2 * 1024 * 1024;

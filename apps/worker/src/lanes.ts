@@ -90,7 +90,8 @@ export class Lanes {
       record: (attempt) => recorder.record(attempt),
       scheduleWakeUp: (inMs) => this.#scheduleWakeUp(targetId, inMs),
       random: Math.random,
-      onAttempt: (target, delivery, attempt) =>
+      onAttempt: (target, delivery, attempt) => {
+        if (!log.isLevelEnabled("info")) return;
         log.info(
           {
             event: formatId("evt", delivery.eventId),
@@ -105,7 +106,8 @@ export class Lanes {
             duration_ms: Math.round(attempt.durationMs * 100) / 100,
           },
           "attempt",
-        ),
+        );
+      },
       // Of each lane each second, while PostgreSQL is away.
       onClaimFailed: (error) => sparing(log).warn({ err: error, target: formatId("tgt", targetId) }, "nothing claimed"),
     });

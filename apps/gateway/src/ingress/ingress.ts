@@ -6,7 +6,7 @@ import type { KeyObject } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { CallbackToken } from "@sluice/shared/callback-token";
 import { type ErrorCode, SluiceError } from "@sluice/shared/errors";
-import { formatId, newId } from "@sluice/shared/ids";
+import { newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { answerLiveness } from "@sluice/shared/health";
@@ -160,7 +160,7 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   }
 
   const id = newId();
-  request.eventId = formatId("evt", id);
+  request.eventId = id;
   await dependencies.makeDurable({
     id,
     sourceId: source.id,

@@ -1,5 +1,6 @@
 // One request as the log, the metrics and the rejections see it. It fills while the request is answered.
 
+import { formatId } from "@sluice/shared/ids";
 import type { Refusal } from "@sluice/shared/signature/refusal";
 import type { ErrorCode } from "@sluice/shared/errors";
 import type { Source } from "@sluice/shared/store/sources";
@@ -18,6 +19,7 @@ export interface Request {
   status: number;
   code?: ErrorCode;
   refusal?: Refusal;
+  /** A UUID. */
   eventId?: string;
 }
 
@@ -27,7 +29,7 @@ export function describeRequest(request: Request): Record<string, unknown> {
     status: request.status,
     source: request.source?.name,
     webhook_id: request.webhookId,
-    event: request.eventId,
+    event: request.eventId && formatId("evt", request.eventId),
     bytes: request.sizeBytes,
     code: request.code,
     reason: request.refusal?.reason,

@@ -34,23 +34,34 @@ SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
 FROM (SELECT (SELECT c.xid::text::numeric ${FRESH} ORDER BY c.xid OFFSET ${MAX_CHANGES} LIMIT 1) AS up_to) AS bound`;
 
 // Each thing is counted where the log shows it: an event when it was received, an attempt when it began, and what became
-// of a delivery when that was written.
+// of a delivery when that was written. Each row of the log is looked up once: that is most of what counting costs.
 const COUNT = `
 WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
+moves AS MATERIALIZED (
+  SELECT fresh.at, d.target_id, d.source_id, d.event_type, d.created_at, of.kind, of.to_waiting
+  FROM fresh, LATERAL (
+    SELECT 'created', 1, unnest(created_ids) UNION ALL SELECT 'succeeded', -1, unnest(succeeded_ids)
+    UNION ALL SELECT 'exhausted', -1, unnest(exhausted_ids) UNION ALL SELECT 'cancelled', -1, unnest(cancelled_ids)
+    UNION ALL SELECT 'retried', 0, unnest(retried_ids) UNION ALL SELECT 'retried', 1, unnest(reopened_ids)
+  ) AS of (kind, to_waiting, id) JOIN deliveries d ON d.id = of.id
+),
+waiting AS (
+  INSERT INTO stats_waiting AS w (target_id, since, waiting)
+  SELECT target_id, date_trunc('minute', created_at), sum(to_waiting)
+  FROM moves GROUP BY 1, 2 HAVING sum(to_waiting) <> 0
+  ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting
+),
 facts (at, target_id, source_id, event_type, kind, duration_ms) AS (
   SELECT e.received_at, NULL::uuid, e.source_id, e.type, 'event', NULL::float8
   FROM fresh, unnest(event_ids) AS of (id) JOIN events e ON e.id = of.id
   UNION ALL
-  SELECT fresh.at, d.target_id, d.source_id, d.event_type, of.kind, NULL
-  FROM fresh, LATERAL (
-    SELECT 'created', unnest(created_ids) UNION ALL SELECT 'succeeded', unnest(succeeded_ids)
-    UNION ALL SELECT 'exhausted', unnest(exhausted_ids) UNION ALL SELECT 'cancelled', unnest(cancelled_ids)
-    UNION ALL SELECT 'retried', unnest(retried_ids) UNION ALL SELECT 'retried', unnest(reopened_ids)
-  ) AS of (kind, id) JOIN deliveries d ON d.id = of.id
+  SELECT at, target_id, source_id, event_type, kind, NULL FROM moves
   UNION ALL
-  SELECT a.started_at, d.target_id, d.source_id, d.event_type,
+  SELECT a.started_at, a.target_id, a.source_id, a.event_type,
     CASE WHEN a.status_code BETWEEN 200 AND 299 AND a.error IS NULL THEN 'success' ELSE 'failure' END, a.duration_ms
-  FROM fresh, unnest(attempt_ids) AS of (id) JOIN attempts a ON a.id = of.id JOIN deliveries d ON d.id = a.delivery_id
+  FROM fresh, unnest(attempt_ids) AS of (id) JOIN attempts a ON a.id = of.id
+  -- Null where the delivery was gone already.
+  WHERE a.target_id IS NOT NULL
 ),
 summed AS (
   SELECT date_trunc('minute', at) AS minute, target_id, source_id, event_type,
@@ -90,19 +101,6 @@ ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE
   attempts_failed = s.attempts_failed + excluded.attempts_failed,
   latency = coalesce(add_counts(s.latency, excluded.latency), s.latency, excluded.latency)`;
 
-const COUNT_WAITING = `
-WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
-moves AS (
-  SELECT of.change, of.id FROM fresh, LATERAL (
-    SELECT 1, unnest(created_ids || reopened_ids)
-    UNION ALL SELECT -1, unnest(succeeded_ids || exhausted_ids || cancelled_ids)
-  ) AS of (change, id)
-)
-INSERT INTO stats_waiting AS w (target_id, since, waiting)
-SELECT d.target_id, date_trunc('minute', d.created_at), sum(change)
-FROM moves JOIN deliveries d ON d.id = moves.id GROUP BY 1, 2 HAVING sum(change) <> 0
-ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting`;
-
 /** What has a name is planned once for each connection: over a month of partitions that costs more than to run it. */
 type Query = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
@@ -130,7 +128,6 @@ async function count(query: Query): Promise<{ hasMore: boolean }> {
   const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
   if (found === undefined || !found.is_fresh) return { hasMore: false };
   await query(COUNT, [found.next, LATENCY_BOUNDS_MS], "count");
-  await query(COUNT_WAITING, [found.next], "count_waiting");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
   return { hasMore: found.is_partial };
