@@ -18,8 +18,9 @@ COPY apps ./apps
 COPY packages ./packages
 COPY drizzle ./drizzle
 COPY scripts/migrate.ts scripts/error-text.ts scripts/make-secrets.ts scripts/fast-imports.mjs ./scripts/
-# A second less at each start; the file says why.
-ENV NODE_OPTIONS=--import=/app/scripts/fast-imports.mjs
+# A second less at each start; the file says why. And a hundred megabytes less for each app: V8 would rather have a young
+# generation that is mostly garbage, and is as fast with this one (keep it equal to the one in scripts/app-process.ts).
+ENV NODE_OPTIONS="--import=/app/scripts/fast-imports.mjs --max-semi-space-size=8"
 # Fills the compile cache: each app loads all its modules and then misses its configuration. It is only read
 # later, from a root file system that is read-only.
 RUN for app in gateway worker; do node apps/$app/src/main.ts >/dev/null 2>&1 || true; done \

@@ -1,43 +1,19 @@
-// What a question to the log costs: every filter alone and with every other one, newest first, over the store's own
-// functions. `node bench/log-query.ts [deliveries] [days]` prints the tables of bench/README.md and writes each figure to
-// bench/log-query.json. Without DATABASE_URL it makes a PostgreSQL for itself, which it removes.
+// What a question to the log costs: `node bench/log-query.ts [deliveries] [days]` prints the tables of bench/README.md.
+// Without DATABASE_URL it makes a PostgreSQL for itself, which it removes.
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-
-import { idTime } from "@sluice/shared/ids";
-import { type Database, openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
-import { listAttempts, listDeliveries, listEvents } from "@sluice/shared/store/log";
-import type { AttemptFilter, DeliveryFilter, RejectionFilter } from "@sluice/shared/store/log-filter";
+import { openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
 import { migrate } from "@sluice/shared/store/migrate";
-import type { Page } from "@sluice/shared/store/page";
-import { listRejections } from "@sluice/shared/store/rejections";
 
-import { startEmbeddedPostgres } from "../scripts/embedded-postgres.ts";
-import { fillLog, sourceOf, targetOf } from "./fill-log.ts";
+import { fillLog } from "./fill-log.ts";
+import { type Answered, measureQuestions, readOldest } from "./log-questions.ts";
+import { describeMachine, format, median, percentile, toMarkdown } from "./machine.ts";
+import { openPostgres } from "./own-postgres.ts";
 
-const ROUNDS = 5;
-const LIMIT = 51;
-const HOUR_MS = 3_600_000;
-
-type Question = { name: string; filter: AttemptFilter & DeliveryFilter & RejectionFilter; page?: Partial<Page> };
-type Read = (db: Database, question: Question) => Promise<{ rows: unknown[]; searchedTo: string | undefined }>;
-
-interface Figure {
-  list: string;
-  question: string;
-  medianMs: number;
-  p95Ms: number;
-  rows: number;
-  endsEarly: boolean;
-  sequentialScans: number;
-}
+const ROUNDS = 9;
 
 const deliveries = Number(process.argv[2] ?? 1_000_000);
 const days = Number(process.argv[3] ?? 8);
-const { url, stop } = await openServer();
+const { url, stop } = await openPostgres();
 try {
   await migrate(url);
   const db = openDatabase({
@@ -50,7 +26,7 @@ try {
   try {
     const oldest = await readOldest(db);
     const startMs = oldest ?? (await fillLog(db, deliveries, days));
-    print(await measureAll(db, startMs));
+    print(await measureQuestions(db, startMs, { pairs: true, rounds: ROUNDS }));
   } finally {
     await db.close();
   }
@@ -58,230 +34,31 @@ try {
   await stop();
 }
 
-function codes(name: string, changes: object): Question {
-  return { name: `status_code=${name}`, filter: { statusCode: { codes: [], classes: [], none: false, ...changes } } };
-}
-
-/** Of each filter a common and a rare value; those of one inner list are never asked for together. */
-async function makeQuestions(
-  db: Database,
-  startMs: number,
-): Promise<Record<string, { read: Read; filters: Question[][] }>> {
-  const { rows } = await db.pool.query<{ id: string; event_id: string; webhook_id: string; data_id: string }>(
-    `SELECT d.id, d.event_id, d.webhook_id, e.data_id FROM deliveries d JOIN events e ON e.id = d.event_id
-     WHERE d.id >= uuid_floor($1) AND d.attempt_count > 1 ORDER BY d.id LIMIT 1`,
-    [new Date(startMs + 12 * HOUR_MS)],
-  );
-  const [one] = rows;
-  if (one === undefined) throw new Error("The log is empty");
-  const times: Question[] = [
-    { name: "since=an hour ago", filter: {}, page: { sinceMs: Date.now() - HOUR_MS } },
-    { name: "until=after an hour", filter: {}, page: { untilMs: startMs + HOUR_MS } },
-    { name: "order=oldest", filter: {}, page: { order: "oldest" } },
-  ];
-  const source = [0, 4].map((n) => ({
-    name: `source=${n === 0 ? "common" : "rare"}`,
-    filter: { sourceId: sourceOf(n) },
-  }));
-  const webhook = [{ name: "webhook_id", filter: { webhookId: one.webhook_id } }];
-  const event: Question[][] = [
-    source,
-    ["batch.succeeded", "batch.expired", "batch.*"].map((eventType) => ({
-      name: `event_type=${eventType}`,
-      filter: { eventType },
-    })),
-    webhook,
-    [{ name: "data_id", filter: { dataId: one.data_id } }],
-    ["billing", "legal", "nobody"].map((value) => ({
-      name: `label=team:${value}`,
-      filter: { label: { key: "team", value } },
-    })),
-    [
-      { name: "user_metadata=tier", filter: { userMetadata: { key: "tier" } } },
-      { name: "user_metadata=tier=gold", filter: { userMetadata: { key: "tier", value: "gold" } } },
-    ],
-    times,
-  ];
-  const delivery: Question[][] = [
-    ...event,
-    [{ name: "event", filter: { eventId: one.event_id } }],
-    [0, 11].map((n) => ({ name: `target=${n === 0 ? "common" : "rare"}`, filter: { targetId: targetOf(n) } })),
-    [
-      codes("503", { codes: [503] }),
-      codes("5xx", { classes: [5] }),
-      codes("418", { codes: [418] }),
-      codes("none", { none: true }),
-    ],
-    ["econnrefused", "certificate", "nobody says this"].map((errorText) => ({
-      name: `error=${errorText}`,
-      filter: { errorText },
-    })),
-    [2, 8].map((minAttempts) => ({ name: `min_attempts=${minAttempts}`, filter: { minAttempts } })),
-  ];
-  const status = (["succeeded", "exhausted", "pending"] as const).map((each) => ({
-    name: `status=${each}`,
-    filter: { statuses: [each] },
-  }));
-  const trigger = (["initial", "retry", "manual"] as const).map((each) => ({
-    name: `trigger=${each}`,
-    filter: { triggers: [each] },
-  }));
-  const reason = (["signature_mismatch", "too_large", "expired_token"] as const).map((each) => ({
-    name: `reason=${each}`,
-    filter: { reasons: [each] },
-  }));
-  const rejection = [
-    [{ name: "source=common", filter: { sourceId: sourceOf(0) } }],
-    [{ name: "webhook_id", filter: { webhookId: "msg_none" } }],
-    reason,
-    ["192.0.2.0", "192.0.2.249"].map((remoteAddress) => ({
-      name: `remote_address=${remoteAddress}`,
-      filter: { remoteAddress },
-    })),
-    ["signature", "nobody says this"].map((errorText) => ({ name: `error=${errorText}`, filter: { errorText } })),
-    times,
-  ];
-  const page = (question: Question): Page => ({ limit: LIMIT, ...question.page });
-  return {
-    events: { read: (on, question) => listEvents(on, question.filter, page(question)), filters: event },
-    deliveries: {
-      read: (on, question) => listDeliveries(on, question.filter, page(question)),
-      filters: [...delivery, status],
-    },
-    attempts: {
-      read: (on, question) => listAttempts(on, question.filter, page(question)),
-      filters: [...delivery, [{ name: "delivery", filter: { deliveryId: one.id } }], trigger],
-    },
-    rejections: { read: (on, question) => listRejections(on, question.filter, page(question)), filters: rejection },
-  };
-}
-
-/** Of a log that is there already: it is measured as it is. */
-async function readOldest(db: Database): Promise<number | undefined> {
-  const { rows } = await db.pool.query<{ id: string }>("SELECT id FROM events ORDER BY id LIMIT 1");
-  return rows[0] && idTime(rows[0].id);
-}
-
-async function measureAll(db: Database, startMs: number): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  for (const [list, { read, filters }] of Object.entries(await makeQuestions(db, startMs))) {
-    const single: Question[] = [{ name: "nothing", filter: {} }, ...filters.flat()];
-    const pairs = filters.flatMap((some, index) =>
-      filters
-        .slice(index + 1)
-        .flatMap((others) =>
-          commonAndRare(others).flatMap((other) => commonAndRare(some).map((one) => both(one, other))),
-        ),
-    );
-    for (const question of [...single, ...pairs]) figures.push(await measure(db, list, read, question));
-  }
-  return figures;
-}
-
-/** Its common value, and its rare one. */
-function commonAndRare(questions: Question[]): Question[] {
-  return questions.slice(0, 2);
-}
-
-function both(a: Question, b: Question): Question {
-  return { name: `${a.name} & ${b.name}`, filter: { ...a.filter, ...b.filter }, page: { ...a.page, ...b.page } };
-}
-
-async function measure(db: Database, list: string, read: Read, question: Question): Promise<Figure> {
-  const { statements, answer } = await recordStatements(db, () => read(db, question));
-  const plans = await Promise.all(
-    statements.map(({ text, values }) => db.pool.query<{ "QUERY PLAN": string }>(`EXPLAIN ${text}`, values)),
-  );
-  const scans = plans.flatMap(({ rows }) => rows).filter((row) => /Seq Scan on \w+_[0-9]{8}/.test(row["QUERY PLAN"]));
-  const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const startedAt = performance.now();
-    await read(db, question);
-    times.push(performance.now() - startedAt);
-  }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(ROUNDS - 1, Math.floor(ROUNDS * share))] ?? Number.NaN;
-  return {
+function print(answered: Answered[]): void {
+  const figures = answered
+    .map((one) => ({ ...one, medianMs: percentile(one.timesMs, 0.5), p95Ms: percentile(one.timesMs, 0.95) }))
+    .toSorted((a, b) => b.medianMs - a.medianMs);
+  console.log(`${format(deliveries)} deliveries over ${days} days; ${describeMachine()}, PostgreSQL 18\n`);
+  const lists = Object.entries(Object.groupBy(figures, ({ list }) => list)).map(([list, own = []]) => [
     list,
-    question: question.name,
-    medianMs: at(0.5),
-    p95Ms: at(0.95),
-    rows: answer.rows.length,
-    endsEarly: answer.searchedTo !== undefined,
-    sequentialScans: scans.length,
-  };
-}
-
-interface Statement {
-  text: string;
-  values: unknown[];
-}
-
-/** The statements are those that the store really sends: what a copy of them would explain, it need not do. */
-async function recordStatements<T>(
-  db: Database,
-  work: () => Promise<T>,
-): Promise<{ statements: Statement[]; answer: T }> {
-  const statements: Statement[] = [];
-  // oxlint-disable-next-line typescript/unbound-method -- it is called with its pool again.
-  const query = db.pool.query;
-  db.pool.query = function record(this: unknown, ...given: unknown[]) {
-    const [{ text, values: own = [] }, values = own] = given as [{ text: string; values?: unknown[] }, unknown[]?];
-    statements.push({ text, values });
-    return Reflect.apply(query, db.pool, given) as unknown;
-  } as typeof query;
-  try {
-    return { answer: await work(), statements };
-  } finally {
-    db.pool.query = query;
-  }
-}
-
-function ms(value: number): string {
-  return value.toFixed(1);
-}
-
-function print(figures: Figure[]): void {
-  const git = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  const machine = `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.versions.node}, PostgreSQL 18, commit ${git}`;
-  console.log(`${deliveries.toLocaleString("en")} deliveries over ${days} days; ${machine}\n`);
-  console.log(
-    "| list | questions | median of medians, ms | slowest median, ms | slowest p95, ms | end early | sequential scans |",
-  );
-  console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-  for (const list of new Set(figures.map((figure) => figure.list))) {
-    const own = figures.filter((figure) => figure.list === list).toSorted((a, b) => b.medianMs - a.medianMs);
-    const middle = own[Math.floor(own.length / 2)]?.medianMs ?? Number.NaN;
-    const sum = (of: (figure: Figure) => number) => own.reduce((total, figure) => total + of(figure), 0);
-    console.log(
-      `| ${list} | ${own.length} | ${ms(middle)} | ${ms(own[0]?.medianMs ?? Number.NaN)} | ` +
-        `${ms(Math.max(...own.map(({ p95Ms }) => p95Ms)))} | ${sum(({ endsEarly }) => Number(endsEarly))} | ${sum(({ sequentialScans }) => sequentialScans)} |`,
-    );
-  }
-  console.log("\n| the slowest questions | median, ms | p95, ms | rows | ends early |");
-  console.log("| --- | ---: | ---: | ---: | --- |");
-  for (const figure of figures.toSorted((a, b) => b.medianMs - a.medianMs).slice(0, 12)) {
-    console.log(
-      `| ${figure.list}: ${figure.question.replaceAll("*", "\\*")} | ${ms(figure.medianMs)} | ${ms(figure.p95Ms)} | ${figure.rows} | ${figure.endsEarly ? "yes" : "no"} |`,
-    );
-  }
-  const path = new URL("log-query.json", import.meta.url);
-  writeFileSync(path, `${JSON.stringify({ deliveries, days, machine, figures }, undefined, 1)}\n`);
-}
-
-async function openServer(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const given = process.env["DATABASE_URL"];
-  if (given !== undefined) return { url: given, stop: async () => {} };
-  const dataDir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  // PostgreSQL runs as another user where we are root.
-  chmodSync(dataDir, 0o711);
-  const server = await startEmbeddedPostgres({
-    dataDir: join(dataDir, "postgres"),
-    settings: { fsync: "off", max_wal_size: "4GB" },
-  });
-  const stopServer = async () => {
-    await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
-  };
-  return { url: server.url, stop: stopServer };
+    String(own.length),
+    format(median(own.map(({ medianMs }) => medianMs)), 1),
+    format(Math.max(...own.map(({ medianMs }) => medianMs)), 1),
+    format(Math.max(...own.map(({ p95Ms }) => p95Ms)), 1),
+    String(own.filter(({ endsEarly }) => endsEarly).length),
+    String(own.filter(({ sequentialScans }) => sequentialScans > 0).length),
+  ]);
+  const head = ["questions", "median of medians, ms", "slowest median, ms", "slowest p95, ms", "end early"];
+  console.log(toMarkdown(["list", ...head, "sequential scans"], lists));
+  console.log();
+  const slowest = figures
+    .slice(0, 12)
+    .map(({ list, question, medianMs, p95Ms, rows, endsEarly }) => [
+      `${list}: ${question.replaceAll("*", String.raw`\*`)}`,
+      format(medianMs, 1),
+      format(p95Ms, 1),
+      String(rows),
+      endsEarly ? "yes" : "no",
+    ]);
+  console.log(toMarkdown(["the slowest questions", "median, ms", "p95, ms", "rows", "ends early"], slowest));
 }

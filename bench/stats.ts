@@ -1,26 +1,21 @@
 // What a question to /v1/stats costs beside ten million deliveries: fills the figures of thirty days of twenty targets and
 // ten types through SQL, twenty million deliveries that wait, and asks.
 
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-
 import type { Resolution } from "@sluice/shared/schema";
 import { openDatabase } from "@sluice/shared/store/database";
 import { LATENCY_BOUNDS_MS } from "@sluice/shared/store/latency";
 import { migrate } from "@sluice/shared/store/migrate";
 import { readStats, readWaiting, type StatsQuery } from "@sluice/shared/store/stats";
 
-import { startEmbeddedPostgres } from "../scripts/embedded-postgres.ts";
+import { describeMachine, format, median } from "./machine.ts";
+import { openPostgres } from "./own-postgres.ts";
 
 const ROUNDS = 30;
 const DAY_MS = 86_400_000;
 const LENGTHS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_000, day: DAY_MS };
 const BUCKETS = LATENCY_BOUNDS_MS.length;
 
-const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-chmodSync(dir, 0o711);
-const postgres = await startEmbeddedPostgres({ dataDir: dir });
+const postgres = await openPostgres();
 const db = openDatabase({
   url: postgres.url,
   applicationName: "sluice-bench",
@@ -34,7 +29,6 @@ try {
 } finally {
   await db.close();
   await postgres.stop();
-  rmSync(dir, { recursive: true, force: true });
 }
 
 /** As stats-count.ts leaves it: days and hours of a month, minutes of two days, each in all cuts. */
@@ -72,7 +66,7 @@ async function report(): Promise<void> {
     "SELECT count(*), pg_size_pretty(pg_total_relation_size('stats')) AS size, md5('t1')::uuid AS target FROM stats",
   );
   const target = rows[0]?.target;
-  console.log(`${cpus().length} cores (${cpus()[0]?.model}), Node ${process.versions.node}`);
+  console.log(describeMachine());
   console.log(`${Number(rows[0]?.count).toLocaleString("en")} rows of figures, ${rows[0]?.size}\n`);
   console.log("| question | rows | fastest, ms | median, ms |\n| --- | ---: | ---: | ---: |");
   const ask =
@@ -95,10 +89,6 @@ async function report(): Promise<void> {
   await measure("what waits: 20 million deliveries of a day", () => readWaiting(db));
 }
 
-function show(ms: number | undefined): string {
-  return (ms ?? 0).toFixed(1);
-}
-
 async function measure(name: string, ask: () => Promise<unknown[]>): Promise<void> {
   const times: number[] = [];
   let rows = 0;
@@ -107,6 +97,5 @@ async function measure(name: string, ask: () => Promise<unknown[]>): Promise<voi
     rows = (await ask()).length;
     times.push(performance.now() - startedMs);
   }
-  times.sort((a, b) => a - b);
-  console.log(`| ${name} | ${rows.toLocaleString("en")} | ${show(times[0])} | ${show(times[ROUNDS / 2])} |`);
+  console.log(`| ${name} | ${format(rows)} | ${format(Math.min(...times), 1)} | ${format(median(times), 1)} |`);
 }

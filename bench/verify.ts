@@ -1,9 +1,7 @@
 // What a verification costs, by scheme and by size, beside the library `standardwebhooks` on the same bytes.
 // `node bench/verify.ts` prints the table of bench/README.md.
 
-import { execFileSync } from "node:child_process";
 import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
-import { availableParallelism, cpus } from "node:os";
 
 import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { signJwt } from "@sluice/shared/signature/signing/jwt";
@@ -12,6 +10,8 @@ import { signV1a } from "@sluice/shared/signature/signing/v1a";
 import { AUDIENCE, keySetOf, newEd25519Key, newRsaKey, settingsOf } from "@sluice/shared/signature/test-webhooks";
 import { type ReceivedWebhook, verify } from "@sluice/shared/signature/verify";
 import { Webhook } from "standardwebhooks";
+
+import { describeMachine, format } from "./machine.ts";
 
 const SIZES = { "200 B": 200, "10 KB": 10_000, "1 MB": 1_000_000 };
 /** The fastest of so many rounds, of which each takes so long: what others do on the machine only makes them slower. */
@@ -97,14 +97,7 @@ async function measure(loop: Loop): Promise<number> {
   return Math.min(...rounds);
 }
 
-const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim();
-const number = (value: number, digits = 0) =>
-  value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
-
-const changed = git("status", "--porcelain", "--", "packages/shared/src/signature") === "" ? "" : " with changes";
-console.log(
-  `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.versions.node}, commit ${git("rev-parse", "--short", "HEAD")}${changed}\n`,
-);
+console.log(`${describeMachine()}\n`);
 console.log("| body | what | µs | per second | times as fast as the library |");
 console.log("| --- | --- | ---: | ---: | ---: |");
 for (const [size, bytes] of Object.entries(SIZES)) {
@@ -112,6 +105,6 @@ for (const [size, bytes] of Object.entries(SIZES)) {
   for (const [name, loop] of await makeLoops(bytes)) {
     const us = await measure(loop);
     library ??= us;
-    console.log(`| ${size} | ${name} | ${number(us, 1)} | ${number(1e6 / us)} | ${number(library / us, 1)} |`);
+    console.log(`| ${size} | ${name} | ${format(us, 1)} | ${format(1e6 / us)} | ${format(library / us, 1)} |`);
   }
 }

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 
 import type { Fault } from "../tests/chaos/fault.ts";
 import { FAULTS } from "../tests/chaos/faults.ts";
-import { openProcessGroup } from "../tests/chaos/process-group.ts";
+import { openProcessGroup } from "../tests/support/process-group.ts";
 import { describeRun, headerLines, rowOf, toMarkdown } from "../tests/chaos/report.ts";
 import { type Result, runFault } from "../tests/chaos/run.ts";
 import { findRedisServer, installRedisServer } from "./redis-server.ts";

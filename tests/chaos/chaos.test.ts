@@ -4,7 +4,7 @@ import { afterAll, describe, test } from "vitest";
 
 import { findRedisServer } from "../../scripts/redis-server.ts";
 import { FAULTS } from "./faults.ts";
-import { openProcessGroup } from "./process-group.ts";
+import { openProcessGroup } from "../support/process-group.ts";
 import { runFault } from "./run.ts";
 
 const OPTIONS = { seed: 1, perSecond: 20, warmUpMs: 1_000, tailMs: 1_500 };

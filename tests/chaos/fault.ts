@@ -1,7 +1,7 @@
 // What a fault is: how it is injected and undone, and what the relay may do meanwhile. Without a word here it may do
 // nothing: refuse no valid event, lose none, repeat none beyond what was in flight.
 
-import type { ProcessGroup } from "./process-group.ts";
+import type { ProcessGroup } from "../support/process-group.ts";
 import type { Stage, StageOptions } from "./stage.ts";
 
 export interface Fault {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { findFaketime } from "./clock.ts";
 import { type Fault, LEASE_RECOVER_LIMIT_MS } from "./fault.ts";
-import type { Member } from "./member.ts";
+import type { Member } from "../support/member.ts";
 import type { Role, Stage } from "./stage.ts";
 
 type Choose = (stage: Stage) => Member;

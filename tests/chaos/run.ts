@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { within } from "@sluice/shared/within";
 
 import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
-import type { ProcessGroup } from "./process-group.ts";
+import type { ProcessGroup } from "../support/process-group.ts";
 import { createRandom } from "./random.ts";
 import { type Account, countStored, reconcile } from "./reconcile.ts";
 import { type Stage, startStage } from "./stage.ts";

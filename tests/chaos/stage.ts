@@ -15,13 +15,13 @@ import { runSql } from "../support/sql.ts";
 import { until } from "../support/wait.ts";
 import { startBalancer } from "./balancer.ts";
 import { type Clock, openClock } from "./clock.ts";
-import { type Member, startMember } from "./member.ts";
-import { claimPort } from "./ports.ts";
-import type { ProcessGroup } from "./process-group.ts";
+import { type Member, startMember } from "../support/member.ts";
+import { claimPort } from "../support/ports.ts";
+import type { ProcessGroup } from "../support/process-group.ts";
 import type { Random } from "./random.ts";
 import { type Mode, TAKEN_PATH } from "./receiver.ts";
 import { FILTERED, type Sender, startSender } from "./sender.ts";
-import { startPostgres, startRedis, type Store } from "./stores.ts";
+import { startPostgres, startRedis, type Store } from "../support/stores.ts";
 
 export type Role = "gateway" | "worker";
 export type StoreName = "redis" | "postgres";

@@ -12,7 +12,7 @@ import { until } from "../support/wait.ts";
 import { type Fault, LEASE_RECOVER_LIMIT_MS, RECOVER_LIMIT_MS } from "./fault.ts";
 import { countStored } from "./reconcile.ts";
 import type { StoreName } from "./stage.ts";
-import { signalProcess } from "./stores.ts";
+import { signalProcess } from "../support/stores.ts";
 
 const DISK_BYTES = 48 * 1024 * 1024;
 const FILLER_CHUNK = Buffer.alloc(64 * 1024, 1);

@@ -1,11 +1,11 @@
-// A process of the stage that can be killed, hung, restarted in an orderly way, and is started again when it dies, as
+// An app of a harness that can be killed, hung, restarted in an orderly way, and is started again when it dies, as
 // a supervisor does.
 
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { type App, type AppProcess, startApp } from "../../scripts/app-process.ts";
-import { until } from "../support/wait.ts";
+import { until } from "./wait.ts";
 
 export interface Member {
   name: string;

@@ -1,11 +1,11 @@
-// Redis and PostgreSQL as the stage holds them: each can be killed, hung, stopped and started again at its address.
+// Redis and PostgreSQL as a harness holds them: each can be killed, hung, stopped and started again at its address.
 
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/embedded-postgres.ts";
 import { findRedisServer, type RedisServer, startRedisServer } from "../../scripts/redis-server.ts";
-import { runSql } from "../support/sql.ts";
+import { runSql } from "./sql.ts";
 import { claimPort } from "./ports.ts";
 import type { ProcessGroup } from "./process-group.ts";
 
@@ -77,9 +77,13 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
 }
 
 /** With fsync, as in production: what it confirmed outlasts it. */
-export async function startPostgres(directory: string, group: ProcessGroup): Promise<Store> {
+export async function startPostgres(
+  directory: string,
+  group: ProcessGroup,
+  extraSettings: Record<string, string> = {},
+): Promise<Store> {
   const port = await claimPort();
-  const settings = { max_connections: "200", log_connections: "off" };
+  const settings = { max_connections: "200", log_connections: "off", ...extraSettings };
   const launch = () => startEmbeddedPostgres({ dataDir: directory, port, settings });
   let server: EmbeddedPostgres | undefined;
   // "Immediate shutdown": https://www.postgresql.org/docs/current/server-shutdown.html

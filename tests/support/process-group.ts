@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { endWithProcess } from "../support/end-with-process.ts";
+import { endWithProcess } from "./end-with-process.ts";
 
 export interface ProcessGroup {
   directory: string;
@@ -19,7 +19,7 @@ export interface ProcessGroup {
 }
 
 export function openProcessGroup(): ProcessGroup {
-  let directory: string | undefined = mkdtempSync(join(tmpdir(), "sluice-chaos-"));
+  let directory: string | undefined = mkdtempSync(join(tmpdir(), "sluice-"));
   const path = directory;
   // PostgreSQL runs as another user where we are root.
   chmodSync(path, 0o711);

@@ -1,0 +1,128 @@
+// The bench's own processes: the load generator, the receiver and the yardstick. Each has a core's worth of work, which
+// the process that measures must not have beside it.
+
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { openProcessGroup, type ProcessGroup } from "../tests/support/process-group.ts";
+import type { Arrivals, FromLoad, FromReceiver, Load, LoadResult, ToLoad, ToReceiver } from "./messages.ts";
+
+let group: ProcessGroup | undefined;
+
+/** Everything that the bench starts ends with it. */
+export function processGroup(): ProcessGroup {
+  group ??= openProcessGroup();
+  return group;
+}
+
+export interface Generator {
+  run: (load: Load) => Promise<LoadResult>;
+  /** Tells how many events arrived at the target. */
+  tellArrived: (events: number) => void;
+  stop: () => void;
+}
+
+export function startGenerator(): Generator {
+  const child = startChild("load-main.ts");
+  const tell = (message: ToLoad) => child.send(message);
+  return {
+    run: async (load) => {
+      tell({ kind: "run", load });
+      const message = await nextMessage<FromLoad>(child, ({ kind }) => kind === "done" || kind === "failed");
+      if (message.kind === "failed") throw new Error(`The load generator failed: ${message.error}`);
+      return message.result;
+    },
+    tellArrived: (events) => tell({ kind: "arrived", events }),
+    stop: () => child.kill("SIGKILL"),
+  };
+}
+
+export interface BenchReceiver {
+  /** Without a path. */
+  url: string;
+  /** Forgets what arrived. */
+  reset: (options?: { latencies: boolean }) => void;
+  report: () => Promise<Arrivals>;
+  /** Resolves when so many arrived since the reset. @throws Error when nothing more arrives. */
+  waitFor: (count: number) => Promise<void>;
+  /** Called as requests arrive, with how many there were since the reset. */
+  onCount: (listener: (count: number) => void) => void;
+  stop: () => void;
+}
+
+/** Without any arrival for so long, what is waited for does not come. */
+const SILENCE_MS = 30_000;
+
+export async function startReceiver(): Promise<BenchReceiver> {
+  const child = startChild("receiver-main.ts");
+  const tell = (message: ToReceiver) => child.send(message);
+  const listening = await nextMessage<FromReceiver>(child, ({ kind }) => kind === "listening");
+  const report = async () => {
+    tell({ kind: "report" });
+    const message = await nextMessage<FromReceiver>(child, ({ kind }) => kind === "report");
+    if (message.kind !== "report") throw new Error("The receiver did not report");
+    return message.arrivals;
+  };
+  let listener: ((count: number) => void) | undefined;
+  child.on("message", (message: FromReceiver) => {
+    if (message.kind === "count") listener?.(message.count);
+  });
+  return {
+    url: listening.kind === "listening" ? listening.url : "",
+    reset: ({ latencies } = { latencies: false }) => tell({ kind: "reset", latencies }),
+    report,
+    waitFor: async (count) => {
+      let { count: arrived } = await report();
+      let changedAt = performance.now();
+      while (arrived < count) {
+        if (performance.now() - changedAt > SILENCE_MS) throw new Error(`${arrived} of ${count} arrived`);
+        await delay(20);
+        const { count: next } = await report();
+        if (next !== arrived) changedAt = performance.now();
+        arrived = next;
+      }
+    },
+    onCount: (next) => {
+      listener = next;
+    },
+    stop: () => child.kill("SIGKILL"),
+  };
+}
+
+export interface NoOp {
+  url: string;
+  stop: () => void;
+}
+
+export async function startNoOp(): Promise<NoOp> {
+  const child = startChild("no-op-main.ts");
+  const { url } = await nextMessage<{ url: string }>(child, () => true);
+  return { url, stop: () => child.kill("SIGKILL") };
+}
+
+function startChild(file: string): ChildProcess {
+  const child = fork(join(import.meta.dirname, file), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  processGroup().add(() => (child.exitCode === null ? child.pid : undefined), "SIGKILL");
+  return child;
+}
+
+function nextMessage<T>(child: ChildProcess, isIt: (message: T) => boolean): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = () => {
+      child.off("message", onMessage);
+      reject(new Error("A process of the bench ended"));
+    };
+    const onMessage = (message: unknown) => {
+      if (!isIt(message as T)) return;
+      child.off("exit", onExit).off("message", onMessage);
+      resolve(message as T);
+    };
+    child.on("exit", onExit).on("message", onMessage);
+  });
+}
+
+/** The resident set of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) * 1024;
+}

@@ -1,0 +1,64 @@
+// The targets' receiver: a process of its own that answers 200 to everything, counts, and tells how old each event is.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { type Arrivals, type FromReceiver, now, type ToReceiver } from "./messages.ts";
+
+/** How often the count is told: the generator waits for it. */
+const TELL_MS = 10;
+
+let arrivals: Arrivals;
+let ids: Set<string>;
+let withLatencies: boolean;
+let told = 0;
+reset(false);
+
+function reset(latencies: boolean): void {
+  arrivals = { count: 0, repeated: 0, firstMs: undefined, lastMs: undefined, latenciesMs: [] };
+  ids = new Set();
+  withLatencies = latencies;
+  told = 0;
+}
+
+const server = createServer((request, response) => {
+  const at = now();
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    response.end();
+    arrivals.count += 1;
+    arrivals.firstMs ??= at;
+    arrivals.lastMs = at;
+    const id = `${request.url} ${String(request.headers["webhook-id"])}`;
+    if (ids.has(id)) arrivals.repeated += 1;
+    ids.add(id);
+    if (!withLatencies) return;
+    const { data } = JSON.parse(Buffer.concat(chunks).toString()) as { data: { due_at: number } };
+    arrivals.latenciesMs.push(at - data.due_at);
+  });
+});
+// The relay keeps its connections for four seconds, and must never find one closed.
+server.keepAliveTimeout = 60_000;
+server.listen(0, "127.0.0.1", () => {
+  send({ kind: "listening", url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+});
+
+process.on("message", (message: ToReceiver) => {
+  if (message.kind === "reset") {
+    reset(message.latencies);
+    return;
+  }
+  const latenciesMs = [...Float64Array.from(arrivals.latenciesMs).toSorted()];
+  send({ kind: "report", arrivals: { ...arrivals, latenciesMs } });
+});
+process.on("disconnect", () => process.exit());
+setInterval(() => {
+  if (arrivals.count === told) return;
+  told = arrivals.count;
+  send({ kind: "count", count: told });
+}, TELL_MS);
+
+function send(message: FromReceiver): void {
+  process.send?.(message);
+}

@@ -1,0 +1,135 @@
+// The relay as the bench runs it: PostgreSQL with fsync, Redis with `appendfsync always`, gateways and workers as
+// processes, a load generator and a receiver as two more; all on loopback, and ended with this process.
+
+import { mkdirSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { migrate } from "@sluice/shared/store/migrate";
+import { Redis } from "ioredis";
+import pg from "pg";
+
+import { type Member, startMember } from "../tests/support/member.ts";
+import { claimPort } from "../tests/support/ports.ts";
+import { startPostgres, startRedis } from "../tests/support/stores.ts";
+import { processGroup } from "./children.ts";
+import { SECRET } from "./messages.ts";
+
+export interface RigOptions {
+  /** Where the queue is. */
+  queue: "redis" | "postgres";
+  /** Of PostgreSQL. */
+  settings?: Record<string, string>;
+  /** One of the rig's own, which is removed, when not given. */
+  postgresDirectory?: string;
+}
+
+/** The same in each run: a database that is kept has secrets under it. */
+const MASTER_KEY = Buffer.alloc(32, "bench").toString("base64");
+
+export interface RunningApp extends Member {
+  /** Of a gateway's ingress, or of a worker's health. */
+  url: string;
+}
+
+export interface TargetOptions {
+  uri: string;
+  max_in_flight?: number;
+}
+
+export interface Rig {
+  databaseUrl: string;
+  startGateway: () => Promise<RunningApp>;
+  startWorker: () => Promise<RunningApp>;
+  /** Over a gateway's API. @returns `tgt_…` */
+  createTarget: (options: TargetOptions) => Promise<string>;
+  /** A statement of the bench itself. */
+  query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
+  /** `used_memory`; 0 without Redis. */
+  redisBytes: () => Promise<number>;
+  close: () => Promise<void>;
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Among them NODE_OPTIONS, so that `--cpu-prof` reaches the apps. */
+const INHERITED = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE", "NODE_OPTIONS"];
+const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
+
+let rigs = 0;
+
+export async function openRig({ queue, settings = {}, postgresDirectory }: RigOptions): Promise<Rig> {
+  const processes = processGroup();
+  const directory = join(processes.directory, `rig-${++rigs}`);
+  mkdirSync(directory, { mode: 0o711 });
+  const postgres = await startPostgres(postgresDirectory ?? join(directory, "postgres"), processes, settings);
+  const redis = queue === "redis" ? await startRedis(join(directory, "redis"), processes) : undefined;
+  await migrate(postgres.url);
+  const client = new pg.Client(postgres.url);
+  await client.connect();
+  const redisClient = redis && new Redis(redis.url);
+
+  const apiKey = randomBytes(16).toString("hex");
+  const shared = {
+    ...Object.fromEntries(INHERITED.map((name) => [name, process.env[name]])),
+    HOST: "127.0.0.1",
+    DATABASE_URL: postgres.url,
+    ...(redis && { REDIS_URL: redis.url }),
+    MASTER_KEY,
+    ADMIN_API_KEY: apiKey,
+    GEMINI_SIGNING_SECRET: SECRET,
+    DATA_DIR: directory,
+    // As `npm start` and docker-compose.yml have it.
+    LOG_LEVEL: "warn",
+  };
+  const apps = new Set<Member>();
+  let started = 0;
+  let apiUrl = "";
+  const start = async (role: "gateway" | "worker", url: string, readyUrl: string, ports: NodeJS.ProcessEnv) => {
+    const name = `${role}-${++started}`;
+    const entry = join(ROOT, "apps", role, "src", "main.ts");
+    const env = { ...shared, ...ports };
+    const app = startMember(
+      { name, entry, readyUrl, env, stopLimitMs: STOP_LIMIT_MS[role] },
+      join(directory, `${name}.log`),
+    );
+    processes.add(app.pid, "SIGKILL");
+    apps.add(app);
+    await app.waitUntilReady();
+    const stop = async () => {
+      apps.delete(app);
+      await app.stop();
+    };
+    return { ...app, url, stop };
+  };
+  return {
+    databaseUrl: postgres.url,
+    startGateway: async () => {
+      const [port, apiPort] = [await claimPort(), await claimPort()];
+      apiUrl = `http://127.0.0.1:${apiPort}`;
+      const ports = { PORT: String(port), API_PORT: String(apiPort) };
+      return start("gateway", `http://127.0.0.1:${port}/in/gemini`, `${apiUrl}/readyz`, ports);
+    },
+    startWorker: async () => {
+      const port = await claimPort();
+      const url = `http://127.0.0.1:${port}`;
+      return start("worker", url, `${url}/readyz`, { WORKER_PORT: String(port) });
+    },
+    createTarget: async (options) => {
+      const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+      const body = JSON.stringify({ subscribed_events: ["*"], ...options });
+      const response = await fetch(`${apiUrl}/v1/targets`, { method: "POST", headers, body });
+      if (!response.ok) throw new Error(`The target was not made: ${response.status} ${await response.text()}`);
+      return ((await response.json()) as { id: string }).id;
+    },
+    query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
+    redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
+    close: async () => {
+      await Promise.all([...apps].map((app) => app.stop()));
+      redisClient?.disconnect();
+      await client.end();
+      await redis?.stop();
+      await postgres.stop();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// What a row of the bench's table is, and what all rows share: the generator, the receiver and the yardstick.
+
+import type { BenchReceiver, Generator } from "./children.ts";
+
+export interface Figure {
+  /** Of what the row measures: `200 B`, `p99`. */
+  what: string;
+  value: number;
+  unit: string;
+  /** Digits after the point. */
+  digits?: number;
+  /** The value to the yardstick's, or to what `what` says, in the same run. */
+  ratio?: number;
+  /** What the ratio, or the value where there is none, is to reach. */
+  aim?: { atLeast: number } | { atMost: number };
+}
+
+export interface Row {
+  name: string;
+  /** One line. */
+  about: string;
+  run: (bench: Bench) => Promise<Figure[]>;
+}
+
+export interface Bench {
+  /** Whether this only shows that the bench works. */
+  quick: boolean;
+  generator: Generator;
+  receiver: BenchReceiver;
+  /** Requests each second of the no-op server, now. */
+  measureYardstick: () => Promise<number>;
+  /** One line for whoever waits. */
+  progress: (text: string) => void;
+}
+
+export function isReached({ value, ratio, aim }: Figure): boolean | undefined {
+  if (aim === undefined) return undefined;
+  const measured = ratio ?? value;
+  return "atLeast" in aim ? measured >= aim.atLeast : measured <= aim.atMost;
+}
+
+/** What a measurement gives, and how it compares to the yardstick just before and just after it. */
+export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
+  const before = await bench.measureYardstick();
+  const value = await measure();
+  const after = await bench.measureYardstick();
+  return { value, ratio: value / ((before + after) / 2) };
+}

@@ -1,0 +1,24 @@
+// The rows of the bench, in the order of its table.
+
+import type { Row } from "./row.ts";
+import { embedded, endToEnd, fanOut, memory, statements, two } from "./rows/deliver.ts";
+import { drain } from "./rows/drain.ts";
+import { ingest, noOp } from "./rows/ingest.ts";
+import { latency } from "./rows/latency.ts";
+import { log } from "./rows/log.ts";
+import { start } from "./rows/start.ts";
+
+export const ROWS: readonly Row[] = [
+  noOp,
+  ingest,
+  endToEnd,
+  fanOut,
+  drain,
+  latency,
+  statements,
+  memory,
+  two,
+  embedded,
+  log,
+  start,
+];

@@ -1,0 +1,177 @@
+// Events stored, delivered and logged, at saturation: one of each, five targets, two of each, PostgreSQL alone; and what
+// that takes in statements and memory.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { residentBytes } from "../children.ts";
+import { measureFlow } from "../flow.ts";
+import { openRig, type Rig, type RigOptions, type RunningApp } from "../rig.ts";
+import { type Bench, besideYardstick, type Row } from "../row.ts";
+
+interface Deployment {
+  queue?: RigOptions["queue"];
+  gateways?: number;
+  workers?: number;
+  targets?: number;
+  settings?: Record<string, string>;
+  /** One that is open, and stays so. */
+  rig?: Rig;
+}
+
+export interface Running {
+  rig: Rig;
+  gateways: RunningApp[];
+  workers: RunningApp[];
+  /** Events each second for so long. */
+  flow: (ms: number, bodyBytes?: number) => Promise<number>;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const SAMPLE_MS = 250;
+
+export async function withRelay<T>(
+  bench: Bench,
+  deployment: Deployment,
+  work: (running: Running) => Promise<T>,
+): Promise<T> {
+  const { queue = "redis", gateways: gatewayCount = 1, workers: workerCount = 1, targets = 1 } = deployment;
+  const rig = deployment.rig ?? (await openRig({ queue, settings: deployment.settings ?? {} }));
+  try {
+    const gateways: RunningApp[] = [];
+    const workers: RunningApp[] = [];
+    while (gateways.length < gatewayCount) gateways.push(await rig.startGateway());
+    while (workers.length < workerCount) workers.push(await rig.startWorker());
+    for (let n = 1; n <= targets; n++) await rig.createTarget({ uri: `${bench.receiver.url}/${n}` });
+    const { generator, receiver } = bench;
+    const urls = gateways.map((gateway) => gateway.url);
+    const flow = (ms: number, bodyBytes = 200) =>
+      measureFlow({
+        generator,
+        receiver,
+        urls,
+        until: { kind: "ms", ms },
+        bodyBytes,
+        fanOut: targets,
+      });
+    await flow(bench.quick ? 500 : 5_000);
+    return await work({ rig, gateways, workers, flow });
+  } finally {
+    if (deployment.rig === undefined) await rig.close();
+  }
+}
+
+export const endToEnd: Row = {
+  name: "end-to-end",
+  about: "events/s stored, delivered and logged, with no growing backlog",
+  run: async (bench) => {
+    const measure = (bodyBytes: number, ms: number) =>
+      withRelay(bench, {}, async ({ flow }) => {
+        bench.progress(`end to end, ${bodyBytes} bytes`);
+        return besideYardstick(bench, () => flow(bench.quick ? 1_500 : ms, bodyBytes));
+      });
+    return [
+      { ...(await measure(200, 60_000)), what: "200 B", unit: "events/s", aim: { atLeast: 0.12 } },
+      { ...(await measure(10_000, 20_000)), what: "10 KB", unit: "events/s" },
+    ];
+  },
+};
+
+export const fanOut: Row = {
+  name: "fan-out",
+  about: "deliveries/s of events that five targets get",
+  run: async (bench) =>
+    withRelay(bench, { targets: 5 }, async ({ flow }) => {
+      bench.progress("five targets");
+      const figure = await besideYardstick(bench, async () => 5 * (await flow(bench.quick ? 1_500 : 20_000)));
+      return [{ ...figure, what: "5 targets", unit: "deliveries/s", aim: { atLeast: 0.2 } }];
+    }),
+};
+
+export const two: Row = {
+  name: "two",
+  about: "end to end with two gateways and two workers, to one of each",
+  run: async (bench) => {
+    const ms = bench.quick ? 1_500 : 20_000;
+    const one = await withRelay(bench, {}, ({ flow }) => flow(ms));
+    bench.progress("two gateways, two workers");
+    const both = await withRelay(bench, { gateways: 2, workers: 2 }, ({ flow }) => flow(ms));
+    return [{ what: "200 B", value: both, unit: "events/s", ratio: both / one }];
+  },
+};
+
+export const embedded: Row = {
+  name: "embedded",
+  about: "end to end on PostgreSQL alone, as `npm start` has it",
+  run: async (bench) =>
+    withRelay(bench, { queue: "postgres" }, async ({ flow }) => {
+      bench.progress("PostgreSQL alone");
+      const figure = await besideYardstick(bench, () => flow(bench.quick ? 1_500 : 20_000));
+      return [{ ...figure, what: "200 B", unit: "events/s", aim: { atLeast: 0.06 } }];
+    }),
+};
+
+export const statements: Row = {
+  name: "statements",
+  about: "SQL statements per event at saturation, of all sessions of the relay",
+  run: async (bench) => {
+    const settings = { shared_preload_libraries: "pg_stat_statements" };
+    return withRelay(bench, { settings }, async ({ rig, flow }) => {
+      await rig.query("CREATE EXTENSION pg_stat_statements");
+      bench.progress("statements at saturation");
+      await rig.query("SELECT pg_stat_statements_reset()");
+      const ms = bench.quick ? 1_500 : 10_000;
+      const perSecond = await flow(ms);
+      const [row] = await rig.query("SELECT sum(calls)::float8 AS calls FROM pg_stat_statements WHERE toplevel");
+      const events = (perSecond * ms) / 1000;
+      const value = Number(row?.["calls"]) / events;
+      return [{ what: "200 B", value, unit: "per event", digits: 3, aim: { atMost: 0.2 } }];
+    });
+  },
+};
+
+export const memory: Row = {
+  name: "memory",
+  about: "resident set at saturation, the highest of a minute; and Redis for each delivery that waits",
+  run: async (bench) =>
+    withRelay(bench, {}, async ({ rig, gateways, workers, flow }) => {
+      bench.progress("memory at saturation");
+      const highest = { gateway: 0, worker: 0 };
+      const sample = setInterval(() => {
+        const pids = { gateway: gateways[0]?.pid(), worker: workers[0]?.pid() };
+        if (pids.gateway !== undefined) highest.gateway = Math.max(highest.gateway, residentBytes(pids.gateway));
+        if (pids.worker !== undefined) highest.worker = Math.max(highest.worker, residentBytes(pids.worker));
+      }, SAMPLE_MS);
+      await flow(bench.quick ? 1_500 : 60_000).finally(() => clearInterval(sample));
+      return [
+        { what: "gateway", value: highest.gateway / MEBIBYTE, unit: "MiB", aim: { atMost: 130 } },
+        { what: "worker", value: highest.worker / MEBIBYTE, unit: "MiB", aim: { atMost: 200 } },
+        {
+          what: "Redis, each waiting delivery",
+          value: await bytesOfWaiting(bench, rig, gateways[0]?.url ?? ""),
+          unit: "bytes",
+          aim: { atMost: 50 },
+        },
+      ];
+    }),
+};
+
+/** Of deliveries to a target that refuses connections: sent, stored, tried and waiting for their next attempt. */
+async function bytesOfWaiting({ quick, generator }: Bench, rig: Rig, url: string): Promise<number> {
+  const count = quick ? 500 : 20_000;
+  await rig.query("UPDATE targets SET state = 'disabled'");
+  await rig.query("UPDATE configuration SET revision = revision + 1");
+  // Nobody listens on port 9 of loopback.
+  await rig.createTarget({ uri: "http://127.0.0.1:9/hook" });
+  const before = await rig.redisBytes();
+  await generator.run({
+    urls: [url],
+    bodyBytes: 200,
+    pace: { kind: "closed", connections: 16 },
+    until: { kind: "count", count },
+  });
+  const waiting = "SELECT count(*)::int AS n FROM deliveries WHERE next_attempt_at IS NOT NULL";
+  while (Number((await rig.query(waiting))[0]?.["n"]) < count) {
+    await delay(200);
+  }
+  return Math.max(0, (await rig.redisBytes()) - before) / count;
+}

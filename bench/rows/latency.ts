@@ -1,0 +1,42 @@
+// latency and acknowledgement: how long an event takes to its target, and its sender waits, at a fixed rate.
+
+import { percentile } from "../machine.ts";
+import type { Figure, Row } from "../row.ts";
+import { withRelay } from "./deliver.ts";
+
+const PER_SECOND = 500;
+
+export const latency: Row = {
+  name: "latency",
+  about: `at ${PER_SECOND} events/s, from when an event is due to be sent: to its target, and to its acknowledgement`,
+  run: async (bench) =>
+    withRelay(bench, {}, async ({ gateways }) => {
+      const { generator, receiver, quick } = bench;
+      bench.progress(`${PER_SECOND} events/s`);
+      const urls = gateways.map(({ url }) => url);
+      const load = { urls, bodyBytes: 200, pace: { kind: "open", perSecond: PER_SECOND } } as const;
+      // What saturation left behind is not what a steady rate meets.
+      await generator.run({ ...load, until: { kind: "ms", ms: quick ? 300 : 5_000 } });
+      receiver.reset({ latencies: true });
+      const { accepted, acknowledgedMs } = await generator.run({
+        ...load,
+        until: { kind: "ms", ms: quick ? 1_500 : 60_000 },
+      });
+      await receiver.waitFor(accepted);
+      const { latenciesMs } = await receiver.report();
+      return [
+        ...figuresOf("delivered", latenciesMs, { p50: 8, p99: 40, "p99.9": 150 }),
+        ...figuresOf("acknowledged", acknowledgedMs, { p50: 4, p99: 15 }),
+      ];
+    }),
+};
+
+function figuresOf(what: string, sorted: number[], aims: Record<string, number>): Figure[] {
+  return Object.entries(aims).map(([name, atMost]) => ({
+    what: `${what}, ${name}`,
+    value: percentile(sorted, Number(name.slice(1)) / 100),
+    unit: "ms",
+    digits: 1,
+    aim: { atMost },
+  }));
+}

@@ -1,0 +1,79 @@
+// log growth and log query: what a log of ten million deliveries costs the relay, and whoever asks it.
+
+import { join } from "node:path";
+
+import { openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
+
+import { fillLog } from "../fill-log.ts";
+import { measureQuestions, readOldest } from "../log-questions.ts";
+import { format, median, percentile } from "../machine.ts";
+import { openRig } from "../rig.ts";
+import type { Bench, Figure, Row } from "../row.ts";
+import { withRelay } from "./deliver.ts";
+
+const DAYS = 30;
+const ROUNDS = 3;
+
+/** A directory of PostgreSQL that is filled once and kept: filling one takes longer than all other rows. */
+const KEPT = process.env["BENCH_LOG_DIR"];
+
+export const log: Row = {
+  name: "log",
+  about: "end to end beside ten million deliveries in the log, to an empty log; and each filter of each list then",
+  run: async (bench) => {
+    const deliveries = bench.quick ? 5_000 : Number(process.env["BENCH_LOG_DELIVERIES"] ?? 10_000_000);
+    const postgresDirectory = bench.quick || KEPT === undefined ? {} : { postgresDirectory: join(KEPT, "postgres") };
+    // Migrated, and no relay beside it that would make partitions or forget the oldest.
+    const rig = await openRig({ queue: "redis", ...postgresDirectory, settings: { max_wal_size: "8GB" } });
+    const database = openDatabase({
+      url: rig.databaseUrl,
+      applicationName: "sluice-bench",
+      maxConnections: 4,
+      settings: SEARCH_PLANS,
+      onError: (error) => console.error(error.message),
+    });
+    try {
+      bench.progress(`a log of ${format(deliveries)} deliveries over ${DAYS} days`);
+      const startMs = (await readOldest(database)) ?? (await fillLog(database, deliveries, DAYS));
+      bench.progress("each filter of each list");
+      const questions = await measureQuestions(database, startMs, { pairs: false, rounds: bench.quick ? 1 : 9 });
+      const figures: Figure[] = Object.entries(Object.groupBy(questions, ({ list }) => list)).flatMap(
+        ([list, some]) => {
+          const times = (some ?? []).flatMap(({ timesMs }) => timesMs).toSorted((a, b) => a - b);
+          const ms = { unit: "ms", digits: 1 };
+          return [
+            { what: `${list}, median`, value: percentile(times, 0.5), ...ms },
+            { what: `${list}, p95`, value: percentile(times, 0.95), ...ms, aim: { atMost: 25 } },
+          ];
+        },
+      );
+      return [await measureGrowth(bench, rig), ...figures];
+    } finally {
+      await database.close();
+      await rig.close();
+    }
+  },
+};
+
+/** In turns, so that both have the same machine. */
+async function measureGrowth(bench: Bench, full: Awaited<ReturnType<typeof openRig>>): Promise<Figure> {
+  const ms = bench.quick ? 1_000 : 15_000;
+  return withRelay(bench, { rig: full }, (beside) =>
+    withRelay(bench, {}, async (alone) => {
+      bench.progress("end to end, beside it and beside an empty log");
+      const [besideRates, aloneRates]: [number[], number[]] = [[], []];
+      for (let round = 0; round < (bench.quick ? 1 : ROUNDS); round++) {
+        aloneRates.push(await alone.flow(ms));
+        besideRates.push(await beside.flow(ms));
+      }
+      const value = median(besideRates);
+      return {
+        what: "end to end, to an empty log",
+        value,
+        unit: "events/s",
+        ratio: value / median(aloneRates),
+        aim: { atLeast: 0.9 },
+      };
+    }),
+  );
+}

@@ -1,0 +1,104 @@
+// `npm run bench`: the rows of bench/README.md, one after the other, as a table and as JSON.
+
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+import { startGenerator, startNoOp, startReceiver } from "../bench/children.ts";
+import { CONNECTIONS } from "../bench/flow.ts";
+import { describeMachine, format, toMarkdown, watchStolen } from "../bench/machine.ts";
+import { type Bench, type Figure, isReached, type Row } from "../bench/row.ts";
+import { ROWS } from "../bench/rows.ts";
+import { findRedisServer, installRedisServer } from "./redis-server.ts";
+
+const USAGE = `npm run bench -- [row …] [options]
+
+  quick              every row in short, which shows that the bench works and measures nothing
+  --json <file>      where the figures are written too (bench/result.json)
+
+Rows:
+${ROWS.map(({ name, about }) => `  ${name.padEnd(16)}${about}`).join("\n")}`;
+
+/** Of the yardstick, before and after what is held against it. */
+const YARDSTICK_MS = { full: 5_000, quick: 300 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { help: { type: "boolean", default: false }, json: { type: "string", default: "bench/result.json" } },
+});
+const quick = positionals.includes("quick");
+const names = positionals.filter((name) => name !== "quick");
+const unknown = names.filter((name) => !ROWS.some((row) => row.name === name));
+if (values.help) console.log(USAGE);
+else if (unknown.length > 0) fail(`There is no row ${unknown.join(", ")}.\n\n${USAGE}`);
+else await main(ROWS.filter(({ name }) => names.length === 0 || names.includes(name)));
+// Servers of the bench may still be about to end.
+process.exit();
+
+function fail(text: string): void {
+  console.error(text);
+  process.exitCode = 1;
+}
+
+interface Result {
+  row: string;
+  figures: Figure[];
+  /** Of the processor time that the row wanted, what the machine's host gave to others. */
+  stolen: number;
+}
+
+async function main(rows: readonly Row[]): Promise<void> {
+  if (findRedisServer() === undefined) await installRedisServer();
+  const bench = await openBench();
+  const results: Result[] = [];
+  const startedAt = performance.now();
+  for (const row of rows) {
+    const stolen = watchStolen();
+    try {
+      const figures = await row.run(bench);
+      results.push({ row: row.name, figures, stolen: stolen() });
+    } catch (error) {
+      fail(`${row.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
+  const minutes = (performance.now() - startedAt) / 60_000;
+  const machine = describeMachine();
+  console.log(`\n${machine}; ${format(minutes, 1)} minutes${quick ? "; in short, not a measurement" : ""}\n`);
+  console.log(toMarkdown(["row", "of", "figure", "", "ratio", "to reach", "", "stolen"], results.flatMap(cellsOf)));
+  writeFileSync(values.json, `${JSON.stringify({ machine, at: new Date().toISOString(), quick, results }, null, 2)}\n`);
+}
+
+async function openBench(): Promise<Bench> {
+  const generator = startGenerator();
+  const receiver = await startReceiver();
+  const ms = quick ? YARDSTICK_MS.quick : YARDSTICK_MS.full;
+  const load = {
+    bodyBytes: 200,
+    pace: { kind: "closed", connections: CONNECTIONS } as const,
+  };
+  return {
+    quick,
+    generator,
+    receiver,
+    measureYardstick: async () => {
+      const noOp = await startNoOp();
+      try {
+        await generator.run({ ...load, urls: [noOp.url], until: { kind: "ms", ms: ms / 2 } });
+        const { accepted, tookMs } = await generator.run({ ...load, urls: [noOp.url], until: { kind: "ms", ms } });
+        return (accepted * 1000) / tookMs;
+      } finally {
+        noOp.stop();
+      }
+    },
+    progress: (text) => console.error(`… ${text}`),
+  };
+}
+
+function cellsOf({ row, figures, stolen }: Result): string[][] {
+  return figures.map((figure) => {
+    const { what, value, unit, digits, ratio, aim } = figure;
+    const aimText = aim === undefined ? "" : "atLeast" in aim ? `≥ ${aim.atLeast}` : `≤ ${aim.atMost}`;
+    const verdict = { true: "reached", false: "**missed**", undefined: "" }[String(isReached(figure))] ?? "";
+    const ratioText = ratio === undefined ? "" : format(ratio, 2);
+    return [row, what, format(value, digits), unit, ratioText, aimText, verdict, `${format(stolen * 100)} %`];
+  });
+}
