@@ -1,6 +1,7 @@
 // The relay as the bench runs it: PostgreSQL with fsync, Redis with `appendfsync always`, gateways and workers as
 // processes, a load generator and a receiver as two more; all on loopback, and ended with this process.
 
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -57,11 +58,25 @@ const INHERITED = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE", "NODE_OPTIONS
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
 
 let rigs = 0;
+let template: Promise<string> | undefined;
+
+/** A directory of a PostgreSQL that is migrated and stopped: each rig starts on a copy of it. */
+async function makeTemplate(): Promise<string> {
+  const processes = processGroup();
+  const directory = join(processes.directory, "template");
+  const postgres = await startPostgres(directory, processes);
+  await migrate(postgres.url);
+  await postgres.stop();
+  return directory;
+}
 
 export async function openRig({ queue, settings = {}, postgresDirectory }: RigOptions): Promise<Rig> {
   const processes = processGroup();
   const directory = join(processes.directory, `rig-${++rigs}`);
   mkdirSync(directory, { mode: 0o711 });
+  template ??= makeTemplate();
+  // With its owner, who is another user where we are root.
+  if (postgresDirectory === undefined) execFileSync("cp", ["-a", await template, join(directory, "postgres")]);
   const postgres = await startPostgres(postgresDirectory ?? join(directory, "postgres"), processes, settings);
   const redis = queue === "redis" ? await startRedis(join(directory, "redis"), processes) : undefined;
   await migrate(postgres.url);
