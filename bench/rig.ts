@@ -140,6 +140,8 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
     query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
     redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
     close: async () => {
+      // Nothing of it is kept, but a profile, which is written at an orderly end.
+      if (process.env["NODE_OPTIONS"] === undefined) for (const app of apps) app.signal("SIGKILL");
       await Promise.all([...apps].map((app) => app.stop()));
       redisClient?.disconnect();
       await client.end();

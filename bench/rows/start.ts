@@ -28,8 +28,8 @@ export const start: Row = {
     try {
       bench.progress("npm start");
       const first = await startRelay(dataDir);
-      const again: number[] = [];
-      for (let round = 0; round < (bench.quick ? 1 : 5); round++) again.push(await startRelay(dataDir));
+      const again: number[] = bench.quick ? [first] : [];
+      for (let round = 0; round < (bench.quick ? 0 : 5); round++) again.push(await startRelay(dataDir));
       const { gateway, worker } = await startApps(bench);
       return [
         { what: "`npm start`, data there", value: median(again) / 1000, ...SECONDS, aim: { atMost: 3 } },
