@@ -17,10 +17,10 @@ export function processGroup(): ProcessGroup {
 }
 
 export interface Generator {
+  /** @throws Error when a request was refused. */
   run: (load: Load) => Promise<LoadResult>;
   /** Tells how many events arrived at the target. */
   tellArrived: (events: number) => void;
-  stop: () => void;
 }
 
 export function startGenerator(): Generator {
@@ -31,10 +31,11 @@ export function startGenerator(): Generator {
       tell({ kind: "run", load });
       const message = await nextMessage<FromLoad>(child, ({ kind }) => kind === "done" || kind === "failed");
       if (message.kind === "failed") throw new Error(`The load generator failed: ${message.error}`);
+      const { sent, accepted, refused } = message.result;
+      if (accepted !== sent) throw new Error(`${sent - accepted} of ${sent} were refused: ${JSON.stringify(refused)}`);
       return message.result;
     },
     tellArrived: (events) => tell({ kind: "arrived", events }),
-    stop: () => child.kill("SIGKILL"),
   };
 }
 
@@ -48,7 +49,6 @@ export interface BenchReceiver {
   waitFor: (count: number) => Promise<void>;
   /** Called as requests arrive, with how many there were since the reset. */
   onCount: (listener: (count: number) => void) => void;
-  stop: () => void;
 }
 
 /** Without any arrival for so long, what is waited for does not come. */
@@ -86,7 +86,6 @@ export async function startReceiver(): Promise<BenchReceiver> {
     onCount: (next) => {
       listener = next;
     },
-    stop: () => child.kill("SIGKILL"),
   };
 }
 

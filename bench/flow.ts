@@ -2,7 +2,7 @@
 // stays small however long it runs.
 
 import type { BenchReceiver, Generator } from "./children.ts";
-import type { Load } from "./messages.ts";
+import { type Load, now } from "./messages.ts";
 
 /** As many as arrive in a fraction of a second. */
 const MAX_UNDELIVERED = 2_000;
@@ -25,9 +25,8 @@ export async function measureFlow(flow: Flow): Promise<number> {
   receiver.reset();
   receiver.onCount((count) => generator.tellArrived(Math.floor(count / fanOut)));
   const load = { urls, bodyBytes, until, maxUndelivered: MAX_UNDELIVERED };
-  const startedAt = performance.timeOrigin + performance.now();
-  const { sent, accepted } = await generator.run({ ...load, pace: { kind: "closed", connections: CONNECTIONS } });
-  if (accepted !== sent) throw new Error(`${sent - accepted} of ${sent} were refused`);
+  const startedAt = now();
+  const { accepted } = await generator.run({ ...load, pace: { kind: "closed", connections: CONNECTIONS } });
   await receiver.waitFor(accepted * fanOut);
   const { lastMs = startedAt, repeated } = await receiver.report();
   if (repeated > 0) throw new Error(`${repeated} deliveries came twice`);

@@ -34,17 +34,14 @@ export interface RunningApp extends Member {
   url: string;
 }
 
-export interface TargetOptions {
-  uri: string;
-  max_in_flight?: number;
-}
-
 export interface Rig {
   databaseUrl: string;
   startGateway: () => Promise<RunningApp>;
   startWorker: () => Promise<RunningApp>;
-  /** Over a gateway's API. @returns `tgt_…` */
-  createTarget: (options: TargetOptions) => Promise<string>;
+  /** Over the API of the last gateway. @throws Error for any other answer than 2xx. */
+  call: (method: string, path: string, body: object) => Promise<{ id: string }>;
+  /** Subscribed to everything, and whatever `settings` say. @returns `tgt_…` */
+  createTarget: (uri: string, settings?: object) => Promise<string>;
   /** A statement of the bench itself. */
   query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
   /** `used_memory`; 0 without Redis. */
@@ -74,9 +71,11 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
   const processes = processGroup();
   const directory = join(processes.directory, `rig-${++rigs}`);
   mkdirSync(directory, { mode: 0o711 });
-  template ??= makeTemplate();
-  // With its owner, who is another user where we are root.
-  if (postgresDirectory === undefined) execFileSync("cp", ["-a", await template, join(directory, "postgres")]);
+  if (postgresDirectory === undefined) {
+    template ??= makeTemplate();
+    // With its owner, who is another user where we are root.
+    execFileSync("cp", ["-a", await template, join(directory, "postgres")]);
+  }
   const postgres = await startPostgres(postgresDirectory ?? join(directory, "postgres"), processes, settings);
   const redis = queue === "redis" ? await startRedis(join(directory, "redis"), processes) : undefined;
   await migrate(postgres.url);
@@ -117,6 +116,12 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
     };
     return { ...app, url, stop };
   };
+  const call = async (method: string, path: string, body: object) => {
+    const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+    const response = await fetch(apiUrl + path, { method, headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as { id: string };
+  };
   return {
     databaseUrl: postgres.url,
     startGateway: async () => {
@@ -130,13 +135,9 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
       const url = `http://127.0.0.1:${port}`;
       return start("worker", url, `${url}/readyz`, { WORKER_PORT: String(port) });
     },
-    createTarget: async (options) => {
-      const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
-      const body = JSON.stringify({ subscribed_events: ["*"], ...options });
-      const response = await fetch(`${apiUrl}/v1/targets`, { method: "POST", headers, body });
-      if (!response.ok) throw new Error(`The target was not made: ${response.status} ${await response.text()}`);
-      return ((await response.json()) as { id: string }).id;
-    },
+    call,
+    createTarget: async (uri, targetSettings) =>
+      (await call("POST", "/v1/targets", { uri, subscribed_events: ["*"], ...targetSettings })).id,
     query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
     redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
     close: async () => {

@@ -41,7 +41,7 @@ export async function withRelay<T>(
     const workers: RunningApp[] = [];
     while (gateways.length < gatewayCount) gateways.push(await rig.startGateway());
     while (workers.length < workerCount) workers.push(await rig.startWorker());
-    for (let n = 1; n <= targets; n++) await rig.createTarget({ uri: `${bench.receiver.url}/${n}` });
+    for (let n = 1; n <= targets; n++) await rig.createTarget(`${bench.receiver.url}/${n}`);
     const { generator, receiver } = bench;
     const urls = gateways.map((gateway) => gateway.url);
     const flow = (ms: number, bodyBytes = 200) =>
@@ -161,7 +161,7 @@ async function bytesOfWaiting({ quick, generator }: Bench, rig: Rig, url: string
   await rig.query("UPDATE targets SET state = 'disabled'");
   await rig.query("UPDATE configuration SET revision = revision + 1");
   // Nobody listens on port 9 of loopback.
-  await rig.createTarget({ uri: "http://127.0.0.1:9/hook" });
+  await rig.createTarget("http://127.0.0.1:9/hook");
   const before = await rig.redisBytes();
   await generator.run({
     urls: [url],

@@ -13,7 +13,7 @@ export const drain: Row = {
     const rig = await openRig({ queue: "redis" });
     try {
       const gateway = await rig.startGateway();
-      await rig.createTarget({ uri: `${receiver.url}/1` });
+      await rig.createTarget(`${receiver.url}/1`);
       bench.progress(`a backlog of ${count}`);
       const load = { urls: [gateway.url], bodyBytes: 200 };
       const pace = { kind: "closed", connections: CONNECTIONS } as const;
