@@ -48,6 +48,8 @@ describe("GET /v1/tail", () => {
     const id: string = all.messages[1]?.data.delivery.id;
     await relay.call("POST", `/v1/deliveries/${id}:retry`);
     await until(() => finished.messages.length === 2);
+    // Each connection is told by itself: what one has seen, another may still have to come.
+    await until(() => all.messages.length >= 6);
     expect(all.messages[5]).toMatchObject({ event: "delivery", data: { change: "retried", delivery: { id } } });
     expect(ofAnother.messages).toEqual([]);
   });
@@ -93,7 +95,7 @@ describe("GET /v1/tail", () => {
     const writing = Promise.all(Array.from({ length: 6 }, () => write(30))).then(() => (state.isWriting = false));
     let lastId = untouched.lastId;
     const start = lastId;
-    while (state.isWriting) {
+    while (state.isWriting || seen.length < 3) {
       const stream = await follow(relay, query, lastId);
       const enough = 1 + Math.floor(Math.random() * 60);
       await until(() => stream.messages.length >= enough || !state.isWriting);
@@ -114,7 +116,6 @@ describe("GET /v1/tail", () => {
     expect(idsOf(again).toSorted()).toEqual(sorted);
     expect([...new Set([...seen.flat(), ...idsOf(last)])].toSorted()).toEqual(sorted);
     for (const ids of seen) expect(new Set(ids).size).toBe(ids.length);
-    expect(seen.length).toBeGreaterThan(2);
   });
 
   test("ends when the gateway stops, which does not wait for it", async ({ relay }) => {
