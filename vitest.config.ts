@@ -18,10 +18,11 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     globalSetup: ["tests/support/global-setup.ts"],
     setupFiles: ["tests/support/setup.ts"],
-    // Far above what any test needs, for a machine that is busy with others.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Far above what any test needs, for a machine that is busy with others: some are seconds of work.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     teardownTimeout: 20_000,
+    expect: { poll: { timeout: 120_000 } },
     allowOnly: process.env["CI"] !== "true",
     projects: [
       {

@@ -6,6 +6,9 @@ import { inject, test as base } from "vitest";
 
 import { runSql, withDatabase } from "./sql.ts";
 
+/** Below a test's own limit, whose failure says less. */
+const CONNECT_LIMIT_MS = 120_000;
+
 export interface TestDatabase {
   url: string;
   db: Database;
@@ -26,6 +29,8 @@ export async function createTestDatabase(template: string | null = inject("templ
     maxConnections: 10,
     onError: (error) => errors.push(error),
   });
+  // In place of five seconds, in which a busy machine may not come to start a session.
+  db.pool.options.connectionTimeoutMillis = CONNECT_LIMIT_MS;
   const drop = async () => {
     await db.close();
     await runSql(server, `DROP DATABASE ${name} WITH (FORCE)`);

@@ -35,6 +35,8 @@ interface Server {
 const POSTGRES_SETTINGS = {
   fsync: "off",
   full_page_writes: "off",
+  // Nor what comes by itself, with locks and sessions of its own: it would be in a database that is being copied.
+  autovacuum: "off",
   max_connections: "300",
   wal_level: "minimal",
   max_wal_senders: "0",

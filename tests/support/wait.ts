@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 /** Far above what any test waits for, and below a test's own limit, whose failure says less. */
-const DEFAULT_TIMEOUT_MS = 40_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
 
 export interface UntilOptions<T> {

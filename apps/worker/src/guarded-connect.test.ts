@@ -19,6 +19,8 @@ async function startTarget({ close = false, host = "127.0.0.1" } = {}) {
     if (close) response.setHeader("connection", "close");
     response.end("ok");
   });
+  // The five seconds that Node keeps one without a request may pass while the test stands still.
+  server.keepAliveTimeout = 60_000;
   const seen = { connections: 0 };
   server.on("connection", () => seen.connections++);
   await new Promise<void>((resolve) => server.listen(0, host, resolve));

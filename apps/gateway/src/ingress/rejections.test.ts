@@ -206,7 +206,7 @@ describe("while PostgreSQL is away", () => {
       }
       const startedMs = performance.now();
       await rejections.close();
-      expect(performance.now() - startedMs).toBeLessThan(10_000);
+      expect(performance.now() - startedMs).toBeLessThan(30_000);
       expect(database.db.pool.totalCount - database.db.pool.idleCount).toBe(2);
       // The batch of 500 that is under way is not lost yet; the 100 behind it are.
       expect(await readDropped(metrics)).toBe(100);

@@ -207,9 +207,17 @@ describe("an operation", () => {
     await makeNextStep(db);
     await db.pool.query("ALTER TABLE deliveries ADD CONSTRAINT stuck CHECK (status <> 'pending') NOT VALID");
     for (let failures = 1; failures <= 10; failures++) {
+      const { rows: begun } = await db.pool.query<{ now: string }>("SELECT clock_timestamp()::text AS now");
       await expect(makeNextStep(db)).rejects.toThrow();
       const state = failures < 10 ? "running" : "failed";
       expect(await getOperation(db, id)).toMatchObject({ state, failures, error: expect.stringContaining("stuck") });
+      // The pause is put off, for the first ones are short; its length is compared as it was.
+      const { rows } = await db.pool.query<{ pause: number }>(
+        `UPDATE operations SET next_step_at = next_step_at + interval '1 hour' WHERE id = $1
+         RETURNING extract(epoch FROM next_step_at - interval '1 hour' - $2::timestamptz)::float8 AS pause`,
+        [id, begun[0]?.now],
+      );
+      expect(rows[0]?.pause).toBeGreaterThanOrEqual(Math.min(60, 2 ** (failures - 1)));
       expect(await makeNextStep(db)).toBeUndefined();
       await hurry(db);
     }
