@@ -2,21 +2,22 @@
 // of the project `redis` are skipped where there is no Redis.
 
 import { Server, Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { aroundAll, beforeEach, inject } from "vitest";
 
-import { until } from "./wait.ts";
-
-/** For a close that was begun to reach the kernel. */
-const CLOSE_LIMIT_MS = 60_000;
+/** For a close that was begun to reach the kernel. Not a time, during which the process may have stood still. */
+const LOOKS = 250;
+const LOOK_MS = 20;
 
 aroundAll(async (runFile) => {
   const before = countResources();
   await runFile();
-  await until(() => findLeaks(before), {
-    accept: (leaks) => leaks.length === 0,
-    timeoutMs: CLOSE_LIMIT_MS,
-    what: "everything that this file opened to be closed",
-  });
+  let leaks = findLeaks(before);
+  for (let look = 1; leaks.length > 0 && look < LOOKS; look++) {
+    await delay(LOOK_MS);
+    leaks = findLeaks(before);
+  }
+  if (leaks.length > 0) throw new Error(`This file left open: ${leaks.join("; ")}`);
 });
 
 beforeEach(({ skip }) => {
