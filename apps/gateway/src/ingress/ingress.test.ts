@@ -51,7 +51,9 @@ async function startIngress(limits: Partial<BodyLimits> = {}) {
     maxBodyBytes: MAX_BODY_BYTES,
     log: silent,
   });
-  const { server } = openServer(ingress.fetch, silent, { answersContinue: true });
+  // What is not sent to its end here is not to be ended by the time that it takes.
+  const times = { headersTimeout: 300_000, requestTimeout: 300_000 };
+  const { server } = openServer(ingress.fetch, silent, { answersContinue: true, limits: times });
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
   return { url, bodies, reasons };
