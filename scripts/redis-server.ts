@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 const NAMES = ["redis-server", "valkey-server"];
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 60_000;
 /** Between the choice of a free port and the server's bind, another process may take it. */
 const PORT_TRIES = 5;
 const APT_LIMIT_MS = 180_000;

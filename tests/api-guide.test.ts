@@ -28,7 +28,7 @@ function openShell(env: Record<string, string>) {
   const run = async (script: string) => {
     output = "";
     shell.stdin.write(`${script}\nprintf '\\004'\n`);
-    await until(() => output.endsWith(END) || shell.exitCode !== null, { timeoutMs: 20_000 });
+    await until(() => output.endsWith(END) || shell.exitCode !== null, { timeoutMs: 60_000 });
     return output.slice(0, -END.length);
   };
   const close = async () => {
@@ -73,6 +73,6 @@ test.skipIf(!hasTools)("every example of docs/api.md does what the page says", a
     const read = async (again: boolean) => JSON.parse(again ? await shell.run(script) : text) as unknown;
     // A read shows what becomes of the change before it, in a while; a change is made once.
     if (/ -d | -X /.test(script)) expect(await read(false), script).toEqual(matcher);
-    else await expect.poll(() => read(true), { timeout: 20_000, message: script }).toEqual(matcher);
+    else await expect.poll(() => read(true), { timeout: 60_000, message: script }).toEqual(matcher);
   }
 });

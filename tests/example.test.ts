@@ -18,7 +18,7 @@ test("examples/subscribe.ts subscribes, is pinged, gets a batch event, and leave
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-  const says = (what: string) => until(() => output, { accept: (all) => all.includes(what), timeoutMs: 40_000 });
+  const says = (what: string) => until(() => output, { accept: (all) => all.includes(what), timeoutMs: 80_000 });
 
   await says(" ping {");
   const { webhookId } = await relay.sendEvent();

@@ -52,7 +52,8 @@ test.for([
 
 test.for([
   ["stale", -301, "stale_timestamp"],
-  ["of the future", 302, "future_timestamp"],
+  // The clock goes on until it is judged.
+  ["of the future", 360, "future_timestamp"],
 ] as const)("a request that is %s by more than 300 s is a 400", async ([, offset, reason], { relay }) => {
   const signed = signWebhook({ secret: relay.secret, body: geminiEvent(), timestamp: nowSeconds() + offset });
   expect(await relay.send(signed)).toMatchObject({ status: 400, body: { reason } });

@@ -20,11 +20,12 @@ import { startJwksServer } from "./support/jwks-server.ts";
 import type { Proxy } from "./support/proxy.ts";
 import { openProxiedStores, type ProxiedStores } from "./support/proxied-stores.ts";
 import { startReceiver } from "./support/receiver.ts";
+import { timeRun } from "./support/run-time.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
 /** The longest pause between two tries, and then the connection itself, on a busy machine. */
-const RECOVERY_LIMIT_MS = 30_000;
+const RECOVERY_LIMIT_MS = 60_000;
 /** For a process to load its modules there. */
 const PROCESS_LIMIT_MS = 120_000;
 
@@ -152,8 +153,10 @@ if (inject("queue") === "redis") {
     onTestFinished(gateway.stop);
     const { ingressUrl, apiUrl } = gateway;
     const sent = [signWebhook({ secret: relay.secret, body: geminiEvent() }), await signByJwt()] as const;
-    expect((await post(ingressUrl, sent[0])).status).toBe(200);
-    expect((await post(ingressUrl, sent[1], path)).status).toBe(200);
+    // A Redis that is slow for a moment is a 503, while there is nobody else.
+    const isTaken = { accept: ({ status }: { status: number }) => status === 200 };
+    await until(() => post(ingressUrl, sent[0]), isTaken);
+    await until(() => post(ingressUrl, sent[1], path), isTaken);
 
     const forged = signWebhook({ secret: generateSigningSecret().text, body: geminiEvent() });
     expect(await post(ingressUrl, forged)).toMatchObject({ status: 400, body: { reason: "signature_mismatch" } });
@@ -161,7 +164,7 @@ if (inject("queue") === "redis") {
     const single = callback.ingress_path.slice("/in/".length) as string;
     expect(await post(ingressUrl, await signByJwt(), single)).toMatchObject(unavailable);
 
-    const ready = await get(apiUrl, "/readyz");
+    const ready = await until(() => get(apiUrl, "/readyz"), isTaken);
     expect(ready).toMatchObject({
       status: 200,
       body: {
@@ -251,10 +254,8 @@ test("a gateway that waits stops at once, and a snapshot of another master key i
     status: 503,
     body: { checks: { sources: { ok: false } } },
   });
-  const startedMs = performance.now();
-  await gateway.stop();
   // It has nothing to wait for; the limits of a stop add up to more.
-  expect(performance.now() - startedMs).toBeLessThan(10_000);
+  expect((await timeRun(gateway.stop)).ranMs).toBeLessThan(10_000);
   await gateway.started;
 });
 
@@ -280,7 +281,8 @@ function runProcess(app: "gateway" | "worker", env: Record<string, string | unde
   });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  const ended = once(child, "exit").then(([code]) => code as number | null);
+  // By then its output is here, too.
+  const ended = once(child, "close").then(([code]) => code as number | null);
   onTestFinished(async () => {
     child.kill("SIGKILL");
     await ended;
@@ -298,8 +300,10 @@ test(
     await stores.proxy.cut();
     const { ended, output } = runProcess("gateway", environment(stores, settings));
     const url = await until(() => /"ingress":"([^"]+)"/.exec(output())?.[1] ?? "", { timeoutMs: PROCESS_LIMIT_MS });
-    const answer = await post(url, signWebhook({ secret, body: geminiEvent() }));
-    expect(answer.status).toBe(inject("queue") === "redis" ? 200 : 503);
+    const wanted = inject("queue") === "redis" ? 200 : 503;
+    await until(() => post(url, signWebhook({ secret, body: geminiEvent() })), {
+      accept: ({ status }) => status === wanted,
+    });
     await stores.database.db.pool.query("UPDATE configuration SET master_key_check = '\\x01'");
     await stores.proxy.restore();
     expect(await ended).toBe(1);

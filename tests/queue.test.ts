@@ -49,7 +49,7 @@ test("a job that fails is tried again", async () => {
     if (starts < 3) throw new Error("not yet");
   });
   await producer.add("intake", { events: [event()] });
-  await until(() => starts === 3, { timeoutMs: 30_000 });
+  await until(() => starts === 3, { timeoutMs: 60_000 });
 });
 
 test("a job that failed for good is kept, and started once more when that is asked for", async () => {
@@ -63,10 +63,24 @@ test("a job that failed for good is kept, and started once more when that is ask
     isDone = true;
   });
   await producer.add("intake", { events: [event()] });
-  await until(() => starts === 5, { timeoutMs: 40_000 });
-  await until(async () => (await producer.retryFailed("intake"), starts === 6));
+  const countFailed = async () => {
+    const counts = await Promise.all(producer.setAside.map((store) => store.count()));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  /** Once: asked again only while the job still is where it was. */
+  const startOnceMore = async () => {
+    const before = starts;
+    await until(async () => {
+      if ((await countFailed()) === 1 && starts === before) await producer.retryFailed("intake");
+      return starts > before;
+    });
+  };
+  await until(() => starts === 5, { timeoutMs: 60_000 });
+  await startOnceMore();
+  expect(starts).toBe(6);
   isRepaired = true;
-  await until(async () => (await producer.retryFailed("intake"), isDone));
+  await startOnceMore();
+  await until(() => isDone);
   expect(starts).toBe(7);
 });
 
@@ -81,7 +95,7 @@ test("an interruption costs a job none of its tries", async () => {
     isDone = true;
   });
   await producer.add("intake", { events: [event()] });
-  await until(() => isDone, { timeoutMs: 30_000 });
+  await until(() => isDone, { timeoutMs: 60_000 });
   expect(starts).toBe(9);
 });
 
@@ -113,6 +127,6 @@ relayTest(
     for (const { webhookId } of good) {
       await until(async () => (await relay.call("GET", `/v1/events?webhook_id=${webhookId}`)).data.length === 1);
     }
-    await until(() => relay.logLines.some((line) => line.includes("job failed")), { timeoutMs: 30_000 });
+    await until(() => relay.logLines.some((line) => line.includes("job failed")), { timeoutMs: 60_000 });
   },
 );

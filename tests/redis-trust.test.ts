@@ -16,7 +16,7 @@ import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
 
 /** Settings are looked at again each 30 s. */
-const CHECK_LIMIT_MS = 45_000;
+const CHECK_LIMIT_MS = 90_000;
 
 async function startRedis(): Promise<OwnRedis> {
   const redis = await startOwnRedis();
@@ -47,6 +47,8 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
 }
 
 const add = (producer: Producer) => producer.add("intake", { events: [event()] });
+/** In a while: a Redis that is well may need longer than a request waits, when the machine stands still. */
+const addToRedis = (producer: Producer) => until(() => add(producer), { accept: (store) => store === "redis" });
 const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) => status.takes === store });
 
 describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("Redis", () => {
@@ -54,15 +56,17 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     const own = await startRedis();
     const { producer, redis, countInPostgres } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
-    expect(await add(producer)).toBe("redis");
+    await addToRedis(producer);
+    const inRedis = await own.client.llen("sluice:intake:wait");
+    const inPostgres = await countInPostgres();
     redis.freeze();
     for (let count = 0; count < 20; count++) expect(await add(producer)).toBe("postgres");
-    expect(await countInPostgres()).toBe(20);
+    expect(await countInPostgres()).toBe(inPostgres + 20);
     // What was sent to it meanwhile arrives now: of twenty jobs, the first.
     redis.thaw();
     await until(() => producer.status(), takes("redis"));
-    expect(await own.client.llen("sluice:intake:wait")).toBeLessThanOrEqual(2);
-    expect(await add(producer)).toBe("redis");
+    expect((await own.client.llen("sluice:intake:wait")) - inRedis).toBeLessThanOrEqual(1);
+    await addToRedis(producer);
   });
 
   test("that was only slow takes the event after all while PostgreSQL is away", async () => {
@@ -98,7 +102,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
       await database.drop();
     });
     await relay.createTarget(receiver);
-    expect(await until(relay.readiness, { accept: ({ status }) => status === 200 })).toEqual({
+    await expect.poll(relay.readiness, { timeout: 40_000 }).toEqual({
       status: 200,
       body: {
         status: "degraded",
@@ -113,17 +117,21 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     for (let count = 0; count < 3; count++) await relay.sendEvent();
     await receiver.waitFor(3);
     expect(await relay.countIntakeJobs()).toEqual({ redis: 0, postgres: 3 });
-    const warnings = relay.logLines.filter((line) => line.includes("appendfsync is everysec"));
-    // One of the gateway, one of the worker, however often they were asked.
-    expect(warnings.map((line) => JSON.parse(line).msg)).toEqual(
-      Array(2).fill("Redis takes no jobs: they go to PostgreSQL"),
-    );
+    // Of the gateway and of the worker: however often they are asked, a line only when something is new.
+    for (const service of ["gateway", "worker"]) {
+      const readWarnings = () =>
+        relay.logLines
+          .map((line) => JSON.parse(line))
+          .filter(({ app, msg }) => app === service && msg === "Redis takes no jobs: they go to PostgreSQL")
+          .map(({ problems }) => problems.join() as string);
+      const warnings = await until(readWarnings, { accept: (all) => all.includes("appendfsync is everysec") });
+      expect(warnings.filter((warning, index) => warning === warnings[index - 1])).toEqual([]);
+    }
 
     await own.client.config("SET", "appendfsync", "always");
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
-    await relay.sendEvent();
+    await relay.sendUntilRedisTakes();
     await receiver.waitFor(4);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 3 });
   });
 
   test("is asked again after each reconnect, and from time to time", async () => {
@@ -140,7 +148,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await until(() => producer.status(), takes("redis"));
     await own.client.config("SET", "no-appendfsync-on-rewrite", "yes");
     await until(() => producer.status(), { ...takes("postgres"), timeoutMs: CHECK_LIMIT_MS });
-  }, 90_000);
+  }, 240_000);
 
   test("that may not be asked is trusted only where the operator says so", async () => {
     const own = await startRedis();
@@ -151,21 +159,25 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
 
     const verifying = await openProducer({ redisUrl: url.href });
     await until(() => verifying.producer.status(), {
-      accept: ({ redis }) => redis?.problems.length === 2,
+      accept: ({ redis }) => redis?.problems.includes("appendfsync cannot be read") === true,
     });
-    expect(await verifying.producer.status()).toEqual({
-      takes: "postgres",
-      redis: { takesJobs: false, durable: false, problems },
-    });
+    await expect
+      .poll(() => verifying.producer.status(), { timeout: 40_000 })
+      .toEqual({
+        takes: "postgres",
+        redis: { takesJobs: false, durable: false, problems },
+      });
     expect(await add(verifying.producer)).toBe("postgres");
 
     const assuming = await openProducer({ redisUrl: url.href, durability: "assume" });
     await until(() => assuming.producer.status(), takes("redis"));
-    expect(await assuming.producer.status()).toEqual({
-      takes: "redis",
-      redis: { takesJobs: true, durable: false, problems },
-    });
-    expect(await add(assuming.producer)).toBe("redis");
+    await expect
+      .poll(() => assuming.producer.status(), { timeout: 40_000 })
+      .toEqual({
+        takes: "redis",
+        redis: { takesJobs: true, durable: false, problems },
+      });
+    await addToRedis(assuming.producer);
   });
 
   test("that refuses the password is named so, and not as away", async () => {
@@ -190,26 +202,30 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
       await database.drop();
     });
     await relay.createTarget(receiver);
-    await relay.sendEvent();
+    await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
+    await relay.sendUntilRedisTakes();
     await receiver.waitFor(1);
     await own.client.config("RESETSTAT");
+    const refusingSinceMs = performance.now();
     await own.client.config("SET", "maxmemory", "1");
+    const { redis, postgres } = await relay.countIntakeJobs();
+    const received = receiver.requests.length;
     await relay.sendEvent();
-    await receiver.waitFor(2);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 1 });
-    const { body } = await relay.readiness();
-    expect(body.checks.redis).toEqual({ ok: false, durable: true, problems: ["it refuses with OOM"] });
-    // By then consumers that ask again at once would have been refused thousands of times.
+    await receiver.waitFor(received + 1);
+    expect(await relay.countIntakeJobs()).toEqual({ redis, postgres: postgres + 1 });
+    await expect
+      .poll(async () => (await relay.readiness()).body.checks.redis, { timeout: 40_000 })
+      .toEqual({ ok: false, durable: true, problems: ["it refuses with OOM"] });
+    // Consumers ask some times a second; those that ask again at once, hundreds or thousands of times.
     const countRefusedProbes = async () =>
       Number(/^cmdstat_set:.*rejected_calls=(\d+)/m.exec(await own.client.info("commandstats"))?.[1] ?? 0);
     await until(async () => (await countRefusedProbes()) >= 6);
     const refused = /^errorstat_OOM:count=(\d+)/m.exec(await own.client.info("errorstats"))?.[1];
-    expect(Number(refused)).toBeLessThan(200);
+    expect(Number(refused) / ((performance.now() - refusingSinceMs) / 1000)).toBeLessThan(30);
 
     await own.client.config("SET", "maxmemory", "0");
     await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
-    await relay.sendEvent();
-    await receiver.waitFor(3);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 2, postgres: 1 });
+    const last = await relay.sendUntilRedisTakes();
+    await until(() => receiver.requests.some(({ headers }) => headers["webhook-id"] === last.webhookId));
   });
 });

@@ -3,13 +3,25 @@
 import { expect, inject, onTestFinished, test } from "vitest";
 
 import { openProxiedStores } from "./support/proxied-stores.ts";
-import { startReceiver } from "./support/receiver.ts";
+import { type Receiver, startReceiver } from "./support/receiver.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
 // Deliveries that were stored by a statement whose answer was lost are in nobody's hands until their lease of 45 s
 // runs out and the sweep finds them: the worst case.
-const LEASE_LIMIT_MS = 75_000;
+const LEASE_LIMIT_MS = 120_000;
+const RECOVERY_LIMIT_MS = 60_000;
+
+/** Resolves when a receiver has these events, and maybe others. */
+async function waitForEvents(receiver: Receiver, webhookIds: readonly string[], timeoutMs = RECOVERY_LIMIT_MS) {
+  await until(
+    () => {
+      const received = new Set(receiver.requests.map(({ headers }) => headers["webhook-id"]));
+      return webhookIds.filter((webhookId) => !received.has(webhookId));
+    },
+    { accept: (missing) => missing.length === 0, timeoutMs, what: "every acknowledged event" },
+  );
+}
 
 /** A relay whose ways to its stores can be cut, with a receiver that it delivers everything to. */
 async function startCuttable({ withoutRedis = false } = {}) {
@@ -52,10 +64,8 @@ test("with every store away a valid event is a 503 with Retry-After, and taken a
   await alive.body?.cancel();
 
   await restore();
-  await until(() => relay.send(signed), { accept: ({ status }) => status === 200, timeoutMs: 30_000 });
-  await until(() => receiver.requests.some(({ headers }) => headers["webhook-id"] === signed.webhookId), {
-    timeoutMs: 30_000,
-  });
+  await until(() => relay.send(signed), { accept: ({ status }) => status === 200, timeoutMs: RECOVERY_LIMIT_MS });
+  await waitForEvents(receiver, [signed.webhookId]);
 });
 
 test(
@@ -73,13 +83,7 @@ test(
     await cut();
     await sending;
     await restore();
-    await until(
-      () => {
-        const received = new Set(receiver.requests.map(({ headers }) => headers["webhook-id"]));
-        return acknowledged.filter((webhookId) => !received.has(webhookId));
-      },
-      { accept: (missing) => missing.length === 0, timeoutMs: LEASE_LIMIT_MS, what: "every acknowledged event" },
-    );
+    await waitForEvents(receiver, acknowledged, LEASE_LIMIT_MS);
   },
   2 * LEASE_LIMIT_MS,
 );
@@ -88,25 +92,26 @@ test(
 if (inject("queue") === "redis") {
   test("with PostgreSQL alone away events are taken, and delivered when it is back", async () => {
     const { relay, receiver, proxies } = await startCuttable();
+    await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
     await proxies.postgres.cut();
-    const signed = await relay.sendEvent();
+    const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
+    // On a machine that stands still meanwhile Redis may be too slow for a first try, and there is nobody else.
+    await until(() => relay.send(signed), { accept: ({ status }) => status === 200 });
     await proxies.postgres.restore();
-    const [request] = await receiver.waitFor(1, 30_000);
-    expect(request?.headers["webhook-id"]).toBe(signed.webhookId);
+    await waitForEvents(receiver, [signed.webhookId]);
   });
 
   test("with Redis alone away events are taken and delivered all the while, and Redis is used again", async () => {
     const { relay, receiver, proxies } = await startCuttable();
-    await relay.sendEvent();
-    await receiver.waitFor(1);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 0 });
+    await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
+    const first = await relay.sendUntilRedisTakes();
+    await waitForEvents(receiver, [first.webhookId]);
     await proxies.redis?.cut();
+    const { redis, postgres } = await relay.countIntakeJobs();
     const sent: string[] = [];
     for (let count = 0; count < 20; count++) sent.push((await relay.sendEvent()).webhookId);
-    const requests = await receiver.waitFor(21);
-    const received = new Set(requests.map(({ headers }) => headers["webhook-id"]));
-    expect(sent.filter((webhookId) => !received.has(webhookId))).toEqual([]);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 20 });
+    await waitForEvents(receiver, sent);
+    expect(await relay.countIntakeJobs()).toEqual({ redis, postgres: postgres + 20 });
     expect(await relay.readiness()).toMatchObject({
       status: 200,
       body: { status: "degraded", checks: { redis: { ok: false }, queue: { ok: true, takes: "postgres" } } },
@@ -114,9 +119,8 @@ if (inject("queue") === "redis") {
 
     await proxies.redis?.restore();
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
-    await relay.sendEvent();
-    await receiver.waitFor(22);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 2, postgres: 20 });
+    const last = await relay.sendUntilRedisTakes();
+    await waitForEvents(receiver, [last.webhookId]);
   });
 
   test("gateway and worker start with Redis away, work, and find it when it comes", async () => {
@@ -131,8 +135,7 @@ if (inject("queue") === "redis") {
     expect(await relay.countIntakeJobs()).toEqual({ redis: 0, postgres: 1 });
     await proxies.redis?.restore();
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
-    await relay.sendEvent();
-    await receiver.waitFor(2, 30_000);
-    expect(await relay.countIntakeJobs()).toEqual({ redis: 1, postgres: 1 });
+    const last = await relay.sendUntilRedisTakes();
+    await waitForEvents(receiver, [last.webhookId]);
   });
 }

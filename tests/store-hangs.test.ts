@@ -4,6 +4,7 @@
 import { expect, inject, onTestFinished, test } from "vitest";
 
 import { openProxiedStores } from "./support/proxied-stores.ts";
+import { timeRun } from "./support/run-time.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
@@ -28,9 +29,11 @@ test("while every store hangs, everybody gets the 503 within the deadline, howev
   postgresProxy.freeze();
   queueProxy.freeze();
   relay.logLines.length = 0;
-  const answers = await Promise.all(
-    // More than travel at once, which are four batches of a hundred.
-    Array.from({ length: 600 }, () => relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }))),
+  const { value: answers, heldUpMs } = await timeRun(() =>
+    Promise.all(
+      // More than travel at once, which are four batches of a hundred.
+      Array.from({ length: 600 }, () => relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }))),
+    ),
   );
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
   expect(Number(answers[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -41,7 +44,7 @@ test("while every store hangs, everybody gets the 503 within the deadline, howev
     .map(({ duration_ms }) => duration_ms);
   expect(durations).toHaveLength(answers.length);
   // The deadline is 5.5 s or 6 s; one batch's limit after the other would be twice that.
-  expect(Math.max(...durations)).toBeLessThan(9_000);
+  expect(Math.max(...durations) - heldUpMs).toBeLessThan(9_000);
 });
 
 test("a probe is answered while PostgreSQL hangs: degraded, or not ready where the queue is in it", async () => {
@@ -51,16 +54,17 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready where t
   const redis = takes === "redis" && { redis: { ok: true, durable: true, problems: [] } };
   // From memory, however old.
   const sources = { ok: true, age_seconds: expect.any(Number), from_snapshot: false };
-  const { body } = await until(relay.readiness, { accept: ({ status }) => status === 200 });
+  const { body } = await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
   expect(body).toEqual({
     status: "ready",
     checks: { postgres: { ok: true }, ...redis, queue: { ok: true, takes }, sources },
   });
   postgresProxy.freeze();
-  const startedMs = performance.now();
   for (let probe = 0; probe < 3; probe++) {
     const postgres = { ok: false };
-    expect(await relay.readiness()).toEqual(
+    const { value: answer, ranMs } = await timeRun(relay.readiness);
+    expect(ranMs).toBeLessThan(4_000);
+    expect(answer).toEqual(
       takes === "redis"
         ? {
             status: 200,
@@ -72,7 +76,6 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready where t
           },
     );
   }
-  expect(performance.now() - startedMs).toBeLessThan(10_000);
 });
 
 test("a stop ends while every store hangs", async () => {
@@ -82,14 +85,13 @@ test("a stop ends while every store hangs", async () => {
   queueProxy.freeze();
   // A statement of each is under way, and will be.
   await relay.readiness();
-  const startedMs = performance.now();
-  await stop();
-  expect(performance.now() - startedMs).toBeLessThan(15_000);
+  expect((await timeRun(stop)).ranMs).toBeLessThan(15_000);
 });
 
 test("a gateway that is told to stop says so first, and takes events meanwhile", async () => {
   const { relay } = await startFreezable();
-  const gateway = await relay.startGateway({ stopNoticeMs: 2_000 });
+  const notice = Promise.withResolvers<void>();
+  const gateway = await relay.startGateway({ stopNotice: () => notice.promise });
   const stopped = gateway.stop();
   const ready = await fetch(`${gateway.apiUrl}/readyz`);
   expect([ready.status, await ready.json()]).toMatchObject([503, { status: "stopping" }]);
@@ -97,6 +99,7 @@ test("a gateway that is told to stop says so first, and takes events meanwhile",
   const answer = await fetch(`${gateway.ingressUrl}/in/gemini`, { method: "POST", headers, body });
   expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
   await answer.body?.cancel();
+  notice.resolve();
   await stopped;
   await until(() =>
     fetch(`${gateway.ingressUrl}/healthz`).then(

@@ -4,6 +4,7 @@ import { expect, inject, onTestFinished, test } from "vitest";
 
 import { openProxiedStores } from "./support/proxied-stores.ts";
 import { startReceiver } from "./support/receiver.ts";
+import { timeRun } from "./support/run-time.ts";
 import { until } from "./support/wait.ts";
 
 /** Of docker-compose.yml, less what a busy machine takes. */
@@ -29,11 +30,7 @@ async function startCuttable() {
   return { relay, receiver, worker, database, cut: (store: string) => cutStores.get(store)?.() };
 }
 
-async function timeStop(stop: () => Promise<void>): Promise<number> {
-  const startedAt = performance.now();
-  await stop();
-  return performance.now() - startedAt;
-}
+const timeStop = async (stop: () => Promise<void>) => (await timeRun(stop)).ranMs;
 
 const outages = (
   inject("queue") === "redis" ? [["Redis"], ["PostgreSQL"], ["Redis", "PostgreSQL"]] : [["PostgreSQL"]]

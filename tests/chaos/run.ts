@@ -19,6 +19,8 @@ export interface RunOptions {
   /** Before the fault and after it. */
   warmUpMs: number;
   tailMs: number;
+  /** Of every limit of time: above 1 for a machine that is busy with others. */
+  limitFactor?: number;
 }
 
 export type Result =
@@ -40,7 +42,7 @@ export type Result =
 const ACCEPT_LIMIT_MS = 60_000;
 /** Above every limit of recovery: what is late is told from what never comes. */
 const DRAIN_LIMIT_MS = 120_000;
-const COUNT_LIMIT_MS = 2_000;
+const COUNT_LIMIT_MS = 4_000;
 const DRAIN_POLL_MS = 500;
 const JITTER_MS = 500;
 
@@ -55,7 +57,7 @@ export async function runFault(fault: Fault, group: ProcessGroup, options: RunOp
     const stage = await startStage(directory, group, random, { perSecond: options.perSecond, ...prepared.options });
     try {
       const { account, inFlight } = await play(stage, fault, options);
-      const broken = judge(fault, account, inFlight);
+      const broken = judge(fault, account, inFlight, options.limitFactor);
       const durationMs = performance.now() - startedMs;
       const outcome = broken.length === 0 ? "kept" : "broken";
       const result = { fault: fault.name, outcome, broken, account, inFlight, durationMs, directory } as const;
@@ -69,7 +71,7 @@ export async function runFault(fault: Fault, group: ProcessGroup, options: RunOp
   }
 }
 
-async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs }: RunOptions) {
+async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs, limitFactor = 1 }: RunOptions) {
   const { sender, random, postgres } = stage;
   await delay(warmUpMs + random.integer(0, JITTER_MS));
   const before = await stage.countInHand();
@@ -80,27 +82,27 @@ async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs }: RunOptions
   const endedAtMs = Date.now();
   await fault.undo?.(stage);
   await delay(tailMs);
-  await sender.finish(ACCEPT_LIMIT_MS);
+  await sender.finish(ACCEPT_LIMIT_MS * limitFactor);
   const accepted = sender.events.filter(({ acceptedAtMs }) => acceptedAtMs !== undefined).length;
-  await waitUntilDone(postgres.url, accepted);
+  await waitUntilDone(postgres.url, accepted, DRAIN_LIMIT_MS * limitFactor);
   const account = await reconcile(stage, endedAtMs, fault.mayUnsubscribe !== undefined);
   return { account, inFlight: Math.max(before, after, account.unanswered) };
 }
 
 /** At most: the account says what is missing then. */
-async function waitUntilDone(url: string, accepted: number): Promise<void> {
+async function waitUntilDone(url: string, accepted: number, limitMs: number): Promise<void> {
   const isDone = async () => {
     const { events, unfinished } = await countStored(url);
     return events >= accepted && unfinished === 0;
   };
-  const deadlineMs = Date.now() + DRAIN_LIMIT_MS;
+  const deadlineMs = Date.now() + limitMs;
   // Seldom: each look is a connection to a machine that has work to do.
   while (Date.now() < deadlineMs && !(await isDone().catch(() => false))) await delay(DRAIN_POLL_MS);
 }
 
 /** What was promised and not kept. */
-function judge(fault: Fault, account: Account, inFlight: number): string[] {
-  const recoverLimitMs = fault.recoverLimitMs ?? RECOVER_LIMIT_MS;
+function judge(fault: Fault, account: Account, inFlight: number, limitFactor = 1): string[] {
+  const recoverLimitMs = (fault.recoverLimitMs ?? RECOVER_LIMIT_MS) * limitFactor;
   const mayRepeat = fault.mustNotRepeat === undefined ? inFlight : 0;
   const { lost, refused, cut } = account;
   const faults: [boolean, string][] = [

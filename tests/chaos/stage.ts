@@ -72,7 +72,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** As a deployment has them: docker-compose.yml. */
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000, receiver: 2_000 };
 /** A gateway may not have read yet what another one made. */
-const FIRST_EVENT_LIMIT_MS = 30_000;
+const FIRST_EVENT_LIMIT_MS = 90_000;
 
 export async function startStage(
   directory: string,

@@ -19,7 +19,7 @@ export interface Member {
   stop: () => Promise<void>;
 }
 
-const READY_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 180_000;
 
 export function startMember(app: Omit<App, "outputFd">, logPath: string): Member {
   mkdirSync(dirname(logPath), { recursive: true });

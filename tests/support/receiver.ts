@@ -15,7 +15,15 @@ interface ReceivedRequest {
 
 /** What a request is answered with; `hang` never answers, `reset` drops it, `endless` never ends the body. */
 type Answer =
-  | { status?: number; headers?: Record<string, string>; body?: string; delayMs?: number; endless?: boolean }
+  | {
+      status?: number;
+      headers?: Record<string, string>;
+      body?: string;
+      delayMs?: number;
+      /** What it waits for. */
+      after?: Promise<unknown>;
+      endless?: boolean;
+    }
   | "hang"
   | "reset";
 
@@ -30,7 +38,9 @@ export interface Receiver {
   stop: () => Promise<void>;
 }
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMEOUT_MS = 40_000;
+/** Far above a sender's own: it never finds a connection closed that it was about to use. */
+const KEEP_ALIVE_MS = 60_000;
 
 const answerOk = (): Answer => ({});
 
@@ -52,7 +62,7 @@ export async function startReceiver(): Promise<Receiver> {
     for (const check of waiting) check();
     await answer(response, script(request, index), stopped.signal);
   };
-  const server = createServer((incoming, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, response) => {
     // The sender went away, or the server stops; a script that throws shows as a reset.
     take(incoming, response).catch(() => incoming.destroy());
   });
@@ -101,6 +111,7 @@ async function answer(response: ServerResponse, scripted: Answer, stopped: Abort
     return;
   }
   if (scripted.delayMs !== undefined) await delay(scripted.delayMs, undefined, { signal: stopped });
+  await scripted.after;
   response.writeHead(scripted.status ?? 200, scripted.headers).write(scripted.body ?? "");
   if (scripted.endless !== true) response.end();
 }

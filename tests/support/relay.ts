@@ -17,6 +17,7 @@ import { type TestDatabase, test as base } from "./database.ts";
 import { createTestRedis } from "./redis.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { geminiEvent, type SignedWebhook, type SignOptions, signWebhook } from "./sign.ts";
+import { until } from "./wait.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
 type Json = any;
@@ -52,6 +53,11 @@ export interface Relay extends Gateway {
   readiness: () => Promise<{ status: number; body: Json }>;
   /** How many batches each store made durable, as /metrics counts them. */
   countIntakeJobs: () => Promise<Record<"redis" | "postgres", number>>;
+  /**
+   * Sends events until Redis takes one, which it may not when the machine stands still for longer than a request waits.
+   * @returns that one.
+   */
+  sendUntilRedisTakes: () => Promise<SignedWebhook>;
   /** One more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
   /** One more gateway, which the caller stops. */
@@ -158,6 +164,16 @@ export async function startRelay(
       Number(new RegExp(`^sluice_intake_jobs_total{store="${store}"} (\\d+)`, "m").exec(text)?.[1] ?? 0);
     return { redis: count("redis"), postgres: count("postgres") };
   };
+  const sendUntilRedisTakes = async () => {
+    const { redis: before } = await countIntakeJobs();
+    let signed = await sendEvent();
+    await until(async () => {
+      if ((await countIntakeJobs()).redis > before) return true;
+      signed = await sendEvent();
+      return false;
+    });
+    return signed;
+  };
   const stop = async () => {
     await gateway.stop();
     await worker?.stop();
@@ -179,6 +195,7 @@ export async function startRelay(
     sendEvent,
     readiness,
     countIntakeJobs,
+    sendUntilRedisTakes,
     startWorker: startAnotherWorker,
     startGateway: startAnotherGateway,
     masterKey: new MasterKey(masterKey),

@@ -1,7 +1,5 @@
 // The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
 
-import { setTimeout as delay } from "node:timers/promises";
-
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { CALLBACK_KEY_PURPOSE } from "@sluice/shared/callback-token";
 import type { GatewayConfig } from "@sluice/shared/config";
@@ -66,14 +64,14 @@ export interface Gateway {
 }
 
 export interface GatewayOptions {
-  /** How long, when it is told to stop, it says on /readyz that it will, and takes events all the same. */
-  stopNoticeMs?: number;
+  /** Until it resolves, a gateway that is told to stop says so on /readyz, and takes events all the same. */
+  stopNotice?: () => Promise<void>;
 }
 
 export async function startGateway(
   config: GatewayConfig,
   log: Logger,
-  { stopNoticeMs = 0 }: GatewayOptions = {},
+  { stopNotice = () => Promise.resolve() }: GatewayOptions = {},
 ): Promise<Gateway> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const databaseUrl = config.DATABASE_URL.reveal();
@@ -179,7 +177,7 @@ export async function startGateway(
     readiness.beginStop();
     for (const { endConnections } of [publicPort, privatePort]) endConnections();
     // So that a balancer that asks turns away before the port closes.
-    if (publicPort.server.listening) await delay(stopNoticeMs);
+    if (publicPort.server.listening) await stopNotice();
     // They have no end of their own to wait for.
     tails.close();
     await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));

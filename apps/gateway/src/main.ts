@@ -1,5 +1,7 @@
 // The gateway as a process: the only file of this app that reads the environment.
 
+import { setTimeout as delay } from "node:timers/promises";
+
 import { gatewayConfig, readConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
 import { runApp } from "@sluice/shared/process";
@@ -11,6 +13,6 @@ const STOP_NOTICE_MS = 1_000;
 
 const log = openLog("gateway", process.env["LOG_LEVEL"]);
 await runApp(
-  async () => startGateway(readConfig(gatewayConfig, process.env), log, { stopNoticeMs: STOP_NOTICE_MS }),
+  async () => startGateway(readConfig(gatewayConfig, process.env), log, { stopNotice: () => delay(STOP_NOTICE_MS) }),
   log,
 );

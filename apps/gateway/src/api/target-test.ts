@@ -25,7 +25,7 @@ import {
 } from "./target-operation.ts";
 
 /** Beyond the target's own timeout: the way to a worker, and the writing of the attempt. */
-const GRACE_MS = 2_000;
+const GRACE_MS = 5_000;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 250;
 
