@@ -32,9 +32,11 @@ export async function createTestDatabase(template: string | null = inject("templ
   // In place of five seconds, in which a busy machine may not come to start a session.
   db.pool.options.connectionTimeoutMillis = CONNECT_LIMIT_MS;
   const drop = async () => {
+    const failed = [...errors];
     await db.close();
+    // Ends also what a busy machine had no time to close.
     await runSql(server, `DROP DATABASE ${name} WITH (FORCE)`);
-    if (errors.length > 0) throw new AggregateError(errors, "Idle connections to the test's database failed");
+    if (failed.length > 0) throw new AggregateError(failed, "Idle connections to the test's database failed");
   };
   return { url, db, drop };
 }

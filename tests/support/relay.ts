@@ -5,6 +5,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
 import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
 import { MasterKey } from "@sluice/shared/master-key";
@@ -21,6 +23,8 @@ import { until } from "./wait.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
 type Json = any;
+
+const MAX_TRIES = 10;
 
 interface Answer {
   status: number;
@@ -82,6 +86,15 @@ export async function createQueueRedis() {
   return inject("queue") === "redis" ? createTestRedis() : undefined;
 }
 
+/** Asks again after a 503, as every sender does: on a busy machine a store can take longer than a request waits. */
+async function whileUnavailable<T extends { status: number }>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const answer = await ask();
+    if (answer.status !== 503 || tries === MAX_TRIES) return answer;
+    await delay(500);
+  }
+}
+
 /** @param redisUrl where this project's queues are on Redis. */
 export async function startRelay(
   database: TestDatabase,
@@ -123,7 +136,8 @@ export async function startRelay(
   const call = async (method: string, path: string, body?: object) => {
     const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
     const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) };
-    const response = await fetch(gateway.apiUrl + path, init);
+    const ask = () => fetch(gateway.apiUrl + path, init);
+    const response = await (method === "GET" ? whileUnavailable(ask) : ask());
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return text === "" ? undefined : JSON.parse(text);
@@ -149,7 +163,7 @@ export async function startRelay(
   };
   const sendEvent = async (changes: Partial<SignOptions> = {}) => {
     const signed = signWebhook({ secret, body: geminiEvent(), ...changes });
-    const answer = await send(signed);
+    const answer = await whileUnavailable(() => send(signed));
     if (answer.status !== 200) throw new Error(`The event was answered with ${answer.status}`);
     return signed;
   };
