@@ -1,6 +1,6 @@
 // Walks lists with budgets so small that nearly every page ends early, against a plain reading of the whole table.
 
-import { newId } from "@sluice/shared/ids";
+import { idFloor, idTime, newId } from "@sluice/shared/ids";
 import { asc, sql, and } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
@@ -15,6 +15,7 @@ import { storeEvents } from "./intake.ts";
 import { attemptSearch, deliverySearch, eventSearch } from "./log.ts";
 import { type DeliveryFilter, deliveryConditions } from "./log-filter.ts";
 import type { Order } from "./page.ts";
+import { ensurePartitions } from "./partitions.ts";
 import { search, type Search } from "./search.ts";
 
 const SOURCES = [newId(), newId()];
@@ -23,10 +24,20 @@ const TYPES = ["batch.succeeded", "batch.failed", "video.generated", null];
 const workerId = newId();
 const tiny = { rows: 7, lookUps: 3 };
 
+const DAY_MS = 86_400_000;
+const DAYS = 5;
+
+/** An id of some moment of the last days: a search looks at the newest of them first. */
+function someId(ageMs = Math.random() * DAYS * DAY_MS): string {
+  return idFloor(Date.now() - ageMs).slice(0, 14) + newId().slice(14);
+}
+
 const pick = <T>(list: readonly T[], n: number) => list[n % list.length] as T;
 
+const makeDays = (db: Database) => ensurePartitions(db, Date.now() - (DAYS + 1) * DAY_MS, Date.now());
+
 /** The nth event of a test, with a delivery to one or two targets, and an attempt of each that came to an end. */
-async function store(db: Database, n: number, id = newId()): Promise<void> {
+async function store(db: Database, n: number, id = someId()): Promise<void> {
   const event = makeEvent({
     id,
     sourceId: pick(SOURCES, n),
@@ -48,7 +59,11 @@ async function attempt(db: Database, id: string, n: number, number = 1): Promise
     { statusCode: 404, next: { status: "exhausted" as const } },
     { statusCode: null, error: "connection: Refused", next: { status: "exhausted" as const } },
   ];
-  if (n % 5 < 4) await recordAttempts(db, [makeAttempt(id, { number, ...pick(outcomes, n) })], workerId);
+  if (n % 5 < 4) {
+    // The first at once; the others days later.
+    const attemptId = someId(number === 1 ? Date.now() - idTime(id) : 0);
+    await recordAttempts(db, [makeAttempt(id, { id: attemptId, number, ...pick(outcomes, n) })], workerId);
+  }
 }
 
 /** Walks to the end. @param between is done after each page. */
@@ -98,6 +113,7 @@ describe("search", () => {
   test("however filters combine, a walk gives what a reading of the whole table gives, in order", async ({
     database: { db },
   }) => {
+    await makeDays(db);
     for (let n = 0; n < 40; n++) await store(db, n);
     await fc.assert(
       fc.asyncProperty(filters, order, fc.integer({ min: 1, max: 9 }), async (filter, direction, limit) => {
@@ -131,6 +147,7 @@ describe("search", () => {
   test("while rows come and change, a walk skips nothing that was there and stays so, and gives nothing twice", async ({
     database: { db },
   }) => {
+    await makeDays(db);
     let n = 100;
     for (; n < 130; n++) await store(db, n);
     const immutable = filters.map(({ sourceId, eventType, label, targetId }) => ({
@@ -150,7 +167,7 @@ describe("search", () => {
           let changes = 0;
           const walked = await walk(db, list, direction, limit, async () => {
             // Fewer than a page each, or a walk to the newest would never end.
-            if (changes++ < 5) await store(db, n++);
+            if (changes++ < 5) await store(db, n++, newId());
             await attempt(db, pick(before.rows, n)?.id ?? newId(), 1, 2);
           });
           expect(new Set(walked).size).toBe(walked.length);
