@@ -22,12 +22,15 @@ export class AddressRefused extends Error {
   }
 }
 
+/** As long as the longest attempt: whoever waited for the connection has gone then. */
+const CONNECT_TIMEOUT_MS = 30_000;
+
 /** For undici's option `connect`. The attempt's own deadline covers the connection. */
 export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
 ): buildConnector.connector {
-  const connect = buildConnector({ timeout: 0, lookup: guardLookup(guard, resolve) });
+  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: guardLookup(guard, resolve) });
   return (options, callback) => {
     // Sockets do not look up what is an address already.
     const reason = guard.refuseHost(options.hostname);

@@ -1,30 +1,30 @@
 // What a target gets, to the header, over real HTTP.
 
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo } from "node:net";
 import { newId } from "@sluice/shared/ids";
 import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../tests/support/guard.ts";
 import { openAgent, sendDelivery } from "./send.ts";
 
-/** The headers of one delivery as they are on the wire: names and values in turn. */
-async function sendWith(headers: Record<string, string>): Promise<string[]> {
-  const received = Promise.withResolvers<string[]>();
-  const server = createServer((request, response) => {
-    received.resolve(request.rawHeaders);
-    response.end();
-  });
+async function serve(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(guardOf())) {
   const target: Target = {
     ...TARGET_DEFAULTS,
     id: newId(),
     name: "target",
-    uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    uri,
     subscribedEvents: ["*"],
     hmacKeys: [],
-    headers,
+    ...changes,
   };
   const delivery = {
     id: newId(),
@@ -38,14 +38,19 @@ async function sendWith(headers: Record<string, string>): Promise<string[]> {
     trigger: "initial" as const,
     deadlineInMs: 1_000,
   };
-  const agent = openAgent(guardOf());
-  try {
-    expect(await sendDelivery(agent, target, delivery, 1)).toMatchObject({ statusCode: 200, error: null });
-    return await received.promise;
-  } finally {
-    await agent.close();
-    await new Promise((resolve) => server.close(resolve));
-  }
+  onTestFinished(() => agent.destroy());
+  return sendDelivery(agent, target, delivery, 1);
+}
+
+/** The headers of one delivery as they are on the wire: names and values in turn. */
+async function sendWith(headers: Record<string, string>): Promise<string[]> {
+  let received: string[] = [];
+  const uri = await serve((request, response) => {
+    received = request.rawHeaders;
+    response.end();
+  });
+  expect(await sendTo(uri, { headers })).toMatchObject({ statusCode: 200, error: null });
+  return received;
 }
 
 const valuesOf = (raw: string[], name: string) =>
@@ -62,4 +67,48 @@ test("no configured header takes the place of one that the relay signs", async (
   const raw = await sendWith({ "Webhook-Id": "other", "Sluice-Attempt": "9" });
   expect(valuesOf(raw, "webhook-id")).toEqual(["msg_1"]);
   expect(valuesOf(raw, "sluice-attempt")).toEqual(["1"]);
+});
+
+test("an attempt ends at its deadline when no connection comes, and is not sent when one comes later", async () => {
+  let requests = 0;
+  const uri = await serve((_, response) => {
+    requests += 1;
+    response.end();
+  });
+  let answerLookUp = () => {};
+  const agent = openAgent(guardOf(), (_host, _options, done) => {
+    answerLookUp = () => done(null, [{ address: "127.0.0.1", family: 4 }]);
+  });
+  const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, agent);
+  expect(result).toMatchObject({ statusCode: null, error: "timeout: no complete response within 1 s" });
+  // And not when the connection was given up.
+  expect(result.durationMs).toBeLessThan(25_000);
+  answerLookUp();
+  // When all that waited for a connection had it.
+  await agent.close();
+  expect(requests).toBe(0);
+});
+
+test("an informational response is not the answer", async () => {
+  const uri = await serve((_, response) => {
+    response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+    response.writeHead(202).end("taken");
+  });
+  expect(await sendTo(uri)).toMatchObject({ statusCode: 202, error: null, responseExcerpt: "taken" });
+});
+
+test("of a response, 64 KiB are read and 1 KiB is kept; what is cut off was complete enough", async () => {
+  const uri = await serve((_, response) => {
+    const write = () => {
+      while (!response.destroyed && response.write("x".repeat(10_000)));
+    };
+    response.on("drain", write);
+    write();
+  });
+  const { statusCode, error, responseExcerpt } = await sendTo(uri);
+  expect({ statusCode, error, responseExcerpt }).toEqual({
+    statusCode: 200,
+    error: null,
+    responseExcerpt: "x".repeat(1024),
+  });
 });

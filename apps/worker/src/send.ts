@@ -19,6 +19,7 @@ const EXCERPT_BYTES = 1024;
 /** Under the keep-alive time of common servers (Node's is 5 s), unless the server names its own. */
 const KEEP_ALIVE_MS = 4_000;
 const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
+const TOO_LATE = new Error("The deadline is over");
 
 /**
  * The connections to all targets, direct ones: a proxy would connect to addresses that were not checked. A lane bounds
@@ -35,46 +36,98 @@ export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
   });
 }
 
-/** Makes one attempt; whatever happens is in the result. */
-export async function sendDelivery(
+/** Makes one attempt; whatever happens is in the result. Never rejects. */
+export function sendDelivery(
   dispatcher: Dispatcher,
   target: Target,
   delivery: ClaimedDelivery,
   number: number,
 ): Promise<AttemptResult> {
-  const startedAtMs = Date.now();
-  const started = performance.now();
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), target.timeoutSeconds * 1000);
-  let statusCode: number | null = null;
-  let retryAfterMs: number | undefined;
-  const finish = (error: string | null, excerpt: Buffer | null): AttemptResult => ({
-    startedAtMs,
-    durationMs: performance.now() - started,
-    statusCode,
-    error,
-    responseExcerpt: excerpt === null ? null : toText(excerpt),
-    retryAfterMs,
+  return new Promise((resolve) => {
+    const exchange = new Exchange(target.timeoutSeconds, resolve);
+    try {
+      const { origin, pathname, search } = new URL(target.uri);
+      const headers = headersOf(target, delivery, number, exchange.startedAtMs);
+      dispatcher.dispatch({ origin, path: pathname + search, method: "POST", headers, body: delivery.body }, exchange);
+    } catch (error) {
+      exchange.fail(error);
+    }
   });
-  try {
-    const { origin, pathname, search } = new URL(target.uri);
-    const response = await dispatcher.request({
-      origin,
-      path: pathname + search,
-      method: "POST",
-      headers: headersOf(target, delivery, number, startedAtMs),
-      body: delivery.body,
-      signal: deadline.signal,
+}
+
+/**
+ * A request and its response, up to the one result. Undici's own handlers make a stream and several promises of each,
+ * and wait for a connection also when the deadline is over.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly startedAtMs = Date.now();
+  readonly #started = performance.now();
+  readonly #deadline: NodeJS.Timeout;
+  #resolve: ((result: AttemptResult) => void) | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #statusCode: number | null = null;
+  #retryAfterMs: number | undefined;
+  #excerpt: Buffer[] = [];
+  #size = 0;
+
+  constructor(timeoutSeconds: number, resolve: (result: AttemptResult) => void) {
+    this.#resolve = resolve;
+    this.#deadline = setTimeout(() => {
+      this.#settle(`timeout: no complete response within ${timeoutSeconds} s`);
+      this.#controller?.abort(TOO_LATE);
+    }, timeoutSeconds * 1000);
+  }
+
+  fail(error: unknown): void {
+    this.#settle(error instanceof AddressRefused ? error.message : `connection: ${describe(error)}`);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It waited for its connection until after the deadline, and MUST NOT be sent any more.
+    if (this.#resolve === undefined) controller.abort(TOO_LATE);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    // An informational response comes before the one that counts.
+    if (statusCode < 200) return;
+    this.#statusCode = statusCode;
+    const retryAfter = headers["retry-after"];
+    this.#retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
+  }
+
+  /** Only at its end, or at the limit, is a response complete. */
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#size < EXCERPT_BYTES) this.#excerpt.push(chunk.subarray(0, EXCERPT_BYTES - this.#size));
+    this.#size += chunk.length;
+    if (this.#size < MAX_RESPONSE_BYTES) return;
+    this.#settle(null);
+    controller.abort(new Error("The response is too large"));
+  }
+
+  onResponseEnd(): void {
+    this.#settle(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.fail(error);
+  }
+
+  #settle(error: string | null): void {
+    clearTimeout(this.#deadline);
+    this.#resolve?.({
+      startedAtMs: this.startedAtMs,
+      durationMs: performance.now() - this.#started,
+      statusCode: this.#statusCode,
+      error,
+      responseExcerpt: error === null ? toText(Buffer.concat(this.#excerpt)) : null,
+      retryAfterMs: this.#retryAfterMs,
     });
-    statusCode = response.statusCode;
-    const retryAfter = response.headers["retry-after"];
-    retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
-    return finish(null, await readExcerpt(response.body));
-  } catch (error) {
-    if (deadline.signal.aborted) return finish(`timeout: no complete response within ${target.timeoutSeconds} s`, null);
-    return finish(error instanceof AddressRefused ? error.message : `connection: ${describe(error)}`, null);
-  } finally {
-    clearTimeout(timer);
+    this.#resolve = undefined;
   }
 }
 
@@ -97,18 +150,6 @@ function headersOf(target: Target, delivery: ClaimedDelivery, number: number, no
     "sluice-delivery-id": formatId("dlv", delivery.id),
     "sluice-attempt": String(number),
   };
-}
-
-/** Reads the body to its end, or to the limit; only then is the response complete. */
-async function readExcerpt(body: Dispatcher.ResponseData["body"]): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (size < EXCERPT_BYTES) chunks.push(chunk.subarray(0, EXCERPT_BYTES - size));
-    size += chunk.length;
-    if (size >= MAX_RESPONSE_BYTES) break;
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Whatever a target sends, as text that PostgreSQL can hold. */
