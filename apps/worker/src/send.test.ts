@@ -7,6 +7,7 @@ import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
 import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../tests/support/guard.ts";
+import type { ResolveHost } from "./guarded-connect.ts";
 import { openAgent, sendDelivery } from "./send.ts";
 
 async function serve(answer: RequestListener): Promise<string> {
@@ -75,15 +76,15 @@ test("an attempt ends at its deadline when no connection comes, and is not sent 
     requests += 1;
     response.end();
   });
-  let answerLookUp = () => {};
+  let waiting: Parameters<ResolveHost>[2] | undefined;
   const agent = openAgent(guardOf(), (_host, _options, done) => {
-    answerLookUp = () => done(null, [{ address: "127.0.0.1", family: 4 }]);
+    waiting = done;
   });
   const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, agent);
   expect(result).toMatchObject({ statusCode: null, error: "timeout: no complete response within 1 s" });
   // And not when the connection was given up.
   expect(result.durationMs).toBeLessThan(25_000);
-  answerLookUp();
+  waiting?.(null, [{ address: "127.0.0.1", family: 4 }]);
   // When all that waited for a connection had it.
   await agent.close();
   expect(requests).toBe(0);

@@ -29,10 +29,12 @@ export function readEnvelope(body: Buffer): Envelope {
   };
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** The payload as JSON; undefined when the bytes are not UTF-8 or not JSON. */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 // Ids: UUIDv7 in the database, TypeIDs (`evt_…`, https://github.com/jetify-com/typeid) everywhere a person
 // or another program sees one. Both sort by time.
 
-import { createHash, randomFillSync } from "node:crypto";
+import { hash, randomFillSync } from "node:crypto";
 import { v7 } from "uuid";
 
 import { SluiceError } from "./errors.ts";
@@ -48,8 +48,8 @@ export function newId(): string {
  * making it again gives the same id and the primary key refuses a second delivery.
  */
 export function deliveryId(eventId: string, targetId: string): string {
-  const hash = createHash("sha256").update(eventId).update(targetId).digest();
-  return v7({ msecs: idTime(eventId), random: hash.subarray(0, 16) });
+  const digest = hash("sha256", eventId + targetId, "buffer");
+  return v7({ msecs: idTime(eventId), random: digest.subarray(0, 16) });
 }
 
 /** Milliseconds since 1970 at which an id was made. */

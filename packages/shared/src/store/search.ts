@@ -51,8 +51,14 @@ export async function search(db: Connection, list: Search, page: Page, budget = 
   if (edge === undefined) return searchIn(db, list, range, page, budget);
   const [first, rest] =
     page.order === "oldest"
-      ? [{ ...range, to: edge }, { ...range, from: edge }]
-      : [{ ...range, from: edge }, { ...range, to: edge }];
+      ? [
+          { ...range, to: edge },
+          { ...range, from: edge },
+        ]
+      : [
+          { ...range, from: edge },
+          { ...range, to: edge },
+        ];
   const found = await searchIn(db, list, first, page, budget);
   if (found.searchedTo !== undefined || found.ids.length === page.limit) return found;
   const more = await searchIn(db, list, rest, { ...page, limit: page.limit - found.ids.length }, budget);
