@@ -102,7 +102,9 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
 
 async function receive(c: Context<IngressEnv>, request: Request, dependencies: IngressDependencies): Promise<Response> {
   const { maxBodyBytes, sources } = dependencies;
-  const contentLength = c.req.header("content-length");
+  // Node's own, which are read already: Hono would make a Headers of them, a tenth of all that a request costs.
+  const { headers: received } = c.env.incoming;
+  const contentLength = received["content-length"];
   const { sourceName } = request;
   let source = sources.find(sourceName);
   request.source = source;
@@ -117,9 +119,9 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
 
   const nowMs = Date.now();
   const headers = {
-    webhookId: c.req.header("webhook-id"),
-    timestamp: c.req.header("webhook-timestamp"),
-    signature: c.req.header("webhook-signature"),
+    webhookId: single(received["webhook-id"]),
+    timestamp: single(received["webhook-timestamp"]),
+    signature: single(received["webhook-signature"]),
   };
   request.webhookId = headers.webhookId?.slice(0, 256);
   const judgeToken = (of: Source) => judgeAccess(of, c.req.param("token"), dependencies.callbackKey, nowMs);
@@ -168,7 +170,7 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
     webhookId,
     scheme,
     receivedAtMs: nowMs,
-    contentType: c.req.header("content-type") ?? null,
+    contentType: received["content-type"] ?? null,
     body: body.toString("base64"),
     ...(callback !== undefined && { labels: callback.labels }),
     ...(userMetadata !== undefined && { userMetadata }),
@@ -185,6 +187,9 @@ const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
   missing_token: "unknown_source",
   unknown_token: "unknown_source",
 };
+
+/** Node joins what comes several times, all but `set-cookie`. */
+const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(", ") : header);
 
 function refuse(request: Request, reason: RefusalReason, detail: string): SluiceError {
   request.refusal = { reason, detail };
