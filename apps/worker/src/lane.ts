@@ -44,8 +44,8 @@ export interface LaneDependencies {
   /** All lanes share it. */
   bodies: BodyBudget;
   send: (target: Target, delivery: ClaimedDelivery, number: number) => Promise<AttemptResult>;
-  /** Resolves when it is written. */
-  record: (attempt: AttemptRecord) => Promise<void>;
+  /** Resolves when it is written; soon, when the lane sends nothing before that. */
+  record: (attempt: AttemptRecord, isAwaited: boolean) => Promise<void>;
   /** Called when an attempt was written and its delivery is due again later. */
   scheduleWakeUp: (inMs: number) => void;
   random: () => number;
@@ -139,6 +139,10 @@ export class Lane {
     return this.#limit(target) * BUFFER_FACTOR - this.#inFlight - this.#waiting.length - this.#reserved;
   }
 
+  #maxUnwritten(target: Target): number {
+    return this.#limit(target) * UNWRITTEN_FACTOR;
+  }
+
   #take(delivery: ClaimedDelivery): void {
     const taken = this.#hold(delivery);
     if (taken !== undefined) this.#waiting.push(taken);
@@ -171,7 +175,7 @@ export class Lane {
       else this.#track(this.#probe());
       return;
     }
-    while (this.#waiting.length > 0 && this.#inFlight < limit && this.#unwritten < limit * UNWRITTEN_FACTOR) {
+    while (this.#waiting.length > 0 && this.#inFlight < limit && this.#unwritten < this.#maxUnwritten(target)) {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#track(this.#attempt(target, next));
     }
@@ -267,7 +271,7 @@ export class Lane {
       next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random()),
     };
     onAttempt(target, delivery, attempt);
-    await record(attempt);
+    await record(attempt, this.#unwritten >= this.#maxUnwritten(target));
     this.#release(delivery);
     this.#unwritten -= 1;
     // Behind an open breaker nothing is to be woken: whoever closes it finds what is due.

@@ -87,7 +87,7 @@ export class Lanes {
       breaker: breakers.of(targetId),
       bodies: this.#bodies,
       send: (target, delivery, number) => sendDelivery(dispatcher, target, delivery, number),
-      record: (attempt) => recorder.record(attempt),
+      record: (attempt, isAwaited) => recorder.record(attempt, isAwaited),
       scheduleWakeUp: (inMs) => this.#scheduleWakeUp(targetId, inMs),
       random: Math.random,
       onAttempt: (target, delivery, attempt) => {

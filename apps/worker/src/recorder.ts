@@ -1,5 +1,5 @@
-// Writes attempts and what they mean for their deliveries: those that end while a write is under way go into the
-// next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
+// Writes attempts and what they mean for their deliveries: those that end while a write is under way, or shortly after
+// one, go into the next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
 
 import { formatId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
@@ -11,6 +11,12 @@ import { withPartitions } from "@sluice/shared/store/partitions";
 import { pause } from "./pause.ts";
 
 const MAX_BATCH = 500;
+/**
+ * Between the starts of two writes, unless somebody waits or many do. At a moderate rate each attempt would be a
+ * statement and a commit of its own, which delay what is on its way to the targets.
+ */
+const SPACING_MS = 20;
+const MANY = 100;
 const RETRY_MS = 500;
 
 interface Waiting {
@@ -25,6 +31,10 @@ export class Recorder {
   readonly #log: Logger;
   #waiting: Waiting[] = [];
   #isWriting = false;
+  /** Whether one of those that wait is. */
+  #isAwaited = false;
+  #lastWriteAt = -Infinity;
+  #endPause = () => {};
 
   /** @param giveUp aborts when the process can wait for PostgreSQL no longer. */
   constructor(db: Database, workerId: string, giveUp: AbortSignal, log: Logger) {
@@ -34,22 +44,46 @@ export class Recorder {
     this.#log = log;
   }
 
-  /** Resolves when the attempt is written, or when it cannot be (then its lease runs out and it is repeated). */
-  record(attempt: AttemptRecord): Promise<void> {
+  /**
+   * Resolves when the attempt is written, or when it cannot be (then its lease runs out and it is repeated).
+   * @param isAwaited whether nothing goes on before that.
+   */
+  record(attempt: AttemptRecord, isAwaited: boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ attempt, done: resolve });
+      this.#isAwaited ||= isAwaited;
       if (!this.#isWriting) void this.#writeAll();
+      else if (this.#isUrgent()) this.#endPause();
     });
   }
 
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
+      await this.#pause();
+      this.#lastWriteAt = performance.now();
+      this.#isAwaited = false;
       const batch = this.#waiting.splice(0, MAX_BATCH);
       await this.#write(batch.map(({ attempt }) => attempt));
       for (const { done } of batch) done();
     }
     this.#isWriting = false;
+  }
+
+  #isUrgent(): boolean {
+    return this.#isAwaited || this.#waiting.length >= MANY;
+  }
+
+  #pause(): Promise<void> | undefined {
+    const inMs = this.#lastWriteAt + SPACING_MS - performance.now();
+    if (inMs <= 0 || this.#isUrgent()) return undefined;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, inMs);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async #write(attempts: AttemptRecord[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { SluiceError } from "@sluice/shared/errors";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { Batcher, type BatcherOptions } from "./batcher.ts";
 
@@ -29,7 +29,7 @@ function controlledStore(options: Partial<BatcherOptions> = {}) {
       if (isOver) settle.resolve();
       return settle.promise;
     },
-    { deadlineMs: 60_000, maxBodyBytes: 1024 * 1024, ...options },
+    { deadlineMs: 60_000, maxBodyBytes: 1024 * 1024, spacingMs: 0, ...options },
   );
   return { adds, batcher, sizes: () => adds.map(({ ids }) => ids.length) };
 }
@@ -48,6 +48,35 @@ describe("a batch", () => {
     expect(adds.map(({ ids }) => ids)).toEqual([["a"], ["b", "c"]]);
     adds[1]?.settle.resolve();
     await Promise.all([second, third]);
+  });
+
+  test("follows the one before it not at once, unless it is full", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { adds, batcher, sizes } = controlledStore({ spacingMs: 10 });
+    const first = batcher.add(event("first"));
+    adds[0]?.settle.resolve();
+    await first;
+    void batcher.add(event("a"));
+    await vi.advanceTimersByTimeAsync(9);
+    void batcher.add(event("b"));
+    expect(sizes()).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sizes()).toEqual([1, 2]);
+    adds[1]?.settle.resolve();
+    for (const each of numbered(100)) void batcher.add(each);
+    expect(sizes()).toEqual([1, 2, 100]);
+  });
+
+  test("travels at once when none was on its way for a while", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { adds, batcher, sizes } = controlledStore({ spacingMs: 10 });
+    void batcher.add(event("a"));
+    adds[0]?.settle.resolve();
+    await vi.advanceTimersByTimeAsync(10);
+    void batcher.add(event("b"));
+    expect(sizes()).toEqual([1, 1]);
   });
 
   test("answers nobody before it is durable", async () => {

@@ -1,11 +1,16 @@
-// The micro-batch: requests that arrive while an add is in flight travel together in the next job, and each is
-// answered when its job is durable. Alone, a request travels at once.
+// The micro-batch: requests that arrive while an add is in flight, or shortly after one, travel together in the next
+// job, and each is answered when its job is durable. Alone, a request travels at once.
 
 import { SluiceError } from "@sluice/shared/errors";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 
 const MAX_BATCH_EVENTS = 100;
 const MAX_BATCH_BYTES = 1024 * 1024;
+/**
+ * Between the starts of two adds, unless a batch is full. At some hundred requests a second each would be a job of its
+ * own: what that costs the gateway, Redis and the worker delays the others by more than this.
+ */
+const SPACING_MS = 4;
 /** A full batch does not wait for the one before it, up to this many at once. */
 const MAX_IN_FLIGHT = 4;
 /** What waits is memory that is not durable yet; above this the sender had better come back. */
@@ -28,20 +33,26 @@ export interface BatcherOptions {
   deadlineMs: number;
   /** The largest body, before base64. */
   maxBodyBytes: number;
+  spacingMs?: number;
 }
 
 export class Batcher {
   readonly #add: (events: QueuedEvent[]) => Promise<void>;
   readonly #deadlineMs: number;
   readonly #maxWaitingBytes: number;
+  readonly #spacingMs: number;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #inFlight = 0;
+  #lastAddAt = -Infinity;
+  #pumping: NodeJS.Timeout | undefined;
 
   /** @param add resolves when the events are durable. */
-  constructor(add: (events: QueuedEvent[]) => Promise<void>, { deadlineMs, maxBodyBytes }: BatcherOptions) {
+  constructor(add: (events: QueuedEvent[]) => Promise<void>, options: BatcherOptions) {
+    const { deadlineMs, maxBodyBytes, spacingMs = SPACING_MS } = options;
     this.#add = add;
     this.#deadlineMs = deadlineMs;
+    this.#spacingMs = spacingMs;
     // The largest event finds a place beside others: otherwise it never would while there is traffic.
     this.#maxWaitingBytes = Math.max(MAX_WAITING_BYTES, 2 * Math.ceil(maxBodyBytes / 3) * 4);
   }
@@ -82,12 +93,17 @@ export class Batcher {
   }
 
   #pump(): void {
-    while (
-      this.#waiting.length > 0 &&
-      (this.#inFlight === 0 || (this.#hasFullBatch() && this.#inFlight < MAX_IN_FLIGHT))
-    ) {
+    while (this.#hasFullBatch() && this.#inFlight < MAX_IN_FLIGHT) void this.#send(this.#takeBatch());
+    if (this.#waiting.length === 0 || this.#inFlight > 0 || this.#pumping !== undefined) return;
+    const inMs = this.#lastAddAt + this.#spacingMs - performance.now();
+    if (inMs <= 0) {
       void this.#send(this.#takeBatch());
+      return;
     }
+    this.#pumping = setTimeout(() => {
+      this.#pumping = undefined;
+      this.#pump();
+    }, inMs);
   }
 
   #hasFullBatch(): boolean {
@@ -114,6 +130,7 @@ export class Batcher {
 
   async #send(batch: Waiting[]): Promise<void> {
     this.#inFlight += 1;
+    this.#lastAddAt = performance.now();
     try {
       await this.#add(batch.map(({ event }) => event));
       for (const { settle } of batch) settle();
