@@ -82,6 +82,9 @@ SELECT id, '${sourceOf(0)}',
   'no signature matches', 'msg_' || h, '192.0.2.' || floor(power(r2, 3) * 250)::int, 100, at
 FROM draft WHERE i % 20 = 0`;
 
+/** A day takes longer than the limit of a statement of the relay. */
+const unhurried = (text: string, values: unknown[] = []) => ({ text, values, query_timeout: 600_000 });
+
 /** @returns the first instant of the log, in milliseconds; its last is now. */
 export async function fillLog(db: Database, deliveries: number, days: number): Promise<number> {
   const nowMs = Date.now();
@@ -94,15 +97,15 @@ export async function fillLog(db: Database, deliveries: number, days: number): P
     for (let day = 0; day < days; day++) {
       const fromMs = startMs + day * DAY_MS;
       const [from, to] = [fromMs, fromMs + DAY_MS].map((ms) => new Date(ms).toISOString());
-      await client.query({ text: DRAFTS, values: [day * perDay, from, DAY_MS, perDay] });
-      for (const statement of [EVENTS, TERMS, DELIVERIES, REJECTIONS]) await client.query(statement);
-      await client.query(ATTEMPTS, [from, to]);
+      await client.query(unhurried(DRAFTS, [day * perDay, from, DAY_MS, perDay]));
+      for (const statement of [EVENTS, TERMS, DELIVERIES, REJECTIONS]) await client.query(unhurried(statement));
+      await client.query(unhurried(ATTEMPTS, [from, to]));
       await client.query("DROP TABLE draft");
     }
   } finally {
     client.release();
   }
   // As autovacuum leaves a log that has been there for a while.
-  await db.pool.query({ text: "VACUUM (ANALYZE)", query_timeout: 600_000 } as { text: string });
+  await db.pool.query(unhurried("VACUUM (ANALYZE)"));
   return startMs;
 }
