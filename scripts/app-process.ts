@@ -28,8 +28,9 @@ export interface AppProcess {
   kill: () => void;
 }
 
-/** As the image has it: Dockerfile says why. In MiB. */
+/** As the image has them: Dockerfile says why. In MiB. */
 const HEAP_FLAGS = ["--max-semi-space-size=8"];
+const MALLOC = { MALLOC_ARENA_MAX: "1" };
 const READY_LIMIT_MS = 60_000;
 const READY_POLL_MS = 25;
 const RESTART_BASE_MS = 500;
@@ -56,7 +57,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
     // Detached: Ctrl-C in the terminal must reach the launcher alone, which stops the apps in their order. The
     // channel tells the app when the launcher is gone, however it went.
     child = spawn(process.execPath, [...process.execArgv, ...HEAP_FLAGS, app.entry], {
-      env: app.env,
+      env: { ...MALLOC, ...app.env },
       detached: true,
       stdio: ["ignore", output, output, "ipc"],
     });
