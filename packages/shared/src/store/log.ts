@@ -13,9 +13,20 @@ import {
   eventConditions,
   type EventFilter,
 } from "./log-filter.ts";
-import type { Page } from "./page.ts";
+import type { IdRange, Page } from "./page.ts";
 import { search, type Search } from "./search.ts";
-import { attemptWays, deliveriesOfFound, deliveryWays, eventWays, ofDeliveries, ofEvent } from "./search-ways.ts";
+import {
+  attemptWays,
+  deliveriesOfFound,
+  deliveryWays,
+  eventWays,
+  fewAttempts,
+  fewDeliveries,
+  fewEvents,
+  namesFew,
+  ofDeliveries,
+  ofEvent,
+} from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -33,23 +44,43 @@ const { body, ...withoutBody } = getTableColumns(events);
 export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
 
 /** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
-export async function eventSearch(db: Connection, filter: EventFilter): Promise<Search> {
-  const [conditions, ways] = [eventConditions(filter), await eventWays(db, filter)];
-  return { table: events, id: events.id, conditions, ways, ofEvent: eventOfFound };
+export function eventSearch(db: Connection, filter: EventFilter): Search {
+  return {
+    table: events,
+    id: events.id,
+    conditions: eventConditions(filter),
+    ways: (range) => eventWays(db, filter, range),
+    findFew: () => fewEvents(db, filter),
+    isFew: namesFew(filter),
+    ofEvent: eventOfFound,
+  };
 }
 
-export async function deliverySearch(db: Connection, filter: DeliveryFilter): Promise<Search> {
-  const [conditions, ways] = [deliveryConditions(filter), await deliveryWays(db, filter)];
-  return { table: deliveries, id: deliveries.id, conditions, ways, ofEvent: deliveriesOfFound };
+export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
+  return {
+    table: deliveries,
+    id: deliveries.id,
+    conditions: deliveryConditions(filter),
+    ways: (range) => deliveryWays(db, filter, range),
+    findFew: () => fewDeliveries(db, filter),
+    isFew: namesFew(filter),
+    ofEvent: deliveriesOfFound,
+  };
 }
 
-export async function attemptSearch(db: Connection, filter: AttemptFilter): Promise<Search> {
-  const [conditions, ways] = [attemptConditions(filter), await attemptWays(db, filter)];
-  return { table: attempts, id: attempts.id, conditions, ways };
+export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
+  return {
+    table: attempts,
+    id: attempts.id,
+    conditions: attemptConditions(filter),
+    ways: async () => attemptWays(filter),
+    findFew: () => fewAttempts(db, filter),
+    isFew: filter.eventId !== undefined || namesFew(filter),
+  };
 }
 
 export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<LogPage<EventRecord>> {
-  return findPage(db, await eventSearch(db, filter), page, (isFound) =>
+  return findPage(db, eventSearch(db, filter), page, (isFound) =>
     db.orm.select(eventColumns).from(events).where(isFound),
   );
 }
@@ -59,15 +90,11 @@ export async function listDeliveries(
   filter: DeliveryFilter,
   page: Page,
 ): Promise<LogPage<DeliveryRecord>> {
-  return findPage(db, await deliverySearch(db, filter), page, (isFound) =>
-    db.orm.select().from(deliveries).where(isFound),
-  );
+  return findPage(db, deliverySearch(db, filter), page, (isFound) => db.orm.select().from(deliveries).where(isFound));
 }
 
 export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
-  return findPage(db, await attemptSearch(db, filter), page, (isFound) =>
-    db.orm.select().from(attempts).where(isFound),
-  );
+  return findPage(db, attemptSearch(db, filter), page, (isFound) => db.orm.select().from(attempts).where(isFound));
 }
 
 /**
@@ -86,7 +113,8 @@ export async function findPage<Row extends { id: string }>(
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
 
-const eventOfFound = sql`(SELECT * FROM ${events} WHERE id = found.event_id OFFSET 0)`;
+const eventOfFound = ({ from, to }: IdRange) =>
+  sql`(SELECT * FROM ${events} WHERE id = found.event_id AND id >= ${from} AND id < ${to} OFFSET 0)`;
 
 /** The range is what prunes partitions. @param ids at least one. */
 export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {

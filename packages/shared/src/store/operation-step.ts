@@ -123,7 +123,7 @@ function readFilter({ id, filter }: OperationRecord): BulkFilter {
 async function readBatch(on: Connection, filter: BulkFilter, afterId: string | undefined, limit: number) {
   const { sinceMs, untilMs, ...rest } = filter;
   const page = { limit, order: "oldest", afterId, sinceMs, untilMs } as const;
-  const { ids, searchedTo } = await search(on, await deliverySearch(on, rest), page);
+  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page);
   return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
 }
 

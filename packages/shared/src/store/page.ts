@@ -3,7 +3,7 @@
 import { and, asc, desc, gte, lt, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { idFloor, LAST_ID, nextId } from "../ids.ts";
+import { idFloor, idTime, LAST_ID, nextId } from "../ids.ts";
 
 export type Order = "newest" | "oldest";
 
@@ -34,6 +34,11 @@ export function rangeOf({ order = "newest", afterId, sinceMs = 0, untilMs = Infi
   if (order === "newest") return { ...range, to: afterId < range.to ? afterId : range.to };
   const from = afterId === LAST_ID ? LAST_ID : nextId(afterId);
   return { ...range, from: from > range.from ? from : range.from };
+}
+
+/** With all that was made in the milliseconds of its ends. */
+export function wholeMilliseconds({ from, to }: IdRange): IdRange {
+  return { from: idFloor(idTime(from)), to: idFloor(idTime(to) + 1) };
 }
 
 export function withinRange(id: PgColumn, { from, to }: IdRange): SQL | undefined {

@@ -54,8 +54,11 @@ export async function listRejections(
   filter: RejectionFilter,
   page: Page,
 ): Promise<LogPage<RejectionRecord>> {
-  const [conditions, ways] = [rejectionConditions(filter), rejectionWays(filter)];
-  return findPage(db, { table: rejections, id: rejections.id, conditions, ways }, page, (isFound) =>
-    db.orm.select().from(rejections).where(isFound),
-  );
+  const list = {
+    table: rejections,
+    id: rejections.id,
+    conditions: rejectionConditions(filter),
+    ways: async () => rejectionWays(filter),
+  };
+  return findPage(db, list, page, (isFound) => db.orm.select().from(rejections).where(isFound));
 }

@@ -1,13 +1,13 @@
 // By which indexes the rows of a list are found: each filter that has an index is a way, and each way gives its rows
 // in the order of ids, so that a page can be read from it without the rest.
 
-import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 
-import { idCeiling, idFloor, idTime } from "../ids.ts";
+import { idCeiling, idFloor, idTime, nextId } from "../ids.ts";
 import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
 import { namesOfType } from "../subscription.ts";
-import { type Connection, runPrepared } from "./database.ts";
+import type { Connection } from "./database.ts";
 import {
   type AttemptFilter,
   type DeliveryFilter,
@@ -16,6 +16,7 @@ import {
   type StatusCodeFilter,
   typePrefix,
 } from "./log-filter.ts";
+import { type IdRange, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
 
 /** Rows of one index under one condition, which it has in the order of `id`. */
 export interface Entries {
@@ -42,20 +43,21 @@ const MAX_TYPES = 50;
 /** Events whose attempts are looked up by their deliveries. */
 const MAX_FEW_EVENTS = 200;
 
-export async function eventWays(db: Connection, filter: EventFilter): Promise<Way[]> {
+/** @param range in which its ways are searched. */
+export async function eventWays(db: Connection, filter: EventFilter, range: IdRange): Promise<Way[]> {
   const ways = payloadWays(filter);
   if (filter.sourceId !== undefined) ways.push(ofEvents(eq(events.sourceId, filter.sourceId)));
-  const types = await typesOf(db, filter.eventType);
+  const types = await typesOf(db, filter.eventType, range);
   if (types !== undefined) ways.push(ofEvents(...types.map((type) => sql`${events.type} COLLATE "C" = ${type}`)));
   return ways;
 }
 
-export async function deliveryWays(db: Connection, filter: DeliveryFilter): Promise<Way[]> {
+export async function deliveryWays(db: Connection, filter: DeliveryFilter, range: IdRange): Promise<Way[]> {
   const { eventId, targetId, statuses, statusCode, errorText, minAttempts } = filter;
   const table = { table: deliveries, id: deliveries.id };
   const ways: Way[] = [];
   if (eventId !== undefined) ways.push(rows(table, ofEvent(eventId)));
-  ways.push(...(await eventWays(db, filter)).map((way): Way => ({ ...way, of: "events" })));
+  ways.push(...(await eventWays(db, filter, wholeMilliseconds(range))).map((way): Way => ({ ...way, of: "events" })));
   if (statuses?.includes("succeeded") === false) {
     const isUnsuccessful = sql`${deliveries.status} <> 'succeeded'`;
     ways.push(rows(table, ...statuses.map((status) => and(eq(deliveries.status, status), isUnsuccessful))));
@@ -69,13 +71,11 @@ export async function deliveryWays(db: Connection, filter: DeliveryFilter): Prom
   return ways;
 }
 
-export async function attemptWays(db: Connection, filter: AttemptFilter): Promise<Way[]> {
+export function attemptWays(filter: AttemptFilter): Way[] {
   const { deliveryId, targetId, statusCode, errorText, minAttempts, triggers } = filter;
   const table = { table: attempts, id: attempts.id };
   const ways: Way[] = [];
   if (deliveryId !== undefined) ways.push(rows(table, ofDeliveries([deliveryId])));
-  const few = await findFewDeliveries(db, filter);
-  if (few !== undefined) ways.push({ ...roughly(rows(table, ofManyDeliveries(few))), isFew: true });
   ways.push(...codeWays(table, attempts.statusCode, attempts.error, statusCode));
   if (errorText !== undefined) ways.push(roughly(rows(table, isNotNull(attempts.error))));
   const isRepeat = sql`${attempts.trigger} <> 'initial'`;
@@ -158,12 +158,10 @@ export function ofDeliveries(ids: readonly string[]): SQL | undefined {
 }
 
 /**
- * The same behind a subquery, where the planner does not weigh each id in each partition, some ten milliseconds for
- * hundreds of them. MUST be fenced from a LIMIT, for which it would rather read the whole log in its order.
+ * Ids behind a subquery, where the planner does not weigh each of them in each partition, some ten milliseconds for
+ * hundreds. MUST be fenced from a LIMIT, for which it would rather read the whole log in its order.
  */
-function ofManyDeliveries(ids: readonly string[]): SQL | undefined {
-  return ofDeliveriesIn(ids, sql`ARRAY(SELECT unnest(${sql.param([...ids])}::uuid[]))`);
-}
+const hidden = (ids: readonly string[]) => sql`ARRAY(SELECT unnest(${sql.param([...ids])}::uuid[]))`;
 
 function ofDeliveriesIn(ids: readonly string[], list: SQL): SQL | undefined {
   if (ids.length === 0) return sql`false`;
@@ -172,32 +170,76 @@ function ofDeliveriesIn(ids: readonly string[], list: SQL): SQL | undefined {
   return sql`${attempts.deliveryId} = ANY(${list}) AND ${attempts.id} >= ${idFloor(oldestMs)}`;
 }
 
-/** The names of stored types that a filter matches; undefined when it is none, or when they are too many. */
-async function typesOf(db: Connection, type: string | undefined): Promise<string[] | undefined> {
+/** The names of types that a filter matches, of events in the range; undefined when it is none, or when they are too many. */
+async function typesOf(db: Connection, type: string | undefined, range: IdRange): Promise<string[] | undefined> {
   const prefix = typePrefix(type);
   if (type === undefined || type === "*") return undefined;
   if (prefix === undefined) return namesOfType(type);
   // From each type to the next by the index, whatever many events have it. "/" follows ".".
   const column = sql`${events.type} COLLATE "C"`;
+  const within = withinRange(events.id, range);
   const end = `${prefix.slice(0, -1)}/`;
   const { rows: found } = await db.orm.execute<{ type: string }>(sql`
     WITH RECURSIVE types (type) AS (
-      (SELECT ${column} FROM ${events} WHERE ${column} >= ${prefix} AND ${column} < ${end} ORDER BY ${column} LIMIT 1)
+      (SELECT ${column} FROM ${events} WHERE ${column} >= ${prefix} AND ${column} < ${end} AND ${within} ORDER BY ${column} LIMIT 1)
       UNION ALL
-      SELECT (SELECT ${column} FROM ${events} WHERE ${column} > types.type AND ${column} < ${end} ORDER BY ${column} LIMIT 1)
+      SELECT (SELECT ${column} FROM ${events} WHERE ${column} > types.type AND ${column} < ${end} AND ${within} ORDER BY ${column} LIMIT 1)
       FROM types WHERE types.type IS NOT NULL
     )
     SELECT type FROM types WHERE type IS NOT NULL LIMIT ${MAX_TYPES + 1}`);
   return found.length > MAX_TYPES ? undefined : found.map((row) => row.type);
 }
 
-/** The deliveries of the events that a filter names, when these are few; attempts have an order of their own. */
-async function findFewDeliveries(db: Connection, filter: AttemptFilter): Promise<string[] | undefined> {
+/** The events that a filter names, where they are few. */
+export async function fewEvents(db: Connection, filter: EventFilter): Promise<Way | undefined> {
+  const ids = await findFewEvents(db, payloadWays(filter));
+  return ids && fewRows({ table: events, id: events.id }, ids);
+}
+
+/** The deliveries of the events that a filter names, where they are few. */
+export async function fewDeliveries(db: Connection, filter: DeliveryFilter): Promise<Way | undefined> {
+  if (filter.eventId !== undefined) return undefined;
+  const found = await findFewEvents(db, payloadWays(filter));
+  if (found === undefined) return undefined;
+  const ofThem = await findDeliveriesOf(db, found);
+  return fewRows(
+    { table: deliveries, id: deliveries.id },
+    ofThem.map(({ id }) => id),
+  );
+}
+
+/** The attempts of the events that a filter names, where they are few: attempts have an order of their own. */
+export async function fewAttempts(db: Connection, filter: AttemptFilter): Promise<Way | undefined> {
+  const found = await findFewDeliveries(db, filter);
+  if (found === undefined) return undefined;
+  const on = ofFoundDeliveries(found);
+  return { ...roughly(rows({ table: attempts, id: attempts.id }, ...(on === undefined ? [] : [on]))), isFew: true };
+}
+
+async function findFewDeliveries(db: Connection, filter: AttemptFilter): Promise<FoundDelivery[] | undefined> {
   if (filter.eventId !== undefined) {
-    const found = await db.orm.select({ id: deliveries.id }).from(deliveries).where(ofEvent(filter.eventId));
-    return found.map(({ id }) => id);
+    const { id, finishedAt } = deliveries;
+    return db.orm.select({ id, finishedAt }).from(deliveries).where(ofEvent(filter.eventId));
   }
-  for (const { entries } of await eventWays(db, filter)) {
+  const found = await findFewEvents(db, await eventWays(db, filter, rangeOf({ limit: 1 })));
+  return found && findDeliveriesOf(db, found);
+}
+
+/** Attempts are no older than their delivery and no later than its end, but for clocks that differ. */
+function ofFoundDeliveries(found: readonly FoundDelivery[]): SQL | undefined {
+  const ids = found.map(({ id }) => id);
+  if (ids.length === 0) return undefined;
+  const latestMs = Math.max(...found.map(({ finishedAt }) => finishedAt?.getTime() ?? Number.POSITIVE_INFINITY));
+  return and(ofDeliveriesIn(ids, hidden(ids)), lt(attempts.id, idFloor(latestMs + CLOCK_MARGIN_MS)));
+}
+
+/** Whether a filter is by what a few events have in common. */
+export const namesFew = ({ webhookId, dataId, label, userMetadata }: EventFilter) =>
+  [webhookId, dataId, label, userMetadata].some((value) => value !== undefined);
+
+/** The events of the first of these ways that has few. */
+async function findFewEvents(db: Connection, ways: readonly Way[]): Promise<string[] | undefined> {
+  for (const { entries } of ways) {
     const parts = entries.map(
       ({ table, id, on }) =>
         sql`(SELECT ${id} AS id FROM ${table} WHERE ${on} ORDER BY ${id} DESC LIMIT ${MAX_FEW_EVENTS + 1})`,
@@ -206,31 +248,48 @@ async function findFewDeliveries(db: Connection, filter: AttemptFilter): Promise
     const found = await db.orm.execute<{ id: string }>(
       sql`SELECT id FROM (${sql.join(parts, sql` UNION ALL `)}) AS found LIMIT ${MAX_FEW_EVENTS + 1}`,
     );
-    if (found.rows.length > MAX_FEW_EVENTS) continue;
-    return findDeliveriesOf(
-      db,
-      found.rows.map(({ id }) => id),
-    );
+    if (found.rows.length <= MAX_FEW_EVENTS) return found.rows.map(({ id }) => id);
   }
   return undefined;
 }
 
-async function findDeliveriesOf(db: Connection, eventIds: readonly string[]): Promise<string[]> {
-  const found = await runPrepared<{ id: string }>(db, {
-    name: "deliveries-of-events",
-    text: `SELECT of.id FROM unnest($1::uuid[]) AS found (event_id) CROSS JOIN LATERAL ${DELIVERIES_OF_FOUND} AS of`,
-    values: [[...eventIds]],
-  });
-  return found.map(({ id }) => id);
+/** The range is what prunes partitions. */
+function fewRows(table: Table, ids: readonly string[]): Way {
+  const range = rangeAround(ids);
+  const on = range && and(sql`${table.id} = ANY(${hidden(ids)})`, withinRange(table.id, range));
+  return { ...roughly(rows(table, ...(on === undefined ? [] : [on]))), isFew: true };
 }
 
-/** OFFSET 0 keeps the planner from joining the whole table instead of looking up one event after the other. */
-const DELIVERIES_OF_FOUND = `(
+interface FoundDelivery {
+  id: string;
+  finishedAt: Date | null;
+}
+
+async function findDeliveriesOf(db: Connection, eventIds: readonly string[]): Promise<FoundDelivery[]> {
+  const range = rangeAround(eventIds);
+  if (range === undefined) return [];
+  const { rows: found } = await db.orm.execute<{ id: string; finished_at: string | null }>(
+    sql`SELECT of.id, of.finished_at FROM unnest(${sql.param([...eventIds])}::uuid[]) AS found (event_id)
+        CROSS JOIN LATERAL ${deliveriesOfFound(wholeMilliseconds(range))} AS of`,
+  );
+  return found.map(({ id, finished_at: at }) => ({ id, finishedAt: at === null ? null : new Date(at) }));
+}
+
+/**
+ * The deliveries of an event, as a subquery in FROM beside the `event_id` of what is called `found`.
+ * OFFSET 0 keeps the planner from joining the whole table instead of looking up one event after the other.
+ * @param range that they are in; it prunes partitions, which the ids of what is found do not.
+ */
+export const deliveriesOfFound = (range: IdRange): SQL => sql`(
   SELECT * FROM deliveries
   WHERE id >= (left(found.event_id::text, 13) || '-0000-0000-000000000000')::uuid
     AND id <= (left(found.event_id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
-    AND event_id = found.event_id
+    AND event_id = found.event_id AND id >= ${range.from} AND id < ${range.to}
   OFFSET 0)`;
 
-/** The deliveries of an event, as a subquery in FROM beside the `event_id` of what is called `found`. */
-export const deliveriesOfFound: SQL = sql.raw(DELIVERIES_OF_FOUND);
+/** From the first of some ids to the last; undefined of none. */
+function rangeAround(ids: readonly string[]): IdRange | undefined {
+  const sorted = ids.toSorted();
+  const [first] = sorted;
+  return first === undefined ? undefined : { from: first, to: nextId(sorted.at(-1) ?? first) };
+}

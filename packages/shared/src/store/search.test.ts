@@ -124,12 +124,12 @@ describe("search", () => {
           .where(and(...own, ...lookedUp))
           .orderBy(asc(deliveries.id));
         const expected = rows.map(({ id }) => id);
-        const walked = await walk(db, await deliverySearch(db, filter), direction, limit, async () => {});
+        const walked = await walk(db, deliverySearch(db, filter), direction, limit, async () => {});
         expect(walked).toEqual(direction === "oldest" ? expected : expected.toReversed());
         const { statuses: _, ...others } = filter;
         for (const [table, list] of [
-          ["events", await eventSearch(db, filter)],
-          ["attempts", await attemptSearch(db, others)],
+          ["events", eventSearch(db, filter)],
+          ["attempts", attemptSearch(db, others)],
         ] as const) {
           const matches = and(sql`true`, ...list.conditions.own, ...list.conditions.lookedUp);
           const whole = await db.orm.execute<{ id: string }>(
@@ -159,7 +159,7 @@ describe("search", () => {
     await fc.assert(
       fc.asyncProperty(immutable, order, fc.integer({ min: 1, max: 9 }), async (filter, direction, limit) => {
         for (const find of [deliverySearch, eventSearch, attemptSearch]) {
-          const list = await find(db, filter);
+          const list = find(db, filter);
           const matches = and(sql`true`, ...list.conditions.own, ...list.conditions.lookedUp);
           const before = await db.orm.execute<{ id: string }>(
             sql`SELECT id FROM ${list.table} WHERE ${matches} ORDER BY id`,

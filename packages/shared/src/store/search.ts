@@ -9,7 +9,7 @@ import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { idCeiling, idFloor, idTime } from "../ids.ts";
 import type { Connection } from "./database.ts";
 import type { Conditions } from "./log-filter.ts";
-import { type IdRange, inOrder, type Page, rangeOf, withinRange } from "./page.ts";
+import { type IdRange, inOrder, type Page, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
 import type { Entries, Way } from "./search-ways.ts";
 
 /** What is read for one page at most. */
@@ -20,8 +20,7 @@ export interface Budget {
   lookUps: number;
 }
 
-/** Of the range of a page, searched before the rest of it. */
-const FIRST_MS = 2 * 86_400_000;
+const DAY_MS = 86_400_000;
 /** A few milliseconds of work in either case. */
 const BUDGET: Budget = { rows: 2_000, lookUps: 200 };
 
@@ -29,9 +28,13 @@ export interface Search {
   table: PgTable;
   id: PgColumn;
   conditions: Conditions;
-  ways: Way[];
-  /** The rows of an event, as a subquery in FROM beside the `event_id` of what is called `found`. */
-  ofEvent?: SQL;
+  ways: (range: IdRange) => Promise<Way[]>;
+  /** The one way that has all rows of the list, whatever the range, where these are few. */
+  findFew?: () => Promise<Way | undefined>;
+  /** Whether they may well be, so that this is worth a look before anything else. */
+  isFew?: boolean;
+  /** The rows of an event, as a subquery in FROM beside the `event_id` of what is called `found`, which is in the range. */
+  ofEvent?: (range: IdRange) => SQL;
 }
 
 export interface Found {
@@ -47,36 +50,54 @@ export interface Found {
  */
 export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
   const range = rangeOf(page);
+  if (list.isFew === true) {
+    const few = await list.findFew?.();
+    if (few !== undefined) return searchIn(db, list, [few], range, page, budget);
+  }
   const edge = edgeOfFirst(range, page);
-  if (edge === undefined) return searchIn(db, list, range, page, budget);
-  const [first, rest] =
-    page.order === "oldest"
-      ? [
-          { ...range, to: edge },
-          { ...range, from: edge },
-        ]
-      : [
-          { ...range, from: edge },
-          { ...range, to: edge },
-        ];
-  const found = await searchIn(db, list, first, page, budget);
-  if (found.searchedTo !== undefined || found.ids.length === page.limit) return found;
-  const more = await searchIn(db, list, rest, { ...page, limit: page.limit - found.ids.length }, budget);
+  let rest = range;
+  let found: Found = { ids: [], searchedTo: undefined };
+  if (edge !== undefined) {
+    const [older, newer] = [
+      { ...range, to: edge },
+      { ...range, from: edge },
+    ];
+    const first = page.order === "oldest" ? older : newer;
+    rest = page.order === "oldest" ? newer : older;
+    found = await searchIn(db, list, await list.ways(first), first, page, budget);
+    if (found.ids.length === page.limit) return found;
+  }
+  const few = list.isFew === true ? undefined : await list.findFew?.();
+  if (few !== undefined) return searchIn(db, list, [few], range, page, budget);
+  if (found.searchedTo !== undefined) return found;
+  const left = { ...page, limit: page.limit - found.ids.length };
+  const more = await searchIn(db, list, await list.ways(rest), rest, left, budget);
   return { ids: [...found.ids, ...more.ids], searchedTo: more.searchedTo };
 }
 
-/** Where the days end that are searched first; undefined when the whole range is hardly more. */
+/**
+ * Where the days end that are searched first: the one that the range begins in, and the next. On a midnight of UTC, as
+ * partitions do. Undefined when the range is hardly more.
+ */
 function edgeOfFirst(range: IdRange, { order }: Page): string | undefined {
-  // Clocks that are ahead may have made newer ids: these are of the first days too.
   const fromMs = idTime(range.from);
   // Nobody said where the oldest days are.
   if (order === "oldest" && fromMs === 0) return undefined;
-  const edge = idFloor(order === "oldest" ? fromMs + FIRST_MS : Math.min(idTime(range.to), Date.now()) - FIRST_MS);
+  // Clocks that are ahead may have made newer ids: these are of the first days too.
+  const startMs = order === "oldest" ? fromMs : Math.min(idTime(range.to), Date.now());
+  const edge = idFloor((Math.floor(startMs / DAY_MS) + (order === "oldest" ? 2 : -1)) * DAY_MS);
   return range.from < edge && edge < range.to ? edge : undefined;
 }
 
-async function searchIn(db: Connection, list: Search, range: IdRange, page: Page, budget: Budget): Promise<Found> {
-  const { table, id, conditions, ways } = list;
+async function searchIn(
+  db: Connection,
+  list: Search,
+  ways: Way[],
+  range: IdRange,
+  page: Page,
+  budget: Budget,
+): Promise<Found> {
+  const { table, id, conditions } = list;
   const matches = [...conditions.own, ...conditions.lookedUp];
   const [only] = ways;
   if (ways.length <= 1 && matches.length === ways.length && isOrdered(only)) {
@@ -84,7 +105,7 @@ async function searchIn(db: Connection, list: Search, range: IdRange, page: Page
     const way = only ?? wholeTable(table, id);
     return { ids: await readIds(db, list, { matches, way, range }, page), searchedTo: undefined };
   }
-  const { way, reached } = await choose(db, list, range, page, budget);
+  const { way, reached } = await choose(db, list, ways, range, page, budget);
   const within = reached === undefined ? range : narrow(range, reached, page);
   const ids = await readIds(db, list, { matches, way, range: within }, page);
   const isFull = ids.length === page.limit;
@@ -103,7 +124,8 @@ const wholeTable = (table: PgTable, id: PgColumn): Way => ({
 /** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
 async function choose(
   db: Connection,
-  { table, id, conditions, ways }: Search,
+  { table, id, conditions }: Search,
+  ways: Way[],
   range: IdRange,
   page: Page,
   budget: Budget,
@@ -153,10 +175,6 @@ function narrow(range: IdRange, reached: string, page: Page): IdRange {
     : { ...range, from: whole.from > range.from ? whole.from : range.from };
 }
 
-function wholeMilliseconds({ from, to }: IdRange): IdRange {
-  return { from: idFloor(idTime(from)), to: idFloor(idTime(to) + 1) };
-}
-
 /** The id that the next page follows. */
 function edgeOf(range: IdRange, page: Page): string {
   return page.order === "oldest" ? idCeiling(idFloor(idTime(range.to) - 1)) : range.from;
@@ -178,7 +196,7 @@ async function readIds(db: Connection, list: Search, { matches, way, range }: Re
     way.of === "rows" || ofEvent === undefined
       ? sql`(${read(range, sql`*`)}) AS ${table}`
       : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
-        CROSS JOIN LATERAL ${ofEvent} AS ${table}`;
+        CROSS JOIN LATERAL ${ofEvent(wholeMilliseconds(range))} AS ${table}`;
   const condition = and(withinRange(id, range), ...matches);
   const { rows } = await db.orm.execute<{ id: string }>(
     sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
