@@ -109,7 +109,12 @@ if (inject("queue") === "redis") {
     await proxies.redis?.cut();
     const { redis, postgres } = await relay.countIntakeJobs();
     const sent: string[] = [];
-    for (let count = 0; count < 20; count++) sent.push((await relay.sendEvent()).webhookId);
+    for (let count = 0; count < 20; count++) {
+      const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
+      // And no 503, after which a sender would come back.
+      expect((await relay.send(signed)).status).toBe(200);
+      sent.push(signed.webhookId);
+    }
     await waitForEvents(receiver, sent);
     expect(await relay.countIntakeJobs()).toEqual({ redis, postgres: postgres + 20 });
     expect(await relay.readiness()).toMatchObject({

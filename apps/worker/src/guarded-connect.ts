@@ -22,7 +22,7 @@ export class AddressRefused extends Error {
   }
 }
 
-/** As long as the longest attempt: whoever waited for the connection has gone then. */
+/** As long as the longest attempt: then nobody waits for the connection, and the body that it was for is let go. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
 /** For undici's option `connect`. The attempt's own deadline covers the connection. */
@@ -30,7 +30,7 @@ export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
 ): buildConnector.connector {
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: guardLookup(guard, resolve) });
+  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: guardLookup(guard, resolve) });
   return (options, callback) => {
     // Sockets do not look up what is an address already.
     const reason = guard.refuseHost(options.hostname);

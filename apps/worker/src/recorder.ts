@@ -62,8 +62,8 @@ export class Recorder {
     while (this.#waiting.length > 0) {
       await this.#pause();
       this.#lastWriteAt = performance.now();
-      this.#isAwaited = false;
       const batch = this.#waiting.splice(0, MAX_BATCH);
+      if (this.#waiting.length === 0) this.#isAwaited = false;
       await this.#write(batch.map(({ attempt }) => attempt));
       for (const { done } of batch) done();
     }

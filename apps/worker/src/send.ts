@@ -29,6 +29,8 @@ export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
   return new Agent({
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    // With HTTP/2 in sight, undici would let all requests to a host wait for one connection, for as long as none comes.
+    allowH2: false,
     // The attempt's own deadline covers them all.
     headersTimeout: 0,
     bodyTimeout: 0,

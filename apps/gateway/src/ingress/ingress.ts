@@ -188,7 +188,7 @@ const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
   unknown_token: "unknown_source",
 };
 
-/** Node joins what comes several times, all but `set-cookie`. */
+/** Node joins what comes several times, and of a few, such as `content-type`, keeps the first. */
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(", ") : header);
 
 function refuse(request: Request, reason: RefusalReason, detail: string): SluiceError {

@@ -4,6 +4,7 @@ import { and, asc, desc, gte, lt, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
 import { idFloor, idTime, LAST_ID, nextId } from "../ids.ts";
+import { DAY_MS } from "./partitions.ts";
 
 export type Order = "newest" | "oldest";
 
@@ -40,6 +41,13 @@ export function rangeOf({ order = "newest", afterId, sinceMs = 0, untilMs = Infi
 export function wholeMilliseconds({ from, to }: IdRange): IdRange {
   return { from: idFloor(idTime(from)), to: idFloor(idTime(to) + 1) };
 }
+
+/** With all that was made on the days (UTC) of its ends. */
+export function wholeDays({ from, to }: IdRange): IdRange {
+  return { from: idFloor(dayOf(from) * DAY_MS), to: idFloor((dayOf(to) + 1) * DAY_MS) };
+}
+
+const dayOf = (id: string) => Math.floor(idTime(id) / DAY_MS);
 
 export function withinRange(id: PgColumn, { from, to }: IdRange): SQL | undefined {
   return and(gte(id, from), lt(id, to));

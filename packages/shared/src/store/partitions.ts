@@ -7,7 +7,8 @@ import { idFloor, idTime } from "../ids.ts";
 import { type Database, hasSqlState } from "./database.ts";
 import { pruneBatches } from "./prune.ts";
 
-const DAY_MS = 86_400_000;
+/** Of one partition, from midnight to midnight in UTC. */
+export const DAY_MS = 86_400_000;
 /** check_violation: also what PostgreSQL raises for a row that no partition takes. */
 const NO_PARTITION = "23514";
 /** "part" in ASCII: one process at a time changes partitions. */

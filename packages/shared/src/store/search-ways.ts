@@ -16,7 +16,7 @@ import {
   type StatusCodeFilter,
   typePrefix,
 } from "./log-filter.ts";
-import { type IdRange, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
+import { type IdRange, rangeOf, wholeDays, wholeMilliseconds, withinRange } from "./page.ts";
 
 /** Rows of one index under one condition, which it has in the order of `id`. */
 export interface Entries {
@@ -40,8 +40,14 @@ export interface Way {
 const CLOCK_MARGIN_MS = 3_600_000;
 /** A group of types with more names than this has no way of its own. */
 const MAX_TYPES = 50;
-/** Events whose attempts are looked up by their deliveries. */
+/** Events whose rows are looked up before anything else is read, and how many of these there may be. */
 const MAX_FEW_EVENTS = 200;
+const MAX_FEW_DELIVERIES = 2_000;
+/**
+ * How much later than its delivery's end an attempt may be: a worker that stood still for long makes those that it had in
+ * hand, which another has made meanwhile.
+ */
+const LATE_MARGIN_MS = 86_400_000;
 
 /** @param range in which its ways are searched. */
 export async function eventWays(db: Connection, filter: EventFilter, range: IdRange): Promise<Way[]> {
@@ -177,7 +183,9 @@ async function typesOf(db: Connection, type: string | undefined, range: IdRange)
   if (prefix === undefined) return namesOfType(type);
   // From each type to the next by the index, whatever many events have it. "/" follows ".".
   const column = sql`${events.type} COLLATE "C"`;
-  const within = withinRange(events.id, range);
+  // Whole days, which partitions have: within one, the index would be read past all that is outside of the range. A type
+  // too many has no entries.
+  const within = withinRange(events.id, wholeDays(range));
   const end = `${prefix.slice(0, -1)}/`;
   const { rows: found } = await db.orm.execute<{ type: string }>(sql`
     WITH RECURSIVE types (type) AS (
@@ -202,9 +210,12 @@ export async function fewDeliveries(db: Connection, filter: DeliveryFilter): Pro
   const found = await findFewEvents(db, payloadWays(filter));
   if (found === undefined) return undefined;
   const ofThem = await findDeliveriesOf(db, found);
-  return fewRows(
-    { table: deliveries, id: deliveries.id },
-    ofThem.map(({ id }) => id),
+  return (
+    ofThem &&
+    fewRows(
+      { table: deliveries, id: deliveries.id },
+      ofThem.map(({ id }) => id),
+    )
   );
 }
 
@@ -225,12 +236,11 @@ async function findFewDeliveries(db: Connection, filter: AttemptFilter): Promise
   return found && findDeliveriesOf(db, found);
 }
 
-/** Attempts are no older than their delivery and no later than its end, but for clocks that differ. */
 function ofFoundDeliveries(found: readonly FoundDelivery[]): SQL | undefined {
   const ids = found.map(({ id }) => id);
   if (ids.length === 0) return undefined;
   const latestMs = Math.max(...found.map(({ finishedAt }) => finishedAt?.getTime() ?? Number.POSITIVE_INFINITY));
-  return and(ofDeliveriesIn(ids, hidden(ids)), lt(attempts.id, idFloor(latestMs + CLOCK_MARGIN_MS)));
+  return and(ofDeliveriesIn(ids, hidden(ids)), lt(attempts.id, idFloor(latestMs + LATE_MARGIN_MS)));
 }
 
 /** Whether a filter is by what a few events have in common. */
@@ -265,13 +275,15 @@ interface FoundDelivery {
   finishedAt: Date | null;
 }
 
-async function findDeliveriesOf(db: Connection, eventIds: readonly string[]): Promise<FoundDelivery[]> {
+/** @returns undefined when they are too many. */
+async function findDeliveriesOf(db: Connection, eventIds: readonly string[]): Promise<FoundDelivery[] | undefined> {
   const range = rangeAround(eventIds);
   if (range === undefined) return [];
   const { rows: found } = await db.orm.execute<{ id: string; finished_at: string | null }>(
     sql`SELECT of.id, of.finished_at FROM unnest(${sql.param([...eventIds])}::uuid[]) AS found (event_id)
-        CROSS JOIN LATERAL ${deliveriesOfFound(wholeMilliseconds(range))} AS of`,
+        CROSS JOIN LATERAL ${deliveriesOfFound(wholeMilliseconds(range))} AS of LIMIT ${MAX_FEW_DELIVERIES + 1}`,
   );
+  if (found.length > MAX_FEW_DELIVERIES) return undefined;
   return found.map(({ id, finished_at: at }) => ({ id, finishedAt: at === null ? null : new Date(at) }));
 }
 

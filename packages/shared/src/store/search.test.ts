@@ -15,7 +15,7 @@ import { storeEvents } from "./intake.ts";
 import { attemptSearch, deliverySearch, eventSearch } from "./log.ts";
 import { type DeliveryFilter, deliveryConditions } from "./log-filter.ts";
 import type { Order } from "./page.ts";
-import { ensurePartitions } from "./partitions.ts";
+import { DAY_MS, ensurePartitions } from "./partitions.ts";
 import { search, type Search } from "./search.ts";
 
 const SOURCES = [newId(), newId()];
@@ -24,7 +24,6 @@ const TYPES = ["batch.succeeded", "batch.failed", "video.generated", null];
 const workerId = newId();
 const tiny = { rows: 7, lookUps: 3 };
 
-const DAY_MS = 86_400_000;
 const DAYS = 5;
 
 /** An id of some moment of the last days: a search looks at the newest of them first. */

@@ -10,6 +10,7 @@ import { idCeiling, idFloor, idTime } from "../ids.ts";
 import type { Connection } from "./database.ts";
 import type { Conditions } from "./log-filter.ts";
 import { type IdRange, inOrder, type Page, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
+import { DAY_MS } from "./partitions.ts";
 import type { Entries, Way } from "./search-ways.ts";
 
 /** What is read for one page at most. */
@@ -20,7 +21,6 @@ export interface Budget {
   lookUps: number;
 }
 
-const DAY_MS = 86_400_000;
 /** A few milliseconds of work in either case. */
 const BUDGET: Budget = { rows: 2_000, lookUps: 200 };
 
@@ -45,7 +45,7 @@ export interface Found {
 }
 
 /**
- * The newest days alone come first: most pages are full with them, and PostgreSQL plans over a few partitions where it
+ * The two days that a page begins in come first, alone: most pages are full with them, and PostgreSQL plans over a few partitions where it
  * would over every day of the log.
  */
 export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
@@ -68,11 +68,17 @@ export async function search(db: Connection, list: Search, page: Page, budget = 
     if (found.ids.length === page.limit) return found;
   }
   const few = list.isFew === true ? undefined : await list.findFew?.();
-  if (few !== undefined) return searchIn(db, list, [few], range, page, budget);
+  if (few !== undefined) return withBoth(found, await searchIn(db, list, [few], range, page, budget), page);
   if (found.searchedTo !== undefined) return found;
   const left = { ...page, limit: page.limit - found.ids.length };
   const more = await searchIn(db, list, await list.ways(rest), rest, left, budget);
   return { ids: [...found.ids, ...more.ids], searchedTo: more.searchedTo };
+}
+
+/** What was found by itself may be of an event that is forgotten already, by which it cannot be found. */
+function withBoth(found: Found, few: Found, page: Page): Found {
+  const ids = [...new Set([...found.ids, ...few.ids])].toSorted();
+  return { ids: (page.order === "oldest" ? ids : ids.toReversed()).slice(0, page.limit), searchedTo: few.searchedTo };
 }
 
 /**
