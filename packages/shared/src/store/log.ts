@@ -13,20 +13,11 @@ import {
   eventConditions,
   type EventFilter,
 } from "./log-filter.ts";
-import type { IdRange, Page } from "./page.ts";
+import { deliveriesOfFound, eventOfFound, ofDeliveries, ofEvent } from "./log-relations.ts";
+import type { Page } from "./page.ts";
 import { search, type Search } from "./search.ts";
-import {
-  attemptWays,
-  deliveriesOfFound,
-  deliveryWays,
-  eventWays,
-  fewAttempts,
-  fewDeliveries,
-  fewEvents,
-  namesFew,
-  ofDeliveries,
-  ofEvent,
-} from "./search-ways.ts";
+import { namedAttempts, namedDeliveries, namedEvents, rareAttempts } from "./search-few.ts";
+import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -50,8 +41,7 @@ export function eventSearch(db: Connection, filter: EventFilter): Search {
     id: events.id,
     conditions: eventConditions(filter),
     ways: (range) => eventWays(db, filter, range),
-    findFew: () => fewEvents(db, filter),
-    isFew: namesFew(filter),
+    findNamed: () => namedEvents(db, filter),
     ofEvent: eventOfFound,
   };
 }
@@ -62,8 +52,7 @@ export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
     id: deliveries.id,
     conditions: deliveryConditions(filter),
     ways: (range) => deliveryWays(db, filter, range),
-    findFew: () => fewDeliveries(db, filter),
-    isFew: namesFew(filter),
+    findNamed: () => namedDeliveries(db, filter),
     ofEvent: deliveriesOfFound,
   };
 }
@@ -74,8 +63,8 @@ export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
     id: attempts.id,
     conditions: attemptConditions(filter),
     ways: async () => attemptWays(filter),
-    findFew: () => fewAttempts(db, filter),
-    isFew: filter.eventId !== undefined || namesFew(filter),
+    findNamed: () => namedAttempts(db, filter),
+    findRare: () => rareAttempts(db, filter),
   };
 }
 
@@ -112,9 +101,6 @@ export async function findPage<Row extends { id: string }>(
   const byId = new Map(rows.map((row) => [row.id, row]));
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
-
-const eventOfFound = ({ from, to }: IdRange) =>
-  sql`(SELECT * FROM ${events} WHERE id = found.event_id AND id >= ${from} AND id < ${to} OFFSET 0)`;
 
 /** The range is what prunes partitions. @param ids at least one. */
 export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {

@@ -11,7 +11,7 @@ import type { Connection } from "./database.ts";
 import type { Conditions } from "./log-filter.ts";
 import { type IdRange, inOrder, type Page, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
 import { DAY_MS } from "./partitions.ts";
-import type { Entries, Way } from "./search-ways.ts";
+import { type Entries, type Way, wayOf } from "./search-ways.ts";
 
 /** What is read for one page at most. */
 export interface Budget {
@@ -29,10 +29,13 @@ export interface Search {
   id: PgColumn;
   conditions: Conditions;
   ways: (range: IdRange) => Promise<Way[]>;
-  /** The one way that has all rows of the list, whatever the range, where these are few. */
-  findFew?: () => Promise<Way | undefined>;
-  /** Whether they may well be, so that this is worth a look before anything else. */
-  isFew?: boolean;
+  /**
+   * The one way that has all rows of the list, whatever the range, where they are those of a few events that the filter
+   * names. Asked before anything is read, so it MUST cost nothing where the filter names none.
+   */
+  findNamed?: () => Promise<Way | undefined>;
+  /** Likewise, where the filter may well match many: asked only after the first days, where these do not fill the page. */
+  findRare?: () => Promise<Way | undefined>;
   /** The rows of an event, as a subquery in FROM beside the `event_id` of what is called `found`, which is in the range. */
   ofEvent?: (range: IdRange) => SQL;
 }
@@ -45,103 +48,81 @@ export interface Found {
 }
 
 /**
- * The two days that a page begins in come first, alone: most pages are full with them, and PostgreSQL plans over a few partitions where it
- * would over every day of the log.
+ * The two days that a page begins in come first, alone: most pages are full with them, and PostgreSQL plans over a few
+ * partitions where it would over every day of the log. Few events come before that: their days are known.
  */
 export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
   const range = rangeOf(page);
-  if (list.isFew === true) {
-    const few = await list.findFew?.();
-    if (few !== undefined) return searchIn(db, list, [few], range, page, budget);
-  }
-  const edge = edgeOfFirst(range, page);
-  let rest = range;
-  let found: Found = { ids: [], searchedTo: undefined };
-  if (edge !== undefined) {
-    const [older, newer] = [
-      { ...range, to: edge },
-      { ...range, from: edge },
-    ];
-    const first = page.order === "oldest" ? older : newer;
-    rest = page.order === "oldest" ? newer : older;
-    found = await searchIn(db, list, await list.ways(first), first, page, budget);
-    if (found.ids.length === page.limit) return found;
-  }
-  const few = list.isFew === true ? undefined : await list.findFew?.();
-  if (few !== undefined) return withBoth(found, await searchIn(db, list, [few], range, page, budget), page);
+  const named = await list.findNamed?.();
+  if (named !== undefined) return { ids: await readIds(db, list, named, range, page), searchedTo: undefined };
+  const { first, rest } = split(range, page);
+  const found = first === undefined ? NOTHING : await searchIn(db, list, first, page, budget);
+  if (found.ids.length === page.limit) return found;
+  const rare = await list.findRare?.();
+  if (rare !== undefined) return withBoth(found.ids, await readIds(db, list, rare, range, page), page);
   if (found.searchedTo !== undefined) return found;
   const left = { ...page, limit: page.limit - found.ids.length };
-  const more = await searchIn(db, list, await list.ways(rest), rest, left, budget);
+  const more = await searchIn(db, list, rest, left, budget);
   return { ids: [...found.ids, ...more.ids], searchedTo: more.searchedTo };
 }
 
+const NOTHING: Found = { ids: [], searchedTo: undefined };
+
 /** What was found by itself may be of an event that is forgotten already, by which it cannot be found. */
-function withBoth(found: Found, few: Found, page: Page): Found {
-  const ids = [...new Set([...found.ids, ...few.ids])].toSorted();
-  return { ids: (page.order === "oldest" ? ids : ids.toReversed()).slice(0, page.limit), searchedTo: few.searchedTo };
+function withBoth(found: readonly string[], few: readonly string[], page: Page): Found {
+  const ids = [...new Set([...found, ...few])].toSorted();
+  return { ids: (page.order === "oldest" ? ids : ids.toReversed()).slice(0, page.limit), searchedTo: undefined };
 }
 
 /**
- * Where the days end that are searched first: the one that the range begins in, and the next. On a midnight of UTC, as
- * partitions do. Undefined when the range is hardly more.
+ * A range in the order of its page: the days that are searched first (the one that it begins in, and the next), and the
+ * rest. On a midnight of UTC, as partitions do. Without the first when the range is hardly more.
  */
-function edgeOfFirst(range: IdRange, { order }: Page): string | undefined {
+function split(range: IdRange, { order }: Page): { first?: IdRange; rest: IdRange } {
   const fromMs = idTime(range.from);
   // Nobody said where the oldest days are.
-  if (order === "oldest" && fromMs === 0) return undefined;
+  if (order === "oldest" && fromMs === 0) return { rest: range };
   // Clocks that are ahead may have made newer ids: these are of the first days too.
   const startMs = order === "oldest" ? fromMs : Math.min(idTime(range.to), Date.now());
   const edge = idFloor((Math.floor(startMs / DAY_MS) + (order === "oldest" ? 2 : -1)) * DAY_MS);
-  return range.from < edge && edge < range.to ? edge : undefined;
+  if (edge <= range.from || edge >= range.to) return { rest: range };
+  const older = { ...range, to: edge };
+  const newer = { ...range, from: edge };
+  return order === "oldest" ? { first: older, rest: newer } : { first: newer, rest: older };
 }
 
-async function searchIn(
+async function searchIn(db: Connection, list: Search, range: IdRange, page: Page, budget: Budget): Promise<Found> {
+  const { own, lookedUp } = list.conditions;
+  const ways = await list.ways(range);
+  const [only = wholeTable(list)] = ways;
+  if (ways.length <= 1 && own.length + lookedUp.length === ways.length && isOrdered(only)) {
+    // Each of its entries is a row of the page.
+    return { ids: await readIds(db, list, only, range, page), searchedTo: undefined };
+  }
+  const { way, reached } = await choose(db, list, ways, range, page, budget);
+  const within = reached === undefined ? range : narrow(range, reached, page);
+  const ids = await readIds(db, list, way, within, page);
+  const isFull = ids.length === page.limit;
+  return { ids, searchedTo: isFull || reached === undefined ? undefined : edgeOf(within, page) };
+}
+
+const isOrdered = (way: Way) => way.of === "rows" && way.isExact && way.entries.length === 1;
+
+const wholeTable = ({ table, id }: Search) => wayOf({ table, id }, undefined);
+
+/** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
+async function choose(
   db: Connection,
   list: Search,
   ways: Way[],
   range: IdRange,
   page: Page,
   budget: Budget,
-): Promise<Found> {
-  const { table, id, conditions } = list;
-  const matches = [...conditions.own, ...conditions.lookedUp];
-  const [only] = ways;
-  if (ways.length <= 1 && matches.length === ways.length && isOrdered(only)) {
-    // Each of its entries is a row of the page.
-    const way = only ?? wholeTable(table, id);
-    return { ids: await readIds(db, list, { matches, way, range }, page), searchedTo: undefined };
-  }
-  const { way, reached } = await choose(db, list, ways, range, page, budget);
-  const within = reached === undefined ? range : narrow(range, reached, page);
-  const ids = await readIds(db, list, { matches, way, range: within }, page);
-  const isFull = ids.length === page.limit;
-  return { ids, searchedTo: isFull || reached === undefined ? undefined : edgeOf(within, page) };
-}
-
-const isOrdered = (way: Way | undefined) =>
-  way === undefined || (way.of === "rows" && way.isExact && way.entries.length === 1);
-
-const wholeTable = (table: PgTable, id: PgColumn): Way => ({
-  entries: [{ table, id, on: undefined }],
-  of: "rows",
-  isExact: true,
-});
-
-/** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
-async function choose(
-  db: Connection,
-  { table, id, conditions }: Search,
-  ways: Way[],
-  range: IdRange,
-  page: Page,
-  budget: Budget,
 ): Promise<{ way: Way; reached: string | undefined }> {
-  const few = ways.find((way) => way.isFew);
-  if (few !== undefined) return { way: few, reached: undefined };
   // Each other way over the list itself reaches at least as far as the whole of it.
-  const all = ways.some((way) => way.of === "rows") ? ways : [...ways, wholeTable(table, id)];
+  const all = ways.some((way) => way.of === "rows") ? ways : [...ways, wholeTable(list)];
   const columns = all.flatMap((way, index) => {
-    const isLookedUp = way.of === "events" || conditions.lookedUp.length > 0;
+    const isLookedUp = way.of === "events" || list.conditions.lookedUp.length > 0;
     const entriesOfWay = isLookedUp ? budget.lookUps : budget.rows;
     const entryRange = way.of === "events" ? wholeMilliseconds(range) : range;
     const offset = Math.ceil(entriesOfWay / way.entries.length);
@@ -186,14 +167,9 @@ function edgeOf(range: IdRange, page: Page): string {
   return page.order === "oldest" ? idCeiling(idFloor(idTime(range.to) - 1)) : range.from;
 }
 
-interface Reading {
-  matches: SQL[];
-  way: Way;
-  range: IdRange;
-}
-
-async function readIds(db: Connection, list: Search, { matches, way, range }: Reading, page: Page): Promise<string[]> {
-  const { table, id, ofEvent } = list;
+/** What matches of a way within the range, as far as the page goes. */
+async function readIds(db: Connection, list: Search, way: Way, range: IdRange, page: Page): Promise<string[]> {
+  const { table, id, conditions, ofEvent } = list;
   if (way.entries.length === 0) return [];
   // OFFSET 0 is a fence: the planner takes the index of the way, whatever it believes about the other conditions.
   const read = (entryRange: IdRange, columns?: SQL) =>
@@ -203,7 +179,7 @@ async function readIds(db: Connection, list: Search, { matches, way, range }: Re
       ? sql`(${read(range, sql`*`)}) AS ${table}`
       : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
         CROSS JOIN LATERAL ${ofEvent(wholeMilliseconds(range))} AS ${table}`;
-  const condition = and(withinRange(id, range), ...matches);
+  const condition = and(withinRange(id, range), ...conditions.own, ...conditions.lookedUp);
   const { rows } = await db.orm.execute<{ id: string }>(
     sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
   );
