@@ -3,7 +3,8 @@
 import { newId, parseId } from "@sluice/shared/ids";
 import { expect } from "vitest";
 
-import { type Receiver, startReceiver } from "./support/receiver.ts";
+import { letWorkerLook } from "./support/let-worker-look.ts";
+import type { Receiver } from "./support/receiver.ts";
 import { type Relay, test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
@@ -62,24 +63,12 @@ async function endOpenTime(relay: Relay, target: { id: string }) {
   expect(rowCount).toBe(1);
 }
 
-/** Returns when every worker has looked at what was committed before. */
-async function letWorkersLook(relay: Relay) {
-  // Another target, whose delivery waits until it is resumed, shows that the sweep and the breakers came round.
-  const other = await startReceiver();
-  const target = await relay.createTarget(other);
-  await relay.sendEvent();
-  await other.waitFor(1);
-  await until(() => health(relay, target), { accept: ({ last_success_at }) => last_success_at !== null });
-  await relay.deleteTargets(other);
-  await other.stop();
-}
-
 test("after ten failures nothing more is sent, by no worker, and no attempt is burnt", async ({ relay, receiver }) => {
   const second = await relay.startWorker();
   try {
     const { target, attempted } = await openBreaker(relay, receiver, 500);
     for (let i = 0; i < 30; i++) await relay.sendEvent();
-    await letWorkersLook(relay);
+    await letWorkerLook(relay);
     expect(receiver.requests).toHaveLength(attempted);
     const pending = await deliveriesOf(relay, target, "pending");
     const attempts = pending.reduce((sum: number, one: { attempt_count: number }) => sum + one.attempt_count, 0);
@@ -113,7 +102,7 @@ test("one delivery probes it, once over two workers; when it fails, the breaker 
     // The cap of a minute holds.
     expect(Date.parse(after.open_until) - Date.now()).toBeLessThanOrEqual(60_000);
     await holdOpen(relay, target);
-    await letWorkersLook(relay);
+    await letWorkerLook(relay);
     expect(receiver.requests).toHaveLength(attempted + 1);
   } finally {
     await second.stop();
@@ -159,7 +148,7 @@ test("a worker that dies with the probe blocks it until its lease runs out", asy
   const update = (set: string, values: string[] = []) =>
     pool.query(`UPDATE target_health SET ${set} WHERE target_id = $1`, [parseId("tgt", target.id, "id"), ...values]);
   await update("open_until = now(), probe_by = $2, probe_until = now() + interval '1 hour'", [newId()]);
-  await letWorkersLook(relay);
+  await letWorkerLook(relay);
   expect(await health(relay, target)).toMatchObject({ breaker: "half_open" });
   expect(receiver.requests).toHaveLength(attempted);
   await update("probe_until = now()");
@@ -245,7 +234,7 @@ test("410 disables the target and holds its deliveries; enabling it sends them",
     accept: ([one]) => one?.attempt_count === 1,
   });
   expect(pending).toMatchObject([{ webhook_id: signed?.webhookId, attempt_count: 1, last_status_code: 410 }]);
-  await letWorkersLook(relay);
+  await letWorkerLook(relay);
   expect(receiver.requests).toHaveLength(1);
 
   receiver.answerWith(() => ({ status: 200 }));
@@ -271,12 +260,12 @@ test("after five days of nothing but failures a target is disabled, by an attemp
   await age("119 hours", "1 second");
   await sendEvents(relay, 1);
   await receiver.waitFor(2);
-  await letWorkersLook(relay);
+  await letWorkerLook(relay);
   expect(await relay.call("GET", `/v1/targets/${target.id}`)).toMatchObject({ state: "enabled" });
 
   await age("121 hours", "1 second");
   // Time alone does nothing.
-  await letWorkersLook(relay);
+  await letWorkerLook(relay);
   await sendEvents(relay, 1);
   const disabled = await until(() => relay.call("GET", `/v1/targets/${target.id}`), {
     accept: ({ state }) => state === "disabled_due_to_failed_deliveries",
@@ -300,7 +289,7 @@ test("a paused target's deliveries outlast their deadline, and each gets its att
     [parseId("tgt", target.id, "id")],
   );
   const second = await relay.startWorker();
-  await letWorkersLook(relay);
+  await letWorkerLook(relay);
   await second.stop();
   expect(receiver.requests).toHaveLength(0);
   let [open, most] = [0, 0];

@@ -2,22 +2,13 @@
 
 import { expect } from "vitest";
 
+import { letWorkerLook } from "./support/let-worker-look.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { type Relay, test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
 async function listDeliveries(relay: Relay, query: string): Promise<{ id: string; status: string }[]> {
   return (await relay.call("GET", `/v1/deliveries?limit=250&${query}`)).data;
-}
-
-/** Another target that gets a later event shows that the worker knows what was changed before, and did what was due. */
-async function letWorkerLook(relay: Relay): Promise<void> {
-  const other = await startReceiver();
-  await relay.createTarget(other);
-  await relay.sendEvent();
-  await other.waitFor(1);
-  await relay.deleteTargets(other);
-  await other.stop();
 }
 
 test("a target gets the event that is sent right after its creation, every time", async ({ relay, receiver }) => {
