@@ -57,6 +57,7 @@ async function main(): Promise<number> {
     perSecond: readNumber("rate", values.rate, 1),
     warmUpMs: WARM_UP_MS,
     tailMs: TAIL_MS,
+    limitFactor: 1,
   };
   const jobs = readNumber("jobs", values.jobs, 1);
   if (findRedisServer() === undefined) {

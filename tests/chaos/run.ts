@@ -20,7 +20,7 @@ export interface RunOptions {
   warmUpMs: number;
   tailMs: number;
   /** Of every limit of time: above 1 for a machine that is busy with others. */
-  limitFactor?: number;
+  limitFactor: number;
 }
 
 export type Result =
@@ -71,7 +71,7 @@ export async function runFault(fault: Fault, group: ProcessGroup, options: RunOp
   }
 }
 
-async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs, limitFactor = 1 }: RunOptions) {
+async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs, limitFactor }: RunOptions) {
   const { sender, random, postgres } = stage;
   await delay(warmUpMs + random.integer(0, JITTER_MS));
   const before = await stage.countInHand();
@@ -101,7 +101,7 @@ async function waitUntilDone(url: string, accepted: number, limitMs: number): Pr
 }
 
 /** What was promised and not kept. */
-function judge(fault: Fault, account: Account, inFlight: number, limitFactor = 1): string[] {
+function judge(fault: Fault, account: Account, inFlight: number, limitFactor: number): string[] {
   const recoverLimitMs = (fault.recoverLimitMs ?? RECOVER_LIMIT_MS) * limitFactor;
   const mayRepeat = fault.mustNotRepeat === undefined ? inFlight : 0;
   const { lost, refused, cut } = account;
