@@ -86,8 +86,12 @@ async function generate(load: Load): Promise<LoadResult> {
     const { perSecond } = load.pace;
     // A request is as old as the moment at which it was due: a stall of ours, or of the relay, is not hidden.
     const timer = setInterval(() => {
-      const due = Math.min(maxCount, ((Math.min(now(), endsAt) - startedAt) / 1000) * perSecond);
-      while (result.sent < Math.floor(due)) post(startedAt + (result.sent * 1000) / perSecond);
+      const lastAt = Math.min(now(), endsAt);
+      for (;;) {
+        const dueAt = startedAt + (result.sent * 1000) / perSecond;
+        if (dueAt > lastAt || result.sent >= maxCount) break;
+        post(dueAt);
+      }
       if (!isOver()) return;
       clearInterval(timer);
       if (inFlight === 0) resolve();
