@@ -10,7 +10,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
  * Between the starts of two adds, unless a batch is full. At some hundred requests a second each would be a job of its
  * own: what that costs the gateway, Redis and the worker delays the others by more than this.
  */
-const SPACING_MS = 4;
+const SPACING_MS = 3;
 /** A full batch does not wait for the one before it, up to this many at once. */
 const MAX_IN_FLIGHT = 4;
 /** What waits is memory that is not durable yet; above this the sender had better come back. */
