@@ -2,6 +2,7 @@
 // their attempts. The times are all PostgreSQL's: workers whose clocks differ agree on what is due.
 
 import type { AttemptTrigger } from "../schema.ts";
+import { binaryArray } from "./binary-array.ts";
 import { noteDeliveries } from "./changes.ts";
 import type { Database } from "./database.ts";
 
@@ -197,17 +198,17 @@ export async function recordAttempts(
     name: "record-attempts",
     text: RECORD,
     values: [
-      attempts.map((attempt) => attempt.id),
-      attempts.map((attempt) => attempt.deliveryId),
-      attempts.map((attempt) => attempt.number),
-      attempts.map((attempt) => attempt.trigger),
-      attempts.map((attempt) => new Date(attempt.startedAtMs).toISOString()),
-      attempts.map((attempt) => attempt.durationMs),
-      attempts.map((attempt) => attempt.statusCode),
-      attempts.map((attempt) => attempt.error),
-      attempts.map((attempt) => attempt.responseExcerpt),
-      attempts.map((attempt) => attempt.next.status),
-      attempts.map((attempt) => (attempt.next.status === "pending" ? attempt.next.retryInMs : null)),
+      binaryArray("uuid", attempts, (attempt) => attempt.id),
+      binaryArray("uuid", attempts, (attempt) => attempt.deliveryId),
+      binaryArray("int4", attempts, (attempt) => attempt.number),
+      binaryArray("text", attempts, (attempt) => attempt.trigger),
+      binaryArray("timestamptz", attempts, (attempt) => attempt.startedAtMs),
+      binaryArray("float8", attempts, (attempt) => attempt.durationMs),
+      binaryArray("int4", attempts, (attempt) => attempt.statusCode),
+      binaryArray("text", attempts, (attempt) => attempt.error),
+      binaryArray("text", attempts, (attempt) => attempt.responseExcerpt),
+      binaryArray("text", attempts, (attempt) => attempt.next.status),
+      binaryArray("float8", attempts, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
       workerId,
       deliveryIds[0],
       deliveryIds.at(-1),

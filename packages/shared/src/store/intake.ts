@@ -3,6 +3,7 @@
 import { and, eq } from "drizzle-orm";
 
 import { eventKeys, type FilterError } from "../schema.ts";
+import { binaryArray } from "./binary-array.ts";
 import { type Connection, type Database, runPrepared } from "./database.ts";
 
 /** An event as it is stored. Times are milliseconds since 1970. */
@@ -41,8 +42,6 @@ export type IntakeResult =
   | { kind: "stored"; freshEventIds: Set<string> }
   /** Nothing was stored: targets changed since `revision` was read. Match again and repeat. */
   | { kind: "outdated" };
-
-const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
@@ -93,7 +92,7 @@ noted AS (
   INSERT INTO changes (event_ids, created_ids)
   SELECT array_agg(id), (SELECT array_agg(id) FROM addressed) FROM stored HAVING count(*) > 0
 )
-SELECT EXISTS (SELECT FROM current) AS is_current, array(SELECT event_id FROM fresh) AS fresh`;
+SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::text, ',') FROM fresh) AS fresh`;
 
 /**
  * Stores what the ledger has not seen.
@@ -107,39 +106,39 @@ export async function storeEvents(
   deliveries: readonly NewDelivery[],
   lease: { workerId: string; durationMs: number },
 ): Promise<IntakeResult> {
-  const [row] = await runPrepared<{ is_current: boolean; fresh: string[] }>(db, {
+  const [row] = await runPrepared<{ is_current: boolean; fresh: string | null }>(db, {
     name: "store-events",
     text: STORE,
     values: [
       revision,
-      events.map((event) => event.id),
-      events.map((event) => event.sourceId),
-      events.map((event) => event.webhookId),
-      events.map((event) => event.type),
-      events.map((event) => iso(event.occurredAtMs)),
-      events.map((event) => iso(event.receivedAtMs)),
-      events.map((event) => event.scheme),
-      events.map((event) => json(event.userMetadata)),
-      events.map((event) => event.contentType),
-      events.map((event) => event.body),
-      deliveries.map((delivery) => delivery.id),
-      deliveries.map((delivery) => delivery.eventId),
-      deliveries.map((delivery) => delivery.targetId),
-      deliveries.map((delivery) => delivery.sourceId),
-      deliveries.map((delivery) => delivery.eventType),
-      deliveries.map((delivery) => delivery.webhookId),
-      deliveries.map((delivery) => delivery.horizonMs),
-      deliveries.map((delivery) => delivery.leased),
+      binaryArray("uuid", events, (event) => event.id),
+      binaryArray("uuid", events, (event) => event.sourceId),
+      binaryArray("text", events, (event) => event.webhookId),
+      binaryArray("text", events, (event) => event.type),
+      binaryArray("timestamptz", events, (event) => event.occurredAtMs),
+      binaryArray("timestamptz", events, (event) => event.receivedAtMs),
+      binaryArray("text", events, (event) => event.scheme),
+      binaryArray("jsonb", events, (event) => json(event.userMetadata)),
+      binaryArray("text", events, (event) => event.contentType),
+      binaryArray("bytea", events, (event) => event.body),
+      binaryArray("uuid", deliveries, (delivery) => delivery.id),
+      binaryArray("uuid", deliveries, (delivery) => delivery.eventId),
+      binaryArray("uuid", deliveries, (delivery) => delivery.targetId),
+      binaryArray("uuid", deliveries, (delivery) => delivery.sourceId),
+      binaryArray("text", deliveries, (delivery) => delivery.eventType),
+      binaryArray("text", deliveries, (delivery) => delivery.webhookId),
+      binaryArray("float8", deliveries, (delivery) => delivery.horizonMs),
+      binaryArray("boolean", deliveries, (delivery) => delivery.leased),
       lease.durationMs,
       lease.workerId,
-      events.map((event) => json(event.labels)),
-      events.map((event) => json(event.filterErrors)),
-      events.map((event) => event.bodyUnbound),
-      events.map((event) => event.dataId),
+      binaryArray("jsonb", events, (event) => json(event.labels)),
+      binaryArray("jsonb", events, (event) => json(event.filterErrors)),
+      binaryArray("boolean", events, (event) => event.bodyUnbound),
+      binaryArray("text", events, (event) => event.dataId),
     ],
   });
   if (row === undefined || !row.is_current) return { kind: "outdated" };
-  return { kind: "stored", freshEventIds: new Set(row.fresh) };
+  return { kind: "stored", freshEventIds: new Set(row.fresh?.split(",")) };
 }
 
 /** The event that a source's webhook id stands for. */
