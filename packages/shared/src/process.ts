@@ -1,5 +1,6 @@
 // How an app runs as a process: its signals, its exit code, and the end of the process that started it.
 
+import { flushCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 
 import { SluiceError } from "./errors.ts";
@@ -41,6 +42,9 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
   process.on("disconnect", () => stop("launcher gone"));
   try {
     running = await start();
+    // For the next start, and not at an orderly end, which may never come. A start that finds all of it does without
+    // Node's compiler of TypeScript, and 10 MiB.
+    flushCompileCache();
     await running.started;
   } catch (error) {
     if (isStopping) return;
