@@ -8,7 +8,8 @@ import { getPath as getHonoPath } from "hono/utils/url";
 import { takeEmptyBody } from "./operation.ts";
 import type { ApiEnv } from "./request-log.ts";
 
-const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/i;
+// With the flag s, for Hono decodes "%0D", and a verb after it is one all the same.
+const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/is;
 
 /** The path by which a request is routed; for Hono's option of this name. */
 export function getPath(request: Request): string {
@@ -24,7 +25,7 @@ function routedPath(path: string): string {
 
 /** The path of the documents for a path of Hono's: `/v1/deliveries/{id}:retry`. */
 export function publicPath(routed: string): string {
-  const match = /^\/#([A-Za-z_-]+)(\/.*)$/.exec(routed);
+  const match = /^\/#([A-Za-z_-]+)(\/.*)$/s.exec(routed);
   const path = match === null ? routed : `${match[2]}:${match[1]}`;
   return path.replaceAll(/\/:([A-Za-z_]+)/g, "/{$1}");
 }

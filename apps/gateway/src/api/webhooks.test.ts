@@ -206,3 +206,10 @@ test("a change can be made conditional on the webhook that was read", async ({ a
   expect((await update()).status).toBe(200);
   expectGoogleError(await update(), 412, "FAILED_PRECONDITION", "read it again");
 });
+
+test("an id with the end of a line in it is answered in Google's words as well", async ({ api }) => {
+  for (const end of ["%0D", "%0A", "%E2%80%A8"]) {
+    const answer = await api.call("POST", `/v1/webhooks/a${end}b:rotateSigningSecret`, { body: {} });
+    expectGoogleError(answer, 404, "NOT_FOUND", "");
+  }
+});
