@@ -34,7 +34,9 @@ Sluice takes the webhooks of the Gemini API, verifies them, and delivers each to
 const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "rate_limited", "internal", "unavailable"];
 const OF_INPUT: ErrorCode[] = ["invalid_request"];
 const OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
-const OF_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
+/** Its body is limited also where it is not read. */
+const OF_CHANGE: ErrorCode[] = ["payload_too_large"];
+const OF_BODY: ErrorCode[] = ["unsupported_media_type"];
 
 export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
@@ -79,8 +81,8 @@ function describeProblems(operation: Operation, path: string, method: Method): v
   if (responses === undefined || problem === undefined || !("content" in problem)) return;
   const codes = [...OF_ALL, ...OF_INPUT];
   if (path.includes("{")) codes.push("invalid_id", "not_found");
+  if (method !== "get") codes.push(...OF_CHANGE);
   if (method === "post") codes.push(...OF_POST);
-  if (isConditional(path, method)) codes.push("precondition_failed");
   if (operation.requestBody !== undefined) codes.push(...OF_BODY);
   if (operation.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
@@ -95,17 +97,14 @@ function describeProblems(operation: Operation, path: string, method: Method): v
   }
 }
 
-const isConditional = (path: string, method: Method) =>
-  path.endsWith("/{id}") && (method === "patch" || method === "delete");
-
-/** The headers that every route of a method takes, and what the read of a single resource answers to one of them. */
+/** The headers of conditions and repeats that a route takes, and what the read of a single resource answers to one. */
 function describeConditions(operation: Operation, path: string, method: Method): void {
   const take = (name: string, description: string) => {
     const header = { name, in: "header" as const, required: false, description, schema: { type: "string" as const } };
     operation.parameters = [...(operation.parameters ?? []), header];
   };
   if (method === "post") take("Idempotency-Key", "The same request with the same key has one effect in 24 hours");
-  if (isConditional(path, method))
+  if (operation.responses?.[ERROR_CODES.precondition_failed.status] !== undefined)
     take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
   if (method !== "get" || !path.endsWith("/{id}") || operation.responses === undefined) return;
   take("If-None-Match", "The `ETag` that the caller has");

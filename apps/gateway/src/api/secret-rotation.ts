@@ -9,7 +9,7 @@ import { GEMINI_SOURCE, type SourceRecord } from "@sluice/shared/store/sources";
 
 import { problemResponse } from "./answer-problem.ts";
 import { makeChange } from "./change.ts";
-import { withEtag } from "./etag.ts";
+import { requireMatch, withEtag } from "./etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
 import { problems } from "./problems.ts";
 import { generatedSecret, secretRotation } from "./signing-secret.ts";
@@ -41,7 +41,7 @@ const operation = createRoute({
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
-    ...problems("wrong_kind", "limit_reached"),
+    ...problems("wrong_kind", "limit_reached", "precondition_failed"),
     default: problemResponse,
   },
 });
@@ -55,6 +55,7 @@ export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDepend
     const { source, ofEnvironment } = await makeChange(c, db, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = showSource(current, geminiSigningSecret);
+      requireMatch(c, before);
       const own = findEnvironmentSecret(current, geminiSigningSecret);
       if (own?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
       await rotateSourceSecret(tx, masterKey, id, secret, previous);

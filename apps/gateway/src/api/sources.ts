@@ -64,7 +64,7 @@ const operations = {
     request: { params, query: noParameters, body: jsonBody(sourceChange) },
     responses: {
       200: jsonAnswer("The source", sourceSchema),
-      ...problems("name_taken", "protected_source"),
+      ...problems("name_taken", "protected_source", "precondition_failed"),
       default: problemResponse,
     },
   }),
@@ -74,7 +74,11 @@ const operations = {
     tags,
     summary: "Delete a source; its events stay in the log",
     request: { params, query: noParameters },
-    responses: { 204: { description: "It is deleted" }, ...problems("protected_source"), default: problemResponse },
+    responses: {
+      204: { description: "It is deleted" },
+      ...problems("protected_source", "precondition_failed"),
+      default: problemResponse,
+    },
   }),
 };
 

@@ -31,7 +31,7 @@ const operation = createRoute({
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     200: jsonAnswer("The target, with the new secret last", rotatedTarget),
-    ...problems("limit_reached"),
+    ...problems("limit_reached", "precondition_failed"),
     default: problemResponse,
   },
 });

@@ -59,6 +59,7 @@ export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: Targets
       request: { params, query: noParameters, body: noBody },
       responses: {
         200: jsonAnswer("The target", targetSchema),
+        ...problems("precondition_failed"),
         ...(isRefusable && problems("target_disabled")),
         default: problemResponse,
       },

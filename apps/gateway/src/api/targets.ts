@@ -8,6 +8,7 @@ import { problemResponse } from "./answer-problem.ts";
 import { withEtag } from "./etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "./list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "./operation.ts";
+import { problems } from "./problems.ts";
 import type { ApiEnv } from "./request-log.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import {
@@ -58,7 +59,11 @@ const operations = {
     tags,
     summary: "Change the given fields; `headers` are replaced as a whole",
     request: { params, query: noParameters, body: jsonBody(targetChange) },
-    responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The target", targetSchema),
+      ...problems("precondition_failed"),
+      default: problemResponse,
+    },
   }),
   delete: createRoute({
     method: "delete",
@@ -66,7 +71,11 @@ const operations = {
     tags,
     summary: "Delete a target and cancel what it still has to get; its log stays",
     request: { params, query: noParameters },
-    responses: { 204: { description: "It is deleted" }, default: problemResponse },
+    responses: {
+      204: { description: "It is deleted" },
+      ...problems("precondition_failed"),
+      default: problemResponse,
+    },
   }),
 };
 

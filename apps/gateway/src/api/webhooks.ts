@@ -46,7 +46,7 @@ const operationsOf = (version: "v1" | "v1beta") => {
         "The new secret",
         z.object({ secret: z.string().openapi({ example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) }),
       ),
-      ...googleProblems("limit_reached"),
+      ...googleProblems("limit_reached", "precondition_failed"),
       default: googleErrorResponse,
     },
   } as const;
@@ -90,7 +90,11 @@ const operationsOf = (version: "v1" | "v1beta") => {
       tags,
       summary: "Change the fields of the body that the mask names",
       request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
-      responses: { 200: jsonAnswer("The webhook", webhookSchema), default: googleErrorResponse },
+      responses: {
+        200: jsonAnswer("The webhook", webhookSchema),
+        ...googleProblems("precondition_failed"),
+        default: googleErrorResponse,
+      },
     }),
     delete: createRoute({
       method: "delete",
@@ -98,7 +102,11 @@ const operationsOf = (version: "v1" | "v1beta") => {
       tags,
       summary: "Delete a webhook and cancel what it still has to get",
       request: { params, query: noParameters },
-      responses: { 200: jsonAnswer("It is deleted", empty), default: googleErrorResponse },
+      responses: {
+        200: jsonAnswer("It is deleted", empty),
+        ...googleProblems("precondition_failed"),
+        default: googleErrorResponse,
+      },
     }),
     rotate: createRoute({ ...rotate, path: `/${version}/webhooks/{id}:rotateSigningSecret` }),
     // As the documentation's curl has it.
