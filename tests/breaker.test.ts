@@ -29,15 +29,17 @@ async function holdOpen(relay: Relay, target: { id: string }) {
 }
 
 /**
- * A target that answers with the status, with its breaker open until a test ends that, and every worker aware of it.
- * @returns how many of its deliveries were attempted, once each, and the webhook ids of the others.
+ * A target that answers with the status, with its breaker open until a test ends that, and every one of the workers aware
+ * of it. @returns how many of its deliveries were attempted, once each, and the webhook ids of the others.
  */
-async function openBreaker(relay: Relay, receiver: Receiver, status: number) {
+async function openBreaker(relay: Relay, receiver: Receiver, status: number, workers = 1) {
   receiver.answerWith(() => ({ status }));
   const target = await relay.createTarget(receiver, SLOW_RETRIES);
   const sent = await sendEvents(relay, 20);
   await until(() => health(relay, target), { accept: ({ breaker }) => breaker === "open" });
   await holdOpen(relay, target);
+  const isOpenLine = (line: string) => line.includes("breaker opened") && line.includes(target.id);
+  await until(() => relay.logLines.filter(isOpenLine).length, { accept: (aware) => aware === workers });
   const countAttempted = async () =>
     (await deliveriesOf(relay, target, "pending")).filter((one: { attempt_count: number }) => one.attempt_count === 1)
       .length;
@@ -66,7 +68,7 @@ async function endOpenTime(relay: Relay, target: { id: string }) {
 test("after ten failures nothing more is sent, by no worker, and no attempt is burnt", async ({ relay, receiver }) => {
   const second = await relay.startWorker();
   try {
-    const { target, attempted } = await openBreaker(relay, receiver, 500);
+    const { target, attempted } = await openBreaker(relay, receiver, 500, 2);
     for (let i = 0; i < 30; i++) await relay.sendEvent();
     await letWorkerLook(relay);
     expect(receiver.requests).toHaveLength(attempted);
@@ -88,7 +90,7 @@ test("one delivery probes it, once over two workers; when it fails, the breaker 
 }) => {
   const second = await relay.startWorker();
   try {
-    const { target, attempted } = await openBreaker(relay, receiver, 500);
+    const { target, attempted } = await openBreaker(relay, receiver, 500, 2);
     await sendEvents(relay, 20);
     const [probed, seen] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     receiver.answerWith(() => (probed.resolve(), { status: 500, after: seen.promise }));
@@ -112,7 +114,7 @@ test("one delivery probes it, once over two workers; when it fails, the breaker 
 test("a probe that succeeds closes it for all workers, and each delivery is sent once", async ({ relay, receiver }) => {
   const second = await relay.startWorker();
   try {
-    const { target, attempted, waiting } = await openBreaker(relay, receiver, 503);
+    const { target, attempted, waiting } = await openBreaker(relay, receiver, 503, 2);
     waiting.push(...(await sendEvents(relay, 40)).map(({ webhookId }) => webhookId));
     receiver.answerWith(() => ({ status: 200 }));
     await endOpenTime(relay, target);

@@ -30,6 +30,8 @@ import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "./outcom
 const EVERY_MS = 500;
 /** A target that got nothing for so long was not failing meanwhile. Above the longest time between two retries. */
 const SILENCE_MS = 86_400_000;
+/** Once by each worker that did not open it: from then on it sends nothing. */
+const OPENED_BY_ANOTHER = "breaker opened by another worker";
 
 export interface BreakersDependencies {
   db: Database;
@@ -196,11 +198,13 @@ export class Breakers {
 
   async #writeOpening(targetId: string, watched: Watched, { openMs }: { openMs: number }): Promise<void> {
     const { db, log } = this.#dependencies;
+    const wasOpen = isSharedOpen(watched);
     const isOpened = await openBreaker(db, targetId, openMs);
     watched.opening = undefined;
     // Until the look that follows says so too.
     watched.shared = { targetId, openings: 1, isFailing: true, isFailingTooLong: false, isProbeDue: false };
     if (isOpened) log.warn({ target: formatId("tgt", targetId), open_ms: openMs }, "breaker opened");
+    else if (!wasOpen) log.debug({ target: formatId("tgt", targetId) }, OPENED_BY_ANOTHER);
   }
 
   async #writeEnding(targetId: string, watched: Watched, result: ProbeResult): Promise<void> {
@@ -246,19 +250,23 @@ export class Breakers {
   }
 
   #learn(ailing: AilingTarget[]): void {
+    const { wake, log } = this.#dependencies;
     const byId = new Map(ailing.map((one) => [one.targetId, one]));
     for (const targetId of byId.keys()) this.#watch(targetId);
     for (const [targetId, watched] of this.#watched) {
-      const wasOpen = (watched.shared?.openings ?? 0) > 0;
+      const wasOpen = isSharedOpen(watched);
       const wasFailing = watched.shared?.isFailing === true;
       watched.shared = byId.get(targetId);
       if (wasFailing && watched.shared?.isFailing !== true) watched.tally.forgetFailures();
-      const isOpen = (watched.shared?.openings ?? 0) > 0;
+      const isOpen = isSharedOpen(watched);
+      if (!wasOpen && isOpen) log.debug({ target: formatId("tgt", targetId) }, OPENED_BY_ANOTHER);
       if (wasOpen && !isOpen) watched.window.reset(performance.now());
-      if (wasOpen !== isOpen || watched.shared?.isProbeDue === true) this.#dependencies.wake(targetId);
+      if (wasOpen !== isOpen || watched.shared?.isProbeDue === true) wake(targetId);
     }
   }
 }
+
+const isSharedOpen = ({ shared }: Watched) => shared !== undefined && shared.openings > 0;
 
 function gateOf({ shared, opening, ending, gone, probe, isClaiming }: Watched): ReturnType<LaneBreaker["gate"]> {
   if (gone !== undefined || opening !== undefined) return "open";
