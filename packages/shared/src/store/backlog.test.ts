@@ -3,10 +3,12 @@
 
 import { expect, onTestFinished } from "vitest";
 
-import { test } from "../../../../tests/support/database.ts";
+import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
+import { newId } from "../ids.ts";
 import { type Database, openDatabase, STEADY_PLANS } from "./database.ts";
 import { claimDue, exhaustOverdue, listTargetsWithDue, recordAttempts } from "./deliveries.ts";
+import { getDelivery } from "./log.ts";
 import { listAiling, openBreaker } from "./target-health.ts";
 
 /** All of one target, so that the planner takes a condition on the target for none. */
@@ -19,16 +21,17 @@ interface Plan {
   "Shared Read Blocks": number;
 }
 
-/** The database as a worker has it, with how many pages each of its statements read in place of what it returns. */
-function openCounted(url: string) {
-  const db = openDatabase({
-    url,
-    applicationName: "sluice-test",
-    maxConnections: 1,
-    settings: STEADY_PLANS,
-    onError: () => undefined,
-  });
+/** The database as a worker has it, over one connection. */
+function openAsWorker(url: string): Database {
+  const onError = () => undefined;
+  const db = openDatabase({ url, applicationName: "sluice-test", maxConnections: 1, settings: STEADY_PLANS, onError });
   onTestFinished(db.close);
+  return db;
+}
+
+/** The same, with how many pages each of its statements read in place of what it returns. */
+function openCounted(url: string) {
+  const db = openAsWorker(url);
   const pages: number[] = [];
   const query = db.pool.query.bind(db.pool) as (
     config: object,
@@ -70,6 +73,38 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   await exhaustOverdue(counted.db, 1_000);
   expect(counted.pages).toHaveLength(4);
   expect(Math.max(...counted.pages)).toBeLessThan(FEW_PAGES);
+});
+
+test("to record attempts of deliveries that are far apart reads none of those between them", async () => {
+  // Without what ANALYZE knows of the others' rows.
+  const { db, url, drop } = await createTestDatabase();
+  onTestFinished(drop);
+  const targetId = await seedTarget(db);
+  const worker = openAsWorker(url);
+  const lease = newLease();
+  const record = (ids: string[]) =>
+    recordAttempts(
+      worker,
+      ids.map((id) => makeAttempt(id, { next: { status: "succeeded" } })),
+      lease.workerId,
+    );
+  const countFetched = async () => {
+    await worker.pool.query("SELECT pg_stat_force_next_flush()");
+    const { rows } = await worker.pool.query<{ fetched: string }>(
+      `SELECT sum(idx_tup_fetch + seq_tup_read) AS fetched FROM pg_stat_user_tables
+       WHERE relname LIKE 'deliveries%'`,
+    );
+    return Number(rows[0]?.fetched);
+  };
+  // Planned as a worker plans it that is started before there is anything.
+  await record([newId()]);
+  const [first] = await seedDeliveries(db, targetId, 1);
+  await seedWaiting(db, targetId);
+  const [last] = await seedDeliveries(db, targetId, 1);
+  const before = await countFetched();
+  await record([first?.id ?? "", last?.id ?? ""]);
+  expect((await countFetched()) - before).toBeLessThan(20);
+  expect(await getDelivery(db, first?.id ?? "")).toMatchObject({ status: "succeeded" });
 });
 
 test("what is past its deadline behind an open breaker is exhausted once it was attempted", async ({

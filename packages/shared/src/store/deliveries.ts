@@ -146,41 +146,49 @@ export interface AttemptRecord {
   next: { status: "succeeded" | "exhausted" } | { status: "pending"; retryInMs: number };
 }
 
+/** SQL: what a list has for the delivery of an UPDATE: the lists are in the order of the ids of the deliveries, `$2`. */
+const of = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
+
 // A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
 // the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides
 // the status from the planner, which would rather read every pending delivery through its index than look up a few
-// ids. The range of the ids keeps it from opening the partitions of all days, a tenth of what it costs for a hundred. An
-// attempt that is in the log already was written by a statement whose answer was lost: its delivery was moved
+// ids. An attempt that is in the log already was written by a statement whose answer was lost: its delivery was moved
 // then, and may have been retried by hand since.
+//
+// Nothing is joined to the deliveries: the plan is made once, in a partition that may be empty then, and of a join the
+// planner would read all deliveries from the lowest id to the highest, and compare each with each. LIMIT keeps it from
+// making a join of the sub-select. The range there keeps it from opening the partitions of all days, a tenth of what it
+// costs for a hundred.
 const RECORD = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
-    $9::text[], $10::text[], $11::float8[])
-    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt, status, retry_in_ms)
+    $9::text[])
+    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
 ),
 logged AS (
   INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt,
     target_id, source_id, event_type)
   SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
-    of.target_id, of.source_id, of.event_type
-  FROM input i LEFT JOIN deliveries of ON of.id = i.delivery_id AND of.id >= $13 AND of.id <= $14
+    d.target_id, d.source_id, d.event_type
+  FROM input i LEFT JOIN LATERAL (
+    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND id >= $13 AND id <= $14 LIMIT 1
+  ) d ON true
   ON CONFLICT DO NOTHING
   RETURNING id
 ),
 moved AS (
-UPDATE deliveries d SET
-  status = input.status,
-  attempt_count = greatest(d.attempt_count, input.number),
-  next_attempt_at = now() + input.retry_in_ms * interval '1 ms',
-  leased_by = NULL,
-  next_trigger = 'retry',
-  last_status_code = input.status_code,
-  last_error = input.error,
-  finished_at = CASE WHEN input.status <> 'pending' THEN now() END
-FROM input
-WHERE d.id = input.delivery_id AND d.id >= $13 AND d.id <= $14 AND (input.id IN (SELECT id FROM logged)) IS TRUE
-  AND (d.status = 'pending') IS TRUE AND (input.status = 'succeeded' OR d.leased_by = $12)
-RETURNING d.id, d.status
+  UPDATE deliveries SET
+    status = ${of("$10::text[]")},
+    attempt_count = greatest(attempt_count, ${of("$3::int[]")}),
+    next_attempt_at = now() + ${of("$11::float8[]")} * interval '1 ms',
+    leased_by = NULL,
+    next_trigger = 'retry',
+    last_status_code = ${of("$7::int[]")},
+    last_error = ${of("$8::text[]")},
+    finished_at = CASE WHEN ${of("$10::text[]")} <> 'pending' THEN now() END
+  WHERE id = ANY($2::uuid[]) AND (${of("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
+    AND (status = 'pending') IS TRUE AND (${of("$10::text[]")} = 'succeeded' OR leased_by = $12)
+  RETURNING id, status
 )
 INSERT INTO changes (attempt_ids, succeeded_ids, exhausted_ids)
 SELECT array_agg(id), (SELECT array_agg(id) FROM moved WHERE status = 'succeeded'),
@@ -193,25 +201,25 @@ export async function recordAttempts(
   attempts: readonly AttemptRecord[],
   workerId: string,
 ): Promise<void> {
-  const deliveryIds = attempts.map((attempt) => attempt.deliveryId).toSorted();
+  const sorted = attempts.toSorted((one, other) => (one.deliveryId < other.deliveryId ? -1 : 1));
   await db.pool.query({
     name: "record-attempts",
     text: RECORD,
     values: [
-      binaryArray("uuid", attempts, (attempt) => attempt.id),
-      binaryArray("uuid", attempts, (attempt) => attempt.deliveryId),
-      binaryArray("int4", attempts, (attempt) => attempt.number),
-      binaryArray("text", attempts, (attempt) => attempt.trigger),
-      binaryArray("timestamptz", attempts, (attempt) => attempt.startedAtMs),
-      binaryArray("float8", attempts, (attempt) => attempt.durationMs),
-      binaryArray("int4", attempts, (attempt) => attempt.statusCode),
-      binaryArray("text", attempts, (attempt) => attempt.error),
-      binaryArray("text", attempts, (attempt) => attempt.responseExcerpt),
-      binaryArray("text", attempts, (attempt) => attempt.next.status),
-      binaryArray("float8", attempts, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
+      binaryArray("uuid", sorted, (attempt) => attempt.id),
+      binaryArray("uuid", sorted, (attempt) => attempt.deliveryId),
+      binaryArray("int4", sorted, (attempt) => attempt.number),
+      binaryArray("text", sorted, (attempt) => attempt.trigger),
+      binaryArray("timestamptz", sorted, (attempt) => attempt.startedAtMs),
+      binaryArray("float8", sorted, (attempt) => attempt.durationMs),
+      binaryArray("int4", sorted, (attempt) => attempt.statusCode),
+      binaryArray("text", sorted, (attempt) => attempt.error),
+      binaryArray("text", sorted, (attempt) => attempt.responseExcerpt),
+      binaryArray("text", sorted, (attempt) => attempt.next.status),
+      binaryArray("float8", sorted, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
       workerId,
-      deliveryIds[0],
-      deliveryIds.at(-1),
+      sorted[0]?.deliveryId,
+      sorted.at(-1)?.deliveryId,
     ],
   });
 }
