@@ -40,7 +40,7 @@ async function startIntake(db: Database) {
   };
   const dependencies = {
     targets,
-    lanes: { of: () => lane },
+    lanes: { of: () => lane, catchUp: async () => undefined },
     leases,
     producer: undefined,
     stopping: new AbortController().signal,

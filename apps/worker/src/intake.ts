@@ -65,6 +65,10 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
     const { events, matched } = match(incoming, value, refused);
     if (isGroup && refused.size > 0) throw new Ungroupable();
     if (events.length === 0) return setAside(job.events, refused, dependencies);
+    await lanes.catchUp(
+      matched.map(({ targetId }) => targetId),
+      stopping,
+    );
     const deliveries = matched.map((one) => ({ ...one, leased: lanes.of(one.targetId).reserve() }));
     let result: IntakeResult;
     try {
@@ -152,7 +156,7 @@ function handOver(events: NewEvent[], deliveries: NewDelivery[], fresh: Set<stri
     } else if (delivery.leased) {
       lane.accept(toClaimed(event, delivery));
     } else {
-      lane.wake();
+      lane.wake(1);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/shared/store/deliveries";
 import { TARGET_DEFAULTS, type Target } from "@sluice/shared/store/targets";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { BodyBudget } from "./body-budget.ts";
 import { Lane, type LaneBreaker, type LaneDependencies } from "./lane.ts";
@@ -101,8 +101,8 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
 /** Lets everything run that waits for nothing outside. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-function respond(state: ReturnType<typeof openLane>["state"], id: string, statusCode: number) {
-  state.sending.get(id)?.resolve(answer(statusCode));
+function respond(state: ReturnType<typeof openLane>["state"], id: string, statusCode: number, durationMs = 10_000) {
+  state.sending.get(id)?.resolve({ ...answer(statusCode), durationMs });
   state.sending.delete(id);
   return settle();
 }
@@ -339,4 +339,111 @@ test("takes no test once it stops", async () => {
   const { lane } = openLane();
   await lane.stop();
   expect(lane.test("tested")).toBe(false);
+});
+
+/** A lane whose target took so long for its first answer, and that has nothing in hand. */
+async function openPaced(durationMs: number) {
+  const opened = openLane();
+  accept(opened.lane, "first");
+  await respond(opened.state, "first", 200, durationMs);
+  return opened;
+}
+
+/** Whether a wait that began is over. */
+function watch(wait: Promise<void> | undefined) {
+  const watched = { isOver: false };
+  void wait?.then(() => (watched.isOver = true));
+  return watched;
+}
+
+test("holds what a quick target takes in a quarter of a second, and of a slow one as little as before", async () => {
+  const countRoom = (lane: Lane) => Array.from({ length: 2_000 }, () => lane.reserve()).filter(Boolean).length;
+  // Two at once, of 20 ms each: 100 a second.
+  expect(countRoom((await openPaced(20)).lane)).toBe(25);
+  expect(countRoom((await openPaced(0)).lane)).toBe(1_000);
+  expect(countRoom((await openPaced(10_000)).lane)).toBe(4);
+});
+
+test("a claim brings as much as a quick target takes soon", async () => {
+  const { lane, state } = await openPaced(20);
+  state.due = Array.from({ length: 40 }, (_, index) => delivery(`${index}`));
+  lane.wake();
+  await settle();
+  expect(state.claims).toEqual([25]);
+});
+
+test("a quick lane is waited for until it has room and nothing is due", async () => {
+  const { lane, state } = await openPaced(20);
+  expect(lane.catchUp()).toBeUndefined();
+  state.due = ["1", "2", "3"].map((id) => delivery(id));
+  lane.wake(3);
+  const caughtUp = watch(lane.catchUp());
+  expect(caughtUp.isOver).toBe(false);
+  await settle();
+  expect(state.claims).toEqual([25]);
+  expect(caughtUp.isOver).toBe(true);
+  expect(lane.reserve()).toBe(true);
+});
+
+test("so is one of which nothing is known yet", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c", "d"]) accept(lane, id);
+  const caughtUp = watch(lane.catchUp());
+  await settle();
+  expect(caughtUp.isOver).toBe(false);
+  await respond(state, "a", 200, 20);
+  expect(caughtUp.isOver).toBe(true);
+});
+
+test("a lane is not waited for that has more to do than its target takes in a second", async () => {
+  const slow = await openPaced(10_000);
+  slow.lane.wake(1);
+  expect(slow.lane.catchUp()).toBeUndefined();
+  const far = await openPaced(20);
+  far.lane.wake(101);
+  expect(far.lane.catchUp()).toBeUndefined();
+});
+
+test("nor one that has more due than was stored here, before it knows the end of it", async () => {
+  const { lane, state } = await openPaced(20);
+  state.due = Array.from({ length: 30 }, (_, index) => delivery(`${index}`));
+  lane.wake();
+  await settle();
+  expect(lane.catchUp()).toBeUndefined();
+  for (let index = 0; index < 20; index++) await respond(state, `${index}`, 200, 20);
+  expect(state.claims).toHaveLength(2);
+  lane.wake(1);
+  expect(lane.catchUp()).toBeDefined();
+});
+
+test("nor one whose target was quick and is silent", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { lane, state } = await openPaced(20);
+  for (let index = 0; index < 25; index++) accept(lane, `${index}`);
+  vi.advanceTimersByTime(250);
+  const caughtUp = watch(lane.catchUp());
+  vi.advanceTimersByTime(1);
+  expect(lane.catchUp()).toBeUndefined();
+  // Something of it after all.
+  await respond(state, "0", 200, 20);
+  expect(caughtUp.isOver).toBe(false);
+  expect(lane.catchUp()).toBeDefined();
+});
+
+test.for<[string, (opened: ReturnType<typeof openLane>) => void]>([
+  ["is paused", ({ state }) => state.target && (state.target = { ...state.target, state: "paused" })],
+  ["is deleted", ({ state }) => (state.target = undefined)],
+  ["is down", ({ state }) => (state.gate = "open")],
+  ["is of a worker that stops", ({ lane }) => lane.refuse()],
+])("a wait for a lane ends when its target %s", async ([, happen]) => {
+  const opened = await openPaced(20);
+  for (let index = 0; index < 25; index++) accept(opened.lane, `${index}`);
+  const caughtUp = watch(opened.lane.catchUp());
+  await settle();
+  expect(caughtUp.isOver).toBe(false);
+  happen(opened);
+  opened.lane.wake();
+  await settle();
+  expect(caughtUp.isOver).toBe(true);
 });

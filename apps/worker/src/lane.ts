@@ -1,5 +1,6 @@
 // The lane of one target in this worker: what is in hand for it, at most so much at once, and the claim of more
-// when there is room. A target that is slow or dead fills its own lane and nothing else.
+// when there is room. A target that is slow or dead fills its own lane and nothing else; intake waits a moment for one
+// that is quick, so that what it stores need not be claimed.
 
 import { newId } from "@sluice/shared/ids";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/shared/store/deliveries";
@@ -7,9 +8,15 @@ import type { Target } from "@sluice/shared/store/targets";
 
 import type { BodyBudget } from "./body-budget.ts";
 import { type AttemptResult, decideOutcome } from "./outcome.ts";
+import { Pace } from "./pace.ts";
 
-/** A lane holds this many times its concurrency, so that a slot that frees up has work at once. */
+/** A lane holds this many times its concurrency, so that a slot that frees up has work at once… */
 const BUFFER_FACTOR = 2;
+/** …or what its target takes in so many seconds, if that is more, and at most so many: a worker that dies delays them. */
+const BUFFER_SECONDS = 0.25;
+const MAX_BUFFER = 1_000;
+/** A lane that has more to do than its target takes in so many seconds is not waited for. */
+const CATCH_UP_SECONDS = 1;
 /** Attempts that ended and are not written yet, in the same measure: above it the lane waits for PostgreSQL. */
 const UNWRITTEN_FACTOR = 4;
 /** After a claim that failed, before the next. */
@@ -68,6 +75,10 @@ export class Lane {
   #mayHaveDue = false;
   #claiming = false;
   #stopped = false;
+  /** Of that, what is known: Infinity once a claim brought more than was stored here. */
+  #due = 0;
+  #catchingUp: (() => void)[] = [];
+  readonly #pace = new Pace();
   #retryTimer: NodeJS.Timeout | undefined;
   readonly #running = new Set<Promise<void>>();
 
@@ -91,6 +102,17 @@ export class Lane {
     this.#reserved -= 1;
   }
 
+  /**
+   * Resolves when deliveries that are stored now would be taken in hand, or not in a moment any more. Undefined where
+   * there is nothing to wait for: they would be at once, or it would take longer.
+   */
+  catchUp(): Promise<void> | undefined {
+    if (!this.#isCatchingUp()) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#catchingUp.push(resolve);
+    return promise;
+  }
+
   /** Takes a reserved delivery, now stored and leased. */
   accept(delivery: ClaimedDelivery): void {
     this.#reserved -= 1;
@@ -98,9 +120,10 @@ export class Lane {
     this.#pump();
   }
 
-  /** There may be something due. */
-  wake(): void {
+  /** There may be something due. @param stored deliveries just now, for which the lane had no room. */
+  wake(stored = 0): void {
     this.#mayHaveDue = true;
+    this.#due += stored;
     this.#pump();
   }
 
@@ -135,8 +158,29 @@ export class Lane {
     return this.#dependencies.breaker.limit(target.maxInFlight);
   }
 
+  #capacity(target: Target): number {
+    const limit = this.#limit(target);
+    const soon = (this.#pace.perSecond(limit) ?? 0) * BUFFER_SECONDS;
+    return Math.max(limit * BUFFER_FACTOR, Math.floor(Math.min(soon, MAX_BUFFER)));
+  }
+
+  #countInHand(): number {
+    return this.#inFlight + this.#waiting.length + this.#reserved;
+  }
+
   #room(target: Target): number {
-    return this.#limit(target) * BUFFER_FACTOR - this.#inFlight - this.#waiting.length - this.#reserved;
+    return this.#capacity(target) - this.#countInHand();
+  }
+
+  #isCatchingUp(): boolean {
+    const target = this.#enabledTarget();
+    const { breaker, bodies } = this.#dependencies;
+    if (target === undefined || breaker.gate() !== "closed" || bodies.isFull) return false;
+    const isBehind = this.#mayHaveDue || this.#claiming || this.#room(target) < this.#capacity(target) / 2;
+    if (!isBehind || (this.#inFlight > 0 && this.#pace.isSilent(performance.now()))) return false;
+    // Before anything is known of it, it is taken for a quick one, until it is silent.
+    const perSecond = this.#pace.perSecond(this.#limit(target)) ?? Number.POSITIVE_INFINITY;
+    return this.#countInHand() + this.#due < perSecond * CATCH_UP_SECONDS;
   }
 
   #maxUnwritten(target: Target): number {
@@ -162,6 +206,11 @@ export class Lane {
 
   // An arrow function: the budget tells by it that this lane waits already.
   readonly #pump = (): void => {
+    this.#work();
+    if (this.#catchingUp.length > 0 && !this.#isCatchingUp()) for (const resume of this.#catchingUp.splice(0)) resume();
+  };
+
+  #work(): void {
     const { breaker, bodies } = this.#dependencies;
     const target = this.#enabledTarget();
     const gate = breaker.gate();
@@ -180,11 +229,11 @@ export class Lane {
       if (next !== undefined) this.#track(this.#attempt(target, next));
     }
     // Half empty, so that a claim brings many and not one for each that ends.
-    if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= limit * BUFFER_FACTOR * 0.5) {
+    if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= this.#capacity(target) / 2) {
       if (bodies.isFull) bodies.onceRoom(this.#pump);
       else this.#track(this.#claim(this.#room(target)));
     }
-  };
+  }
 
   async #claim(limit: number): Promise<void> {
     this.#claiming = true;
@@ -193,6 +242,7 @@ export class Lane {
     try {
       const { taken, isFull } = await this.#claimUpTo(limit);
       this.#waiting.push(...taken);
+      this.#due = !isFull ? 0 : this.#due > taken.length ? this.#due - taken.length : Number.POSITIVE_INFINITY;
       if (isFull) this.#mayHaveDue = true;
       this.#claiming = false;
       this.#pump();
@@ -251,9 +301,11 @@ export class Lane {
   ): Promise<void> {
     const { send, record, random, scheduleWakeUp, onAttempt, breaker } = this.#dependencies;
     const number = delivery.attemptCount + 1;
+    if (this.#inFlight === 0) this.#pace.begin(performance.now());
     this.#inFlight += 1;
     const result = await send(target, delivery, number);
     this.#inFlight -= 1;
+    this.#pace.add(result.durationMs, performance.now());
     this.#unwritten += 1;
     // Before the next is sent: this may be the failure that opens it.
     // A test is not: its target may be known to be broken, and is being repaired.

@@ -13,8 +13,10 @@ import { BodyBudget } from "./body-budget.ts";
 import type { Breakers } from "./breakers.ts";
 import { Lane } from "./lane.ts";
 import type { Leases } from "./leases.ts";
+import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
 import { sendDelivery } from "./send.ts";
+import { ThreadLoad } from "./thread-load.ts";
 
 export interface LanesDependencies {
   db: Database;
@@ -44,10 +46,15 @@ export function wakeUpAt(nowMs: number, inMs: number): number {
   return Math.ceil((nowMs + inMs) / widthMs) * widthMs;
 }
 
+/** For how long a statement waits for lanes, looking in between whether it still should. */
+const CATCH_UP_SLICES = 10;
+const CATCH_UP_SLICE_MS = 100;
+
 export class Lanes {
   readonly #dependencies: LanesDependencies;
   readonly #lanes = new Map<string, Lane>();
   readonly #bodies = new BodyBudget();
+  readonly #thread = new ThreadLoad();
   #refusing = false;
 
   constructor(dependencies: LanesDependencies) {
@@ -61,6 +68,20 @@ export class Lanes {
     if (this.#refusing) lane.refuse();
     this.#lanes.set(targetId, lane);
     return lane;
+  }
+
+  /**
+   * Lets quick lanes catch up before more is stored for them, which they would have to claim. Only while this worker's
+   * own thread is what everything waits for: then what is stored later is delivered no later. A target that is slow, or
+   * has much to come, is not waited for, and none for long: others' events wait with it.
+   */
+  async catchUp(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
+    const lanes = [...new Set(targetIds)].map((id) => this.of(id));
+    for (let slice = 0; slice < CATCH_UP_SLICES && this.#thread.isBusy; slice++) {
+      const waits = lanes.map((lane) => lane.catchUp()).filter((wait) => wait !== undefined);
+      if (waits.length === 0) return;
+      if ((await Promise.race([Promise.all(waits), pause(CATCH_UP_SLICE_MS, signal)])) === "aborted") return;
+    }
   }
 
   /** Nothing more is taken in hand, in no lane; what was reserved and is accepted now is handed back. */
