@@ -356,8 +356,9 @@ function watch(wait: Promise<void> | undefined) {
   return watched;
 }
 
+const countRoom = (lane: Lane) => Array.from({ length: 2_000 }, () => lane.reserve()).filter(Boolean).length;
+
 test("holds what a quick target takes in a quarter of a second, and of a slow one as little as before", async () => {
-  const countRoom = (lane: Lane) => Array.from({ length: 2_000 }, () => lane.reserve()).filter(Boolean).length;
   // Two at once, of 20 ms each: 100 a second.
   expect(countRoom((await openPaced(20)).lane)).toBe(25);
   expect(countRoom((await openPaced(0)).lane)).toBe(1_000);

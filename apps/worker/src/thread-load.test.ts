@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { test } from "vitest";
 
 import { until } from "../../../tests/support/wait.ts";
 import { ThreadLoad } from "./thread-load.ts";

@@ -23,8 +23,13 @@ interface Plan {
 
 /** The database as a worker has it, over one connection. */
 function openAsWorker(url: string): Database {
-  const onError = () => undefined;
-  const db = openDatabase({ url, applicationName: "sluice-test", maxConnections: 1, settings: STEADY_PLANS, onError });
+  const db = openDatabase({
+    url,
+    applicationName: "sluice-test",
+    maxConnections: 1,
+    settings: STEADY_PLANS,
+    onError: () => undefined,
+  });
   onTestFinished(db.close);
   return db;
 }
