@@ -39,10 +39,19 @@ export function isReached({ value, ratio, aim }: Figure): boolean | undefined {
   return "atLeast" in aim ? measured >= aim.atLeast : measured <= aim.atMost;
 }
 
-/** What a measurement gives, and how it compares to the yardstick just before and just after it. */
-export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
+/** What a measurement gives, and the yardstick: the mean of just before and just after it. */
+export async function withYardstick<T>(
+  bench: Bench,
+  measure: () => Promise<T>,
+): Promise<{ measured: T; yardstick: number }> {
   const before = await bench.measureYardstick();
-  const value = await measure();
+  const measured = await measure();
   const after = await bench.measureYardstick();
-  return { value, ratio: value / ((before + after) / 2) };
+  return { measured, yardstick: (before + after) / 2 };
+}
+
+/** What a measurement gives, and how it compares to the yardstick. */
+export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
+  const { measured: value, yardstick } = await withYardstick(bench, measure);
+  return { value, ratio: value / yardstick };
 }
