@@ -80,7 +80,7 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   expect(Math.max(...counted.pages)).toBeLessThan(FEW_PAGES);
 });
 
-test("to record attempts of deliveries that are far apart reads none of those between them", async () => {
+test("to record attempts of deliveries that are far apart reads none of those between them, and no other day", async () => {
   // Without what ANALYZE knows of the others' rows.
   const { db, url, drop } = await createTestDatabase();
   onTestFinished(drop);
@@ -93,22 +93,27 @@ test("to record attempts of deliveries that are far apart reads none of those be
       ids.map((id) => makeAttempt(id, { next: { status: "succeeded" } })),
       lease.workerId,
     );
-  const countFetched = async () => {
+  const look = async () => {
     await worker.pool.query("SELECT pg_stat_force_next_flush()");
-    const { rows } = await worker.pool.query<{ fetched: string }>(
-      `SELECT sum(idx_tup_fetch + seq_tup_read) AS fetched FROM pg_stat_user_tables
-       WHERE relname LIKE 'deliveries%'`,
+    const { rows } = await worker.pool.query<{ fetched: number; scanned: number; days: number }>(
+      `SELECT sum(idx_tup_fetch + seq_tup_read)::int AS fetched, count(*)::int AS days,
+         count(*) FILTER (WHERE idx_scan > 0)::int AS scanned
+       FROM pg_stat_user_tables WHERE relname LIKE 'deliveries\\_%'`,
     );
-    return Number(rows[0]?.fetched);
+    return rows[0] ?? { fetched: Number.NaN, scanned: Number.NaN, days: Number.NaN };
   };
   // Planned as a worker plans it that is started before there is anything.
   await record([newId()]);
   const [first] = await seedDeliveries(db, targetId, 1);
   await seedWaiting(db, targetId);
   const [last] = await seedDeliveries(db, targetId, 1);
-  const before = await countFetched();
+  const before = await look();
   await record([first?.id ?? "", last?.id ?? ""]);
-  expect((await countFetched()) - before).toBeLessThan(20);
+  const after = await look();
+  expect(after.fetched - before.fetched).toBeLessThan(20);
+  expect(after.days).toBeGreaterThan(5);
+  // Two around midnight.
+  expect(after.scanned).toBeLessThanOrEqual(2);
   expect(await getDelivery(db, first?.id ?? "")).toMatchObject({ status: "succeeded" });
 });
 
