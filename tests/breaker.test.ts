@@ -38,8 +38,8 @@ async function openBreaker(relay: Relay, receiver: Receiver, status: number, wor
   const sent = await sendEvents(relay, 20);
   await until(() => health(relay, target), { accept: ({ breaker }) => breaker === "open" });
   await holdOpen(relay, target);
-  const isOpenLine = (line: string) => line.includes("breaker opened") && line.includes(target.id);
-  await until(() => relay.logLines.filter(isOpenLine).length, { accept: (aware) => aware === workers });
+  const isOpenLine = (line: string) => /breaker (opened|seen open)/.test(line) && line.includes(target.id);
+  await until(() => relay.logLines.filter(isOpenLine).length, { accept: (aware) => aware >= workers });
   const countAttempted = async () =>
     (await deliveriesOf(relay, target, "pending")).filter((one: { attempt_count: number }) => one.attempt_count === 1)
       .length;

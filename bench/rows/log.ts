@@ -63,12 +63,13 @@ export const log: Row = {
  */
 async function forgetRuns({ query }: Rig): Promise<void> {
   if ((await query("SELECT FROM targets LIMIT 1")).length === 0) return;
-  await query("DELETE FROM targets");
   for (const table of ["attempts", "deliveries", "events", "event_keys"]) {
     // What the log is filled with is of sources that do not exist.
     await query(`DELETE FROM ${table} WHERE source_id IN (SELECT id FROM sources)`);
     await query(`VACUUM ANALYZE ${table}`);
   }
+  // Last, for by them an earlier run is known.
+  await query("DELETE FROM targets");
 }
 
 /** In turns, so that both have the same machine. */

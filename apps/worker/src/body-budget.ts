@@ -16,6 +16,11 @@ export class BodyBudget {
     this.#limitBytes = limitBytes;
   }
 
+  /** Whether a lane may hold more than it must. */
+  get hasPlenty(): boolean {
+    return this.#usedBytes < this.#limitBytes / 2;
+  }
+
   get isFull(): boolean {
     return this.#usedBytes >= this.#limitBytes;
   }

@@ -30,8 +30,8 @@ import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "./outcom
 const EVERY_MS = 500;
 /** A target that got nothing for so long was not failing meanwhile. Above the longest time between two retries. */
 const SILENCE_MS = 86_400_000;
-/** Once by each worker that did not open it: from then on it sends nothing. */
-const OPENED_BY_ANOTHER = "breaker opened by another worker";
+/** By each worker that did not open it itself: from then on it sends nothing. */
+const SEEN_OPEN = "breaker seen open";
 
 export interface BreakersDependencies {
   db: Database;
@@ -204,7 +204,7 @@ export class Breakers {
     // Until the look that follows says so too.
     watched.shared = { targetId, openings: 1, isFailing: true, isFailingTooLong: false, isProbeDue: false };
     if (isOpened) log.warn({ target: formatId("tgt", targetId), open_ms: openMs }, "breaker opened");
-    else if (!wasOpen) log.debug({ target: formatId("tgt", targetId) }, OPENED_BY_ANOTHER);
+    else if (!wasOpen) log.debug({ target: formatId("tgt", targetId) }, SEEN_OPEN);
   }
 
   async #writeEnding(targetId: string, watched: Watched, result: ProbeResult): Promise<void> {
@@ -259,7 +259,7 @@ export class Breakers {
       watched.shared = byId.get(targetId);
       if (wasFailing && watched.shared?.isFailing !== true) watched.tally.forgetFailures();
       const isOpen = isSharedOpen(watched);
-      if (!wasOpen && isOpen) log.debug({ target: formatId("tgt", targetId) }, OPENED_BY_ANOTHER);
+      if (!wasOpen && isOpen) log.debug({ target: formatId("tgt", targetId) }, SEEN_OPEN);
       if (wasOpen && !isOpen) watched.window.reset(performance.now());
       if (wasOpen !== isOpen || watched.shared?.isProbeDue === true) wake(targetId);
     }

@@ -60,15 +60,19 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
     if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
   };
   let mayBeStored = false;
+  let hasWaited = false;
   for (;;) {
     const { revision, value } = targets.current;
     const { events, matched } = match(incoming, value, refused);
     if (isGroup && refused.size > 0) throw new Ungroupable();
     if (events.length === 0) return setAside(job.events, refused, dependencies);
-    await lanes.catchUp(
-      matched.map(({ targetId }) => targetId),
-      stopping,
-    );
+    if (!hasWaited) {
+      hasWaited = true;
+      const targetIds = matched.map(({ targetId }) => targetId);
+      await lanes.catchUp(targetIds, stopping);
+      // Matched with what is not true any more, the statement would be in vain.
+      if (targets.current.revision !== revision) continue;
+    }
     const deliveries = matched.map((one) => ({ ...one, leased: lanes.of(one.targetId).reserve() }));
     let result: IntakeResult;
     try {

@@ -342,8 +342,11 @@ test("takes no test once it stops", async () => {
 });
 
 /** A lane whose target took so long for its first answer, and that has nothing in hand. */
-async function openPaced(durationMs: number) {
-  const opened = openLane();
+async function openPaced(durationMs: number, bodies?: BodyBudget) {
+  // Of a clock that stands still, or a machine that does would make a target silent.
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const opened = openLane({}, bodies);
   accept(opened.lane, "first");
   await respond(opened.state, "first", 200, durationMs);
   return opened;
@@ -387,6 +390,8 @@ test("a quick lane is waited for until it has room and nothing is due", async ()
 });
 
 test("so is one of which nothing is known yet", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c", "d"]) accept(lane, id);
   const caughtUp = watch(lane.catchUp());
@@ -405,6 +410,12 @@ test("a lane is not waited for that has more to do than its target takes in a se
   expect(far.lane.catchUp()).toBeUndefined();
 });
 
+test("nor one whose target takes long for each, however many it takes at once", async () => {
+  const { lane } = await openPaced(200);
+  for (const id of ["a", "b", "c", "d"]) accept(lane, id);
+  expect(lane.catchUp()).toBeUndefined();
+});
+
 test("nor one that has more due than was stored here, before it knows the end of it", async () => {
   const { lane, state } = await openPaced(20);
   state.due = Array.from({ length: 30 }, (_, index) => delivery(`${index}`));
@@ -418,8 +429,6 @@ test("nor one that has more due than was stored here, before it knows the end of
 });
 
 test("nor one whose target was quick and is silent", async () => {
-  vi.useFakeTimers({ toFake: ["performance"] });
-  onTestFinished(() => void vi.useRealTimers());
   const { lane, state } = await openPaced(20);
   for (let index = 0; index < 25; index++) accept(lane, `${index}`);
   vi.advanceTimersByTime(250);
@@ -430,6 +439,28 @@ test("nor one whose target was quick and is silent", async () => {
   await respond(state, "0", 200, 20);
   expect(caughtUp.isOver).toBe(false);
   expect(lane.catchUp()).toBeDefined();
+});
+
+test("a target that hangs, and large bodies, leave a lane no more than it must hold", async () => {
+  const hanging = await openPaced(20);
+  accept(hanging.lane, "a");
+  vi.advanceTimersByTime(251);
+  expect(countRoom(hanging.lane)).toBe(3);
+  const bodies = new BodyBudget(1_000);
+  bodies.take(500);
+  const large = await openPaced(20, bodies);
+  expect(countRoom(large.lane)).toBe(4);
+});
+
+test("what is due is claimed also when all that was reserved is cancelled", async () => {
+  const { lane, state } = openLane();
+  for (let index = 0; index < 4; index++) expect(lane.reserve()).toBe(true);
+  state.due = [delivery("due")];
+  lane.wake();
+  expect(state.claims).toEqual([]);
+  for (let index = 0; index < 4; index++) lane.cancelReservation();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["due"]);
 });
 
 test.for<[string, (opened: ReturnType<typeof openLane>) => void]>([

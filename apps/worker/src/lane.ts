@@ -15,7 +15,7 @@ const BUFFER_FACTOR = 2;
 /** …or what its target takes in so many seconds, if that is more, and at most so many: a worker that dies delays them. */
 const BUFFER_SECONDS = 0.25;
 const MAX_BUFFER = 1_000;
-/** A lane that has more to do than its target takes in so many seconds is not waited for. */
+/** A quick lane that has more to do than its target takes in so many seconds is not waited for. */
 const CATCH_UP_SECONDS = 1;
 /** Attempts that ended and are not written yet, in the same measure: above it the lane waits for PostgreSQL. */
 const UNWRITTEN_FACTOR = 4;
@@ -73,11 +73,13 @@ export class Lane {
   #reserved = 0;
   /** Whether PostgreSQL may have more that is due. */
   #mayHaveDue = false;
-  #claiming = false;
-  #stopped = false;
   /** Of that, what is known: Infinity once a claim brought more than was stored here. */
   #due = 0;
-  #catchingUp: (() => void)[] = [];
+  /** Stored while a claim ran, which may have brought it or not. */
+  #dueSinceClaim = 0;
+  #claiming = false;
+  #stopped = false;
+  #catchingUp: PromiseWithResolvers<void> | undefined;
   readonly #pace = new Pace();
   #retryTimer: NodeJS.Timeout | undefined;
   readonly #running = new Set<Promise<void>>();
@@ -100,6 +102,7 @@ export class Lane {
 
   cancelReservation(): void {
     this.#reserved -= 1;
+    this.#pump();
   }
 
   /**
@@ -108,9 +111,8 @@ export class Lane {
    */
   catchUp(): Promise<void> | undefined {
     if (!this.#isCatchingUp()) return undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#catchingUp.push(resolve);
-    return promise;
+    this.#catchingUp ??= Promise.withResolvers<void>();
+    return this.#catchingUp.promise;
   }
 
   /** Takes a reserved delivery, now stored and leased. */
@@ -123,7 +125,8 @@ export class Lane {
   /** There may be something due. @param stored deliveries just now, for which the lane had no room. */
   wake(stored = 0): void {
     this.#mayHaveDue = true;
-    this.#due += stored;
+    if (this.#claiming) this.#dueSinceClaim += stored;
+    else this.#due += stored;
     this.#pump();
   }
 
@@ -158,10 +161,22 @@ export class Lane {
     return this.#dependencies.breaker.limit(target.maxInFlight);
   }
 
+  /** How many its target takes in so many seconds, by the attempts of late; undefined before there was one. */
+  #takesIn(seconds: number, target: Target): number | undefined {
+    const perSecond = this.#pace.perSecond(this.#limit(target));
+    return perSecond === undefined ? undefined : perSecond * seconds;
+  }
+
+  /** Of which nothing came for a while although something was sent. */
+  #isSilent(): boolean {
+    return this.#inFlight > 0 && this.#pace.isSilent(performance.now());
+  }
+
   #capacity(target: Target): number {
-    const limit = this.#limit(target);
-    const soon = (this.#pace.perSecond(limit) ?? 0) * BUFFER_SECONDS;
-    return Math.max(limit * BUFFER_FACTOR, Math.floor(Math.min(soon, MAX_BUFFER)));
+    const least = this.#limit(target) * BUFFER_FACTOR;
+    // A target that hangs, and large bodies, MUST NOT take the room that all lanes share.
+    if (this.#isSilent() || !this.#dependencies.bodies.hasPlenty) return least;
+    return Math.max(least, Math.floor(Math.min(this.#takesIn(BUFFER_SECONDS, target) ?? 0, MAX_BUFFER)));
   }
 
   #countInHand(): number {
@@ -177,10 +192,12 @@ export class Lane {
     const { breaker, bodies } = this.#dependencies;
     if (target === undefined || breaker.gate() !== "closed" || bodies.isFull) return false;
     const isBehind = this.#mayHaveDue || this.#claiming || this.#room(target) < this.#capacity(target) / 2;
-    if (!isBehind || (this.#inFlight > 0 && this.#pace.isSilent(performance.now()))) return false;
+    if (!isBehind || this.#isSilent()) return false;
     // Before anything is known of it, it is taken for a quick one, until it is silent.
-    const perSecond = this.#pace.perSecond(this.#limit(target)) ?? Number.POSITIVE_INFINITY;
-    return this.#countInHand() + this.#due < perSecond * CATCH_UP_SECONDS;
+    const isQuick =
+      (this.#takesIn(BUFFER_SECONDS, target) ?? Number.POSITIVE_INFINITY) >= this.#limit(target) * BUFFER_FACTOR;
+    const toDo = this.#countInHand() + this.#due + this.#dueSinceClaim;
+    return isQuick && toDo < (this.#takesIn(CATCH_UP_SECONDS, target) ?? Number.POSITIVE_INFINITY);
   }
 
   #maxUnwritten(target: Target): number {
@@ -207,7 +224,9 @@ export class Lane {
   // An arrow function: the budget tells by it that this lane waits already.
   readonly #pump = (): void => {
     this.#work();
-    if (this.#catchingUp.length > 0 && !this.#isCatchingUp()) for (const resume of this.#catchingUp.splice(0)) resume();
+    if (this.#catchingUp === undefined || this.#isCatchingUp()) return;
+    this.#catchingUp.resolve();
+    this.#catchingUp = undefined;
   };
 
   #work(): void {
@@ -242,7 +261,9 @@ export class Lane {
     try {
       const { taken, isFull } = await this.#claimUpTo(limit);
       this.#waiting.push(...taken);
-      this.#due = !isFull ? 0 : this.#due > taken.length ? this.#due - taken.length : Number.POSITIVE_INFINITY;
+      const rest = this.#due >= taken.length ? this.#due - taken.length : Number.POSITIVE_INFINITY;
+      this.#due = (isFull ? rest : 0) + this.#dueSinceClaim;
+      this.#dueSinceClaim = 0;
       if (isFull) this.#mayHaveDue = true;
       this.#claiming = false;
       this.#pump();

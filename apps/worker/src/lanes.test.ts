@@ -50,3 +50,51 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain("nothing claimed");
 });
+
+/** Lanes whose target was never heard of, with so much in hand that one has no room. */
+function openFullLane(isBusy: () => boolean) {
+  const lanes = new Lanes({
+    findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id, state: "enabled" }),
+    breakers: { of: () => ({ gate: () => "closed", limit: (most: number) => most }) },
+    thread: {
+      get isBusy() {
+        return isBusy();
+      },
+    },
+    log: openLog("worker", "silent"),
+  } as unknown as LanesDependencies);
+  const id = newId();
+  while (lanes.of(id).reserve());
+  return { lanes, id };
+}
+
+test("intake waits for no lane while the thread has time", async () => {
+  const { lanes, id } = openFullLane(() => false);
+  await lanes.catchUp([id], AbortSignal.abort());
+  expect(lanes.of(id).catchUp()).toBeDefined();
+});
+
+test("intake waits for a lane that does not catch up a bounded number of times, and no longer than the thread is busy", async () => {
+  let looks = 0;
+  const always = openFullLane(() => ++looks > 0);
+  await always.lanes.catchUp([always.id, always.id], new AbortController().signal);
+  expect(looks).toBe(10);
+  let busy = 3;
+  const briefly = openFullLane(() => busy-- > 0);
+  await briefly.lanes.catchUp([briefly.id], new AbortController().signal);
+  expect(busy).toBe(-1);
+});
+
+test("intake waits no more when the worker stops, and when the lane has caught up", async () => {
+  const { lanes, id } = openFullLane(() => true);
+  const stopping = new AbortController();
+  let isOver = false;
+  const waiting = lanes.catchUp([id], stopping.signal).then(() => (isOver = true));
+  expect(isOver).toBe(false);
+  stopping.abort();
+  await waiting;
+  const caughtUp = lanes.catchUp([id], new AbortController().signal);
+  for (let count = 0; count < TARGET_DEFAULTS.maxInFlight; count++) lanes.of(id).cancelReservation();
+  await caughtUp;
+  expect(lanes.of(id).catchUp()).toBeUndefined();
+});

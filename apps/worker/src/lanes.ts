@@ -16,7 +16,7 @@ import type { Leases } from "./leases.ts";
 import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
 import { sendDelivery } from "./send.ts";
-import { ThreadLoad } from "./thread-load.ts";
+import type { ThreadLoad } from "./thread-load.ts";
 
 export interface LanesDependencies {
   db: Database;
@@ -26,6 +26,7 @@ export interface LanesDependencies {
   recorder: Recorder;
   producer: Producer;
   dispatcher: Dispatcher;
+  thread: Pick<ThreadLoad, "isBusy">;
   log: Logger;
 }
 
@@ -54,7 +55,6 @@ export class Lanes {
   readonly #dependencies: LanesDependencies;
   readonly #lanes = new Map<string, Lane>();
   readonly #bodies = new BodyBudget();
-  readonly #thread = new ThreadLoad();
   #refusing = false;
 
   constructor(dependencies: LanesDependencies) {
@@ -73,11 +73,12 @@ export class Lanes {
   /**
    * Lets quick lanes catch up before more is stored for them, which they would have to claim. Only while this worker's
    * own thread is what everything waits for: then what is stored later is delivered no later. A target that is slow, or
-   * has much to come, is not waited for, and none for long: others' events wait with it.
+   * has much to come, is not waited for, and none for more than a second: the statement's other events wait with it.
    */
   async catchUp(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
+    const { thread } = this.#dependencies;
     const lanes = [...new Set(targetIds)].map((id) => this.of(id));
-    for (let slice = 0; slice < CATCH_UP_SLICES && this.#thread.isBusy; slice++) {
+    for (let slice = 0; slice < CATCH_UP_SLICES && thread.isBusy; slice++) {
       const waits = lanes.map((lane) => lane.catchUp()).filter((wait) => wait !== undefined);
       if (waits.length === 0) return;
       if ((await Promise.race([Promise.all(waits), pause(CATCH_UP_SLICE_MS, signal)])) === "aborted") return;

@@ -27,6 +27,7 @@ import { Recorder } from "./recorder.ts";
 import { startRetention } from "./retention.ts";
 import { openAgent } from "./send.ts";
 import { startSweep } from "./sweep.ts";
+import { ThreadLoad } from "./thread-load.ts";
 
 const CONNECTIONS = 12;
 /** Jobs in hand, which are stored together: see intake-group.ts. */
@@ -114,7 +115,17 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     wake,
     log,
   });
-  const lanes = new Lanes({ db, findTarget, leases, breakers, recorder, producer, dispatcher, log });
+  const lanes = new Lanes({
+    db,
+    findTarget,
+    leases,
+    breakers,
+    recorder,
+    producer,
+    dispatcher,
+    thread: new ThreadLoad(),
+    log,
+  });
   await breakers.start();
   const sweep = startSweep(db, wake, log);
   const operations = startOperations(db, wake, log);
