@@ -4,6 +4,7 @@ import addFormats from "ajv-formats";
 import { expect } from "vitest";
 
 import { createApi } from "./api.ts";
+import { type DescribedContent, operationsOf } from "./described-operations.ts";
 import { createDocument } from "./document.ts";
 import { test } from "./test-api.ts";
 
@@ -31,34 +32,6 @@ test("the reference loads nothing but what this port serves, and its policy allo
   }
 });
 
-interface Described {
-  description?: string;
-  example?: unknown;
-}
-
-interface Content {
-  content?: Record<string, { schema: object; example?: unknown }>;
-}
-
-interface Operation extends Described {
-  method: string;
-  path: string;
-  operationId?: string;
-  summary?: string;
-  tags?: string[];
-  parameters?: (Described & { name: string; schema?: Described })[];
-  requestBody?: Content;
-  responses: Record<string, Described & Content>;
-}
-
-function operationsOf(document: ReturnType<typeof createDocument>): Operation[] {
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    Object.entries(item as Record<string, object>).map(([method, operation]) => {
-      return { ...operation, method, path } as unknown as Operation;
-    }),
-  );
-}
-
 test("every operation has its name, its place and its parameters explained", async ({ api }) => {
   const operations = operationsOf(createDocument(createApi(api)));
   expect(operations.length).toBeGreaterThan(50);
@@ -80,7 +53,7 @@ test("every body of JSON has an example that its own schema takes", async ({ api
   addFormats.default(ajv);
   const wrong = operationsOf(document).flatMap(({ method, path, requestBody, responses }) => {
     const answered = Object.entries(responses).filter(([status]) => status.startsWith("2"));
-    const bodies: [string, Content][] = [
+    const bodies: [string, DescribedContent][] = [
       ...(requestBody === undefined ? [] : [["body", requestBody] as const]),
       ...answered,
     ].map(([name, body]) => [name, body]);

@@ -3,17 +3,13 @@ import { describe, expect } from "vitest";
 
 import { createTestDatabase } from "../../../../tests/support/database.ts";
 import { createApi } from "./api.ts";
+import { operationsOf } from "./described-operations.ts";
 import { createDocument } from "./document.ts";
 import { createTestApi, seedEvent, test, type TestApi } from "./test-api.ts";
 
 const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
 const createTarget = (api: TestApi) => api.call("POST", "/v1/targets", { body: target });
 const createSource = (api: TestApi) => api.call("POST", "/v1/sources", { body: { name: `s-${newId()}` } });
-
-interface DescribedOperation {
-  parameters?: { name: string }[];
-  requestBody?: { content: Partial<Record<string, { example?: unknown }>> };
-}
 
 describe("ETag", () => {
   test("is that of what is shown, on the answer to a change and on the next reading alike", async ({ api }) => {
@@ -75,23 +71,20 @@ describe("If-Match", () => {
   });
 
   test("is heeded by the operations whose description has it, and by no other", async ({ api }) => {
-    const documented = Object.entries(createDocument(createApi(api)).paths ?? {});
     const described: string[] = [];
     const heeded: string[] = [];
-    for (const [path, item] of documented) {
-      // A test of a target waits for a worker, of which there is none here.
-      if (!/^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/.test(path)) continue;
-      for (const [method, operation] of Object.entries(item as Record<string, DescribedOperation>)) {
-        if (method === "get") continue;
-        const name = `${method.toUpperCase()} ${path}`;
-        if (operation.parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
-        const { id } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api)).body;
-        const answer = await api.call(method.toUpperCase(), path.replace("{id}", id), {
-          body: operation.requestBody?.content["application/json"]?.example,
-          headers: { "if-match": '"other"' },
-        });
-        if (answer.status === 412) heeded.push(name);
-      }
+    // A test of a target waits for a worker, of which there is none here.
+    const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/;
+    for (const { method, path, parameters, requestBody } of operationsOf(createDocument(createApi(api)))) {
+      if (method === "get" || !changing.test(path)) continue;
+      const name = `${method.toUpperCase()} ${path}`;
+      if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
+      const { id } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api)).body;
+      const answer = await api.call(method.toUpperCase(), path.replace("{id}", id), {
+        body: requestBody?.content?.["application/json"]?.example,
+        headers: { "if-match": '"other"' },
+      });
+      if (answer.status === 412) heeded.push(name);
     }
     expect(heeded).toEqual(described);
     expect(heeded).toEqual(expect.arrayContaining(["PATCH /v1/targets/{id}", "POST /v1/sources/{id}/signing-secrets"]));

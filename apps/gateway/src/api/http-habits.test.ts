@@ -4,6 +4,8 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect } from "vitest";
 
 import { createApi } from "./api.ts";
+import { operationsOf } from "./described-operations.ts";
+import { createDocument } from "./document.ts";
 import { ADMIN_KEY, type Answer, createTestApi, storeKey, test } from "./test-api.ts";
 
 const ID = "01h455vb4pex5vsknk084sn02q";
@@ -20,19 +22,16 @@ const PREFIXES: Record<string, string> = {
 
 /** Every operation of the document, with an id that could be one in the place of each parameter. */
 function listOperations(api: Parameters<typeof createApi>[0]) {
-  const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, operation]) => ({
-      method: method.toUpperCase(),
-      path: path
-        .replace("{token_id}", `itk_${ID}`)
-        .replace(
-          /^(\/v1(?:beta)?\/(\w+)\/)\{id\}/,
-          (_, start: string, list: string) => `${start}${PREFIXES[list]}_${ID}`,
-        ),
-      takesBody: "requestBody" in (operation as object),
-    })),
-  );
+  return operationsOf(createDocument(createApi(api))).map(({ method, path, requestBody }) => ({
+    method: method.toUpperCase(),
+    path: path
+      .replace("{token_id}", `itk_${ID}`)
+      .replace(
+        /^(\/v1(?:beta)?\/(\w+)\/)\{id\}/,
+        (_, start: string, list: string) => `${start}${PREFIXES[list]}_${ID}`,
+      ),
+    takesBody: requestBody !== undefined,
+  }));
 }
 
 /** What a refusal says, in either of the two forms that the API has. */

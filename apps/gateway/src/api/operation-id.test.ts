@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 
 import { createApi } from "./api.ts";
+import { operationsOf } from "./described-operations.ts";
 import { createDocument } from "./document.ts";
 import { operationId } from "./operation-id.ts";
 import { test } from "./test-api.ts";
@@ -27,10 +28,7 @@ test.for([
 });
 
 test("every operation has a name of its own", ({ api }) => {
-  const { paths = {} } = createDocument(createApi(api));
-  const names = Object.values(paths).flatMap((item) =>
-    Object.values(item).map((operation) => (operation as { operationId: string }).operationId),
-  );
+  const names = operationsOf(createDocument(createApi(api))).map((operation) => operation.operationId);
   expect(names.length).toBeGreaterThan(50);
   expect(new Set(names).size).toBe(names.length);
   for (const name of names) expect(name).toMatch(/^[a-z]+[A-Z][A-Za-z]+$/);

@@ -1,0 +1,32 @@
+// The operations of the OpenAPI document, one by one, for the tests that hold of each.
+
+import type { createDocument } from "./document.ts";
+
+interface Described {
+  description?: string;
+  example?: unknown;
+}
+
+export interface DescribedContent {
+  content?: Record<string, { schema: object; example?: unknown }>;
+}
+
+export interface DescribedOperation extends Described {
+  /** In small letters. */
+  method: string;
+  path: string;
+  operationId?: string;
+  summary?: string;
+  tags?: string[];
+  parameters?: (Described & { name: string; schema?: Described })[];
+  requestBody?: DescribedContent;
+  responses: Record<string, Described & DescribedContent>;
+}
+
+export function operationsOf(document: ReturnType<typeof createDocument>): DescribedOperation[] {
+  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+    Object.entries(item as Record<string, object>).map(([method, operation]) => {
+      return { ...operation, method, path } as unknown as DescribedOperation;
+    }),
+  );
+}
