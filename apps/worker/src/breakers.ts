@@ -268,10 +268,11 @@ export class Breakers {
 
 const isSharedOpen = ({ shared }: Watched) => shared !== undefined && shared.openings > 0;
 
-function gateOf({ shared, opening, ending, gone, probe, isClaiming }: Watched): ReturnType<LaneBreaker["gate"]> {
+function gateOf(watched: Watched): ReturnType<LaneBreaker["gate"]> {
+  const { shared, opening, ending, gone, probe, isClaiming } = watched;
   if (gone !== undefined || opening !== undefined) return "open";
-  if (shared === undefined || shared.openings === 0) return "closed";
+  if (!isSharedOpen(watched)) return "closed";
   // The end of one probe, written late, would end the next.
   const hasProbe = probe !== undefined || ending !== undefined || isClaiming;
-  return shared.isProbeDue && !hasProbe ? "probe" : "open";
+  return shared?.isProbeDue === true && !hasProbe ? "probe" : "open";
 }

@@ -20,9 +20,9 @@ const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDe
   ...changes,
 });
 
-const answer = (statusCode: number): AttemptResult => ({
+const answer = (statusCode: number, durationMs = 10_000): AttemptResult => ({
   startedAtMs: 0,
-  durationMs: 1,
+  durationMs,
   statusCode,
   error: null,
   responseExcerpt: null,
@@ -101,8 +101,8 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
 /** Lets everything run that waits for nothing outside. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-function respond(state: ReturnType<typeof openLane>["state"], id: string, statusCode: number, durationMs = 10_000) {
-  state.sending.get(id)?.resolve({ ...answer(statusCode), durationMs });
+function respond(state: ReturnType<typeof openLane>["state"], id: string, statusCode: number, durationMs?: number) {
+  state.sending.get(id)?.resolve(answer(statusCode, durationMs));
   state.sending.delete(id);
   return settle();
 }

@@ -10,13 +10,8 @@ import type { BodyBudget } from "./body-budget.ts";
 import { type AttemptResult, decideOutcome } from "./outcome.ts";
 import { Pace } from "./pace.ts";
 
-/** A lane holds this many times its concurrency, so that a slot that frees up has work at once… */
+/** A lane holds this many times its concurrency, so that a slot that frees up has work at once. */
 const BUFFER_FACTOR = 2;
-/** …or what its target takes in so many seconds, if that is more, and at most so many: a worker that dies delays them. */
-const BUFFER_SECONDS = 0.25;
-const MAX_BUFFER = 1_000;
-/** A quick lane that has more to do than its target takes in so many seconds is not waited for. */
-const CATCH_UP_SECONDS = 1;
 /** Attempts that ended and are not written yet, in the same measure: above it the lane waits for PostgreSQL. */
 const UNWRITTEN_FACTOR = 4;
 /** After a claim that failed, before the next. */
@@ -161,12 +156,6 @@ export class Lane {
     return this.#dependencies.breaker.limit(target.maxInFlight);
   }
 
-  /** How many its target takes in so many seconds, by the attempts of late; undefined before there was one. */
-  #takesIn(seconds: number, target: Target): number | undefined {
-    const perSecond = this.#pace.perSecond(this.#limit(target));
-    return perSecond === undefined ? undefined : perSecond * seconds;
-  }
-
   /** Of which nothing came for a while although something was sent. */
   #isSilent(): boolean {
     return this.#inFlight > 0 && this.#pace.isSilent(performance.now());
@@ -176,7 +165,7 @@ export class Lane {
     const least = this.#limit(target) * BUFFER_FACTOR;
     // A target that hangs, and large bodies, MUST NOT take the room that all lanes share.
     if (this.#isSilent() || !this.#dependencies.bodies.hasPlenty) return least;
-    return Math.max(least, Math.floor(Math.min(this.#takesIn(BUFFER_SECONDS, target) ?? 0, MAX_BUFFER)));
+    return Math.max(least, this.#pace.buffer(this.#limit(target)));
   }
 
   #countInHand(): number {
@@ -187,17 +176,17 @@ export class Lane {
     return this.#capacity(target) - this.#countInHand();
   }
 
+  #isHalfEmpty(target: Target): boolean {
+    return this.#countInHand() <= this.#capacity(target) / 2;
+  }
+
   #isCatchingUp(): boolean {
     const target = this.#enabledTarget();
     const { breaker, bodies } = this.#dependencies;
     if (target === undefined || breaker.gate() !== "closed" || bodies.isFull) return false;
-    const isBehind = this.#mayHaveDue || this.#claiming || this.#room(target) < this.#capacity(target) / 2;
+    const isBehind = this.#mayHaveDue || this.#claiming || !this.#isHalfEmpty(target);
     if (!isBehind || this.#isSilent()) return false;
-    // Before anything is known of it, it is taken for a quick one, until it is silent.
-    const isQuick =
-      (this.#takesIn(BUFFER_SECONDS, target) ?? Number.POSITIVE_INFINITY) >= this.#limit(target) * BUFFER_FACTOR;
-    const toDo = this.#countInHand() + this.#due + this.#dueSinceClaim;
-    return isQuick && toDo < (this.#takesIn(CATCH_UP_SECONDS, target) ?? Number.POSITIVE_INFINITY);
+    return this.#pace.isSoonDone(this.#countInHand() + this.#due + this.#dueSinceClaim, this.#limit(target));
   }
 
   #maxUnwritten(target: Target): number {
@@ -248,7 +237,7 @@ export class Lane {
       if (next !== undefined) this.#track(this.#attempt(target, next));
     }
     // Half empty, so that a claim brings many and not one for each that ends.
-    if (this.#mayHaveDue && !this.#claiming && this.#room(target) >= this.#capacity(target) / 2) {
+    if (this.#mayHaveDue && !this.#claiming && this.#isHalfEmpty(target)) {
       if (bodies.isFull) bodies.onceRoom(this.#pump);
       else this.#track(this.#claim(this.#room(target)));
     }
