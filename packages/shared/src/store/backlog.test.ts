@@ -7,7 +7,7 @@ import { createTestDatabase, test } from "../../../../tests/support/database.ts"
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { newId } from "../ids.ts";
 import { type Database, openDatabase, STEADY_PLANS } from "./database.ts";
-import { claimDue, exhaustOverdue, listTargetsWithDue, recordAttempts } from "./deliveries.ts";
+import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery } from "./log.ts";
 import { listAiling, openBreaker } from "./target-health.ts";
 
@@ -80,19 +80,19 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   expect(Math.max(...counted.pages)).toBeLessThan(FEW_PAGES);
 });
 
-test("to record attempts of deliveries that are far apart reads none of those between them, and no other day", async () => {
+test("what is done to deliveries that are far apart reads none of those between them, and no other day", async () => {
   // Without what ANALYZE knows of the others' rows.
   const { db, url, drop } = await createTestDatabase();
   onTestFinished(drop);
   const targetId = await seedTarget(db);
   const worker = openAsWorker(url);
   const lease = newLease();
-  const record = (ids: string[]) =>
-    recordAttempts(
-      worker,
-      ids.map((id) => makeAttempt(id, { next: { status: "succeeded" } })),
-      lease.workerId,
-    );
+  const touch = async (ids: string[]) => {
+    await renewLeases(worker, ids, lease);
+    await handBack(worker, ids, lease.workerId);
+    const attempts = ids.map((id) => makeAttempt(id, { next: { status: "succeeded" } }));
+    await recordAttempts(worker, attempts, lease.workerId);
+  };
   const look = async () => {
     await worker.pool.query("SELECT pg_stat_force_next_flush()");
     const { rows } = await worker.pool.query<{ fetched: number; scanned: number; days: number }>(
@@ -103,12 +103,12 @@ test("to record attempts of deliveries that are far apart reads none of those be
     return rows[0] ?? { fetched: Number.NaN, scanned: Number.NaN, days: Number.NaN };
   };
   // Planned as a worker plans it that is started before there is anything.
-  await record([newId()]);
+  await touch([newId()]);
   const [first] = await seedDeliveries(db, targetId, 1);
   await seedWaiting(db, targetId);
   const [last] = await seedDeliveries(db, targetId, 1);
   const before = await look();
-  await record([first?.id ?? "", last?.id ?? ""]);
+  await touch([last?.id ?? "", first?.id ?? ""]);
   const after = await look();
   expect(after.fetched - before.fetched).toBeLessThan(20);
   expect(after.days).toBeGreaterThan(5);

@@ -112,13 +112,19 @@ function toClaimed(row: ClaimedRow): ClaimedDelivery {
   };
 }
 
+/**
+ * SQL: that an id is between the ends of a list, which MUST be in the order of the ids. By it PostgreSQL knows of which days
+ * they are; `= ANY` of a parameter tells it nothing, and it opens the partitions of all.
+ */
+const within = (list: string) => `id >= (${list})[1] AND id <= (${list})[cardinality(${list})]`;
+
 /** Pushes the leases of deliveries that are still in hand. */
 export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
   await db.pool.query({
     name: "renew-leases",
     text: `UPDATE deliveries SET next_attempt_at = now() + $2::float8 * interval '1 ms'
-           WHERE id = ANY($1::uuid[]) AND leased_by = $3`,
-    values: [ids, lease.durationMs, lease.workerId],
+           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $3`,
+    values: [ids.toSorted(), lease.durationMs, lease.workerId],
   });
 }
 
@@ -127,8 +133,8 @@ export async function handBack(db: Database, ids: readonly string[], workerId: s
   await db.pool.query({
     name: "hand-back",
     text: `UPDATE deliveries SET next_attempt_at = now(), leased_by = NULL
-           WHERE id = ANY($1::uuid[]) AND leased_by = $2`,
-    values: [ids, workerId],
+           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $2`,
+    values: [ids.toSorted(), workerId],
   });
 }
 
@@ -157,7 +163,7 @@ const of = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
 //
 // Nothing is joined to the deliveries: the plan is made once, in a partition that may be empty then, and of a join the
 // planner would read all deliveries from the lowest id to the highest, and compare each with each. LIMIT keeps it from
-// making a join of the sub-select. The range keeps both from opening the partitions of all days, which a list does not.
+// making a join of the sub-select.
 const RECORD = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
@@ -170,7 +176,7 @@ logged AS (
   SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
     d.target_id, d.source_id, d.event_type
   FROM input i LEFT JOIN LATERAL (
-    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND id >= $13 AND id <= $14 LIMIT 1
+    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND ${within("$2::uuid[]")} LIMIT 1
   ) d ON true
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -185,7 +191,7 @@ moved AS (
     last_status_code = ${of("$7::int[]")},
     last_error = ${of("$8::text[]")},
     finished_at = CASE WHEN ${of("$10::text[]")} <> 'pending' THEN now() END
-  WHERE id = ANY($2::uuid[]) AND id >= $13 AND id <= $14 AND (${of("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
+  WHERE id = ANY($2::uuid[]) AND ${within("$2::uuid[]")} AND (${of("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
     AND (status = 'pending') IS TRUE AND (${of("$10::text[]")} = 'succeeded' OR leased_by = $12)
   RETURNING id, status
 )
@@ -217,8 +223,6 @@ export async function recordAttempts(
       binaryArray("text", sorted, (attempt) => attempt.next.status),
       binaryArray("float8", sorted, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
       workerId,
-      sorted[0]?.deliveryId,
-      sorted.at(-1)?.deliveryId,
     ],
   });
 }
