@@ -88,15 +88,17 @@ describe("claimDue", () => {
 
 describe("a lease", () => {
   test("is renewed and handed back by its owner alone", async ({ database: { db } }) => {
-    const { targetId, ids, id } = await seed(db, 1);
-    const [owner, other] = [newLease(), newLease(-1_000)];
-    await claimDue(db, targetId, 1, owner);
-    await renewLeases(db, ids, other);
-    await handBack(db, ids, other.workerId);
-    expect(await claimDue(db, targetId, 1, other)).toHaveLength(0);
+    const { targetId, ids, id } = await seed(db, 3);
+    const inAnyOrder = ids.toReversed();
+    const [owner, other] = [newLease(-1), newLease(-1_000)];
+    await claimDue(db, targetId, 3, owner);
+    await renewLeases(db, inAnyOrder, { ...owner, durationMs: 60_000 });
+    await renewLeases(db, inAnyOrder, other);
+    await handBack(db, inAnyOrder, other.workerId);
+    expect(await claimDue(db, targetId, 3, other)).toHaveLength(0);
     expect(await getDelivery(db, id)).toMatchObject({ leasedBy: owner.workerId });
-    await handBack(db, ids, owner.workerId);
-    expect(await claimDue(db, targetId, 1, other)).toHaveLength(1);
+    await handBack(db, inAnyOrder, owner.workerId);
+    expect(await claimDue(db, targetId, 3, other)).toHaveLength(3);
   });
 
   test("that was lost lets a late failure change nothing but the log", async ({ database: { db } }) => {
