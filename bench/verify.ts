@@ -7,7 +7,14 @@ import { generateSigningSecret } from "@sluice/shared/signature/secret";
 import { signJwt } from "@sluice/shared/signature/signing/jwt";
 import { signV1 } from "@sluice/shared/signature/signing/v1";
 import { signV1a } from "@sluice/shared/signature/signing/v1a";
-import { AUDIENCE, keySetOf, newEd25519Key, newRsaKey, settingsOf } from "@sluice/shared/signature/test-webhooks";
+import {
+  AUDIENCE,
+  currentKey,
+  keySetOf,
+  newEd25519Key,
+  newRsaKey,
+  settingsOf,
+} from "@sluice/shared/signature/test-webhooks";
 import { type ReceivedWebhook, verify } from "@sluice/shared/signature/verify";
 import { Webhook } from "standardwebhooks";
 
@@ -53,7 +60,7 @@ async function makeLoops(bytes: number): Promise<[string, Loop][]> {
     v1a: signV1a(ed25519.key, webhookId, timestamp, body),
     jwt: await signJwt(rsa, claims),
   };
-  const settings = settingsOf({ hmacKeys: [secret.key], keySet: keySetOf(ed25519, rsa) });
+  const settings = settingsOf({ hmacKeys: [currentKey(secret.key)], keySet: keySetOf(ed25519, rsa) });
 
   const ours = (scheme: keyof typeof signatures) => {
     const webhook: ReceivedWebhook = { webhookId, timestamp, body, signature: signatures[scheme] };

@@ -70,7 +70,7 @@ export function openServer(
       return;
     }
     underWay.set(socket, response);
-    response.once("close", () => {
+    response.on("close", () => {
       pipelines.leave(socket);
       if (underWay.get(socket) === response) underWay.delete(socket);
     });

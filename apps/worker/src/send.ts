@@ -3,9 +3,9 @@
 import type { AddressGuard } from "@sluice/shared/address/guard";
 import { readRetryAfter } from "@sluice/shared/backoff";
 import { formatId } from "@sluice/shared/ids";
+import { validKeys } from "@sluice/shared/signature/secret";
 import { signV1 } from "@sluice/shared/signature/signing/v1";
 import type { ClaimedDelivery } from "@sluice/shared/store/deliveries";
-import { validKeys } from "@sluice/shared/store/secrets";
 import type { Target } from "@sluice/shared/store/targets";
 import { Agent, type Dispatcher } from "undici";
 
@@ -136,7 +136,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 function headersOf(target: Target, delivery: ClaimedDelivery, number: number, nowMs: number): Record<string, string> {
   // Fresh per attempt, the id constant: Standard Webhooks 1.0.
   const timestamp = String(Math.floor(nowMs / 1000));
-  const signatures = validKeys(target.hmacKeys, nowMs).map((key) =>
+  const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
     signV1(key, delivery.webhookId, timestamp, delivery.body),
   );
   // In lower case, so that each is sent once: names of headers ignore case (RFC 9110, 5.1).

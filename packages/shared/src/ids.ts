@@ -20,27 +20,35 @@ export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 const RANDOM_IDS = 256;
 const RANDOM_BYTES = 16;
 const randomBytes = Buffer.alloc(RANDOM_IDS * RANDOM_BYTES);
-let randomTaken = randomBytes.length;
+/** Those of one id each, made once. */
+const randomParts = Array.from({ length: RANDOM_IDS }, (_, id) =>
+  randomBytes.subarray(id * RANDOM_BYTES, (id + 1) * RANDOM_BYTES),
+);
+let randomTaken = RANDOM_IDS;
 /** The last id's: the sequence makes ids of one millisecond follow each other (RFC 9562, 6.2, method 1). */
-const last = { msecs: 0, seq: 0 };
+const last = { msecs: 0, seq: 0, random: randomBytes };
+
+/** Of the id that is being made. */
+const bytes = Buffer.alloc(16);
 
 /** A new UUIDv7, larger than every earlier one of this process. */
 export function newId(): string {
-  if (randomTaken === randomBytes.length) {
+  if (randomTaken === RANDOM_IDS) {
     randomFillSync(randomBytes);
     randomTaken = 0;
   }
-  const random = randomBytes.subarray(randomTaken, (randomTaken += RANDOM_BYTES));
+  last.random = randomParts[randomTaken++] ?? randomBytes;
   const nowMs = Date.now();
   if (nowMs > last.msecs) {
     // 31 bits of 32 at random, so that there is room above.
     last.msecs = nowMs;
-    last.seq = random.readUInt32BE(6) >>> 1;
+    last.seq = last.random.readUInt32BE(6) >>> 1;
   } else {
     // The clock stands still or was set back. What is left of 2^32 outlasts any such time.
     last.seq += 1;
   }
-  return v7({ ...last, random });
+  // Not as a text of uuid's, which is made of twenty parts.
+  return dashed(v7(last, bytes).toString("hex"));
 }
 
 /**
@@ -75,7 +83,11 @@ export function nextId(uuid: string): string {
 }
 
 function toUuid(bits: bigint): string {
-  const hex = bits.toString(16).padStart(32, "0");
+  return dashed(bits.toString(16).padStart(32, "0"));
+}
+
+/** Of 32 hex digits. */
+function dashed(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

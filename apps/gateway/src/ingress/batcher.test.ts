@@ -157,6 +157,29 @@ describe("a store that hangs", () => {
     for (const answer of await Promise.allSettled(next)) expect(answer.status).toBe("rejected");
   });
 
+  test("keeps each until its own deadline, whoever came before it", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { adds, batcher } = controlledStore({ deadlineMs: 100 });
+    const late: string[] = [];
+    const add = (id: string) => batcher.add(event(id)).catch(() => late.push(id));
+    const first = add("first");
+    await vi.advanceTimersByTimeAsync(40);
+    adds[0]?.settle.resolve();
+    await first;
+    void add("in flight");
+    await vi.advanceTimersByTimeAsync(30);
+    void add("waiting");
+    await vi.advanceTimersByTimeAsync(69);
+    expect(late).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(late).toEqual(["in flight"]);
+    await vi.advanceTimersByTimeAsync(30);
+    expect(late).toEqual(["in flight", "waiting"]);
+    // Nothing is left that would keep a gateway from its end.
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test("ends the wait of all when one add finds that it is away", async () => {
     const { adds, batcher } = controlledStore();
     const [first, ...waiting] = numbered(50).map((each) => batcher.add(each));

@@ -18,10 +18,14 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** A store that hangs is not better in a second. */
 const RETRY_AFTER_SECONDS = 5;
 
+/** An event that is not known to be durable. Its promise ends by the first that happens: durable, failed, or too late. */
 interface Waiting {
   event: QueuedEvent;
-  /** Ends the request's wait, by the first that happens: durable, failed, or too late. */
-  settle: (error?: unknown) => void;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+  /** `performance.now()`. */
+  expiresAt: number;
+  /** By a batch. */
   isTaken: boolean;
 }
 
@@ -43,6 +47,10 @@ export class Batcher {
   readonly #spacingMs: number;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  /** Those that wait and those that a batch took, by their ages; what was added first expires first. */
+  readonly #unsettled = new Set<Waiting>();
+  /** One for all: at each event's own, the timers of a busy gateway are a good part of its work. */
+  #expiring: NodeJS.Timeout | undefined;
   #inFlight = 0;
   #lastAddAt = -Infinity;
   #pumping: NodeJS.Timeout | undefined;
@@ -66,30 +74,42 @@ export class Batcher {
       return Promise.reject(new SluiceError("unavailable", "Too much waits to be stored", { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#expire(waiting), this.#deadlineMs);
-      const settle = (error?: unknown) => {
-        clearTimeout(timer);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const waiting: Waiting = { event, settle, isTaken: false };
+      const waiting = { event, resolve, reject, expiresAt: performance.now() + this.#deadlineMs, isTaken: false };
       this.#waiting.push(waiting);
       this.#waitingBytes += event.body.length;
+      this.#unsettled.add(waiting);
+      this.#expiring ??= setTimeout(() => this.#expire(), this.#deadlineMs);
       this.#pump();
     });
   }
 
-  #expire(late: Waiting): void {
-    if (!late.isTaken) {
-      // One deadline for all: what is late is the oldest, or follows others that are late in the same tick.
-      this.#waiting.splice(this.#waiting.indexOf(late), 1);
-      this.#waitingBytes -= late.event.body.length;
+  /** Ends the waits that are too long, and comes back for the oldest of the others. */
+  #expire(): void {
+    this.#expiring = undefined;
+    for (const waiting of this.#unsettled) {
+      const inMs = waiting.expiresAt - performance.now();
+      if (inMs > 0) {
+        this.#expiring = setTimeout(() => this.#expire(), inMs);
+        return;
+      }
+      if (!waiting.isTaken) {
+        // One deadline for all: what is late is the oldest that waits.
+        this.#waiting.shift();
+        this.#waitingBytes -= waiting.event.body.length;
+      }
+      const late = `The event was not stored within ${this.#deadlineMs} ms`;
+      this.#settle(waiting, new SluiceError("unavailable", late, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
     }
-    late.settle(
-      new SluiceError("unavailable", `The event was not stored within ${this.#deadlineMs} ms`, {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      }),
-    );
+  }
+
+  #settle(waiting: Waiting, error?: unknown): void {
+    this.#unsettled.delete(waiting);
+    if (this.#unsettled.size === 0) {
+      clearTimeout(this.#expiring);
+      this.#expiring = undefined;
+    }
+    if (error === undefined) waiting.resolve();
+    else waiting.reject(error);
   }
 
   #pump(): void {
@@ -133,9 +153,9 @@ export class Batcher {
     this.#lastAddAt = performance.now();
     try {
       await this.#add(batch.map(({ event }) => event));
-      for (const { settle } of batch) settle();
+      for (const waiting of batch) this.#settle(waiting);
     } catch (error) {
-      for (const { settle } of batch) settle(error);
+      for (const waiting of batch) this.#settle(waiting, error);
       if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
       this.#inFlight -= 1;
@@ -149,7 +169,7 @@ export class Batcher {
     this.#waitingBytes = 0;
     for (const each of waiting) {
       each.isTaken = true;
-      each.settle(error);
+      this.#settle(each, error);
     }
   }
 }

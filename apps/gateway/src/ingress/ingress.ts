@@ -2,6 +2,7 @@
 // access, verification, durability, and only then a 2xx.
 
 import type { KeyObject } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 
 import type { HttpBindings } from "@hono/node-server";
 import type { CallbackToken } from "@sluice/shared/callback-token";
@@ -10,7 +11,7 @@ import { newId } from "@sluice/shared/ids";
 import type { Logger } from "@sluice/shared/log";
 import type { QueuedEvent } from "@sluice/shared/queue/jobs";
 import { answerLiveness } from "@sluice/shared/health";
-import { judgeHeaders } from "@sluice/shared/signature/verify";
+import { judgeHeaders, type ReceivedHeaders } from "@sluice/shared/signature/verify";
 import { sparing } from "@sluice/shared/sparing-log";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
 import type { Source } from "@sluice/shared/store/sources";
@@ -31,6 +32,7 @@ const NO_SOURCE = "There is no source at this path";
 const RETRY_AFTER_SECONDS = 10;
 
 type IngressEnv = { Bindings: HttpBindings };
+type IngressContext = Context<IngressEnv>;
 
 /** The sources by name, as this gateway knows them. */
 export interface SourceLookup {
@@ -58,8 +60,7 @@ export interface IngressDependencies {
 export function createIngress(dependencies: IngressDependencies): Hono<IngressEnv> {
   const { log, onAnswered } = dependencies;
   const app = new Hono<IngressEnv>();
-  app.use(lingerOverUnread());
-  const answer = async (c: Context<IngressEnv>): Promise<Response> => {
+  const receive = async (c: IngressContext): Promise<Response> => {
     const request: Request = {
       startedAt: performance.now(),
       sourceName: c.req.param("source") ?? "",
@@ -68,8 +69,12 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
       sizeBytes: undefined,
       status: 200,
     };
+    let response: Response;
     try {
-      return await receive(c, request, dependencies);
+      // Two steps, so that what it took to admit the event is not in memory while it waits for its store.
+      const event = await admit(c, request, dependencies);
+      await dependencies.makeDurable(event);
+      response = c.json({ status: "received", webhook_id: request.webhookId });
     } catch (error) {
       const known =
         error instanceof SluiceError ? error : new SluiceError("internal", "The relay failed", { cause: error });
@@ -78,29 +83,30 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
       // While a store is away this is every request; each has its own line besides.
       if (known.status === 503) sparing(log).warn({ err: error }, "ingress unavailable");
       else if (known.status >= 500) log.error({ err: error }, "ingress failed");
-      return problem(c, known, known.code === "verification_failed" ? { reason: request.refusal?.reason } : {});
+      response = problem(c, known, known.code === "verification_failed" ? { reason: request.refusal?.reason } : {});
     } finally {
       onAnswered(request);
     }
+    return lingerOverUnread(c.env, response);
   };
-  app.post("/in/:source", answer);
-  app.post("/in/:source/:token", answer);
-  for (const path of ["/in/:source", "/in/:source/:token"]) {
-    app.all(path, (c) => {
-      c.header("allow", "POST");
-      return problem(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
-    });
-  }
-  app.all("/healthz", (c) => toResponse(c, answerLiveness(c.req.method)));
-  app.notFound((c) => problem(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")));
+  // One handler for each path, and no middleware: of one, Hono takes the answer as it is. Of several it makes a chain for
+  // each request, which stays in memory while the event waits for its store.
+  app.all("/in/:source/:token?", (c) => {
+    if (c.req.method === "POST") return receive(c);
+    c.header("allow", "POST");
+    return answer(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
+  });
+  app.all("/healthz", (c) => lingerOverUnread(c.env, toResponse(c, answerLiveness(c.req.method))));
+  app.notFound((c) => answer(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")));
   app.onError((error, c) => {
     log.error({ err: error }, "ingress failed");
-    return problem(c, new SluiceError("internal", "The relay failed"));
+    return answer(c, new SluiceError("internal", "The relay failed"));
   });
   return app;
 }
 
-async function receive(c: Context<IngressEnv>, request: Request, dependencies: IngressDependencies): Promise<Response> {
+/** @returns the event of a request that is what it says, and that nobody else has. @throws SluiceError */
+async function admit(c: IngressContext, request: Request, dependencies: IngressDependencies): Promise<QueuedEvent> {
   const { maxBodyBytes, sources } = dependencies;
   // Node's own, which are read already: Hono would make a Headers of them first, a copy for each request.
   const { headers: received } = c.env.incoming;
@@ -108,27 +114,22 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   const { sourceName } = request;
   let source = sources.find(sourceName);
   request.source = source;
-  const tooLarge = () => refuse(request, "too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
-    throw tooLarge();
+    throw refuse(request, "too_large", tooLarge(maxBodyBytes));
   }
   source ??= await sources.findNewer(sourceName, undefined);
   request.source = source;
   if (source === undefined) throw new SluiceError("unknown_source", NO_SOURCE);
 
   const nowMs = Date.now();
-  const headers = {
-    webhookId: single(received["webhook-id"]),
-    timestamp: single(received["webhook-timestamp"]),
-    signature: single(received["webhook-signature"]),
-  };
+  const headers = webhookHeaders(received);
   request.webhookId = headers.webhookId?.slice(0, 256);
-  const judgeToken = (of: Source) => judgeAccess(of, c.req.param("token"), dependencies.callbackKey, nowMs);
-  let access = judgeToken(source);
+  const token = c.req.param("token");
+  let access = judgeAccess(source, token, dependencies.callbackKey, nowMs);
   if (access.kind === "refused" && access.reason === "unknown_token") {
     source = (await sources.findNewer(sourceName, source)) ?? source;
-    access = judgeToken(source);
+    access = judgeAccess(source, token, dependencies.callbackKey, nowMs);
   }
   if (access.kind === "refused") throw refuse(request, access.reason, access.detail);
 
@@ -137,7 +138,7 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   if (plausible.kind === "refused") throw refuse(request, plausible.reason, plausible.detail);
 
   const read = await dependencies.bodies.read(c.env.incoming, c.env.outgoing);
-  if (read.kind === "too_large") throw tooLarge();
+  if (read.kind === "too_large") throw refuse(request, "too_large", tooLarge(maxBodyBytes));
   if (read.kind === "interrupted") throw refuse(request, "body_interrupted", "The body ended before it was complete");
   if (read.kind === "crowded_out") {
     c.header("connection", "close");
@@ -145,10 +146,13 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
   }
   request.sizeBytes = read.body.length;
 
-  // What is judged is counted by the batcher.
-  const verdict = await judge(plausible, read.body, source, dependencies.keySets, () =>
-    sources.findNewer(sourceName, source),
-  ).finally(read.release);
+  let verdict;
+  try {
+    verdict = await judge(plausible, read.body, source, dependencies.keySets, sources);
+  } finally {
+    // What is judged is counted by the batcher.
+    dependencies.bodies.release(read);
+  }
   if (verdict.kind === "undecidable") {
     throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
   }
@@ -163,7 +167,7 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
 
   const id = newId();
   request.eventId = id;
-  await dependencies.makeDurable({
+  return {
     id,
     sourceId: source.id,
     sourceName: source.name,
@@ -175,9 +179,10 @@ async function receive(c: Context<IngressEnv>, request: Request, dependencies: I
     ...(callback !== undefined && { labels: callback.labels }),
     ...(userMetadata !== undefined && { userMetadata }),
     ...(bodyUnbound && { bodyUnbound }),
-  });
-  return c.json({ status: "received", webhook_id: webhookId });
+  };
 }
+
+const answer = (c: IngressContext, error: SluiceError) => lingerOverUnread(c.env, problem(c, error));
 
 /** The reasons that are answered with a code of their own. */
 const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
@@ -190,6 +195,14 @@ const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
 
 /** Node joins what comes several times, and of a few, such as `content-type`, keeps the first. */
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(", ") : header);
+
+const webhookHeaders = (received: IncomingHttpHeaders): ReceivedHeaders => ({
+  webhookId: single(received["webhook-id"]),
+  timestamp: single(received["webhook-timestamp"]),
+  signature: single(received["webhook-signature"]),
+});
+
+const tooLarge = (maxBodyBytes: number) => `The body is above the limit of ${maxBodyBytes} bytes`;
 
 function refuse(request: Request, reason: RefusalReason, detail: string): SluiceError {
   request.refusal = { reason, detail };

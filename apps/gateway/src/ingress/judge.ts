@@ -3,9 +3,9 @@
 
 import { DEFAULT_JWKS_URI } from "@sluice/shared/signature/jwks";
 import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/shared/signature/verify";
-import { validKeys } from "@sluice/shared/store/secrets";
 import type { Source } from "@sluice/shared/store/sources";
 
+import type { SourceLookup } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 
 export async function judge(
@@ -13,23 +13,21 @@ export async function judge(
   body: Buffer,
   source: Source,
   keySets: JwksCache,
-  findNewer: () => Promise<Source | undefined>,
+  sources: Pick<SourceLookup, "findNewer">,
 ): Promise<Verdict> {
-  const settings = { ...source, hmacKeys: validKeys(source.hmacKeys, headers.nowMs), keySet: undefined };
   if (source.kind === "static") {
-    const verdict = await verifySignatures(headers, body, settings);
+    const verdict = await verifySignatures(headers, body, source);
     if (verdict.kind !== "refused" || !mayBeNewSecret(verdict.reason)) return verdict;
     // Another gateway may have rotated it within the last moment, and the sender changed over at once.
-    const newer = await findNewer();
-    if (newer === undefined) return verdict;
-    return verifySignatures(headers, body, { ...settings, hmacKeys: validKeys(newer.hmacKeys, headers.nowMs) });
+    const newer = await sources.findNewer(source.name, source);
+    return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, hmacKeys: newer.hmacKeys });
   }
   const uri = source.jwksUri ?? DEFAULT_JWKS_URI;
   const known = await keySets.get(uri);
-  const verdict = await verifySignatures(headers, body, { ...settings, keySet: known });
+  const verdict = await verifySignatures(headers, body, { ...source, keySet: known });
   if (verdict.kind !== "refused" || !mayBeNewKey(verdict.reason)) return verdict;
   const newer = await keySets.refetch(uri, known);
-  return newer === undefined ? verdict : verifySignatures(headers, body, { ...settings, keySet: newer });
+  return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, keySet: newer });
 }
 
 const mayBeNewSecret = (reason: string) => reason === "signature_mismatch" || reason === "no_secret";

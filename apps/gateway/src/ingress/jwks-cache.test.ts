@@ -79,7 +79,9 @@ async function openCache({
     const source = sourceAt(endpoint.url);
     const headers = judgeHeaders(webhook, source, NOW_MS);
     return inAWord(
-      headers.kind === "refused" ? headers : await judge(headers, webhook.body, source, cache, async () => undefined),
+      headers.kind === "refused"
+        ? headers
+        : await judge(headers, webhook.body, source, cache, { findNewer: async () => undefined }),
     );
   };
   return { cache, clock, failures, judgeAt };

@@ -2,7 +2,6 @@
 // which can destroy the answer on its way: so the rest is discarded for a while, after the answer.
 
 import type { HttpBindings } from "@hono/node-server";
-import type { MiddlewareHandler } from "hono";
 
 /** Less than this is cheaper to read than a new connection is to make. */
 const MAX_KEPT_BYTES = 64 * 1024;
@@ -12,30 +11,30 @@ const MAX_LINGER_MS = 5_000;
 /** A sender that is silent for so long has seen the answer, or will not. */
 const MAX_SILENCE_MS = 1_000;
 
-/** Closes the connection after an answer that came before a large body's end, and not at once. */
-export function lingerOverUnread(): MiddlewareHandler<{ Bindings: HttpBindings }> {
-  return async (c, next) => {
-    await next();
-    const { incoming } = c.env;
-    if (incoming.complete || incoming.destroyed) return;
-    const length = incoming.headers["content-length"];
-    const isKept = length !== undefined && Number(length) <= MAX_KEPT_BYTES && c.res.headers.get("connection") === null;
-    // Node reads a body to its end that nobody wanted, before the next request on the connection.
-    if (isKept) return;
-    const answer = Buffer.from(await c.res.arrayBuffer());
-    const headers = new Headers(c.res.headers);
-    headers.set("connection", "close");
-    // The sender has all of the answer at once; it is the end of the stream that waits.
-    headers.set("content-length", String(answer.length));
-    const body = new ReadableStream<Uint8Array>({
-      start: async (controller) => {
-        controller.enqueue(answer);
-        await discard(incoming);
-        controller.close();
-      },
-    });
-    c.res = new Response(body, { status: c.res.status, headers });
-  };
+/** What answers, and closes the connection after it and not at once, where it comes before a large body's end. */
+export function lingerOverUnread({ incoming }: HttpBindings, response: Response): Response | Promise<Response> {
+  if (incoming.complete || incoming.destroyed) return response;
+  const length = incoming.headers["content-length"];
+  const isKept =
+    length !== undefined && Number(length) <= MAX_KEPT_BYTES && response.headers.get("connection") === null;
+  // Node reads a body to its end that nobody wanted, before the next request on the connection.
+  return isKept ? response : closeAfterRest(incoming, response);
+}
+
+async function closeAfterRest(incoming: HttpBindings["incoming"], response: Response): Promise<Response> {
+  const answer = Buffer.from(await response.arrayBuffer());
+  const headers = new Headers(response.headers);
+  headers.set("connection", "close");
+  // The sender has all of the answer at once; it is the end of the stream that waits.
+  headers.set("content-length", String(answer.length));
+  const body = new ReadableStream<Uint8Array>({
+    start: async (controller) => {
+      controller.enqueue(answer);
+      await discard(incoming);
+      controller.close();
+    },
+  });
+  return new Response(body, { status: response.status, headers });
 }
 
 /** Resolves when the body has ended, or enough of it was waited for. */

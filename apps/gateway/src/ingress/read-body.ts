@@ -11,7 +11,7 @@ const CHUNK_OVERHEAD_BYTES = 256;
 
 export type BodyResult =
   /** The body counts until it is released. */
-  | { kind: "complete"; body: Buffer; release: () => void }
+  | { kind: "complete"; body: Buffer; heldBytes: number }
   | { kind: "too_large" }
   /** Too much is being read at once. */
   | { kind: "crowded_out" }
@@ -25,7 +25,11 @@ export function announcesTooMuch(contentLength: string | undefined, maxBytes: nu
 interface Reading {
   /** In memory, with what its chunks cost. */
   heldBytes: number;
-  crowdOut: () => void;
+  settle: (result: BodyResult) => void;
+}
+
+function join(chunks: Buffer[] = []): Buffer {
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
 export interface BodyLimits {
@@ -55,46 +59,39 @@ export class BodyReader {
     return this.#heldBytes;
   }
 
-  async read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
+  read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
     // Its sender left while something else was waited for: nothing more would come of it, not even an end.
-    if (incoming.destroyed) return { kind: "interrupted" };
+    if (incoming.destroyed) return Promise.resolve({ kind: "interrupted" });
     const waitsForContinue = incoming.headers.expect !== undefined && incoming.httpVersion === "1.1";
     // RFC 9110, 10.1.1. Only now, so that who is refused before does not send the body.
     if (waitsForContinue) outgoing.writeContinue();
     return new Promise((resolve) => {
-      const chunks: Buffer[] = [];
+      // Nearly always of one.
+      let chunks: Buffer[] | undefined;
       let size = 0;
-      const reading: Reading = { heldBytes: 0, crowdOut: () => settle({ kind: "crowded_out" }) };
-      const release = () => {
-        this.#heldBytes -= reading.heldBytes;
-        reading.heldBytes = 0;
-      };
       const settle = (result: BodyResult) => {
         incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
         this.#underWay.delete(reading);
         if (result.kind !== "complete") {
-          chunks.length = 0;
-          release();
+          chunks = undefined;
+          this.#heldBytes -= reading.heldBytes;
         }
         resolve(result);
       };
+      const reading: Reading = { heldBytes: 0, settle };
       const onData = (chunk: Buffer) => {
         size += chunk.length;
         if (size > this.#maxBytes) {
           settle({ kind: "too_large" });
           return;
         }
-        chunks.push(chunk);
+        if (chunks === undefined) chunks = [chunk];
+        else chunks.push(chunk);
         reading.heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
         this.#heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
         if (this.#heldBytes > this.#budgetBytes) this.#crowdOutLargest();
       };
-      const onEnd = () =>
-        settle({
-          kind: "complete",
-          body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks),
-          release,
-        });
+      const onEnd = () => settle({ kind: "complete", body: join(chunks), heldBytes: reading.heldBytes });
       const onInterrupted = () => settle({ kind: "interrupted" });
       this.#underWay.add(reading);
       if (this.#underWay.size > this.#maxCount) this.#crowdOutOldest();
@@ -102,10 +99,15 @@ export class BodyReader {
     });
   }
 
+  /** Of a body that is complete, once. */
+  release({ heldBytes }: { heldBytes: number }): void {
+    this.#heldBytes -= heldBytes;
+  }
+
   /** Not the latest: a webhook is here at once and whole, and what has been on its way for longest is not one. */
   #crowdOutOldest(): void {
     const [oldest] = this.#underWay;
-    oldest?.crowdOut();
+    oldest?.settle({ kind: "crowded_out" });
   }
 
   /** Not the latest: whoever fills the memory with large bodies must not keep out a small one, as webhooks are. */
@@ -114,6 +116,6 @@ export class BodyReader {
     for (const reading of this.#underWay) {
       if (largest === undefined || reading.heldBytes > largest.heldBytes) largest = reading;
     }
-    largest?.crowdOut();
+    largest?.settle({ kind: "crowded_out" });
   }
 }

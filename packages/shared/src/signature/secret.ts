@@ -16,6 +16,18 @@ export interface SigningSecret {
   text: string;
 }
 
+/** A source's or a target's, which expires when it was rotated. */
+export interface HmacKey {
+  key: KeyObject;
+  /** Milliseconds since 1970; undefined while it is current. */
+  expiresAtMs: number | undefined;
+}
+
+/** The keys that are valid at an instant. */
+export function validKeys(keys: readonly HmacKey[], nowMs: number): HmacKey[] {
+  return keys.filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > nowMs);
+}
+
 /** Reads a secret; says what is wrong with it without repeating it. */
 export function readSigningSecret(text: string): { secret: SigningSecret } | { fault: string } {
   const trimmed = text.trim();

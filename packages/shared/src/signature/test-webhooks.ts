@@ -4,6 +4,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { JWTPayload } from "jose";
 
 import { type KeySet, readKeySet } from "./jwks.ts";
+import type { HmacKey } from "./secret.ts";
 import { signJwt, type SigningKey } from "./signing/jwt.ts";
 import type { VerificationSettings } from "./verification/scheme.ts";
 import type { ReceivedWebhook, Verdict } from "./verify.ts";
@@ -39,6 +40,9 @@ export function keySetOf(...keys: Pick<TestKey, "jwk">[]): KeySet {
   return keySet;
 }
 
+/** One that does not expire. */
+export const currentKey = (key: KeyObject): HmacKey => ({ key, expiresAtMs: undefined });
+
 /** Of a source that takes every scheme. */
 export function settingsOf(changes: Partial<VerificationSettings> = {}): VerificationSettings {
   return {
@@ -48,7 +52,6 @@ export function settingsOf(changes: Partial<VerificationSettings> = {}): Verific
     publicKeys: [],
     audiences: [AUDIENCE],
     bodyUnbound: "reject",
-    keySet: undefined,
     ...changes,
   };
 }

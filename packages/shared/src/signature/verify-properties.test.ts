@@ -15,6 +15,7 @@ import { signV1 } from "./signing/v1.ts";
 import { signV1a } from "./signing/v1a.ts";
 import {
   AUDIENCE,
+  currentKey,
   EVENT,
   inAWord,
   keySetOf,
@@ -126,7 +127,7 @@ describe("v1", () => {
         const signature = new Library(whsec).sign(webhookId, new Date(seconds * 1000), text);
         const read = readSigningSecret(whsec);
         if ("fault" in read) throw new Error(read.fault);
-        const hmacKeys = [read.secret.key];
+        const hmacKeys = [currentKey(read.secret.key)];
         const webhook = { webhookId, timestamp: String(seconds), signature, body: Buffer.from(text) };
         expect(await judge(webhook, settingsOf({ schemes: ["v1"], hmacKeys }))).toBe("v1");
         expect(signV1(read.secret.key, webhookId, webhook.timestamp, webhook.body)).toBe(signature);
@@ -162,7 +163,7 @@ describe("v1", () => {
       const key = createSecretKey(secret);
       const timestamp = String(seconds);
       const webhook = { webhookId, timestamp, body, signature: signV1(key, webhookId, timestamp, body) };
-      return { secret, webhook, settings: settingsOf({ hmacKeys: [key] }) };
+      return { secret, webhook, settings: settingsOf({ hmacKeys: [currentKey(key)] }) };
     });
 
   test("on bytes that are no text: as they are, and changed by any one bit refused", async () => {
@@ -180,7 +181,7 @@ describe("v1", () => {
     await fc.assert(
       fc.asyncProperty(sample, async ({ secret, webhook }) => {
         for (let bit = 0; bit < secret.length * 8; bit++) {
-          const settings = settingsOf({ hmacKeys: [createSecretKey(flip(secret, bit))] });
+          const settings = settingsOf({ hmacKeys: [currentKey(createSecretKey(flip(secret, bit)))] });
           expect(await judge(webhook, settings)).toBe("signature_mismatch");
         }
       }),
@@ -192,7 +193,7 @@ describe("v1", () => {
     const key = createSecretKey(Buffer.alloc(32, 7));
     const { webhookId = "", timestamp = "", body } = webhookOf();
     const webhook = { webhookId, timestamp, body, signature: signV1(key, webhookId, timestamp, body) };
-    await expectEveryFlipRefused({ webhook, settings: settingsOf({ hmacKeys: [key] }) }, EVERYTHING);
+    await expectEveryFlipRefused({ webhook, settings: settingsOf({ hmacKeys: [currentKey(key)] }) }, EVERYTHING);
   });
 });
 
@@ -363,7 +364,7 @@ describe("JWTs", () => {
 describe("anything at all in the headers", () => {
   const key = createPublicKey(generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }));
   const settings = settingsOf({
-    hmacKeys: [createSecretKey(Buffer.alloc(32))],
+    hmacKeys: [currentKey(createSecretKey(Buffer.alloc(32)))],
     publicKeys: [key],
     keySet: keySetOf(newEd25519Key("a")),
   });

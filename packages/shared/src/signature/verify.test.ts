@@ -8,7 +8,16 @@ import { SCHEMES_OF } from "./schemes.ts";
 import { generateSigningSecret, readPrivateKey, readPublicKey } from "./secret.ts";
 import { signV1 } from "./signing/v1.ts";
 import { signV1a } from "./signing/v1a.ts";
-import { inAWord, keySetOf, newEd25519Key, NOW_MS, settingsOf, tokenOf, webhookOf } from "./test-webhooks.ts";
+import {
+  currentKey,
+  inAWord,
+  keySetOf,
+  newEd25519Key,
+  NOW_MS,
+  settingsOf,
+  tokenOf,
+  webhookOf,
+} from "./test-webhooks.ts";
 import type { VerificationSettings } from "./verification/scheme.ts";
 import { verify } from "./verify.ts";
 
@@ -37,7 +46,7 @@ const C = {
 
 const keyOf = (secret: string) => createSecretKey(secret.slice("whsec_".length), "base64");
 const nowMsOf = ({ timestamp }: { timestamp: string }) => Number(timestamp) * 1000;
-const withSecrets = (...secrets: string[]) => settingsOf({ hmacKeys: secrets.map(keyOf) });
+const withSecrets = (...secrets: string[]) => settingsOf({ hmacKeys: secrets.map(keyOf).map(currentKey) });
 
 function readPublic(text: string) {
   const read = readPublicKey(text);
@@ -250,6 +259,14 @@ describe("a rotation", () => {
     expect(await judge({}, nowMsOf(A), withSecrets(...secrets))).toEqual(accepted("v1"));
   });
 
+  test("ends at the instant at which the old secret expires", async () => {
+    const old = { key: keyOf(A.secret), expiresAtMs: nowMsOf(A) };
+    const both = settingsOf({ hmacKeys: [currentKey(keyOf(B.secret)), old] });
+    expect(await judge({}, nowMsOf(A) - 1, both)).toEqual(accepted("v1"));
+    expect(await judge({}, nowMsOf(A), both)).toEqual(refused("signature_mismatch"));
+    expect(await judge({}, nowMsOf(A), settingsOf({ hmacKeys: [old] }))).toEqual(refused("no_secret"));
+  });
+
   test("verifies with any of several v1 signatures, as who rotates sends them", async () => {
     for (const signature of [`${signBy(A.secret)} ${signBy(B.secret)}`, `${signBy(B.secret)} ${signBy(A.secret)}`]) {
       expect(await judge({ signature })).toEqual(accepted("v1"));
@@ -274,7 +291,7 @@ describe("a header with signatures of several versions", async () => {
     v1a: signV1a(key.key, webhookId, timestamp, Buffer.from("another")),
     jwt: await tokenOf(newEd25519Key("a")),
   };
-  const everything = settingsOf({ hmacKeys: [secret], keySet: keySetOf(key) });
+  const everything = settingsOf({ hmacKeys: [currentKey(secret)], keySet: keySetOf(key) });
   const judgeHeader = async (signature: string, settings = everything) =>
     inAWord(await verify(webhookOf({ signature }), settings, NOW_MS));
 

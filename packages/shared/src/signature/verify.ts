@@ -64,12 +64,12 @@ export function judgeHeaders(
   }
   const untimely = judgeTimestamp(timestamp, toleranceSeconds, nowMs);
   if (untimely !== undefined) return untimely;
-  const candidates = REGISTRY.filter(({ name }) => schemes.includes(name))
-    .map((scheme) => ({
-      scheme,
-      signatures: parts.filter((part) => part.scheme === scheme).map((part) => part.signature),
-    }))
-    .filter(({ signatures }) => signatures.length > 0);
+  const candidates: PlausibleHeaders["candidates"] = [];
+  for (const scheme of REGISTRY) {
+    if (!schemes.includes(scheme.name)) continue;
+    const signatures = parts.filter((part) => part.scheme === scheme).map((part) => part.signature);
+    if (signatures.length > 0) candidates.push({ scheme, signatures });
+  }
   if (candidates.length === 0) {
     return refuse("unaccepted_scheme", `no signature is of a scheme that this source accepts: ${schemes.join(", ")}`);
   }
@@ -88,7 +88,8 @@ export async function verifySignatures(
 ): Promise<Verdict> {
   let verdict: Exclude<SchemeVerdict, { kind: "accepted" }> | undefined;
   for (const { scheme, signatures } of candidates) {
-    const judged = await scheme.verify(signatures, { webhookId, timestamp, body }, settings, nowMs);
+    const judging = scheme.verify(signatures, { webhookId, timestamp, body }, settings, nowMs);
+    const judged = judging instanceof Promise ? await judging : judging;
     if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
     // Of several schemes, one that could not be judged decides: the sender comes back.
     if (verdict === undefined || judged.kind === "undecidable") verdict = judged;
@@ -121,15 +122,16 @@ function readParts(header: string): Part[] | undefined {
     .split(" ")
     .filter((text) => text !== "");
   if (texts.length === 0 || texts.length > MAX_SIGNATURES) return undefined;
-  const parts: Part[] = [];
-  for (const text of texts) {
-    const scheme = REGISTRY.find((candidate) => candidate.read(text) !== undefined);
-    if (scheme === undefined && !/^[A-Za-z0-9]+,.+$/.test(text)) return undefined;
-    const signature = scheme?.read(text) ?? "";
-    if (scheme !== undefined && signature === "") return undefined;
-    parts.push({ scheme, signature });
+  const parts = texts.map(readPart);
+  return parts.every((part) => part !== undefined) ? parts : undefined;
+}
+
+function readPart(text: string): Part | undefined {
+  for (const scheme of REGISTRY) {
+    const signature = scheme.read(text);
+    if (signature !== undefined) return signature === "" ? undefined : { scheme, signature };
   }
-  return parts;
+  return /^[A-Za-z0-9]+,.+$/.test(text) ? { scheme: undefined, signature: "" } : undefined;
 }
 
 function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Refused | undefined {

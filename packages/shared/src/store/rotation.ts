@@ -7,9 +7,9 @@ import { eq, sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
 import type { MasterKey } from "../master-key.ts";
 import { type ingressTokens, type SourceKind, type sourceSecrets, sources, type targetSecrets } from "../schema.ts";
-import type { SigningSecret } from "../signature/secret.ts";
+import { type SigningSecret, validKeys } from "../signature/secret.ts";
 import type { Database } from "./database.ts";
-import { openSecret, validKeys } from "./secrets.ts";
+import { openSecret } from "./secrets.ts";
 
 /** What becomes of the secrets or tokens that are there. */
 export type Previous = "keep" | "revoke_after_24h" | "revoke_immediately";
@@ -72,7 +72,7 @@ export async function retireSecrets(
     .where(eq(ownerOf(table), ownerId));
   const opened = rows.map((row) => openSecret(masterKey, ownerId, row));
   // It would get an expiry and none at once; and "rotate to the same" is always a mistake.
-  if (validKeys(opened, Date.now()).some((key) => key.equals(next.key)))
+  if (validKeys(opened, Date.now()).some(({ key }) => key.equals(next.key)))
     throw secretKnown("is one of its secrets already");
   await retire(tx, table, ownerId, previous);
 }

@@ -1,11 +1,9 @@
 // Signing secrets of sources and targets as rows: encrypted, shown only in their truncated form, and with an
 // expiry while a rotation overlaps.
 
-import type { KeyObject } from "node:crypto";
-
 import type { MasterKey } from "../master-key.ts";
 import { newId } from "../ids.ts";
-import { readSigningSecret, type SigningSecret, truncateSecret } from "../signature/secret.ts";
+import { type HmacKey, readSigningSecret, type SigningSecret, truncateSecret } from "../signature/secret.ts";
 import { SluiceError } from "../errors.ts";
 
 /** A secret as it may be shown. */
@@ -13,13 +11,6 @@ export interface SecretSummary {
   truncated: string;
   /** The end of its overlap; null while it is current. */
   expiresAt: Date | null;
-}
-
-/** An HMAC key in memory. */
-export interface HmacKey {
-  key: KeyObject;
-  /** Milliseconds since 1970; undefined while it is current. */
-  expiresAtMs: number | undefined;
 }
 
 export interface SecretRow extends SecretSummary {
@@ -39,9 +30,4 @@ export function openSecret(
   const read = readSigningSecret(masterKey.decrypt(row.ciphertext, ownerId));
   if (!("secret" in read)) throw new SluiceError("invalid_secret", `A stored secret of ${ownerId} ${read.fault}`);
   return { key: read.secret.key, expiresAtMs: row.expiresAt?.getTime() };
-}
-
-/** The keys that are valid at an instant. */
-export function validKeys(keys: readonly HmacKey[], nowMs: number): KeyObject[] {
-  return keys.filter((key) => key.expiresAtMs === undefined || key.expiresAtMs > nowMs).map((key) => key.key);
 }

@@ -9,11 +9,11 @@ import type { IngressToken } from "../ingress-token.ts";
 import type { MasterKey } from "../master-key.ts";
 import { type BodyUnboundPolicy, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
 import { SCHEMES_OF, type Scheme } from "../signature/schemes.ts";
-import { readPublicKey, type SigningSecret } from "../signature/secret.ts";
+import { type HmacKey, readPublicKey, type SigningSecret } from "../signature/secret.ts";
 import { type Connection, type Database, hasSqlState } from "./database.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
-import { type HmacKey, openSecret, type SecretRow } from "./secrets.ts";
+import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
 
 /** A source with what it takes to verify for it. */

@@ -7,12 +7,12 @@ import { brokenFilter, compileFilter, type Filter } from "../filter.ts";
 import { newId } from "../ids.ts";
 import type { MasterKey } from "../master-key.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
-import type { SigningSecret } from "../signature/secret.ts";
+import type { HmacKey, SigningSecret } from "../signature/secret.ts";
 import type { Connection, Database } from "./database.ts";
 import { noteDeletedTarget } from "./deleted-targets.ts";
 import { ALL, type Page, withinPage } from "./page.ts";
 import { type Previous, retireSecrets, type Transaction } from "./rotation.ts";
-import { type HmacKey, openSecret, sealSecret, type SecretRow } from "./secrets.ts";
+import { openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
 /** Header names, as given, with their values. */
 export type TargetHeaders = Record<string, string>;

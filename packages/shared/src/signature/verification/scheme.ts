@@ -6,20 +6,21 @@ import type { BodyUnboundPolicy } from "../../schema.ts";
 import type { KeySet } from "../jwks.ts";
 import type { Refusal } from "../refusal.ts";
 import type { Scheme } from "../schemes.ts";
+import type { HmacKey } from "../secret.ts";
 
 /** What a source's signatures are judged by. */
 export interface VerificationSettings {
   schemes: readonly Scheme[];
   toleranceSeconds: number;
-  /** Of `v1`: those that are valid now. */
-  hmacKeys: readonly KeyObject[];
+  /** Of `v1`. */
+  hmacKeys: readonly HmacKey[];
   /** Of `v1a`, beside those of the key set. */
   publicKeys: readonly KeyObject[];
   /** Of JWTs. */
   audiences: readonly string[];
   bodyUnbound: BodyUnboundPolicy;
-  /** Of `v1a` and JWTs; undefined while none was ever had. */
-  keySet: KeySet | undefined;
+  /** Of `v1a` and JWTs; not there while none was ever had. */
+  keySet?: KeySet | undefined;
 }
 
 /** A request whose id and timestamp, where it has them, are well-formed and fresh. */

@@ -3,6 +3,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 
+import { validKeys } from "../secret.ts";
 import { macV1 } from "../signing/v1.ts";
 import { refused, type VerificationScheme } from "./scheme.ts";
 import { readSignedHeaders } from "./signed-headers.ts";
@@ -14,15 +15,16 @@ export const v1: VerificationScheme = {
   name: "v1",
   signsHeaders: true,
   read: (part) => (part.startsWith("v1,") && !part.includes(".") ? part.slice(3) : undefined),
-  verify: (signatures, request, { hmacKeys }) => {
+  verify: (signatures, request, { hmacKeys }, nowMs) => {
     const headers = readSignedHeaders(request);
     if ("kind" in headers) return headers;
     const { webhookId, timestamp } = headers;
     const { body } = request;
-    if (hmacKeys.length === 0) return refused("no_secret", "this source has no signing secret yet");
+    const keys = validKeys(hmacKeys, nowMs);
+    if (keys.length === 0) return refused("no_secret", "this source has no signing secret yet");
     // Compared as text, so that only the canonical base64 of a MAC is it; constant in time for a text of its length.
     const received = signatures.map((text) => Buffer.from(text)).filter((text) => text.length === BASE64_MAC_LENGTH);
-    const matches = hmacKeys.some((key) => {
+    const matches = keys.some(({ key }) => {
       const expected = Buffer.from(macV1(key, webhookId, timestamp, body));
       return received.some((signature) => timingSafeEqual(signature, expected));
     });
