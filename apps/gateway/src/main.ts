@@ -1,5 +1,7 @@
 // The gateway as a process: the only file of this app that reads the environment.
 
+import "@sluice/shared/small-heap";
+
 import { setTimeout as delay } from "node:timers/promises";
 
 import { gatewayConfig, readConfig } from "@sluice/shared/config";

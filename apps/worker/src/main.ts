@@ -1,5 +1,7 @@
 // The worker as a process: the only file of this app that reads the environment.
 
+import "@sluice/shared/small-heap";
+
 import { readConfig, workerConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
 import { runApp } from "@sluice/shared/process";

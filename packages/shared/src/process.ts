@@ -1,7 +1,6 @@
 // How an app runs as a process: its signals, its exit code, and the end of the process that started it.
 
 import { flushCompileCache } from "node:module";
-import { setFlagsFromString } from "node:v8";
 
 import { SluiceError } from "./errors.ts";
 import type { Logger } from "./log.ts";
@@ -17,7 +16,6 @@ export interface Running {
  * Ends with 0 after a clean stop, with 1 when it could not start or stop.
  */
 export async function runApp(start: () => Promise<Running>, log: Logger): Promise<void> {
-  keepHeapSmall();
   let running: Running | undefined;
   let isStopping = false;
   const stop = (reason: string) => {
@@ -53,14 +51,4 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
     else log.fatal({ err: error }, "could not start");
     process.exit(1);
   }
-}
-
-/**
- * V8 would let the heap become several times what is alive in it before it looks for garbage, some hundred megabytes at
- * saturation. Looking when it has grown by half costs a twentieth of the rate with bodies of 10 KB, and nothing that we
- * could measure with small ones; by a fifth, it cost a quarter with the larger.
- */
-function keepHeapSmall(): void {
-  // Read at the end of each collection, so that it holds from the first one on.
-  setFlagsFromString("--heap-growing-percent=50");
 }
