@@ -5,12 +5,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { migrate } from "@sluice/shared/store/migrate";
 import { Redis } from "ioredis";
 import pg from "pg";
 
+import { bundleApps } from "../scripts/bundle.ts";
 import { type Member, startMember } from "../tests/support/member.ts";
 import { claimPort } from "../tests/support/ports.ts";
 import { startPostgres, startRedis } from "../tests/support/stores.ts";
@@ -49,13 +49,14 @@ export interface Rig {
   close: () => Promise<void>;
 }
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Among them NODE_OPTIONS, so that `--cpu-prof` reaches the apps. */
 const INHERITED = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE", "NODE_OPTIONS"];
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
 
 let rigs = 0;
 let template: Promise<string> | undefined;
+/** As `npm start` and the image run the apps. */
+let bundles: ReturnType<typeof bundleApps> | undefined;
 
 /** A directory of a PostgreSQL that is migrated and stopped: each rig starts on a copy of it. */
 async function makeTemplate(): Promise<string> {
@@ -83,6 +84,8 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
   await client.connect();
   const redisClient = redis && new Redis(redis.url);
 
+  bundles ??= bundleApps();
+  const entries = await bundles;
   const apiKey = randomBytes(16).toString("hex");
   const shared = {
     ...Object.fromEntries(INHERITED.map((name) => [name, process.env[name]])),
@@ -101,10 +104,9 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
   let apiUrl = "";
   const start = async (role: "gateway" | "worker", url: string, readyUrl: string, ports: NodeJS.ProcessEnv) => {
     const name = `${role}-${++started}`;
-    const entry = join(ROOT, "apps", role, "src", "main.ts");
     const env = { ...shared, ...ports };
     const app = startMember(
-      { name, entry, readyUrl, env, stopLimitMs: STOP_LIMIT_MS[role] },
+      { name, entry: entries[role], readyUrl, env, stopLimitMs: STOP_LIMIT_MS[role] },
       join(directory, `${name}.log`),
     );
     processes.add(app.pid, "SIGKILL");

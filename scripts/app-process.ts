@@ -9,7 +9,7 @@ import { processStart } from "./process-lock.ts";
 
 export interface App {
   name: string;
-  /** Path of its main.ts. */
+  /** Path of its main.ts, or of its bundle. */
   entry: string;
   readyUrl: string;
   env: NodeJS.ProcessEnv;

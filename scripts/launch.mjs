@@ -1,4 +1,4 @@
-// The door of the repository: `node scripts/launch.mjs <start|demo|test|chaos|bench|migrate>`. Plain JavaScript without a
+// The door of the repository: `node scripts/launch.mjs <start|demo|test|chaos|bench|migrate|bundle>`. Plain JavaScript without a
 // dependency, for whatever Node the machine has: installs what is missing, then hands over to Node 24.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate"];
+const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate", "bundle"];
 const PNPM = "pnpm@12.21.0";
 const OLDEST_NODE = 18;
 /** The first one that runs the TypeScript sources as they are, without a flag or a warning. */

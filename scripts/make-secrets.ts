@@ -5,8 +5,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-// By path and not by package name: the image has no link to the workspace's packages in its root.
-import { readMasterKey } from "../packages/shared/src/master-key.ts";
+import { readMasterKey } from "@sluice/shared/master-key";
+
 import { errorText } from "./error-text.ts";
 
 const MIN_API_KEY_LENGTH = 20;

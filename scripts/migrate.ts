@@ -1,9 +1,9 @@
 // `npm run migrate`: brings the database of DATABASE_URL to this version's schema. `npm start` does this by
 // itself; the compose file runs it once before the apps start.
 
-// By path and not by package name: the image has no link to the workspace's packages in its root.
-import { gatewayConfig, readConfig } from "../packages/shared/src/config.ts";
-import { migrate } from "../packages/shared/src/store/migrate.ts";
+import { gatewayConfig, readConfig } from "@sluice/shared/config";
+import { migrate } from "@sluice/shared/store/migrate";
+
 import { errorText } from "./error-text.ts";
 
 try {

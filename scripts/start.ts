@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { migrate } from "@sluice/shared/store/migrate";
 
 import { type AppProcess, startApp } from "./app-process.ts";
+import { bundleApps } from "./bundle.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { errorText } from "./error-text.ts";
 import { proveRelay } from "./first-proof.ts";
@@ -58,6 +59,9 @@ async function run(signal: AbortSignal): Promise<void> {
   await endLeftovers(dataDir, () => console.log("Waiting for what an earlier start left running to end …"));
 
   const settings = await readRelaySettings(dataDir, process.env);
+  // Beside the start of PostgreSQL. Awaited where it is needed; until then nobody else hears that it failed.
+  const bundled = bundleApps();
+  bundled.catch(() => undefined);
   let { databaseUrl } = settings;
   if (databaseUrl === undefined) {
     const postgres = await keepPostgres(join(dataDir, "postgres"));
@@ -75,8 +79,9 @@ async function run(signal: AbortSignal): Promise<void> {
   // The worker first, so that the gateway is stopped before it: nothing new comes in while the worker finishes.
   const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
   const announce = () => announceRelay(dataDir, settings);
-  const launch = (name: string, url: string, stopLimitMs: number) => {
-    const entry = join(ROOT, "apps", name, "src", "main.ts");
+  const entries = await bundled;
+  const launch = (name: "gateway" | "worker", url: string, stopLimitMs: number) => {
+    const entry = entries[name];
     const app = startApp({ name, entry, readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
     apps.push(app);
     running.push({ name: `The ${name}`, stop: app.stop });

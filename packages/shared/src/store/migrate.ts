@@ -1,7 +1,9 @@
 // Migrations: Drizzle's for our tables and BullMQ's for its queues on PostgreSQL. Safe to run from several
 // processes at once, and a no-op where nothing is pending.
 
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+
 import { runMigrations as migrateBullmq } from "bullmq";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
@@ -10,7 +12,7 @@ import pg from "pg";
 
 import { SluiceError } from "../errors.ts";
 
-const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../../drizzle", import.meta.url));
+const MIGRATIONS_FOLDER = findMigrations(import.meta.dirname);
 const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
@@ -49,6 +51,14 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
   } finally {
     signal?.removeEventListener("abort", cut);
   }
+}
+
+/** In the nearest folder above: far above this file, and beside the bundle that it is part of. */
+function findMigrations(folder: string): string {
+  const found = join(folder, "drizzle");
+  if (existsSync(join(found, "meta", "_journal.json"))) return found;
+  if (dirname(folder) === folder) throw new Error("There is no folder drizzle with the migrations");
+  return findMigrations(dirname(folder));
 }
 
 async function refuseNewer(client: pg.Client): Promise<void> {

@@ -1,0 +1,88 @@
+// What the image runs, as the image has it: the bundles and the migrations in a folder with nothing else around them.
+
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { expect, onTestFinished, test } from "vitest";
+
+import { createTestDatabase } from "../tests/support/database.ts";
+import { startMember } from "../tests/support/member.ts";
+import { claimPort } from "../tests/support/ports.ts";
+import { startReceiver } from "../tests/support/receiver.ts";
+import { geminiEvent, signWebhook } from "../tests/support/sign.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const run = promisify(execFile);
+
+async function bundled(): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  await run(process.execPath, [join(ROOT, "scripts", "bundle.ts")]);
+  cpSync(join(ROOT, "dist"), directory, { recursive: true });
+  cpSync(join(ROOT, "drizzle"), join(directory, "drizzle"), { recursive: true });
+  return directory;
+}
+
+test("the bundles make the secrets and the tables, take an event, deliver it, and show the reference", async () => {
+  const directory = await bundled();
+  const { url: databaseUrl, drop } = await createTestDatabase(null);
+  onTestFinished(drop);
+  const receiver = await startReceiver();
+  onTestFinished(receiver.stop);
+  const dataDir = mkdtempSync(join(directory, "data-"));
+  const [port, apiPort, workerPort] = [await claimPort(), await claimPort(), await claimPort()];
+  const secret = generateSigningSecret().text;
+  const env = {
+    DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    MASTER_KEY_FILE: join(dataDir, "master-key"),
+    ADMIN_API_KEY_FILE: join(dataDir, "admin-api-key"),
+    GEMINI_SIGNING_SECRET: secret,
+    HOST: "127.0.0.1",
+    PORT: String(port),
+    API_PORT: String(apiPort),
+    WORKER_PORT: String(workerPort),
+  };
+  await run(process.execPath, [join(directory, "make-secrets.mjs")], { env: { DATA_DIR: dataDir } });
+  expect(readdirSync(dataDir)).toEqual(expect.arrayContaining(["admin-api-key", "master-key"]));
+  const migrated = await run(process.execPath, [join(directory, "migrate.mjs")], { env });
+  expect(migrated.stdout).toContain("up to date");
+
+  const api = `http://127.0.0.1:${apiPort}`;
+  for (const [name, readyUrl] of [
+    ["gateway", `${api}/readyz`],
+    ["worker", `http://127.0.0.1:${workerPort}/readyz`],
+  ] as const) {
+    const entry = join(directory, `${name}.mjs`);
+    const app = startMember({ name, entry, readyUrl, env, stopLimitMs: 60_000 }, join(directory, `${name}.log`));
+    onTestFinished(app.stop);
+    await app.waitUntilReady();
+  }
+  for (const asset of ["swagger-ui.css", "swagger-ui-bundle.js"]) {
+    const served = await fetch(`${api}/docs/${asset}`);
+    expect([served.status, (await served.text()).length > 100_000]).toEqual([200, true]);
+  }
+  const created = await fetch(`${api}/v1/targets`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${readFileSync(join(dataDir, "admin-api-key"), "utf8").trim()}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ uri: receiver.url, subscribed_events: ["*"] }),
+  });
+  expect([created.status, await created.json()]).toMatchObject([201, { uri: receiver.url }]);
+  const event = signWebhook({ secret, body: geminiEvent() });
+  const taken = await fetch(`http://127.0.0.1:${port}/in/gemini`, {
+    method: "POST",
+    headers: event.headers,
+    body: event.body,
+  });
+  expect([taken.status, await taken.json()]).toMatchObject([200, { webhook_id: event.webhookId }]);
+  const [delivered] = await receiver.waitFor(1, 120_000);
+  expect(delivered?.body).toEqual(event.body);
+});
