@@ -1,5 +1,4 @@
-# One image for gateway and worker, each bundled into one file: scripts/bundle.ts says why. No package manager and no
-# node_modules are in it.
+# One image for gateway and worker, each bundled into one file: docs/decisions/0019-apps-run-as-one-file.md says why.
 
 FROM node:24-slim AS build
 WORKDIR /app
@@ -7,7 +6,8 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
 COPY packages/shared/package.json packages/shared/
-# Keep the version equal to the one in scripts/launch.mjs (a test compares them). Without development's packages.
+# Keep the version equal to the one in scripts/launch.mjs (a test compares them). Optional packages too, because the bundler
+# is one for each platform; none of them is in the image.
 RUN npx --yes pnpm@12.21.0 install --frozen-lockfile --prod
 COPY apps ./apps
 COPY packages ./packages
@@ -21,11 +21,11 @@ ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--ma
 WORKDIR /app
 COPY --from=build /app/dist ./
 COPY drizzle ./drizzle
-# Fills the compile cache: each app is loaded and then misses its configuration. It is only read later, from a root file
-# system that is read-only.
-RUN for app in gateway worker; do node $app.mjs >/dev/null 2>&1 || true; done \
-  && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway
+RUN install -d -o node -g node .compile-cache && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway
 USER node
+# Fills the compile cache, which belongs to one user: each app is loaded and then misses its configuration. It is only read
+# later, from a root file system that is read-only.
+RUN for app in gateway worker; do node $app.mjs >/dev/null 2>&1 || true; done && test -n "$(ls .compile-cache/*)"
 ENV DATA_DIR=/var/lib/sluice
 VOLUME /var/lib/sluice
 CMD ["node", "gateway.mjs"]

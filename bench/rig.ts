@@ -10,7 +10,7 @@ import { migrate } from "@sluice/shared/store/migrate";
 import { Redis } from "ioredis";
 import pg from "pg";
 
-import { bundleApps } from "../scripts/bundle.ts";
+import { bundleApps } from "../scripts/bundled-apps.ts";
 import { type Member, startMember } from "../tests/support/member.ts";
 import { claimPort } from "../tests/support/ports.ts";
 import { startPostgres, startRedis } from "../tests/support/stores.ts";
@@ -55,7 +55,7 @@ const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
 
 let rigs = 0;
 let template: Promise<string> | undefined;
-/** As `npm start` and the image run the apps. */
+/** As `npm start` runs the apps. */
 let bundles: ReturnType<typeof bundleApps> | undefined;
 
 /** A directory of a PostgreSQL that is migrated and stopped: each rig starts on a copy of it. */

@@ -22,11 +22,22 @@ const run = promisify(execFile);
 async function bundled(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  await run(process.execPath, [join(ROOT, "scripts", "bundle.ts")]);
-  cpSync(join(ROOT, "dist"), directory, { recursive: true });
+  await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory]);
+  const made = ["THIRD-PARTY-LICENSES", "gateway.mjs", "make-secrets.mjs", "migrate.mjs", "node_modules", "worker.mjs"];
+  expect(readdirSync(directory).toSorted()).toEqual(made);
+  expect(readFileSync(join(directory, "THIRD-PARTY-LICENSES"), "utf8")).toMatch(
+    /^bullmq .* \(MIT\)\n\n.*MIT License/ms,
+  );
   cpSync(join(ROOT, "drizzle"), join(directory, "drizzle"), { recursive: true });
   return directory;
 }
+
+test("an app that is not there is refused by its name", async () => {
+  const script = join(ROOT, "scripts", "bundle.ts");
+  await expect(run(process.execPath, [script, "dist", "no-such-app"])).rejects.toMatchObject({
+    stderr: expect.stringContaining("There is no no-such-app to bundle"),
+  });
+});
 
 test("the bundles make the secrets and the tables, take an event, deliver it, and show the reference", async () => {
   const directory = await bundled();

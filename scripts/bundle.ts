@@ -1,46 +1,56 @@
-// `npm run bundle`: each app, and what the image runs beside them, as one file in `dist` that needs no other but the folder
-// `drizzle`. docs/decisions/0019-apps-run-as-one-file.md says what it brings.
+// `npm run bundle [directory] [app …]`: each app, and what the image runs beside them, as one file, into `dist` when no other
+// directory is given. It is whole together with the folder `drizzle` beside or above it. What that brings:
+// docs/decisions/0019-apps-run-as-one-file.md. A process of its own: the bundler keeps half a gigabyte.
 
-import { cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { rolldown } from "rolldown";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DIST = join(ROOT, "dist");
-
-const APPS = { gateway: "apps/gateway/src/main.ts", worker: "apps/worker/src/main.ts" };
-const TOOLS = { migrate: "scripts/migrate.ts", "make-secrets": "scripts/make-secrets.ts" };
-/** Served as they are, and so found as files. */
-const SERVED = {
-  package: "swagger-ui-dist",
-  files: ["package.json", "swagger-ui.css", "swagger-ui-bundle.js", "LICENSE"],
+const ENTRIES: Record<string, string> = {
+  gateway: "apps/gateway/src/main.ts",
+  worker: "apps/worker/src/main.ts",
+  migrate: "scripts/migrate.ts",
+  "make-secrets": "scripts/make-secrets.ts",
 };
+/** Whose files the gateway serves as they are. */
+const SERVED = "swagger-ui-dist";
+const SERVED_FILES = [
+  "package.json",
+  "swagger-ui.css",
+  "swagger-ui-bundle.js",
+  "swagger-ui-bundle.js.LICENSE.txt",
+  "LICENSE",
+  "NOTICE",
+];
 
-/** @returns the paths of the apps' files, which are made anew each time, in less than a second. */
-export async function bundleApps(): Promise<Record<keyof typeof APPS, string>> {
-  mkdirSync(DIST, { recursive: true });
-  copyServed();
-  const [gateway, worker] = await Promise.all([bundle("gateway", APPS.gateway), bundle("worker", APPS.worker)]);
-  return { gateway, worker };
-}
+const [directory = "dist", ...names] = process.argv.slice(2);
+const unknown = names.find((name) => ENTRIES[name] === undefined);
+if (unknown !== undefined) throw new Error(`There is no ${unknown} to bundle, but ${Object.keys(ENTRIES).join(", ")}`);
+const to = resolve(ROOT, directory);
+copyServed(join(to, "node_modules", SERVED));
+const entries = Object.entries(ENTRIES).filter(([name]) => names.length === 0 || names.includes(name));
+const modules = await Promise.all(entries.map(([name, entry]) => bundle(entry, join(to, `${name}.mjs`))));
+replaceFile(join(to, "THIRD-PARTY-LICENSES"), licensesOf(new Set(modules.flat().map(packageOf))));
 
-async function bundle(name: string, entry: string): Promise<string> {
+/** @returns the paths of the modules that are in it. */
+async function bundle(entry: string, path: string): Promise<readonly string[]> {
   const build = await rolldown({
     input: join(ROOT, entry),
     platform: "node",
-    // Speeds BullMQ's msgpackr up where it is installed, and is native.
+    // Native, and so in no bundle: msgpackr, of BullMQ, does without.
     external: ["msgpackr-extract"],
-    logLevel: "warn",
+    // A package that is not there would be missed by who starts the app.
+    onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
   // Not minified: a stack trace names what it names in the sources.
   const { output } = await build.generate({ format: "esm", codeSplitting: false });
   await build.close();
-  const path = join(DIST, `${name}.mjs`);
   replaceFile(path, inAscii(output[0].code));
-  return path;
+  return output[0].moduleIds;
 }
 
 /** Node keeps a text with one character beyond ASCII in two bytes for each, for as long as the process runs. */
@@ -48,22 +58,33 @@ function inAscii(code: string): string {
   return code.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** At once: another relay of this folder may be starting from it. */
-function replaceFile(path: string, text: string): void {
+/** At once: a relay may be starting from it. */
+function replaceFile(path: string, content: string | Buffer): void {
   const written = `${path}.${process.pid}`;
-  writeFileSync(written, text);
+  writeFileSync(written, content);
   renameSync(written, path);
 }
 
-function copyServed(): void {
-  const { resolve } = createRequire(join(ROOT, APPS.gateway));
-  const to = join(DIST, "node_modules", SERVED.package);
-  mkdirSync(to, { recursive: true });
-  const from = dirname(resolve(`${SERVED.package}/package.json`));
-  for (const file of SERVED.files) cpSync(join(from, file), join(to, file));
+function copyServed(directoryOfServed: string): void {
+  mkdirSync(directoryOfServed, { recursive: true });
+  const from = dirname(createRequire(join(ROOT, "apps/gateway/package.json")).resolve(`${SERVED}/package.json`));
+  for (const file of SERVED_FILES) replaceFile(join(directoryOfServed, file), readFileSync(join(from, file)));
 }
 
-if (import.meta.main) {
-  await bundleApps();
-  for (const [name, entry] of Object.entries(TOOLS)) await bundle(name, entry);
+/** The folder of the package that a module is of; undefined for our own. */
+function packageOf(path: string): string | undefined {
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+}
+
+/** The texts under which the packages may be passed on. */
+function licensesOf(packages: ReadonlySet<string | undefined>): string {
+  const texts = [...packages]
+    .filter((folder) => folder !== undefined)
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(basename(file)));
+      const said = files.toSorted().map((file) => readFileSync(join(folder, file), "utf8").trim());
+      return [`${name} ${version} (${license})`, ...said].join("\n\n");
+    });
+  return `${texts.toSorted().join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { migrate } from "@sluice/shared/store/migrate";
 
 import { type AppProcess, startApp } from "./app-process.ts";
-import { bundleApps } from "./bundle.ts";
+import { bundleApps } from "./bundled-apps.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import { errorText } from "./error-text.ts";
 import { proveRelay } from "./first-proof.ts";
@@ -80,6 +80,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
   const announce = () => announceRelay(dataDir, settings);
   const entries = await bundled;
+  signal.throwIfAborted();
   const launch = (name: "gateway" | "worker", url: string, stopLimitMs: number) => {
     const entry = entries[name];
     const app = startApp({ name, entry, readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);

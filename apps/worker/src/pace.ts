@@ -4,7 +4,7 @@
 const WEIGHT = 1 / 32;
 /** Of which nothing came for so long, it is not as fast any more as it was. */
 const SILENT_MS = 250;
-/** Quick is a target that answers within this time. */
+/** Quick is a target that answers within this time: what it takes in BUFFER_SECONDS is a lane's usual buffer, or more. */
 const QUICK_MS = 125;
 /** What a target takes in so many seconds is in its lane's hands at most, and of that… */
 const BUFFER_SECONDS = 0.25;

@@ -97,8 +97,8 @@ export class Batcher {
         this.#waiting.shift();
         this.#waitingBytes -= waiting.event.body.length;
       }
-      const late = `The event was not stored within ${this.#deadlineMs} ms`;
-      this.#settle(waiting, new SluiceError("unavailable", late, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
+      const detail = `The event was not stored within ${this.#deadlineMs} ms`;
+      this.#settle(waiting, new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
     }
   }
 
@@ -167,9 +167,6 @@ export class Batcher {
   #refuseWaiting(error: SluiceError): void {
     const waiting = this.#waiting.splice(0);
     this.#waitingBytes = 0;
-    for (const each of waiting) {
-      each.isTaken = true;
-      this.#settle(each, error);
-    }
+    for (const each of waiting) this.#settle(each, error);
   }
 }

@@ -14,7 +14,6 @@ import { answerLiveness } from "@sluice/shared/health";
 import { judgeHeaders, type ReceivedHeaders } from "@sluice/shared/signature/verify";
 import { sparing } from "@sluice/shared/sparing-log";
 import type { RefusalReason } from "@sluice/shared/signature/refusal";
-import type { Source } from "@sluice/shared/store/sources";
 import { type Context, Hono } from "hono";
 
 import { toResponse } from "../health.ts";
@@ -22,6 +21,7 @@ import { problem } from "../problem.ts";
 import { judgeAccess } from "./access.ts";
 import { judge } from "./judge.ts";
 import type { JwksCache } from "./jwks-cache.ts";
+import type { SourceLookup } from "./known-sources.ts";
 import { lingerOverUnread } from "./linger.ts";
 import { announcesTooMuch, type BodyReader } from "./read-body.ts";
 import type { Request } from "./request.ts";
@@ -33,14 +33,6 @@ const RETRY_AFTER_SECONDS = 10;
 
 type IngressEnv = { Bindings: HttpBindings };
 type IngressContext = Context<IngressEnv>;
-
-/** The sources by name, as this gateway knows them. */
-export interface SourceLookup {
-  /** @throws SluiceError `unavailable` while no sources are known. */
-  find: (name: string) => Source | undefined;
-  /** Looks once more, when another gateway may have made or changed it. @returns the source if anything changed. */
-  findNewer: (name: string, known: Source | undefined) => Promise<Source | undefined>;
-}
 
 export interface IngressDependencies {
   sources: SourceLookup;

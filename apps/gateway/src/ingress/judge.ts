@@ -5,8 +5,8 @@ import { DEFAULT_JWKS_URI } from "@sluice/shared/signature/jwks";
 import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/shared/signature/verify";
 import type { Source } from "@sluice/shared/store/sources";
 
-import type { SourceLookup } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
+import type { SourceLookup } from "./known-sources.ts";
 
 export async function judge(
   headers: PlausibleHeaders,

@@ -17,7 +17,6 @@ import {
   type StoredSource,
 } from "@sluice/shared/store/sources";
 
-import type { SourceLookup } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import type { SourceSnapshot } from "./source-snapshot.ts";
@@ -25,6 +24,14 @@ import type { SourceSnapshot } from "./source-snapshot.ts";
 const RETRY_AFTER_SECONDS = 5;
 /** Polls are twice a second: what PostgreSQL did not confirm for so long, it may know better. */
 const CONFIRMED_WITHIN_MS = 5_000;
+
+/** The sources by name, as the ingress asks for them. */
+export interface SourceLookup {
+  /** @throws SluiceError `unavailable` while no sources are known. */
+  find: (name: string) => Source | undefined;
+  /** Looks once more, when another gateway may have made or changed it. @returns the source if anything changed. */
+  findNewer: (name: string, known: Source | undefined) => Promise<Source | undefined>;
+}
 
 export interface KnownSourcesDependencies {
   db: Database;

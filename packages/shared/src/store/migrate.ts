@@ -2,7 +2,7 @@
 // processes at once, and a no-op where nothing is pending.
 
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { runMigrations as migrateBullmq } from "bullmq";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -12,7 +12,8 @@ import pg from "pg";
 
 import { SluiceError } from "../errors.ts";
 
-const MIGRATIONS_FOLDER = findMigrations(import.meta.dirname);
+/** Beside the bundle in the image, above it in `dist`, and far above this file. */
+const MIGRATIONS_FOLDERS = ["drizzle", "../drizzle", "../../../../drizzle"];
 const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
@@ -22,6 +23,7 @@ const LOCK_KEY = 0x736c_7569;
  * @throws SluiceError `schema_newer` when the database holds a migration that this version does not know.
  */
 export async function migrate(url: string, signal?: AbortSignal): Promise<void> {
+  const migrationsFolder = findMigrations();
   const client = new pg.Client({
     connectionString: url,
     application_name: "sluice-migrate",
@@ -41,9 +43,8 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
     try {
       // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.
       await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
-      await refuseNewer(client);
-      const folder = { migrationsFolder: MIGRATIONS_FOLDER, migrationsSchema: MIGRATIONS_SCHEMA };
-      await migrateDrizzle(drizzle(client), folder);
+      await refuseNewer(client, migrationsFolder);
+      await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
       await migrateBullmq(client);
     } finally {
       await client.end();
@@ -53,15 +54,17 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
   }
 }
 
-/** In the nearest folder above: far above this file, and beside the bundle that it is part of. */
-function findMigrations(folder: string): string {
-  const found = join(folder, "drizzle");
-  if (existsSync(join(found, "meta", "_journal.json"))) return found;
-  if (dirname(folder) === folder) throw new Error("There is no folder drizzle with the migrations");
-  return findMigrations(dirname(folder));
+/** @throws SluiceError `invalid_configuration` where there are none. */
+function findMigrations(): string {
+  const folders = MIGRATIONS_FOLDERS.map((folder) => join(import.meta.dirname, folder));
+  const found = folders.find((folder) => existsSync(join(folder, "meta", "_journal.json")));
+  if (found === undefined) {
+    throw new SluiceError("invalid_configuration", `The migrations are missing: there is no ${folders[0]}`);
+  }
+  return found;
 }
 
-async function refuseNewer(client: pg.Client): Promise<void> {
+async function refuseNewer(client: pg.Client, migrationsFolder: string): Promise<void> {
   const { rows } = await client.query<{ exists: boolean }>("SELECT to_regclass($1) IS NOT NULL AS exists", [
     `${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
   ]);
@@ -69,9 +72,7 @@ async function refuseNewer(client: pg.Client): Promise<void> {
   const applied = await client.query<{ created_at: string }>(
     `SELECT max(created_at) AS created_at FROM ${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
   );
-  const newest = Math.max(
-    ...readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map((file) => file.folderMillis),
-  );
+  const newest = Math.max(...readMigrationFiles({ migrationsFolder }).map((file) => file.folderMillis));
   if (Number(applied.rows[0]?.created_at ?? 0) > newest) {
     throw new SluiceError("schema_newer", "The database was migrated by a newer version of Sluice; start that version");
   }
