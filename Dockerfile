@@ -11,6 +11,7 @@ COPY packages/shared/package.json packages/shared/
 RUN npx --yes pnpm@12.21.0 install --frozen-lockfile --prod
 COPY apps ./apps
 COPY packages ./packages
+COPY drizzle ./drizzle
 COPY scripts ./scripts
 RUN node scripts/bundle.ts
 
@@ -20,7 +21,6 @@ FROM node:24-slim
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/dist ./
-COPY drizzle ./drizzle
 RUN install -d -o node -g node .compile-cache && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway
 USER node
 # Fills the compile cache, which belongs to one user: each app is loaded and then misses its configuration. It is only read

@@ -1,7 +1,7 @@
-// What the image runs, as the image has it: the bundles and the migrations in a folder with nothing else around them.
+// What the image runs, as the image has it: the bundles in a folder with nothing else around them.
 
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,12 +23,19 @@ async function bundled(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory]);
-  const made = ["THIRD-PARTY-LICENSES", "gateway.mjs", "make-secrets.mjs", "migrate.mjs", "node_modules", "worker.mjs"];
+  const made = [
+    "THIRD-PARTY-LICENSES",
+    "drizzle",
+    "gateway.mjs",
+    "make-secrets.mjs",
+    "migrate.mjs",
+    "node_modules",
+    "worker.mjs",
+  ];
   expect(readdirSync(directory).toSorted()).toEqual(made);
   expect(readFileSync(join(directory, "THIRD-PARTY-LICENSES"), "utf8")).toMatch(
     /^bullmq .* \(MIT\)\n\n.*MIT License/ms,
   );
-  cpSync(join(ROOT, "drizzle"), join(directory, "drizzle"), { recursive: true });
   return directory;
 }
 

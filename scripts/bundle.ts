@@ -1,8 +1,8 @@
 // `npm run bundle [directory] [app …]`: each app, and what the image runs beside them, as one file, into `dist` when no other
-// directory is given. It is whole together with the folder `drizzle` beside or above it. What that brings:
-// docs/decisions/0019-apps-run-as-one-file.md. A process of its own: the bundler keeps half a gigabyte.
+// directory is given, with the files that they read. What that brings: docs/decisions/0019-apps-run-as-one-file.md. A process of its
+// own: the bundler keeps half a gigabyte.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,7 +31,8 @@ const [directory = "dist", ...names] = process.argv.slice(2);
 const unknown = names.find((name) => ENTRIES[name] === undefined);
 if (unknown !== undefined) throw new Error(`There is no ${unknown} to bundle, but ${Object.keys(ENTRIES).join(", ")}`);
 const to = resolve(ROOT, directory);
-copyServed(join(to, "node_modules", SERVED));
+copyFiles(servedFolder(), join(to, "node_modules", SERVED), SERVED_FILES);
+copyFiles(join(ROOT, "drizzle"), join(to, "drizzle"), globSync("**/*.{sql,json}", { cwd: join(ROOT, "drizzle") }));
 const entries = Object.entries(ENTRIES).filter(([name]) => names.length === 0 || names.includes(name));
 const modules = await Promise.all(entries.map(([name, entry]) => bundle(entry, join(to, `${name}.mjs`))));
 replaceFile(join(to, "THIRD-PARTY-LICENSES"), licensesOf(new Set(modules.flat().map(packageOf))));
@@ -65,10 +66,16 @@ function replaceFile(path: string, content: string | Buffer): void {
   renameSync(written, path);
 }
 
-function copyServed(directoryOfServed: string): void {
-  mkdirSync(directoryOfServed, { recursive: true });
-  const from = dirname(createRequire(join(ROOT, "apps/gateway/package.json")).resolve(`${SERVED}/package.json`));
-  for (const file of SERVED_FILES) replaceFile(join(directoryOfServed, file), readFileSync(join(from, file)));
+function copyFiles(from: string, directoryOfCopies: string, files: readonly string[]): void {
+  for (const file of files) {
+    const path = join(directoryOfCopies, file);
+    mkdirSync(dirname(path), { recursive: true });
+    replaceFile(path, readFileSync(join(from, file)));
+  }
+}
+
+function servedFolder(): string {
+  return dirname(createRequire(join(ROOT, "apps/gateway/package.json")).resolve(`${SERVED}/package.json`));
 }
 
 /** The folder of the package that a module is of; undefined for our own. */

@@ -12,8 +12,8 @@ import pg from "pg";
 
 import { SluiceError } from "../errors.ts";
 
-/** Beside the bundle in the image, above it in `dist`, and far above this file. */
-const MIGRATIONS_FOLDERS = ["drizzle", "../drizzle", "../../../../drizzle"];
+/** Beside the bundle, and far above this file. */
+const MIGRATIONS_FOLDERS = ["drizzle", "../../../../drizzle"];
 const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
