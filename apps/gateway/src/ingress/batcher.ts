@@ -25,8 +25,6 @@ interface Waiting {
   reject: (error: unknown) => void;
   /** `performance.now()`. */
   expiresAt: number;
-  /** By a batch. */
-  isTaken: boolean;
 }
 
 export interface BatcherOptions {
@@ -74,7 +72,7 @@ export class Batcher {
       return Promise.reject(new SluiceError("unavailable", "Too much waits to be stored", { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      const waiting = { event, resolve, reject, expiresAt: performance.now() + this.#deadlineMs, isTaken: false };
+      const waiting = { event, resolve, reject, expiresAt: performance.now() + this.#deadlineMs };
       this.#waiting.push(waiting);
       this.#waitingBytes += event.body.length;
       this.#unsettled.add(waiting);
@@ -92,8 +90,8 @@ export class Batcher {
         this.#expiring = setTimeout(() => this.#expire(), inMs);
         return;
       }
-      if (!waiting.isTaken) {
-        // One deadline for all: what is late is the oldest that waits.
+      // One deadline for all: what is late is the oldest that waits, or a batch took it.
+      if (this.#waiting[0] === waiting) {
         this.#waiting.shift();
         this.#waitingBytes -= waiting.event.body.length;
       }
@@ -143,9 +141,7 @@ export class Batcher {
       count += 1;
     }
     this.#waitingBytes -= bytes;
-    const batch = this.#waiting.splice(0, count);
-    for (const taken of batch) taken.isTaken = true;
-    return batch;
+    return this.#waiting.splice(0, count);
   }
 
   async #send(batch: Waiting[]): Promise<void> {
