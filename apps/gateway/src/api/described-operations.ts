@@ -1,7 +1,5 @@
 // The operations of the OpenAPI document, one by one, for the tests that hold of each.
 
-import type { createDocument } from "./document.ts";
-
 interface Described {
   description?: string;
   example?: unknown;
@@ -23,8 +21,9 @@ export interface DescribedOperation extends Described {
   responses: Record<string, Described & DescribedContent>;
 }
 
-export function operationsOf(document: ReturnType<typeof createDocument>): DescribedOperation[] {
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+/** @param paths of the document, as it is made or as it is served. */
+export function operationsOf({ paths = {} }: { paths?: Record<string, object> | undefined }): DescribedOperation[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(item as Record<string, object>).map(([method, operation]) => {
       return { ...operation, method, path } as unknown as DescribedOperation;
     }),

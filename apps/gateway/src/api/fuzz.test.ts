@@ -10,6 +10,7 @@ import { sendRaw } from "../../../../tests/support/raw-request.ts";
 import { openServer } from "../server.ts";
 import { createAnswerContract } from "./answer-contract.ts";
 import { createApi } from "./api.ts";
+import { operationsOf } from "./described-operations.ts";
 import { createDocument } from "./document.ts";
 import { fuzzRequests, type FuzzDocument, type FuzzRequest, KnownIds, spoil } from "./fuzz-requests.ts";
 import { test as base } from "../../../../tests/support/database.ts";
@@ -63,12 +64,8 @@ const readDocument = async (app: ReturnType<typeof createApi>) =>
 /** Changes come after reads and deletions last, so that there is something to read. */
 const ORDER = ["get", "post", "patch", "put", "delete"];
 
-function listOperations(document: FuzzDocument): { template: string; method: string }[] {
-  const all = Object.entries(document.paths ?? {}).flatMap(([template, item]) =>
-    Object.keys(item).map((method) => ({ template, method })),
-  );
-  return all.toSorted((one, other) => ORDER.indexOf(one.method) - ORDER.indexOf(other.method));
-}
+const listOperations = (document: FuzzDocument) =>
+  operationsOf(document).toSorted((one, other) => ORDER.indexOf(one.method) - ORDER.indexOf(other.method));
 
 function requireHarmless(status: number, contentType: string | null, text: string): void {
   if (status >= 500) throw new Error(`It is a ${status}: ${text}`);
@@ -110,7 +107,7 @@ test(
     };
     const counts = { sent: 0, succeeded: 0 };
     const faults: string[] = [];
-    for (const { template, method } of listOperations(document)) {
+    for (const { path: template, method } of listOperations(document)) {
       const property = fc.asyncProperty(requestsOf(template, method), async (request) => {
         counts.sent += 1;
         if ((await send(request)) < 300) counts.succeeded += 1;
@@ -141,8 +138,8 @@ test(
     const url = await listen(server, { host: "127.0.0.1", port: 0 }, "API_PORT");
     onTestFinished(() => closeServer(server, 0));
     // But for the stream, of which nobody here would see the end.
-    const operations = listOperations(document).filter(({ template }) => template !== "/v1/tail");
-    const all = operations.map(({ template, method }) => requestsOf(template, method));
+    const operations = listOperations(document).filter(({ path }) => path !== "/v1/tail");
+    const all = operations.map(({ path, method }) => requestsOf(path, method));
     const property = fc.asyncProperty(spoil(fc.oneof(...all)), async ({ method, path, headers, chunks }) => {
       const filled = ids.putInto({ method, path, headers, body: undefined });
       const withKey = { authorization: `Bearer ${ADMIN_KEY}`, ...headers };
