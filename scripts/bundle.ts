@@ -1,10 +1,10 @@
-// `npm run bundle [directory] [app …]`: each app, and what the image runs beside them, as one file, into `dist` when no other
-// directory is given, with the files that they read. What that brings: docs/decisions/0019-apps-run-as-one-file.md. A process of its
-// own: the bundler keeps half a gigabyte.
+// `npm run bundle [directory] [app …]`: each app, and what the image runs beside them, as one file, into `dist` when no
+// other directory is given, with the files that they read: docs/decisions/0019-apps-run-as-one-file.md. A process of its
+// own, because the bundler keeps half a gigabyte.
 
 import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { rolldown } from "rolldown";
@@ -89,7 +89,7 @@ function licensesOf(packages: ReadonlySet<string | undefined>): string {
     .filter((folder) => folder !== undefined)
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-      const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(basename(file)));
+      const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
       const said = files.toSorted().map((file) => readFileSync(join(folder, file), "utf8").trim());
       return [`${name} ${version} (${license})`, ...said].join("\n\n");
     });

@@ -1,5 +1,5 @@
-// The door of the repository: `node scripts/launch.mjs <start|demo|test|chaos|bench|migrate|bundle>`. Plain JavaScript without a
-// dependency, for whatever Node the machine has: installs what is missing, then hands over to Node 24.
+// The door of the repository: `node scripts/launch.mjs <start|demo|test|chaos|bench|migrate|bundle>`. Plain JavaScript
+// without a dependency, for whatever Node the machine has: installs what is missing, then hands over to Node 24.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

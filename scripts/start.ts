@@ -82,8 +82,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const entries = await bundled;
   signal.throwIfAborted();
   const launch = (name: "gateway" | "worker", url: string, stopLimitMs: number) => {
-    const entry = entries[name];
-    const app = startApp({ name, entry, readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
+    const app = startApp({ name, entry: entries[name], readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
     apps.push(app);
     running.push({ name: `The ${name}`, stop: app.stop });
     return app.waitUntilReady(signal);
