@@ -1,7 +1,7 @@
 // How many connections a server has, and how many requests wait on one of them: what a sender can open without
 // sending a whole request. Above the limits connections are closed, those first that nobody waits on.
 
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { Logger } from "@sluice/shared/log";
@@ -32,28 +32,55 @@ export function limitConnections(server: Server, max: number, log: Logger): void
   });
 }
 
-/** Requests of each connection that wait for their answers. HTTP/1.1 lets a sender write them all at once. */
+/** The requests of one connection that wait for their answers. */
+interface Pipeline {
+  waiting: number;
+  /** It may have no more requests, and never may again: its last answer ends it. */
+  isFull: boolean;
+  /** To the last request that came, while it is under way. */
+  latest: ServerResponse | undefined;
+}
+
+/**
+ * What waits on each connection: HTTP/1.1 lets a sender write many requests at once. Kept for as long as the connection,
+ * and not by request (decision 20).
+ */
 export class Pipelines {
   readonly #max: number;
-  readonly #waiting = new WeakMap<Duplex, number>();
-  readonly #refused = new WeakSet<Duplex>();
+  readonly #bySocket = new Map<Duplex, Pipeline>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** Whether a connection may have one more; once it may not, it never may again, because its last answer ends it. */
-  enter(socket: Duplex): boolean {
-    const waiting = this.#waiting.get(socket) ?? 0;
-    if (waiting >= this.#max || this.#refused.has(socket)) {
-      this.#refused.add(socket);
-      return false;
-    }
-    this.#waiting.set(socket, waiting + 1);
+  /** Whether a connection may have one more request, which leaves when its answer is closed. */
+  enter(socket: Duplex, response: ServerResponse): boolean {
+    const pipeline = this.#bySocket.get(socket) ?? this.#open(socket);
+    if (pipeline.waiting >= this.#max) pipeline.isFull = true;
+    if (pipeline.isFull) return false;
+    pipeline.waiting += 1;
+    pipeline.latest = response;
+    response.on("close", () => {
+      pipeline.waiting -= 1;
+      if (pipeline.latest === response) pipeline.latest = undefined;
+    });
     return true;
   }
 
-  leave(socket: Duplex): void {
-    this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1);
+  /** What is under way on a connection: the latest, where it is more than one. */
+  latestOn(socket: Duplex): ServerResponse | undefined {
+    return this.#bySocket.get(socket)?.latest;
+  }
+
+  /** And on all of them. */
+  latest(): ServerResponse[] {
+    return [...this.#bySocket.values()].flatMap(({ latest }) => latest ?? []);
+  }
+
+  #open(socket: Duplex): Pipeline {
+    const pipeline: Pipeline = { waiting: 0, isFull: false, latest: undefined };
+    this.#bySocket.set(socket, pipeline);
+    socket.once("close", () => this.#bySocket.delete(socket));
+    return pipeline;
   }
 }

@@ -147,6 +147,16 @@ test("one request after the other, a connection takes as many as come", async ()
   expect(connection.isClosed()).toBe(false);
 });
 
+test("after an answer, what is no request on the same connection gets one too", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => connection.text().endsWith("here"));
+  await connection.write("hello\r\n\r\n");
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/hereHTTP\/1\.1 400 .*"code":"invalid_request"/s);
+});
+
 test("where connections are many the idle ones make room", async () => {
   const { open } = await start({ limits: { maxConnections: 16 } });
   const idle = await Promise.all(Array.from({ length: 13 }, () => open()));

@@ -59,21 +59,14 @@ export function openServer(
 ): OpenServer {
   const { maxConnections, ...times } = { ...LIMITS, ...limits };
   const pipelines = new Pipelines(MAX_PIPELINED_REQUESTS);
-  const underWay = new Map<Duplex, ServerResponse>();
   let isEnding = false;
   const listener = getRequestListener(fetch, { errorHandler: (error) => answerError(error, log) });
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request;
-    const refusal = judgeHeaders(request) ?? judgePipeline(pipelines, socket);
+    const refusal = judgeHeaders(request) ?? judgePipeline(pipelines.enter(request.socket, response));
     if (refusal !== undefined) {
       refuseRequest(response, refusal, log);
       return;
     }
-    underWay.set(socket, response);
-    response.on("close", () => {
-      pipelines.leave(socket);
-      if (underWay.get(socket) === response) underWay.delete(socket);
-    });
     if (isEnding) response.shouldKeepAlive = false;
     void listener(request, response);
   };
@@ -85,12 +78,12 @@ export function openServer(
   // Node's own answer is a 417 without a word. Any other expectation may be ignored (RFC 9110, 10.1.1).
   server.on("checkExpectation", handle);
   if (answersContinue) server.on("checkContinue", handle);
-  server.on("clientError", (error, socket) => refuseConnection(error, socket, underWay.get(socket), log));
+  server.on("clientError", (error, socket) => refuseConnection(error, socket, pipelines.latestOn(socket), log));
   return {
     server,
     endConnections: () => {
       isEnding = true;
-      for (const response of underWay.values()) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const response of pipelines.latest()) if (!response.headersSent) response.shouldKeepAlive = false;
     },
   };
 }
@@ -100,9 +93,8 @@ function judgeHeaders({ rawHeaders }: IncomingMessage): SluiceError | undefined 
   return new SluiceError("headers_too_large", `There are more than ${MAX_HEADERS} headers`);
 }
 
-/** @returns undefined when the request may wait; it MUST leave then. */
-function judgePipeline(pipelines: Pipelines, socket: Duplex): SluiceError | undefined {
-  if (pipelines.enter(socket)) return undefined;
+function judgePipeline(hasRoom: boolean): SluiceError | undefined {
+  if (hasRoom) return undefined;
   const detail = `More than ${MAX_PIPELINED_REQUESTS} requests wait on this connection`;
   return new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }

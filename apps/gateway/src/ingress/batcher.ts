@@ -12,7 +12,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
  */
 const SPACING_MS = 3;
 /** A full batch does not wait for the one before it, up to this many at once. */
-const MAX_IN_FLIGHT = 4;
+const MAX_UNDER_WAY = 4;
 /** What waits is memory that is not durable yet; above this the sender had better come back. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** A store that hangs is not better in a second. */
@@ -45,11 +45,10 @@ export class Batcher {
   readonly #spacingMs: number;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  /** Those that wait and those that a batch took, by their ages; what was added first expires first. */
-  readonly #unsettled = new Set<Waiting>();
+  /** The batches whose events are not known to be durable, by age. */
+  readonly #underWay = new Set<Waiting[]>();
   /** One for all: at each event's own, the timers of a busy gateway are a good part of its work. */
   #expiring: NodeJS.Timeout | undefined;
-  #inFlight = 0;
   #lastAddAt = -Infinity;
   #pumping: NodeJS.Timeout | undefined;
 
@@ -75,7 +74,6 @@ export class Batcher {
       const waiting = { event, resolve, reject, expiresAt: performance.now() + this.#deadlineMs };
       this.#waiting.push(waiting);
       this.#waitingBytes += event.body.length;
-      this.#unsettled.add(waiting);
       this.#expiring ??= setTimeout(() => this.#expire(), this.#deadlineMs);
       this.#pump();
     });
@@ -84,35 +82,28 @@ export class Batcher {
   /** Ends the waits that are too long, and comes back for the oldest of the others. */
   #expire(): void {
     this.#expiring = undefined;
-    for (const waiting of this.#unsettled) {
-      const inMs = waiting.expiresAt - performance.now();
-      if (inMs > 0) {
-        this.#expiring = setTimeout(() => this.#expire(), inMs);
-        return;
+    for (const events of [...this.#underWay, this.#waiting]) {
+      for (let oldest = events[0]; oldest !== undefined; oldest = events[0]) {
+        const inMs = oldest.expiresAt - performance.now();
+        if (inMs > 0) {
+          this.#expiring = setTimeout(() => this.#expire(), inMs);
+          return;
+        }
+        events.shift();
+        if (events === this.#waiting) this.#waitingBytes -= oldest.event.body.length;
+        const detail = `The event was not stored within ${this.#deadlineMs} ms`;
+        oldest.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
       }
-      // One deadline for all: what is late is the oldest that waits, or a batch took it.
-      if (this.#waiting[0] === waiting) {
-        this.#waiting.shift();
-        this.#waitingBytes -= waiting.event.body.length;
-      }
-      const detail = `The event was not stored within ${this.#deadlineMs} ms`;
-      this.#settle(waiting, new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
     }
-  }
-
-  #settle(waiting: Waiting, error?: unknown): void {
-    this.#unsettled.delete(waiting);
-    if (this.#unsettled.size === 0) {
-      clearTimeout(this.#expiring);
-      this.#expiring = undefined;
-    }
-    if (error === undefined) waiting.resolve();
-    else waiting.reject(error);
   }
 
   #pump(): void {
-    while (this.#hasFullBatch() && this.#inFlight < MAX_IN_FLIGHT) void this.#send(this.#takeBatch());
-    if (this.#waiting.length === 0 || this.#inFlight > 0 || this.#pumping !== undefined) return;
+    while (this.#hasFullBatch() && this.#underWay.size < MAX_UNDER_WAY) void this.#send(this.#takeBatch());
+    if (this.#waiting.length === 0 && this.#underWay.size === 0) {
+      clearTimeout(this.#expiring);
+      this.#expiring = undefined;
+    }
+    if (this.#waiting.length === 0 || this.#underWay.size > 0 || this.#pumping !== undefined) return;
     const inMs = this.#lastAddAt + this.#spacingMs - performance.now();
     if (inMs <= 0) {
       void this.#send(this.#takeBatch());
@@ -145,24 +136,25 @@ export class Batcher {
   }
 
   async #send(batch: Waiting[]): Promise<void> {
-    this.#inFlight += 1;
+    this.#underWay.add(batch);
     this.#lastAddAt = performance.now();
     try {
       await this.#add(batch.map(({ event }) => event));
-      for (const waiting of batch) this.#settle(waiting);
+      for (const { resolve } of batch) resolve();
     } catch (error) {
-      for (const waiting of batch) this.#settle(waiting, error);
+      for (const { reject } of batch) reject(error);
       if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
-      this.#inFlight -= 1;
+      this.#underWay.delete(batch);
+      // Nor is it kept by what a Set leaves behind, with all that its requests have: see decision 20.
+      batch.length = 0;
       this.#pump();
     }
   }
 
   /** Failure policy: closed. What waits would wait for the same store, one limit of time after the other. */
   #refuseWaiting(error: SluiceError): void {
-    const waiting = this.#waiting.splice(0);
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
     this.#waitingBytes = 0;
-    for (const each of waiting) this.#settle(each, error);
   }
 }
