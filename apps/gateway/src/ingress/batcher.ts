@@ -146,7 +146,7 @@ export class Batcher {
       if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
       this.#underWay.delete(batch);
-      // Nor is it kept by what a Set leaves behind, with all that its requests have: see decision 20.
+      // Whatever has the batch yet, such as a table that the Set left behind, has none of its requests: decision 20.
       batch.length = 0;
       this.#pump();
     }
