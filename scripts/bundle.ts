@@ -47,8 +47,9 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     // A package that is not there would be missed by who starts the app.
     onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
-  // Not minified: a stack trace names what it names in the sources.
-  const { output } = await build.generate({ format: "esm", codeSplitting: false });
+  // Not minified: a stack trace names what it names in the sources. But without comments, because V8 keeps the text; licenses
+  // are in a file of their own.
+  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false });
   await build.close();
   replaceFile(path, inAscii(output[0].code));
   return output[0].moduleIds;

@@ -3,6 +3,7 @@
 import "@sluice/shared/small-heap";
 
 import { setTimeout as delay } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 
 import { gatewayConfig, readConfig } from "@sluice/shared/config";
 import { openLog } from "@sluice/shared/log";
@@ -12,6 +13,9 @@ import { startGateway } from "./gateway.ts";
 
 /** Some probes of a balancer that asks several times a second; short, because a person waits for Ctrl-C. */
 const STOP_NOTICE_MS = 1_000;
+
+// V8's middle compiler would take all functions of a request at once, and malloc keep for good what that needs: decision 21.
+setFlagsFromString("--no-maglev");
 
 const log = openLog("gateway", process.env["LOG_LEVEL"]);
 await runApp(
