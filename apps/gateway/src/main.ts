@@ -14,9 +14,9 @@ import { startGateway } from "./gateway.ts";
 /** Some probes of a balancer that asks several times a second; short, because a person waits for Ctrl-C. */
 const STOP_NOTICE_MS = 1_000;
 
-// Decision 21 says what these two save, and cost. V8's middle compiler would take all functions of a request at once, and malloc
-// keep for good what that needs. And V8 would begin to look for what is alive when the heap is as large as it may become, where
-// requests go on while it looks: it begins when a third of the room is used.
+// Both keep memory down, and decision 21 says at what cost. V8's middle compiler would take all functions of a request at once, and
+// malloc keep for good what that needs. And while V8 marks what is alive, the heap grows: it begins when a third of the room
+// is used, not when all of it is.
 setFlagsFromString("--no-maglev");
 setFlagsFromString("--incremental-marking-hard-trigger=35");
 
