@@ -255,7 +255,7 @@ describe("the log", () => {
     const body = {
       uri: "http://logged.example/?k=v",
       subscribed_events: ["*"],
-      headers: { authorization: "Bearer abc" },
+      headers: { authorization: "Bearer target-credential" },
     };
     const created = await api.call("POST", "/v1/targets", { body });
     await api.call("PATCH", "/v1/sources/src_1", { body: { signing_secret: A_SECRET } });
@@ -280,7 +280,7 @@ describe("the log", () => {
       ADMIN_KEY,
       A_SECRET,
       "logged.example",
-      "abc",
+      "target-credential",
       created.body.new_signing_secret,
       "secret-path",
     ]) {
