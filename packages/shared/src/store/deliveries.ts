@@ -116,7 +116,7 @@ function toClaimed(row: ClaimedRow): ClaimedDelivery {
  * SQL: that an id is between the ends of a list, which MUST be in the order of the ids. By it PostgreSQL knows of which days
  * they are; `= ANY` of a parameter tells it nothing, and it opens the partitions of all.
  */
-const within = (list: string) => `id >= (${list})[1] AND id <= (${list})[cardinality(${list})]`;
+export const within = (list: string, id = "id") => `${id} >= (${list})[1] AND ${id} <= (${list})[cardinality(${list})]`;
 
 /** Pushes the leases of deliveries that are still in hand. */
 export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
