@@ -113,20 +113,27 @@ function forOne<T>(queued: QueuedEvent, work: () => T, refused: Refused): T | un
 }
 
 function toIncoming(queued: QueuedEvent): Incoming {
-  const { body: encoded, sourceName, labels = null, userMetadata = null, bodyUnbound = false, ...rest } = queued;
-  const body = Buffer.from(encoded, "base64");
+  const { labels = null, userMetadata = null, bodyUnbound = false } = queued;
+  const body = Buffer.from(queued.body, "base64");
   const envelope = readEnvelope(body);
-  const event = {
-    ...rest,
-    ...envelope,
+  const event: NewEvent = {
+    id: queued.id,
+    sourceId: queued.sourceId,
+    webhookId: queued.webhookId,
+    type: envelope.type,
+    occurredAtMs: envelope.occurredAtMs,
+    receivedAtMs: queued.receivedAtMs,
+    scheme: queued.scheme,
     userMetadata: envelope.userMetadata ?? (isStorable(userMetadata) ? userMetadata : null),
+    contentType: queued.contentType,
     body,
     labels,
     filterErrors: null,
     bodyUnbound,
+    dataId: envelope.dataId,
   };
   let input: FilterInput | undefined;
-  return { queued, event, filterInput: () => (input ??= readFilterInput(event, sourceName)) };
+  return { queued, event, filterInput: () => (input ??= readFilterInput(event, queued.sourceName)) };
 }
 
 /** What the events become: their deliveries, and they themselves with what their targets' filters failed on. */
@@ -145,7 +152,7 @@ function match(
 function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target[]) {
   const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
   return {
-    event: { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors },
+    event: filterErrors.length === 0 ? event : { ...event, filterErrors },
     matched: matched.map((target) => deliveryTo(target, event)),
   };
 }

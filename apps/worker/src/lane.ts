@@ -77,7 +77,8 @@ export class Lane {
   #catchingUp: PromiseWithResolvers<void> | undefined;
   readonly #pace = new Pace();
   #retryTimer: NodeJS.Timeout | undefined;
-  readonly #running = new Set<Promise<void>>();
+  #running = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(dependencies: LaneDependencies) {
     this.#dependencies = dependencies;
@@ -144,7 +145,7 @@ export class Lane {
   /** Resolves when all attempts that run have ended and been written. */
   async stop(): Promise<void> {
     this.refuse();
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise;
   }
 
   #enabledTarget(): Target | undefined {
@@ -323,13 +324,16 @@ export class Lane {
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
-    const { retryAfterMs: _, ...logged } = result;
     const attempt: AttemptRecord = {
       id: newId(),
       deliveryId: delivery.id,
       number,
       trigger: delivery.trigger,
-      ...logged,
+      startedAtMs: result.startedAtMs,
+      durationMs: result.durationMs,
+      statusCode: result.statusCode,
+      error: result.error,
+      responseExcerpt: result.responseExcerpt,
       next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random()),
     };
     onAttempt(target, delivery, attempt);
@@ -364,8 +368,16 @@ export class Lane {
     for (const delivery of waiting) this.#release(delivery);
   }
 
+  /** @param work never rejects. */
   #track(work: Promise<void>): void {
-    this.#running.add(work);
-    void work.finally(() => this.#running.delete(work));
+    this.#running += 1;
+    void work.then(this.#onEnd);
   }
+
+  readonly #onEnd = (): void => {
+    this.#running -= 1;
+    if (this.#running > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  };
 }

@@ -45,9 +45,13 @@ export function parseJson(body: Buffer): unknown {
  * @param containers the payload and its `data`, or the claims of a token and what they hold.
  */
 export function findUserMetadata(...containers: Record<string, unknown>[]): Record<string, unknown> | null {
-  // SDKs write it in both cases.
-  const places = containers.flatMap((container) => [container["user_metadata"], container["userMetadata"]]);
-  return places.find((place): place is Record<string, unknown> => isObject(place) && isStorable(place)) ?? null;
+  for (const container of containers) {
+    // SDKs write it in both cases.
+    for (const place of [container["user_metadata"], container["userMetadata"]]) {
+      if (isObject(place) && isStorable(place)) return place;
+    }
+  }
+  return null;
 }
 
 /** Whether a parsed JSON value has at most so many levels. `JSON.parse` reads any depth; `JSON.stringify` does not write it. */

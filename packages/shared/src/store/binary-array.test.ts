@@ -80,6 +80,8 @@ test("what is no value of the type is refused before it is sent", () => {
     id.slice(1),
     `${id}0`,
     id.replaceAll("-", ""),
+    `${id.slice(0, 7)}-${id.slice(7, 8)}${id.slice(9)}`,
+    id.replace(/.$/, "\u{ff11}"),
     id.replace(/.$/, "g"),
     `${id.slice(1)}-`,
     "-".repeat(36),

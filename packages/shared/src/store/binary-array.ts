@@ -1,6 +1,8 @@
 // A list as one parameter, in PostgreSQL's binary format. The driver would write it as text, and PostgreSQL read that
 // text: docs/decisions/0017 says what this costs in the two large statements.
 
+import { writeUuid } from "../uuid.ts";
+
 /** Of one dimension, from 1 on: `array_recv` of PostgreSQL, as are the headers below. */
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
@@ -8,14 +10,13 @@ const NULL_LENGTH = -1;
 /** PostgreSQL counts from 2000 on, in microseconds. */
 const EPOCH_MS = Date.UTC(2000, 0, 1);
 const JSONB_VERSION = 1;
-const DASH = 0x2d;
 
 interface ElementType<T> {
   /** Of `pg_type`, and the same in every PostgreSQL. */
   oid: number;
   sizeOf: (value: T) => number;
-  /** MUST write as many bytes as `sizeOf` said. */
-  write: (value: T, into: Buffer, at: number) => void;
+  /** MUST write as many bytes as `sizeOf` said. @returns where they end. */
+  write: (value: T, into: Buffer, at: number) => number;
 }
 
 const fixed = (bytes: number) => () => bytes;
@@ -25,14 +26,17 @@ const TYPES = {
   bytea: element<Uint8Array>(
     17,
     (value) => value.length,
-    (value, into, at) => into.set(value, at),
+    (value, into, at) => {
+      into.set(value, at);
+      return at + value.length;
+    },
   ),
   int4: element<number>(23, fixed(4), (value, into, at) => into.writeInt32BE(value, at)),
   float8: element<number>(701, fixed(8), (value, into, at) => into.writeDoubleBE(value, at)),
   text: element<string>(
     25,
     (value) => Buffer.byteLength(value),
-    (value, into, at) => into.write(value, at),
+    (value, into, at) => at + into.write(value, at),
   ),
   /** Milliseconds since 1970. */
   timestamptz: element<number>(1184, fixed(8), (value, into, at) =>
@@ -43,7 +47,7 @@ const TYPES = {
   jsonb: element<string>(
     3802,
     (value) => 1 + Buffer.byteLength(value),
-    (value, into, at) => into.write(value, into.writeUInt8(JSONB_VERSION, at)),
+    (value, into, at) => at + 1 + into.write(value, into.writeUInt8(JSONB_VERSION, at)),
   ),
 };
 
@@ -60,43 +64,22 @@ export function binaryArray<N extends TypeName, Row>(
   valueOf: (row: Row) => ValueOf<N> | null | undefined,
 ): Buffer {
   const { oid, sizeOf, write } = TYPES[type] as unknown as ElementType<ValueOf<N>>;
+  // An event is in thirty of these: there is nothing made for each value, such as a list of sizes or the pairs of `entries`.
   const values = rows.map((row) => valueOf(row) ?? null);
-  const sizes = values.map((value) => (value === null ? NULL_LENGTH : sizeOf(value)));
-  const bytes = sizes.reduce((sum, size) => sum + LENGTH_BYTES + Math.max(0, size), HEADER_BYTES);
+  let bytes = HEADER_BYTES;
+  for (const value of values) bytes += LENGTH_BYTES + (value === null ? 0 : sizeOf(value));
   const array = Buffer.allocUnsafe(bytes);
   let at = 0;
-  for (const field of [1, sizes.includes(NULL_LENGTH) ? 1 : 0, oid, rows.length, 1]) at = array.writeInt32BE(field, at);
-  for (const [index, value] of values.entries()) {
-    const size = sizes[index] ?? NULL_LENGTH;
-    at = array.writeInt32BE(size, at);
-    if (value === null) continue;
-    write(value, array, at);
-    at += size;
+  for (const field of [1, values.includes(null) ? 1 : 0, oid, values.length, 1]) at = array.writeInt32BE(field, at);
+  for (const value of values) {
+    const start = at + LENGTH_BYTES;
+    const end = value === null ? start : write(value, array, start);
+    array.writeInt32BE(value === null ? NULL_LENGTH : end - start, at);
+    at = end;
   }
   return array;
 }
 
 function element<T>(oid: number, sizeOf: ElementType<T>["sizeOf"], write: ElementType<T>["write"]): ElementType<T> {
   return { oid, sizeOf, write };
-}
-
-/** In a loop of its own: an event has a dozen, and Buffer's hex would need them without their dashes. */
-function writeUuid(uuid: string, into: Buffer, at: number): void {
-  let digits = 0;
-  for (let index = 0; index < uuid.length; index++) {
-    const code = uuid.charCodeAt(index);
-    if (code === DASH) continue;
-    const digit = hexDigit(code);
-    if (digit === undefined) break;
-    const byte = at + (digits >> 1);
-    if (digits < 32) into[byte] = digits % 2 === 0 ? digit << 4 : (into[byte] ?? 0) | digit;
-    digits += 1;
-  }
-  if (digits !== 32 || uuid.length !== 36) throw new TypeError("This is not a UUID");
-}
-
-function hexDigit(code: number): number | undefined {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const letter = code | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
 }
