@@ -64,14 +64,22 @@ export function binaryArray<N extends TypeName, Row>(
   valueOf: (row: Row) => ValueOf<N> | null | undefined,
 ): Buffer {
   const { oid, sizeOf, write } = TYPES[type] as unknown as ElementType<ValueOf<N>>;
-  // An event is in thirty of these: there is nothing made for each value, such as a list of sizes or the pairs of `entries`.
-  const values = rows.map((row) => valueOf(row) ?? null);
+  // An event is in thirty of these. So nothing is made for each value, as `entries` would, nor as a loop by iterator does
+  // until V8 has optimized it.
+  const values = rows.map(valueOf);
   let bytes = HEADER_BYTES;
-  for (const value of values) bytes += LENGTH_BYTES + (value === null ? 0 : sizeOf(value));
+  let hasNull = 0;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? null;
+    bytes += LENGTH_BYTES;
+    if (value === null) hasNull = 1;
+    else bytes += sizeOf(value);
+  }
   const array = Buffer.allocUnsafe(bytes);
   let at = 0;
-  for (const field of [1, values.includes(null) ? 1 : 0, oid, values.length, 1]) at = array.writeInt32BE(field, at);
-  for (const value of values) {
+  for (const field of [1, hasNull, oid, values.length, 1]) at = array.writeInt32BE(field, at);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? null;
     const start = at + LENGTH_BYTES;
     const end = value === null ? start : write(value, array, start);
     array.writeInt32BE(value === null ? NULL_LENGTH : end - start, at);
