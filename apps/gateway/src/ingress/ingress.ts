@@ -140,7 +140,8 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
 
   let verdict;
   try {
-    verdict = await judge(plausible, read.body, source, dependencies.keySets, sources);
+    const judging = judge(plausible, read.body, source, dependencies.keySets, sources);
+    verdict = judging instanceof Promise ? await judging : judging;
   } finally {
     // What is judged is counted by the batcher.
     dependencies.bodies.release(read);
@@ -159,7 +160,7 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
 
   const id = newId();
   request.eventId = id;
-  return {
+  const event: QueuedEvent = {
     id,
     sourceId: source.id,
     sourceName: source.name,
@@ -168,10 +169,11 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
     receivedAtMs: nowMs,
     contentType: received["content-type"] ?? null,
     body: body.toString("base64"),
-    ...(callback !== undefined && { labels: callback.labels }),
-    ...(userMetadata !== undefined && { userMetadata }),
-    ...(bodyUnbound && { bodyUnbound }),
   };
+  if (callback !== undefined) event.labels = callback.labels;
+  if (userMetadata !== undefined) event.userMetadata = userMetadata;
+  if (bodyUnbound) event.bodyUnbound = true;
+  return event;
 }
 
 const answer = (c: IngressContext, error: SluiceError) => lingerOverUnread(c.env, problem(c, error));

@@ -8,20 +8,42 @@ import type { Source } from "@sluice/shared/store/sources";
 import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 
-export async function judge(
+type FindNewer = Pick<SourceLookup, "findNewer">;
+
+export function judge(
   headers: PlausibleHeaders,
   body: Buffer,
   source: Source,
   keySets: JwksCache,
-  sources: Pick<SourceLookup, "findNewer">,
+  sources: FindNewer,
+): Verdict | Promise<Verdict> {
+  if (source.kind === "dynamic") return judgeDynamic(headers, body, source, keySets);
+  const verdict = verifySignatures(headers, body, source);
+  return isAccepted(verdict) ? verdict : judgeStaticAgain(verdict, headers, body, source, sources);
+}
+
+const isAccepted = (verdict: Verdict | Promise<Verdict>) => "kind" in verdict && verdict.kind === "accepted";
+
+async function judgeStaticAgain(
+  judging: Verdict | Promise<Verdict>,
+  headers: PlausibleHeaders,
+  body: Buffer,
+  source: Source,
+  sources: FindNewer,
 ): Promise<Verdict> {
-  if (source.kind === "static") {
-    const verdict = await verifySignatures(headers, body, source);
-    if (verdict.kind !== "refused" || !mayBeNewSecret(verdict.reason)) return verdict;
-    // Another gateway may have rotated it within the last moment, and the sender changed over at once.
-    const newer = await sources.findNewer(source.name, source);
-    return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, hmacKeys: newer.hmacKeys });
-  }
+  const verdict = await judging;
+  if (verdict.kind !== "refused" || !mayBeNewSecret(verdict.reason)) return verdict;
+  // Another gateway may have rotated it within the last moment, and the sender changed over at once.
+  const newer = await sources.findNewer(source.name, source);
+  return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, hmacKeys: newer.hmacKeys });
+}
+
+async function judgeDynamic(
+  headers: PlausibleHeaders,
+  body: Buffer,
+  source: Source,
+  keySets: JwksCache,
+): Promise<Verdict> {
   const uri = source.jwksUri ?? DEFAULT_JWKS_URI;
   const known = await keySets.get(uri);
   const verdict = await verifySignatures(headers, body, { ...source, keySet: known });

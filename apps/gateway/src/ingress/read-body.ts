@@ -69,11 +69,14 @@ export class BodyReader {
       // Nearly always of one.
       let chunks: Buffer[] | undefined;
       let size = 0;
+      let isSettled = false;
       const settle = (result: BodyResult) => {
-        incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
+        isSettled = true;
+        chunks = undefined;
         this.#underWay.delete(reading);
         if (result.kind !== "complete") {
-          chunks = undefined;
+          // Of a whole body nothing comes any more, and its listeners end with it.
+          incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
           this.#heldBytes -= reading.heldBytes;
         }
         resolve(result);
@@ -92,7 +95,9 @@ export class BodyReader {
         if (this.#heldBytes > this.#budgetBytes) this.#crowdOutLargest();
       };
       const onEnd = () => settle({ kind: "complete", body: join(chunks), heldBytes: reading.heldBytes });
-      const onInterrupted = () => settle({ kind: "interrupted" });
+      const onInterrupted = () => {
+        if (!isSettled) settle({ kind: "interrupted" });
+      };
       this.#underWay.add(reading);
       if (this.#underWay.size > this.#maxCount) this.#crowdOutOldest();
       incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);

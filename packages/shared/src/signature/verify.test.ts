@@ -180,6 +180,17 @@ describe("refused", () => {
     expect(await judge({ signature })).toEqual(refused(reason));
   });
 
+  test("a v1 signature of as many characters and more bytes, also after the one that it begins as", async () => {
+    for (const signature of [
+      A.signature.replace(/.$/, "\u00e9"),
+      A.signature.replace(/..$/, "\u00e9="),
+      `\u00e9${A.signature}`,
+    ]) {
+      expect((await judge({})).kind).toBe("accepted");
+      expect((await judge({ signature })).kind, signature).toBe("refused");
+    }
+  });
+
   test.for([
     ["cut to 8 characters", C.signature.slice(0, 12), "malformed_signature"],
     ["without any", "v1a,", "malformed_signature"],

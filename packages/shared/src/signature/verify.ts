@@ -80,21 +80,32 @@ export function judgeHeaders(
   return { kind: "plausible", nowMs, webhookId, timestamp, candidates };
 }
 
-/** The rest of the verdict, at the time at which the headers were judged. */
-export async function verifySignatures(
+/**
+ * The rest of the verdict, at the time at which the headers were judged. At once where the schemes say so at once, as
+ * `v1` and `v1a` do: a promise more for each event is time that the others wait.
+ */
+export function verifySignatures(
   { webhookId, timestamp, candidates, nowMs }: PlausibleHeaders,
   body: Buffer,
   settings: VerificationSettings,
-): Promise<Verdict> {
-  let verdict: Exclude<SchemeVerdict, { kind: "accepted" }> | undefined;
-  for (const { scheme, signatures } of candidates) {
-    const judging = scheme.verify(signatures, { webhookId, timestamp, body }, settings, nowMs);
-    const judged = judging instanceof Promise ? await judging : judging;
-    if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
-    // Of several schemes, one that could not be judged decides: the sender comes back.
-    if (verdict === undefined || judged.kind === "undecidable") verdict = judged;
-  }
-  return verdict ?? refuse("unaccepted_scheme", "there is no signature");
+): Verdict | Promise<Verdict> {
+  const request = { webhookId, timestamp, body };
+  const judgeFrom = (
+    index: number,
+    earlier?: Exclude<SchemeVerdict, { kind: "accepted" }>,
+  ): Verdict | Promise<Verdict> => {
+    const candidate = candidates[index];
+    if (candidate === undefined) return earlier ?? refuse("unaccepted_scheme", "there is no signature");
+    const { scheme, signatures } = candidate;
+    const conclude = (judged: SchemeVerdict) => {
+      if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
+      // Of several schemes, one that could not be judged decides: the sender comes back.
+      return judgeFrom(index + 1, earlier === undefined || judged.kind === "undecidable" ? judged : earlier);
+    };
+    const judged = scheme.verify(signatures, request, settings, nowMs);
+    return judged instanceof Promise ? judged.then(conclude) : conclude(judged);
+  };
+  return judgeFrom(0);
 }
 
 /** Both at once, for a body that is there. */
@@ -117,13 +128,15 @@ interface Part {
 
 /** The signatures of a header; undefined when it is not a list of them. */
 function readParts(header: string): Part[] | undefined {
-  const texts = header
-    .replace(/^Bearer +/i, "Bearer,")
-    .split(" ")
-    .filter((text) => text !== "");
-  if (texts.length === 0 || texts.length > MAX_SIGNATURES) return undefined;
-  const parts = texts.map(readPart);
-  return parts.every((part) => part !== undefined) ? parts : undefined;
+  const list = header.replace(/^Bearer +/i, "Bearer,");
+  const parts: Part[] = [];
+  for (const text of list.includes(" ") ? list.split(" ") : [list]) {
+    if (text === "") continue;
+    const part = readPart(text);
+    if (part === undefined || parts.length === MAX_SIGNATURES) return undefined;
+    parts.push(part);
+  }
+  return parts.length === 0 ? undefined : parts;
 }
 
 function readPart(text: string): Part | undefined {
