@@ -1,6 +1,7 @@
 // What a row of the bench's table is, and what all rows share: the generator, the receiver and the yardstick.
 
 import type { BenchReceiver, Generator } from "./children.ts";
+import { median } from "./machine.ts";
 
 export interface Figure {
   /** Of what the row measures: `200 B`, `p99`. */
@@ -22,13 +23,19 @@ export interface Row {
   run: (bench: Bench) => Promise<Figure[]>;
 }
 
+/** A no-op server that is warm. */
+export interface Yardstick {
+  /** @returns its requests each second, over so long. */
+  measure: (ms: number) => Promise<number>;
+  stop: () => void;
+}
+
 export interface Bench {
   /** Whether this only shows that the bench works. */
   quick: boolean;
   generator: Generator;
   receiver: BenchReceiver;
-  /** Requests each second of the no-op server, now; in short, as they were the first time. */
-  measureYardstick: () => Promise<number>;
+  openYardstick: () => Promise<Yardstick>;
   /** One line for whoever waits. */
   progress: (text: string) => void;
 }
@@ -39,14 +46,25 @@ export function isReached({ value, ratio, aim }: Figure): boolean | undefined {
   return "atLeast" in aim ? measured >= aim.atLeast : measured <= aim.atMost;
 }
 
+const YARDSTICK_MS = 5_000;
+
+export async function measureYardstick(bench: Bench): Promise<number> {
+  const yardstick = await bench.openYardstick();
+  try {
+    return await yardstick.measure(YARDSTICK_MS);
+  } finally {
+    yardstick.stop();
+  }
+}
+
 /** What a measurement gives, and the yardstick: the mean of just before and just after it. */
 export async function withYardstick<T>(
   bench: Bench,
   measure: () => Promise<T>,
 ): Promise<{ measured: T; yardstick: number }> {
-  const before = await bench.measureYardstick();
+  const before = await measureYardstick(bench);
   const measured = await measure();
-  const after = await bench.measureYardstick();
+  const after = await measureYardstick(bench);
   return { measured, yardstick: (before + after) / 2 };
 }
 
@@ -54,4 +72,28 @@ export async function withYardstick<T>(
 export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
   const { measured: value, yardstick } = await withYardstick(bench, measure);
   return { value, ratio: value / yardstick };
+}
+
+const TURNS = 5;
+const TURN_MS = 2_000;
+
+/**
+ * A rate, and how it compares to the yardstick, in turns with it: the medians. For what can be stopped and gone on with,
+ * because a machine that others use as well is another one within seconds.
+ */
+export async function inTurns(bench: Bench, measure: () => Promise<number>) {
+  const yardstick = await bench.openYardstick();
+  try {
+    const turns: { value: number; ratio: number }[] = [];
+    let before = await yardstick.measure(TURN_MS);
+    for (let turn = 0; turn < (bench.quick ? 1 : TURNS); turn++) {
+      const value = await measure();
+      const after = await yardstick.measure(TURN_MS);
+      turns.push({ value, ratio: (2 * value) / (before + after) });
+      before = after;
+    }
+    return { value: median(turns.map(({ value }) => value)), ratio: median(turns.map(({ ratio }) => ratio)) };
+  } finally {
+    yardstick.stop();
+  }
 }

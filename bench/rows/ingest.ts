@@ -2,12 +2,12 @@
 
 import { CONNECTIONS } from "../flow.ts";
 import { openRig } from "../rig.ts";
-import { type Bench, besideYardstick, type Figure, type Row } from "../row.ts";
+import { type Bench, type Figure, inTurns, measureYardstick, type Row } from "../row.ts";
 
 export const noOp: Row = {
   name: "no-op",
   about: "requests/s of a bare Hono server on @hono/node-server that reads the body and answers 200: the yardstick",
-  run: async (bench) => [{ what: "200 B", value: await bench.measureYardstick(), unit: "requests/s" }],
+  run: async (bench) => [{ what: "200 B", value: await measureYardstick(bench), unit: "requests/s" }],
 };
 
 export const ingest: Row = {
@@ -31,7 +31,7 @@ async function measure(bench: Bench, bodyBytes: number): Promise<Omit<Figure, "w
     };
     await run(bench.quick ? 300 : 3_000);
     bench.progress(`ingest of ${bodyBytes} bytes`);
-    return { ...(await besideYardstick(bench, () => run(bench.quick ? 1_000 : 10_000))), unit: "events/s" };
+    return { ...(await inTurns(bench, () => run(bench.quick ? 1_000 : 3_000))), unit: "events/s" };
   } finally {
     await rig.close();
   }
