@@ -15,7 +15,7 @@ const DIGITS = Buffer.from("0123456789abcdef");
 /** The text that is being made, dashes and all. */
 const characters = Buffer.alloc(LENGTH, "-");
 
-/** @param bytes sixteen, and whatever comes after them. @returns in lower case. */
+/** @param bytes sixteen. @returns in lower case. */
 export function uuidText(bytes: Uint8Array): string {
   let index = 0;
   for (const place of DIGIT_PAIRS) {

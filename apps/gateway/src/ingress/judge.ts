@@ -19,10 +19,9 @@ export function judge(
 ): Verdict | Promise<Verdict> {
   if (source.kind === "dynamic") return judgeDynamic(headers, body, source, keySets);
   const verdict = verifySignatures(headers, body, source);
-  return isAccepted(verdict) ? verdict : judgeStaticAgain(verdict, headers, body, source, sources);
+  if (!(verdict instanceof Promise) && verdict.kind === "accepted") return verdict;
+  return judgeStaticAgain(verdict, headers, body, source, sources);
 }
-
-const isAccepted = (verdict: Verdict | Promise<Verdict>) => "kind" in verdict && verdict.kind === "accepted";
 
 async function judgeStaticAgain(
   judging: Verdict | Promise<Verdict>,

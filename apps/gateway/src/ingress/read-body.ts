@@ -69,11 +69,10 @@ export class BodyReader {
       // Nearly always of one.
       let chunks: Buffer[] | undefined;
       let size = 0;
-      let isSettled = false;
       const settle = (result: BodyResult) => {
-        isSettled = true;
+        // The end of a whole body is followed by a "close".
+        if (!this.#underWay.delete(reading)) return;
         chunks = undefined;
-        this.#underWay.delete(reading);
         if (result.kind !== "complete") {
           // Of a whole body nothing comes any more, and its listeners end with it.
           incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
@@ -95,9 +94,7 @@ export class BodyReader {
         if (this.#heldBytes > this.#budgetBytes) this.#crowdOutLargest();
       };
       const onEnd = () => settle({ kind: "complete", body: join(chunks), heldBytes: reading.heldBytes });
-      const onInterrupted = () => {
-        if (!isSettled) settle({ kind: "interrupted" });
-      };
+      const onInterrupted = () => settle({ kind: "interrupted" });
       this.#underWay.add(reading);
       if (this.#underWay.size > this.#maxCount) this.#crowdOutOldest();
       incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);

@@ -128,9 +128,8 @@ interface Part {
 
 /** The signatures of a header; undefined when it is not a list of them. */
 function readParts(header: string): Part[] | undefined {
-  const list = header.replace(/^Bearer +/i, "Bearer,");
   const parts: Part[] = [];
-  for (const text of list.includes(" ") ? list.split(" ") : [list]) {
+  for (const text of header.replace(/^Bearer +/i, "Bearer,").split(" ")) {
     if (text === "") continue;
     const part = readPart(text);
     if (part === undefined || parts.length === MAX_SIGNATURES) return undefined;
