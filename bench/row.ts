@@ -74,25 +74,33 @@ export async function besideYardstick(bench: Bench, measure: () => Promise<numbe
   return { value, ratio: value / yardstick };
 }
 
-const TURNS = 5;
 const TURN_MS = 2_000;
 
 /**
- * A rate, and how it compares to the yardstick, in turns with it: the medians. For what can be stopped and gone on with,
- * because a machine that others use as well is another one within seconds.
+ * A rate, and how it compares to the yardstick just before and just after, in so many turns: the medians. For what can be
+ * stopped and gone on with, because a machine that others use as well is another one within seconds.
+ *
+ * @param prepare what a turn needs, before its yardstick.
  */
-export async function inTurns(bench: Bench, measure: () => Promise<number>) {
+export async function inTurns(
+  bench: Bench,
+  turns: number,
+  measure: () => Promise<number>,
+  prepare?: () => Promise<void>,
+) {
   const yardstick = await bench.openYardstick();
   try {
-    const turns: { value: number; ratio: number }[] = [];
-    let before = await yardstick.measure(TURN_MS);
-    for (let turn = 0; turn < (bench.quick ? 1 : TURNS); turn++) {
-      const value = await measure();
+    const rates: number[] = [];
+    const ratios: number[] = [];
+    for (let turn = 0; turn < (bench.quick ? 1 : turns); turn++) {
+      await prepare?.();
+      const before = await yardstick.measure(TURN_MS);
+      const rate = await measure();
       const after = await yardstick.measure(TURN_MS);
-      turns.push({ value, ratio: (2 * value) / (before + after) });
-      before = after;
+      rates.push(rate);
+      ratios.push((2 * rate) / (before + after));
     }
-    return { value: median(turns.map(({ value }) => value)), ratio: median(turns.map(({ ratio }) => ratio)) };
+    return { value: median(rates), ratio: median(ratios) };
   } finally {
     yardstick.stop();
   }

@@ -4,6 +4,8 @@ import { CONNECTIONS } from "../flow.ts";
 import { openRig } from "../rig.ts";
 import { type Bench, type Figure, inTurns, measureYardstick, type Row } from "../row.ts";
 
+const TURNS = 5;
+
 export const noOp: Row = {
   name: "no-op",
   about: "requests/s of a bare Hono server on @hono/node-server that reads the body and answers 200: the yardstick",
@@ -31,7 +33,7 @@ async function measure(bench: Bench, bodyBytes: number): Promise<Omit<Figure, "w
     };
     await run(bench.quick ? 300 : 3_000);
     bench.progress(`ingest of ${bodyBytes} bytes`);
-    return { ...(await inTurns(bench, () => run(bench.quick ? 1_000 : 3_000))), unit: "events/s" };
+    return { ...(await inTurns(bench, TURNS, () => run(bench.quick ? 1_000 : 3_000))), unit: "events/s" };
   } finally {
     await rig.close();
   }
