@@ -16,8 +16,15 @@ const ENTRIES: Record<string, string> = {
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
 };
-/** What BullMQ takes for repeated jobs alone, of which the relay has none: a twentieth of the text that V8 would keep. */
-const LEFT_OUT = /\/node_modules\/cron-parser\//;
+/** Modules that nothing here needs, and what stands for them: V8 keeps the text of all that is in a bundle. */
+const LEFT_OUT: [module: RegExp, instead: string][] = [
+  // BullMQ's, for repeated jobs, of which the relay has none.
+  [/\/node_modules\/cron-parser\//, "module.exports = {};"],
+  // In English alone.
+  [/\/node_modules\/zod\/v4\/locales\/(?!en\.|index\.)/, "export default undefined;"],
+  // Who called pino, for transports in threads of their own. Asked once, V8 keeps where each line of the bundle ends.
+  [/\/node_modules\/pino\/lib\/caller\.js$/, "module.exports = () => [];"],
+];
 /** Whose files the gateway serves as they are. */
 const SERVED = "swagger-ui-dist";
 const SERVED_FILES = [
@@ -46,7 +53,9 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     platform: "node",
     // Native, and so in no bundle: msgpackr, of BullMQ, does without.
     external: ["msgpackr-extract"],
-    plugins: [{ name: "left-out", load: (id) => (LEFT_OUT.test(id) ? "module.exports = {};" : undefined) }],
+    // BullMQ says by this alone that it has ES modules, of which a bundle needs only what is imported.
+    resolve: { mainFields: ["module", "main"] },
+    plugins: [{ name: "left-out", load: (id) => LEFT_OUT.find(([module]) => module.test(id))?.[1] }],
     // A package that is not there would be missed by who starts the app.
     onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
