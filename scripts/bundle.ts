@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 
 import { rolldown } from "rolldown";
 
+import { keepClosuresYoung } from "./young-closures.ts";
+
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ENTRIES: Record<string, string> = {
   gateway: "apps/gateway/src/main.ts",
@@ -25,6 +27,8 @@ const LEFT_OUT: [module: RegExp, instead: string][] = [
   // Who called pino, for transports in threads of their own. Asked once, V8 keeps where each line of the bundle ends.
   [/\/node_modules\/pino\/lib\/caller\.js$/, "module.exports = () => [];"],
 ];
+/** Packages that make a closure for each command to a store, and V8 an old object of it. */
+const CLOSE_OVER_COMMANDS = /\/node_modules\/(?:ioredis|pg)\//;
 /** Whose files the gateway serves as they are. */
 const SERVED = "swagger-ui-dist";
 const SERVED_FILES = [
@@ -55,7 +59,13 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     external: ["msgpackr-extract"],
     // BullMQ says by this alone that it has ES modules, of which a bundle needs only what is imported.
     resolve: { mainFields: ["module", "main"] },
-    plugins: [{ name: "left-out", load: (id) => LEFT_OUT.find(([module]) => module.test(id))?.[1] }],
+    plugins: [
+      { name: "left-out", load: (id) => LEFT_OUT.find(([module]) => module.test(id))?.[1] },
+      {
+        name: "young-closures",
+        transform: (code, id) => (CLOSE_OVER_COMMANDS.test(id) ? keepClosuresYoung(id, code) : undefined),
+      },
+    ],
     // A package that is not there would be missed by who starts the app.
     onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
