@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { residentBytes } from "../children.ts";
 import { measureFlow } from "../flow.ts";
+import { holdToTenthOfCore } from "../hold.ts";
 import { openRig, type Rig, type RigOptions, type RunningApp } from "../rig.ts";
 import { type Bench, besideYardstick, type Row } from "../row.ts";
 
@@ -89,13 +90,27 @@ export const fanOut: Row = {
 
 export const two: Row = {
   name: "two",
-  about: "end to end with two gateways and two workers, to one of each",
+  about: "end to end with two gateways and two workers, to one of each; and with a tenth of a core for each of them",
   run: async (bench) => {
     const ms = bench.quick ? 1_000 : 20_000;
-    const one = bench.quick ? undefined : await withRelay(bench, {}, ({ flow }) => flow(ms));
+    const measure = (count: number) =>
+      withRelay(bench, { gateways: count, workers: count }, async ({ gateways, workers, flow }) => {
+        const free = await flow(ms);
+        const release = holdToTenthOfCore([...gateways, ...workers]);
+        return { free, held: await flow(ms).finally(release) };
+      });
+    const one = bench.quick ? undefined : await measure(1);
     bench.progress("two gateways, two workers");
-    const both = await withRelay(bench, { gateways: 2, workers: 2 }, ({ flow }) => flow(ms));
-    return [{ what: "200 B", value: both, unit: "events/s", ...(one !== undefined && { ratio: both / one }) }];
+    const both = await measure(2);
+    return [
+      { what: "200 B", value: both.free, unit: "events/s", ...(one && { ratio: both.free / one.free }) },
+      {
+        what: "a tenth of a core each",
+        value: both.held,
+        unit: "events/s",
+        ...(one && { ratio: both.held / one.held, aim: { atLeast: 1 } }),
+      },
+    ];
   },
 };
 
