@@ -77,8 +77,7 @@ export async function besideYardstick(bench: Bench, measure: () => Promise<numbe
 const TURN_MS = 2_000;
 
 /**
- * A rate, and how it compares to the yardstick just before and just after, in so many turns: the medians. For what can be
- * stopped and gone on with, because a machine that others use as well is another one within seconds.
+ * A rate, and how it compares to the yardstick, in so many turns: for what can be stopped and gone on with.
  *
  * @param prepare what a turn needs, before its yardstick.
  */
@@ -90,18 +89,31 @@ export async function inTurns(
 ) {
   const yardstick = await bench.openYardstick();
   try {
-    const rates: number[] = [];
-    const ratios: number[] = [];
-    for (let turn = 0; turn < (bench.quick ? 1 : turns); turn++) {
-      await prepare?.();
-      const before = await yardstick.measure(TURN_MS);
-      const rate = await measure();
-      const after = await yardstick.measure(TURN_MS);
-      rates.push(rate);
-      ratios.push((2 * rate) / (before + after));
-    }
-    return { value: median(rates), ratio: median(ratios) };
+    return await inTurnsWith(() => yardstick.measure(TURN_MS), bench.quick ? 1 : turns, measure, prepare);
   } finally {
     yardstick.stop();
   }
+}
+
+/**
+ * A rate, and how it compares to another one just before and just after: the medians of so many turns, because a machine
+ * that others use as well is another one within seconds.
+ */
+export async function inTurnsWith(
+  other: () => Promise<number>,
+  turns: number,
+  measure: () => Promise<number>,
+  prepare?: () => Promise<void>,
+) {
+  const rates: number[] = [];
+  const ratios: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    await prepare?.();
+    const before = await other();
+    const rate = await measure();
+    const after = await other();
+    rates.push(rate);
+    ratios.push((2 * rate) / (before + after));
+  }
+  return { value: median(rates), ratio: median(ratios) };
 }
