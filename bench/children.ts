@@ -1,7 +1,7 @@
 // The bench's own processes: the load generator, the receiver and the yardstick. Each has a core's worth of work, which
 // the process that measures must not have beside it.
 
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -119,9 +119,4 @@ function nextMessage<T>(child: ChildProcess, isIt: (message: T) => boolean): Pro
     };
     child.on("exit", onExit).on("message", onMessage);
   });
-}
-
-/** The resident set of a process, in bytes. */
-export function residentBytes(pid: number): number {
-  return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) * 1024;
 }

@@ -24,6 +24,8 @@ export interface RigOptions {
   settings?: Record<string, string>;
   /** One of the rig's own, which is removed, when not given. */
   postgresDirectory?: string;
+  /** Path of the Node that runs the apps; ours when not given. */
+  node?: string;
 }
 
 /** The same in each run: a database that is kept has secrets under it. */
@@ -68,7 +70,12 @@ async function makeTemplate(): Promise<string> {
   return directory;
 }
 
-export async function openRig({ queue, settings = {}, postgresDirectory }: RigOptions): Promise<Rig> {
+export async function openRig({
+  queue,
+  settings = {},
+  postgresDirectory,
+  node = process.execPath,
+}: RigOptions): Promise<Rig> {
   const processes = processGroup();
   const directory = join(processes.directory, `rig-${++rigs}`);
   mkdirSync(directory, { mode: 0o711 });
@@ -106,7 +113,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory }: RigOp
     const name = `${role}-${++started}`;
     const env = { ...shared, ...ports };
     const app = startMember(
-      { name, entry: entries[role], readyUrl, env, stopLimitMs: STOP_LIMIT_MS[role] },
+      { name, entry: entries[role], readyUrl, env, stopLimitMs: STOP_LIMIT_MS[role], node },
       join(directory, `${name}.log`),
     );
     processes.add(app.pid, "SIGKILL");

@@ -1,11 +1,12 @@
 // The rows of the bench, in the order of its table.
 
 import type { Row } from "./row.ts";
-import { embedded, endToEnd, fanOut, memory, statements, two } from "./rows/deliver.ts";
+import { embedded, endToEnd, fanOut, statements, two } from "./rows/deliver.ts";
 import { drain } from "./rows/drain.ts";
 import { ingest, noOp } from "./rows/ingest.ts";
 import { latency } from "./rows/latency.ts";
 import { log } from "./rows/log.ts";
+import { memory } from "./rows/memory.ts";
 import { start } from "./rows/start.ts";
 
 export const ROWS: readonly Row[] = [

@@ -11,6 +11,8 @@ export interface App {
   name: string;
   /** Path of its main.ts, or of its bundle. */
   entry: string;
+  /** Path of the Node that runs it; ours when not given. */
+  node?: string;
   readyUrl: string;
   env: NodeJS.ProcessEnv;
   /** How long it may take to finish what it has in hand. */
@@ -58,7 +60,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
     const preloads = app.entry.endsWith(".ts") ? process.execArgv : [];
     // Detached: Ctrl-C in the terminal must reach the launcher alone, which stops the apps in their order. The
     // channel tells the app when the launcher is gone, however it went.
-    child = spawn(process.execPath, [...preloads, ...HEAP_FLAGS, app.entry], {
+    child = spawn(app.node ?? process.execPath, [...preloads, ...HEAP_FLAGS, app.entry], {
       env: { ...MALLOC, ...app.env },
       detached: true,
       stdio: ["ignore", output, output, "ipc"],

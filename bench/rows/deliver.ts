@@ -1,20 +1,15 @@
 // Events stored, delivered and logged, at saturation: one of each, five targets, two of each, PostgreSQL alone; and what
-// that takes in statements and memory.
+// that takes in statements.
 
-import { setTimeout as delay } from "node:timers/promises";
-
-import { residentBytes } from "../children.ts";
 import { measureFlow } from "../flow.ts";
 import { holdToTenthOfCore } from "../hold.ts";
 import { openRig, type Rig, type RigOptions, type RunningApp } from "../rig.ts";
 import { type Bench, besideYardstick, type Row } from "../row.ts";
 
-interface Deployment {
-  queue?: RigOptions["queue"];
+interface Deployment extends Partial<RigOptions> {
   gateways?: number;
   workers?: number;
   targets?: number;
-  settings?: Record<string, string>;
   /** One that is open, and stays so. */
   rig?: Rig;
 }
@@ -27,16 +22,13 @@ export interface Running {
   flow: (ms: number, bodyBytes?: number) => Promise<number>;
 }
 
-const MEBIBYTE = 1024 * 1024;
-const SAMPLE_MS = 250;
-
 export async function withRelay<T>(
   bench: Bench,
   deployment: Deployment,
   work: (running: Running) => Promise<T>,
 ): Promise<T> {
-  const { queue = "redis", gateways: gatewayCount = 1, workers: workerCount = 1, targets = 1 } = deployment;
-  const rig = deployment.rig ?? (await openRig({ queue, settings: deployment.settings ?? {} }));
+  const { gateways: gatewayCount = 1, workers: workerCount = 1, targets = 1, rig: opened, ...options } = deployment;
+  const rig = opened ?? (await openRig({ queue: "redis", ...options }));
   try {
     const gateways: RunningApp[] = [];
     const workers: RunningApp[] = [];
@@ -57,7 +49,7 @@ export async function withRelay<T>(
     await flow(bench.quick ? 200 : 5_000);
     return await work({ rig, gateways, workers, flow });
   } finally {
-    if (deployment.rig === undefined) await rig.close();
+    if (opened === undefined) await rig.close();
   }
 }
 
@@ -143,50 +135,3 @@ export const statements: Row = {
     });
   },
 };
-
-export const memory: Row = {
-  name: "memory",
-  about: "resident set at saturation, the highest of a minute; and Redis for each delivery that waits",
-  run: async (bench) =>
-    withRelay(bench, {}, async ({ rig, gateways, workers, flow }) => {
-      bench.progress("memory at saturation");
-      const highest = { gateway: 0, worker: 0 };
-      const sample = setInterval(() => {
-        const pids = { gateway: gateways[0]?.pid(), worker: workers[0]?.pid() };
-        if (pids.gateway !== undefined) highest.gateway = Math.max(highest.gateway, residentBytes(pids.gateway));
-        if (pids.worker !== undefined) highest.worker = Math.max(highest.worker, residentBytes(pids.worker));
-      }, SAMPLE_MS);
-      await flow(bench.quick ? 1_000 : 60_000).finally(() => clearInterval(sample));
-      return [
-        { what: "gateway", value: highest.gateway / MEBIBYTE, unit: "MiB", aim: { atMost: 130 } },
-        { what: "worker", value: highest.worker / MEBIBYTE, unit: "MiB", aim: { atMost: 200 } },
-        {
-          what: "Redis, each waiting delivery",
-          value: await bytesOfWaiting(bench, rig, gateways[0]?.url ?? ""),
-          unit: "bytes",
-          aim: { atMost: 50 },
-        },
-      ];
-    }),
-};
-
-/** Of deliveries to a target that refuses connections: sent, stored, tried and waiting for their next attempt. */
-async function bytesOfWaiting({ quick, generator }: Bench, rig: Rig, url: string): Promise<number> {
-  const count = quick ? 500 : 20_000;
-  await rig.query("UPDATE targets SET state = 'disabled'");
-  await rig.query("UPDATE configuration SET revision = revision + 1");
-  // Nobody listens on port 9 of loopback.
-  await rig.createTarget("http://127.0.0.1:9/hook");
-  const before = await rig.redisBytes();
-  await generator.run({
-    urls: [url],
-    bodyBytes: 200,
-    pace: { kind: "closed", connections: 16 },
-    until: { kind: "count", count },
-  });
-  const waiting = "SELECT count(*)::int AS n FROM deliveries WHERE next_attempt_at IS NOT NULL";
-  while (Number((await rig.query(waiting))[0]?.["n"]) < count) {
-    await delay(200);
-  }
-  return Math.max(0, (await rig.redisBytes()) - before) / count;
-}

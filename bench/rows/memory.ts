@@ -1,0 +1,83 @@
+// What the apps take in memory at saturation, and Redis for what waits.
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Rig } from "../rig.ts";
+import type { Bench, Row } from "../row.ts";
+import { withRelay } from "./deliver.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const SAMPLE_MS = 250;
+/** Not among temporary files, which some machines do not run. */
+const DIRECTORY = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "bench");
+
+export const memory: Row = {
+  name: "memory",
+  about: "resident set at saturation, the highest of a minute; and Redis for each delivery that waits",
+  run: async (bench) =>
+    withRelay(bench, { node: nodeInSmallPages() }, async ({ rig, gateways, workers, flow }) => {
+      bench.progress("memory at saturation");
+      const highest = { gateway: 0, worker: 0 };
+      const sample = setInterval(() => {
+        const pids = { gateway: gateways[0]?.pid(), worker: workers[0]?.pid() };
+        if (pids.gateway !== undefined) highest.gateway = Math.max(highest.gateway, residentBytes(pids.gateway));
+        if (pids.worker !== undefined) highest.worker = Math.max(highest.worker, residentBytes(pids.worker));
+      }, SAMPLE_MS);
+      await flow(bench.quick ? 1_000 : 60_000).finally(() => clearInterval(sample));
+      return [
+        { what: "gateway", value: highest.gateway / MEBIBYTE, unit: "MiB", aim: { atMost: 130 } },
+        { what: "worker", value: highest.worker / MEBIBYTE, unit: "MiB", aim: { atMost: 200 } },
+        {
+          what: "Redis, each waiting delivery",
+          value: await bytesOfWaiting(bench, rig, gateways[0]?.url ?? ""),
+          unit: "bytes",
+          aim: { atMost: 50 },
+        },
+      ];
+    }),
+};
+
+/** Of deliveries to a target that refuses connections: sent, stored, tried and waiting for their next attempt. */
+async function bytesOfWaiting({ quick, generator }: Bench, rig: Rig, url: string): Promise<number> {
+  const count = quick ? 500 : 20_000;
+  await rig.query("UPDATE targets SET state = 'disabled'");
+  await rig.query("UPDATE configuration SET revision = revision + 1");
+  // Nobody listens on port 9 of loopback.
+  await rig.createTarget("http://127.0.0.1:9/hook");
+  const before = await rig.redisBytes();
+  await generator.run({
+    urls: [url],
+    bodyBytes: 200,
+    pace: { kind: "closed", connections: 16 },
+    until: { kind: "count", count },
+  });
+  const waiting = "SELECT count(*)::int AS n FROM deliveries WHERE next_attempt_at IS NOT NULL";
+  while (Number((await rig.query(waiting))[0]?.["n"]) < count) {
+    await delay(200);
+  }
+  return Math.max(0, (await rig.redisBytes()) - before) / count;
+}
+
+/**
+ * Of a file that was read from its first byte to its last, by an installation or a backup, Linux keeps larger pages, and
+ * since 6.18 it maps each of them whole: of the same Node some 24 MiB more in each process. A copy has small ones.
+ *
+ * @returns the path of a Node as if it had been read only where it was needed.
+ */
+function nodeInSmallPages(): string {
+  if (process.platform !== "linux") return process.execPath;
+  const path = join(DIRECTORY, "node");
+  mkdirSync(DIRECTORY, { recursive: true });
+  // What is written over keeps its pages.
+  rmSync(path, { force: true });
+  copyFileSync(process.execPath, path);
+  return path;
+}
+
+/** The resident set of a process, in bytes. */
+function residentBytes(pid: number): number {
+  return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) * 1024;
+}
