@@ -12,13 +12,11 @@ const PERIOD_MS = 40;
  * @returns lets them run freely again.
  */
 export function holdToTenthOfCore(apps: readonly RunningApp[]): () => void {
-  const timers = new Set<NodeJS.Timeout>();
+  let isHeld = true;
   const after = (ms: number, work: () => void) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      work();
+    setTimeout(() => {
+      if (isHeld) work();
     }, ms);
-    timers.add(timer);
   };
   for (const [index, app] of apps.entries()) {
     const run = () => {
@@ -30,7 +28,7 @@ export function holdToTenthOfCore(apps: readonly RunningApp[]): () => void {
     after((index * PERIOD_MS) / apps.length, run);
   }
   return () => {
-    for (const timer of timers) clearTimeout(timer);
+    isHeld = false;
     for (const app of apps) app.signal("SIGCONT");
   };
 }

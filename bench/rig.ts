@@ -70,12 +70,7 @@ async function makeTemplate(): Promise<string> {
   return directory;
 }
 
-export async function openRig({
-  queue,
-  settings = {},
-  postgresDirectory,
-  node = process.execPath,
-}: RigOptions): Promise<Rig> {
+export async function openRig({ queue, settings = {}, postgresDirectory, node }: RigOptions): Promise<Rig> {
   const processes = processGroup();
   const directory = join(processes.directory, `rig-${++rigs}`);
   mkdirSync(directory, { mode: 0o711 });

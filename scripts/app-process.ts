@@ -12,7 +12,7 @@ export interface App {
   /** Path of its main.ts, or of its bundle. */
   entry: string;
   /** Path of the Node that runs it; ours when not given. */
-  node?: string;
+  node?: string | undefined;
   readyUrl: string;
   env: NodeJS.ProcessEnv;
   /** How long it may take to finish what it has in hand. */

@@ -1,57 +1,9 @@
 // Events stored, delivered and logged, at saturation: one of each, five targets, two of each, PostgreSQL alone; and what
 // that takes in statements.
 
-import { measureFlow } from "../flow.ts";
+import { withRelay } from "../flow.ts";
 import { holdToTenthOfCore } from "../hold.ts";
-import { openRig, type Rig, type RigOptions, type RunningApp } from "../rig.ts";
-import { type Bench, besideYardstick, type Row } from "../row.ts";
-
-interface Deployment extends Partial<RigOptions> {
-  gateways?: number;
-  workers?: number;
-  targets?: number;
-  /** One that is open, and stays so. */
-  rig?: Rig;
-}
-
-export interface Running {
-  rig: Rig;
-  gateways: RunningApp[];
-  workers: RunningApp[];
-  /** Events each second for so long. */
-  flow: (ms: number, bodyBytes?: number) => Promise<number>;
-}
-
-export async function withRelay<T>(
-  bench: Bench,
-  deployment: Deployment,
-  work: (running: Running) => Promise<T>,
-): Promise<T> {
-  const { gateways: gatewayCount = 1, workers: workerCount = 1, targets = 1, rig: opened, ...options } = deployment;
-  const rig = opened ?? (await openRig({ queue: "redis", ...options }));
-  try {
-    const gateways: RunningApp[] = [];
-    const workers: RunningApp[] = [];
-    while (gateways.length < gatewayCount) gateways.push(await rig.startGateway());
-    while (workers.length < workerCount) workers.push(await rig.startWorker());
-    for (let n = 1; n <= targets; n++) await rig.createTarget(`${bench.receiver.url}/${n}`);
-    const { generator, receiver } = bench;
-    const urls = gateways.map((gateway) => gateway.url);
-    const flow = (ms: number, bodyBytes = 200) =>
-      measureFlow({
-        generator,
-        receiver,
-        urls,
-        until: { kind: "ms", ms },
-        bodyBytes,
-        fanOut: targets,
-      });
-    await flow(bench.quick ? 200 : 5_000);
-    return await work({ rig, gateways, workers, flow });
-  } finally {
-    if (opened === undefined) await rig.close();
-  }
-}
+import { besideYardstick, type Row } from "../row.ts";
 
 export const endToEnd: Row = {
   name: "end-to-end",

@@ -1,8 +1,8 @@
 // latency and acknowledgement: how long an event takes to its target, and its sender waits, at a fixed rate.
 
+import { withRelay } from "../flow.ts";
 import { percentile } from "../machine.ts";
 import { type Figure, type Row, withYardstick } from "../row.ts";
-import { withRelay } from "./deliver.ts";
 
 const PER_SECOND = 500;
 

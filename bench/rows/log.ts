@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
 
 import { fillLog } from "../fill-log.ts";
+import { withRelay } from "../flow.ts";
 import { measureQuestions, readOldest } from "../log-questions.ts";
 import { format, percentile } from "../machine.ts";
 import { openRig, type Rig } from "../rig.ts";
 import { type Bench, type Figure, inTurnsWith, type Row } from "../row.ts";
-import { withRelay } from "./deliver.ts";
 
 const DAYS = 30;
 const TURNS = 11;

@@ -5,9 +5,10 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { processGroup } from "../children.ts";
+import { withRelay } from "../flow.ts";
 import type { Rig } from "../rig.ts";
 import type { Bench, Row } from "../row.ts";
-import { withRelay } from "./deliver.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const SAMPLE_MS = 250;
@@ -71,8 +72,10 @@ function nodeInSmallPages(): string {
   if (process.platform !== "linux") return process.execPath;
   const path = join(DIRECTORY, "node");
   mkdirSync(DIRECTORY, { recursive: true });
+  const remove = () => rmSync(path, { force: true });
   // What is written over keeps its pages.
-  rmSync(path, { force: true });
+  remove();
+  processGroup().atEnd(remove);
   copyFileSync(process.execPath, path);
   return path;
 }
