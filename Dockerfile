@@ -5,7 +5,11 @@ WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
+COPY packages/filter/package.json packages/filter/
+COPY packages/queue/package.json packages/queue/
 COPY packages/shared/package.json packages/shared/
+COPY packages/signature/package.json packages/signature/
+COPY packages/store/package.json packages/store/
 # Keep the version equal to the one in scripts/launch.mjs (a test compares them). Optional packages too, because the bundler
 # is one for each platform; none of them is in the image.
 RUN npx --yes pnpm@12.21.0 install --frozen-lockfile --prod
@@ -17,7 +21,7 @@ RUN node scripts/bundle.ts
 
 FROM node:24-slim
 # A hundred megabytes less for each app: V8 would rather have a young generation that is mostly garbage, and glibc a heap
-# for each thread, and both are as fast with these (keep them equal to those in scripts/app-process.ts).
+# for each thread, and both are as fast with these (keep them equal to those in scripts/relay/app-process.ts).
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/dist ./

@@ -1,8 +1,8 @@
 // A log of so many deliveries over several days, written in SQL, with the skew of a real one: a few targets, sources and
 // types have most of it, 19 of 20 deliveries succeed at once, and of each kind of value there is a rare one.
 
-import type { Database } from "@sluice/shared/store/database";
-import { ensurePartitions } from "@sluice/shared/store/partitions";
+import type { Database } from "@sluice/store/connection/database";
+import { ensurePartitions } from "@sluice/store/connection/partitions";
 
 const DAY_MS = 86_400_000;
 /** Two events have three deliveries. */

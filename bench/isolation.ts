@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { parseId } from "@sluice/shared/ids";
+import { parseId } from "@sluice/shared/domain/ids";
 
 import { geminiEvent, signWebhook } from "../tests/support/sign.ts";
 import { describeMachine, format, percentile, toMarkdown } from "./machine.ts";

@@ -3,8 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 
-import { readSigningSecret } from "@sluice/shared/signature/secret";
-import { signV1 } from "@sluice/shared/signature/signing/v1";
+import { readSigningSecret } from "@sluice/signature/secret";
+import { signV1 } from "@sluice/signature/signing/v1";
 import { type Dispatcher, Pool } from "undici";
 
 import { type FromLoad, type Load, type LoadResult, now, SECRET, type ToLoad } from "./messages.ts";

@@ -1,8 +1,8 @@
 // What a question to the log costs: `node bench/log-query.ts [deliveries] [days]` prints the tables of bench/README.md.
 // Without DATABASE_URL it makes a PostgreSQL for itself, which it removes.
 
-import { openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
-import { migrate } from "@sluice/shared/store/migrate";
+import { openDatabase, SEARCH_PLANS } from "@sluice/store/connection/database";
+import { migrate } from "@sluice/store/connection/migrate";
 
 import { fillLog } from "./fill-log.ts";
 import { type Answered, measureQuestions, readOldest } from "./log-questions.ts";

@@ -1,11 +1,11 @@
 // Questions to the log, newest first, over the store's own functions: every filter alone, and with every other one.
 
-import { idTime } from "@sluice/shared/ids";
-import type { Database } from "@sluice/shared/store/database";
-import { listAttempts, listDeliveries, listEvents } from "@sluice/shared/store/log";
-import type { AttemptFilter, DeliveryFilter, RejectionFilter } from "@sluice/shared/store/log-filter";
-import type { Page } from "@sluice/shared/store/page";
-import { listRejections } from "@sluice/shared/store/rejections";
+import { idTime } from "@sluice/shared/domain/ids";
+import type { Database } from "@sluice/store/connection/database";
+import { listAttempts, listDeliveries, listEvents } from "@sluice/store/log/records";
+import type { AttemptFilter, DeliveryFilter, RejectionFilter } from "@sluice/store/log/log-filter";
+import type { Page } from "@sluice/store/log/page";
+import { listRejections } from "@sluice/store/log/rejections";
 
 import { sourceOf, targetOf } from "./fill-log.ts";
 

@@ -6,11 +6,11 @@ import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 
-import { migrate } from "@sluice/shared/store/migrate";
+import { migrate } from "@sluice/store/connection/migrate";
 import { Redis } from "ioredis";
 import pg from "pg";
 
-import { bundleApps } from "../scripts/bundled-apps.ts";
+import { bundleApps } from "../scripts/relay/bundled-apps.ts";
 import { type Member, startMember } from "../tests/support/member.ts";
 import { claimPort } from "../tests/support/ports.ts";
 import { startPostgres, startRedis } from "../tests/support/stores.ts";

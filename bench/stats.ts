@@ -1,11 +1,11 @@
 // What a question to /v1/stats costs beside ten million deliveries: fills the figures of thirty days of twenty targets and
 // ten types through SQL, twenty million deliveries that wait, and asks.
 
-import type { Resolution } from "@sluice/shared/schema";
-import { openDatabase } from "@sluice/shared/store/database";
-import { LATENCY_BOUNDS_MS } from "@sluice/shared/store/latency";
-import { migrate } from "@sluice/shared/store/migrate";
-import { readStats, readWaiting, type StatsQuery } from "@sluice/shared/store/stats";
+import type { Resolution } from "@sluice/store/schema";
+import { openDatabase } from "@sluice/store/connection/database";
+import { LATENCY_BOUNDS_MS } from "@sluice/store/journal/latency";
+import { migrate } from "@sluice/store/connection/migrate";
+import { readStats, readWaiting, type StatsQuery } from "@sluice/store/journal/stats";
 
 import { describeMachine, format, median } from "./machine.ts";
 import { openPostgres } from "./own-postgres.ts";

@@ -3,10 +3,10 @@
 
 import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { signJwt } from "@sluice/shared/signature/signing/jwt";
-import { signV1 } from "@sluice/shared/signature/signing/v1";
-import { signV1a } from "@sluice/shared/signature/signing/v1a";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { signJwt } from "../tests/support/signing/sign-jwt.ts";
+import { signV1 } from "@sluice/signature/signing/v1";
+import { signV1a } from "../tests/support/signing/sign-v1a.ts";
 import {
   AUDIENCE,
   currentKey,
@@ -14,8 +14,8 @@ import {
   newEd25519Key,
   newRsaKey,
   settingsOf,
-} from "@sluice/shared/signature/test-webhooks";
-import { type ReceivedWebhook, verify } from "@sluice/shared/signature/verify";
+} from "../tests/support/signing/test-webhooks.ts";
+import { type ReceivedWebhook, verify } from "@sluice/signature/verify";
 import { Webhook } from "standardwebhooks";
 
 import { describeMachine, format } from "./machine.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "../tests/support/database.ts";

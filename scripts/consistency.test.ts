@@ -1,9 +1,10 @@
 // What has to be said in two places says the same in both.
 
 import { globSync, readFileSync } from "node:fs";
-import { gatewayConfig, workerConfig } from "@sluice/shared/config";
-import { ERROR_CODES } from "@sluice/shared/errors";
-import { REFUSAL_REASONS } from "@sluice/shared/signature/refusal";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { workerConfig } from "@sluice/worker/worker-config";
+import { ERROR_CODES } from "@sluice/shared/runtime/errors";
+import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");

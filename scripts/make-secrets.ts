@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { readMasterKey } from "@sluice/shared/master-key";
+import { readMasterKey } from "@sluice/shared/settings/master-key";
 
-import { errorText } from "./error-text.ts";
+import { errorText } from "./relay/error-text.ts";
 
 const MIN_API_KEY_LENGTH = 20;
 

@@ -4,20 +4,20 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { migrate } from "@sluice/shared/store/migrate";
+import { migrate } from "@sluice/store/connection/migrate";
 
-import { type AppProcess, startApp } from "./app-process.ts";
-import { bundleApps } from "./bundled-apps.ts";
-import { openDataDirectory } from "./data-directory.ts";
-import { errorText } from "./error-text.ts";
-import { proveRelay } from "./first-proof.ts";
-import { hintOf } from "./find-address.ts";
-import { keepPostgres } from "./kept-postgres.ts";
-import { takeLock } from "./process-lock.ts";
-import type { RelayAddress } from "./relay-connection.ts";
-import { dataDirOf, endLeftovers, findRelay, lockPath, removeRelayFile, writeRelayFile } from "./relay-file.ts";
-import { readRelaySettings, type RelaySettings } from "./relay-settings.ts";
-import { listenForStop } from "./stop-signals.ts";
+import { type AppProcess, startApp } from "./relay/app-process.ts";
+import { bundleApps } from "./relay/bundled-apps.ts";
+import { openDataDirectory } from "./postgres/data-directory.ts";
+import { errorText } from "./relay/error-text.ts";
+import { proveRelay } from "./demo/first-proof.ts";
+import { hintOf } from "./demo/find-address.ts";
+import { keepPostgres } from "./postgres/kept-postgres.ts";
+import { takeLock } from "./relay/process-lock.ts";
+import type { RelayAddress } from "./relay/relay-connection.ts";
+import { dataDirOf, endLeftovers, findRelay, lockPath, removeRelayFile, writeRelayFile } from "./relay/relay-file.ts";
+import { readRelaySettings, type RelaySettings } from "./relay/relay-settings.ts";
+import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GATEWAY_STOP_LIMIT_MS = 15_000;

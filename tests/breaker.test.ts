@@ -1,6 +1,6 @@
 // A target that is down: it is left alone, probed by one delivery at a time, and gets everything when it is back.
 
-import { newId, parseId } from "@sluice/shared/ids";
+import { newId, parseId } from "@sluice/shared/domain/ids";
 import { expect } from "vitest";
 
 import { letWorkerLook } from "./support/let-worker-look.ts";

@@ -3,10 +3,10 @@
 
 import { randomUUID } from "node:crypto";
 
-import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/shared/callback-token";
-import { signJwt } from "@sluice/shared/signature/signing/jwt";
-import { signV1a } from "@sluice/shared/signature/signing/v1a";
-import { newEd25519Key, newRsaKey, type TestKey } from "@sluice/shared/signature/test-webhooks";
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
+import { signJwt } from "./support/signing/sign-jwt.ts";
+import { signV1a } from "./support/signing/sign-v1a.ts";
+import { newEd25519Key, newRsaKey, type TestKey } from "./support/signing/test-webhooks.ts";
 import { expect, onTestFinished } from "vitest";
 
 import { startJwksServer } from "./support/jwks-server.ts";

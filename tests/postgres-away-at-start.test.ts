@@ -9,11 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { startGateway } from "@sluice/gateway/gateway";
-import { gatewayConfig, readConfig } from "@sluice/shared/config";
-import { openLog } from "@sluice/shared/log";
-import { signJwt } from "@sluice/shared/signature/signing/jwt";
-import { newRsaKey } from "@sluice/shared/signature/test-webhooks";
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { signJwt } from "./support/signing/sign-jwt.ts";
+import { newRsaKey } from "./support/signing/test-webhooks.ts";
+import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, inject, onTestFinished, test } from "vitest";
 
 import { startJwksServer } from "./support/jwks-server.ts";

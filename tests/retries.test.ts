@@ -1,6 +1,6 @@
 // What becomes of a delivery whose target fails, stays silent, or asks for time.
 
-import { parseId } from "@sluice/shared/ids";
+import { parseId } from "@sluice/shared/domain/ids";
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
 

@@ -3,9 +3,9 @@
 
 import { randomUUID } from "node:crypto";
 
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { signV1a } from "@sluice/shared/signature/signing/v1a";
-import { newEd25519Key } from "@sluice/shared/signature/test-webhooks";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { signV1a } from "./support/signing/sign-v1a.ts";
+import { newEd25519Key } from "./support/signing/test-webhooks.ts";
 import { expect, onTestFinished } from "vitest";
 
 import { startJwksServer } from "./support/jwks-server.ts";

@@ -2,10 +2,10 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { formatId, newId } from "@sluice/shared/ids";
-import { readRevision } from "@sluice/shared/store/configuration";
-import type { Database } from "@sluice/shared/store/database";
-import { storeEvents } from "@sluice/shared/store/intake";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Database } from "@sluice/store/connection/database";
+import { storeEvents } from "@sluice/store/delivery/store-events";
 import { describe, expect, onTestFinished } from "vitest";
 
 import { type Relay, test } from "./support/relay.ts";

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 
-import { openDatabase, SEARCH_PLANS } from "@sluice/shared/store/database";
+import { openDatabase, SEARCH_PLANS } from "@sluice/store/connection/database";
 
 import { fillLog } from "../fill-log.ts";
 import { withRelay } from "../flow.ts";

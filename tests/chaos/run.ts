@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { within } from "@sluice/shared/within";
+import { within } from "@sluice/shared/runtime/within";
 
 import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
 import type { ProcessGroup } from "../support/process-group.ts";

@@ -6,10 +6,10 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { migrate } from "@sluice/shared/store/migrate";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { migrate } from "@sluice/store/connection/migrate";
 
-import { connectRelay, type RelayConnection } from "../../scripts/relay-connection.ts";
+import { connectRelay, type RelayConnection } from "../../scripts/relay/relay-connection.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { runSql } from "../support/sql.ts";
 import { until } from "../support/wait.ts";

@@ -1,6 +1,6 @@
 // Everything that a database holds, as text: to see that a secret is not in it.
 
-import type { Database } from "@sluice/shared/store/database";
+import type { Database } from "@sluice/store/connection/database";
 
 /** Every row of every table; bytes in hex. */
 export async function dumpDatabase(db: Database): Promise<string> {

@@ -4,7 +4,7 @@
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { type App, type AppProcess, startApp } from "../../scripts/app-process.ts";
+import { type App, type AppProcess, startApp } from "../../scripts/relay/app-process.ts";
 import { until } from "./wait.ts";
 
 export interface Member {

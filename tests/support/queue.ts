@@ -1,8 +1,8 @@
 // The queue as a process has it, for a test that adds jobs itself.
 
-import { openLog } from "@sluice/shared/log";
-import { openQueueBackend } from "@sluice/shared/queue/open";
-import type { Producer, QueueBackend } from "@sluice/shared/queue/queue";
+import { openLog } from "@sluice/shared/runtime/log";
+import { openQueueBackend } from "@sluice/queue/open";
+import type { Producer, QueueBackend } from "@sluice/queue/queue";
 import { inject, onTestFinished } from "vitest";
 
 import type { Relay } from "./relay.ts";

@@ -7,10 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { gatewayConfig, readConfig, workerConfig } from "@sluice/shared/config";
-import { openLog } from "@sluice/shared/log";
-import { MasterKey } from "@sluice/shared/master-key";
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { workerConfig } from "@sluice/worker/worker-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { generateSigningSecret } from "@sluice/signature/secret";
 import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
 import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
 import { inject } from "vitest";

@@ -2,15 +2,15 @@
 // about filled in.
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { deliveryId, newId } from "@sluice/shared/ids";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { MasterKey } from "@sluice/shared/master-key";
-import { generateSigningSecret } from "@sluice/shared/signature/secret";
-import { readRevision } from "@sluice/shared/store/configuration";
-import type { Database } from "@sluice/shared/store/database";
-import type { AttemptRecord } from "@sluice/shared/store/deliveries";
-import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/shared/store/intake";
-import { createTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/shared/store/targets";
+import { deliveryId, newId } from "@sluice/shared/domain/ids";
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Database } from "@sluice/store/connection/database";
+import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
+import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { createTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 
 const masterKey = new MasterKey(randomBytes(32));
 

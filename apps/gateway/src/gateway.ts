@@ -1,28 +1,28 @@
 // The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
 
 import { createAddressGuard } from "@sluice/shared/address/guard";
-import { CALLBACK_KEY_PURPOSE } from "@sluice/shared/callback-token";
-import type { GatewayConfig } from "@sluice/shared/config";
-import { Readiness } from "@sluice/shared/health";
-import { closeServer, listen } from "@sluice/shared/http-server";
-import type { Logger } from "@sluice/shared/log";
-import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
-import { queueChecks } from "@sluice/shared/queue/checks";
-import { openQueueBackend } from "@sluice/shared/queue/open";
-import { createFirstApiKey, generateApiKey } from "@sluice/shared/store/api-keys";
-import { SluiceError } from "@sluice/shared/errors";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
-import { type Database, isTransient, SEARCH_PLANS } from "@sluice/shared/store/database";
-import { connectDatabase } from "@sluice/shared/store/connect";
-import { consumeCallback } from "@sluice/shared/store/consumed-callbacks";
-import { saveKeySet } from "@sluice/shared/store/key-sets";
-import { ensureBuiltInSources } from "@sluice/shared/store/sources";
-import { within } from "@sluice/shared/within";
+import { CALLBACK_KEY_PURPOSE } from "@sluice/signature/callback-token";
+import { Readiness } from "@sluice/shared/runtime/health";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
+import { queueChecks } from "@sluice/queue/checks";
+import { openQueueBackend } from "@sluice/queue/open";
+import { createFirstApiKey, generateApiKey } from "@sluice/store/configuration/api-keys";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import { type Database, isTransient, SEARCH_PLANS } from "@sluice/store/connection/database";
+import { connectDatabase } from "@sluice/store/connection/connect";
+import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
+import { saveKeySet } from "@sluice/store/configuration/key-sets";
+import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
+import { within } from "@sluice/shared/runtime/within";
 import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
-import { Tails } from "./api/tails.ts";
-import { createHealth } from "./health.ts";
+import { Tails } from "./api/log/tails.ts";
+import type { GatewayConfig } from "./gateway-config.ts";
+import { createHealth } from "./http/health-routes.ts";
 import { Batcher } from "./ingress/batcher.ts";
 import { fetchKeySet } from "./ingress/fetch-key-set.ts";
 import { createIngress } from "./ingress/ingress.ts";
@@ -33,7 +33,7 @@ import { RejectionLog } from "./ingress/rejections.ts";
 import { describeRequest, type Request } from "./ingress/request.ts";
 import { readSnapshot } from "./ingress/snapshot-keeper.ts";
 import { Metrics } from "./metrics.ts";
-import { openServer } from "./server.ts";
+import { openServer } from "./http/server.ts";
 
 const CONNECTIONS = 10;
 /** How long running requests may take to end when the gateway stops. */

@@ -1,14 +1,15 @@
 // The gateway as a process: the only file of this app that reads the environment.
 
-import "@sluice/shared/small-heap";
+import "@sluice/shared/runtime/small-heap";
 
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 
-import { gatewayConfig, readConfig } from "@sluice/shared/config";
-import { openLog } from "@sluice/shared/log";
-import { runApp } from "@sluice/shared/process";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { runApp } from "@sluice/shared/runtime/process";
 
+import { gatewayConfig } from "./gateway-config.ts";
 import { startGateway } from "./gateway.ts";
 
 /** Some probes of a balancer that asks several times a second; short, because a person waits for Ctrl-C. */

@@ -9,9 +9,9 @@ import {
   type PrometheusContentType,
   Registry,
 } from "@prometheus-io/client";
-import type { Producer, StoreName } from "@sluice/shared/queue/queue";
-import type { RefusalReason } from "@sluice/shared/signature/refusal";
-import { within } from "@sluice/shared/within";
+import type { Producer, StoreName } from "@sluice/queue/queue";
+import type { RefusalReason } from "@sluice/signature/refusal";
+import { within } from "@sluice/shared/runtime/within";
 
 /** From a fsync on a fast disk to the limit of a request, `requestTimeout` of the server. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];

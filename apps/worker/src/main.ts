@@ -1,13 +1,14 @@
 // The worker as a process: the only file of this app that reads the environment.
 
-import "@sluice/shared/small-heap";
+import "@sluice/shared/runtime/small-heap";
 
 import { setFlagsFromString } from "node:v8";
 
-import { readConfig, workerConfig } from "@sluice/shared/config";
-import { openLog } from "@sluice/shared/log";
-import { runApp } from "@sluice/shared/process";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { runApp } from "@sluice/shared/runtime/process";
 
+import { workerConfig } from "./worker-config.ts";
 import { startWorker } from "./worker.ts";
 
 // Twice what `small-heap.ts` lets it grow: what waits in lanes lives for longer than a request of the gateway, and half as

@@ -1,33 +1,33 @@
 // The worker: intake, lanes, sweep and retention over PostgreSQL and the queue.
 
 import { createAddressGuard } from "@sluice/shared/address/guard";
-import type { WorkerConfig } from "@sluice/shared/config";
-import { newId } from "@sluice/shared/ids";
-import type { Logger } from "@sluice/shared/log";
-import { readOrCreateMasterKey } from "@sluice/shared/master-key-file";
-import { queueChecks } from "@sluice/shared/queue/checks";
-import { openQueueBackend } from "@sluice/shared/queue/open";
-import { Interrupted } from "@sluice/shared/queue/queue";
-import { settlesWithin } from "@sluice/shared/within";
-import { connectDatabase } from "@sluice/shared/store/connect";
-import { STEADY_PLANS } from "@sluice/shared/store/database";
-import { Refreshed } from "@sluice/shared/store/refreshed";
-import { loadTargets } from "@sluice/shared/store/targets";
+import { newId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
+import { queueChecks } from "@sluice/queue/checks";
+import { openQueueBackend } from "@sluice/queue/open";
+import { Interrupted } from "@sluice/queue/queue";
+import { settlesWithin } from "@sluice/shared/runtime/within";
+import { connectDatabase } from "@sluice/store/connection/connect";
+import { STEADY_PLANS } from "@sluice/store/connection/database";
+import { Refreshed } from "@sluice/store/connection/refreshed";
+import { loadTargets } from "@sluice/store/configuration/targets";
 
-import { Breakers } from "./breakers.ts";
-import { startCounting } from "./counting.ts";
-import type { ResolveHost } from "./guarded-connect.ts";
-import { startHealthServer } from "./health.ts";
-import { takeIn } from "./intake.ts";
-import { IntakeGroup } from "./intake-group.ts";
-import { Lanes } from "./lanes.ts";
-import { Leases } from "./leases.ts";
-import { startOperations } from "./operations.ts";
-import { Recorder } from "./recorder.ts";
-import { startRetention } from "./retention.ts";
-import { openAgent } from "./send.ts";
-import { startSweep } from "./sweep.ts";
-import { ThreadLoad } from "./thread-load.ts";
+import { Breakers } from "./breaker/breakers.ts";
+import { startCounting } from "./chores/counting.ts";
+import type { ResolveHost } from "./deliver/guarded-connect.ts";
+import { startHealthServer } from "./health-server.ts";
+import { takeIn } from "./intake/intake.ts";
+import { IntakeGroup } from "./intake/intake-group.ts";
+import { Lanes } from "./deliver/lanes.ts";
+import { Leases } from "./deliver/leases.ts";
+import { startOperations } from "./chores/operation-steps.ts";
+import { Recorder } from "./deliver/recorder.ts";
+import { startRetention } from "./chores/retention.ts";
+import { openAgent } from "./deliver/send.ts";
+import { startSweep } from "./chores/sweep.ts";
+import { ThreadLoad } from "./intake/thread-load.ts";
+import type { WorkerConfig } from "./worker-config.ts";
 
 const CONNECTIONS = 12;
 /** Jobs in hand, which are stored together: see intake-group.ts. */

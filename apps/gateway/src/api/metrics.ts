@@ -3,9 +3,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import type { Metrics } from "../metrics.ts";
-import { problemResponse } from "./answer-problem.ts";
-import { noParameters } from "./operation.ts";
-import type { ApiEnv } from "./request-log.ts";
+import { problemResponse } from "./http/answer-problem.ts";
+import { noParameters } from "./openapi/endpoint.ts";
+import type { ApiEnv } from "./http/request-log.ts";
 
 export interface MetricsDependencies {
   metrics: Metrics;

@@ -2,9 +2,9 @@
 
 import { createSecretKey, randomBytes, randomUUID } from "node:crypto";
 
-import { type CallbackToken, mintCallbackToken } from "@sluice/shared/callback-token";
-import { generateIngressToken, hashIngressToken } from "@sluice/shared/ingress-token";
-import type { Source } from "@sluice/shared/store/sources";
+import { type CallbackToken, mintCallbackToken } from "@sluice/signature/callback-token";
+import { generateIngressToken, hashIngressToken } from "@sluice/signature/ingress-token";
+import type { Source } from "@sluice/store/configuration/sources";
 import { expect, test } from "vitest";
 
 import { judgeAccess } from "./access.ts";

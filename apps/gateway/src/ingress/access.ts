@@ -3,10 +3,10 @@
 
 import { type KeyObject, timingSafeEqual } from "node:crypto";
 
-import { type CallbackToken, readCallbackToken } from "@sluice/shared/callback-token";
-import { hashIngressToken } from "@sluice/shared/ingress-token";
-import type { Refusal } from "@sluice/shared/signature/refusal";
-import type { Source } from "@sluice/shared/store/sources";
+import { type CallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
+import { hashIngressToken } from "@sluice/signature/ingress-token";
+import type { Refusal } from "@sluice/signature/refusal";
+import type { Source } from "@sluice/store/configuration/sources";
 
 export type Access =
   /** `callback` is the URL that the request came by, when it was made for one job. */

@@ -1,5 +1,5 @@
-import { SluiceError } from "@sluice/shared/errors";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { QueuedEvent } from "@sluice/queue/jobs";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { Batcher, type BatcherOptions } from "./batcher.ts";

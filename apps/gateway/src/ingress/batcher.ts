@@ -1,8 +1,8 @@
 // The micro-batch: requests that arrive while an add is in flight, or shortly after one, travel together in the next
 // job, and each is answered when its job is durable. Alone, a request travels at once.
 
-import { SluiceError } from "@sluice/shared/errors";
-import type { QueuedEvent } from "@sluice/shared/queue/jobs";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { QueuedEvent } from "@sluice/queue/jobs";
 
 const MAX_BATCH_EVENTS = 100;
 const MAX_BATCH_BYTES = 1024 * 1024;

@@ -3,15 +3,15 @@
 
 import { createSecretKey, randomBytes } from "node:crypto";
 
-import { closeServer, listen } from "@sluice/shared/http-server";
-import { openLog } from "@sluice/shared/log";
-import { signV1 } from "@sluice/shared/signature/signing/v1";
-import type { Source } from "@sluice/shared/store/sources";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { openLog } from "@sluice/shared/runtime/log";
+import { signV1 } from "@sluice/signature/signing/v1";
+import type { Source } from "@sluice/store/configuration/sources";
 import { expect, onTestFinished, test, vi } from "vitest";
 
 import { openRaw, type RawConnection, sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { openServer } from "../server.ts";
+import { openServer } from "../http/server.ts";
 import { createIngress } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import { type BodyLimits, BodyReader } from "./read-body.ts";

@@ -1,9 +1,9 @@
 // Verification with what it needs from outside: the key set of a dynamic source, and one more look when a
 // signature is by no known secret or key.
 
-import { DEFAULT_JWKS_URI } from "@sluice/shared/signature/jwks";
-import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/shared/signature/verify";
-import type { Source } from "@sluice/shared/store/sources";
+import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
+import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/signature/verify";
+import type { Source } from "@sluice/store/configuration/sources";
 
 import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";

@@ -1,8 +1,8 @@
 // The key sets of dynamic sources, from real endpoints that do all that an endpoint can do. Only the clock is
 // the test's.
 
-import { openLog } from "@sluice/shared/log";
-import { signV1a } from "@sluice/shared/signature/signing/v1a";
+import { openLog } from "@sluice/shared/runtime/log";
+import { signV1a } from "../../../../tests/support/signing/sign-v1a.ts";
 import {
   AUDIENCE,
   inAWord,
@@ -12,10 +12,10 @@ import {
   type TestKey,
   tokenOf,
   webhookOf,
-} from "@sluice/shared/signature/test-webhooks";
-import { judgeHeaders, type ReceivedWebhook } from "@sluice/shared/signature/verify";
-import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/shared/store/key-sets";
-import type { Source } from "@sluice/shared/store/sources";
+} from "../../../../tests/support/signing/test-webhooks.ts";
+import { judgeHeaders, type ReceivedWebhook } from "@sluice/signature/verify";
+import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/store/configuration/key-sets";
+import type { Source } from "@sluice/store/configuration/sources";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "../../../../tests/support/database.ts";

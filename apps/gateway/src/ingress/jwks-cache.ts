@@ -2,9 +2,9 @@
 // old is refreshed behind the requests; a key that is not known brings one fetch forward. However many requests
 // come, fetches are bounded by the clock.
 
-import type { Logger } from "@sluice/shared/log";
-import { type KeySet, readKeySet } from "@sluice/shared/signature/jwks";
-import type { StoredKeySet } from "@sluice/shared/store/key-sets";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { type KeySet, readKeySet } from "@sluice/signature/jwks";
+import type { StoredKeySet } from "@sluice/store/configuration/key-sets";
 
 import type { FetchedKeySet } from "./fetch-key-set.ts";
 

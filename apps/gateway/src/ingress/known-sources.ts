@@ -1,21 +1,21 @@
 // The sources by name, as this gateway knows them: PostgreSQL's, watched; before they could be had, those of the
 // snapshot; and without one, none, which is no answer at all.
 
-import { SluiceError } from "@sluice/shared/errors";
-import type { Logger } from "@sluice/shared/log";
-import type { MasterKey } from "@sluice/shared/master-key";
-import type { SigningSecret } from "@sluice/shared/signature/secret";
-import { outlast } from "@sluice/shared/store/connect";
-import type { Database } from "@sluice/shared/store/database";
-import { loadKeySets } from "@sluice/shared/store/key-sets";
-import { Refreshed } from "@sluice/shared/store/refreshed";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
+import type { SigningSecret } from "@sluice/signature/secret";
+import { outlast } from "@sluice/store/connection/connect";
+import type { Database } from "@sluice/store/connection/database";
+import { loadKeySets } from "@sluice/store/configuration/key-sets";
+import { Refreshed } from "@sluice/store/connection/refreshed";
 import {
   GEMINI_SOURCE,
   loadStoredSources,
   openSource,
   type Source,
   type StoredSource,
-} from "@sluice/shared/store/sources";
+} from "@sluice/store/configuration/sources";
 
 import type { JwksCache } from "./jwks-cache.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 
-import { closeServer, listen } from "@sluice/shared/http-server";
-import { within } from "@sluice/shared/within";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { within } from "@sluice/shared/runtime/within";
 import { expect, onTestFinished, test } from "vitest";
 
 import { BodyReader } from "./read-body.ts";

@@ -1,7 +1,7 @@
-import { formatId, newId } from "@sluice/shared/ids";
-import { openLog } from "@sluice/shared/log";
-import { type Database, openDatabase } from "@sluice/shared/store/database";
-import { listRejections, type RejectionRecord } from "@sluice/shared/store/rejections";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { openLog } from "@sluice/shared/runtime/log";
+import { type Database, openDatabase } from "@sluice/store/connection/database";
+import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
 import { describe, expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";

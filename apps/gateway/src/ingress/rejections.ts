@@ -3,12 +3,12 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { newId } from "@sluice/shared/ids";
-import type { Logger } from "@sluice/shared/log";
-import type { RefusalReason } from "@sluice/shared/signature/refusal";
-import type { Database } from "@sluice/shared/store/database";
-import { withPartitions } from "@sluice/shared/store/partitions";
-import { insertRejections, type NewRejection } from "@sluice/shared/store/rejections";
+import { newId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { RefusalReason } from "@sluice/signature/refusal";
+import type { Database } from "@sluice/store/connection/database";
+import { withPartitions } from "@sluice/store/connection/partitions";
+import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
 
 import type { Metrics } from "../metrics.ts";
 

@@ -1,9 +1,9 @@
 // One request as the log, the metrics and the rejections see it. It fills while the request is answered.
 
-import { formatId } from "@sluice/shared/ids";
-import type { Refusal } from "@sluice/shared/signature/refusal";
-import type { ErrorCode } from "@sluice/shared/errors";
-import type { Source } from "@sluice/shared/store/sources";
+import { formatId } from "@sluice/shared/domain/ids";
+import type { Refusal } from "@sluice/signature/refusal";
+import type { ErrorCode } from "@sluice/shared/runtime/errors";
+import type { Source } from "@sluice/store/configuration/sources";
 
 export interface Request {
   /** `performance.now()`. */

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openLog } from "@sluice/shared/log";
-import { MasterKey } from "@sluice/shared/master-key";
+import { openLog } from "@sluice/shared/runtime/log";
+import { MasterKey } from "@sluice/shared/settings/master-key";
 import { expect, onTestFinished, test } from "vitest";
 
 import { until } from "../../../../tests/support/wait.ts";

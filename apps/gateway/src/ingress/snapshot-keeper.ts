@@ -2,8 +2,8 @@
 // that its age means something. Failure policy: open. A gateway without a snapshot works; it only has to wait for
 // PostgreSQL should it be started again while that is away.
 
-import type { Logger } from "@sluice/shared/log";
-import type { MasterKey } from "@sluice/shared/master-key";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
 
 import { readSnapshotFile, removeOldDrafts, snapshotPath, writeSnapshotFile } from "./snapshot-file.ts";
 import { sealSnapshot, type SourceSnapshot, unsealSnapshot } from "./source-snapshot.ts";

@@ -2,11 +2,11 @@
 
 import { randomBytes } from "node:crypto";
 
-import { hashIngressToken } from "@sluice/shared/ingress-token";
-import { MasterKey } from "@sluice/shared/master-key";
-import { generateSigningSecret, readSigningSecret } from "@sluice/shared/signature/secret";
-import { newEd25519Key, newRsaKey } from "@sluice/shared/signature/test-webhooks";
-import { saveKeySet, loadKeySets } from "@sluice/shared/store/key-sets";
+import { hashIngressToken } from "@sluice/signature/ingress-token";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { generateSigningSecret, readSigningSecret } from "@sluice/signature/secret";
+import { newEd25519Key, newRsaKey } from "../../../../tests/support/signing/test-webhooks.ts";
+import { saveKeySet, loadKeySets } from "@sluice/store/configuration/key-sets";
 import {
   createSource,
   ensureBuiltInSources,
@@ -15,9 +15,9 @@ import {
   openSource,
   type Source,
   SOURCE_DEFAULTS,
-} from "@sluice/shared/store/sources";
-import { rotateSourceSecret } from "@sluice/shared/store/source-secrets";
-import { createIngressToken } from "@sluice/shared/store/ingress-tokens";
+} from "@sluice/store/configuration/sources";
+import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
+import { createIngressToken } from "@sluice/store/configuration/ingress-tokens";
 import { describe, expect } from "vitest";
 
 import { test as databaseTest } from "../../../../tests/support/database.ts";

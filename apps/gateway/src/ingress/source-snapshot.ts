@@ -1,10 +1,10 @@
 // The snapshot of what the ingress needs of PostgreSQL, as bytes: sealed under a key that is derived from the master
 // key. Whatever else the bytes are is told as a fault, and never thrown. Pure.
 
-import type { MasterKey } from "@sluice/shared/master-key";
-import { SCHEMES_OF } from "@sluice/shared/signature/schemes";
-import type { StoredKeySet } from "@sluice/shared/store/key-sets";
-import { openSource, type StoredSource } from "@sluice/shared/store/sources";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
+import { SCHEMES_OF } from "@sluice/signature/schemes";
+import type { StoredKeySet } from "@sluice/store/configuration/key-sets";
+import { openSource, type StoredSource } from "@sluice/store/configuration/sources";
 import { z } from "zod";
 
 export interface SourceSnapshot {

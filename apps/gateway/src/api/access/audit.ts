@@ -1,0 +1,133 @@
+// /v1/audit: who changed what, when, and by which request.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId, idTime, parseId } from "@sluice/shared/domain/ids";
+import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
+import type { Database } from "@sluice/store/connection/database";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { needsAdmin } from "./authentication.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { timeParameters } from "../log/filter-parameters.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface AuditDependencies {
+  db: Database;
+}
+
+/** As an actor: the key of the environment, which has no id. */
+const ENVIRONMENT = "environment";
+
+const action = z
+  .string()
+  .regex(
+    /^[a-z_]{1,64}\.(\*|[a-z_]{1,64})$/,
+    'must be an action such as "target.updated", or a group such as "target.*"',
+  );
+const resource = z
+  .string()
+  .regex(/^(?:[a-z]{2,8}_[0-9a-z]{26}|(?:redis|postgres)-[\w-]{1,64})$/, "must be the id of a resource such as tgt_…");
+const state = z.record(z.string(), z.unknown()).nullable();
+
+const auditEntry = z
+  .object({
+    id: z.string().openapi({ example: "aud_01h455vb4pex5vsknk084sn02q" }),
+    created_at: z.string().openapi({ format: "date-time" }),
+    actor: z.object({
+      key: z
+        .string()
+        .nullable()
+        .openapi({ description: "Null for the key of the environment", example: "key_01h455vb4pex5vsknk084sn02q" }),
+      name: z.string().openapi({ description: "Of the key, as it was called then" }),
+    }),
+    action: z.string().openapi({ example: "target.updated" }),
+    resource: z.object({
+      type: z.string().openapi({ example: "target" }),
+      id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    }),
+    request_id: z.string().openapi({ description: "`X-Request-Id` of the request that did it" }),
+    remote_address: z.string().nullable(),
+    before: state.openapi({
+      description: "As it was shown before, without secrets; null where there was nothing",
+      example: { state: "enabled" },
+    }),
+    after: state.openapi({
+      description: "As it was shown after; null where nothing was left",
+      example: { state: "paused" },
+    }),
+  })
+  .openapi("AuditEntry");
+
+const tags = ["audit"];
+const middleware = needsAdmin;
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/audit",
+    tags,
+    summary: "Changes that were made through the API, newest first",
+    middleware,
+    request: {
+      query: z.strictObject({
+        ...pageParameters,
+        ...timeParameters,
+        actor: z
+          .string()
+          .optional()
+          .openapi({ description: `The id of a key, or \`${ENVIRONMENT}\``, example: ENVIRONMENT }),
+        action: action.optional().openapi({ example: "target.*" }),
+        resource: resource.optional().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+      }),
+    },
+    responses: { 200: jsonAnswer("A page", listOf(auditEntry)), ...problems("invalid_id"), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/audit/{id}",
+    tags,
+    summary: "Read an entry of the audit trail",
+    middleware,
+    request: { params: idParameter("aud_01h455vb4pex5vsknk084sn02q"), query: noParameters },
+    responses: { 200: jsonAnswer("The entry", auditEntry), default: problemResponse },
+  }),
+};
+
+export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies): void {
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const filter = { keyId: readActor(query.actor), action: query.action, resourceId: query.resource };
+    const { page: wanted, cursor } = readPage("audit", query, filter);
+    const page = toPage(await listAudit(db, filter, wanted), query.limit, cursor);
+    return c.json({ data: page.rows.map(showEntry), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const entry = await getAuditEntry(db, parseId("aud", c.req.valid("param").id, "{id}"));
+    if (entry === undefined) throw new SluiceError("not_found", "There is no entry with this id");
+    return c.json(withEtag(c, showEntry(entry)), 200);
+  });
+}
+
+/** @throws SluiceError `invalid_id` */
+function readActor(given: string | undefined): string | null | undefined {
+  if (given === undefined) return undefined;
+  return given === ENVIRONMENT ? null : parseId("key", given, "?actor");
+}
+
+function showEntry(entry: AuditEntry): z.infer<typeof auditEntry> {
+  return {
+    id: formatId("aud", entry.id),
+    created_at: new Date(idTime(entry.id)).toISOString(),
+    actor: { key: entry.keyId === null ? null : formatId("key", entry.keyId), name: entry.keyName },
+    action: entry.action,
+    resource: { type: entry.resourceType, id: entry.resourceId },
+    request_id: entry.requestId,
+    remote_address: entry.remoteAddress,
+    before: entry.before,
+    after: entry.after,
+  };
+}

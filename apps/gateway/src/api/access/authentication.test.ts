@@ -1,0 +1,126 @@
+import { hashApiKey } from "@sluice/store/configuration/api-keys";
+import { describe, expect, onTestFinished, vi } from "vitest";
+
+import { until } from "../../../../../tests/support/wait.ts";
+import { ADMIN_KEY, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
+
+const path = "/v1/sources";
+const create = { name: "made-with-a-key" };
+
+describe("authentication", () => {
+  test("without a key, every path and method is a 401 that asks for one", async ({ api }) => {
+    for (const [method, target] of [
+      ["GET", path],
+      ["POST", path],
+      ["PUT", path],
+      ["GET", "/v1/nothing-here"],
+      ["POST", "/v1/deliveries/dlv_1:retry"],
+    ] as const) {
+      const answer = await api.call(method, target, { key: null });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      expect(answer.headers.get("allow")).toBeNull();
+      expect(answer.body).toMatchObject({ code: "unauthenticated", type: "urn:sluice:problem:unauthenticated" });
+    }
+  });
+
+  test("the environment's key is taken as a bearer token and as x-goog-api-key", async ({ api }) => {
+    expect((await api.call("GET", path)).status).toBe(200);
+    expect((await api.call("GET", path, { key: null, headers: { "x-goog-api-key": ADMIN_KEY } })).status).toBe(200);
+    expect((await api.call("GET", path, { key: null, headers: { authorization: `bearer ${ADMIN_KEY}` } })).status).toBe(
+      200,
+    );
+  });
+
+  test("a wrong, empty or foreign credential is a 401", async ({ api }) => {
+    for (const headers of [
+      { authorization: "Bearer wrong" },
+      { authorization: "Bearer " },
+      { authorization: `Basic ${ADMIN_KEY}` },
+      { authorization: ADMIN_KEY },
+      { "x-goog-api-key": "" },
+      { "x-goog-api-key": `${ADMIN_KEY}x` },
+    ]) {
+      expect((await api.call("GET", path, { key: null, headers: { ...headers } })).status).toBe(401);
+    }
+  });
+
+  test("two keys that differ are a 401, and the same one twice is one", async ({ api }) => {
+    const read = await storeKey(api, ["read"]);
+    const both = (other: string) => api.call("GET", path, { headers: { "x-goog-api-key": other } });
+    expect((await both(read)).status).toBe(401);
+    expect((await both("wrong")).status).toBe(401);
+    expect((await both(ADMIN_KEY)).status).toBe(200);
+  });
+
+  test("a stored key may do what its scopes say, of which each includes those below, and no more", async ({ api }) => {
+    const read = await storeKey(api, ["read"]);
+    const write = await storeKey(api, ["write"]);
+    const admin = await storeKey(api, ["admin"]);
+    for (const key of [read, write, admin]) {
+      expect((await api.call("GET", path, { key })).status).toBe(200);
+      expect((await api.call("HEAD", path, { key })).status).toBe(200);
+    }
+    const refused = await api.call("POST", path, { key: read, body: create });
+    expect(refused.status).toBe(403);
+    expect(refused.body).toMatchObject({ code: "forbidden", detail: 'This needs an API key with the scope "write"' });
+    expect((await api.call("POST", path, { key: write, body: create })).status).toBe(201);
+    expect((await api.call("POST", path, { key: admin, body: { name: "made-by-admin" } })).status).toBe(201);
+    expect((await api.call("GET", "/v1/keys", { key: write })).body.detail).toContain('"admin"');
+    expect((await api.call("GET", "/v1/keys", { key: admin })).status).toBe(200);
+  });
+
+  test("a key that is unknown, has expired or was revoked is the same 401", async ({ api }) => {
+    const expired = await storeKey(api, ["read"], new Date(Date.now() - 1000));
+    const revoked = await storeKey(api, ["read"]);
+    await api.db.pool.query("UPDATE api_keys SET revoked_at = now() WHERE hash = $1", [hashApiKey(revoked)]);
+    const remoteAddress = "192.0.2.7";
+    const unknown = await api.call("GET", path, { key: "sluice_unknown", remoteAddress });
+    expect(unknown.status).toBe(401);
+    for (const key of [expired, revoked]) {
+      const answer = await api.call("GET", path, { key, remoteAddress });
+      expect({ ...answer.body, request_id: "" }).toEqual({ ...unknown.body, request_id: "" });
+    }
+  });
+
+  test("the use of a key is recorded, once a minute at most", async ({ api }) => {
+    const key = await storeKey(api, ["read"]);
+    const readUse = async () => {
+      const { rows } = await api.db.pool.query<{ last_used_at: Date | null }>(
+        "SELECT last_used_at FROM api_keys WHERE hash = $1",
+        [hashApiKey(key)],
+      );
+      return rows[0]?.last_used_at ?? null;
+    };
+    expect(await readUse()).toBeNull();
+    await api.call("GET", path, { key });
+    const first = await until(readUse, { what: "the use of the key" });
+    // Another gateway, which has not noted it yet.
+    const other = await createTestApi(api.db);
+    await other.call("GET", path, { key });
+    await other.call("GET", path, { key });
+    expect(await readUse()).toEqual(first);
+  });
+});
+
+describe("tries with keys that are not valid", () => {
+  test("are refused with 429 when they come too often, and a valid key still passes", async ({ database }) => {
+    // All at one instant: another try is given for every six seconds.
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const api = await createTestApi(database.db);
+    const valid = await storeKey(api, ["read"]);
+    const call = (key: string, remoteAddress: string) => api.call("GET", path, { key, remoteAddress });
+    const answers = [];
+    for (let tries = 0; tries < 11; tries++) answers.push(await call(`wrong-${tries}`, "198.51.100.1"));
+    expect(answers.map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 401), 429]);
+    const refused = answers.at(-1);
+    expect(refused?.body).toMatchObject({ code: "rate_limited" });
+    expect(Number(refused?.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await call(valid, "198.51.100.1")).status).toBe(200);
+    expect((await call(ADMIN_KEY, "198.51.100.1")).status).toBe(200);
+    expect((await call("wrong", "198.51.100.2")).status).toBe(401);
+    // A request without a key tries none.
+    expect((await api.call("GET", path, { key: null, remoteAddress: "198.51.100.1" })).status).toBe(401);
+  });
+});

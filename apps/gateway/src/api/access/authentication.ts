@@ -1,0 +1,107 @@
+// Who may call the API: a key with the scope that the request needs. Failure policy: closed, and before
+// anything else, so that a caller without a key does not learn which paths exist.
+
+import { timingSafeEqual } from "node:crypto";
+
+import type { Secret } from "@sluice/shared/settings/secret";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { Scope } from "@sluice/store/schema";
+import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
+import type { Database } from "@sluice/store/connection/database";
+import type { Context, HonoRequest, MiddlewareHandler } from "hono";
+
+import { FailedTries } from "./failed-tries.ts";
+import { KeyUses } from "./key-uses.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface AuthenticationDependencies {
+  db: Database;
+  /** The key of the environment, which has every scope and works while PostgreSQL is down. */
+  adminApiKey: Secret<string> | undefined;
+  log: Logger;
+}
+
+/** Who a request is from, as its key says. */
+export interface Caller {
+  /** Null for the key of the environment. */
+  keyId: string | null;
+  name: string;
+  scopes: Scope[];
+  /** Of the key; null for never. */
+  expiresAt: Date | null;
+}
+
+const ENVIRONMENT: Caller = { keyId: null, name: "ADMIN_API_KEY", scopes: ["admin"], expiresAt: null };
+/** Each includes those before it. */
+const ORDER: readonly Scope[] = ["read", "write", "admin"];
+/** RFC 9110, 9.2.1. */
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
+
+export function authenticate({ db, adminApiKey, log }: AuthenticationDependencies): MiddlewareHandler<ApiEnv> {
+  const adminHash = adminApiKey && hashApiKey(adminApiKey.reveal());
+  const failedTries = new FailedTries();
+  const uses = new KeyUses(db, log);
+  const findCaller = async (key: string): Promise<Caller | undefined> => {
+    if (adminHash !== undefined && timingSafeEqual(hashApiKey(key), adminHash)) return ENVIRONMENT;
+    const holder = await findApiKey(db, key);
+    if (holder === undefined) return undefined;
+    uses.note(holder.id);
+    return { ...holder, keyId: holder.id };
+  };
+  return async (c, next) => {
+    const keys = readKeys(c.req);
+    const [key] = keys;
+    if (key === undefined) {
+      throw unauthenticated(c, "Send an API key as `Authorization: Bearer <key>` or as `x-goog-api-key: <key>`");
+    }
+    if (keys.length > 1) throw unauthenticated(c, "The request has two API keys that differ");
+    const caller = await findCaller(key);
+    if (caller === undefined) {
+      // After the look-up, and so never for a valid key: behind a proxy, all callers may have one address.
+      const waitSeconds = failedTries.add(c.get("remoteAddress"), Date.now());
+      if (waitSeconds > 0) {
+        throw new SluiceError("rate_limited", "Too many requests with API keys that are not valid came from here", {
+          retryAfterSeconds: waitSeconds,
+        });
+      }
+      throw unauthenticated(c, "The API key is not known, has expired or was revoked");
+    }
+    c.set("caller", caller);
+    requireScope(c, SAFE_METHODS.includes(c.req.method) ? "read" : "write");
+    await next();
+  };
+}
+
+/** For the `middleware` of a route that more is needed for than its method says. */
+export const needsAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  requireScope(c, "admin");
+  await next();
+};
+
+/** Of a request that was authenticated, as all are that reach a route. */
+export function callerOf(c: Context<ApiEnv>): Caller {
+  const caller = c.get("caller");
+  if (caller === undefined) throw new SluiceError("unauthenticated", "An API key is needed");
+  return caller;
+}
+
+/** @throws SluiceError `forbidden` naming the scope. */
+function requireScope(c: Context<ApiEnv>, needed: Scope): void {
+  const isEnough = callerOf(c).scopes.some((scope) => ORDER.indexOf(scope) >= ORDER.indexOf(needed));
+  if (!isEnough) throw new SluiceError("forbidden", `This needs an API key with the scope "${needed}"`);
+}
+
+function unauthenticated(c: Context<ApiEnv>, detail: string): SluiceError {
+  c.header("www-authenticate", "Bearer");
+  return new SluiceError("unauthenticated", detail);
+}
+
+/** The different keys that the request has. */
+function readKeys(request: HonoRequest): string[] {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.header("authorization") ?? "")?.[1];
+  const given = [bearer, request.header("x-goog-api-key")]
+    .filter((key) => key !== undefined)
+    .filter((key) => key !== "");
+  return [...new Set(given)];
+}

@@ -1,0 +1,190 @@
+// /v1/keys: who may call the API. A key is shown once, when it is made, and stays in the list after it was revoked, so
+// that the names in the audit trail go on meaning something.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Secret } from "@sluice/shared/settings/secret";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import {
+  type ApiKeyRecord,
+  generateApiKey,
+  getApiKey,
+  insertApiKey,
+  listApiKeys,
+  revokeApiKey,
+} from "@sluice/store/configuration/api-keys";
+import type { Connection, Database } from "@sluice/store/connection/database";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { callerOf, needsAdmin } from "./authentication.ts";
+import { makeChange } from "../http/change.ts";
+import { verb } from "../http/custom-verb.ts";
+import { withEtag } from "../http/etag.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
+import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { idParameter, jsonAnswer, jsonBody, noBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { plainText } from "../http/plain-text.ts";
+import { problems } from "../http/problems.ts";
+import { refuseRepeats } from "../http/repeats.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface KeysDependencies {
+  db: Database;
+  /** The environment's, with which nobody can lock himself out. */
+  adminApiKey: Secret<string> | undefined;
+}
+
+const scope = z.enum(["read", "write", "admin"]);
+const time = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
+
+const newKey = z
+  .strictObject({
+    name: plainText(200).min(1).openapi({ example: "billing team" }),
+    scopes: z
+      .array(scope)
+      .min(1)
+      .superRefine(refuseRepeats)
+      .openapi({ description: "`write` includes `read`; `admin`, which manages keys and reads the audit trail, both" }),
+    expires_at: z.iso
+      .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2027-01-22T12:00:00Z" })
+      .transform((text) => new Date(text))
+      .refine((at) => at.getTime() > Date.now(), "must be in the future")
+      .nullable()
+      .default(null)
+      .openapi({ type: "string", format: "date-time", description: "Null for never" }),
+  })
+  .openapi("NewKey");
+
+const keySchema = z
+  .object({
+    id: z.string().openapi({ example: "key_01h455vb4pex5vsknk084sn02q" }),
+    name: z.string(),
+    scopes: z.array(scope),
+    truncated_key: z.string().openapi({ example: "sluice_...mNoP" }),
+    state: z.enum(["active", "expired", "revoked"]),
+    expires_at: time("Null for never"),
+    revoked_at: time("Null while it is not"),
+    last_used_at: time("To the minute; null when it was not used yet"),
+    created_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Key");
+
+const createdKey = keySchema
+  .extend({
+    key: z
+      .string()
+      .openapi({ description: "Shown this once", example: "sluice_the-43-characters-that-are-shown-only-here" }),
+  })
+  .openapi("CreatedKey");
+
+const tags = ["keys"];
+const params = idParameter("key_01h455vb4pex5vsknk084sn02q");
+const middleware = needsAdmin;
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/keys",
+    tags,
+    summary: "API keys, newest first, those that expired or were revoked too",
+    middleware,
+    request: { query: z.strictObject(pageParameters) },
+    responses: { 200: jsonAnswer("A page", listOf(keySchema)), default: problemResponse },
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/v1/keys",
+    tags,
+    summary: "Make an API key, which lasts at most as long as the one that makes it",
+    middleware,
+    request: { query: noParameters, body: jsonBody(newKey) },
+    responses: { 201: jsonAnswer("The key", createdKey), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/keys/{id}",
+    tags,
+    summary: "Read an API key",
+    middleware,
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The key", keySchema), default: problemResponse },
+  }),
+  revoke: createRoute({
+    method: "post",
+    path: "/v1/keys/{id}:revoke",
+    tags,
+    summary: "Revoke an API key at once and for good; one that is revoked stays so",
+    description: "The last key with the scope `admin` is not revoked, unless ADMIN_API_KEY is set.",
+    request: { params, query: noParameters, body: noBody },
+    responses: { 200: jsonAnswer("The key", keySchema), ...problems("last_admin_key"), default: problemResponse },
+  }),
+};
+
+export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDependencies): void {
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("keys", query);
+    const page = toPage(await listApiKeys(db, wanted), query.limit, cursor);
+    return c.json({ data: page.rows.map(showKey), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.create, async (c) => {
+    const { name, scopes, expires_at: expiresAt } = c.req.valid("json");
+    refuseLongerLife(callerOf(c).expiresAt, expiresAt);
+    const key = generateApiKey();
+    const created = await makeChange(c, db, async (tx, record) => {
+      const shown = showKey(await find(tx, await insertApiKey(tx, key, { name, scopes, expiresAt })));
+      await record({ action: "key.created", resourceId: shown.id, after: shown });
+      return shown;
+    });
+    c.header("location", `/v1/keys/${created.id}`);
+    return c.json({ ...withEtag(c, created), key }, 201);
+  });
+
+  app.openapi(operations.read, async (c) =>
+    c.json(withEtag(c, showKey(await find(db, readKeyId(c.req.valid("param").id)))), 200),
+  );
+
+  app.openapi({ ...verb(app, operations.revoke), middleware: [needsAdmin, takeEmptyBody] as const }, async (c) => {
+    const id = readKeyId(c.req.valid("param").id);
+    const revoked = await makeChange(c, db, async (tx, record) => {
+      const before = showKey(await find(tx, id));
+      const isRevoked = await revokeApiKey(tx, id, adminApiKey !== undefined);
+      const after = showKey(await find(tx, id));
+      if (isRevoked) await record({ action: "key.revoked", resourceId: after.id, before, after });
+      return after;
+    });
+    return c.json(withEtag(c, revoked), 200);
+  });
+}
+
+const readKeyId = (text: string) => parseId("key", text, "{id}");
+
+/** @throws SluiceError `not_found` */
+async function find(db: Connection, id: string): Promise<ApiKeyRecord> {
+  const record = await getApiKey(db, id);
+  if (record === undefined) throw new SluiceError("not_found", "There is no API key with this id");
+  return record;
+}
+
+/** Or the holder of a key that expires would make himself one that does not. The scopes are the caller's: all. */
+function refuseLongerLife(ownEnd: Date | null, end: Date | null): void {
+  if (ownEnd === null || (end !== null && end <= ownEnd)) return;
+  const detail = `must be ${ownEnd.toISOString()} at the latest, when the key that makes it expires`;
+  throw invalidRequest([{ pointer: "/expires_at", detail }]);
+}
+
+function showKey(record: ApiKeyRecord): z.infer<typeof keySchema> {
+  const { expiresAt, revokedAt } = record;
+  const isExpired = expiresAt !== null && expiresAt.getTime() <= Date.now();
+  return {
+    id: formatId("key", record.id),
+    name: record.name,
+    scopes: record.scopes,
+    truncated_key: record.truncated,
+    state: revokedAt !== null ? "revoked" : isExpired ? "expired" : "active",
+    expires_at: expiresAt?.toISOString() ?? null,
+    revoked_at: revokedAt?.toISOString() ?? null,
+    last_used_at: record.lastUsedAt?.toISOString() ?? null,
+    created_at: record.createdAt.toISOString(),
+  };
+}

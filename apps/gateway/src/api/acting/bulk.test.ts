@@ -1,0 +1,181 @@
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { makeNextStep } from "@sluice/store/delivery/operation-step";
+import { describe, expect } from "vitest";
+
+import { seedTarget } from "../../../../../tests/support/seed.ts";
+import {
+  pointersOf,
+  recordAttempt,
+  seedEvent,
+  storeKey,
+  test,
+  type TestApi,
+} from "../../../../../tests/support/api/test-api.ts";
+
+/** A target with an exhausted, a succeeded and a waiting delivery. */
+async function seed(api: TestApi) {
+  const targetId = await seedTarget(api.db);
+  const made = [];
+  for (let n = 0; n < 3; n++) made.push((await seedEvent(api, [targetId], { type: `bulk.${n}` })).deliveryIds[0] ?? "");
+  const [exhausted = "", succeeded = "", pending = ""] = made;
+  await recordAttempt(api, exhausted, { status: "exhausted" }, { statusCode: 503 });
+  await recordAttempt(api, succeeded, { status: "succeeded" }, { statusCode: 200 });
+  await recordAttempt(api, pending, { status: "pending", retryInMs: 600_000 }, { statusCode: 429 });
+  return { target: formatId("tgt", targetId) };
+}
+
+const post = (api: TestApi, verb: "retry" | "cancel", body: object) =>
+  api.call("POST", `/v1/deliveries:${verb}`, { body });
+
+async function statusesOf(api: TestApi, target: string): Promise<string[]> {
+  const { body } = await api.call("GET", `/v1/deliveries?target=${target}&order=oldest`);
+  return body.data.map(({ status }: { status: string }) => status);
+}
+
+async function runAll(api: TestApi): Promise<void> {
+  while ((await makeNextStep(api.db)) !== undefined);
+}
+
+describe("POST /v1/deliveries:retry", () => {
+  test("makes an operation that brings back what is exhausted, and says how it went", async ({ api }) => {
+    const { target } = await seed(api);
+    const started = await post(api, "retry", { target, since: "2020-01-01T00:00:00Z" });
+    expect(started.status).toBe(202);
+    expect(started.headers.get("location")).toBe(`/v1/operations/${started.body.id}`);
+    expect(started.body).toEqual({
+      id: expect.stringMatching(/^opr_/),
+      kind: "retry_deliveries",
+      state: "running",
+      filter: { status: ["exhausted"], target, since: "2020-01-01T00:00:00Z" },
+      total: null,
+      done: 0,
+      failed: 0,
+      error: null,
+      created_at: expect.stringMatching(/Z$/),
+      created_by: { key: null, name: "ADMIN_API_KEY" },
+      finished_at: null,
+    });
+    await runAll(api);
+    const ended = (await api.call("GET", `/v1/operations/${started.body.id}`)).body;
+    expect(ended).toMatchObject({ state: "succeeded", total: 1, done: 1, failed: 0, finished_at: expect.any(String) });
+    expect(await statusesOf(api, target)).toEqual(["pending", "succeeded", "pending"]);
+  });
+
+  test.for([
+    [{ status: ["succeeded", "exhausted"] }, 2],
+    [{ status: ["pending"] }, 1],
+    [{ status_code: [503, "429"] }, 1],
+    [{ status_code: ["2xx"], status: ["succeeded"] }, 1],
+    [{ event_type: "bulk.1", status: ["succeeded"] }, 1],
+    [{ event_type: "bulk.1" }, 0],
+    [{ source: "gemini", min_attempts: 1 }, 1],
+    [{ min_attempts: 2 }, 0],
+    [{ until: "2020-01-01T00:00:00Z" }, 0],
+    [{ label: "team:a" }, 0],
+  ] as const)("with %j means %i, and a dry run says so and changes nothing", async ([filter, total], { api }) => {
+    const { target } = await seed(api);
+    const counted = await post(api, "retry", { target, ...filter, dry_run: true });
+    expect(counted.status).toBe(200);
+    expect(counted.body).toMatchObject({ total, complete: true });
+    const { by_status: byStatus } = counted.body;
+    expect(byStatus.pending + byStatus.succeeded + byStatus.exhausted + byStatus.cancelled).toBe(total);
+    expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "pending"]);
+    expect((await api.call("GET", "/v1/operations?state=running")).body.data).toEqual([]);
+    const { id } = (await post(api, "retry", { target, ...filter })).body;
+    await runAll(api);
+    expect((await api.call("GET", `/v1/operations/${id}`)).body).toMatchObject({ total, done: total, failed: 0 });
+  });
+
+  test.for([
+    [{}, [""]],
+    [{ dry_run: true }, [""]],
+    [{ all: false }, ["/all"]],
+    [{ target: "billing" }, ["/target"]],
+    [{ event: "evt_1" }, ["/event"]],
+    [{ source: "nobody" }, ["/source"]],
+    [{ status: "exhausted" }, ["/status"]],
+    [{ status: [] }, ["/status"]],
+    [{ status: ["done"] }, ["/status"]],
+    [{ status: [{}] }, ["/status/0"]],
+    [{ status_code: [] }, ["/status_code"]],
+    [{ status_code: ["9xx"] }, ["/status_code"]],
+    [{ min_attempts: "2" }, ["/min_attempts"]],
+    [{ since: "yesterday", until: 5 }, ["/since", "/until"]],
+    [{ label: "team" }, ["/label"]],
+    [{ event_type: "\0" }, ["/event_type"]],
+    [{ all: true, limit: 5, order: "oldest" }, ["/limit", "/order"]],
+  ] as const)("%j is refused at %j", async ([body, pointers], { api }) => {
+    const answer = await post(api, "retry", body);
+    expect(answer.status).toBe(400);
+    expect(pointersOf(answer)).toEqual(pointers);
+  });
+
+  test("needs a body, and the scope to write", async ({ api }) => {
+    expect((await api.call("POST", "/v1/deliveries:retry")).status).toBe(400);
+    expect((await api.call("POST", "/v1/deliveries:retry", { body: [] })).status).toBe(400);
+    expect((await api.call("POST", "/v1/deliveries:retry?all=true", { body: { all: true } })).status).toBe(400);
+    const key = await storeKey(api, ["read"]);
+    expect((await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, key })).status).toBe(403);
+  });
+
+  test("with an Idempotency-Key that comes again makes no second operation", async ({ api }) => {
+    const headers = { "idempotency-key": newId() };
+    const once = await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, headers });
+    const again = await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, headers });
+    expect(again.status).toBe(202);
+    expect(again.body).toEqual(once.body);
+    await runAll(api);
+  });
+});
+
+describe("POST /v1/deliveries:cancel", () => {
+  test("ends what waits, and takes no status", async ({ api }) => {
+    const { target } = await seed(api);
+    expect(pointersOf(await post(api, "cancel", { target, status: ["pending"] }))).toEqual(["/status"]);
+    expect((await post(api, "cancel", { target, dry_run: true })).body).toMatchObject({
+      total: 1,
+      by_status: { pending: 1, exhausted: 0 },
+    });
+    expect((await post(api, "cancel", { target })).body).toMatchObject({
+      kind: "cancel_deliveries",
+      filter: { target },
+    });
+    await runAll(api);
+    expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "cancelled"]);
+  });
+});
+
+describe("/v1/operations", () => {
+  test("lists them newest first, by state, page by page", async ({ api }) => {
+    const key = await storeKey(api, ["write"]);
+    const body = { all: true, status: ["cancelled"] };
+    const first = (await api.call("POST", "/v1/deliveries:retry", { body, key })).body;
+    expect(first.created_by).toEqual({ key: expect.stringMatching(/^key_/), name: "of write" });
+    await runAll(api);
+    const second = (await post(api, "retry", body)).body;
+    const page = (await api.call("GET", "/v1/operations?limit=1")).body;
+    expect(page.data).toEqual([second]);
+    const next = (await api.call("GET", `/v1/operations?limit=1&cursor=${page.next_cursor}`)).body;
+    expect(next.data).toMatchObject([{ id: first.id, state: "succeeded" }]);
+    expect((await api.call("GET", "/v1/operations?state=running")).body.data).toEqual([second]);
+    expect(pointersOf(await api.call("GET", "/v1/operations?state=done"))).toEqual(["?state"]);
+    await runAll(api);
+  });
+
+  test("cancel one that runs, once", async ({ api }) => {
+    const { target } = await seed(api);
+    const { id } = (await post(api, "retry", { target })).body;
+    expect((await api.call("POST", `/v1/operations/${id}:cancel`)).body).toMatchObject({
+      state: "cancelled",
+      finished_at: expect.any(String),
+    });
+    const again = await api.call("POST", `/v1/operations/${id}:cancel`);
+    expect(again.body).toMatchObject({ status: 409, code: "operation_finished" });
+    await runAll(api);
+    expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "pending"]);
+    const missing = formatId("opr", newId());
+    expect((await api.call("GET", `/v1/operations/${missing}`)).body.code).toBe("not_found");
+    expect((await api.call("POST", `/v1/operations/${missing}:cancel`)).body.code).toBe("not_found");
+    expect((await api.call("GET", "/v1/operations/dlv_1")).body.code).toBe("invalid_id");
+  });
+});

@@ -1,0 +1,118 @@
+// POST /v1/deliveries:retry and :cancel: the same for many deliveries as for one, as an operation that a worker runs.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
+import type { Database } from "@sluice/store/connection/database";
+import { countMatching } from "@sluice/store/delivery/operation-step";
+import { type BulkFilter, createOperation } from "@sluice/store/delivery/operations";
+import type { Context } from "hono";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { callerOf } from "../access/authentication.ts";
+import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
+import { makeChange } from "../http/change.ts";
+import { verb } from "../http/custom-verb.ts";
+import { readDeliveryFilter } from "../log/filter-parameters.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { operationSchema, showOperation } from "./operation-schema.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface BulkDependencies {
+  db: Database;
+}
+
+/** For a dry run; it ends with the page of some thousands at which this is over. */
+const COUNT_MS = 2_000;
+
+const retryBody = z
+  .strictObject({ ...bulkFields, status: statusField })
+  .superRefine(requireFilter)
+  .openapi("RetryDeliveries", {
+    example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"], dry_run: true },
+  });
+const cancelBody = z
+  .strictObject(bulkFields)
+  .superRefine(requireFilter)
+  .openapi("CancelDeliveries", { example: { target: "tgt_01h455vb4pex5vsknk084sn02q", dry_run: true } });
+
+const matching = z
+  .object({
+    total: z.int().openapi({ example: 120 }),
+    by_status: z.object({ pending: z.int(), succeeded: z.int(), exhausted: z.int(), cancelled: z.int() }),
+    complete: z.boolean().openapi({
+      description: `False where counting took longer than ${COUNT_MS / 1_000} seconds: then there are at least so many`,
+    }),
+  })
+  .openapi("MatchingDeliveries");
+
+const responses = {
+  200: jsonAnswer("Of a dry run: how many match now", matching),
+  202: jsonAnswer("The operation, which begins within a second or so", operationSchema),
+  ...problems("invalid_id"),
+  default: problemResponse,
+};
+const rule =
+  "The filters are those of `GET /v1/deliveries`, and at least one is needed, or `all`. Only deliveries made before the " +
+  "request are meant; the oldest come first. ";
+const operations = {
+  retry: createRoute({
+    method: "post",
+    path: "/v1/deliveries:retry",
+    tags: ["deliveries"],
+    summary: "Attempt all that match again",
+    description:
+      `${rule}Of the statuses, \`exhausted\` is meant unless others are given. It goes as fast as the targets take what ` +
+      "becomes due; one that is paused or disabled, or whose breaker is open, holds up nobody, and its deliveries wait.",
+    request: { query: noParameters, body: jsonBody(retryBody) },
+    responses,
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/deliveries:cancel",
+    tags: ["deliveries"],
+    summary: "Make no more attempts of all that match",
+    description: `${rule}It is about deliveries that are \`pending\`.`,
+    request: { query: noParameters, body: jsonBody(cancelBody) },
+    responses,
+  }),
+};
+
+export function routeBulk(app: OpenAPIHono<ApiEnv>, { db }: BulkDependencies): void {
+  app.openapi(verb(app, operations.retry), async (c) => {
+    const body = c.req.valid("json");
+    const statuses: DeliveryStatus[] = body.status ?? ["exhausted"];
+    const filter = { ...(await readFilter(body)), statuses };
+    if (body.dry_run) return c.json(await countAll(filter), 200);
+    const given = { status: statuses, ...filtersOf(await c.req.json()) };
+    return c.json(await start(c, "retry_deliveries", given, filter), 202);
+  });
+
+  app.openapi(verb(app, operations.cancel), async (c) => {
+    const body = c.req.valid("json");
+    const filter: BulkFilter = { ...(await readFilter(body)), statuses: ["pending"] };
+    if (body.dry_run) return c.json(await countAll(filter), 200);
+    return c.json(await start(c, "cancel_deliveries", filtersOf(await c.req.json()), filter), 202);
+  });
+
+  async function readFilter(body: z.infer<typeof cancelBody>): Promise<BulkFilter> {
+    return { ...(await readDeliveryFilter(db, body, "/")), sinceMs: body.since, untilMs: body.until };
+  }
+
+  async function countAll(filter: BulkFilter) {
+    const { total, byStatus, reached } = await countMatching(db, filter, { withinMs: COUNT_MS });
+    const none = { pending: 0, succeeded: 0, exhausted: 0, cancelled: 0 };
+    return { total, by_status: { ...none, ...byStatus }, complete: reached === undefined };
+  }
+
+  async function start(c: Context<ApiEnv>, kind: OperationKind, given: Record<string, unknown>, filter: BulkFilter) {
+    const { keyId, name: keyName } = callerOf(c);
+    const shown = await makeChange(c, db, async (tx, record) => {
+      const after = showOperation(await createOperation(tx, { kind, given, filter, keyId, keyName }));
+      await record({ action: "operation.started", resourceId: after.id, after });
+      return after;
+    });
+    c.header("location", `/v1/operations/${shown.id}`);
+    return shown;
+  }
+}

@@ -1,0 +1,182 @@
+// POST /v1/events: an event as if it had come, for tests and for producers of one's own. It is stored by the statement
+// of the intake, so that dedupe, filters and fan-out are those of every event, in one transaction with its entry in the
+// audit trail. It does not go through the queue: the answer says for certain whether it is new, and under which id.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { readFilterInput } from "@sluice/filter/input";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { isWebhookId } from "@sluice/signature/verification/webhook-id";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { withPartitions } from "@sluice/store/connection/partitions";
+import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
+import { loadSubscribers } from "@sluice/store/configuration/targets";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { labels } from "../sources/callback-urls.ts";
+import { makeChange } from "../http/change.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
+import { readSource } from "../log/filter-parameters.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { plainText } from "../http/plain-text.ts";
+import { problems } from "../http/problems.ts";
+import { recordOf } from "../http/record.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import { wake, type WakeDependencies } from "./wake.ts";
+
+export interface InjectionDependencies extends WakeDependencies {
+  db: Database;
+}
+
+/** What the log shows in place of a signature's scheme. */
+const SCHEME = "api";
+/** Deeper than any payload; writing JSON needs the stack. */
+const MAX_LEVELS = 100;
+
+const object = (description: string, example: object) =>
+  recordOf(z.unknown())
+    .refine((value) => isNestedWithin(MAX_LEVELS, value), `must have at most ${MAX_LEVELS} levels`)
+    .openapi({ type: "object", additionalProperties: true, description, example });
+
+const newEvent = z
+  .strictObject({
+    type: z
+      .string()
+      .regex(EVENT_TYPE, 'must be the name of an event such as "batch.succeeded"')
+      .openapi({ example: "batch.succeeded", description: "Any: a target gets it by its subscription" }),
+    data: object("What the event is about, as in Gemini's thin payload", {
+      id: "batch_123456",
+      output_file_uri: "gs://my-bucket/results.jsonl",
+    }),
+    user_metadata: object("As it was given with the job", { team: "billing" })
+      .refine((value) => isStorable(value), "must have no NUL, no lone surrogate and at most 64 levels")
+      .optional(),
+    labels: labels.optional(),
+    source: plainText(256)
+      .min(1)
+      .default(API_SOURCE)
+      .openapi({ description: "The name or the id of the source that it comes from", example: API_SOURCE }),
+    webhook_id: z
+      .string()
+      .refine(isWebhookId, "must be 1 to 256 visible ASCII characters without a dot")
+      .optional()
+      .openapi({
+        description: "Of a source, the same one is one event. Made when not given.",
+        example: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+      }),
+    timestamp: z.iso
+      .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2026-01-22T12:00:00Z" })
+      .optional()
+      .openapi({ description: "When it happened; now when not given", example: "2026-01-22T12:00:00Z" }),
+  })
+  .openapi("NewEvent");
+
+const injectedEvent = z
+  .object({
+    id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    webhook_id: z.string(),
+    is_duplicate: z
+      .boolean()
+      .openapi({ description: "It had come before: `id` is that of then, and nothing was done" }),
+    deliveries: z.int().openapi({ description: "Made for it, one for each target that matches; 0 for a duplicate" }),
+  })
+  .openapi("InjectedEvent");
+
+const operation = createRoute({
+  method: "post",
+  path: "/v1/events",
+  tags: ["events"],
+  summary: "Inject an event as if it had come",
+  description:
+    "The body that targets get is Gemini's thin payload: `{type, version, timestamp, data, user_metadata}`. Dedupe by " +
+    "`webhook_id`, filters, deliveries, retries and signatures to targets are those of every event; in the log its `scheme` " +
+    "is `api`. It is answered when it is durable.",
+  request: { query: noParameters, body: jsonBody(newEvent) },
+  responses: {
+    201: jsonAnswer("The event, stored", injectedEvent),
+    200: jsonAnswer("The event that had come before with this `webhook_id`", injectedEvent),
+    ...problems("invalid_id"),
+    default: problemResponse,
+  },
+});
+
+export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: InjectionDependencies): void {
+  const { db } = dependencies;
+  app.openapi(operation, async (c) => {
+    const given = c.req.valid("json");
+    const source = await findSource(db, given.source);
+    const event = toEvent(given, source.id);
+    const show = (id: string, isDuplicate: boolean, deliveries: number) => ({
+      id: formatId("evt", id),
+      source: formatId("src", source.id),
+      webhook_id: event.webhookId,
+      is_duplicate: isDuplicate,
+      deliveries,
+    });
+    const { answer, targetIds } = await withPartitions(db, [event.id], () =>
+      makeChange(c, db, async (tx, record) => {
+        const stored = await store(tx, event, source.name);
+        if (stored.kind === "duplicate") return { answer: show(stored.eventId, true, 0), targetIds: [] };
+        const shown = show(event.id, false, stored.targetIds.length);
+        await record({ action: "event.injected", resourceId: shown.id, after: { ...shown, type: event.type } });
+        return { answer: shown, targetIds: stored.targetIds };
+      }),
+    );
+    for (const targetId of targetIds) wake(dependencies, targetId);
+    return answer.is_duplicate ? c.json(answer, 200) : c.json(answer, 201);
+  });
+}
+
+/** @throws SluiceError `invalid_id`, or `invalid_request` where there is no such source */
+async function findSource(db: Database, given: string): Promise<{ id: string; name: string }> {
+  const id = await readSource(db, given, "/source");
+  const source = id === undefined ? undefined : await getSource(db, id);
+  if (source === undefined) throw invalidRequest([{ pointer: "/source", detail: "is the id of no source" }]);
+  return source;
+}
+
+function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
+  const { type, data, user_metadata, labels: givenLabels, webhook_id, timestamp } = given;
+  const nowMs = Date.now();
+  const payload = { type, version: "v1", timestamp: timestamp ?? new Date(nowMs).toISOString(), data, user_metadata };
+  const body = Buffer.from(JSON.stringify(payload));
+  return {
+    ...readEnvelope(body),
+    id: newId(),
+    sourceId,
+    webhookId: webhook_id ?? `msg_${newId()}`,
+    receivedAtMs: nowMs,
+    scheme: SCHEME,
+    contentType: "application/json",
+    body,
+    labels: givenLabels ?? null,
+    filterErrors: null,
+    bodyUnbound: false,
+  };
+}
+
+type Stored = { kind: "stored"; targetIds: string[] } | { kind: "duplicate"; eventId: string };
+
+async function store(tx: Connection, event: NewEvent, sourceName: string): Promise<Stored> {
+  const input = readFilterInput(event, sourceName);
+  for (;;) {
+    const revision = await readRevision(tx);
+    const subscribers = (await loadSubscribers(tx, { isLocked: false })).filter(isSubscribed);
+    const { matched, filterErrors } = fanOut(event.type, () => input, subscribers);
+    const stored = { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors };
+    const deliveries = matched.map((target) => ({ ...deliveryTo(target, event), leased: false }));
+    const result = await storeEvents(tx, revision, [stored], deliveries, { workerId: event.id, durationMs: 0 });
+    // A target was changed in between.
+    if (result.kind === "outdated") continue;
+    if (result.freshEventIds.has(event.id)) return { kind: "stored", targetIds: matched.map(({ id }) => id) };
+    const eventId = await findEventId(tx, event.sourceId, event.webhookId);
+    if (eventId !== undefined) return { kind: "duplicate", eventId };
+    // The ledger forgot it just now.
+    throw new SluiceError("unavailable", "The event was being forgotten", { retryAfterSeconds: 1 });
+  }
+}

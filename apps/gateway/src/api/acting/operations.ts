@@ -1,0 +1,97 @@
+// /v1/operations: what is being done to many deliveries, how far it is, and how to stop it.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import type { Database } from "@sluice/store/connection/database";
+import { cancelOperation, getOperation, listOperations } from "@sluice/store/delivery/operations";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { makeChange } from "../http/change.ts";
+import { verb } from "../http/custom-verb.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface OperationsDependencies {
+  db: Database;
+}
+
+const tags = ["operations"];
+const params = idParameter("opr_01h455vb4pex5vsknk084sn02q");
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/operations",
+    tags,
+    summary: "Operations on many deliveries, newest first",
+    description: "They are kept as long as the log.",
+    request: {
+      query: z.strictObject({
+        ...pageParameters,
+        state: z
+          .enum(OPERATION_STATES)
+          .optional()
+          .openapi({ description: "The state of the operation", example: "running" }),
+      }),
+    },
+    responses: { 200: jsonAnswer("A page", listOf(operationSchema)), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/operations/{id}",
+    tags,
+    summary: "Read an operation and how far it is",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The operation", operationSchema), default: problemResponse },
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/operations/{id}:cancel",
+    tags,
+    summary: "Stop an operation where it is",
+    description: "What it did stays done. One that is finished is a 409 (`operation_finished`).",
+    request: { params, query: noParameters, body: noBody },
+    responses: {
+      200: jsonAnswer("The operation, cancelled", operationSchema),
+      ...problems("operation_finished"),
+      default: problemResponse,
+    },
+  }),
+};
+
+export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDependencies): void {
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const filter = { state: query.state };
+    const { page: wanted, cursor } = readPage("operations", query, filter);
+    const page = toPage(await listOperations(db, filter, wanted), query.limit, cursor);
+    return c.json({ data: page.rows.map(showOperation), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const operation = await getOperation(db, readOperationId(c.req.valid("param").id));
+    if (operation === undefined) throw notFound();
+    return c.json(withEtag(c, showOperation(operation)), 200);
+  });
+
+  app.openapi(verb(app, operations.cancel), async (c) => {
+    const id = readOperationId(c.req.valid("param").id);
+    const shown = await makeChange(c, db, async (tx, record) => {
+      const result = await cancelOperation(tx, id);
+      if (result.kind === "not_found") throw notFound();
+      if (result.kind === "finished") throw new SluiceError("operation_finished", "This operation is finished");
+      const [before, after] = [showOperation(result.before), showOperation(result.after)];
+      await record({ action: "operation.cancelled", resourceId: formatId("opr", id), before, after });
+      return after;
+    });
+    return c.json(shown, 200);
+  });
+}
+
+const readOperationId = (text: string) => parseId("opr", text, "{id}");
+
+const notFound = () => new SluiceError("not_found", "There is no operation with this id");

@@ -1,0 +1,118 @@
+import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
+import { getDelivery } from "@sluice/store/log/records";
+import { describe, expect } from "vitest";
+
+import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+
+const targetOf = (id: string) => formatId("tgt", id);
+
+async function replay(api: TestApi, eventId: string, targetIds?: string[]) {
+  const body = targetIds && { targets: targetIds.map(targetOf) };
+  return api.call("POST", `/v1/events/${formatId("evt", eventId)}:replay`, { body });
+}
+
+/** What was done for each target of this test; those of others match too. */
+async function replayToAll(api: TestApi, eventId: string) {
+  const { body } = await replay(api, eventId);
+  return new Map(body.deliveries.map(({ target, result }: { target: string; result: string }) => [target, result]));
+}
+
+describe("POST /v1/events/{id}:replay", () => {
+  test("goes to all that match now: a new target, one that got it, and one that has it in hand", async ({ api }) => {
+    const [got, busy] = [await seedTarget(api.db), await seedTarget(api.db)];
+    const { eventId, deliveryIds } = await seedEvent(api, [got, busy]);
+    await recordAttempt(api, deliveryIds[0] ?? "", { status: "succeeded" });
+    const [added, filtered, paused] = [
+      await seedTarget(api.db),
+      await seedTarget(api.db, { filter: 'source == "gemini" && event.data.id == "batch_1"' }),
+      await seedTarget(api.db, { state: "paused" }),
+    ];
+    const [other, unmatched, disabled, failing] = [
+      await seedTarget(api.db, { subscribedEvents: ["video.*"] }),
+      await seedTarget(api.db, { filter: 'event.data.id == "batch_2"' }),
+      await seedTarget(api.db, { state: "disabled" }),
+      await seedTarget(api.db, { filter: "event.data.cost > 1" }),
+    ];
+    const answer = await replay(api, eventId);
+    expect(answer.status).toBe(200);
+    const results = new Map(
+      answer.body.deliveries.map((one: { target: string; result: string }) => [one.target, one.result]),
+    );
+    const of = (id: string) => results.get(targetOf(id));
+    expect([got, busy, added, filtered, paused].map(of)).toEqual([
+      "retried",
+      "in_flight",
+      "created",
+      "created",
+      "created",
+    ]);
+    expect([other, unmatched, disabled, failing].map(of)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(answer.body.filter_errors).toEqual([{ target: targetOf(failing), error: expect.any(String) }]);
+    expect(api.woken).toEqual(expect.arrayContaining([got, added, filtered, paused]));
+    expect(api.woken).not.toContain(busy);
+
+    const stored = (targetId: string) => getDelivery(api.db, deliveryId(eventId, targetId));
+    expect(await stored(got)).toMatchObject({
+      status: "pending",
+      nextTrigger: "manual",
+      attemptCount: 1,
+      backoffStart: 1,
+    });
+    expect(await stored(added)).toMatchObject({
+      status: "pending",
+      nextTrigger: "manual",
+      attemptCount: 0,
+      leasedBy: null,
+    });
+    // Once more: one delivery of an event to a target.
+    expect((await replayToAll(api, eventId)).get(targetOf(added))).toBe("retried");
+  });
+
+  test("goes to the targets that are named, whatever they subscribe to, and to no other", async ({ api }) => {
+    const [named, other] = [await seedTarget(api.db, { subscribedEvents: ["video.*"] }), await seedTarget(api.db)];
+    const { eventId } = await seedEvent(api);
+    const answer = await replay(api, eventId, [named]);
+    expect(answer.body).toEqual({
+      event: formatId("evt", eventId),
+      deliveries: [{ target: targetOf(named), delivery: expect.stringMatching(/^dlv_/), result: "created" }],
+      filter_errors: [],
+    });
+    expect(api.woken).not.toContain(other);
+  });
+
+  test("refuses what it cannot replay to by name, and then does nothing", async ({ api }) => {
+    const [enabled, disabled] = [await seedTarget(api.db), await seedTarget(api.db, { state: "disabled" })];
+    const { eventId } = await seedEvent(api);
+    const unknown = await replay(api, eventId, [enabled, newId(), disabled]);
+    expect(unknown.body).toMatchObject({ status: 400, code: "invalid_request" });
+    expect(pointersOf(unknown)).toEqual(["/targets/1"]);
+    const refused = await replay(api, eventId, [enabled, disabled]);
+    expect(refused.body).toMatchObject({ status: 409, code: "target_disabled" });
+    expect(refused.body.detail).toContain(targetOf(disabled));
+    expect(pointersOf(refused)).toEqual(["/targets/1"]);
+    expect(pointersOf(await replay(api, eventId, [enabled, enabled]))).toEqual(["/targets/1"]);
+    expect(api.woken).not.toContain(enabled);
+    const path = `/v1/events/${formatId("evt", eventId)}:replay`;
+    expect(pointersOf(await api.call("POST", path, { body: { targets: ["tgt_1"] } }))).toEqual(["/targets/0"]);
+    expect(pointersOf(await api.call("POST", path, { body: { targets: [] } }))).toEqual(["/targets"]);
+    expect(pointersOf(await api.call("POST", path, { body: { all: true } }))).toEqual(["/all"]);
+  });
+
+  test("an event that is not known, or whose day is past retention, is a 404", async ({ api }) => {
+    expect((await replay(api, newId())).body.code).toBe("not_found");
+    const targetId = await seedTarget(api.db);
+    const { eventId } = await seedEvent(api);
+    // Retention between its two drops.
+    const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+    await api.db.pool.query(`ALTER TABLE deliveries DETACH PARTITION deliveries_${day}`);
+    try {
+      expect((await replay(api, eventId, [targetId])).body).toMatchObject({ status: 404, code: "not_found" });
+    } finally {
+      await api.db.pool.query(
+        `ALTER TABLE deliveries ATTACH PARTITION deliveries_${day} FOR VALUES FROM (uuid_floor('${day}'::date::timestamp AT TIME ZONE 'UTC'))
+         TO (uuid_floor(('${day}'::date + 1)::timestamp AT TIME ZONE 'UTC'))`,
+      );
+    }
+  });
+});

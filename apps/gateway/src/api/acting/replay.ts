@@ -1,0 +1,150 @@
+// POST /v1/events/{id}:replay: an event goes again to targets, also to those that were made after it came.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { readFilterInput } from "@sluice/filter/input";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { getEventWithBody } from "@sluice/store/log/records";
+import { lacksPartition } from "@sluice/store/connection/partitions";
+import { getSource } from "@sluice/store/configuration/sources";
+import { loadSubscribers, type Subscriber } from "@sluice/store/configuration/targets";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { makeChange } from "../http/change.ts";
+import { verb } from "../http/custom-verb.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import { refuseRepeats } from "../http/repeats.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import { wake, type WakeDependencies } from "./wake.ts";
+
+export interface ReplayDependencies extends WakeDependencies {
+  db: Database;
+}
+
+const MAX_TARGETS = 1_000;
+
+const replay = z
+  .strictObject({
+    targets: z
+      .array(z.string())
+      .min(1)
+      .max(MAX_TARGETS)
+      .superRefine(refuseRepeats)
+      .optional()
+      .openapi({
+        description:
+          "These targets, whatever they subscribe to; when not given, all that match the event now by subscription and filter",
+        example: ["tgt_01h455vb4pex5vsknk084sn02q"],
+      }),
+  })
+  .openapi("Replay");
+
+const filterError = z.object({ target: z.string(), error: z.string() });
+
+const replayed = z
+  .object({
+    event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    deliveries: z.array(
+      z.object({
+        target: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+        delivery: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
+        result: z.enum(["created", "retried", "in_flight"]).openapi({
+          description:
+            "created: the target gets it for the first time. retried: it had a delivery, which is due again, with a new " +
+            "deadline. in_flight: a worker is attempting its delivery right now, which goes on.",
+        }),
+      }),
+    ),
+    filter_errors: z.array(filterError).openapi({
+      description: "Targets whose filter failed on the event, and which therefore do not get it",
+      example: [],
+    }),
+  })
+  .openapi("Replayed");
+
+const operation = createRoute({
+  method: "post",
+  path: "/v1/events/{id}:replay",
+  tags: ["events"],
+  summary: "Send an event again",
+  description:
+    "There is one delivery of an event to a target: a target that has one gets it again, by hand, and the others get a " +
+    "new one. For a target that is paused it is held. A target that is disabled is left out, and refused where it is named " +
+    "(`target_disabled`). An event that is past retention is a 404.",
+  request: {
+    params: idParameter("evt_01h455vb4pex5vsknk084sn02q"),
+    query: noParameters,
+    body: { content: { "application/json": { schema: replay } } },
+  },
+  responses: {
+    200: jsonAnswer("What was done for each target", replayed),
+    ...problems("target_disabled"),
+    default: problemResponse,
+  },
+});
+
+export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDependencies): void {
+  const { db } = dependencies;
+  app.openapi(verb(app, operation), async (c) => {
+    const id = parseId("evt", c.req.valid("param").id, "{id}");
+    const named = c.req.valid("json").targets?.map((text, index) => parseId("tgt", text, `/targets/${index}`));
+    const answer = await makeChange(c, db, async (tx, record) => {
+      const event = await getEventWithBody(tx, id);
+      if (event === undefined) throw notFound();
+      const subscribers = await loadSubscribers(tx, { isLocked: true });
+      const { matched, filterErrors } =
+        named === undefined
+          ? fanOut(event.type, await readInput(tx, event), subscribers.filter(isSubscribed))
+          : { matched: findNamed(named, subscribers), filterErrors: [] };
+      const deliveries = await replayTo(
+        tx,
+        matched.map((target) => deliveryTo(target, event)),
+      );
+      const shown = {
+        event: formatId("evt", id),
+        deliveries: deliveries.map(showReplayed),
+        filter_errors: filterErrors.map(({ target, error }) => ({ target: formatId("tgt", target), error })),
+      };
+      await record({ action: "event.replayed", resourceId: shown.event, after: shown });
+      return { shown, deliveries };
+    }).catch((error: unknown) => {
+      // Retention drops the deliveries of a day before its events.
+      throw lacksPartition(error) ? notFound() : error;
+    });
+    for (const { targetId, result } of answer.deliveries) if (result !== "in_flight") wake(dependencies, targetId);
+    return c.json(answer.shown, 200);
+  });
+}
+
+async function readInput(tx: Connection, event: Parameters<typeof readFilterInput>[0] & { sourceId: string }) {
+  const source = await getSource(tx, event.sourceId);
+  const input = readFilterInput(event, source?.name);
+  return () => input;
+}
+
+/** @throws SluiceError `invalid_request` or `target_disabled`, with every target at fault. */
+function findNamed(ids: readonly string[], subscribers: readonly Subscriber[]): Subscriber[] {
+  const byId = new Map(subscribers.map((target) => [target.id, target]));
+  const unknown = ids.flatMap((id, index) => (byId.has(id) ? [] : [at(index, "is the id of no target")]));
+  if (unknown.length > 0) throw invalidRequest(unknown);
+  const found = ids.map((id) => byId.get(id)).filter((target) => target !== undefined);
+  const disabled = found.flatMap((target, index) => (isSubscribed(target) ? [] : [at(index, "is disabled")]));
+  if (disabled.length === 0) return found;
+  const names = found.filter((target) => !isSubscribed(target)).map(({ id }) => formatId("tgt", id));
+  throw new SluiceError("target_disabled", `Disabled: ${names.join(", ")}`, { faults: disabled });
+}
+
+const at = (index: number, detail: string): Fault => ({ pointer: `/targets/${index}`, detail });
+
+const showReplayed = ({ targetId, deliveryId, result }: Replayed) => ({
+  target: formatId("tgt", targetId),
+  delivery: formatId("dlv", deliveryId),
+  result,
+});
+
+const notFound = () => new SluiceError("not_found", "There is no event with this id");

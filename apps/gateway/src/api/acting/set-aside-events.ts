@@ -1,0 +1,200 @@
+// /v1/set-aside-events: acknowledged events that could not be stored, what stopped them, and what becomes of them.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { formatId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import type { Database } from "@sluice/store/connection/database";
+import type { SetAsideStore } from "@sluice/queue/set-aside";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { makeChange } from "../http/change.ts";
+import { verb } from "../http/custom-verb.ts";
+import { listOf, pageParameters } from "../http/list.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import {
+  ask,
+  findSetAside,
+  listSetAside,
+  noSuchEvent,
+  retryAllSetAside,
+  type SetAsideEntry,
+} from "./set-aside-stores.ts";
+
+/** Of bodies that are read for one page, of which a page shows the sizes. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
+export interface SetAsideDependencies {
+  db: Database;
+  /** The stores of the queue. */
+  setAside: readonly SetAsideStore[];
+  log: Logger;
+}
+
+const setAsideEvent = z
+  .object({
+    id: z.string().openapi({ example: "redis-42" }),
+    store: z.enum(["redis", "postgres"]),
+    event: z
+      .string()
+      .nullable()
+      .openapi({ description: "The id that it would have", example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    source: z.string().nullable(),
+    webhook_id: z.string().nullable(),
+    received_at: z.string().nullable().openapi({ format: "date-time" }),
+    failed_at: z.string().openapi({ format: "date-time" }),
+    error: z
+      .string()
+      .openapi({ description: "Why it could not be stored", example: "invalid byte sequence for encoding" }),
+    starts: z.int().openapi({ description: "How often that was tried" }),
+    size_bytes: z.int().nullable(),
+  })
+  .openapi("SetAsideEvent", { description: "Null is what cannot be read" });
+
+const setAsideWithBody = setAsideEvent
+  .extend({
+    body: z.string().nullable().openapi({ description: "As it was received, in base64" }),
+    job: z.string().nullable().openapi({ description: "What the queue holds, where no event can be read from it" }),
+  })
+  .openapi("SetAsideEventWithBody");
+
+const tags = ["set-aside events"];
+const params = idParameter("redis-42");
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/set-aside-events",
+    tags,
+    summary: "Events that could not be stored, newest first; a page of large ones ends before its limit",
+    request: { query: z.strictObject(pageParameters) },
+    responses: { 200: jsonAnswer("A page", listOf(setAsideEvent)), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/set-aside-events/{id}",
+    tags,
+    summary: "Read one, with its body",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The event", setAsideWithBody), default: problemResponse },
+  }),
+  retry: createRoute({
+    method: "post",
+    path: "/v1/set-aside-events/{id}:retry",
+    tags,
+    summary: "Try once more to store it; should that fail, it is set aside again",
+    request: { params, query: noParameters, body: noBody },
+    responses: { 200: jsonAnswer("The event, as it was", setAsideEvent), default: problemResponse },
+  }),
+  retryAll: createRoute({
+    method: "post",
+    path: "/v1/set-aside-events:retry",
+    tags,
+    summary: "Try once more to store each of them",
+    request: { query: noParameters, body: noBody },
+    responses: {
+      200: jsonAnswer("How many there were", z.object({ count: z.int() }).openapi("RetriedSetAsideEvents")),
+      default: problemResponse,
+    },
+  }),
+  discard: createRoute({
+    method: "delete",
+    path: "/v1/set-aside-events/{id}",
+    tags,
+    summary: "Give it up for good",
+    description:
+      "The answer is the last place that has it. Its sender was told that it was taken, and does not send it again.",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The event that is gone", setAsideWithBody), default: problemResponse },
+  }),
+};
+
+export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetAsideDependencies): void {
+  const { setAside: stores, db, log } = dependencies;
+
+  app.openapi(operations.list, async (c) => {
+    const { limit, cursor } = c.req.valid("query");
+    const { entries, nextCursor } = await listSetAside(stores, cursor, limit, MAX_PAGE_BYTES);
+    return c.json({ data: entries.map((entry) => show(entry)), next_cursor: nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const { entry } = await findSetAside(stores, c.req.valid("param").id);
+    return c.json(showWithBody(entry), 200);
+  });
+
+  app.openapi(verb(app, operations.retry), async (c) => {
+    const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
+    const shown = show(entry);
+    // A queue is in no transaction of PostgreSQL's: it comes last, and what fails in it takes the entry back.
+    await makeChange(c, db, async (_, record) => {
+      await record({ action: "set_aside_event.retried", resourceId: shown.id, before: shown });
+      if (!(await ask(() => store.retry(entry.id)))) throw noSuchEvent();
+    });
+    return c.json(shown, 200);
+  });
+
+  app.openapi(verb(app, operations.retryAll), async (c) => {
+    const count = await makeChange(c, db, async (_, record) => {
+      const retried = await retryAllSetAside(stores);
+      await record({
+        action: "set_aside_event.all_retried",
+        resourceId: "set-aside-events",
+        after: { count: retried },
+      });
+      return retried;
+    });
+    return c.json({ count }, 200);
+  });
+
+  app.openapi(operations.discard, async (c) => {
+    const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
+    const shown = showWithBody(entry);
+    await makeChange(c, db, async (_, record) => {
+      await record({ action: "set_aside_event.discarded", resourceId: shown.id, before: show(entry) });
+      if (!(await ask(() => store.discard(entry.id)))) throw noSuchEvent();
+    });
+    log.warn({ event: shown.event, webhook_id: shown.webhook_id, set_aside: shown.id }, "set-aside event discarded");
+    return c.json(shown, 200);
+  });
+}
+
+/** The one event of a job, as far as it is one: the gateway queues no other, and a job may hold anything. */
+function readEvent(data: string): { [Field in keyof QueuedEvent]?: unknown } | undefined {
+  try {
+    const { events } = JSON.parse(data) as { events: unknown };
+    if (!Array.isArray(events) || events.length !== 1) return undefined;
+    const [event] = events as unknown[];
+    return typeof event === "object" && event !== null ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function show(entry: SetAsideEntry, event = readEvent(entry.data)): z.infer<typeof setAsideEvent> {
+  const received = typeof event?.receivedAtMs === "number" ? new Date(event.receivedAtMs) : undefined;
+  return {
+    id: `${entry.store}-${entry.id}`,
+    store: entry.store,
+    event: showId("evt", event?.id),
+    source: showId("src", event?.sourceId),
+    webhook_id: typeof event?.webhookId === "string" ? event.webhookId : null,
+    received_at: received === undefined || Number.isNaN(received.getTime()) ? null : received.toISOString(),
+    failed_at: new Date(entry.failedAtMs).toISOString(),
+    error: entry.error,
+    starts: entry.starts,
+    size_bytes: typeof event?.body === "string" ? Buffer.byteLength(event.body, "base64") : null,
+  };
+}
+
+function showWithBody(entry: SetAsideEntry): z.infer<typeof setAsideWithBody> {
+  const event = readEvent(entry.data);
+  const body = typeof event?.body === "string" ? event.body : null;
+  return { ...show(entry, event), body, job: body === null ? entry.data : null };
+}
+
+function showId(prefix: "evt" | "src", uuid: unknown): string | null {
+  return typeof uuid === "string" && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)
+    ? formatId(prefix, uuid)
+    : null;
+}

@@ -1,0 +1,86 @@
+// Every answer of the API that is not a success, and its place in the OpenAPI document.
+
+import { z } from "@hono/zod-openapi";
+import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
+import { isTransient } from "@sluice/store/connection/database";
+import type { Context, Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+
+import { problem } from "../../http/problem.ts";
+import { answerGoogleError, speaksGoogle } from "./google-error.ts";
+import type { ApiEnv } from "./request-log.ts";
+
+/** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
+const RETRY_AFTER_SECONDS = 2;
+
+const problemSchema = z
+  .object({
+    type: z.string().openapi({ example: "urn:sluice:problem:not_found" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string().openapi({ enum: Object.keys(ERROR_CODES) }),
+    errors: z
+      .array(z.object({ pointer: z.string().openapi({ example: "/retry/base_seconds" }), detail: z.string() }))
+      .optional()
+      .openapi({
+        description:
+          "A JSON pointer into the body, ?name of a query parameter, {name} of the path, or the name of a header",
+      }),
+    request_id: z.string().openapi({ description: "`X-Request-Id` of the answer; the log has the request under it" }),
+  })
+  .openapi("Problem");
+
+/** The `default` response of every route. */
+export const problemResponse = {
+  description: "A problem; `code` is stable",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+export function answerProblem(error: unknown, c: Context<ApiEnv>): Response {
+  const requestId = c.get("requestId");
+  const answered = toSluiceError(error, requestId);
+  return speaksGoogle(c) ? answerGoogleError(c, answered) : problem(c, answered, { request_id: requestId });
+}
+
+export function answerNotFound(c: Context<ApiEnv>): Response {
+  return answerProblem(new SluiceError("not_found", "There is nothing at this path"), c);
+}
+
+/** Answers OPTIONS on every path that has a route, and 405 for the methods that it has not. MUST follow the last route. */
+export function answerOtherMethods(app: Hono<ApiEnv>): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { method, path } of app.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path) ?? new Set();
+    // Hono answers HEAD with the route of GET.
+    methods.set(path, method === "GET" ? known.add("GET").add("HEAD") : known.add(method));
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known, "OPTIONS"].join(", ");
+    app.all(path, (c) => {
+      c.header("allow", allow);
+      if (c.req.method === "OPTIONS") return c.body(null, 204);
+      throw new SluiceError("method_not_allowed", `This path takes ${allow}`);
+    });
+  }
+}
+
+function toSluiceError(error: unknown, requestId: string): SluiceError {
+  if (error instanceof SluiceError && error.status !== 500) return error;
+  if (error instanceof HTTPException && error.status === 415) {
+    return new SluiceError("unsupported_media_type", "Send the body with the header content-type: application/json");
+  }
+  if (error instanceof HTTPException && error.status === 400) {
+    return new SluiceError("invalid_request", "The body is not valid JSON", {
+      faults: [{ pointer: "", detail: "must be valid JSON" }],
+    });
+  }
+  if (isTransient(error)) {
+    return new SluiceError("unavailable", "PostgreSQL is not available", {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      cause: error,
+    });
+  }
+  return new SluiceError("internal", `Something went wrong; the log has it under the request id ${requestId}`);
+}

@@ -1,0 +1,48 @@
+import { newId } from "@sluice/shared/domain/ids";
+import { describe, expect, test } from "vitest";
+
+import { cursorOf } from "./cursor.ts";
+
+const id = newId();
+const refused = expect.objectContaining({
+  code: "invalid_cursor",
+  faults: [expect.objectContaining({ pointer: "?cursor" })],
+});
+
+describe("cursorOf", () => {
+  test("a cursor holds the id that it was made of", () => {
+    const filters = { status: "pending", sinceMs: 1 };
+    const text = cursorOf("deliveries", filters).write(id);
+    expect(cursorOf("deliveries", { ...filters }).read(text)).toBe(id);
+    expect(text).toMatch(/^[A-Za-z0-9_-]{32}$/);
+  });
+
+  test("a cursor of another list or of other filters is refused", () => {
+    const text = cursorOf("deliveries", { status: "pending" }).write(id);
+    for (const other of [
+      cursorOf("events", { status: "pending" }),
+      cursorOf("deliveries", { status: "exhausted" }),
+      cursorOf("deliveries"),
+    ]) {
+      expect(() => other.read(text)).toThrow(refused);
+    }
+  });
+
+  test("what is no cursor is refused", () => {
+    const cursor = cursorOf("sources");
+    const text = cursor.write(id);
+    for (const wrong of [
+      "",
+      "x",
+      id,
+      text.slice(1),
+      `${text}A`,
+      `${text}=`,
+      ` ${text}`,
+      text.replace(/.$/, "!"),
+      "é".repeat(32),
+    ]) {
+      expect(() => cursor.read(wrong)).toThrow(refused);
+    }
+  });
+});

@@ -1,0 +1,128 @@
+import { newId, parseId } from "@sluice/shared/domain/ids";
+import { describe, expect } from "vitest";
+
+import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { createApi } from "../api.ts";
+import { operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { createDocument } from "../openapi/document.ts";
+import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+
+const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
+const createTarget = (api: TestApi) => api.call("POST", "/v1/targets", { body: target });
+const createSource = (api: TestApi) => api.call("POST", "/v1/sources", { body: { name: `s-${newId()}` } });
+
+describe("ETag", () => {
+  test("is that of what is shown, on the answer to a change and on the next reading alike", async ({ api }) => {
+    const created = await createTarget(api);
+    const path = created.headers.get("location") ?? "";
+    const read = await api.call("GET", path);
+    expect(read.headers.get("etag")).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
+    expect(created.headers.get("etag")).toBe(read.headers.get("etag"));
+    const changed = await api.call("PATCH", path, { body: { name: "changed" } });
+    expect(changed.headers.get("etag")).not.toBe(read.headers.get("etag"));
+    expect((await api.call("GET", path)).headers.get("etag")).toBe(changed.headers.get("etag"));
+    expect((await api.call("HEAD", path)).headers.get("etag")).toBe(changed.headers.get("etag"));
+  });
+
+  test("stands on every single resource, and If-None-Match with it is a 304", async ({ api }) => {
+    await createTarget(api);
+    await seedEvent(api, [(await api.db.pool.query<{ id: string }>("SELECT id FROM targets")).rows[0]?.id ?? ""]);
+    await api.call("POST", "/v1/keys", { body: { name: "n", scopes: ["read"] } });
+    for (const list of ["sources", "targets", "events", "deliveries", "keys", "audit"]) {
+      const { id } = (await api.call("GET", `/v1/${list}?limit=1`)).body.data[0];
+      const etag = (await api.call("GET", `/v1/${list}/${id}`)).headers.get("etag") ?? "";
+      expect(etag, list).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
+      for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+        for (const method of ["GET", "HEAD"]) {
+          const answer = await api.call(method, `/v1/${list}/${id}`, { headers: { "if-none-match": condition } });
+          expect(answer.status).toBe(304);
+          expect(answer.body).toBeUndefined();
+          expect(answer.headers.get("etag")).toBe(etag);
+          expect(answer.headers.get("content-type")).toBeNull();
+        }
+      }
+      const other = await api.call("GET", `/v1/${list}/${id}`, { headers: { "if-none-match": '"other"' } });
+      expect(other).toMatchObject({ status: 200, body: { id } });
+    }
+  });
+});
+
+describe("If-Match", () => {
+  test("lets a change through while the resource is what it names, and else is a 412", async ({ api }) => {
+    const source = await api.call("POST", "/v1/sources", { body: { name: "conditional" } });
+    for (const [created, change] of [
+      [await createTarget(api), { name: "first" }],
+      [source, { tolerance_seconds: 60 }],
+    ] as const) {
+      const path = created.headers.get("location") ?? "";
+      const etag = created.headers.get("etag") ?? "";
+      const on = (method: string, condition: string, body?: object) =>
+        api.call(method, path, { body, headers: { "if-match": condition } });
+      for (const condition of ['"other"', `W/${etag}`, ""]) {
+        const refused = await on("PATCH", condition, change);
+        expect(refused).toMatchObject({ status: 412, body: { code: "precondition_failed" } });
+      }
+      const changed = await on("PATCH", `"other", ${etag}`, change);
+      expect(changed.status).toBe(200);
+      expect((await on("DELETE", etag)).status).toBe(412);
+      expect((await on("DELETE", changed.headers.get("etag") ?? "")).status).toBe(204);
+      expect((await on("DELETE", "*")).status).toBe(404);
+    }
+  });
+
+  test("is heeded by the operations whose description has it, and by no other", async ({ api }) => {
+    const described: string[] = [];
+    const heeded: string[] = [];
+    // A test of a target waits for a worker, of which there is none here.
+    const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/;
+    for (const { method, path, parameters, requestBody } of operationsOf(createDocument(createApi(api)))) {
+      if (method === "get" || !changing.test(path)) continue;
+      const name = `${method.toUpperCase()} ${path}`;
+      if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
+      const { id } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api)).body;
+      const answer = await api.call(method.toUpperCase(), path.replace("{id}", id), {
+        body: requestBody?.content?.["application/json"]?.example,
+        headers: { "if-match": '"other"' },
+      });
+      if (answer.status === 412) heeded.push(name);
+    }
+    expect(heeded).toEqual(described);
+    expect(heeded).toEqual(expect.arrayContaining(["PATCH /v1/targets/{id}", "POST /v1/sources/{id}/signing-secrets"]));
+  });
+
+  test("asks for what callers set, and not for what the relay observes, which has another tag", async ({ api }) => {
+    const created = await createTarget(api);
+    const path = created.headers.get("location") ?? "";
+    const etag = created.headers.get("etag") ?? "";
+    await api.db.pool.query("INSERT INTO target_health (target_id, last_success_at) VALUES ($1, now())", [
+      parseId("tgt", created.body.id, "id"),
+    ]);
+    const read = await api.call("GET", path, { headers: { "if-none-match": etag } });
+    expect(read.status).toBe(200);
+    expect(read.headers.get("etag")).not.toBe(etag);
+    const changed = await api.call("PATCH", path, { body: { name: "busy" }, headers: { "if-match": etag } });
+    expect(changed.status).toBe(200);
+    expect((await api.call("DELETE", path, { headers: { "if-match": etag } })).status).toBe(412);
+  });
+
+  test("of changes that were made of the same state at once, one wins", async ({ onTestFinished }) => {
+    const database = await createTestDatabase();
+    onTestFinished(database.drop);
+    const api = await createTestApi(database.db);
+    const source = await api.call("POST", "/v1/sources", { body: { name: "raced" } });
+    for (const [created, change] of [
+      [await createTarget(api), (index: number) => ({ name: `change-${index}` })],
+      [source, (index: number) => ({ tolerance_seconds: 60 + index })],
+    ] as const) {
+      const path = created.headers.get("location") ?? "";
+      const headers = { "if-match": created.headers.get("etag") ?? "" };
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, (_, index) => api.call("PATCH", path, { headers, body: change(index) })),
+      );
+      const won = answers.filter(({ status }) => status === 200);
+      expect(won).toHaveLength(1);
+      expect(answers.filter(({ status }) => status === 412)).toHaveLength(5);
+      expect((await api.call("GET", path)).body).toEqual(won[0]?.body);
+    }
+  });
+});

@@ -1,0 +1,66 @@
+// What zod found wrong, in the words of the API: one fault for each field, named by where it stands.
+
+import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
+import type { Hook, z } from "@hono/zod-openapi";
+
+import type { ApiEnv } from "./request-log.ts";
+
+type Issue = z.core.$ZodIssue;
+type Target = Parameters<Hook<unknown, ApiEnv, string, void>>[0]["target"];
+
+/** For `defaultHook` of OpenAPIHono. @throws SluiceError `invalid_request` with every fault of this part of the request. */
+export const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
+  if (result.success) return;
+  const faults = result.error.issues.flatMap((issue) => toFaults(result.target, issue));
+  throw invalidRequest(faults);
+};
+
+export function invalidRequest(faults: Fault[]): SluiceError {
+  const summary = faults.map(({ pointer, detail }) => `${pointer === "" ? "the body" : pointer} ${detail}`).join("; ");
+  return new SluiceError("invalid_request", `The request is not valid: ${summary}`, { faults });
+}
+
+function toFaults(target: Target, issue: Issue): Fault[] {
+  if (issue.code === "unrecognized_keys") {
+    const detail = target === "query" ? "is not a parameter of this path" : "is not a field of this body";
+    return issue.keys.map((key) => ({ pointer: toPointer(target, [...issue.path, key]), detail }));
+  }
+  return [{ pointer: toPointer(target, issue.path), detail: describe(target, issue) }];
+}
+
+/** A JSON pointer (RFC 6901) into the body, or the name of a parameter. */
+function toPointer(target: Target, path: readonly PropertyKey[]): string {
+  if (target === "query") return `?${path.map(String).join(".")}`;
+  return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function describe(target: Target, issue: Issue): string {
+  if (issue.code === "invalid_type") {
+    if (issue.message.endsWith("received undefined")) return "is required";
+    if (target === "query") return "must be given once";
+    return `must be ${NOUNS[issue.expected] ?? issue.expected}`;
+  }
+  if (issue.code === "too_small" || issue.code === "too_big") return describeSize(issue);
+  if (issue.code === "invalid_value") {
+    return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+  }
+  // The schemas word the others themselves.
+  return issue.message;
+}
+
+const NOUNS: Partial<Record<string, string>> = {
+  int: "an integer",
+  number: "a number",
+  string: "a string",
+  array: "a list",
+  record: "an object",
+  object: "an object",
+};
+
+function describeSize(issue: Extract<Issue, { code: "too_small" | "too_big" }>): string {
+  if (issue.code === "too_small" && issue.minimum === 1 && issue.origin !== "number") return "must not be empty";
+  const bound = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
+  if (issue.origin === "string") return `must have ${bound} characters`;
+  if (issue.origin === "array" || issue.origin === "record") return `must have ${bound} entries`;
+  return `must be ${bound}`;
+}

@@ -1,0 +1,56 @@
+// What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
+
+import type { HttpBindings } from "@hono/node-server";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+
+import type { Caller } from "../access/authentication.ts";
+import { publicPath } from "./custom-verb.ts";
+
+export interface ApiEnv {
+  /** Of the server; a test without one has none. */
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    requestId: string;
+    remoteAddress: string | undefined;
+    /** Set when it is known, which is before any route. */
+    caller: Caller | undefined;
+    /** Of a POST with an Idempotency-Key: see idempotency.ts. */
+    claim: string | undefined;
+  };
+}
+
+/** A caller's own id is taken when it is safe to write into a log and a header. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const startedMs = performance.now();
+    const given = c.req.header("x-request-id");
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId();
+    c.set("requestId", requestId);
+    c.set("remoteAddress", c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/i, ""));
+    c.header("x-request-id", requestId);
+    c.header("cache-control", "no-store");
+    await next();
+    const line = {
+      request_id: requestId,
+      method: c.req.method,
+      // Of the last match: for a refusal too, and for a path without a route that of this middleware, `/*`.
+      route: publicPath(routePath(c, -1)),
+      status: c.res.status,
+      key: showCaller(c.get("caller")),
+      remote_address: c.get("remoteAddress"),
+      duration_ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
+    };
+    if (c.res.status >= 500) log.error({ ...line, err: c.error }, "api request");
+    else log.info(line, "api request");
+  };
+}
+
+function showCaller(caller: Caller | undefined): string | undefined {
+  if (caller === undefined) return undefined;
+  return caller.keyId === null ? "environment" : formatId("key", caller.keyId);
+}

@@ -1,0 +1,78 @@
+// /v1/attempts: each HTTP try by itself, of all deliveries.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { parseId } from "@sluice/shared/domain/ids";
+import type { Database } from "@sluice/store/connection/database";
+import { getAttempt, listAttempts } from "@sluice/store/log/records";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { ATTEMPT_TRIGGERS, attemptSchema, showAttempt } from "./delivery-schema.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import {
+  anyOfParameter,
+  deliveryParameter,
+  deliveryParameters,
+  readDeliveryFilter,
+  readFilterId,
+  timeParameters,
+} from "./filter-parameters.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface AttemptsDependencies {
+  db: Database;
+}
+
+const tags = ["attempts"];
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/attempts",
+    tags,
+    summary: "Attempts that match every filter",
+    description: "`status_code` and `error` are those of the attempt, and `min_attempts` is compared with its number.",
+    request: {
+      query: z.strictObject({
+        ...pageParameters,
+        order: orderParameter,
+        ...timeParameters,
+        ...deliveryParameters,
+        delivery: deliveryParameter,
+        trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why it was made"),
+      }),
+    },
+    responses: {
+      200: jsonAnswer("A page", listOf(attemptSchema)),
+      ...problems("invalid_id"),
+      default: problemResponse,
+    },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/attempts/{id}",
+    tags,
+    summary: "Read an attempt",
+    request: { params: idParameter("att_01h455vb4pex5vsknk084sn02q"), query: noParameters },
+    responses: { 200: jsonAnswer("The attempt", attemptSchema), default: problemResponse },
+  }),
+};
+
+export function routeAttempts(app: OpenAPIHono<ApiEnv>, { db }: AttemptsDependencies): void {
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const deliveryId = readFilterId("dlv", query.delivery, "?delivery");
+    const filter = { ...(await readDeliveryFilter(db, query)), deliveryId, triggers: query.trigger };
+    const { page, cursor } = readPage("attempts", query, filter);
+    const found = await listAttempts(db, filter, page);
+    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
+    return c.json({ data: rows.map(showAttempt), next_cursor: nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const attempt = await getAttempt(db, parseId("att", c.req.valid("param").id, "{id}"));
+    if (attempt === undefined) throw new SluiceError("not_found", "There is no attempt with this id");
+    return c.json(showAttempt(attempt), 200);
+  });
+}

@@ -1,0 +1,210 @@
+// /v1/events: what came in.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { isNestedWithin, parseJson } from "@sluice/shared/domain/envelope";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import type { Database } from "@sluice/store/connection/database";
+import {
+  type EventRecord,
+  getEvent,
+  listAttemptsOf,
+  listDeliveriesOf,
+  listEvents,
+  readBodies,
+} from "@sluice/store/log/records";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+/** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** A payload that is nested deeper is one that no answer could hold: writing JSON needs the stack. */
+const MAX_LEVELS = 500;
+
+export interface EventsDependencies {
+  db: Database;
+}
+
+const binary = z.string().openapi({ format: "binary" });
+
+export const eventSchema = z
+  .object({
+    id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    webhook_id: z.string(),
+    type: z.string().nullable().openapi({ example: "batch.succeeded" }),
+    timestamp: z
+      .string()
+      .nullable()
+      .openapi({ format: "date-time", description: "As the payload states it", example: "2026-01-22T12:00:00Z" }),
+    received_at: z.string().openapi({ format: "date-time" }),
+    scheme: z.string().openapi({ example: "v1" }),
+    body_unbound: z.boolean().openapi({ description: "The signature proves who sent it and not what was sent" }),
+    user_metadata: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .openapi({ example: { team: "billing" } }),
+    labels: z
+      .record(z.string(), z.string())
+      .openapi({ description: "Of the callback URL that it came by", example: {} }),
+    filter_errors: z
+      .array(z.object({ target: z.string(), error: z.string() }))
+      .openapi({ description: "Filters of targets that failed on it, which therefore did not match", example: [] }),
+    size_bytes: z.int().openapi({ example: 158 }),
+    payload: z.unknown().openapi({
+      description: `Null where the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels`,
+      example: {
+        type: "batch.succeeded",
+        version: "v1",
+        timestamp: "2026-01-22T12:00:00Z",
+        data: { id: "batch_123456" },
+        user_metadata: { team: "billing" },
+      },
+    }),
+  })
+  .openapi("Event");
+
+const eventWithDeliveries = eventSchema
+  .extend({
+    deliveries: z.array(deliveryWithAttempts).openapi({ description: "One for each target that it went to" }),
+  })
+  .openapi("EventWithDeliveries");
+
+const tags = ["events"];
+const params = idParameter("evt_01h455vb4pex5vsknk084sn02q");
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/events",
+    tags,
+    summary: "Events that match every filter",
+    description: "A page of large payloads ends before its limit.",
+    request: {
+      query: z.strictObject({
+        ...pageParameters,
+        order: orderParameter,
+        ...timeParameters,
+        ...eventParameters,
+      }),
+    },
+    responses: { 200: jsonAnswer("A page", listOf(eventSchema)), ...problems("invalid_id"), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/events/{id}",
+    tags,
+    summary: "Read an event with its deliveries and all their attempts",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The event", eventWithDeliveries), default: problemResponse },
+  }),
+  body: createRoute({
+    method: "get",
+    path: "/v1/events/{id}/body",
+    tags,
+    summary: "The body of an event, byte for byte as it was signed",
+    description: "With the content type that it came with. It is whatever the sender sent: no page to be shown.",
+    request: { params, query: noParameters },
+    responses: {
+      200: {
+        description: "The bytes, with the content type that they came with",
+        content: { "*/*": { schema: binary } },
+      },
+      default: problemResponse,
+    },
+  }),
+};
+
+export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies): void {
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const filter = await readEventFilter(db, query);
+    const { page, cursor } = readPage("events", query, filter);
+    const found = await listEvents(db, filter, page);
+    const limit = Math.min(query.limit, countWithin(found.rows, MAX_PAGE_BYTES));
+    const { rows, nextCursor } = toPage(found.rows, limit, cursor, found.searchedTo);
+    const bodies = await readBodies(
+      db,
+      rows.map((event) => event.id),
+    );
+    const data = rows.map((event) => showEvent(event, bodies.get(event.id)));
+    return c.json({ data, next_cursor: nextCursor }, 200);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const event = await findEvent(c.req.valid("param").id);
+    const bodies = await readBodies(db, [event.id]);
+    // Attempts after the deliveries: then all those that their states tell of are there.
+    const deliveries = await listDeliveriesOf(db, event.id);
+    const attempts = await listAttemptsOf(
+      db,
+      deliveries.map(({ id }) => id),
+      MAX_ATTEMPTS,
+    );
+    const nowMs = Date.now();
+    const shown = deliveries.map((delivery) => ({
+      ...showDelivery(delivery, nowMs),
+      attempts: attempts.filter(({ deliveryId }) => deliveryId === delivery.id).map(showAttempt),
+    }));
+    return c.json(withEtag(c, { ...showEvent(event, bodies.get(event.id)), deliveries: shown }), 200);
+  });
+
+  app.openapi(operations.body, async (c) => {
+    const event = await findEvent(c.req.valid("param").id);
+    const body = (await readBodies(db, [event.id])).get(event.id);
+    if (body === undefined) throw notFound();
+    return c.body(new Uint8Array(body), 200, {
+      "content-type": readMediaType(event.contentType),
+      // Anybody who may send an event decides what is in it: a browser MUST NOT run it in the name of this address.
+      "x-content-type-options": "nosniff",
+      "content-disposition": `attachment; filename="${formatId("evt", event.id)}"`,
+      "content-security-policy": "sandbox; default-src 'none'",
+    });
+  });
+
+  async function findEvent(text: string): Promise<EventRecord> {
+    const event = await getEvent(db, parseId("evt", text, "{id}"));
+    if (event === undefined) throw notFound();
+    return event;
+  }
+}
+
+const notFound = () => new SluiceError("not_found", "There is no event with this id");
+
+/** As it came, where a header can hold it. */
+function readMediaType(contentType: string | null): string {
+  return contentType !== null && /^[\x20-\x7e]+$/.test(contentType) ? contentType : "application/octet-stream";
+}
+
+/** How many of the events, from the first on, have bodies within a size; at least one. */
+function countWithin(events: readonly EventRecord[], maxBytes: number): number {
+  let bytes = 0;
+  const end = events.findIndex((event) => (bytes += event.sizeBytes) > maxBytes);
+  return end === -1 ? events.length : Math.max(1, end);
+}
+
+export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
+  const payload = body === undefined ? undefined : parseJson(body);
+  return {
+    id: formatId("evt", event.id),
+    source: formatId("src", event.sourceId),
+    webhook_id: event.webhookId,
+    type: event.type,
+    timestamp: event.occurredAt?.toISOString() ?? null,
+    received_at: event.receivedAt.toISOString(),
+    scheme: event.scheme,
+    body_unbound: event.bodyUnbound,
+    user_metadata: event.userMetadata,
+    labels: event.labels ?? {},
+    filter_errors: (event.filterErrors ?? []).map(({ target, error }) => ({ target: formatId("tgt", target), error })),
+    size_bytes: event.sizeBytes,
+    payload: isNestedWithin(MAX_LEVELS, payload) ? (payload ?? null) : null,
+  };
+}

@@ -1,0 +1,152 @@
+// Each filter of the log, on one row that it names and one that it does not.
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { describe, expect } from "vitest";
+
+import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+
+const idsOf = async (api: TestApi, path: string) => {
+  const answer = await api.call("GET", path);
+  expect(answer.body).toMatchObject({ next_cursor: null });
+  return (answer.body.data as { id: string }[]).map(({ id }) => id);
+};
+
+/** Two events with a delivery each, of which the first failed twice and the second waits for its first attempt. */
+async function seed(api: TestApi) {
+  const [target, other] = [newId(), newId()];
+  const webhookId = `msg_${newId()}`;
+  const dataId = `batch_${newId()}`;
+  const named = await seedEvent(api, [target], {
+    type: "video.generated",
+    webhookId,
+    dataId,
+    labels: { team: webhookId },
+    userMetadata: { [webhookId]: "a=b" },
+  });
+  const unnamed = await seedEvent(api, [other], {
+    sourceId: newId(),
+    labels: { team: "b" },
+    userMetadata: { job: "c" },
+  });
+  const [delivery = ""] = named.deliveryIds;
+  const [waiting = ""] = unnamed.deliveryIds;
+  await recordAttempt(api, delivery, { status: "pending", retryInMs: 1 }, { statusCode: 503 });
+  await api.db.pool.query("UPDATE deliveries SET leased_by = NULL WHERE id = $1", [delivery]);
+  await recordAttempt(api, delivery, { status: "succeeded" }, { number: 2, trigger: "retry", statusCode: 207 });
+  await api.db.pool.query(
+    "UPDATE deliveries SET status = 'exhausted', last_status_code = NULL, last_error = $2 WHERE id = $1",
+    [delivery, "connection: Certificate 100% expired"],
+  );
+  const ofEvent = [
+    `event_type=video.*`,
+    `event_type=video.generated`,
+    `webhook_id=${webhookId}`,
+    `data_id=${dataId}`,
+    `label=team:${webhookId}`,
+    `user_metadata=${webhookId}`,
+    `user_metadata=${webhookId}=a%3Db`,
+  ];
+  return { named, unnamed, delivery, waiting, target, ofEvent, source: `source=gemini` };
+}
+
+describe("filters of the log", () => {
+  test("each leaves the events, deliveries and attempts that it names, from either end", async ({ api }) => {
+    const { named, unnamed, delivery, waiting, target, ofEvent, source } = await seed(api);
+    const event = formatId("evt", named.eventId);
+    const shown = formatId("dlv", delivery);
+    const ofDelivery = [...ofEvent, `event=${event}`, `target=${formatId("tgt", target)}`, source];
+    for (const order of ["newest", "oldest"]) {
+      for (const query of [...ofEvent, source]) {
+        const found = await idsOf(api, `/v1/events?order=${order}&${query}`);
+        expect(found, query).toContain(event);
+        expect(found, query).not.toContain(formatId("evt", unnamed.eventId));
+      }
+      const ofState = [
+        "status=exhausted&status=cancelled",
+        "status_code=none",
+        "error=certificate%20100%25",
+        "min_attempts=2",
+      ];
+      for (const query of [...ofDelivery, ...ofState]) {
+        const found = await idsOf(api, `/v1/deliveries?order=${order}&${query}`);
+        expect(found, query).toContain(shown);
+        expect(found, query).not.toContain(formatId("dlv", waiting));
+      }
+      const ofAttempt = [`delivery=${shown}`, "status_code=5xx&status_code=207"];
+      for (const query of [...ofDelivery, ...ofAttempt]) {
+        const { body } = await api.call("GET", `/v1/attempts?order=${order}&${query}`);
+        const numbers = body.data
+          .filter((each: { delivery: string }) => each.delivery === shown)
+          .map((each: { number: number }) => each.number);
+        expect(numbers, query).toEqual(order === "oldest" ? [1, 2] : [2, 1]);
+      }
+    }
+    const one = async (query: string) => {
+      const { body } = await api.call("GET", `/v1/attempts?delivery=${shown}&${query}`);
+      return body.data.map((each: { number: number }) => each.number) as number[];
+    };
+    expect(await one("trigger=retry")).toEqual([2]);
+    expect(await one("trigger=initial&trigger=manual")).toEqual([1]);
+    expect(await one("min_attempts=2")).toEqual([2]);
+    expect(await one("status_code=503")).toEqual([1]);
+    expect(await one("status_code=2xx")).toEqual([2]);
+    expect(await one("status_code=404&error=x")).toEqual([]);
+  });
+
+  test("an event is read with its deliveries and their attempts, and its bytes as they came", async ({ api }) => {
+    const { named, delivery } = await seed(api);
+    const path = `/v1/events/${formatId("evt", named.eventId)}`;
+    const { body } = await api.call("GET", path);
+    expect(body.deliveries).toMatchObject([
+      { id: formatId("dlv", delivery), attempts: [{ number: 1 }, { number: 2 }] },
+    ]);
+    const [attempt] = body.deliveries[0].attempts;
+    expect((await api.call("GET", `/v1/attempts/${attempt.id}`)).body).toEqual(attempt);
+    expect((await api.call("GET", `/v1/attempts/${formatId("att", newId())}`)).body).toMatchObject({
+      code: "not_found",
+    });
+    const raw = await api.call("GET", `${path}/body`);
+    expect(raw.body).toEqual({ type: "batch.succeeded", data: { id: "batch_1" } });
+    expect(Object.fromEntries(raw.headers)).toMatchObject({
+      "content-type": "application/json",
+      "x-content-type-options": "nosniff",
+      "content-disposition": `attachment; filename="${formatId("evt", named.eventId)}"`,
+      "content-security-policy": "sandbox; default-src 'none'",
+    });
+    expect((await api.call("GET", `/v1/events/${formatId("evt", newId())}/body`)).body).toMatchObject({
+      code: "not_found",
+    });
+  });
+
+  test.for([
+    ["deliveries?status=done", "?status"],
+    ["deliveries?status_code=6xx", "?status_code"],
+    ["deliveries?status_code=5XX", "?status_code"],
+    ["deliveries?min_attempts=0", "?min_attempts"],
+    ["deliveries?error=", "?error"],
+    ["deliveries?data_id=%00", "?data_id"],
+    ["deliveries?user_metadata==a", "?user_metadata"],
+    ["deliveries?label=team", "?label"],
+    ["deliveries?order=random", "?order"],
+    ["deliveries?trigger=manual", "?trigger"],
+    ["attempts?trigger=nobody", "?trigger"],
+    ["attempts?delivery=dlv_1", "?delivery"],
+    ["attempts?status=pending", "?status"],
+    ["events?target=tgt_1", "?target"],
+    ["rejections?remote_address=here", "?remote_address"],
+    ["rejections?error=%00", "?error"],
+  ] as const)("%s is refused at %s", async ([path, pointer], { api }) => {
+    const answer = await api.call("GET", `/v1/${path}`);
+    expect(answer.status).toBe(400);
+    expect(pointersOf(answer)).toEqual([pointer]);
+  });
+
+  test("a cursor is of one order", async ({ api }) => {
+    await seed(api);
+    const { next_cursor: cursor } = (await api.call("GET", "/v1/deliveries?limit=1&order=oldest")).body;
+    expect((await api.call("GET", `/v1/deliveries?limit=1&order=oldest&cursor=${cursor}`)).status).toBe(200);
+    expect((await api.call("GET", `/v1/deliveries?limit=1&cursor=${cursor}`)).body).toMatchObject({
+      code: "invalid_cursor",
+    });
+  });
+});

@@ -1,0 +1,101 @@
+// /v1/rejections: what was refused at the ingress, and why.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { formatId } from "@sluice/shared/domain/ids";
+import { REFUSAL_REASONS } from "@sluice/signature/refusal";
+import type { Database } from "@sluice/store/connection/database";
+import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import {
+  anyOfParameter,
+  errorParameter,
+  readSource,
+  sourceParameter,
+  timeParameters,
+  webhookIdParameter,
+} from "./filter-parameters.ts";
+import { jsonAnswer } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+
+export interface RejectionsDependencies {
+  db: Database;
+}
+
+const rejectionSchema = z
+  .object({
+    id: z.string().openapi({ example: "rej_01h455vb4pex5vsknk084sn02q" }),
+    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    reason: z.string().openapi({ example: "signature_mismatch" }),
+    detail: z.string().openapi({ example: "No signature matches a secret of the source" }),
+    webhook_id: z.string().nullable().openapi({ description: "As the sender claims" }),
+    remote_address: z.string().nullable().openapi({ example: "192.0.2.1" }),
+    size_bytes: z.int().nullable().openapi({ description: "Of the body; as announced, where it was not read" }),
+    count: z.int().openapi({
+      description:
+        "How many requests it stands for. In each ten seconds, the first of a source and reason are rejections of " +
+        "their own, and one more stands for all that followed it.",
+    }),
+    created_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Rejection");
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/rejections",
+  tags: ["rejections"],
+  summary: "Refused requests on known sources that match every filter; a sample of them when there were many",
+  request: {
+    query: z.strictObject({
+      ...pageParameters,
+      order: orderParameter,
+      ...timeParameters,
+      source: sourceParameter,
+      webhook_id: webhookIdParameter,
+      reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why it was refused"),
+      remote_address: z
+        .union([z.ipv4(), z.ipv6()], { error: "must be an IP address" })
+        .optional()
+        .openapi({ type: "string", description: "The address that it came from", example: "192.0.2.1" }),
+      error: errorParameter("the detail"),
+    }),
+  },
+  responses: {
+    200: jsonAnswer("A page", listOf(rejectionSchema)),
+    ...problems("invalid_id"),
+    default: problemResponse,
+  },
+});
+
+export function routeRejections(app: OpenAPIHono<ApiEnv>, { db }: RejectionsDependencies): void {
+  app.openapi(list, async (c) => {
+    const query = c.req.valid("query");
+    const filter = {
+      sourceId: await readSource(db, query.source),
+      reasons: query.reason,
+      webhookId: query.webhook_id,
+      remoteAddress: query.remote_address,
+      errorText: query.error,
+    };
+    const { page, cursor } = readPage("rejections", query, filter);
+    const found = await listRejections(db, filter, page);
+    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
+    return c.json({ data: rows.map(showRejection), next_cursor: nextCursor }, 200);
+  });
+}
+
+function showRejection(rejection: RejectionRecord): z.infer<typeof rejectionSchema> {
+  return {
+    id: formatId("rej", rejection.id),
+    source: formatId("src", rejection.sourceId),
+    reason: rejection.reason,
+    detail: rejection.detail,
+    webhook_id: rejection.webhookId,
+    remote_address: rejection.remoteAddress,
+    size_bytes: rejection.sizeBytes,
+    count: rejection.weight,
+    created_at: rejection.createdAt.toISOString(),
+  };
+}

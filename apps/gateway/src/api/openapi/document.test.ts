@@ -1,0 +1,80 @@
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { expect } from "vitest";
+
+import { createApi } from "../api.ts";
+import { type DescribedContent, operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { createDocument } from "./document.ts";
+import { test } from "../../../../../tests/support/api/test-api.ts";
+
+test("the document is valid OpenAPI 3.1, and needs no key", async ({ api }) => {
+  const answer = await createApi(api).request("/openapi.json");
+  expect(answer.status).toBe(200);
+  const document = (await answer.json()) as { openapi: string };
+  expect(document.openapi).toBe("3.1.0");
+  expect(await new Validator().validate(document)).toEqual({ valid: true });
+});
+
+test("the reference loads nothing but what this port serves, and its policy allows nothing else", async ({ api }) => {
+  const app = createApi(api);
+  const page = await app.request("/docs");
+  expect(page.status).toBe(200);
+  expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+  const html = await page.text();
+  const loaded = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? "");
+  expect(loaded.length).toBeGreaterThan(2);
+  for (const address of loaded.filter((text) => !text.startsWith("data:"))) {
+    expect(address).toMatch(/^\/docs\//);
+    const asset = await app.request(address);
+    expect(asset.status).toBe(200);
+    expect((await asset.text()).length).toBeGreaterThan(50);
+  }
+});
+
+test("every operation has its name, its place and its parameters explained", async ({ api }) => {
+  const operations = operationsOf(createDocument(createApi(api)));
+  expect(operations.length).toBeGreaterThan(50);
+  const lacking = operations.flatMap(({ method, path, operationId, summary, tags, parameters = [] }) => {
+    const named = { operationId, summary, tag: tags?.[0] };
+    const missing = Object.entries(named).flatMap(([name, text]) => (text ? [] : [name]));
+    const unexplained = parameters.filter((given) =>
+      [given, given.schema].every((of) => of?.description === undefined && of?.example === undefined),
+    );
+    return [...missing, ...unexplained.map(({ name }) => name)].map((name) => `${method} ${path}: ${name}`);
+  });
+  expect(lacking).toEqual([]);
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+});
+
+test("every body of JSON has an example that its own schema takes", async ({ api }) => {
+  const document = createDocument(createApi(api));
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  const wrong = operationsOf(document).flatMap(({ method, path, requestBody, responses }) => {
+    const answered = Object.entries(responses).filter(([status]) => status.startsWith("2"));
+    const bodies: [string, DescribedContent][] = [
+      ...(requestBody === undefined ? [] : [["body", requestBody] as const]),
+      ...answered,
+    ].map(([name, body]) => [name, body]);
+    return bodies.flatMap(([name, { content }]) => {
+      const json = content?.["application/json"];
+      if (json === undefined) return [];
+      if (json.example === undefined) return [`${method} ${path} ${name}: none`];
+      const validate = ajv.compile({ ...json.schema, components: document.components });
+      return validate(json.example) ? [] : [`${method} ${path} ${name}: ${ajv.errorsText(validate.errors)}`];
+    });
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("what may be created can be created by its example", async ({ api }) => {
+  const creating = operationsOf(createDocument(createApi(api))).filter(
+    ({ method, path, requestBody }) => method === "post" && !path.includes("{") && requestBody !== undefined,
+  );
+  expect(creating.length).toBeGreaterThan(5);
+  for (const { path, requestBody } of creating) {
+    const body = requestBody?.content?.["application/json"]?.example;
+    expect(await api.call("POST", path, { body }), path).toMatchObject({ status: expect.toBeOneOf([200, 201, 202]) });
+  }
+});

@@ -1,0 +1,118 @@
+// /v1/sources/{id}/ingress-tokens: what makes the address of a dynamic source unguessable, several at once for a
+// rotation.
+
+import { createRoute, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { truncateIngressToken } from "@sluice/signature/ingress-token";
+import { createIngressToken, deleteIngressToken } from "@sluice/store/configuration/ingress-tokens";
+import { wrongKind } from "@sluice/store/configuration/rotation";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { makeChange } from "../http/change.ts";
+import { shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import {
+  announceChange,
+  findSource,
+  lockSource,
+  readSourceId,
+  showAddress,
+  sourceParams,
+  type SourcesApp,
+  type SourcesDependencies,
+  sourceTags as tags,
+} from "./source-endpoint.ts";
+
+const newToken = z
+  .strictObject({
+    previous: z
+      .enum(["keep", "revoke_after_24h", "revoke_immediately"])
+      .default("keep")
+      .openapi({ description: "What becomes of the tokens that are there; one that expires sooner still does" }),
+  })
+  .openapi("NewIngressToken");
+
+const createdToken = shownToken
+  .extend({
+    token: z.string().openapi({ description: "Shown this once", example: "it_…" }),
+    ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/it_…" }),
+    url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
+  })
+  .openapi("CreatedIngressToken");
+
+const operations = {
+  create: createRoute({
+    method: "post",
+    path: "/v1/sources/{id}/ingress-tokens",
+    tags,
+    summary: "Make an ingress token for a dynamic source",
+    middleware: takeEmptyBody,
+    request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
+    responses: {
+      201: jsonAnswer("The token", createdToken),
+      ...problems("wrong_kind", "limit_reached"),
+      default: problemResponse,
+    },
+  }),
+  delete: createRoute({
+    method: "delete",
+    path: "/v1/sources/{id}/ingress-tokens/{token_id}",
+    tags,
+    summary: "Revoke an ingress token at once",
+    request: {
+      params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
+      query: noParameters,
+    },
+    responses: { 204: { description: "It is revoked" }, ...problems("wrong_kind"), default: problemResponse },
+  }),
+};
+
+export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDependencies): void {
+  const { db, publicUrl } = dependencies;
+
+  app.openapi(operations.create, async (c) => {
+    const id = readSourceId(c.req.valid("param").id);
+    const { previous } = c.req.valid("json");
+    const { name, token } = await makeChange(c, db, async (tx, record) => {
+      const source = await lockSource(tx, id);
+      const before = showTokens(source.ingressTokens);
+      const created = await createIngressToken(tx, id, previous);
+      const after = showTokens((await findSource(tx, id)).ingressTokens);
+      await record({
+        action: "ingress_token.created",
+        resourceId: formatId("itk", created.id),
+        before: { source: formatId("src", id), ingress_tokens: before },
+        after: { source: formatId("src", id), ingress_tokens: after },
+      });
+      return { name: source.name, token: created };
+    });
+    await announceChange(dependencies);
+    const answer = {
+      id: formatId("itk", token.id),
+      token: token.text,
+      truncated_token: truncateIngressToken(token.text),
+      ...showAddress(publicUrl, `/in/${name}/${token.text}`),
+      expire_time: null,
+    };
+    return c.json(answer, 201);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    const { id, token_id: tokenId } = c.req.valid("param");
+    const sourceId = readSourceId(id);
+    await makeChange(c, db, async (tx, record) => {
+      const source = await lockSource(tx, sourceId);
+      if (source.kind !== "dynamic") throw wrongKind("dynamic");
+      const token = parseId("itk", tokenId, "{token_id}");
+      const before = showTokens(source.ingressTokens.filter((row) => row.id === token))[0];
+      if (!(await deleteIngressToken(tx, source.id, token))) {
+        throw new SluiceError("not_found", "The source has no ingress token with this id");
+      }
+      await record({ action: "ingress_token.revoked", resourceId: tokenId, before: { source: id, ...before } });
+    });
+    await announceChange(dependencies);
+    return c.body(null, 204);
+  });
+}

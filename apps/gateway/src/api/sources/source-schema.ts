@@ -1,0 +1,158 @@
+// A source as the API takes and shows it. Fields of one kind are refused for the other, by name: one that is
+// taken and ignored would leave its caller with a source that verifies something else than asked for.
+
+import { z } from "@hono/zod-openapi";
+import type { Fault } from "@sluice/shared/runtime/errors";
+import { formatId } from "@sluice/shared/domain/ids";
+import type { SourceKind } from "@sluice/store/schema";
+import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
+import { SCHEMES_OF } from "@sluice/signature/schemes";
+import type { SigningSecret } from "@sluice/signature/secret";
+import {
+  GEMINI_SOURCE,
+  SOURCE_DEFAULTS,
+  type SourceRecord,
+  type SourceSettings,
+} from "@sluice/store/configuration/sources";
+
+import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
+import { refuseRepeats } from "../http/repeats.ts";
+import { generatedSecret, givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
+    error: 'must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or a digit',
+  })
+  // A filter takes a name or an id, so no name may be both.
+  .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do');
+
+const kind = z.enum(["static", "dynamic"]);
+const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]);
+
+const schemes = z.array(scheme).min(1).superRefine(refuseRepeats).optional();
+
+const settings = {
+  tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({ example: 300 }),
+  ...dynamicFields,
+};
+const signingSecret = givenSecret.optional();
+
+/** What an update takes. */
+export const sourceChange = z
+  .strictObject({
+    name: name.optional(),
+    schemes,
+    signing_secret: signingSecret.openapi({ description: "Of static sources; replaces every stored secret" }),
+    ...settings,
+  })
+  .openapi("SourceChange");
+
+export const newSource = z
+  .strictObject({
+    name,
+    kind: kind.default("static").openapi({ description: "Cannot be changed" }),
+    schemes: schemes.openapi({ description: "All of the kind when not given" }),
+    signing_secret: signingSecret.openapi({ description: "Of static sources; one is made when not given" }),
+    ...settings,
+  })
+  .openapi("NewSource");
+
+type SourceChange = z.infer<typeof sourceChange>;
+
+export const sourceSchema = z
+  .object({
+    id: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    name: z.string(),
+    kind,
+    schemes: z.array(scheme).openapi({ example: ["v1"] }),
+    tolerance_seconds: z.int().openapi({ example: 300 }),
+    signing_secrets: z.array(shownSecret),
+    audiences: z.array(z.string()).openapi({ example: [] }),
+    jwks_uri: z.string().nullable().openapi({ description: "The one in use; null for a static source" }),
+    body_unbound: z.enum(["reject", "mark"]).nullable().openapi({ description: "Null for a static source" }),
+    public_keys: z.array(z.string()).openapi({ example: [] }),
+    ingress_tokens: z.array(shownToken).openapi({ example: [] }),
+    ingress_path: z.string().openapi({ example: "/in/billing", description: "With `{token}` for a dynamic source" }),
+    created_at: z.string().openapi({ format: "date-time" }),
+    updated_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Source");
+
+export const createdSource = sourceSchema.extend({
+  new_signing_secret: generatedSecret,
+  new_ingress_token: z.string().optional().openapi({ description: "Of a dynamic source; shown this once" }),
+});
+
+/** @param geminiSigningSecret the environment's, which is a secret of the source `gemini` and in no table. */
+export function showSource(
+  record: SourceRecord,
+  geminiSigningSecret: SigningSecret | undefined,
+): z.infer<typeof sourceSchema> {
+  const isDynamic = record.kind === "dynamic";
+  return {
+    id: formatId("src", record.id),
+    name: record.name,
+    kind: record.kind,
+    schemes: record.schemes,
+    tolerance_seconds: record.toleranceSeconds,
+    signing_secrets: [
+      ...showSecrets(record.secrets),
+      ...(record.name === GEMINI_SOURCE ? showEnvironmentSecret(geminiSigningSecret) : []),
+    ],
+    audiences: record.audiences,
+    jwks_uri: isDynamic ? (record.jwksUri ?? DEFAULT_JWKS_URI) : null,
+    body_unbound: isDynamic ? record.bodyUnbound : null,
+    public_keys: record.publicKeys,
+    ingress_tokens: showTokens(record.ingressTokens),
+    ingress_path: `/in/${record.name}${isDynamic ? "/{token}" : ""}`,
+    created_at: record.createdAt.toISOString(),
+    updated_at: record.updatedAt.toISOString(),
+  };
+}
+
+/** The settings of a source that is created. @throws SluiceError `invalid_request` naming fields of the other kind. */
+export function toSettings(given: z.infer<typeof newSource>): SourceSettings {
+  const { kind: ofKind, name: newName, ...change } = given;
+  return { ...SOURCE_DEFAULTS, schemes: [...SCHEMES_OF[ofKind]], ...toSettingsChange(ofKind, change), name: newName };
+}
+
+/** The settings that a change names. @throws SluiceError `invalid_request` naming fields of the other kind. */
+export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Partial<SourceSettings> {
+  const faults = findForeign(ofKind, given);
+  if (faults.length > 0) throw invalidRequest(faults);
+  const named = {
+    name: given.name,
+    schemes: given.schemes,
+    toleranceSeconds: given.tolerance_seconds,
+    audiences: given.audiences,
+    jwksUri: given.jwks_uri,
+    bodyUnbound: given.body_unbound,
+    publicKeys: given.public_keys,
+  };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+/** What belongs to the other kind of sources. */
+function findForeign(ofKind: SourceKind, given: SourceChange): Fault[] {
+  const other = ofKind === "static" ? "dynamic" : "static";
+  const foreign: (keyof SourceChange)[] =
+    ofKind === "static" ? (Object.keys(dynamicFields) as (keyof typeof dynamicFields)[]) : ["signing_secret"];
+  const own: readonly string[] = SCHEMES_OF[ofKind];
+  return [
+    ...foreign
+      .filter((field) => given[field] !== undefined)
+      .map((field) => ({ pointer: `/${field}`, detail: `is a field of ${other} sources, and this one is ${ofKind}` })),
+    ...(given.schemes ?? []).flatMap((each, index) =>
+      own.includes(each)
+        ? []
+        : [
+            {
+              pointer: `/schemes/${index}`,
+              detail: `is "${each}", a scheme of ${other} sources, and this one is ${ofKind}`,
+            },
+          ],
+    ),
+  ];
+}

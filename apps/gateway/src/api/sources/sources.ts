@@ -1,0 +1,156 @@
+// /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
+
+import { createRoute, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import * as store from "@sluice/store/configuration/sources";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { makeChange } from "../http/change.ts";
+import { requireMatch, withEtag } from "../http/etag.ts";
+import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import {
+  announceChange,
+  findSource,
+  lockSource,
+  readSourceId,
+  sourceParams as params,
+  type SourcesApp,
+  type SourcesDependencies,
+  sourceTags as tags,
+} from "./source-endpoint.ts";
+import {
+  createdSource,
+  newSource,
+  showSource,
+  sourceChange,
+  sourceSchema,
+  toSettings,
+  toSettingsChange,
+} from "./source-schema.ts";
+
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/sources",
+    tags,
+    summary: "Sources, newest first",
+    request: { query: z.strictObject(pageParameters) },
+    responses: { 200: jsonAnswer("A page", listOf(sourceSchema)), default: problemResponse },
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/v1/sources",
+    tags,
+    summary: "Create a source",
+    request: { query: noParameters, body: jsonBody(newSource) },
+    responses: { 201: jsonAnswer("The source", createdSource), ...problems("name_taken"), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/sources/{id}",
+    tags,
+    summary: "Read a source",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The source", sourceSchema), default: problemResponse },
+  }),
+  update: createRoute({
+    method: "patch",
+    path: "/v1/sources/{id}",
+    tags,
+    summary: "Change the given fields; `signing_secret` replaces every stored secret",
+    request: { params, query: noParameters, body: jsonBody(sourceChange) },
+    responses: {
+      200: jsonAnswer("The source", sourceSchema),
+      ...problems("name_taken", "protected_source", "precondition_failed"),
+      default: problemResponse,
+    },
+  }),
+  delete: createRoute({
+    method: "delete",
+    path: "/v1/sources/{id}",
+    tags,
+    summary: "Delete a source; its events stay in the log",
+    request: { params, query: noParameters },
+    responses: {
+      204: { description: "It is deleted" },
+      ...problems("protected_source", "precondition_failed"),
+      default: problemResponse,
+    },
+  }),
+};
+
+export function routeSources(app: SourcesApp, dependencies: SourcesDependencies): void {
+  const { db, masterKey, geminiSigningSecret } = dependencies;
+  const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
+
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("sources", query);
+    const page = toPage(await store.listSources(db, wanted), query.limit, cursor);
+    return c.json({ data: page.rows.map(show), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.create, async (c) => {
+    const given = c.req.valid("json");
+    const settings = toSettings(given);
+    const secret = given.signing_secret ?? generateSigningSecret();
+    const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
+    const { source, token } = await makeChange(c, db, async (tx, record) => {
+      const created = await store.createSource(tx, masterKey, settings, of);
+      const after = show(await findSource(tx, created.id));
+      await record({ action: "source.created", resourceId: after.id, after });
+      return { source: after, token: created.token };
+    });
+    await announceChange(dependencies);
+    c.header("location", `/v1/sources/${source.id}`);
+    const shownOnce = {
+      ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
+      ...(token !== undefined && { new_ingress_token: token.text }),
+    };
+    return c.json({ ...withEtag(c, source), ...shownOnce }, 201);
+  });
+
+  app.openapi(operations.read, async (c) =>
+    c.json(withEtag(c, show(await findSource(db, readSourceId(c.req.valid("param").id)))), 200),
+  );
+
+  app.openapi(operations.update, async (c) => {
+    const id = readSourceId(c.req.valid("param").id);
+    const given = c.req.valid("json");
+    const source = await makeChange(c, db, async (tx, record) => {
+      const current = await lockSource(tx, id);
+      const before = show(current);
+      requireMatch(c, before);
+      const settings = toSettingsChange(current.kind, given);
+      if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
+      await store.updateSource(tx, masterKey, id, settings, given.signing_secret);
+      const after = show(await findSource(tx, id));
+      await record({ action: "source.updated", resourceId: after.id, before, after });
+      return after;
+    });
+    await announceChange(dependencies);
+    return c.json(withEtag(c, source), 200);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    const id = readSourceId(c.req.valid("param").id);
+    await makeChange(c, db, async (tx, record) => {
+      const current = await lockSource(tx, id);
+      const before = show(current);
+      requireMatch(c, before);
+      refuseBuiltIn(current, "be deleted");
+      await store.deleteSource(tx, id);
+      await record({ action: "source.deleted", resourceId: before.id, before });
+    });
+    await announceChange(dependencies);
+    return c.body(null, 204);
+  });
+}
+
+function refuseBuiltIn({ name }: store.SourceRecord, what: string): void {
+  if (!Object.hasOwn(store.BUILT_IN_SOURCES, name)) return;
+  throw new SluiceError("protected_source", `The source "${name}" cannot ${what}: it is made again at every start`);
+}

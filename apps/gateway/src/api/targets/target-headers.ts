@@ -1,0 +1,68 @@
+// The headers that a target gets with every delivery. No value is ever shown again: any may be a credential, and a
+// name does not tell.
+
+import { z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { TargetHeaders } from "@sluice/store/configuration/targets";
+
+import { recordOf } from "../http/record.ts";
+
+/** Stands for a value that is not shown; sent back, it keeps that value. */
+const REDACTED = "[redacted]";
+
+const MAX_HEADERS = 50;
+/** RFC 9110, 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+/** RFC 9110, 5.5, in the one encoding that HTTP/1.1 libraries agree on: latin1, without control characters. */
+const VALUE = /^[\t\x20-\x7e\xa0-\xff]{0,4096}$/;
+const SET_BY_RELAY = /^(webhook-.*|sluice-.*|host|content-length|content-type)$/i;
+/** Of one connection, and not of the message: RFC 9110, 7.6.1, and `expect`, which undici refuses. */
+const HOP_BY_HOP = /^(connection|proxy-connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect)$/i;
+
+export const headersSchema = recordOf(z.string())
+  .superRefine((headers, context) => {
+    const names = Object.keys(headers);
+    const refuse = (message: string, ...path: string[]) => context.addIssue({ code: "custom", message, path });
+    if (names.length > MAX_HEADERS) refuse(`must have at most ${MAX_HEADERS} entries`);
+    const seen = new Set<string>();
+    for (const name of names) {
+      const fault = findFault(name, headers[name] ?? "");
+      if (fault !== undefined) refuse(fault, name);
+      else if (seen.has(name.toLowerCase())) refuse("is given twice; names of headers ignore case", name);
+      seen.add(name.toLowerCase());
+    }
+  })
+  .openapi({
+    type: "object",
+    additionalProperties: { type: "string" },
+    maxProperties: MAX_HEADERS,
+    example: { authorization: "Bearer key-of-the-service" },
+    description: `Every value reads "${REDACTED}"; sent back, that keeps the value that is stored`,
+  });
+
+function findFault(name: string, value: string): string | undefined {
+  if (!TOKEN.test(name)) return "must be the name of a header";
+  if (SET_BY_RELAY.test(name)) return "is a header that the relay sets";
+  if (HOP_BY_HOP.test(name)) return "is a header of the connection, which the relay manages";
+  if (!VALUE.test(value)) return "must be at most 4096 characters of latin1 without control characters";
+  return undefined;
+}
+
+export function redactHeaders(headers: TargetHeaders): TargetHeaders {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, REDACTED]));
+}
+
+/** What to store: `[redacted]` stands for the stored value. @throws SluiceError `invalid_request` where there is none. */
+export function restoreHeaders(given: TargetHeaders, stored: TargetHeaders): TargetHeaders {
+  const values = new Map(Object.entries(stored).map(([name, value]) => [name.toLowerCase(), value]));
+  const restored = Object.entries(given).map(([name, value]): [string, string] => {
+    if (value !== REDACTED) return [name, value];
+    const kept = values.get(name.toLowerCase());
+    if (kept !== undefined) return [name, kept];
+    const detail = `is "${REDACTED}", which keeps a stored value, and there is none`;
+    throw new SluiceError("invalid_request", `The header ${name} ${detail}`, {
+      faults: [{ pointer: `/headers/${name.replaceAll("~", "~0")}`, detail }],
+    });
+  });
+  return Object.fromEntries(restored);
+}

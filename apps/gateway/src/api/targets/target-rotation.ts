@@ -1,0 +1,47 @@
+// POST /v1/targets/{id}:rotate-secret: another signing secret for a target. While the service changes over, every
+// attempt is signed with both.
+
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { generateSigningSecret } from "@sluice/signature/secret";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { verb } from "../http/custom-verb.ts";
+import { withEtag } from "../http/etag.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import { generatedSecret, secretRotation } from "../sources/signing-secret.ts";
+import { rotateTargetSecret } from "./target-change.ts";
+import {
+  readTargetId,
+  targetParams as params,
+  type TargetsDependencies,
+  targetTags as tags,
+} from "./target-endpoint.ts";
+import { showTarget, targetSchema } from "./target-schema.ts";
+
+const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret });
+
+const operation = createRoute({
+  method: "post",
+  path: "/v1/targets/{id}:rotate-secret",
+  tags,
+  summary: "Rotate the signing secret of a target",
+  description: "Until the earlier secrets expire, attempts are signed with all of them.",
+  request: { params, query: noParameters, body: jsonBody(secretRotation) },
+  responses: {
+    200: jsonAnswer("The target, with the new secret last", rotatedTarget),
+    ...problems("limit_reached", "precondition_failed"),
+    default: problemResponse,
+  },
+});
+
+export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
+  app.openapi(verb(app, operation), async (c) => {
+    const id = readTargetId(c.req.valid("param").id);
+    const { secret: given, previous } = c.req.valid("json");
+    const secret = given ?? generateSigningSecret();
+    const target = showTarget(await rotateTargetSecret(c, dependencies, id, secret, previous));
+    return c.json({ ...withEtag(c, target), ...(given === undefined && { new_signing_secret: secret.text }) }, 200);
+  });
+}

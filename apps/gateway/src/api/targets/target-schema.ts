@@ -1,0 +1,217 @@
+// A target as the API takes and shows it.
+
+import { z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/filter/compile";
+import { formatId } from "@sluice/shared/domain/ids";
+import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
+import {
+  TARGET_DEFAULTS,
+  type TargetHealth,
+  type TargetRecord,
+  type TargetSettings,
+} from "@sluice/store/configuration/targets";
+
+import { refuseRepeats } from "../http/repeats.ts";
+import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
+import { headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
+
+const MAX_URI_LENGTH = 2048;
+
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^\P{Cc}*$/u, { error: "must not contain control characters" });
+
+const uri = z
+  .string()
+  .max(MAX_URI_LENGTH)
+  // new URL() repairs what it reads (spaces, backslashes, missing slashes); a target gets what was written.
+  .refine((text) => /^https?:\/\/[^\s\\\p{Cc}]+$/iu.test(text) && URL.canParse(text), {
+    error: "must be an absolute http or https URL",
+    abort: true,
+  })
+  .refine((text) => !text.includes("#"), "must not have a fragment")
+  .refine((text) => {
+    const { username, password } = new URL(text);
+    return username === "" && password === "";
+  }, "must not hold credentials; use headers for them")
+  .openapi({ format: "uri", example: "http://billing.internal:3000/gemini" });
+
+const subscribedEvents = z
+  .array(
+    z.string().regex(SUBSCRIPTION, {
+      error: 'must be the name of an event such as "batch.succeeded", a group of them such as "batch.*", or "*"',
+    }),
+  )
+  .min(1)
+  .max(100)
+  .superRefine(refuseRepeats)
+  .openapi({ example: ["batch.*", "video.generated"] });
+
+const filter = z
+  .string()
+  .min(1, { abort: true })
+  .max(MAX_FILTER_LENGTH, { abort: true })
+  .superRefine((text, context) => {
+    const compiled = compileFilter(text);
+    if ("filter" in compiled) return;
+    const { line, column } = compiled.position;
+    context.addIssue({
+      code: "custom",
+      message: `must be a CEL expression that gives a bool: line ${line}, column ${column}: ${compiled.fault}`,
+    });
+  })
+  .nullable()
+  .openapi({
+    description:
+      "A CEL expression over event.type, event.data, event.user_metadata, event.labels and source. Null matches all.",
+    example: 'event.type == "batch.failed" || event.labels.team == "billing"',
+  });
+
+const retryFields = {
+  base_seconds: z.number().min(0.05).max(3_600),
+  cap_seconds: z.number().min(0.05).max(86_400),
+  horizon_seconds: z.number().min(1).max(604_800),
+};
+const timeoutSeconds = z.int().min(1).max(30);
+const maxInFlight = z.int().min(1).max(1_000);
+const state = z.enum(["enabled", "paused", "disabled"]);
+
+/** What an update takes; each field replaces, and `retry` does so for each of its fields. */
+export const targetChange = z
+  .strictObject({
+    name: name.optional(),
+    uri: uri.optional(),
+    subscribed_events: subscribedEvents.optional(),
+    state: state.optional(),
+    headers: headersSchema.optional(),
+    timeout_seconds: timeoutSeconds.optional(),
+    max_in_flight: maxInFlight.optional(),
+    retry: z.strictObject(retryFields).partial().optional(),
+    filter: filter.optional(),
+  })
+  .openapi("TargetChange");
+
+export const newTarget = z
+  .strictObject({
+    ...targetChange.shape,
+    name: name.optional().openapi({ description: "The host of the uri when not given" }),
+    uri,
+    subscribed_events: subscribedEvents,
+  })
+  .openapi("NewTarget");
+
+const instant = z.string().openapi({ format: "date-time" }).nullable();
+
+const healthSchema = z.object({
+  breaker: z.enum(["closed", "open", "half_open"]).openapi({
+    description: "open: deliveries wait. half_open: one of them is being sent to see whether the target is back.",
+  }),
+  open_until: instant.openapi({ description: "From then on one delivery may be sent; null while it is closed" }),
+  failing_since: instant.openapi({ description: "The first failed attempt since the last success" }),
+  last_success_at: instant.openapi({ description: "Not older than a minute" }),
+  last_failure_at: instant.openapi({ description: "Not older than a minute" }),
+});
+
+export const targetSchema = z
+  .object({
+    id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    name: z.string(),
+    uri: z.string(),
+    subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
+    state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]),
+    state_reason: z
+      .string()
+      .nullable()
+      .openapi({ description: "Why the relay disabled it; null for what was done over the API" }),
+    state_changed_at: z.string().openapi({ format: "date-time" }),
+    health: healthSchema,
+    headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
+    timeout_seconds: z.int().openapi({ example: TARGET_DEFAULTS.timeoutSeconds }),
+    max_in_flight: z.int().openapi({ example: TARGET_DEFAULTS.maxInFlight }),
+    retry: z.object({
+      base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
+      cap_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryCapSeconds }),
+      horizon_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryHorizonSeconds }),
+    }),
+    filter: z.string().nullable(),
+    signing_secrets: z.array(shownSecret),
+    created_at: z.string().openapi({ format: "date-time" }),
+    updated_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Target");
+
+export const createdTarget = targetSchema
+  .extend({ new_signing_secret: z.string().openapi({ description: "Shown this once" }) })
+  .openapi("CreatedTarget");
+
+export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
+  return {
+    id: formatId("tgt", record.id),
+    name: record.name,
+    uri: record.uri,
+    subscribed_events: record.subscribedEvents,
+    state: record.state,
+    state_reason: record.stateReason,
+    state_changed_at: record.stateChangedAt.toISOString(),
+    health: showHealth(record.health),
+    headers: redactHeaders(record.headers),
+    timeout_seconds: record.timeoutSeconds,
+    max_in_flight: record.maxInFlight,
+    retry: {
+      base_seconds: record.retryBaseSeconds,
+      cap_seconds: record.retryCapSeconds,
+      horizon_seconds: record.retryHorizonSeconds,
+    },
+    filter: record.filter,
+    signing_secrets: showSecrets(record.secrets),
+    created_at: record.createdAt.toISOString(),
+    updated_at: record.updatedAt.toISOString(),
+  };
+}
+
+const showInstant = (at: Date | null | undefined) => at?.toISOString() ?? null;
+
+function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
+  return {
+    breaker: health === null || health.openings === 0 ? "closed" : health.probeBy === null ? "open" : "half_open",
+    open_until: showInstant(health?.openUntil),
+    failing_since: showInstant(health?.failingSince),
+    last_success_at: showInstant(health?.lastSuccessAt),
+    last_failure_at: showInstant(health?.lastFailureAt),
+  };
+}
+
+/** The settings of a target that is created. @throws SluiceError `invalid_request` */
+export function toSettings(given: z.infer<typeof newTarget>): TargetSettings {
+  const defaults = { ...TARGET_DEFAULTS, name: new URL(given.uri).host };
+  return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
+}
+
+/** The settings with a change applied. @throws SluiceError `invalid_request` where only the whole is wrong. */
+export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
+  const { retry = {} } = change;
+  const changed: TargetSettings = {
+    name: change.name ?? current.name,
+    uri: change.uri ?? current.uri,
+    subscribedEvents: change.subscribed_events ?? current.subscribedEvents,
+    state: change.state ?? current.state,
+    headers: change.headers === undefined ? current.headers : restoreHeaders(change.headers, current.headers),
+    timeoutSeconds: change.timeout_seconds ?? current.timeoutSeconds,
+    maxInFlight: change.max_in_flight ?? current.maxInFlight,
+    retryBaseSeconds: retry.base_seconds ?? current.retryBaseSeconds,
+    retryCapSeconds: retry.cap_seconds ?? current.retryCapSeconds,
+    retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
+    filter: change.filter === undefined ? current.filter : change.filter,
+  };
+  if (changed.retryCapSeconds < changed.retryBaseSeconds) {
+    const field = retry.cap_seconds === undefined ? "base_seconds" : "cap_seconds";
+    const detail = `must keep cap_seconds (${changed.retryCapSeconds}) at or above base_seconds (${changed.retryBaseSeconds})`;
+    throw new SluiceError("invalid_request", `/retry/${field} ${detail}`, {
+      faults: [{ pointer: `/retry/${field}`, detail }],
+    });
+  }
+  return changed;
+}

@@ -1,0 +1,114 @@
+// /v1/targets: internal services and what they subscribed to.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { listTargets } from "@sluice/store/configuration/targets";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { problems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
+import {
+  findTarget,
+  readTargetId,
+  targetParams as params,
+  type TargetsDependencies,
+  targetTags as tags,
+} from "./target-endpoint.ts";
+import {
+  applyChange,
+  createdTarget,
+  newTarget,
+  showTarget,
+  targetChange,
+  targetSchema,
+  toSettings,
+} from "./target-schema.ts";
+
+const operations = {
+  list: createRoute({
+    method: "get",
+    path: "/v1/targets",
+    tags,
+    summary: "Targets, newest first",
+    request: { query: z.strictObject(pageParameters) },
+    responses: { 200: jsonAnswer("A page", listOf(targetSchema)), default: problemResponse },
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/v1/targets",
+    tags,
+    summary: "Create a target; it gets the events that come from now on",
+    request: { query: noParameters, body: jsonBody(newTarget) },
+    responses: { 201: jsonAnswer("The target", createdTarget), default: problemResponse },
+  }),
+  read: createRoute({
+    method: "get",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Read a target",
+    request: { params, query: noParameters },
+    responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+  }),
+  update: createRoute({
+    method: "patch",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Change the given fields; `headers` are replaced as a whole",
+    request: { params, query: noParameters, body: jsonBody(targetChange) },
+    responses: {
+      200: jsonAnswer("The target", targetSchema),
+      ...problems("precondition_failed"),
+      default: problemResponse,
+    },
+  }),
+  delete: createRoute({
+    method: "delete",
+    path: "/v1/targets/{id}",
+    tags,
+    summary: "Delete a target and cancel what it still has to get; its log stays",
+    request: { params, query: noParameters },
+    responses: {
+      204: { description: "It is deleted" },
+      ...problems("precondition_failed"),
+      default: problemResponse,
+    },
+  }),
+};
+
+export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
+  const { db, masterKey } = dependencies;
+  app.openapi(operations.list, async (c) => {
+    const query = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("targets", query);
+    const page = toPage(await listTargets(db, masterKey, wanted), query.limit, cursor);
+    return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
+  });
+
+  app.openapi(operations.create, async (c) => {
+    const secret = generateSigningSecret();
+    const target = showTarget(await createTarget(c, dependencies, toSettings(c.req.valid("json")), secret));
+    c.header("location", `/v1/targets/${target.id}`);
+    return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
+  });
+
+  app.openapi(operations.read, async (c) => {
+    const id = readTargetId(c.req.valid("param").id);
+    return c.json(withEtag(c, showTarget(await findTarget(db, masterKey, id))), 200);
+  });
+
+  app.openapi(operations.update, async (c) => {
+    const id = readTargetId(c.req.valid("param").id);
+    const change = c.req.valid("json");
+    const changed = await updateTarget(c, dependencies, id, (current) => applyChange(current, change));
+    return c.json(withEtag(c, showTarget(changed)), 200);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    await deleteTarget(c, dependencies, readTargetId(c.req.valid("param").id));
+    return c.body(null, 204);
+  });
+}

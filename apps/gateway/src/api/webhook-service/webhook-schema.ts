@@ -1,0 +1,193 @@
+// A target as Gemini's WebhookService takes and shows it: the fields and states of the official SDK. What a target has
+// beyond them (headers, filter, retry, …) stays as it is.
+
+import { z } from "@hono/zod-openapi";
+import { formatId, readId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { TargetState } from "@sluice/store/schema";
+import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/store/configuration/targets";
+
+import { invalidRequest } from "../http/invalid-request.ts";
+import { showSecrets } from "../sources/signing-secret.ts";
+import { newTarget } from "../targets/target-schema.ts";
+
+/** Of Google's: https://google.aip.dev/158 has a larger one coerced. */
+const MAX_PAGE_SIZE = 1_000;
+const DEFAULT_PAGE_SIZE = 50;
+
+/** Enums come in both cases: the SDK writes them small, the documentation's curl in capitals. */
+const enumOf = <const T extends readonly string[]>(values: T) =>
+  z
+    .string()
+    .transform((text) => text.toLowerCase())
+    .pipe(z.enum(values))
+    .openapi({ type: "string", enum: [...values] });
+
+const state = enumOf(["enabled", "disabled", "disabled_due_to_failed_deliveries"]);
+
+/** What a client sends back of a resource that it read; ignored, as https://google.aip.dev/203 says. */
+const OUTPUT_ONLY = ["id", "signing_secrets", "new_signing_secret", "create_time", "update_time"] as const;
+const ignored = z.unknown().optional().openapi({ description: "Output only; ignored" });
+const outputOnly = Object.fromEntries(OUTPUT_ONLY.map((field) => [field, ignored])) as Record<
+  (typeof OUTPUT_ONLY)[number],
+  typeof ignored
+>;
+
+const { name, uri, subscribed_events: subscribedEvents } = newTarget.shape;
+const WRITABLE = ["name", "uri", "subscribed_events", "state"] as const;
+
+export const newWebhook = inEitherCase(
+  z.strictObject({ name, uri, subscribed_events: subscribedEvents, state: state.optional(), ...outputOnly }),
+).openapi("NewWebhook");
+
+export const webhookChange = inEitherCase(
+  z.strictObject({
+    name,
+    uri: uri.optional(),
+    subscribed_events: subscribedEvents.optional(),
+    state: state.optional(),
+    ...outputOnly,
+  }),
+).openapi("WebhookChange");
+
+const REVOCATION_BEHAVIORS = ["revoke_previous_secrets_after_h24", "revoke_previous_secrets_immediately"] as const;
+
+export const webhookRotation = inEitherCase(
+  z.strictObject({
+    revocation_behavior: enumOf(REVOCATION_BEHAVIORS).default("revoke_previous_secrets_after_h24"),
+  }),
+).openapi("WebhookRotation");
+
+export const webhookListQuery = inEitherCase(
+  z.strictObject({
+    page_size: z
+      .string()
+      .regex(/^[0-9]{1,9}$/, { error: "must be a whole number that is not negative" })
+      .transform((text) => Math.min(Number(text), MAX_PAGE_SIZE) || DEFAULT_PAGE_SIZE)
+      .default(DEFAULT_PAGE_SIZE)
+      .openapi({ type: "integer", minimum: 0, default: DEFAULT_PAGE_SIZE, description: "1000 at most are returned" }),
+    page_token: z.string().optional().openapi({ description: "`next_page_token` of the page before" }),
+  }),
+);
+
+export const webhookUpdateQuery = inEitherCase(
+  z.strictObject({
+    update_mask: z.string().optional().openapi({
+      description: "Fields of the body that are applied, separated by commas; all when not given, and for `*`",
+      example: "state,uri",
+    }),
+  }),
+);
+
+export const webhookSchema = z
+  .object({
+    id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    name: z.string(),
+    uri: z.string(),
+    subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
+    state: z.enum(["enabled", "disabled", "disabled_due_to_failed_deliveries"]).openapi({
+      description: "A paused target is shown as disabled; `enabled` resumes it, `disabled` leaves it paused",
+    }),
+    signing_secrets: z.array(z.object({ truncated_secret: z.string(), expire_time: z.string().optional() })),
+    create_time: z.string().openapi({ format: "date-time" }),
+    update_time: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Webhook");
+
+export const createdWebhook = webhookSchema
+  .extend({ new_signing_secret: z.string().openapi({ description: "Shown this once" }) })
+  .openapi("CreatedWebhook");
+
+export function showWebhook(record: TargetRecord): z.infer<typeof webhookSchema> {
+  return {
+    id: formatId("tgt", record.id),
+    name: record.name,
+    uri: record.uri,
+    subscribed_events: record.subscribedEvents,
+    state: showState(record.state),
+    signing_secrets: showSecrets(record.secrets).map(({ truncated_secret, expire_time }) => ({
+      truncated_secret,
+      // As in Google's JSON, a field without a value is left out.
+      ...(expire_time !== null && { expire_time }),
+    })),
+    create_time: record.createdAt.toISOString(),
+    update_time: record.updatedAt.toISOString(),
+  };
+}
+
+/** Nothing is delivered to a paused target, and of what the WebhookService knows, `disabled` says that. */
+function showState(current: TargetState) {
+  return current === "paused" ? "disabled" : current;
+}
+
+/** The UUID of `tgt_…` or `webhooks/tgt_…`. @throws SluiceError `not_found`: to a client of Gemini, an id has no form. */
+export function readWebhookId(text: string): string {
+  const uuid = readId("tgt", text.replace(/^webhooks\//, ""));
+  if (uuid === undefined) throw webhookNotFound();
+  return uuid;
+}
+
+const webhookNotFound = () => new SluiceError("not_found", "There is no webhook with this id");
+
+/** The settings of a target that is made as a webhook. */
+export function toWebhookSettings(given: z.infer<typeof newWebhook>): TargetSettings {
+  const { uri: address } = given;
+  return {
+    ...TARGET_DEFAULTS,
+    name: given.name ?? new URL(address).host,
+    uri: address,
+    subscribedEvents: given.subscribed_events,
+    state: given.state ?? TARGET_DEFAULTS.state,
+  };
+}
+
+/**
+ * What an update changes of a target: the fields of its body that the mask names.
+ * @throws SluiceError `invalid_request` for a mask with a field that a webhook does not have.
+ */
+export function applyWebhookChange(
+  current: TargetSettings,
+  given: z.infer<typeof webhookChange>,
+  mask: string | undefined,
+): Partial<TargetSettings> {
+  const isApplied = readMask(mask);
+  return {
+    ...(given.name !== undefined && isApplied("name") && { name: given.name }),
+    ...(given.uri !== undefined && isApplied("uri") && { uri: given.uri }),
+    ...(given.subscribed_events !== undefined &&
+      isApplied("subscribed_events") && { subscribedEvents: given.subscribed_events }),
+    // What is sent back as it was read changes nothing: a pause stays one, and loses no events.
+    ...(given.state !== undefined &&
+      isApplied("state") &&
+      given.state !== showState(current.state) && { state: given.state }),
+  };
+}
+
+function readMask(mask: string | undefined): (field: (typeof WRITABLE)[number]) => boolean {
+  const fields = (mask ?? "").split(",").map((field) => toSnakeCase(field.trim()));
+  const known = ["", "*", ...WRITABLE, ...OUTPUT_ONLY];
+  const unknown = fields.filter((field) => !known.includes(field));
+  if (unknown.length > 0) {
+    throw invalidRequest([{ pointer: "?update_mask", detail: `names ${unknown.join(", ")}, no field of a webhook` }]);
+  }
+  const isWhole = fields.includes("*") || fields.every((field) => field === "");
+  return (field) => isWhole || fields.includes(field);
+}
+
+/** Google's JSON is read with the names of its fields in snake_case and in camelCase. */
+function inEitherCase<T extends z.ZodObject>(schema: T) {
+  return z
+    .transform((given: unknown, context) => {
+      if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+      const renamed = new Map<string, unknown>();
+      for (const [key, value] of Object.entries(given)) {
+        const field = toSnakeCase(key);
+        if (renamed.has(field)) context.addIssue({ code: "custom", message: "is given twice", path: [field] });
+        renamed.set(field, value);
+      }
+      return Object.fromEntries(renamed);
+    })
+    .pipe(schema);
+}
+
+const toSnakeCase = (field: string) => field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,0 +1,195 @@
+// /v1/webhooks and /v1beta/webhooks: Gemini's own WebhookService over the targets, so that the official client subscribes
+// an internal service. A webhook made here is a target there. Versions 2 and 3 of the client differ in the path alone.
+
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId } from "@sluice/shared/domain/ids";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { listTargets, type TargetSettings } from "@sluice/store/configuration/targets";
+
+import { verb } from "../http/custom-verb.ts";
+import { withEtag } from "../http/etag.ts";
+import { googleErrorResponse } from "../http/google-error.ts";
+import { readPage, toPage } from "../http/list.ts";
+import { noBody, idParameter, jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { googleProblems } from "../http/problems.ts";
+import type { ApiEnv } from "../http/request-log.ts";
+import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
+import { findTarget, type TargetsDependencies } from "../targets/target-endpoint.ts";
+import { testTarget } from "../targets/target-test.ts";
+import {
+  applyWebhookChange,
+  createdWebhook,
+  newWebhook,
+  readWebhookId,
+  showWebhook,
+  toWebhookSettings,
+  webhookChange,
+  webhookListQuery,
+  webhookRotation,
+  webhookSchema,
+  webhookUpdateQuery,
+} from "./webhook-schema.ts";
+
+const tags = ["webhooks"];
+const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
+const empty = z.object({});
+
+const operationsOf = (version: "v1" | "v1beta") => {
+  const rotate = {
+    method: "post",
+    tags,
+    summary: "Rotate the signing secret of a webhook",
+    request: { params, query: noParameters, body: { content: { "application/json": { schema: webhookRotation } } } },
+    responses: {
+      200: jsonAnswer(
+        "The new secret",
+        z.object({ secret: z.string().openapi({ example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) }),
+      ),
+      ...googleProblems("limit_reached", "precondition_failed"),
+      default: googleErrorResponse,
+    },
+  } as const;
+  return {
+    list: createRoute({
+      method: "get",
+      path: `/${version}/webhooks`,
+      tags,
+      summary: "Webhooks, newest first",
+      request: { query: webhookListQuery },
+      responses: {
+        200: jsonAnswer(
+          "A page",
+          z.object({
+            webhooks: z.array(webhookSchema),
+            next_page_token: z.string().optional().openapi({ description: "Not there on the last page" }),
+          }),
+        ),
+        default: googleErrorResponse,
+      },
+    }),
+    create: createRoute({
+      method: "post",
+      path: `/${version}/webhooks`,
+      tags,
+      summary: "Create a webhook, which is a target",
+      request: { query: noParameters, body: jsonBody(newWebhook) },
+      responses: { 200: jsonAnswer("The webhook", createdWebhook), default: googleErrorResponse },
+    }),
+    get: createRoute({
+      method: "get",
+      path: `/${version}/webhooks/{id}`,
+      tags,
+      summary: "Get a webhook",
+      request: { params, query: noParameters },
+      responses: { 200: jsonAnswer("The webhook", webhookSchema), default: googleErrorResponse },
+    }),
+    update: createRoute({
+      method: "patch",
+      path: `/${version}/webhooks/{id}`,
+      tags,
+      summary: "Change the fields of the body that the mask names",
+      request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
+      responses: {
+        200: jsonAnswer("The webhook", webhookSchema),
+        ...googleProblems("precondition_failed"),
+        default: googleErrorResponse,
+      },
+    }),
+    delete: createRoute({
+      method: "delete",
+      path: `/${version}/webhooks/{id}`,
+      tags,
+      summary: "Delete a webhook and cancel what it still has to get",
+      request: { params, query: noParameters },
+      responses: {
+        200: jsonAnswer("It is deleted", empty),
+        ...googleProblems("precondition_failed"),
+        default: googleErrorResponse,
+      },
+    }),
+    rotate: createRoute({ ...rotate, path: `/${version}/webhooks/{id}:rotateSigningSecret` }),
+    // As the documentation's curl has it.
+    rotateByPath: createRoute({ ...rotate, path: `/${version}/webhooks/{id}/rotate_secret` }),
+    ping: createRoute({
+      method: "post",
+      path: `/${version}/webhooks/{id}:ping`,
+      tags,
+      summary: "Send a signed event of the type `ping` to this webhook, whatever its state",
+      description: "It is attempted once. Anything but a 2xx is answered with FAILED_PRECONDITION.",
+      request: { params, query: noParameters, body: noBody },
+      responses: {
+        200: jsonAnswer("The ping was answered with a 2xx", empty),
+        ...googleProblems("ping_failed"),
+        default: googleErrorResponse,
+      },
+    }),
+  };
+};
+
+export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
+  for (const version of ["v1", "v1beta"] as const) routeVersion(app, operationsOf(version), dependencies);
+}
+
+function routeVersion(
+  app: OpenAPIHono<ApiEnv>,
+  operations: ReturnType<typeof operationsOf>,
+  dependencies: TargetsDependencies,
+): void {
+  const { db, masterKey } = dependencies;
+
+  app.openapi(operations.list, async (c) => {
+    const { page_size: limit, page_token: token = "" } = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("webhooks", { limit, cursor: token === "" ? undefined : token });
+    const page = toPage(await listTargets(db, masterKey, wanted), limit, cursor);
+    const next = page.nextCursor === null ? {} : { next_page_token: page.nextCursor };
+    return c.json({ webhooks: page.rows.map(showWebhook), ...next }, 200);
+  });
+
+  app.openapi(operations.create, async (c) => {
+    const secret = generateSigningSecret();
+    const made = await createTarget(c, dependencies, toWebhookSettings(c.req.valid("json")), secret);
+    return c.json({ ...withEtag(c, showWebhook(made)), new_signing_secret: secret.text }, 200);
+  });
+
+  app.openapi(operations.get, async (c) => {
+    const id = readWebhookId(c.req.valid("param").id);
+    return c.json(withEtag(c, showWebhook(await findTarget(db, masterKey, id))), 200);
+  });
+
+  app.openapi(operations.update, async (c) => {
+    const id = readWebhookId(c.req.valid("param").id);
+    const given = c.req.valid("json");
+    const { update_mask: mask } = c.req.valid("query");
+    const change = (current: TargetSettings) => applyWebhookChange(current, given, mask);
+    const changed = await updateTarget(c, dependencies, id, change, showWebhook);
+    return c.json(withEtag(c, showWebhook(changed)), 200);
+  });
+
+  app.openapi(operations.delete, async (c) => {
+    await deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook);
+    return c.json({}, 200);
+  });
+
+  for (const operation of [verb(app, operations.rotate), { ...operations.rotateByPath, middleware: [takeEmptyBody] }]) {
+    app.openapi(operation, async (c) => {
+      const id = readWebhookId(c.req.valid("param").id);
+      const secret = generateSigningSecret();
+      const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
+      const previous = isAtOnce ? "revoke_immediately" : "revoke_after_24h";
+      await rotateTargetSecret(c, dependencies, id, secret, previous, showWebhook);
+      return c.json({ secret: secret.text }, 200);
+    });
+  }
+
+  app.openapi(verb(app, operations.ping), async (c) => {
+    const id = readWebhookId(c.req.valid("param").id);
+    const { delivery, attempt } = await testTarget(c, dependencies, id, "ping");
+    if (delivery.status === "succeeded") return c.json({}, 200);
+    const outcome =
+      attempt === undefined
+        ? "was not attempted in time, and will be"
+        : `was answered with ${attempt.error ?? `the status ${attempt.statusCode}`}`;
+    throw new SluiceError("ping_failed", `The ping ${outcome}; its delivery is ${formatId("dlv", delivery.id)}`);
+  });
+}

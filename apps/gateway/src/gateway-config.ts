@@ -1,0 +1,67 @@
+// The gateway's settings: its two ports, what it accepts, and what it shares with the worker.
+
+import { commonSettings, integer, port } from "@sluice/shared/settings/common";
+import { secretSetting } from "@sluice/shared/settings/read-config";
+import { Secret } from "@sluice/shared/settings/secret";
+import { readSigningSecret } from "@sluice/signature/secret";
+import { z } from "zod";
+
+/** The paths of the ingress are put behind it, so nothing may follow its own. */
+function isPublicUrl(text: string): boolean {
+  // new URL() repairs what it reads (spaces, backslashes, missing slashes), and this is shown as it was written.
+  if (!/^https?:\/\/[^\s\\?#@\p{Cc}]+$/iu.test(text)) return false;
+  return URL.canParse(text);
+}
+
+/** As a browser writes it: without a path, a default port and capitals. Neither "*" nor "null" is one. */
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
+export const gatewayConfig = z.object({
+  ...commonSettings,
+  HOST: z.string().min(1).default("0.0.0.0"),
+  PORT: port.default(8080),
+  // Private unless told otherwise: the API is not for the public network.
+  API_HOST: z.string().min(1).default("127.0.0.1"),
+  API_PORT: port.default(8081),
+  ADMIN_API_KEY: secretSetting(
+    z
+      .string()
+      .trim()
+      .min(20, "must be at least 20 characters")
+      .transform((text) => new Secret(text))
+      .optional(),
+  ),
+  GEMINI_SIGNING_SECRET: secretSetting(
+    z
+      .string()
+      .transform((text, context) => {
+        const read = readSigningSecret(text);
+        if ("secret" in read) return new Secret(read.secret);
+        context.addIssue({ code: "custom", message: read.fault });
+        return z.NEVER;
+      })
+      .optional(),
+  ),
+  PUBLIC_URL: z
+    .string()
+    .refine(
+      isPublicUrl,
+      "must be an http or https URL without credentials, query and fragment, such as https://hooks.example.com",
+    )
+    .transform((text) => text.replace(/\/+$/, ""))
+    .optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(",").map((origin) => origin.trim()))
+    .refine(
+      (origins) => origins.every(isOrigin),
+      "must be origins with a comma between them, each as a browser sends it, such as https://console.example.com",
+    )
+    .optional(),
+  MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
+  MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfig>;

@@ -1,0 +1,15 @@
+// Liveness and readiness on the gateway's ports.
+
+import { answerLiveness, type HealthAnswer, type Readiness } from "@sluice/shared/runtime/health";
+import { type Context, Hono } from "hono";
+
+export function createHealth(readiness: Readiness): Hono {
+  const app = new Hono();
+  app.all("/healthz", (c) => toResponse(c, answerLiveness(c.req.method)));
+  app.all("/readyz", async (c) => toResponse(c, await readiness.answer(c.req.method)));
+  return app;
+}
+
+export function toResponse(c: Context, { status, headers, body }: HealthAnswer): Response {
+  return c.body(body, status, headers);
+}

@@ -1,0 +1,224 @@
+// What a server does with connections that are slow, broken or no HTTP at all, and when it is told to end.
+
+import type { HttpBindings } from "@hono/node-server";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { openLog } from "@sluice/shared/runtime/log";
+import { Hono } from "hono";
+import { expect, onTestFinished, test } from "vitest";
+
+import { openRaw, type RawConnection } from "../../../../tests/support/raw-request.ts";
+import { until } from "../../../../tests/support/wait.ts";
+import { openServer, type ServerOptions } from "./server.ts";
+
+const silent = openLog("gateway", "fatal", { write: () => undefined });
+
+async function start(options?: ServerOptions) {
+  const gate = Promise.withResolvers<void>();
+  const seen = { waiting: 0 };
+  const app = new Hono<{ Bindings: HttpBindings }>()
+    .get("/", (c) => c.text("here"))
+    .get("/headers", (c) => c.text(String(c.env.incoming.rawHeaders.length / 2)))
+    .get("/waiting", async (c) => {
+      seen.waiting += 1;
+      await gate.promise;
+      return c.text("waited");
+    })
+    .post("/", async (c) => c.text(String((await c.req.text()).length)))
+    .onError((_, c) => c.text("interrupted", 500));
+  const { server, endConnections } = openServer(app.fetch, silent, options);
+  const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
+  onTestFinished(() => closeServer(server, 0));
+  const open = async (): Promise<RawConnection> => {
+    const connection = await openRaw(url);
+    onTestFinished(connection.close);
+    return connection;
+  };
+  return { server, endConnections, open, gate, seen };
+}
+
+/** The one answer on a connection that was closed after it. */
+async function answerOn(connection: RawConnection) {
+  await until(connection.isClosed);
+  const [head = "", body = ""] = connection.text().split("\r\n\r\n");
+  const length = Number(/^content-length: (\d+)/im.exec(head)?.[1]);
+  expect(head).toMatch(/^connection: close/im);
+  expect(head).toMatch(/^content-type: application\/problem\+json/im);
+  expect(length).toBe(Buffer.byteLength(body));
+  return { status: Number(head.split(" ")[1]), code: (JSON.parse(body) as { code: string }).code };
+}
+
+test.for([
+  ["no HTTP", "hello\r\n\r\n", 400, "invalid_request"],
+  ["a TLS hello", Buffer.from("16030100c8010000c40303", "hex"), 400, "invalid_request"],
+  ["a bad header", "GET / HTTP/1.1\r\nhost: a\r\nb ad: 1\r\n\r\n", 400, "invalid_request"],
+  [
+    "two lengths",
+    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+    400,
+    "invalid_request",
+  ],
+  ["no Host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "invalid_request"],
+  ["a bad Host", "GET / HTTP/1.1\r\nhost: a b/\r\nconnection: close\r\n\r\n", 400, "invalid_request"],
+  [
+    "too many bytes of headers",
+    `GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+    431,
+    "headers_too_large",
+  ],
+  ["too many headers", `GET / HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(100)}\r\n`, 431, "headers_too_large"],
+  [
+    "more headers than Node reads",
+    `GET / HTTP/1.1\r\nhost: a\r\n${"x:\r\n".repeat(3_000)}\r\n`,
+    431,
+    "headers_too_large",
+  ],
+  [
+    "a chunk that is none",
+    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxyz\r\n",
+    400,
+    "body_interrupted",
+  ],
+] as const)("%s gets a problem document, and the server goes on", async ([, bytes, status, code]) => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write(bytes);
+  expect(await answerOn(connection)).toEqual({ status, code });
+  const next = await open();
+  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => next.text().endsWith("here"));
+});
+
+test.for([
+  ["headers", "GET / HTTP/1.1\r\nhost: a\r\n"],
+  ["a body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nx"],
+] as const)("%s that do not arrive in time get a 408", async ([, bytes]) => {
+  const { open } = await start({
+    limits: { headersTimeout: 100, requestTimeout: 200, connectionsCheckingInterval: 20 },
+  });
+  const connection = await open();
+  await connection.write(bytes);
+  expect(await answerOn(connection)).toEqual({ status: 408, code: "request_timeout" });
+});
+
+test.for([
+  ["headers", "GET / HTTP/1.1\r\nhost: a\r\n", "x: y\r\n"],
+  ["a body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n", "x"],
+  ["a chunked body", "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"],
+] as const)("%s that trickle get a 408 all the same", async ([, head, drop]) => {
+  const { open } = await start({
+    limits: { headersTimeout: 150, requestTimeout: 300, connectionsCheckingInterval: 20 },
+  });
+  const connection = await open();
+  await connection.write(head);
+  const trickle = setInterval(() => void connection.write(drop), 10);
+  onTestFinished(() => clearInterval(trickle));
+  expect(await answerOn(connection)).toEqual({ status: 408, code: "request_timeout" });
+});
+
+test("no header is left out of those that a request may have", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write(`GET /headers HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(99)}\r\n`);
+  await until(() => connection.text().endsWith("\r\n\r\n100"));
+});
+
+test("of a flood of requests on one connection some wait, the next is refused, and that is its end", async () => {
+  const { open, gate, seen } = await start();
+  const [flood, other] = [await open(), await open()];
+  await flood.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2_000));
+  await other.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => other.text().endsWith("here"));
+  gate.resolve();
+  await until(flood.isClosed);
+  expect(seen.waiting).toBe(32);
+  expect(flood.text().match(/waited/g)).toHaveLength(32);
+  expect(flood.text().match(/HTTP\/1\.1 503 /g)).toHaveLength(1);
+  expect(flood.text()).toMatch(/\r\nretry-after: 1\r\n/i);
+  expect(flood.text()).toContain('"code":"unavailable"');
+});
+
+test("one request after the other, a connection takes as many as come", async () => {
+  const { open } = await start();
+  const connection = await open();
+  for (let i = 1; i <= 100; i++) {
+    await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(() => connection.text().match(/here/g)?.length === i);
+  }
+  expect(connection.isClosed()).toBe(false);
+});
+
+test("after an answer, what is no request on the same connection gets one too", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => connection.text().endsWith("here"));
+  await connection.write("hello\r\n\r\n");
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/hereHTTP\/1\.1 400 .*"code":"invalid_request"/s);
+});
+
+test("where connections are many the idle ones make room", async () => {
+  const { open } = await start({ limits: { maxConnections: 16 } });
+  const idle = await Promise.all(Array.from({ length: 13 }, () => open()));
+  for (const connection of idle) {
+    await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(() => connection.text().endsWith("here"));
+  }
+  const next = await open();
+  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => next.text().endsWith("here"));
+  for (const connection of idle) await until(connection.isClosed);
+});
+
+test("above the limit a connection is closed at once, and there is room again when unfinished requests end", async () => {
+  const { server, open } = await start({ limits: { maxConnections: 8, connectionsCheckingInterval: 20 } });
+  const unfinished = await Promise.all(Array.from({ length: 8 }, () => open()));
+  for (const connection of unfinished) await connection.write("GET / HTTP/1.1\r\n");
+  const extra = await open();
+  await until(extra.isClosed);
+  expect(extra.text()).toBe("");
+  // Only now, for before it the extra one must find all of them there.
+  const { headersTimeout } = server;
+  server.headersTimeout = 1;
+  for (const connection of unfinished) expect(await answerOn(connection)).toMatchObject({ status: 408 });
+  server.headersTimeout = headersTimeout;
+  const next = await open();
+  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => next.text().endsWith("here"));
+});
+
+test("the limits of time are looked at often enough to be what they say", async () => {
+  const { server } = await start();
+  // Node keeps it under a symbol.
+  const symbol = Object.getOwnPropertySymbols(server).find(
+    ({ description }) => description === "http.server.connectionsCheckingInterval",
+  );
+  const checks: unknown = Reflect.get(server, symbol ?? "");
+  expect(checks).toHaveProperty("_repeat", expect.any(Number));
+  expect(Reflect.get(checks as object, "_repeat")).toBeLessThanOrEqual(server.headersTimeout / 5);
+});
+
+test("when it is told to, it ends each connection with its answer, those under way too", async () => {
+  const { open, endConnections, gate } = await start();
+  const [before, after] = [await open(), await open()];
+  await before.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n");
+  await after.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => after.text().endsWith("here"));
+  expect(after.text()).not.toMatch(/connection: close/i);
+  endConnections();
+  gate.resolve();
+  await after.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  for (const connection of [before, after]) {
+    await until(connection.isClosed);
+    expect(connection.text()).toMatch(/connection: close/i);
+  }
+  expect(before.text()).toMatch(/waited$/);
+});
+
+test("an expectation that is not known is none: the request gets its answer", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write("GET / HTTP/1.1\r\nhost: a\r\nexpect: a-miracle\r\nconnection: close\r\n\r\n");
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/^HTTP\/1\.1 200 [^]*here$/);
+});

@@ -1,0 +1,58 @@
+// What a target's attempts came to since it was last written, in memory, and when it has to be written: at once where
+// that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs no writes.
+// Pure: times are the caller's, in milliseconds of one clock.
+
+import type { Tally } from "@sluice/store/configuration/target-health";
+
+/** How old `last_success_at` and `last_failure_at` may be. */
+const EVERY_MS = 60_000;
+
+export class HealthTally {
+  #lastSuccess: number | undefined;
+  #lastFailure: number | undefined;
+  #failingSince: number | undefined;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+
+  add(isSuccess: boolean, nowMs: number): void {
+    if (isSuccess) {
+      this.#lastSuccess = nowMs;
+      this.#failingSince = undefined;
+    } else {
+      this.#lastFailure = nowMs;
+      this.#failingSince ??= nowMs;
+    }
+  }
+
+  /** @param isKnownFailing whether PostgreSQL has the target as failing. */
+  isDue(nowMs: number, isKnownFailing: boolean): boolean {
+    if (this.#lastSuccess === undefined && this.#lastFailure === undefined) return false;
+    if (nowMs - this.#writtenAt >= EVERY_MS) return true;
+    return isKnownFailing ? this.#lastSuccess !== undefined : this.#failingSince !== undefined;
+  }
+
+  /** What to write now. */
+  read(targetId: string, nowMs: number): Tally {
+    const ago = (atMs: number | undefined) => (atMs === undefined ? undefined : nowMs - atMs);
+    return {
+      targetId,
+      lastSuccessMs: ago(this.#lastSuccess),
+      lastFailureMs: ago(this.#lastFailure),
+      failingForMs: ago(this.#failingSince),
+    };
+  }
+
+  /** The target is known as not failing: a failure from before that, not written yet, must not make it fail again. */
+  forgetFailures(): void {
+    this.#lastFailure = undefined;
+    this.#failingSince = undefined;
+  }
+
+  /** What was read at that time is written. What was added since stays. */
+  written(readAtMs: number): void {
+    this.#writtenAt = readAtMs;
+    const rest = (atMs: number | undefined) => (atMs !== undefined && atMs > readAtMs ? atMs : undefined);
+    this.#lastSuccess = rest(this.#lastSuccess);
+    this.#lastFailure = rest(this.#lastFailure);
+    this.#failingSince = rest(this.#failingSince);
+  }
+}

@@ -1,0 +1,22 @@
+// Counts what was written into the figures of /v1/stats, every few seconds. Every worker does it; a lock lets one at a
+// time, and what a run that failed left is counted by the next.
+
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { Database } from "@sluice/store/connection/database";
+import { countChanges } from "@sluice/store/journal/stats-count";
+
+import { type Loop, startLoop } from "./loop.ts";
+
+const EVERY_MS = 3_000;
+
+export function startCounting(db: Database, log: Logger): Loop {
+  return startLoop(EVERY_MS, async () => {
+    try {
+      return (await countChanges(db))?.hasMore === true ? 0 : EVERY_MS;
+    } catch (error) {
+      // Failure policy: open. The figures are late and stay exact.
+      log.warn({ err: error }, "changes not counted yet");
+      return EVERY_MS;
+    }
+  });
+}

@@ -1,0 +1,29 @@
+// Makes the steps of operations, one after the other. Every worker does it: the lock of an operation's row lets one at a
+// time, and whatever step a worker dies in, another makes it again.
+
+import { formatId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
+import type { Database } from "@sluice/store/connection/database";
+import { hasDueStep, makeNextStep } from "@sluice/store/delivery/operation-step";
+
+import { type Loop, startLoop } from "./loop.ts";
+
+/** A person waits for the first. */
+const EVERY_MS = 1_000;
+
+export function startOperations(db: Database, wake: (targetId: string) => void, log: Logger): Loop {
+  return startLoop(EVERY_MS, async () => {
+    try {
+      const step = (await hasDueStep(db)) ? await makeNextStep(db) : undefined;
+      if (step === undefined) return EVERY_MS;
+      for (const targetId of step.targetIds) wake(targetId);
+      if (step.isLast) log.info({ operation: formatId("opr", step.operationId) }, "operation succeeded");
+      return 0;
+    } catch (error) {
+      // Failure policy: open. The step left nothing of itself, and is made again.
+      sparing(log).warn({ err: error }, "step of an operation failed");
+      return EVERY_MS;
+    }
+  });
+}

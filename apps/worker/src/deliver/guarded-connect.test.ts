@@ -1,0 +1,168 @@
+// What an attempt connects to, over real sockets and an injected resolver: the address that was checked, and no other.
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { AddressGuard } from "@sluice/shared/address/guard";
+import { expect, onTestFinished, test } from "vitest";
+
+import { guardOf } from "../../../../tests/support/guard.ts";
+import { until } from "../../../../tests/support/wait.ts";
+import type { ResolveHost } from "./guarded-connect.ts";
+import { openAgent } from "./send.ts";
+
+const METADATA = "169.254.169.254";
+
+/** A target that counts its connections. `close` ends each with its answer. */
+async function startTarget({ close = false, host = "127.0.0.1" } = {}) {
+  const server: Server = createServer((_, response) => {
+    if (close) response.setHeader("connection", "close");
+    response.end("ok");
+  });
+  // The five seconds that Node keeps one without a request may pass while the test stands still.
+  server.keepAliveTimeout = 60_000;
+  const seen = { connections: 0 };
+  server.on("connection", () => seen.connections++);
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  onTestFinished(
+    () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+  return { port: (server.address() as AddressInfo).port, seen };
+}
+
+/** Answers in turn; the last one for good. */
+function answerInTurn(...answers: string[][]) {
+  const asked: string[] = [];
+  const resolve: ResolveHost = (host, _, done) => {
+    const addresses = answers[Math.min(asked.length, answers.length - 1)] ?? [];
+    asked.push(host);
+    done(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
+    );
+  };
+  return { asked, resolve };
+}
+
+function open(resolve?: ResolveHost, guard = guardOf()) {
+  const agent = openAgent(guard, resolve);
+  onTestFinished(() => agent.destroy());
+  return async (origin: string): Promise<number> => {
+    const { statusCode, body } = await agent.request({ origin, path: "/", method: "POST", body: "{}" });
+    await body.dump();
+    return statusCode;
+  };
+}
+
+test.for(["http", "https"])("an address that is refused is not connected to, by %s", async (scheme) => {
+  const { asked, resolve } = answerInTurn(["127.0.0.1"]);
+  const post = open(resolve);
+  for (const host of [METADATA, "[::ffff:a9fe:a9fe]", "[fe80::1]", "0.0.0.0", "[64:ff9b::a9fe:a9fe]"]) {
+    await expect(post(`${scheme}://${host}:9`)).rejects.toThrow(/^address refused: .*(link-local|unspecified)/);
+  }
+  expect(asked).toEqual([]);
+});
+
+test.for(["http", "https"])("a name with a refused address is not connected to, by %s", async (scheme) => {
+  const { asked, resolve } = answerInTurn([METADATA], ["fe80::1%lo"], [METADATA, "fd00:ec2::254"], []);
+  const post = open(resolve);
+  const origin = `${scheme}://rebind.test:9`;
+  await expect(post(origin)).rejects.toThrow(`address refused: rebind.test is ${METADATA}: link-local`);
+  await expect(post(origin)).rejects.toThrow("rebind.test is fe80::1%lo: link-local");
+  await expect(post(origin)).rejects.toThrow("link-local");
+  await expect(post(origin)).rejects.toThrow("address refused: rebind.test: no address");
+  expect(asked).toHaveLength(4);
+});
+
+test("a second answer of DNS is never connected to without a check: one question for one connection", async () => {
+  const target = await startTarget({ close: true });
+  const { asked, resolve } = answerInTurn(["127.0.0.1"], [METADATA], ["127.0.0.1"]);
+  const post = open(resolve);
+  const origin = `http://rebind.test:${target.port}`;
+  expect(await post(origin)).toBe(200);
+  expect(asked).toHaveLength(1);
+  await expect(post(origin)).rejects.toThrow(`address refused: rebind.test is ${METADATA}`);
+  // Once DNS is repaired, so are the attempts.
+  expect(await post(origin)).toBe(200);
+  expect(target.seen.connections).toBe(2);
+});
+
+test("a connection that is kept is used again, whatever DNS says since", async () => {
+  const target = await startTarget();
+  const { resolve } = answerInTurn(["127.0.0.1"], [METADATA]);
+  const post = open(resolve);
+  const origin = `http://rebind.test:${target.port}`;
+  expect(await post(origin)).toBe(200);
+  // It is free a moment after its answer.
+  await until(() => post(origin), { accept: (status) => status === 200 });
+  expect(target.seen.connections).toBe(1);
+});
+
+test("of several addresses only those are tried that are open", async () => {
+  const target = await startTarget();
+  const { resolve } = answerInTurn([METADATA, "fe80::1%lo", "127.0.0.1"]);
+  expect(await open(resolve)(`http://mixed.test:${target.port}`)).toBe(200);
+  expect(target.seen.connections).toBe(1);
+});
+
+test("TARGET_DENY and TARGET_ALLOW hold for what a name resolves to", async () => {
+  const target = await startTarget();
+  const origin = `http://billing.test:${target.port}`;
+  const { resolve } = answerInTurn(["127.0.0.1"]);
+  const denying = guardOf({ deny: "127.0.0.0/8" });
+  await expect(open(resolve, denying)(origin)).rejects.toThrow("TARGET_DENY has 127.0.0.0/8");
+  const denyingName = guardOf({ deny: "*.test" });
+  await expect(open(resolve, denyingName)(origin)).rejects.toThrow("billing.test: TARGET_DENY has *.test");
+  const other = guardOf({ allow: "10.0.0.0/8" });
+  await expect(open(resolve, other)(origin)).rejects.toThrow("not in TARGET_ALLOW");
+  expect(target.seen.connections).toBe(0);
+  const allowing = guardOf({ allow: "127.0.0.1" });
+  expect(await open(resolve, allowing)(origin)).toBe(200);
+});
+
+test("should a socket end up at another address all the same, nothing is sent", async () => {
+  const target = await startTarget();
+  let checks = 0;
+  const guard: AddressGuard = {
+    refuseHost: () => undefined,
+    // The resolver's answer passes, and what the socket says afterwards does not.
+    refuseAddress: (_, address) => (++checks === 1 ? undefined : `late ${address}`),
+  };
+  await expect(open(answerInTurn(["127.0.0.1"]).resolve, guard)(`http://a.test:${target.port}`)).rejects.toThrow(
+    "address refused: late 127.0.0.1",
+  );
+  expect(checks).toBe(2);
+});
+
+test("a name that does not resolve fails as the resolver says", async () => {
+  await expect(
+    open((host, _, done) => done(new Error(`ENOTFOUND ${host}`), []))("http://nowhere.test:9"),
+  ).rejects.toThrow("ENOTFOUND nowhere.test");
+});
+
+test("a proxy of the environment is not used", async () => {
+  const [target, proxy] = [await startTarget(), await startTarget()];
+  const names = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NODE_USE_ENV_PROXY",
+  ];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  onTestFinished(() => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+  for (const name of names) process.env[name] = name.startsWith("NODE") ? "1" : `http://127.0.0.1:${proxy.port}`;
+  expect(await open()(`http://127.0.0.1:${target.port}`)).toBe(200);
+  expect(proxy.seen.connections).toBe(0);
+});

@@ -1,0 +1,115 @@
+// What a target gets, to the header, over real HTTP.
+
+import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo } from "node:net";
+import { newId } from "@sluice/shared/domain/ids";
+import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
+import { expect, onTestFinished, test } from "vitest";
+
+import { guardOf } from "../../../../tests/support/guard.ts";
+import type { ResolveHost } from "./guarded-connect.ts";
+import { openAgent, sendDelivery } from "./send.ts";
+
+async function serve(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(guardOf())) {
+  const target: Target = {
+    ...TARGET_DEFAULTS,
+    id: newId(),
+    name: "target",
+    uri,
+    subscribedEvents: ["*"],
+    hmacKeys: [],
+    ...changes,
+  };
+  const delivery = {
+    id: newId(),
+    eventId: newId(),
+    targetId: target.id,
+    webhookId: "msg_1",
+    contentType: "application/json",
+    body: Buffer.from("{}"),
+    attemptCount: 0,
+    failureCount: 0,
+    trigger: "initial" as const,
+    deadlineInMs: 1_000,
+  };
+  onTestFinished(() => agent.destroy());
+  return sendDelivery(agent, target, delivery, 1);
+}
+
+/** The headers of one delivery as they are on the wire: names and values in turn. */
+async function sendWith(headers: Record<string, string>): Promise<string[]> {
+  let received: string[] = [];
+  const uri = await serve((request, response) => {
+    received = request.rawHeaders;
+    response.end();
+  });
+  expect(await sendTo(uri, { headers })).toMatchObject({ statusCode: 200, error: null });
+  return received;
+}
+
+const valuesOf = (raw: string[], name: string) =>
+  raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name);
+
+test("a configured header replaces the relay's own, however it is written, and is sent once", async () => {
+  expect(valuesOf(await sendWith({}), "user-agent")).toEqual(["sluice"]);
+  const raw = await sendWith({ "User-Agent": "billing", "X-Tenant": "7" });
+  expect(valuesOf(raw, "user-agent")).toEqual(["billing"]);
+  expect(valuesOf(raw, "x-tenant")).toEqual(["7"]);
+});
+
+test("no configured header takes the place of one that the relay signs", async () => {
+  const raw = await sendWith({ "Webhook-Id": "other", "Sluice-Attempt": "9" });
+  expect(valuesOf(raw, "webhook-id")).toEqual(["msg_1"]);
+  expect(valuesOf(raw, "sluice-attempt")).toEqual(["1"]);
+});
+
+test("an attempt ends at its deadline when no connection comes, and is not sent when one comes later", async () => {
+  let requests = 0;
+  const uri = await serve((_, response) => {
+    requests += 1;
+    response.end();
+  });
+  let waiting: Parameters<ResolveHost>[2] | undefined;
+  const agent = openAgent(guardOf(), (_host, _options, done) => {
+    waiting = done;
+  });
+  const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, agent);
+  expect(result).toMatchObject({ statusCode: null, error: "timeout: no complete response within 1 s" });
+  // And not when the connection was given up.
+  expect(result.durationMs).toBeLessThan(25_000);
+  waiting?.(null, [{ address: "127.0.0.1", family: 4 }]);
+  // When all that waited for a connection had it.
+  await agent.close();
+  expect(requests).toBe(0);
+});
+
+test("an informational response is not the answer", async () => {
+  const uri = await serve((_, response) => {
+    response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+    response.writeHead(202).end("taken");
+  });
+  expect(await sendTo(uri)).toMatchObject({ statusCode: 202, error: null, responseExcerpt: "taken" });
+});
+
+test("of a response, 64 KiB are read and 1 KiB is kept; what is cut off was complete enough", async () => {
+  const uri = await serve((_, response) => {
+    const write = () => {
+      while (!response.destroyed && response.write("x".repeat(10_000)));
+    };
+    response.on("drain", write);
+    write();
+  });
+  const { statusCode, error, responseExcerpt } = await sendTo(uri);
+  expect({ statusCode, error, responseExcerpt }).toEqual({
+    statusCode: 200,
+    error: null,
+    responseExcerpt: "x".repeat(1024),
+  });
+});

@@ -1,0 +1,167 @@
+// One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
+
+import type { AddressGuard } from "@sluice/shared/address/guard";
+import { readRetryAfter } from "@sluice/shared/domain/backoff";
+import { formatId } from "@sluice/shared/domain/ids";
+import { validKeys } from "@sluice/signature/secret";
+import { signV1 } from "@sluice/signature/signing/v1";
+import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import type { Target } from "@sluice/store/configuration/targets";
+import { Agent, type Dispatcher } from "undici";
+
+import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
+import type { AttemptResult } from "./outcome.ts";
+
+/** Of a response, read at most so much; what comes after it is cut off with its connection. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+/** Of that, kept in the log. */
+const EXCERPT_BYTES = 1024;
+/** Under the keep-alive time of common servers (Node's is 5 s), unless the server names its own. */
+const KEEP_ALIVE_MS = 4_000;
+const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
+const TOO_LATE = new Error("The deadline is over");
+
+/**
+ * The connections to all targets, direct ones: a proxy would connect to addresses that were not checked. A lane bounds
+ * how many one target gets.
+ */
+export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
+  return new Agent({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    // With HTTP/2 in sight, undici would let all requests to a host wait for one connection, for as long as none comes.
+    allowH2: false,
+    // The attempt's own deadline covers them all.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: guardConnections(guard, resolve),
+  });
+}
+
+/** Makes one attempt; whatever happens is in the result. Never rejects. */
+export function sendDelivery(
+  dispatcher: Dispatcher,
+  target: Target,
+  delivery: ClaimedDelivery,
+  number: number,
+): Promise<AttemptResult> {
+  return new Promise((resolve) => {
+    const exchange = new Exchange(target.timeoutSeconds, resolve);
+    try {
+      const { origin, pathname, search } = new URL(target.uri);
+      const headers = headersOf(target, delivery, number, exchange.startedAtMs);
+      dispatcher.dispatch({ origin, path: pathname + search, method: "POST", headers, body: delivery.body }, exchange);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  });
+}
+
+/**
+ * A request and its response, up to the one result. Undici's own handlers make a stream and several promises of each,
+ * and wait for a connection also when the deadline is over.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly startedAtMs = Date.now();
+  readonly #started = performance.now();
+  readonly #deadline: NodeJS.Timeout;
+  #resolve: ((result: AttemptResult) => void) | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #statusCode: number | null = null;
+  #retryAfterMs: number | undefined;
+  #excerpt: Buffer[] = [];
+  #size = 0;
+
+  constructor(timeoutSeconds: number, resolve: (result: AttemptResult) => void) {
+    this.#resolve = resolve;
+    this.#deadline = setTimeout(() => {
+      this.#settle(`timeout: no complete response within ${timeoutSeconds} s`);
+      this.#controller?.abort(TOO_LATE);
+    }, timeoutSeconds * 1000);
+  }
+
+  fail(error: unknown): void {
+    this.#settle(error instanceof AddressRefused ? error.message : `connection: ${describe(error)}`);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It waited for its connection until after the deadline, and MUST NOT be sent any more.
+    if (this.#resolve === undefined) controller.abort(TOO_LATE);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    // An informational response comes before the one that counts.
+    if (statusCode < 200) return;
+    this.#statusCode = statusCode;
+    const retryAfter = headers["retry-after"];
+    this.#retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
+  }
+
+  /** Only at its end, or at the limit, is a response complete. */
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#size < EXCERPT_BYTES) this.#excerpt.push(chunk.subarray(0, EXCERPT_BYTES - this.#size));
+    this.#size += chunk.length;
+    if (this.#size < MAX_RESPONSE_BYTES) return;
+    this.#settle(null);
+    controller.abort(new Error("The response is too large"));
+  }
+
+  onResponseEnd(): void {
+    this.#settle(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.fail(error);
+  }
+
+  #settle(error: string | null): void {
+    clearTimeout(this.#deadline);
+    this.#resolve?.({
+      startedAtMs: this.startedAtMs,
+      durationMs: performance.now() - this.#started,
+      statusCode: this.#statusCode,
+      error,
+      responseExcerpt: error === null ? toText(Buffer.concat(this.#excerpt)) : null,
+      retryAfterMs: this.#retryAfterMs,
+    });
+    this.#resolve = undefined;
+  }
+}
+
+function headersOf(target: Target, delivery: ClaimedDelivery, number: number, nowMs: number): Record<string, string> {
+  // Fresh per attempt, the id constant: Standard Webhooks 1.0.
+  const timestamp = String(Math.floor(nowMs / 1000));
+  const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
+    signV1(key, delivery.webhookId, timestamp, delivery.body),
+  );
+  // In lower case, so that each is sent once: names of headers ignore case (RFC 9110, 5.1).
+  const configured = Object.entries(target.headers).map(([name, value]) => [name.toLowerCase(), value]);
+  return {
+    "user-agent": "sluice",
+    ...(Object.fromEntries(configured) as Record<string, string>),
+    "content-type": delivery.contentType ?? "application/json",
+    "webhook-id": delivery.webhookId,
+    "webhook-timestamp": timestamp,
+    "webhook-signature": signatures.join(" "),
+    "sluice-event-id": formatId("evt", delivery.eventId),
+    "sluice-delivery-id": formatId("dlv", delivery.id),
+    "sluice-attempt": String(number),
+  };
+}
+
+/** Whatever a target sends, as text that PostgreSQL can hold. */
+function toText(bytes: Buffer): string {
+  return bytes.toString("utf8").replaceAll("\u0000", "\uFFFD");
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return describe(error.errors[0]);
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error && typeof error.code === "string" ? `${error.code} ` : "";
+  return `${error.message.startsWith(code.trim()) ? "" : code}${error.message}`.replaceAll("\u0000", "").slice(0, 300);
+}

@@ -1,0 +1,26 @@
+// The worker's environment: its defaults, and the settings that it reads as the gateway does.
+
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { expect, test } from "vitest";
+
+import { workerConfig } from "./worker-config.ts";
+
+const DATABASE_URL = "postgres://sluice:hunter2hunter2@db:5432/sluice";
+
+test("the one required variable is enough, and the rest has its defaults", () => {
+  expect(readConfig(workerConfig, { DATABASE_URL })).toMatchObject({ RETENTION_DAYS: 30, AUDIT_RETENTION_DAYS: 365 });
+});
+
+test("TARGET_ALLOW and TARGET_DENY are read, and are empty when not given", () => {
+  expect(readConfig(workerConfig, { DATABASE_URL, TARGET_ALLOW: "" })).toMatchObject({
+    TARGET_ALLOW: [],
+    TARGET_DENY: [],
+  });
+  const config = readConfig(workerConfig, {
+    DATABASE_URL,
+    TARGET_ALLOW: "10.0.0.0/8",
+    TARGET_DENY: "*.internal,::1",
+  });
+  expect(config.TARGET_ALLOW).toHaveLength(1);
+  expect(config.TARGET_DENY).toHaveLength(2);
+});

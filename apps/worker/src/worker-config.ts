@@ -1,0 +1,18 @@
+// The worker's settings: its port, how long the log is kept, and what it shares with the gateway.
+
+import { commonSettings, integer, port } from "@sluice/shared/settings/common";
+import { z } from "zod";
+
+export const workerConfig = z.object({
+  ...commonSettings,
+  // Loopback only: health for the container's check, and the echo target of `npm run demo`.
+  WORKER_PORT: port.default(8082),
+  // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
+  RETENTION_DAYS: integer(4, 3650).default(30),
+  // Five days: a long weekend, and time to repair it. 0 is never.
+  DISABLE_TARGET_AFTER_HOURS: integer(0, 8_760).default(120),
+  // Longer than the log: who changed what is asked long after, and is little to keep.
+  AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
+});
+
+export type WorkerConfig = z.infer<typeof workerConfig>;

@@ -1,0 +1,41 @@
+// What a filter sees of an event. Both shapes of `video.generated` answer to both names; the body is never changed.
+
+import { isObject, parseJson } from "@sluice/shared/domain/envelope";
+import type { FilterInput } from "./compile.ts";
+
+export interface FilteredEvent {
+  type: string | null;
+  body: Buffer;
+  userMetadata: Record<string, unknown> | null;
+  labels: Record<string, string> | null;
+}
+
+/** The names of one thing in older and newer documents. */
+const VIDEO_FIELDS = [
+  ["file_id", "file_name"],
+  ["video_uri", "output_file_uri"],
+] as const;
+
+/** Parses the body: once for all filters of an event. `event.data` is null where the body has none. */
+export function readFilterInput(event: FilteredEvent, sourceName: string | undefined): FilterInput {
+  const payload = parseJson(event.body);
+  const data = isObject(payload) ? (payload["data"] ?? null) : null;
+  return {
+    event: {
+      type: event.type ?? "",
+      data: event.type === "video.generated" && isObject(data) ? withBothNames(data) : data,
+      user_metadata: event.userMetadata ?? {},
+      labels: event.labels ?? {},
+    },
+    source: sourceName,
+  };
+}
+
+function withBothNames(data: Record<string, unknown>): Record<string, unknown> {
+  const both = { ...data };
+  for (const [older, newer] of VIDEO_FIELDS) {
+    if (Object.hasOwn(data, newer)) both[older] ??= data[newer];
+    else if (Object.hasOwn(data, older)) both[newer] = data[older];
+  }
+  return both;
+}

@@ -1,0 +1,87 @@
+// BullMQ on PostgreSQL: the queue where there is no Redis, and while there is none. Its tables live in the schema
+// `bullmq`, made by the migrations.
+
+import type { PgPool } from "bullmq";
+import pg from "pg";
+
+import type { Logger } from "@sluice/shared/runtime/log";
+import { closerOf, surviveLostConnections } from "@sluice/store/connection/database";
+import { within } from "@sluice/shared/runtime/within";
+import { consumeBullmq } from "./bullmq-consumer.ts";
+import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq.ts";
+import { connectionLog } from "./connection-log.ts";
+import type { Producer, QueueBackend } from "./queue.ts";
+import { openSetAside } from "./set-aside.ts";
+
+const BULLMQ_SCHEMA = "bullmq";
+/** A sender waits for a producer's statement. */
+const PRODUCER_TIMEOUT_MS = 5_000;
+const CONSUMER_TIMEOUT_MS = 60_000;
+const PRODUCER_CONNECTIONS = 4;
+/** However many jobs are in hand: PostgreSQL has a hundred for everybody. */
+const MAX_CONSUMER_CONNECTIONS = 6;
+const STATUS_LIMIT_MS = 1_000;
+
+/** @param addLimitMs for one job. */
+export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODUCER_TIMEOUT_MS): QueueBackend {
+  const closers: (() => Promise<void>)[] = [];
+  // BullMQ names its tables without a schema, so a pool of ours must set the search path. One pool a consumer:
+  // each keeps one connection for LISTEN.
+  const connect = (role: string, max: number, timeoutMs: number) => {
+    const pool = new pg.Pool({
+      connectionString: url,
+      application_name: `sluice-queue-${role}`,
+      options: `-c search_path=${BULLMQ_SCHEMA}`,
+      max,
+      connectionTimeoutMillis: Math.min(timeoutMs, PRODUCER_TIMEOUT_MS),
+      query_timeout: timeoutMs,
+      keepAlive: true,
+    });
+    pool.on("error", connectionLog(log, { role }, "queue connection"));
+    surviveLostConnections(pool);
+    let closing: Promise<void> | undefined;
+    const end = closerOf(pool);
+    const close = () => (closing ??= end());
+    closers.push(close);
+    // Its overloads of `on` are all that BullMQ's structural type does not find in pg's.
+    return { pool: pool as unknown as PgPool, close };
+  };
+  return {
+    kind: "postgres",
+    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
+    consume: (name, concurrency, handler) => {
+      const { pool, close } = connect(name, Math.min(concurrency, MAX_CONSUMER_CONNECTIONS) + 2, CONSUMER_TIMEOUT_MS);
+      return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
+    },
+    close: async () => {
+      await Promise.all(closers.map((close) => close()));
+    },
+  };
+}
+
+function openProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
+  const queues = new BullmqQueues({ postgres: pool }, log);
+  let asking: Promise<boolean> | undefined;
+  // One question at a time: a server that hangs MUST NOT cost a connection for each, of which an add needs one.
+  const answers = () =>
+    (asking ??= pool
+      .query("SELECT")
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        asking = undefined;
+      }));
+  return {
+    add: async (name, data, options = {}) => {
+      await addBullmqJob(queues, name, data, options, addLimitMs);
+      return "postgres";
+    },
+    retryFailed: (name) => retryFailedJobs(queues, name),
+    setAside: [openSetAside({ postgres: pool }, queues)],
+    depth: async (name) => ({ postgres: await countJobs(queues, name) }),
+    status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
+    close: () => queues.close(),
+  };
+}

@@ -1,0 +1,69 @@
+// The settings that gateway and worker have in common, and the kinds of values that settings are made of.
+
+import { z } from "zod";
+
+import { readAddressRules } from "../address/rules.ts";
+import { readMasterKey } from "./master-key.ts";
+import { secretSetting } from "./read-config.ts";
+import { Secret } from "./secret.ts";
+
+/** Strict: Number alone would read " " as 0 and "0x50" as 80. */
+export const integer = (min: number, max: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^[0-9]{1,12}$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a whole number from ${min} to ${max}`,
+    )
+    .transform(Number);
+export const port = integer(0, 65_535);
+
+const secretUrl = (protocols: string[], example: string) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL such as ${example}`,
+    )
+    .transform((text) => new Secret(text));
+
+const addressRules = z
+  .string()
+  .transform((text, context) => {
+    const read = readAddressRules(text);
+    if ("rules" in read) return read.rules;
+    context.addIssue({ code: "custom", message: read.fault });
+    return z.NEVER;
+  })
+  .default([]);
+
+const databaseUrl = secretSetting(secretUrl(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"));
+
+/** What gateway and worker have in common. */
+export const commonSettings = {
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: secretSetting(secretUrl(["redis:", "rediss:"], "redis://host:6379").optional()),
+  REDIS_DURABILITY: z.enum(["verify", "assume"]).default("verify"),
+  MASTER_KEY: secretSetting(
+    z
+      .string()
+      .transform((text, context) => {
+        const key = readMasterKey(text);
+        if (key !== undefined) return new Secret(key);
+        context.addIssue({
+          code: "custom",
+          message: "must be 32 bytes in base64, as `openssl rand -base64 32` prints",
+        });
+        return z.NEVER;
+      })
+      .optional(),
+  ),
+  // The worker keeps to them; the gateway refuses what it can see in a target's URI.
+  TARGET_ALLOW: addressRules,
+  TARGET_DENY: addressRules,
+  DATA_DIR: z.string().min(1).default(".data"),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+};
+
+/** For a process that only connects to the database. */
+export const databaseConfig = z.object({ DATABASE_URL: databaseUrl });

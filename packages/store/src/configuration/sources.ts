@@ -1,0 +1,226 @@
+// Sources: where events come from. Rows in and out; the gateway's copy in memory is made by `openSource`.
+
+import type { KeyObject } from "node:crypto";
+import { and, asc, desc, eq } from "drizzle-orm";
+
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { newId } from "@sluice/shared/domain/ids";
+import type { IngressToken } from "@sluice/signature/ingress-token";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
+import { type BodyUnboundPolicy, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { SCHEMES_OF, type Scheme } from "@sluice/signature/schemes";
+import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signature/secret";
+import { type Connection, type Database, hasSqlState } from "../connection/database.ts";
+import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { ALL, type Page, withinPage } from "../log/page.ts";
+import { openSecret, type SecretRow } from "./secrets.ts";
+import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
+
+/** A source with what it takes to verify for it. */
+export interface Source {
+  id: string;
+  name: string;
+  kind: SourceKind;
+  schemes: Scheme[];
+  toleranceSeconds: number;
+  /** Of `v1`. */
+  hmacKeys: HmacKey[];
+  /** Of `v1a`, beside those of the key set: configured `whpk_` keys. */
+  publicKeys: KeyObject[];
+  /** Of JWTs: a token must be for one of these. */
+  audiences: string[];
+  /** Where the key set of a dynamic source is; null means Google's. */
+  jwksUri: string | null;
+  bodyUnbound: BodyUnboundPolicy;
+  /** A dynamic source is reached with one of these in its path. */
+  ingressTokens: IngressToken[];
+}
+
+/** What a {@link Source} is made of, as it is stored: its secrets are encrypted, and bound to its id. */
+export type StoredSource = Omit<Source, "hmacKeys" | "publicKeys" | "ingressTokens"> & {
+  secrets: { ciphertext: Buffer; expiresAt: Date | null }[];
+  /** `whpk_…` */
+  publicKeys: string[];
+  ingressTokens: { hash: Buffer; expiresAt: Date | null }[];
+};
+
+/** A source as it is stored: a static one with its secrets, a dynamic one with its tokens. */
+export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[]; ingressTokens: IngressTokenRow[] };
+
+export interface SourceSettings {
+  name: string;
+  schemes: Scheme[];
+  toleranceSeconds: number;
+  audiences: string[];
+  jwksUri: string | null;
+  bodyUnbound: BodyUnboundPolicy;
+  /** `whpk_…` */
+  publicKeys: string[];
+}
+
+export const SOURCE_DEFAULTS = {
+  toleranceSeconds: 300,
+  audiences: [],
+  jwksUri: null,
+  bodyUnbound: "reject",
+  publicKeys: [],
+} satisfies Partial<SourceSettings>;
+
+/** The source of static webhooks that exists from the start, at `/in/gemini`. */
+export const GEMINI_SOURCE = "gemini";
+
+/** The source of events that come through the API. */
+export const API_SOURCE = "api";
+
+/** The sources that exist from the start, by name. */
+export const BUILT_IN_SOURCES: Readonly<Record<string, SourceKind>> = {
+  [GEMINI_SOURCE]: "static",
+  "gemini-dynamic": "dynamic",
+  [API_SOURCE]: "static",
+};
+
+const UNIQUE_VIOLATION = "23505";
+
+const nameTaken = (name: string, cause: unknown) =>
+  new SluiceError("name_taken", `There is already a source named "${name}"`, {
+    faults: [{ pointer: "/name", detail: "is the name of another source" }],
+    cause,
+  });
+
+async function select(db: Connection, page: Page, id?: string): Promise<SourceRecord[]> {
+  const chosen = db.orm
+    .select()
+    .from(sources)
+    .where(and(id === undefined ? undefined : eq(sources.id, id), withinPage(sources.id, page)))
+    .orderBy(desc(sources.id))
+    .limit(page.limit)
+    .as("sources");
+  // One statement, so that a source is never seen without the secrets it was committed with. None has secrets and
+  // tokens, so the second join multiplies nothing.
+  const rows = await db.orm
+    .select()
+    .from(chosen)
+    .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, chosen.id))
+    .leftJoin(ingressTokens, eq(ingressTokens.sourceId, chosen.id))
+    .orderBy(desc(chosen.id), asc(sourceSecrets.id), asc(ingressTokens.id));
+  const records = new Map<string, SourceRecord>();
+  for (const { sources: source, source_secrets: secret, ingress_tokens: token } of rows) {
+    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [] };
+    if (secret !== null) record.secrets.push(secret);
+    if (token !== null) record.ingressTokens.push(token);
+    records.set(source.id, record);
+  }
+  return [...records.values()];
+}
+
+export async function listSources(db: Connection, page: Page): Promise<SourceRecord[]> {
+  return select(db, page);
+}
+
+export async function getSource(db: Connection, id: string): Promise<SourceRecord | undefined> {
+  return (await select(db, ALL, id))[0];
+}
+
+/**
+ * The source, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
+ * MUST run in a transaction.
+ */
+export async function getSourceForChange(tx: Connection, id: string): Promise<SourceRecord | undefined> {
+  await tx.orm.select({ id: sources.id }).from(sources).where(eq(sources.id, id)).for("update");
+  return getSource(tx, id);
+}
+
+/** The id of the source with this name. */
+export async function findSourceId(db: Connection, name: string): Promise<string | undefined> {
+  return (await db.orm.select({ id: sources.id }).from(sources).where(eq(sources.name, name)))[0]?.id;
+}
+
+/**
+ * Makes a static source with its secret, or a dynamic one with a first ingress token.
+ * @throws SluiceError `name_taken`
+ */
+export async function createSource(
+  db: Connection,
+  masterKey: MasterKey,
+  settings: SourceSettings,
+  of: { kind: "static"; secret: SigningSecret } | { kind: "dynamic" },
+): Promise<{ id: string; token: NewIngressToken | undefined }> {
+  const id = newId();
+  try {
+    return await db.orm.transaction(async (tx) => {
+      await tx.insert(sources).values({ id, ...settings, kind: of.kind });
+      if (of.kind === "dynamic") return { id, token: await insertIngressToken(tx, id) };
+      await insertSourceSecret(tx, masterKey, id, of.secret);
+      return { id, token: undefined };
+    });
+  } catch (error) {
+    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken(settings.name, error) : error;
+  }
+}
+
+/** Changes settings; a secret, when given, replaces all earlier ones at once. @returns whether the source exists. */
+export async function updateSource(
+  db: Connection,
+  masterKey: MasterKey,
+  id: string,
+  settings: Partial<SourceSettings>,
+  secret: SigningSecret | undefined,
+): Promise<boolean> {
+  try {
+    return await db.orm.transaction(async (tx) => {
+      const updated = await tx
+        .update(sources)
+        .set({ ...settings, updatedAt: new Date() })
+        .where(eq(sources.id, id));
+      if (updated.rowCount === 0) return false;
+      if (secret !== undefined) await replaceSourceSecrets(tx, masterKey, id, secret);
+      return true;
+    });
+  } catch (error) {
+    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken(settings.name ?? "", error) : error;
+  }
+}
+
+/** Its events and deliveries stay in the log. @returns whether it existed. */
+export async function deleteSource(db: Connection, id: string): Promise<boolean> {
+  const deleted = await db.orm.delete(sources).where(eq(sources.id, id));
+  return deleted.rowCount === 1;
+}
+
+/** Makes the built-in sources unless they exist. Safe to run from several processes at once. */
+export async function ensureBuiltInSources(db: Database): Promise<void> {
+  const rows = Object.entries(BUILT_IN_SOURCES).map(([name, kind]) => ({
+    id: newId(),
+    ...SOURCE_DEFAULTS,
+    name,
+    kind,
+    schemes: [...SCHEMES_OF[kind]],
+  }));
+  await db.orm.insert(sources).values(rows).onConflictDoNothing({ target: sources.name });
+}
+
+/** Every source with its keys in the clear. */
+export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
+  return (await loadStoredSources(db)).map((stored) => openSource(masterKey, stored));
+}
+
+export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
+  return select(db, ALL);
+}
+
+/** @throws SluiceError `master_key_mismatch`, `invalid_secret` */
+export function openSource(masterKey: MasterKey, stored: StoredSource): Source {
+  const { secrets, publicKeys, ingressTokens: tokens, ...settings } = stored;
+  return {
+    ...settings,
+    hmacKeys: secrets.map((secret) => openSecret(masterKey, stored.id, secret)),
+    publicKeys: publicKeys.map((text) => openPublicKey(stored.name, text)),
+    ingressTokens: tokens.map(({ hash, expiresAt }) => ({ hash, expiresAtMs: expiresAt?.getTime() })),
+  };
+}
+
+function openPublicKey(source: string, text: string): KeyObject {
+  const read = readPublicKey(text);
+  if ("fault" in read) throw new SluiceError("invalid_secret", `A public key of the source "${source}" ${read.fault}`);
+  return read.key;
+}

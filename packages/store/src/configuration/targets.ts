@@ -1,0 +1,277 @@
+// Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
+// `loadTargets`.
+
+import { and, asc, desc, eq, sql } from "drizzle-orm";
+
+import { brokenFilter, compileFilter, type Filter } from "@sluice/filter/compile";
+import { newId } from "@sluice/shared/domain/ids";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
+import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
+import type { Connection, Database } from "../connection/database.ts";
+import { noteDeletedTarget } from "./deleted-targets.ts";
+import { ALL, type Page, withinPage } from "../log/page.ts";
+import { type Previous, retireSecrets, type Transaction } from "./rotation.ts";
+import { openSecret, sealSecret, type SecretRow } from "./secrets.ts";
+
+/** Header names, as given, with their values. */
+export type TargetHeaders = Record<string, string>;
+
+export interface TargetSettings {
+  name: string;
+  uri: string;
+  subscribedEvents: string[];
+  state: TargetState;
+  headers: TargetHeaders;
+  /** For the whole response, its body included. */
+  timeoutSeconds: number;
+  /** Requests to it at once, per worker. */
+  maxInFlight: number;
+  retryBaseSeconds: number;
+  retryCapSeconds: number;
+  retryHorizonSeconds: number;
+  /** A CEL expression: see filter.ts. Null matches every event of the subscription. */
+  filter: string | null;
+}
+
+/** A target as far as it takes to decide what it gets. */
+export interface Subscriber extends Pick<TargetSettings, "state" | "subscribedEvents" | "retryHorizonSeconds"> {
+  id: string;
+  filter: Filter | null;
+}
+
+/** A target with what it takes to deliver to it. */
+export interface Target extends Omit<TargetSettings, "filter">, Subscriber {
+  hmacKeys: HmacKey[];
+  filter: Filter | null;
+}
+
+/** How it is doing: see target-health.ts. */
+export type TargetHealth = typeof targetHealth.$inferSelect;
+
+export interface TargetRecord extends TargetSettings {
+  id: string;
+  /** Why the relay disabled it; null for what its operator did. */
+  stateReason: string | null;
+  stateChangedAt: Date;
+  secrets: SecretRow[];
+  /** Null until its first attempt. */
+  health: TargetHealth | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export const TARGET_DEFAULTS = {
+  state: "enabled",
+  headers: {},
+  timeoutSeconds: 20,
+  maxInFlight: 64,
+  retryBaseSeconds: 5,
+  retryCapSeconds: 3_600,
+  // Google gives up after 24 hours too.
+  retryHorizonSeconds: 86_400,
+  filter: null,
+} as const satisfies Partial<TargetSettings>;
+
+async function select(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
+  const chosen = db.orm
+    .select()
+    .from(targets)
+    .where(and(id === undefined ? undefined : eq(targets.id, id), withinPage(targets.id, page)))
+    .orderBy(desc(targets.id))
+    .limit(page.limit)
+    .as("targets");
+  const rows = await db.orm
+    .select()
+    .from(chosen)
+    .leftJoin(targetSecrets, eq(targetSecrets.targetId, chosen.id))
+    .leftJoin(targetHealth, eq(targetHealth.targetId, chosen.id))
+    .orderBy(desc(chosen.id), asc(targetSecrets.id));
+  const records = new Map<string, TargetRecord>();
+  for (const { targets: row, target_secrets: secret, target_health: health } of rows) {
+    const { headersCiphertext, ...columns } = row;
+    const record = records.get(row.id) ?? {
+      ...columns,
+      headers: openHeaders(masterKey, row.id, headersCiphertext),
+      secrets: [],
+      health,
+    };
+    if (secret !== null) record.secrets.push(secret);
+    records.set(row.id, record);
+  }
+  return [...records.values()];
+}
+
+export async function listTargets(db: Connection, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
+  return select(db, masterKey, page);
+}
+
+export async function getTarget(db: Connection, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
+  return (await select(db, masterKey, ALL, id))[0];
+}
+
+/**
+ * The target, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
+ * MUST run in a transaction.
+ */
+export async function getTargetForChange(
+  tx: Connection,
+  masterKey: MasterKey,
+  id: string,
+): Promise<TargetRecord | undefined> {
+  await tx.orm.select({ id: targets.id }).from(targets).where(eq(targets.id, id)).for("update");
+  return getTarget(tx, masterKey, id);
+}
+
+export async function createTarget(
+  db: Connection,
+  masterKey: MasterKey,
+  settings: TargetSettings,
+  secret: SigningSecret,
+): Promise<string> {
+  const id = newId();
+  const { headers, ...columns } = settings;
+  await db.orm.transaction(async (tx) => {
+    await tx.insert(targets).values({ id, ...columns, headersCiphertext: sealHeaders(masterKey, id, headers) });
+    await insertTargetSecret(tx, masterKey, id, secret);
+  });
+  return id;
+}
+
+async function insertTargetSecret(
+  tx: Transaction,
+  masterKey: MasterKey,
+  targetId: string,
+  secret: SigningSecret,
+): Promise<void> {
+  await tx.insert(targetSecrets).values({ ...sealSecret(masterKey, targetId, secret), targetId });
+}
+
+/**
+ * Gives it another secret; while earlier ones are valid, attempts are signed with all of them.
+ * @returns whether the target exists.
+ * @throws SluiceError `limit_reached`, and `invalid_request` for a secret that it has.
+ */
+export async function rotateTargetSecret(
+  db: Connection,
+  masterKey: MasterKey,
+  id: string,
+  secret: SigningSecret,
+  previous: Exclude<Previous, "keep">,
+): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    // Locks the row: rotations of one target come one after the other.
+    const updated = await tx
+      .update(targets)
+      .set({ updatedAt: sql`now()` })
+      .where(eq(targets.id, id));
+    if (updated.rowCount === 0) return false;
+    await retireSecrets(tx, masterKey, targetSecrets, id, secret, previous);
+    await insertTargetSecret(tx, masterKey, id, secret);
+    return true;
+  });
+}
+
+/**
+ * Changes a target by what `change` makes of its settings. The row is locked from the reading to the writing,
+ * so that of two changes that merge, neither is lost. Whatever is changed on an enabled target, its health begins
+ * anew: somebody has looked after it. @returns whether the target exists.
+ */
+export async function updateTarget(
+  db: Connection,
+  masterKey: MasterKey,
+  id: string,
+  change: (current: TargetSettings) => Partial<TargetSettings>,
+): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
+    if (row === undefined) return false;
+    const { headers, ...columns } = change({ ...row, headers: openHeaders(masterKey, id, row.headersCiphertext) });
+    const state = columns.state ?? row.state;
+    await tx
+      .update(targets)
+      .set({
+        ...columns,
+        ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
+        ...(state === row.state ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
+        updatedAt: sql`now()`,
+      })
+      .where(eq(targets.id, id));
+    if (state === "enabled") {
+      await tx
+        .update(targetHealth)
+        .set({ openings: 0, openUntil: null, probeBy: null, probeUntil: null, failingSince: null })
+        .where(eq(targetHealth.targetId, id));
+    }
+    return true;
+  });
+}
+
+/**
+ * Deletes it; its log stays. What it still has to get is cancelled: a batch at once, what is left by the workers' sweep.
+ * @returns whether it existed.
+ */
+export async function deleteTarget(db: Connection, id: string): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    const deleted = await tx.delete(targets).where(eq(targets.id, id));
+    if (deleted.rowCount === 0) return false;
+    await noteDeletedTarget({ orm: tx }, id);
+    return true;
+  });
+}
+
+/**
+ * The filters of the last load by their texts: every change to any target or source is a load, and compiling a
+ * filter takes a quarter of a millisecond.
+ */
+let knownFilters: ReadonlyMap<string, Filter> = new Map();
+
+/** Every target with its keys and headers in the clear, and its filter compiled. */
+export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
+  const records = await select(db, masterKey, ALL);
+  return openFilters(records).map(({ secrets, ...record }) => ({
+    ...record,
+    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
+  }));
+}
+
+/**
+ * Every target, without keys and headers, as they are in a transaction, in the order of their ids.
+ * @param isLocked whether none of them changes, or is deleted, before it ends.
+ */
+export async function loadSubscribers(tx: Connection, { isLocked }: { isLocked: boolean }): Promise<Subscriber[]> {
+  const { id, state, subscribedEvents, retryHorizonSeconds, filter } = targets;
+  const all = tx.orm
+    .select({ id, state, subscribedEvents, retryHorizonSeconds, filter })
+    .from(targets)
+    .orderBy(asc(id))
+    .$dynamic();
+  return openFilters(await (isLocked ? all.for("share") : all));
+}
+
+/** @param records of all targets: the filters of others are forgotten. */
+function openFilters<T extends { filter: string | null }>(
+  records: readonly T[],
+): (Omit<T, "filter"> & { filter: Filter | null })[] {
+  const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
+  const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
+  knownFilters = filters;
+  return records.map((record) => ({
+    ...record,
+    filter: record.filter === null ? null : (filters.get(record.filter) ?? null),
+  }));
+}
+
+/** One that another version stored, and this one does not take, matches nothing and says so. */
+function openFilter(text: string): Filter {
+  const compiled = compileFilter(text);
+  return "filter" in compiled ? compiled.filter : brokenFilter(compiled.fault);
+}
+
+function sealHeaders(masterKey: MasterKey, id: string, headers: TargetHeaders): Buffer | null {
+  return Object.keys(headers).length === 0 ? null : masterKey.encrypt(JSON.stringify(headers), id);
+}
+
+function openHeaders(masterKey: MasterKey, id: string, sealed: Buffer | null): TargetHeaders {
+  return sealed === null ? {} : (JSON.parse(masterKey.decrypt(sealed, id)) as TargetHeaders);
+}

@@ -1,0 +1,284 @@
+// Deliveries as the worker moves them: claimed under a lease, renewed while in hand, and written back with
+// their attempts. The times are all PostgreSQL's: workers whose clocks differ agree on what is due.
+
+import type { AttemptTrigger } from "../schema.ts";
+import { binaryArray } from "../connection/binary-array.ts";
+import { noteDeliveries } from "../journal/changes.ts";
+import type { Database } from "../connection/database.ts";
+
+/** A delivery in hand, with the event that it carries. */
+export interface ClaimedDelivery {
+  id: string;
+  eventId: string;
+  targetId: string;
+  webhookId: string;
+  contentType: string | null;
+  body: Buffer;
+  /** Attempts made so far. */
+  attemptCount: number;
+  /** Of those, the ones since it was new or retried by hand: all failed. */
+  failureCount: number;
+  trigger: AttemptTrigger;
+  /** From the claim to the deadline; negative once it is past. */
+  deadlineInMs: number;
+}
+
+export interface Lease {
+  workerId: string;
+  durationMs: number;
+}
+
+const claimedColumns = (event: string) =>
+  `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
+  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.body`;
+
+// SKIP LOCKED: workers that claim for one target at once share what is due. The worker may not know yet that the target
+// was deleted, while its backlog is still being cancelled.
+const CLAIM = `
+WITH due AS (
+  SELECT id, event_id, next_attempt_at FROM deliveries
+  WHERE target_id = $1 AND next_attempt_at <= now() AND EXISTS (SELECT FROM targets WHERE id = $1)
+  ORDER BY next_attempt_at LIMIT $2
+  FOR UPDATE SKIP LOCKED
+),
+sized AS (
+  SELECT due.id, events.content_type, events.body,
+    sum(octet_length(events.body)) OVER (ORDER BY due.next_attempt_at, due.id) - octet_length(events.body) AS bytes_before
+  FROM due JOIN events ON events.id = due.event_id
+)
+UPDATE deliveries d SET next_attempt_at = now() + $3::float8 * interval '1 ms', leased_by = $4
+FROM sized WHERE d.id = sized.id AND sized.bytes_before < $5::bigint
+RETURNING ${claimedColumns("sized")}`;
+
+const CLAIM_ONE = `
+UPDATE deliveries d SET next_attempt_at = now() + $2::float8 * interval '1 ms', leased_by = $3
+FROM events WHERE d.id = $1 AND d.next_attempt_at <= now() AND events.id = d.event_id
+RETURNING ${claimedColumns("events")}`;
+
+interface ClaimedRow {
+  id: string;
+  event_id: string;
+  target_id: string;
+  webhook_id: string;
+  attempt_count: number;
+  failure_count: number;
+  next_trigger: AttemptTrigger;
+  deadline_in_ms: string;
+  content_type: string | null;
+  body: Buffer;
+}
+
+/**
+ * Takes up to `limit` deliveries that are due for a target, the longest due first, until their bodies are `maxBytes`
+ * or more together: the last may be above it, so that none is too large to be taken.
+ */
+export async function claimDue(
+  db: Database,
+  targetId: string,
+  limit: number,
+  lease: Lease,
+  maxBytes: number = Number.MAX_SAFE_INTEGER,
+): Promise<ClaimedDelivery[]> {
+  const { rows } = await db.pool.query<ClaimedRow>({
+    name: "claim-due",
+    text: CLAIM,
+    values: [targetId, limit, lease.durationMs, lease.workerId, maxBytes],
+  });
+  return rows.map(toClaimed);
+}
+
+/** Takes one delivery, when it is due and in nobody's hands. */
+export async function claimOne(db: Database, id: string, lease: Lease): Promise<ClaimedDelivery | undefined> {
+  const { rows } = await db.pool.query<ClaimedRow>({
+    name: "claim-one",
+    text: CLAIM_ONE,
+    values: [id, lease.durationMs, lease.workerId],
+  });
+  return rows.map(toClaimed)[0];
+}
+
+function toClaimed(row: ClaimedRow): ClaimedDelivery {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    targetId: row.target_id,
+    webhookId: row.webhook_id,
+    contentType: row.content_type,
+    body: row.body,
+    attemptCount: row.attempt_count,
+    failureCount: row.failure_count,
+    trigger: row.next_trigger,
+    deadlineInMs: Number(row.deadline_in_ms),
+  };
+}
+
+/**
+ * SQL: that an id is between the ends of a list, which MUST be in the order of the ids. By it PostgreSQL knows of which days
+ * they are; `= ANY` of a parameter tells it nothing, and it opens the partitions of all.
+ */
+export const within = (list: string, id = "id") => `${id} >= (${list})[1] AND ${id} <= (${list})[cardinality(${list})]`;
+
+/** Pushes the leases of deliveries that are still in hand. */
+export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
+  await db.pool.query({
+    name: "renew-leases",
+    text: `UPDATE deliveries SET next_attempt_at = now() + $2::float8 * interval '1 ms'
+           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $3`,
+    values: [ids.toSorted(), lease.durationMs, lease.workerId],
+  });
+}
+
+/** Makes deliveries that were in hand, and were not attempted, due at once for another worker. */
+export async function handBack(db: Database, ids: readonly string[], workerId: string): Promise<void> {
+  await db.pool.query({
+    name: "hand-back",
+    text: `UPDATE deliveries SET next_attempt_at = now(), leased_by = NULL
+           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $2`,
+    values: [ids.toSorted(), workerId],
+  });
+}
+
+/** One attempt and what became of its delivery. */
+export interface AttemptRecord {
+  id: string;
+  deliveryId: string;
+  number: number;
+  trigger: AttemptTrigger;
+  startedAtMs: number;
+  durationMs: number;
+  statusCode: number | null;
+  error: string | null;
+  responseExcerpt: string | null;
+  next: { status: "succeeded" | "exhausted" } | { status: "pending"; retryInMs: number };
+}
+
+/** SQL: what a list has for the delivery of an UPDATE: the lists are in the order of the ids of the deliveries, `$2`. */
+const of = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
+
+// A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
+// the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides
+// the status from the planner, which would rather read every pending delivery through its index than look up a few
+// ids. An attempt that is in the log already was written by a statement whose answer was lost: its delivery was moved
+// then, and may have been retried by hand since.
+//
+// Nothing is joined to the deliveries: the plan is made once, in a partition that may be empty then, and of a join the
+// planner would read all deliveries from the lowest id to the highest, and compare each with each. LIMIT keeps it from
+// making a join of the sub-select.
+const RECORD = `
+WITH input AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
+    $9::text[])
+    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
+),
+logged AS (
+  INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt,
+    target_id, source_id, event_type)
+  SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
+    d.target_id, d.source_id, d.event_type
+  FROM input i LEFT JOIN LATERAL (
+    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND ${within("$2::uuid[]")} LIMIT 1
+  ) d ON true
+  ON CONFLICT DO NOTHING
+  RETURNING id
+),
+moved AS (
+  UPDATE deliveries SET
+    status = ${of("$10::text[]")},
+    attempt_count = greatest(attempt_count, ${of("$3::int[]")}),
+    next_attempt_at = now() + ${of("$11::float8[]")} * interval '1 ms',
+    leased_by = NULL,
+    next_trigger = 'retry',
+    last_status_code = ${of("$7::int[]")},
+    last_error = ${of("$8::text[]")},
+    finished_at = CASE WHEN ${of("$10::text[]")} <> 'pending' THEN now() END
+  WHERE id = ANY($2::uuid[]) AND ${within("$2::uuid[]")} AND (${of("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
+    AND (status = 'pending') IS TRUE AND (${of("$10::text[]")} = 'succeeded' OR leased_by = $12)
+  RETURNING id, status
+)
+INSERT INTO changes (attempt_ids, succeeded_ids, exhausted_ids)
+SELECT array_agg(id), (SELECT array_agg(id) FROM moved WHERE status = 'succeeded'),
+  (SELECT array_agg(id) FROM moved WHERE status = 'exhausted')
+FROM logged HAVING count(*) > 0`;
+
+/** Writes attempts and the new states of their deliveries, in one statement. Written again they change nothing. */
+export async function recordAttempts(
+  db: Database,
+  attempts: readonly AttemptRecord[],
+  workerId: string,
+): Promise<void> {
+  const sorted = attempts.toSorted((one, other) => (one.deliveryId < other.deliveryId ? -1 : 1));
+  await db.pool.query({
+    name: "record-attempts",
+    text: RECORD,
+    values: [
+      binaryArray("uuid", sorted, (attempt) => attempt.id),
+      binaryArray("uuid", sorted, (attempt) => attempt.deliveryId),
+      binaryArray("int4", sorted, (attempt) => attempt.number),
+      binaryArray("text", sorted, (attempt) => attempt.trigger),
+      binaryArray("timestamptz", sorted, (attempt) => attempt.startedAtMs),
+      binaryArray("float8", sorted, (attempt) => attempt.durationMs),
+      binaryArray("int4", sorted, (attempt) => attempt.statusCode),
+      binaryArray("text", sorted, (attempt) => attempt.error),
+      binaryArray("text", sorted, (attempt) => attempt.responseExcerpt),
+      binaryArray("text", sorted, (attempt) => attempt.next.status),
+      binaryArray("float8", sorted, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
+      workerId,
+    ],
+  });
+}
+
+/**
+ * SQL: whether a target has a delivery that is due. By the first of its index and not by EXISTS, which the planner turns
+ * into a join, and then reads all that waits for any target once for each.
+ */
+export const hasDue = (targetId: string) => `coalesce((
+  SELECT d.next_attempt_at FROM deliveries d WHERE d.target_id = ${targetId} AND d.next_attempt_at IS NOT NULL
+  ORDER BY d.next_attempt_at LIMIT 1) <= now(), false)`;
+
+/**
+ * Exhausts what waits for a target whose breaker is open, was attempted, and is past its deadline by a minute, in which
+ * it could have been a probe. What was never attempted goes on waiting for its attempt. @returns how many, at most `limit`.
+ */
+export async function exhaustOverdue(db: Database, limit: number): Promise<number> {
+  const { rows } = await db.pool.query<{ count: number }>({
+    name: "exhaust-overdue",
+    // Sorted, so that it walks `deliveries_overdue`, which has nothing that was never attempted: behind an open breaker
+    // that can be a million.
+    text: `WITH overdue AS (
+             SELECT d.id FROM target_health h
+             JOIN targets t ON t.id = h.target_id AND t.state = 'enabled'
+             CROSS JOIN LATERAL (
+               SELECT id FROM deliveries
+               WHERE target_id = h.target_id AND next_attempt_at <= now() AND leased_by IS NULL
+                 AND deadline_at <= now() - interval '1 minute' AND attempt_count > backoff_start
+               ORDER BY deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
+             ) d
+             WHERE h.openings > 0 LIMIT $1
+           ),
+           moved AS (
+             UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, finished_at = now(),
+               last_error = 'breaker: at the deadline the target was not tried, because its circuit breaker was open'
+                 || coalesce('; before: ' || last_error, '')
+             FROM overdue WHERE deliveries.id = overdue.id
+             RETURNING deliveries.id
+           ),
+           ${noteDeliveries("exhausted", "moved")}
+           SELECT count(*)::int AS count FROM moved`,
+    values: [limit],
+  });
+  return rows[0]?.count ?? 0;
+}
+
+/**
+ * The enabled targets that have deliveries which are due and in nobody's hands. Not those whose breaker is open: who
+ * watches the breakers wakes them for a probe.
+ */
+export async function listTargetsWithDue(db: Database): Promise<string[]> {
+  const { rows } = await db.pool.query<{ id: string }>({
+    name: "targets-with-due",
+    text: `SELECT id FROM targets t WHERE state = 'enabled'
+           AND NOT EXISTS (SELECT FROM target_health h WHERE h.target_id = t.id AND h.openings > 0)
+           AND ${hasDue("t.id")}`,
+  });
+  return rows.map((row) => row.id);
+}

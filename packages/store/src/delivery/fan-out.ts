@@ -1,0 +1,50 @@
+// Which targets an event goes to: those that are subscribed to its type and whose filter matches it. The one place that
+// decides it, for events that come and for those that are replayed.
+
+import type { FilterInput } from "@sluice/filter/compile";
+import { deliveryId } from "@sluice/shared/domain/ids";
+import type { FilterError } from "../schema.ts";
+import type { NewDelivery } from "./store-events.ts";
+import type { Subscriber } from "../configuration/targets.ts";
+import { matchesSubscription } from "@sluice/shared/domain/subscription";
+
+/** What a delivery takes from its event. */
+type DeliveredEvent = Pick<NewDelivery, "sourceId" | "webhookId"> & { id: string; type: string | null };
+
+/** A paused target's deliveries are stored and held; a disabled one is not subscribed. */
+export const isSubscribed = ({ state }: Subscriber): boolean => state === "enabled" || state === "paused";
+
+/**
+ * @param filterInput called when the first filter needs it.
+ * @param subscribers those that {@link isSubscribed}.
+ * @returns the targets, and the filters that failed on the event, which therefore did not match.
+ */
+export function fanOut<T extends Subscriber>(
+  type: string | null,
+  filterInput: () => FilterInput,
+  subscribers: readonly T[],
+): { matched: T[]; filterErrors: FilterError[] } {
+  const matched: T[] = [];
+  const filterErrors: FilterError[] = [];
+  for (const target of subscribers) {
+    if (!matchesSubscription(target.subscribedEvents, type)) continue;
+    const matches = target.filter === null || target.filter.matches(filterInput());
+    if (matches === false) continue;
+    if (matches === true) matched.push(target);
+    else filterErrors.push({ target: target.id, error: matches.error });
+  }
+  return { matched, filterErrors };
+}
+
+/** The one delivery of an event to a target. */
+export function deliveryTo(target: Subscriber, event: DeliveredEvent): Omit<NewDelivery, "leased"> {
+  return {
+    id: deliveryId(event.id, target.id),
+    eventId: event.id,
+    targetId: target.id,
+    sourceId: event.sourceId,
+    eventType: event.type,
+    webhookId: event.webhookId,
+    horizonMs: target.retryHorizonSeconds * 1000,
+  };
+}

@@ -1,0 +1,183 @@
+// A step of an operation: what is next of the deliveries that match, oldest first. The rows that it changes, the figures
+// and the cursor are one transaction, so that a worker that is killed leaves nothing half done: no delivery is skipped,
+// and none is done twice. The row's lock is the lease.
+
+import { and, eq, type SQL, sql } from "drizzle-orm";
+
+import { maxDue, pauseBeforeNextStep } from "./operation-pace.ts";
+import { idTime } from "@sluice/shared/domain/ids";
+import { deliveries, type DeliveryStatus, operations } from "../schema.ts";
+import { cancelMany, retryMany } from "./by-hand.ts";
+import { type Connection, type Database, isTransient } from "../connection/database.ts";
+import { anyOf, deliverySearch } from "../log/records.ts";
+import { deliveryConditions } from "../log/log-filter.ts";
+import type { BulkFilter, OperationRecord } from "./operations.ts";
+import { search } from "../log/search.ts";
+
+/** Of one step: a transaction of some ten milliseconds, whose ids are one row of the journal. */
+const BATCH = 500;
+const COUNT_BATCH = 5_000;
+/** Of one step that counts. */
+const COUNT_MS = 500;
+/** In a row; with the pauses between them some five minutes. */
+const MAX_FAILURES = 10;
+
+export interface Step {
+  operationId: string;
+  /** Whose deliveries became due. */
+  targetIds: string[];
+  isLast: boolean;
+}
+
+/** Whether there is a step to make now: cheap enough to ask all the time. */
+export async function hasDueStep(db: Database): Promise<boolean> {
+  const { rowCount } = await db.pool.query({
+    name: "has-due-step",
+    text: "SELECT FROM operations WHERE state = 'running' AND next_step_at <= now() LIMIT 1",
+  });
+  return rowCount === 1;
+}
+
+/**
+ * Makes the next step of the operation that waited longest. A step that fails is tried again, and after some failures
+ * in a row its operation has failed; while PostgreSQL is away it waits.
+ * @returns undefined where there is none that no other worker has in hand.
+ * @throws what PostgreSQL raised.
+ */
+export async function makeNextStep(db: Database, batch = BATCH): Promise<Step | undefined> {
+  let operationId: string | undefined;
+  try {
+    return await db.orm.transaction(async (orm) => {
+      const tx = { orm };
+      // A worker's sessions have generic plans, which cannot know whether a partial index will do.
+      await orm.execute(sql`SET LOCAL plan_cache_mode = force_custom_plan`);
+      const [operation] = await orm
+        .select()
+        .from(operations)
+        .where(and(eq(operations.state, "running"), sql`${operations.nextStepAt} <= now()`))
+        .orderBy(operations.nextStepAt)
+        .limit(1)
+        .for("update", { skipLocked: true });
+      operationId = operation?.id;
+      if (operation === undefined) return undefined;
+      return operation.isCounted ? apply(tx, operation, batch) : count(tx, operation);
+    });
+  } catch (error) {
+    if (operationId !== undefined && !isTransient(error)) await noteFailure(db, operationId, error);
+    throw error;
+  }
+}
+
+/** So that progress is known before anything is done. */
+async function count(tx: Connection, operation: OperationRecord): Promise<Step> {
+  const { total, reached } = await countMatching(tx, readFilter(operation), {
+    afterId: operation.cursor ?? undefined,
+    withinMs: COUNT_MS,
+  });
+  await advance(tx, operation.id, {
+    total: operation.total + total,
+    isCounted: reached === undefined,
+    cursor: reached ?? null,
+  });
+  return { operationId: operation.id, targetIds: [], isLast: false };
+}
+
+async function apply(tx: Connection, operation: OperationRecord, batch: number): Promise<Step> {
+  const filter = readFilter(operation);
+  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, batch);
+  // Compared again under the rows' locks.
+  const matches = and(...deliveryConditions(filter).own) ?? sql`true`;
+  const targetIds = operation.kind === "retry_deliveries" ? await retryMany(tx, ids, matches) : [];
+  const done = operation.kind === "retry_deliveries" ? targetIds.length : await cancelMany(tx, ids, matches);
+  const isLast = next === undefined;
+  const touched = [...new Set(targetIds)];
+  const pauseMs = isLast ? 0 : pauseBeforeNextStep(await readPace(tx, touched));
+  await advance(tx, operation.id, {
+    done: operation.done + done,
+    failed: operation.failed + ids.length - done,
+    cursor: next ?? operation.cursor,
+    nextStepAt: sql`clock_timestamp() + ${pauseMs}::float8 * interval '1 ms'`,
+    ...(isLast && { state: "succeeded" as const, finishedAt: sql`now()` }),
+  });
+  return { operationId: operation.id, targetIds: touched, isLast };
+}
+
+type Progress = { [Column in keyof OperationRecord]?: OperationRecord[Column] | SQL };
+
+async function advance(tx: Connection, id: string, progress: Progress): Promise<void> {
+  // At the end of the line, so that no operation waits for the end of another.
+  const line = { nextStepAt: sql`clock_timestamp()`, failures: 0, error: null };
+  await tx.orm
+    .update(operations)
+    .set({ ...line, ...progress })
+    .where(eq(operations.id, id));
+}
+
+/** Its filter, up to the instant at which it was made: what comes later was not meant. */
+function readFilter({ id, filter }: OperationRecord): BulkFilter {
+  const given: BulkFilter = filter;
+  return { ...given, untilMs: Math.min(given.untilMs ?? Number.POSITIVE_INFINITY, idTime(id) + 1) };
+}
+
+/** @returns with the id that the next batch follows; undefined where there is none. */
+async function readBatch(on: Connection, filter: BulkFilter, afterId: string | undefined, limit: number) {
+  const { sinceMs, untilMs, ...rest } = filter;
+  const page = { limit, order: "oldest", afterId, sinceMs, untilMs } as const;
+  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page);
+  return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
+}
+
+export interface Count {
+  total: number;
+  byStatus: Partial<Record<DeliveryStatus, number>>;
+  /** The last id that was looked at when the time was over; undefined when all are counted. */
+  reached: string | undefined;
+}
+
+/** Counts what a filter matches, oldest first, for about so long. */
+export async function countMatching(
+  on: Connection,
+  filter: BulkFilter,
+  { afterId, withinMs }: { afterId?: string | undefined; withinMs: number },
+): Promise<Count> {
+  const endsAt = performance.now() + withinMs;
+  const counted: Count = { total: 0, byStatus: {}, reached: afterId };
+  do {
+    const { ids, next } = await readBatch(on, filter, counted.reached, COUNT_BATCH);
+    counted.total += ids.length;
+    counted.reached = next;
+    if (ids.length === 0) continue;
+    const rows = await on.orm
+      .select({ status: deliveries.status, count: sql<number>`count(*)::int` })
+      .from(deliveries)
+      .where(anyOf(deliveries.id, ids))
+      .groupBy(deliveries.status);
+    for (const { status, count: more } of rows) counted.byStatus[status] = (counted.byStatus[status] ?? 0) + more;
+  } while (counted.reached !== undefined && performance.now() < endsAt);
+  return counted;
+}
+
+async function readPace(tx: Connection, targetIds: readonly string[]) {
+  if (targetIds.length === 0) return [];
+  const ids = sql`${sql.param([...targetIds])}::uuid[]`;
+  const { rows } = await tx.orm.execute<{ isTaking: boolean; maxInFlight: number; due: number }>(sql`
+    SELECT t.state = 'enabled' AND coalesce(h.openings, 0) = 0 AS "isTaking", t.max_in_flight AS "maxInFlight",
+      (SELECT count(*)::int FROM (
+        SELECT FROM deliveries d WHERE d.target_id = t.id AND d.next_attempt_at <= now()
+        LIMIT t.max_in_flight * ${maxDue(1)}::int + 1) AS waiting) AS due
+    FROM targets t LEFT JOIN target_health h ON h.target_id = t.id WHERE t.id = ANY(${ids})`);
+  return rows;
+}
+
+async function noteFailure(db: Database, id: string, error: unknown): Promise<void> {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  await db.pool.query(
+    `UPDATE operations SET failures = failures + 1, error = $2,
+       next_step_at = clock_timestamp() + least(60, power(2, failures)) * interval '1 s',
+       state = CASE WHEN failures + 1 >= $3 THEN 'failed' ELSE state END,
+       finished_at = CASE WHEN failures + 1 >= $3 THEN now() END
+     WHERE id = $1 AND state = 'running'`,
+    [id, text.slice(0, 1_000), MAX_FAILURES],
+  );
+}

@@ -1,0 +1,151 @@
+// Intake: one statement turns a batch of verified requests into events and deliveries, once each.
+
+import { and, eq } from "drizzle-orm";
+
+import { eventKeys, type FilterError } from "../schema.ts";
+import { binaryArray } from "../connection/binary-array.ts";
+import { type Connection, type Database, runPrepared } from "../connection/database.ts";
+
+/** An event as it is stored. Times are milliseconds since 1970. */
+export interface NewEvent {
+  id: string;
+  sourceId: string;
+  webhookId: string;
+  type: string | null;
+  occurredAtMs: number | null;
+  receivedAtMs: number;
+  scheme: string;
+  userMetadata: Record<string, unknown> | null;
+  contentType: string | null;
+  body: Buffer;
+  labels: Record<string, string> | null;
+  filterErrors: FilterError[] | null;
+  bodyUnbound: boolean;
+  /** `data.id` of the payload. */
+  dataId: string | null;
+}
+
+/** A delivery of an event of the same batch. */
+export interface NewDelivery {
+  id: string;
+  eventId: string;
+  targetId: string;
+  sourceId: string;
+  eventType: string | null;
+  webhookId: string;
+  horizonMs: number;
+  /** Whether the worker takes it in hand at once; otherwise it is due at once, for whoever claims it. */
+  leased: boolean;
+}
+
+export type IntakeResult =
+  | { kind: "stored"; freshEventIds: Set<string> }
+  /** Nothing was stored: targets changed since `revision` was read. Match again and repeat. */
+  | { kind: "outdated" };
+
+const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
+
+// MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries,
+// or nothing. The revision is compared inside it, so that a target made before the event was sent is never
+// missed through a stale cache. Ledger rows are inserted in key order: two batches with the same ids then wait
+// for each other instead of deadlocking. "IS TRUE" keeps the look-ups in `fresh` hashed where joins are not.
+const STORE = `
+WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
+input AS (
+  SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[])
+    AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+      labels, filter_errors, body_unbound, data_id)
+  WHERE EXISTS (SELECT FROM current)
+),
+fresh AS (
+  INSERT INTO event_keys (source_id, webhook_id, event_id)
+  SELECT source_id, webhook_id, id FROM input ORDER BY source_id, webhook_id, id
+  ON CONFLICT DO NOTHING
+  RETURNING event_id
+),
+stored AS (
+  INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+    labels, filter_errors, body_unbound, data_id)
+  SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
+    labels, filter_errors, body_unbound, data_id
+  FROM input WHERE (id IN (SELECT event_id FROM fresh)) IS TRUE
+  RETURNING id
+),
+termed AS (
+  INSERT INTO event_terms (term, event_id)
+  SELECT term, id FROM input, event_terms_of(labels, user_metadata) AS term
+  WHERE (labels IS NOT NULL OR user_metadata IS NOT NULL) AND (id IN (SELECT event_id FROM fresh)) IS TRUE
+),
+addressed AS (
+  INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at, leased_by,
+    next_trigger, deadline_at)
+  SELECT id, event_id, target_id, source_id, event_type, webhook_id, 'pending',
+    now() + CASE WHEN leased THEN $20::float8 * interval '1 ms' ELSE interval '0' END,
+    CASE WHEN leased THEN $21::uuid END, 'initial', now() + horizon_ms * interval '1 ms'
+  FROM unnest($12::uuid[], $13::uuid[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::float8[], $19::boolean[])
+    AS t(id, event_id, target_id, source_id, event_type, webhook_id, horizon_ms, leased)
+  WHERE (event_id IN (SELECT event_id FROM fresh)) IS TRUE
+  RETURNING id
+),
+noted AS (
+  INSERT INTO changes (event_ids, created_ids)
+  SELECT array_agg(id), (SELECT array_agg(id) FROM addressed) FROM stored HAVING count(*) > 0
+)
+SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::text, ',') FROM fresh) AS fresh`;
+
+/**
+ * Stores what the ledger has not seen.
+ * @param revision of the configuration that `deliveries` were matched with.
+ * @param lease who takes the leased deliveries in hand, and for how long.
+ */
+export async function storeEvents(
+  db: Database | Connection,
+  revision: number,
+  events: readonly NewEvent[],
+  deliveries: readonly NewDelivery[],
+  lease: { workerId: string; durationMs: number },
+): Promise<IntakeResult> {
+  const [row] = await runPrepared<{ is_current: boolean; fresh: string | null }>(db, {
+    name: "store-events",
+    text: STORE,
+    values: [
+      revision,
+      binaryArray("uuid", events, (event) => event.id),
+      binaryArray("uuid", events, (event) => event.sourceId),
+      binaryArray("text", events, (event) => event.webhookId),
+      binaryArray("text", events, (event) => event.type),
+      binaryArray("timestamptz", events, (event) => event.occurredAtMs),
+      binaryArray("timestamptz", events, (event) => event.receivedAtMs),
+      binaryArray("text", events, (event) => event.scheme),
+      binaryArray("jsonb", events, (event) => json(event.userMetadata)),
+      binaryArray("text", events, (event) => event.contentType),
+      binaryArray("bytea", events, (event) => event.body),
+      binaryArray("uuid", deliveries, (delivery) => delivery.id),
+      binaryArray("uuid", deliveries, (delivery) => delivery.eventId),
+      binaryArray("uuid", deliveries, (delivery) => delivery.targetId),
+      binaryArray("uuid", deliveries, (delivery) => delivery.sourceId),
+      binaryArray("text", deliveries, (delivery) => delivery.eventType),
+      binaryArray("text", deliveries, (delivery) => delivery.webhookId),
+      binaryArray("float8", deliveries, (delivery) => delivery.horizonMs),
+      binaryArray("boolean", deliveries, (delivery) => delivery.leased),
+      lease.durationMs,
+      lease.workerId,
+      binaryArray("jsonb", events, (event) => json(event.labels)),
+      binaryArray("jsonb", events, (event) => json(event.filterErrors)),
+      binaryArray("boolean", events, (event) => event.bodyUnbound),
+      binaryArray("text", events, (event) => event.dataId),
+    ],
+  });
+  if (row === undefined || !row.is_current) return { kind: "outdated" };
+  return { kind: "stored", freshEventIds: new Set(row.fresh?.split(",")) };
+}
+
+/** The event that a source's webhook id stands for. */
+export async function findEventId(tx: Connection, sourceId: string, webhookId: string): Promise<string | undefined> {
+  const found = await tx.orm
+    .select({ id: eventKeys.eventId })
+    .from(eventKeys)
+    .where(and(eq(eventKeys.sourceId, sourceId), eq(eventKeys.webhookId, webhookId)));
+  return found[0]?.id;
+}

@@ -1,0 +1,130 @@
+// The figures as the API reads them, out of what a worker counts every few seconds: see stats-count.ts.
+
+import type { Resolution } from "../schema.ts";
+import { namesOfType } from "@sluice/shared/domain/subscription";
+import type { Database } from "../connection/database.ts";
+import { LATENCY_BOUNDS_MS, latencyOfBucket } from "./latency.ts";
+
+export const STATS_GROUPS = ["target", "source", "event_type"] as const;
+export type StatsGroup = (typeof STATS_GROUPS)[number];
+
+export interface StatsQuery {
+  groupBy: StatsGroup;
+  resolution: Resolution;
+  /** Milliseconds; an interval that begins at or after it, and before `untilMs`, is read. */
+  sinceMs: number;
+  untilMs: number;
+  targetId?: string | undefined;
+  sourceId?: string | undefined;
+  /** A type, under any of its names; or `batch.*`; or `*`. */
+  eventType?: string | undefined;
+}
+
+/** Of one group in one interval. What is zero throughout has no row. */
+export interface StatsRow {
+  startMs: number;
+  /** Null for events without a type. */
+  group: string | null;
+  events: number;
+  deliveries: number;
+  succeeded: number;
+  exhausted: number;
+  cancelled: number;
+  retried: number;
+  attemptsSucceeded: number;
+  attemptsFailed: number;
+  /** In milliseconds; null without attempts. */
+  latency: { p50: number; p90: number; p99: number } | null;
+}
+
+/** The bits of grouping(target_id, source_id, event_type): what a cut leaves out. */
+const BITS: Record<StatsGroup, number> = { target: 4, source: 2, event_type: 1 };
+/** Those that are kept. A question about others sums up rows of the finest. */
+const KEPT_CUTS = [0b011, 0b101, 0b110, 0b001, 0b100, 0];
+const COLUMNS: Record<StatsGroup, string> = { target: "target_id", source: "source_id", event_type: "event_type" };
+
+const COUNTS = [
+  "events",
+  "deliveries",
+  "succeeded",
+  "exhausted",
+  "cancelled",
+  "retried",
+  "attempts_succeeded",
+  "attempts_failed",
+];
+
+const percentile = (share: number) =>
+  `width_bucket(ceil(${share} * latency[${LATENCY_BOUNDS_MS.length}])::integer - 1, latency)`;
+
+/** Ordered by interval and group. */
+export async function readStats(db: Database, query: StatsQuery): Promise<StatsRow[]> {
+  const { groupBy, resolution, sinceMs, untilMs, targetId, sourceId, eventType } = query;
+  const isAnyType = eventType === undefined || eventType === "*";
+  const names = isAnyType || eventType.endsWith(".*") ? null : namesOfType(eventType);
+  const prefix = !isAnyType && names === null ? eventType.slice(0, -1) : null;
+  let cut = 0b111 & ~BITS[groupBy];
+  if (targetId !== undefined) cut &= ~BITS.target;
+  if (sourceId !== undefined) cut &= ~BITS.source;
+  if (!isAnyType) cut &= ~BITS.event_type;
+  // A row of the figures is then a row of the answer.
+  const isWhole = KEPT_CUTS.includes(cut) && prefix === null && (names?.length ?? 1) === 1;
+  if (!KEPT_CUTS.includes(cut)) cut = 0;
+  const sum = (column: string) => (isWhole ? column : `sum(${column})::integer`);
+  // By element, which takes a tenth of the time of adding whole arrays.
+  const latency = isWhole
+    ? "latency"
+    : `ARRAY[${LATENCY_BOUNDS_MS.map((_, at) => sum(`latency[${at + 1}]`)).join(", ")}]`;
+  const { rows } = await db.pool.query<Record<string, string | number | null>>(
+    `SELECT extract(epoch FROM start)::bigint AS start, key, ${COUNTS.join(", ")},
+       ${percentile(0.5)} AS p50, ${percentile(0.9)} AS p90, ${percentile(0.99)} AS p99
+     FROM (
+       SELECT start, ${COLUMNS[groupBy]} AS key, ${COUNTS.map((column) => `${sum(column)} AS ${column}`).join(", ")},
+         ${latency} AS latency
+       FROM stats
+       WHERE resolution = $1 AND cut = $2 AND start >= to_timestamp($3::float8 / 1000) AND start < to_timestamp($4::float8 / 1000)
+         AND ($5::uuid IS NULL OR target_id = $5) AND ($6::uuid IS NULL OR source_id = $6)
+         AND ($7::text[] IS NULL OR event_type = ANY($7)) AND ($8::text IS NULL OR starts_with(event_type, $8))
+         ${groupBy === "target" ? "AND target_id IS NOT NULL" : ""}
+       ${isWhole ? "" : "GROUP BY start, key"}
+     ) AS groups ORDER BY start, key`,
+    [resolution, cut, sinceMs, untilMs, targetId ?? null, sourceId ?? null, names, prefix],
+  );
+  return rows.map((row) => ({
+    startMs: Number(row["start"]) * 1000,
+    group: (row["key"] ?? null) as string | null,
+    events: Number(row["events"]),
+    deliveries: Number(row["deliveries"]),
+    succeeded: Number(row["succeeded"]),
+    exhausted: Number(row["exhausted"]),
+    cancelled: Number(row["cancelled"]),
+    retried: Number(row["retried"]),
+    attemptsSucceeded: Number(row["attempts_succeeded"]),
+    attemptsFailed: Number(row["attempts_failed"]),
+    latency:
+      (row["p50"] ?? null) === null
+        ? null
+        : {
+            p50: latencyOfBucket(Number(row["p50"])),
+            p90: latencyOfBucket(Number(row["p90"])),
+            p99: latencyOfBucket(Number(row["p99"])),
+          },
+  }));
+}
+
+export interface Waiting {
+  targetId: string;
+  count: number;
+  /** The minute in which the oldest of them was made. */
+  oldestSince: Date;
+}
+
+/** What is pending now, for each target that has something; of one target, or of all. */
+export async function readWaiting(db: Database, targetId?: string): Promise<Waiting[]> {
+  const { rows } = await db.pool.query<{ target_id: string; count: string; oldest: Date }>(
+    `SELECT target_id, sum(waiting) AS count, min(since) AS oldest FROM stats_waiting
+     WHERE $1::uuid IS NULL OR target_id = $1 GROUP BY target_id HAVING sum(waiting) > 0 ORDER BY target_id`,
+    [targetId ?? null],
+  );
+  return rows.map((row) => ({ targetId: row.target_id, count: Number(row.count), oldestSince: row.oldest }));
+}

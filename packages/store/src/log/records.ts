@@ -1,0 +1,153 @@
+// The delivery log as the API reads it: pages of events, deliveries and attempts by keyset, and each of them by its id.
+
+import { and, desc, eq, getTableColumns, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+
+import { attempts, deliveries, events } from "../schema.ts";
+import type { Connection, Database } from "../connection/database.ts";
+import {
+  attemptConditions,
+  type AttemptFilter,
+  deliveryConditions,
+  type DeliveryFilter,
+  eventConditions,
+  type EventFilter,
+} from "./log-filter.ts";
+import { deliveriesOfFound, eventOfFound, ofDeliveries, ofEvent } from "./log-relations.ts";
+import type { Page } from "./page.ts";
+import { search, type Search } from "./search.ts";
+import { namedAttempts, namedDeliveries, namedEvents, rareAttempts } from "./search-few.ts";
+import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
+
+/** An event without its body, which may be large. */
+export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
+export type DeliveryRecord = typeof deliveries.$inferSelect;
+export type AttemptRow = typeof attempts.$inferSelect;
+
+/** A page of a list of the log. */
+export interface LogPage<Row> {
+  rows: Row[];
+  /** Where the search ended before the page was full: the next page follows this id. Undefined at the end of the log. */
+  searchedTo: string | undefined;
+}
+
+const { body, ...withoutBody } = getTableColumns(events);
+export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
+
+/** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
+export function eventSearch(db: Connection, filter: EventFilter): Search {
+  return {
+    table: events,
+    id: events.id,
+    conditions: eventConditions(filter),
+    ways: (range) => eventWays(db, filter, range),
+    findNamed: () => namedEvents(db, filter),
+    ofEvent: eventOfFound,
+  };
+}
+
+export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
+  return {
+    table: deliveries,
+    id: deliveries.id,
+    conditions: deliveryConditions(filter),
+    ways: (range) => deliveryWays(db, filter, range),
+    findNamed: () => namedDeliveries(db, filter),
+    ofEvent: deliveriesOfFound,
+  };
+}
+
+export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
+  return {
+    table: attempts,
+    id: attempts.id,
+    conditions: attemptConditions(filter),
+    ways: async () => attemptWays(filter),
+    findNamed: () => namedAttempts(db, filter),
+    findRare: () => rareAttempts(db, filter),
+  };
+}
+
+export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<LogPage<EventRecord>> {
+  return findPage(db, eventSearch(db, filter), page, (isFound) =>
+    db.orm.select(eventColumns).from(events).where(isFound),
+  );
+}
+
+export async function listDeliveries(
+  db: Database,
+  filter: DeliveryFilter,
+  page: Page,
+): Promise<LogPage<DeliveryRecord>> {
+  return findPage(db, deliverySearch(db, filter), page, (isFound) => db.orm.select().from(deliveries).where(isFound));
+}
+
+export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
+  return findPage(db, attemptSearch(db, filter), page, (isFound) => db.orm.select().from(attempts).where(isFound));
+}
+
+/**
+ * The rows of a page; those that were deleted since they were found are left out.
+ * @param read by a condition on their ids.
+ */
+export async function findPage<Row extends { id: string }>(
+  db: Database,
+  list: Search,
+  page: Page,
+  read: (isFound: SQL | undefined) => PromiseLike<Row[]>,
+): Promise<LogPage<Row>> {
+  const { ids, searchedTo } = await search(db, list, page);
+  const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
+}
+
+/** The range is what prunes partitions. @param ids at least one. */
+export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {
+  const sorted = ids.toSorted();
+  return and(inArray(column, sorted), gte(column, sorted[0]), lte(column, sorted.at(-1)));
+}
+
+export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
+  return (await db.orm.select(eventColumns).from(events).where(eq(events.id, id)))[0];
+}
+
+export async function getEventWithBody(tx: Connection, id: string): Promise<typeof events.$inferSelect | undefined> {
+  return (await tx.orm.select().from(events).where(eq(events.id, id)))[0];
+}
+
+/** The bodies of events by their ids. The caller bounds their size: see `sizeBytes`. */
+export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.orm.select({ id: events.id, body: events.body }).from(events).where(anyOf(events.id, ids));
+  return new Map(rows.map((row) => [row.id, row.body]));
+}
+
+/** All deliveries of an event. */
+export async function listDeliveriesOf(db: Database, eventId: string): Promise<DeliveryRecord[]> {
+  return db.orm.select().from(deliveries).where(ofEvent(eventId)).orderBy(deliveries.id);
+}
+
+export async function getDelivery(db: Connection, id: string): Promise<DeliveryRecord | undefined> {
+  return (await db.orm.select().from(deliveries).where(eq(deliveries.id, id)))[0];
+}
+
+export async function getAttempt(db: Database, id: string): Promise<AttemptRow | undefined> {
+  return (await db.orm.select().from(attempts).where(eq(attempts.id, id)))[0];
+}
+
+/** The newest `limit` attempts of deliveries, oldest first. */
+export async function listAttemptsOf(
+  db: Database,
+  deliveryIds: readonly string[],
+  limit: number,
+): Promise<AttemptRow[]> {
+  if (deliveryIds.length === 0) return [];
+  const rows = await db.orm
+    .select()
+    .from(attempts)
+    .where(ofDeliveries(deliveryIds))
+    .orderBy(desc(attempts.id))
+    .limit(limit);
+  return rows.toReversed();
+}

@@ -1,0 +1,64 @@
+// Rejections: refused requests on known sources, a sample of them when there are many. `weight` says how many
+// requests a row stands for, so that sums stay true.
+
+import { idTime } from "@sluice/shared/domain/ids";
+import { rejections } from "../schema.ts";
+import type { RefusalReason } from "@sluice/signature/refusal";
+import type { Database } from "../connection/database.ts";
+import { findPage, type LogPage } from "./records.ts";
+import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
+import type { Page } from "./page.ts";
+import { rejectionWays } from "./search-ways.ts";
+
+/** A rejection as it is stored; it was made when its id was. */
+export interface NewRejection {
+  id: string;
+  sourceId: string;
+  reason: RefusalReason;
+  detail: string;
+  webhookId: string | null;
+  remoteAddress: string | null;
+  sizeBytes: number | null;
+  weight: number;
+}
+
+export type RejectionRecord = typeof rejections.$inferSelect;
+
+const INSERT = `
+INSERT INTO rejections (id, source_id, reason, detail, webhook_id, remote_address, size_bytes, weight, created_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
+  $9::timestamptz[])`;
+
+/** Writes rejections in one statement. */
+export async function insertRejections(db: Database, rows: readonly NewRejection[]): Promise<void> {
+  await db.pool.query({
+    name: "insert-rejections",
+    text: INSERT,
+    values: [
+      rows.map((row) => row.id),
+      rows.map((row) => row.sourceId),
+      rows.map((row) => row.reason),
+      rows.map((row) => row.detail),
+      rows.map((row) => row.webhookId),
+      rows.map((row) => row.remoteAddress),
+      rows.map((row) => row.sizeBytes),
+      rows.map((row) => row.weight),
+      // Not now(): a time range is a range of ids, and must mean the time that is shown.
+      rows.map((row) => new Date(idTime(row.id)).toISOString()),
+    ],
+  });
+}
+
+export async function listRejections(
+  db: Database,
+  filter: RejectionFilter,
+  page: Page,
+): Promise<LogPage<RejectionRecord>> {
+  const list = {
+    table: rejections,
+    id: rejections.id,
+    conditions: rejectionConditions(filter),
+    ways: async () => rejectionWays(filter),
+  };
+  return findPage(db, list, page, (isFound) => db.orm.select().from(rejections).where(isFound));
+}

@@ -1,0 +1,313 @@
+// The tables as Drizzle sees them. drizzle/*.sql is what makes them; schema.test.ts compares the two.
+
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  customType,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgTable,
+  smallint,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+import type { Scheme } from "@sluice/signature/schemes";
+
+const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
+const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
+const snapshot = customType<{ data: string }>({ dataType: () => "pg_snapshot" });
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+export type SourceKind = "static" | "dynamic";
+/** What becomes of an event whose signature does not bind its body. */
+export type BodyUnboundPolicy = "reject" | "mark";
+export type TargetState = "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
+/** A target's filter that failed on an event. `target` is its UUID. */
+export interface FilterError {
+  target: string;
+  error: string;
+}
+export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
+/** What an API key may do; each includes those before it. */
+export type Scope = "read" | "write" | "admin";
+export type AttemptTrigger = "initial" | "retry" | "manual";
+export type OperationKind = "retry_deliveries" | "cancel_deliveries";
+export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
+export type Resolution = "minute" | "hour" | "day";
+
+export const configuration = pgTable("configuration", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  masterKeyCheck: bytea("master_key_check"),
+});
+
+export const sources = pgTable("sources", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull().unique(),
+  kind: text("kind").$type<SourceKind>().notNull(),
+  schemes: text("schemes").array().$type<Scheme[]>().notNull(),
+  toleranceSeconds: integer("tolerance_seconds").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+  audiences: text("audiences").array().notNull().default([]),
+  jwksUri: text("jwks_uri"),
+  bodyUnbound: text("body_unbound").$type<BodyUnboundPolicy>().notNull().default("reject"),
+  publicKeys: text("public_keys").array().notNull().default([]),
+});
+
+export const sourceSecrets = pgTable("source_secrets", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  ciphertext: bytea("ciphertext").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const ingressTokens = pgTable("ingress_tokens", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  hash: bytea("hash").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const consumedCallbacks = pgTable("consumed_callbacks", {
+  id: uuid("id").primaryKey(),
+  webhookId: text("webhook_id").notNull(),
+  expiresAt: instant("expires_at").notNull(),
+});
+
+export const keySets = pgTable("key_sets", {
+  uri: text("uri").primaryKey(),
+  document: jsonb("document").notNull(),
+  fetchedAt: instant("fetched_at").notNull(),
+});
+
+export const targets = pgTable("targets", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  uri: text("uri").notNull(),
+  subscribedEvents: text("subscribed_events").array().notNull(),
+  state: text("state").$type<TargetState>().notNull().default("enabled"),
+  headersCiphertext: bytea("headers_ciphertext"),
+  timeoutSeconds: integer("timeout_seconds").notNull(),
+  maxInFlight: integer("max_in_flight").notNull(),
+  retryBaseSeconds: doublePrecision("retry_base_seconds").notNull(),
+  retryCapSeconds: doublePrecision("retry_cap_seconds").notNull(),
+  retryHorizonSeconds: doublePrecision("retry_horizon_seconds").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+  filter: text("filter"),
+  stateReason: text("state_reason"),
+  stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
+});
+
+export const deletedTargets = pgTable("deleted_targets", {
+  targetId: uuid("target_id").primaryKey(),
+  deletedAt: instant("deleted_at").notNull().defaultNow(),
+});
+
+export const targetHealth = pgTable("target_health", {
+  targetId: uuid("target_id").primaryKey(),
+  openings: integer("openings").notNull().default(0),
+  openUntil: instant("open_until"),
+  probeBy: uuid("probe_by"),
+  probeUntil: instant("probe_until"),
+  failingSince: instant("failing_since"),
+  lastSuccessAt: instant("last_success_at"),
+  lastFailureAt: instant("last_failure_at"),
+});
+
+export const targetSecrets = pgTable("target_secrets", {
+  id: uuid("id").primaryKey(),
+  targetId: uuid("target_id").notNull(),
+  ciphertext: bytea("ciphertext").notNull(),
+  truncated: text("truncated").notNull(),
+  expiresAt: instant("expires_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const apiKeys = pgTable("api_keys", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  hash: bytea("hash").notNull().unique(),
+  scopes: text("scopes").array().$type<Scope[]>().notNull(),
+  expiresAt: instant("expires_at"),
+  revokedAt: instant("revoked_at"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  truncated: text("truncated").notNull().default("sluice_..."),
+  lastUsedAt: instant("last_used_at"),
+});
+
+export const audit = pgTable("audit", {
+  id: uuid("id").primaryKey(),
+  keyId: uuid("key_id"),
+  keyName: text("key_name").notNull(),
+  remoteAddress: text("remote_address"),
+  requestId: text("request_id").notNull(),
+  action: text("action").notNull(),
+  resourceType: text("resource_type").notNull(),
+  resourceId: text("resource_id").notNull(),
+  before: jsonb("before").$type<Record<string, unknown>>(),
+  after: jsonb("after").$type<Record<string, unknown>>(),
+});
+
+export const idempotencyKeys = pgTable("idempotency_keys", {
+  caller: uuid("caller").notNull(),
+  keyHash: bytea("key_hash").notNull(),
+  fingerprint: bytea("fingerprint").notNull(),
+  claim: uuid("claim").notNull().unique(),
+  claimedUntil: instant("claimed_until").notNull(),
+  tookEffect: boolean("took_effect").notNull().default(false),
+  answer: bytea("answer"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const eventKeys = pgTable("event_keys", {
+  sourceId: uuid("source_id").notNull(),
+  webhookId: text("webhook_id").notNull(),
+  eventId: uuid("event_id").notNull(),
+});
+
+export const events = pgTable("events", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  webhookId: text("webhook_id").notNull(),
+  type: text("type"),
+  occurredAt: instant("occurred_at"),
+  receivedAt: instant("received_at").notNull(),
+  scheme: text("scheme").notNull(),
+  userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
+  contentType: text("content_type"),
+  body: bytea("body").notNull(),
+  labels: jsonb("labels").$type<Record<string, string>>(),
+  filterErrors: jsonb("filter_errors").$type<FilterError[]>(),
+  bodyUnbound: boolean("body_unbound").notNull().default(false),
+  dataId: text("data_id"),
+});
+
+export const eventTerms = pgTable("event_terms", {
+  term: bigint("term", { mode: "bigint" }).notNull(),
+  eventId: uuid("event_id").notNull(),
+});
+
+export const deliveries = pgTable("deliveries", {
+  id: uuid("id").primaryKey(),
+  eventId: uuid("event_id").notNull(),
+  targetId: uuid("target_id").notNull(),
+  sourceId: uuid("source_id").notNull(),
+  eventType: text("event_type"),
+  webhookId: text("webhook_id").notNull(),
+  status: text("status").$type<DeliveryStatus>().notNull(),
+  attemptCount: integer("attempt_count").notNull().default(0),
+  nextAttemptAt: instant("next_attempt_at"),
+  leasedBy: uuid("leased_by"),
+  nextTrigger: text("next_trigger").$type<AttemptTrigger>().notNull(),
+  deadlineAt: instant("deadline_at").notNull(),
+  lastStatusCode: integer("last_status_code"),
+  lastError: text("last_error"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  finishedAt: instant("finished_at"),
+  backoffStart: integer("backoff_start").notNull().default(0),
+});
+
+export const attempts = pgTable("attempts", {
+  id: uuid("id").primaryKey(),
+  deliveryId: uuid("delivery_id").notNull(),
+  number: integer("number").notNull(),
+  trigger: text("trigger").$type<AttemptTrigger>().notNull(),
+  startedAt: instant("started_at").notNull(),
+  durationMs: doublePrecision("duration_ms").notNull(),
+  statusCode: integer("status_code"),
+  error: text("error"),
+  responseExcerpt: text("response_excerpt"),
+  targetId: uuid("target_id"),
+  sourceId: uuid("source_id"),
+  eventType: text("event_type"),
+});
+
+export const rejections = pgTable("rejections", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  reason: text("reason").notNull(),
+  webhookId: text("webhook_id"),
+  remoteAddress: text("remote_address"),
+  sizeBytes: integer("size_bytes"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  detail: text("detail").notNull().default(""),
+  weight: integer("weight").notNull().default(1),
+});
+
+const idsOf = (name: string) => uuid(name).array();
+
+export const changes = pgTable("changes", {
+  xid: xid8("xid")
+    .notNull()
+    .default(sql`pg_current_xact_id()`),
+  id: bigint("id", { mode: "number" })
+    .notNull()
+    .default(sql`nextval('changes_id')`),
+  at: instant("at").notNull().defaultNow(),
+  eventIds: idsOf("event_ids"),
+  attemptIds: idsOf("attempt_ids"),
+  createdIds: idsOf("created_ids"),
+  succeededIds: idsOf("succeeded_ids"),
+  exhaustedIds: idsOf("exhausted_ids"),
+  cancelledIds: idsOf("cancelled_ids"),
+  retriedIds: idsOf("retried_ids"),
+  reopenedIds: idsOf("reopened_ids"),
+});
+
+export const statsPosition = pgTable("stats_position", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  counted: snapshot("counted").notNull(),
+});
+
+export const stats = pgTable("stats", {
+  resolution: text("resolution").$type<Resolution>().notNull(),
+  cut: smallint("cut").notNull(),
+  start: instant("start").notNull(),
+  targetId: uuid("target_id"),
+  sourceId: uuid("source_id"),
+  eventType: text("event_type"),
+  events: integer("events").notNull(),
+  deliveries: integer("deliveries").notNull(),
+  succeeded: integer("succeeded").notNull(),
+  exhausted: integer("exhausted").notNull(),
+  cancelled: integer("cancelled").notNull(),
+  retried: integer("retried").notNull(),
+  attemptsSucceeded: integer("attempts_succeeded").notNull(),
+  attemptsFailed: integer("attempts_failed").notNull(),
+  latency: integer("latency").array(),
+});
+
+export const statsWaiting = pgTable("stats_waiting", {
+  targetId: uuid("target_id").notNull(),
+  since: instant("since").notNull(),
+  waiting: integer("waiting").notNull(),
+});
+
+export const operations = pgTable("operations", {
+  id: uuid("id").primaryKey(),
+  kind: text("kind").$type<OperationKind>().notNull(),
+  state: text("state").$type<OperationState>().notNull().default("running"),
+  given: jsonb("given").$type<Record<string, unknown>>().notNull(),
+  filter: jsonb("filter").$type<Record<string, unknown>>().notNull(),
+  isCounted: boolean("is_counted").notNull().default(false),
+  total: integer("total").notNull().default(0),
+  done: integer("done").notNull().default(0),
+  failed: integer("failed").notNull().default(0),
+  cursor: uuid("cursor"),
+  nextStepAt: instant("next_step_at").notNull().defaultNow(),
+  failures: integer("failures").notNull().default(0),
+  error: text("error"),
+  keyId: uuid("key_id"),
+  keyName: text("key_name").notNull(),
+  finishedAt: instant("finished_at"),
+});

@@ -1,0 +1,95 @@
+// Many demo events at once: how fast the relay acknowledges them, and how soon all are delivered.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { type DemoSetup, sendDemoEvent } from "./demo-event.ts";
+import { detailOf, listAll, type RelayConnection } from "../relay/relay-connection.ts";
+
+export const FLOOD_CONCURRENCY = 64;
+/** After the last event: what a relay of any speed should have delivered. */
+const DELIVERY_LIMIT_MS = 60_000;
+const DELIVERY_LIMIT_PER_EVENT_MS = 10;
+/** Clocks of this machine and of the relay may be so far apart. */
+const CLOCK_MARGIN_MS = 10_000;
+const COUNT_PAUSE_MS = 250;
+const TTY_PROGRESS_MS = 100;
+const LOG_PROGRESS_MS = 2_000;
+
+/** Sends, waits until all are delivered, and prints a summary. @returns whether every event was delivered. */
+export async function flood(relay: RelayConnection, setup: DemoSetup, count: number): Promise<boolean> {
+  const progress = openProgress();
+  const since = new Date(Date.now() - CLOCK_MARGIN_MS).toISOString();
+  const startedMs = performance.now();
+  const seconds = () => (performance.now() - startedMs) / 1000;
+  const missing = new Set<string>();
+  const durationsMs: number[] = [];
+  const refusals = new Map<string, number>();
+  let left = count;
+  const sendUntilDone = async () => {
+    while (left > 0) {
+      left--;
+      const { webhookId, answer } = await sendDemoEvent(relay, setup);
+      if (answer.status === 200) {
+        missing.add(webhookId);
+        durationsMs.push(answer.durationMs);
+      } else {
+        const reason = `${answer.status || "no answer"}: ${detailOf(answer.body)}`;
+        refusals.set(reason, (refusals.get(reason) ?? 0) + 1);
+      }
+      progress.show(`sent ${count - left} of ${count}, accepted ${missing.size}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(count, FLOOD_CONCURRENCY) }, sendUntilDone));
+  const sendSeconds = seconds();
+  const accepted = missing.size;
+
+  const path = `/v1/deliveries?target=${setup.targetId}&status=succeeded&since=${since}`;
+  const deadlineMs = Date.now() + DELIVERY_LIMIT_MS + count * DELIVERY_LIMIT_PER_EVENT_MS;
+  while (missing.size > 0 && Date.now() < deadlineMs) {
+    const countStartedMs = Date.now();
+    for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) {
+      missing.delete(webhookId);
+      if (missing.size === 0) break;
+    }
+    progress.show(`accepted ${accepted}, delivered ${accepted - missing.size}`);
+    // Counting costs the relay work too: it may take half of the time, not more.
+    if (missing.size > 0) await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
+  }
+  const deliverySeconds = seconds();
+  progress.end();
+
+  console.log(`  accepted   ${accepted} of ${count} in ${sendSeconds.toFixed(2)} s (${rate(accepted, sendSeconds)})`);
+  console.log(`  answered   in p50 ${percentile(durationsMs, 0.5)} ms, p99 ${percentile(durationsMs, 0.99)} ms`);
+  const delivered = accepted - missing.size;
+  console.log(`  delivered  ${delivered} within ${deliverySeconds.toFixed(2)} s (${rate(delivered, deliverySeconds)})`);
+  for (const [reason, times] of refusals) console.log(`  refused    ${times} times with ${reason}`);
+  if (missing.size > 0) console.log(`  missing    ${missing.size} are accepted and not delivered yet`);
+  console.log(`  log        ${relay.address.apiUrl}${path}`);
+  return delivered === count;
+}
+
+function rate(events: number, seconds: number): string {
+  return `${Math.round(events / seconds)}/s`;
+}
+
+function percentile(values: number[], fraction: number): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[Math.ceil(sorted.length * fraction) - 1] ?? 0).toFixed(1);
+}
+
+/** One line that is written over on a terminal; a line now and then in a log. */
+function openProgress(): { show: (text: string) => void; end: () => void } {
+  const { isTTY } = process.stdout;
+  let shownMs = Date.now();
+  return {
+    show: (text) => {
+      if (Date.now() - shownMs < (isTTY ? TTY_PROGRESS_MS : LOG_PROGRESS_MS)) return;
+      shownMs = Date.now();
+      // ESC [ K clears the rest of the line.
+      process.stdout.write(isTTY ? `\r  ${text}\u001B[K` : `  ${text}\n`);
+    },
+    end: () => {
+      if (isTTY) process.stdout.write("\r\u001B[K");
+    },
+  };
+}

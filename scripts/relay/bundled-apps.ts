@@ -1,0 +1,15 @@
+// The apps as `npm start` and the bench run them: bundled anew at each start, so that they are what the sources say.
+
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const DIRECTORY = join(ROOT, "node_modules", ".cache", "apps");
+
+/** @returns the paths of their files. @throws Error with what the bundler says. */
+export async function bundleApps(): Promise<{ gateway: string; worker: string }> {
+  await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, "gateway", "worker"]);
+  return { gateway: join(DIRECTORY, "gateway.mjs"), worker: join(DIRECTORY, "worker.mjs") };
+}

@@ -1,0 +1,72 @@
+// What the OpenAPI document says of an answer, held against the answer itself. Every test of the API goes through it,
+// so that a document which is not true fails.
+
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+
+import type { createDocument } from "@sluice/gateway/api/openapi/document";
+
+type Document = ReturnType<typeof createDocument>;
+
+interface DescribedResponse {
+  description?: string;
+  content?: Record<string, { schema?: object }>;
+}
+
+export interface AnswerContract {
+  /** @throws Error that says in what the answer is not as described. */
+  check: (method: string, path: string, answer: { status: number; contentType: string | null; text: string }) => void;
+}
+
+export function createAnswerContract(document: Document): AnswerContract {
+  // Not strict: OpenAPI's keywords, such as `example`, are none of JSON Schema's.
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema({ $id: "document", ...document });
+  const validators = new Map<string, ValidateFunction>();
+  const routes = Object.entries(document.paths ?? {}).map(([path, item]) => ({ path, item, matches: toPattern(path) }));
+  return {
+    check: (method, url, { status, contentType, text }) => {
+      // As they are routed: a colon may be encoded, and what else is may be no encoding at all.
+      const path = new URL(url, "http://api").pathname.replaceAll(/%3a/gi, ":");
+      const route =
+        routes.find((known) => known.path === path) ??
+        routes.find(({ path: template, matches }) => matches.test(path) && endsAlike(template, path));
+      const name = method === "HEAD" ? "get" : (method.toLowerCase() as "get");
+      const operation = route?.item[name];
+      if (route === undefined || operation === undefined) return;
+      const describe = (problem: string) => new Error(`${method} ${route.path} answered ${status}: ${problem}`);
+      const responses: Record<string, DescribedResponse> = operation.responses ?? {};
+      const key = String(status) in responses ? String(status) : "default";
+      const described = responses[key];
+      if (described === undefined || key === "default") throw describe("a status that is not described");
+      const type = contentType?.split(";")[0] ?? "";
+      if (text === "") return;
+      const content = described.content?.[type] ?? described.content?.["*/*"];
+      if (content === undefined) throw describe(`the content type ${type}, which is not described`);
+      if (content.schema === undefined || !type.endsWith("json") || content !== described.content?.[type]) return;
+      const pointer = ["paths", route.path, name, "responses", key, "content", type, "schema"]
+        .map(escapePointer)
+        .join("/");
+      let validate = validators.get(pointer);
+      if (validate === undefined) {
+        validate = ajv.compile({ $ref: `document#/${pointer}` });
+        validators.set(pointer, validate);
+      }
+      const body: unknown = JSON.parse(text);
+      if (!validate(body)) throw describe(ajv.errorsText(validate.errors));
+      if (type !== "application/problem+json") return;
+      const { code } = body as { code: string };
+      if (described.description?.includes(`\`${code}\``) !== true)
+        throw describe(`the code ${code}, which is not described`);
+    },
+  };
+}
+
+const toPattern = (path: string) =>
+  new RegExp(`^${path.replaceAll(/[.:*]/g, String.raw`\$&`).replaceAll(/\{[a-z_]+\}/g, "[^/]+")}$`);
+
+/** A parameter takes a verb too: `{id}` must not match `id:retry` where `{id}:retry` is a route of its own. */
+const endsAlike = (template: string, path: string) => template.includes(":") || !/:[A-Za-z_-]+$/.test(path);
+
+const escapePointer = (part: string) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"));

@@ -1,0 +1,174 @@
+// The API of a test: over the test's database, called as a client would, with everything that it did to others
+// recorded.
+
+import { randomBytes } from "node:crypto";
+
+import { Secret } from "@sluice/shared/settings/secret";
+import type { Scope } from "@sluice/store/schema";
+import { generateApiKey, insertApiKey } from "@sluice/store/configuration/api-keys";
+import { newId } from "@sluice/shared/domain/ids";
+import { openLog } from "@sluice/shared/runtime/log";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { readSigningSecret, type SigningSecret } from "@sluice/signature/secret";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Database } from "@sluice/store/connection/database";
+import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
+import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
+
+import { test as base } from "../database.ts";
+import { guardOf } from "../guard.ts";
+import { makeAttempt, makeDelivery, makeEvent } from "../seed.ts";
+import { Metrics } from "@sluice/gateway/metrics";
+import { createAnswerContract } from "./answer-contract.ts";
+import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
+import { createDocument } from "@sluice/gateway/api/openapi/document";
+import { Tails } from "@sluice/gateway/api/log/tails";
+
+export const ADMIN_KEY = "admin-key-of-this-test";
+export const WORKER_ID = newId();
+export const A_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+export const PUBLIC_URL = "https://hooks.example.com";
+export const ENVIRONMENT_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
+type Json = any;
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Json;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; a string as it is. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Null for none. */
+  key?: string | null;
+  remoteAddress?: string;
+}
+
+export interface TestApi extends ApiDependencies {
+  call: (method: string, path: string, options?: CallOptions) => Promise<Answer>;
+  /** Targets that were woken. */
+  woken: string[];
+  /** How often the ingress was told to read the sources again. */
+  refreshes: { count: number };
+  /** Deliveries that a worker was asked to attempt at once. */
+  tested: string[];
+  logLines: Record<string, unknown>[];
+  geminiId: string;
+  dynamicId: string;
+}
+
+export function readSecret(text: string): SigningSecret {
+  const read = readSigningSecret(text);
+  if ("fault" in read) throw new Error(read.fault);
+  return read.secret;
+}
+
+export async function createTestApi(db: Database, changes: Partial<ApiDependencies> = {}): Promise<TestApi> {
+  await ensureBuiltInSources(db);
+  const woken: string[] = [];
+  const tested: string[] = [];
+  const refreshes = { count: 0 };
+  const logLines: Record<string, unknown>[] = [];
+  const destination = { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) };
+  const dependencies: ApiDependencies = {
+    db,
+    masterKey: new MasterKey(randomBytes(32)),
+    adminApiKey: new Secret(ADMIN_KEY),
+    geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
+    publicUrl: PUBLIC_URL,
+    addressGuard: guardOf(),
+    corsOrigins: [],
+    testTarget: async (_, deliveryId) => void tested.push(deliveryId),
+    wakeTarget: async (targetId) => void woken.push(targetId),
+    sourcesChanged: async () => void refreshes.count++,
+    setAside: [],
+    readQueueDepth: async () => ({ postgres: 0 }),
+    tails: new Tails({ db, log: openLog("gateway", "silent") }),
+    metrics: new Metrics(),
+    log: openLog("gateway", "trace", destination),
+    ...changes,
+  };
+  const app = createApi(dependencies);
+  const contract = createAnswerContract(createDocument(app));
+  const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
+    const { body, headers, key = ADMIN_KEY, remoteAddress = "192.0.2.1" } = options;
+    const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const init = {
+      method,
+      headers: {
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+        ...(sent !== undefined && { "content-type": "application/json" }),
+        // As on a connection, where a body has a length or is chunked.
+        ...(sent !== undefined &&
+          headers?.["transfer-encoding"] === undefined && { "content-length": String(Buffer.byteLength(sent)) }),
+        ...headers,
+      },
+      ...(sent !== undefined && { body: sent }),
+    };
+    // As the server gives it.
+    const response = await app.request(path, init, { incoming: { socket: { remoteAddress } } });
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+    // A stream has no end.
+    if (isStream) await response.body?.cancel();
+    const text = isStream ? "" : await response.text();
+    contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
+    return { status: response.status, headers: response.headers, body: readBody(response, text) };
+  };
+  const geminiId = (await findSourceId(db, "gemini")) ?? "";
+  const dynamicId = (await findSourceId(db, "gemini-dynamic")) ?? "";
+  return { ...dependencies, call, woken, tested, refreshes, logLines, geminiId, dynamicId };
+}
+
+function readBody(response: Response, text: string): Json {
+  if (text === "") return undefined;
+  return response.headers.get("content-type")?.includes("json") === true ? JSON.parse(text) : text;
+}
+
+export const test = base.extend("api", { scope: "file" }, ({ database }) => createTestApi(database.db));
+
+/** Stores a key. @returns it in the clear. */
+export async function storeKey(api: TestApi, scopes: Scope[], expiresAt: Date | null = null): Promise<string> {
+  const key = generateApiKey();
+  await insertApiKey(api.db, key, { name: `of ${scopes.join(" and ")}`, scopes, expiresAt });
+  return key;
+}
+
+/** The pointers of a problem's errors. */
+export function pointersOf(answer: Answer): string[] {
+  return ((answer.body.errors ?? []) as { pointer: string }[]).map((error) => error.pointer);
+}
+
+/** Stores an event as the worker does, with a delivery that this test's worker has in hand for each target. */
+export async function seedEvent(
+  api: TestApi,
+  targetIds: readonly string[] = [],
+  changes: Partial<NewEvent> = {},
+): Promise<{ eventId: string; webhookId: string; deliveryIds: string[] }> {
+  const event = makeEvent({
+    sourceId: api.geminiId,
+    occurredAtMs: Date.parse("2026-01-22T12:00:00Z"),
+    body: Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}'),
+    ...changes,
+  });
+  const deliveries = targetIds.map((targetId) => makeDelivery(event, targetId, { leased: true }));
+  const lease = { workerId: WORKER_ID, durationMs: 600_000 };
+  const result = await storeEvents(api.db, await readRevision(api.db), [event], deliveries, lease);
+  if (result.kind !== "stored") throw new Error("The event was not stored");
+  return { eventId: event.id, webhookId: event.webhookId, deliveryIds: deliveries.map(({ id }) => id) };
+}
+
+/** Ends an attempt of a delivery that this test's worker has in hand. */
+export async function recordAttempt(
+  api: TestApi,
+  id: string,
+  next: AttemptRecord["next"],
+  changes: Partial<AttemptRecord> = {},
+): Promise<void> {
+  const attempt = makeAttempt(id, { responseExcerpt: "oops", next, ...changes });
+  await recordAttempts(api.db, [attempt], WORKER_ID);
+}
