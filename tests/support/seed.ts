@@ -10,7 +10,7 @@ import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
 import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
-import { createTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
+import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 
 const masterKey = new MasterKey(randomBytes(32));
 
@@ -53,7 +53,7 @@ export function makeDelivery(event: NewEvent, targetId: string, changes: Partial
 
 export async function seedTarget(db: Database, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { name: "target", uri: "http://127.0.0.1:9/hook", subscribedEvents: ["*"], ...TARGET_DEFAULTS };
-  return createTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
+  return insertTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
 }
 
 /** Stores so many events with one delivery each, due at once. @returns the deliveries. */

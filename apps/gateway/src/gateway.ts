@@ -30,7 +30,7 @@ import { JwksCache } from "./ingress/jwks-cache.ts";
 import { KnownSources, type SourcesAge } from "./ingress/known-sources.ts";
 import { BodyReader } from "./ingress/read-body.ts";
 import { RejectionLog } from "./ingress/rejections.ts";
-import { describeRequest, type Request } from "./ingress/request.ts";
+import { describeRequest, type IngressRequest } from "./ingress/request.ts";
 import { readSnapshot } from "./ingress/snapshot-keeper.ts";
 import { Metrics } from "./metrics.ts";
 import { openServer } from "./http/server.ts";
@@ -95,8 +95,9 @@ export async function startGateway(
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
   const metrics = new Metrics(producer);
-  const makeDurable = async (events: QueuedEvent[]) => metrics.countIntakeJob(await producer.add("intake", { events }));
-  const batcher = new Batcher(makeDurable, {
+  const addIntakeJob = async (events: QueuedEvent[]) =>
+    metrics.countIntakeJob(await producer.add("intake", { events }));
+  const batcher = new Batcher(addIntakeJob, {
     deadlineMs: DURABLE_DEADLINE_MS[backend.kind],
     maxBodyBytes: config.MAX_BODY_BYTES,
   });
@@ -107,7 +108,7 @@ export async function startGateway(
   const callbackKey = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
   metrics.watchSources(() => sources.age());
   const rejections = new RejectionLog({ db, metrics, log });
-  const onAnswered = (request: Request) => {
+  const onAnswered = (request: IngressRequest) => {
     const { source, refusal, status } = request;
     if (log.isLevelEnabled("info")) log.info(describeRequest(request), "ingress");
     metrics.countRequest({ source: source?.name, status, durationMs: performance.now() - request.startedAt });

@@ -106,7 +106,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const recorder = new Recorder(db, workerId, giveUp.signal, log);
   const findTarget = (id: string) => targets.current.value.get(id);
   const disableAfterMs = (config.DISABLE_TARGET_AFTER_HOURS || Number.POSITIVE_INFINITY) * HOUR_MS;
-  const wake = (targetId: string) => lanes.of(targetId).wake();
+  const wake = (targetId: string) => lanes.forTarget(targetId).wake();
   const breakers = new Breakers({
     db,
     lease: leases.lease,
@@ -139,7 +139,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       await Promise.all([targets.refresh(), breakers.isOpen(targetId) ? breakers.refresh() : undefined]).catch(
         () => undefined,
       );
-      const lane = lanes.of(targetId);
+      const lane = lanes.forTarget(targetId);
       if (deliveryId === undefined) lane.wake();
       else if (!lane.test(deliveryId)) throw new Interrupted();
     }),

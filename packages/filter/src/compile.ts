@@ -4,8 +4,8 @@
 import { Environment, ParseError, type ParseResult, TypeError } from "@marcbachmann/cel-js";
 
 import { compileNode, GLOBAL_NAMES } from "./program.ts";
-import type { Step } from "./step.ts";
-import { Fault, Meter, typeName } from "./values.ts";
+import type { EvaluationStep } from "./step.ts";
+import { EvaluationFault, Meter, typeName } from "./values.ts";
 
 export const MAX_FILTER_LENGTH = 2_000;
 /** Of a failure's message. It is stored with the event, for each target. */
@@ -29,7 +29,7 @@ export interface Filter {
 }
 
 /** Both from 1; a column is a UTF-16 unit, as editors count. */
-export interface Position {
+export interface FilterPosition {
   line: number;
   column: number;
 }
@@ -44,21 +44,22 @@ const environment = new Environment({
   .registerVariable("event", "Event")
   .registerVariable("source", "string");
 
-export function compileFilter(text: string): { filter: Filter } | { fault: string; position: Position } {
-  if (text.length > MAX_FILTER_LENGTH) return refuse(text, `must have at most ${MAX_FILTER_LENGTH} characters`, 0);
+export function compileFilter(text: string): { filter: Filter } | { fault: string; position: FilterPosition } {
+  if (text.length > MAX_FILTER_LENGTH)
+    return refuseFilter(text, `must have at most ${MAX_FILTER_LENGTH} characters`, 0);
   // PostgreSQL has no NUL in a text, and a lone surrogate is no character.
-  if (text.includes("\0") || !text.isWellFormed()) return refuse(text, "must be text without NUL", 0);
+  if (text.includes("\0") || !text.isWellFormed()) return refuseFilter(text, "must be text without NUL", 0);
   try {
     const parsed = environment.parse(text);
     checkTypes(parsed);
     return { filter: { matches: toMatcher(compileNode(parsed.ast, GLOBAL_NAMES)) } };
   } catch (error) {
-    if (error instanceof Fault) return refuse(text, error.message, error.offset);
+    if (error instanceof EvaluationFault) return refuseFilter(text, error.message, error.offset);
     if (error instanceof ParseError || error instanceof TypeError) {
-      return refuse(text, error.summary, error.range?.start ?? 0);
+      return refuseFilter(text, error.summary, error.range?.start ?? 0);
     }
     // Failure policy: closed. Whatever the library stumbles over is no filter, and must not stop a worker's start.
-    return refuse(text, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, 0);
+    return refuseFilter(text, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, 0);
   }
 }
 
@@ -70,11 +71,11 @@ export function brokenFilter(fault: string): Filter {
 
 function checkTypes(parsed: ParseResult): void {
   const { valid, type = "dyn", error } = parsed.check();
-  if (!valid) throw error ?? new Fault("is not valid", parsed.ast);
-  if (type !== "bool" && type !== "dyn") throw new Fault(`must give a bool, and gives a ${type}`, parsed.ast);
+  if (!valid) throw error ?? new EvaluationFault("is not valid", parsed.ast);
+  if (type !== "bool" && type !== "dyn") throw new EvaluationFault(`must give a bool, and gives a ${type}`, parsed.ast);
 }
 
-function toMatcher(step: Step): Filter["matches"] {
+function toMatcher(step: EvaluationStep): Filter["matches"] {
   return ({ event, source }) => {
     try {
       const result = step({ slots: [event, source], meter: new Meter() });
@@ -88,7 +89,7 @@ function toMatcher(step: Step): Filter["matches"] {
   };
 }
 
-function refuse(text: string, fault: string, offset: number): { fault: string; position: Position } {
+function refuseFilter(text: string, fault: string, offset: number): { fault: string; position: FilterPosition } {
   const before = text.slice(0, offset).split("\n");
   return { fault, position: { line: before.length, column: (before.at(-1) ?? "").length + 1 } };
 }

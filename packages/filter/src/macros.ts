@@ -2,8 +2,8 @@
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 
-import { type Compile, decide, type Frame, type Names, type Step, toBool } from "./step.ts";
-import { Fault, isMap, keysOf, typeName } from "./values.ts";
+import { type Compile, decide, type Frame, type Names, type EvaluationStep, toBool } from "./step.ts";
+import { EvaluationFault, isMap, keysOf, typeName } from "./values.ts";
 
 type Each = (item: unknown) => unknown;
 type Macro = (items: readonly unknown[], body: readonly Each[], frame: Frame) => unknown;
@@ -22,14 +22,14 @@ const MACROS: Readonly<Record<string, Macro>> = {
 
 export const isMacro = (name: string): boolean => Object.hasOwn(MACROS, name);
 
-/** @throws Fault when the variable is not a name, or its name is taken. */
-export function compileMacro(compile: Compile, node: ASTNode & { op: "rcall" }, names: Names): Step {
+/** @throws EvaluationFault when the variable is not a name, or its name is taken. */
+export function compileMacro(compile: Compile, node: ASTNode & { op: "rcall" }, names: Names): EvaluationStep {
   const [name, receiver, [variable, ...body]] = node.args;
   const macro = MACROS[name];
   if (macro === undefined || variable?.op !== "id" || body.length === 0) {
-    throw new Fault(`${name}() takes the name of a variable and an expression`, node);
+    throw new EvaluationFault(`${name}() takes the name of a variable and an expression`, node);
   }
-  if (names.has(variable.args)) throw new Fault(`the name ${variable.args} is in use already`, variable);
+  if (names.has(variable.args)) throw new EvaluationFault(`the name ${variable.args} is in use already`, variable);
   const range = compile(receiver, names);
   const slot = names.size;
   const inner = new Map(names).set(variable.args, slot);

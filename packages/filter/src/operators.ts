@@ -3,7 +3,7 @@
 
 import type { BinaryOperator } from "@marcbachmann/cel-js";
 
-import { equals, isIn, isNumber, type Meter, readText, toInt, typeName } from "./values.ts";
+import { celEquals, isIn, isNumber, type Meter, readText, toInt, typeName } from "./values.ts";
 
 type Operation = (a: unknown, b: unknown, meter: Meter) => unknown;
 
@@ -69,8 +69,8 @@ const order =
   };
 
 export const OPERATORS: Readonly<Record<BinaryOperator, Operation>> = {
-  "==": (a, b, meter) => equals(a, b, meter),
-  "!=": (a, b, meter) => !equals(a, b, meter),
+  "==": (a, b, meter) => celEquals(a, b, meter),
+  "!=": (a, b, meter) => !celEquals(a, b, meter),
   in: isIn,
   "<": order("<"),
   "<=": order("<="),

@@ -7,8 +7,8 @@ import { FUNCTIONS, METHODS } from "./functions.ts";
 import { compileMacro, isMacro } from "./macros.ts";
 import { OPERATORS } from "./operators.ts";
 import { compilePattern } from "./pattern.ts";
-import { decide, type Names, type Step, toBool } from "./step.ts";
-import { access, Fault, isInt, isMap, type Meter, typeName } from "./values.ts";
+import { decide, type Names, type EvaluationStep, toBool } from "./step.ts";
+import { access, EvaluationFault, isInt, isMap, type Meter, typeName } from "./values.ts";
 
 const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels"];
 export const GLOBAL_NAMES: Names = new Map([
@@ -16,8 +16,8 @@ export const GLOBAL_NAMES: Names = new Map([
   ["source", 1],
 ]);
 
-/** @throws Fault for what the library parses and filters do not have. */
-export function compileNode(node: ASTNode, names: Names): Step {
+/** @throws EvaluationFault for what the library parses and filters do not have. */
+export function compileNode(node: ASTNode, names: Names): EvaluationStep {
   const step = compileOperation(node, names);
   return (frame) => {
     frame.meter.spend(1);
@@ -25,7 +25,7 @@ export function compileNode(node: ASTNode, names: Names): Step {
   };
 }
 
-function compileOperation(node: ASTNode, names: Names): Step {
+function compileOperation(node: ASTNode, names: Names): EvaluationStep {
   if (isBinary(node)) {
     const operation = OPERATORS[node.op];
     const [left, right] = compileAll(node.args, names);
@@ -76,29 +76,34 @@ function compileOperation(node: ASTNode, names: Names): Step {
     case "[?]":
       break;
   }
-  throw new Fault("optional access is not part of filters; use has()", node);
+  throw new EvaluationFault("optional access is not part of filters; use has()", node);
 }
 
 function isBinary(node: ASTNode): node is Extract<ASTNode, { op: BinaryOperator }> {
   return Object.hasOwn(OPERATORS, node.op);
 }
 
-function compileAll<const Nodes extends readonly ASTNode[]>(nodes: Nodes, names: Names): { [K in keyof Nodes]: Step } {
-  return nodes.map((node) => compileNode(node, names)) as { [K in keyof Nodes]: Step };
+function compileAll<const Nodes extends readonly ASTNode[]>(
+  nodes: Nodes,
+  names: Names,
+): { [K in keyof Nodes]: EvaluationStep } {
+  return nodes.map((node) => compileNode(node, names)) as { [K in keyof Nodes]: EvaluationStep };
 }
 
 function readLiteral(node: ASTNode & { op: "value" }): unknown {
   const value = node.args;
-  if (typeof value === "bigint" && !isInt(value)) throw new Fault("the number does not fit an int of 64 bits", node);
+  if (typeof value === "bigint" && !isInt(value))
+    throw new EvaluationFault("the number does not fit an int of 64 bits", node);
   // JSON has neither bytes nor unsigned integers.
-  if (typeof value === "object" && value !== null) throw new Fault("filters have no values of this type", node);
+  if (typeof value === "object" && value !== null)
+    throw new EvaluationFault("filters have no values of this type", node);
   return value;
 }
 
-function compileName(node: ASTNode & { op: "id" }, names: Names): Step {
+function compileName(node: ASTNode & { op: "id" }, names: Names): EvaluationStep {
   const slot = names.get(node.args);
   // The library also knows the names of types.
-  if (slot === undefined) throw new Fault(`Unknown variable: ${node.args}`, node);
+  if (slot === undefined) throw new EvaluationFault(`Unknown variable: ${node.args}`, node);
   return ({ slots, meter }) => {
     const value = slots[slot];
     if (value === undefined) throw meter.fail(`${node.args} is not known for this event`);
@@ -106,26 +111,26 @@ function compileName(node: ASTNode & { op: "id" }, names: Names): Step {
   };
 }
 
-function compileField(container: ASTNode, field: string, node: ASTNode, names: Names): Step {
+function compileField(container: ASTNode, field: string, node: ASTNode, names: Names): EvaluationStep {
   if (container.op === "id" && names.get(container.args) === 0 && !EVENT_FIELDS.includes(field)) {
-    throw new Fault(`No such key: ${field}; event has ${EVENT_FIELDS.join(", ")}`, node, node.pos);
+    throw new EvaluationFault(`No such key: ${field}; event has ${EVENT_FIELDS.join(", ")}`, node, node.pos);
   }
   const step = compileNode(container, names);
   return (frame) => access(step(frame), field, frame.meter);
 }
 
-function compileCall(node: ASTNode & { op: "call" }, names: Names): Step {
+function compileCall(node: ASTNode & { op: "call" }, names: Names): EvaluationStep {
   const [name, args] = node.args;
   if (name === "has") return compileHas(args[0], node, names);
-  if (!Object.hasOwn(FUNCTIONS, name)) throw new Fault(`filters have no function ${name}()`, node);
+  if (!Object.hasOwn(FUNCTIONS, name)) throw new EvaluationFault(`filters have no function ${name}()`, node);
   return compileInvocation(FUNCTIONS[name], args, node, names);
 }
 
-function compileMethod(node: ASTNode & { op: "rcall" }, names: Names): Step {
+function compileMethod(node: ASTNode & { op: "rcall" }, names: Names): EvaluationStep {
   const [name, receiver, args] = node.args;
   if (isMacro(name)) return compileMacro(compileNode, node, names);
   if (name === "matches") return compileMatches(receiver, args[0], node, names);
-  if (!Object.hasOwn(METHODS, name)) throw new Fault(`filters have no function ${name}()`, node);
+  if (!Object.hasOwn(METHODS, name)) throw new EvaluationFault(`filters have no function ${name}()`, node);
   return compileInvocation(METHODS[name], [receiver, ...args], node, names);
 }
 
@@ -134,8 +139,9 @@ function compileInvocation(
   args: readonly ASTNode[],
   node: ASTNode,
   names: Names,
-): Step {
-  if (declared === undefined || declared.arity !== args.length) throw new Fault("wrong number of arguments", node);
+): EvaluationStep {
+  if (declared === undefined || declared.arity !== args.length)
+    throw new EvaluationFault("wrong number of arguments", node);
   const steps = args.map((arg) => compileNode(arg, names));
   return (frame) =>
     declared.run(
@@ -144,9 +150,9 @@ function compileInvocation(
     );
 }
 
-function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): Step {
+function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): EvaluationStep {
   if (field?.op !== "." || (field.args[0].op === "id" && names.get(field.args[0].args) === 0)) {
-    throw new Fault(
+    throw new EvaluationFault(
       "has() takes a field of something in the event, such as has(event.data.id)",
       field ?? node,
       field?.pos,
@@ -161,9 +167,9 @@ function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): St
   };
 }
 
-function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: ASTNode, names: Names): Step {
+function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: ASTNode, names: Names): EvaluationStep {
   if (pattern?.op !== "value" || typeof pattern.args !== "string") {
-    throw new Fault("matches() takes its pattern as a string in quotes", pattern ?? node);
+    throw new EvaluationFault("matches() takes its pattern as a string in quotes", pattern ?? node);
   }
   const test = compilePattern(pattern.args, pattern);
   const text = compileNode(receiver, names);
@@ -174,7 +180,7 @@ function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: A
   };
 }
 
-function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], names: Names): Step {
+function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], names: Names): EvaluationStep {
   const steps = entries.map((entry) => compileAll(entry, names));
   return (frame) => {
     // Without a prototype: `__proto__` is a key like any other.

@@ -10,13 +10,13 @@ export interface Frame {
   meter: Meter;
 }
 
-export type Step = (frame: Frame) => unknown;
+export type EvaluationStep = (frame: Frame) => unknown;
 
 /** In which slot a name is. */
 export type Names = ReadonlyMap<string, number>;
 
 /** @throws Fault for what the library parses and filters do not have. */
-export type Compile = (node: ASTNode, names: Names) => Step;
+export type Compile = (node: ASTNode, names: Names) => EvaluationStep;
 
 export function toBool(value: unknown, meter: Meter): boolean {
   if (typeof value === "boolean") return value;

@@ -10,7 +10,7 @@ export class Failure extends Error {}
 class OutOfSteps extends Error {}
 
 /** Raised while a filter is compiled. `offset` is in UTF-16 units. */
-export class Fault extends Error {
+export class EvaluationFault extends Error {
   readonly offset: number;
 
   constructor(message: string, node: ASTNode, offset = node.start) {
@@ -83,7 +83,7 @@ export function readText(value: unknown, meter: Meter): string {
 }
 
 /** Deep, and across int and double. Values of different types are not equal. */
-export function equals(a: unknown, b: unknown, meter: Meter, depth = 0): boolean {
+export function celEquals(a: unknown, b: unknown, meter: Meter, depth = 0): boolean {
   meter.spend(1);
   if (depth > MAX_DEPTH) throw meter.fail(`values nested deeper than ${MAX_DEPTH} are not compared`);
   // oxlint-disable-next-line eqeqeq -- an int and a double are equal when their values are, exactly.
@@ -93,13 +93,13 @@ export function equals(a: unknown, b: unknown, meter: Meter, depth = 0): boolean
     return a === b;
   }
   if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => equals(item, b[index], meter, depth + 1));
+    return a.length === b.length && a.every((item, index) => celEquals(item, b[index], meter, depth + 1));
   }
   if (isMap(a) && isMap(b)) {
     const keys = keysOf(a, meter);
     return (
       keys.length === keysOf(b, meter).length &&
-      keys.every((key) => Object.hasOwn(b, key) && equals(a[key], b[key], meter, depth + 1))
+      keys.every((key) => Object.hasOwn(b, key) && celEquals(a[key], b[key], meter, depth + 1))
     );
   }
   return a === b;
@@ -113,7 +113,7 @@ export function keysOf(map: Record<string, unknown>, meter: Meter): string[] {
 
 /** What `in` says. */
 export function isIn(value: unknown, container: unknown, meter: Meter): boolean {
-  if (Array.isArray(container)) return container.some((item) => equals(item, value, meter));
+  if (Array.isArray(container)) return container.some((item) => celEquals(item, value, meter));
   if (isMap(container)) return typeof value === "string" && Object.hasOwn(container, value);
   throw meter.fail(`"in" takes a list or a map, and this is a ${typeName(container)}`);
 }

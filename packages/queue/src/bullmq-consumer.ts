@@ -5,7 +5,7 @@ import { createPostgresBackend, type Job, WaitingError, Worker } from "bullmq";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
-import { type Connection, PREFIX, reachStore } from "./bullmq.ts";
+import { type StoreConnection, PREFIX, reachStore } from "./bullmq.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { JobName } from "./jobs.ts";
 import { type Consumer, type Handler, Interrupted } from "./queue.ts";
@@ -26,7 +26,7 @@ export function consumeBullmq<N extends JobName>(
   name: N,
   concurrency: number,
   handler: Handler<N>,
-  connection: Connection,
+  connection: StoreConnection,
   cut: () => void,
   log: Logger,
 ): Consumer {

@@ -20,7 +20,7 @@ const CLOSE_LIMIT_MS = 500;
 const COUNT_LIMIT_MS = 500;
 
 /** A connection of either store. */
-export type Connection = { redis: Redis } | { postgres: PgPool };
+export type StoreConnection = { redis: Redis } | { postgres: PgPool };
 
 export type BullmqQueue = Pick<
   Queue,
@@ -30,11 +30,11 @@ export type BullmqQueue = Pick<
 
 /** The queues of one producer, each opened when it is first used. */
 export class BullmqQueues {
-  readonly #connection: Connection;
+  readonly #connection: StoreConnection;
   readonly #log: Logger;
   readonly #queues = new Map<JobName, Promise<BullmqQueue>>();
 
-  constructor(connection: Connection, log: Logger) {
+  constructor(connection: StoreConnection, log: Logger) {
     this.#connection = connection;
     this.#log = log;
   }
@@ -61,11 +61,11 @@ export class BullmqQueues {
  * To be asked before BullMQ is: it leaves a listener on a pool each time, also when PostgreSQL is away. @throws Error
  * when it is.
  */
-export async function reachStore(connection: Connection): Promise<void> {
+export async function reachStore(connection: StoreConnection): Promise<void> {
   if ("postgres" in connection) await connection.postgres.query("SELECT");
 }
 
-async function openQueue(name: JobName, connection: Connection, log: Logger): Promise<BullmqQueue> {
+async function openQueue(name: JobName, connection: StoreConnection, log: Logger): Promise<BullmqQueue> {
   await reachStore(connection);
   const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
   const queue =

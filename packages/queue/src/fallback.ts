@@ -24,7 +24,7 @@ export function openFallbackBackend({ databaseUrl, redisUrl, durability, log }: 
   const postgres = openPostgresBackend(databaseUrl, log, POSTGRES_LIMIT_MS);
   return {
     kind: "redis",
-    openProducer: () => openProducer(redis.openProducer(), postgres.openProducer()),
+    openProducer: () => openFallbackProducer(redis.openProducer(), postgres.openProducer()),
     consume: (name, concurrency, handler) => {
       const consumers = [redis, postgres].map((store) => store.consume(name, concurrency, handler));
       return { close: async () => void (await Promise.all(consumers.map((consumer) => consumer.close()))) };
@@ -33,7 +33,7 @@ export function openFallbackBackend({ databaseUrl, redisUrl, durability, log }: 
   };
 }
 
-function openProducer(redis: RedisProducer, postgres: Producer): Producer {
+function openFallbackProducer(redis: RedisProducer, postgres: Producer): Producer {
   const { guard } = redis;
   const add = async <N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<StoreName> => {
     const { period } = guard;

@@ -48,7 +48,8 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
   };
   return {
     kind: "postgres",
-    openProducer: () => openProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
+    openProducer: () =>
+      openPostgresProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
     consume: (name, concurrency, handler) => {
       const { pool, close } = connect(name, Math.min(concurrency, MAX_CONSUMER_CONNECTIONS) + 2, CONSUMER_TIMEOUT_MS);
       return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
@@ -59,7 +60,7 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
   };
 }
 
-function openProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
+function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
   const queues = new BullmqQueues({ postgres: pool }, log);
   let asking: Promise<boolean> | undefined;
   // One question at a time: a server that hangs MUST NOT cost a connection for each, of which an add needs one.

@@ -2,7 +2,6 @@
 // nothing outside this folder depends on which.
 
 import type { JobData, JobName } from "./jobs.ts";
-import type { SetAsideStore } from "./set-aside.ts";
 
 export type StoreName = "redis" | "postgres";
 
@@ -29,6 +28,32 @@ export interface QueueStatus {
   takes: StoreName | undefined;
   /** Where Redis is one of the stores. */
   redis?: RedisState;
+}
+
+/** Where a job stands among all that were set aside: by time, and by id where that is the same. */
+export interface SetAsidePosition {
+  failedAtMs: number;
+  id: string;
+}
+
+export interface SetAsideJob extends SetAsidePosition {
+  /** JSON, unless somebody else than the gateway wrote it. */
+  data: string;
+  error: string;
+  starts: number;
+}
+
+/** The jobs that were set aside in one store. All methods throw when it is away. */
+export interface SetAsideStore {
+  readonly store: StoreName;
+  /** Newest first, those at an earlier time, or at the same and with an id that is lower by its bytes. */
+  positions(before: SetAsidePosition, limit: number): Promise<SetAsidePosition[]>;
+  read(id: string): Promise<SetAsideJob | undefined>;
+  count(): Promise<number>;
+  /** Starts it once more. @returns whether it was set aside. */
+  retry(id: string): Promise<boolean>;
+  /** Removes it for good. @returns whether it was set aside. */
+  discard(id: string): Promise<boolean>;
 }
 
 export interface Producer {

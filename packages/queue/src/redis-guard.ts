@@ -40,7 +40,7 @@ export class RedisGuard {
     redis.on("ready", () => void this.#probe());
     redis.on("error", (error) => {
       // A wrong password, for one: such a connection is never ready, and no probe would learn why.
-      if (this.isOpen) this.#failure = describe(error);
+      if (this.isOpen) this.#failure = describeRedisError(error);
     });
     redis.on("close", () => {
       this.#connection += 1;
@@ -78,7 +78,7 @@ export class RedisGuard {
     const before = this.#breaker;
     this.#breaker = afterFailure(before, period, performance.now(), Math.random());
     if (this.#breaker === before) return;
-    this.#failure = describe(error);
+    this.#failure = describeRedisError(error);
     this.#report();
     this.#schedule();
   }
@@ -126,7 +126,7 @@ export class RedisGuard {
       if (connection !== this.#connection) throw new Error("Connection is closed");
       this.#failure = undefined;
     } catch (error) {
-      if (this.#redis.status === "ready" || this.#failure === undefined) this.#failure = describe(error);
+      if (this.#redis.status === "ready" || this.#failure === undefined) this.#failure = describeRedisError(error);
     }
     const isWell = this.#failure === undefined && this.isTrusted;
     this.#breaker = afterProbe(this.#breaker, isWell, performance.now(), Math.random());
@@ -163,7 +163,7 @@ async function limited<T>(answer: Promise<T>): Promise<T> {
 }
 
 /** For /readyz, which is open to all: the code that Redis refuses with, and none of its other words. */
-function describe(error: unknown): string {
+function describeRedisError(error: unknown): string {
   // Of a job's SluiceError.
   const cause = error instanceof SluiceError ? error.cause : error;
   const code = isRefusal(cause) ? /^[A-Z]+\b/.exec(cause.message)?.[0] : undefined;

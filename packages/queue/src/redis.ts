@@ -50,7 +50,7 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
         commandTimeout: COMMAND_TIMEOUT_MS,
         socketTimeout: PRODUCER_SILENCE_MS,
       });
-      return openProducer(client, new RedisGuard(client, durability, log), log);
+      return openRedisProducer(client, new RedisGuard(client, durability, log), log);
     },
     consume: (name, concurrency, handler) => {
       const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
@@ -69,7 +69,7 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
   };
 }
 
-function openProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProducer {
+function openRedisProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProducer {
   const queues = new BullmqQueues({ redis: client }, log);
   return {
     add: async (name, data, options = {}) => {

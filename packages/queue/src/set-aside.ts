@@ -4,38 +4,12 @@
 import { Job, type PgPool } from "bullmq";
 import type { Redis } from "ioredis";
 
-import { type BullmqQueues, type Connection, PREFIX } from "./bullmq.ts";
-import type { StoreName } from "./queue.ts";
+import { type BullmqQueues, PREFIX, type StoreConnection } from "./bullmq.ts";
+import type { SetAsidePosition, SetAsideStore } from "./queue.ts";
 
 const QUEUE = "intake";
 
-/** Where a job stands among all that were set aside: by time, and by id where that is the same. */
-export interface SetAsidePosition {
-  failedAtMs: number;
-  id: string;
-}
-
-export interface SetAsideJob extends SetAsidePosition {
-  /** JSON, unless somebody else than the gateway wrote it. */
-  data: string;
-  error: string;
-  starts: number;
-}
-
-/** The jobs that were set aside in one store. All methods throw when it is away. */
-export interface SetAsideStore {
-  readonly store: StoreName;
-  /** Newest first, those at an earlier time, or at the same and with an id that is lower by its bytes. */
-  positions(before: SetAsidePosition, limit: number): Promise<SetAsidePosition[]>;
-  read(id: string): Promise<SetAsideJob | undefined>;
-  count(): Promise<number>;
-  /** Starts it once more. @returns whether it was set aside. */
-  retry(id: string): Promise<boolean>;
-  /** Removes it for good. @returns whether it was set aside. */
-  discard(id: string): Promise<boolean>;
-}
-
-export function openSetAside(connection: Connection, queues: BullmqQueues): SetAsideStore {
+export function openSetAside(connection: StoreConnection, queues: BullmqQueues): SetAsideStore {
   const reads = "redis" in connection ? readRedis(connection.redis) : readPostgres(connection.postgres);
   const isSetAside = async (id: string) => (await reads.read(id)) !== undefined;
   return {

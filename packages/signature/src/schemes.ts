@@ -7,3 +7,6 @@ export const SCHEMES_OF = {
 } as const;
 
 export type Scheme = (typeof SCHEMES_OF)[keyof typeof SCHEMES_OF][number];
+
+/** What a dynamic source does with a JWT that says nothing about the body: refuse it, or take the event and mark it. */
+export type BodyUnboundPolicy = "reject" | "mark";

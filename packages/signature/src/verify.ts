@@ -36,11 +36,11 @@ export interface PlausibleHeaders extends Pick<ReceivedHeaders, "webhookId" | "t
   candidates: { scheme: VerificationScheme; signatures: string[] }[];
 }
 
-type Refused = { kind: "refused" } & Refusal;
+type RefusedVerdict = { kind: "refused" } & Refusal;
 
 export type Verdict =
   | ({ kind: "accepted"; scheme: Scheme } & Acceptance)
-  | Refused
+  | RefusedVerdict
   /** There is no key set to judge by: the answer is 503, and never a refusal. */
   | { kind: "undecidable" };
 
@@ -52,7 +52,7 @@ export function judgeHeaders(
   { webhookId, timestamp, signature }: ReceivedHeaders,
   { schemes, toleranceSeconds }: Pick<VerificationSettings, "schemes" | "toleranceSeconds">,
   nowMs: number,
-): PlausibleHeaders | Refused {
+): PlausibleHeaders | RefusedVerdict {
   if (!signature) return refuse("missing_header", "the header webhook-signature is missing");
   if (webhookId === "" || timestamp === "") return refuse("missing_header", "webhook-id or webhook-timestamp is empty");
   if (webhookId !== undefined && !isWebhookId(webhookId)) {
@@ -118,7 +118,7 @@ export async function verify(
   return headers.kind === "refused" ? headers : verifySignatures(headers, webhook.body, settings);
 }
 
-const refuse = (reason: Refusal["reason"], detail: string): Refused => ({ kind: "refused", reason, detail });
+const refuse = (reason: Refusal["reason"], detail: string): RefusedVerdict => ({ kind: "refused", reason, detail });
 
 interface Part {
   /** Undefined for a version that is not known: it is passed over, as the specification says. */
@@ -146,7 +146,11 @@ function readPart(text: string): Part | undefined {
   return /^[A-Za-z0-9]+,.+$/.test(text) ? { scheme: undefined, signature: "" } : undefined;
 }
 
-function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Refused | undefined {
+function judgeTimestamp(
+  timestamp: string | undefined,
+  toleranceSeconds: number,
+  nowMs: number,
+): RefusedVerdict | undefined {
   // Where there is none, the scheme says whether it needs one.
   if (timestamp === undefined) return undefined;
   // Strict: parseInt would read "123junk" and "1e9".

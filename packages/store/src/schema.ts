@@ -15,7 +15,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 
-import type { Scheme } from "@sluice/signature/schemes";
+import type { BodyUnboundPolicy, Scheme } from "@sluice/signature/schemes";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
 const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
@@ -24,7 +24,6 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "d
 
 export type SourceKind = "static" | "dynamic";
 /** What becomes of an event whose signature does not bind its body. */
-export type BodyUnboundPolicy = "reject" | "mark";
 export type TargetState = "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
 /** A target's filter that failed on an event. `target` is its UUID. */
 export interface FilterError {

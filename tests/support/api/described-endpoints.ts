@@ -9,7 +9,7 @@ export interface DescribedContent {
   content?: Record<string, { schema: object; example?: unknown }>;
 }
 
-export interface DescribedOperation extends Described {
+export interface DescribedEndpoint extends Described {
   /** In small letters. */
   method: string;
   path: string;
@@ -22,10 +22,10 @@ export interface DescribedOperation extends Described {
 }
 
 /** @param paths of the document, as it is made or as it is served. */
-export function operationsOf({ paths = {} }: { paths?: Record<string, object> | undefined }): DescribedOperation[] {
+export function endpointsOf({ paths = {} }: { paths?: Record<string, object> | undefined }): DescribedEndpoint[] {
   return Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(item as Record<string, object>).map(([method, operation]) => {
-      return { ...operation, method, path } as unknown as DescribedOperation;
+      return { ...operation, method, path } as unknown as DescribedEndpoint;
     }),
   );
 }

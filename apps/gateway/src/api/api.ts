@@ -14,6 +14,7 @@ import { routeCallbackUrls } from "./sources/callback-urls.ts";
 import { compressAnswers } from "./http/compression.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
 import { getPath } from "./http/custom-verb.ts";
+import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
 import { createDocument } from "./openapi/document.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
 import { answerNotModified } from "./http/etag.ts";
@@ -26,7 +27,8 @@ import { type KeysDependencies, routeKeys } from "./access/keys.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
 import { type OperationsDependencies, routeOperations } from "./acting/operations.ts";
 import { type RejectionsDependencies, routeRejections } from "./log/rejections.ts";
-import { type ApiEnv, logRequests } from "./http/request-log.ts";
+import type { ApiEnv } from "./http/api-env.ts";
+import { logRequests } from "./http/request-log.ts";
 import { createReference } from "./openapi/reference.ts";
 import { routeReplay } from "./acting/replay.ts";
 import { routeSecretRotation } from "./sources/secret-rotation.ts";
@@ -55,6 +57,7 @@ export interface ApiDependencies
     TargetsDependencies,
     EventsDependencies,
     DeliveriesDependencies,
+    DeliveryVerbsDependencies,
     AttemptsDependencies,
     BulkDependencies,
     OperationsDependencies,
@@ -97,6 +100,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeInjection(app, dependencies);
   routeReplay(app, dependencies);
   routeDeliveries(app, dependencies);
+  routeDeliveryVerbs(app, dependencies);
   routeBulk(app, dependencies);
   routeOperations(app, dependencies);
   routeAttempts(app, dependencies);

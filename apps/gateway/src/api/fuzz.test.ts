@@ -10,7 +10,7 @@ import { sendRaw } from "../../../../tests/support/raw-request.ts";
 import { openServer } from "../http/server.ts";
 import { createAnswerContract } from "../../../../tests/support/api/answer-contract.ts";
 import { createApi } from "./api.ts";
-import { operationsOf } from "../../../../tests/support/api/described-endpoints.ts";
+import { endpointsOf } from "../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "./openapi/document.ts";
 import {
   fuzzRequests,
@@ -76,8 +76,8 @@ const readDocument = async (app: ReturnType<typeof createApi>) =>
 /** Changes come after reads and deletions last, so that there is something to read. */
 const ORDER = ["get", "post", "patch", "put", "delete"];
 
-const listOperations = (document: FuzzDocument) =>
-  operationsOf(document).toSorted((one, other) => ORDER.indexOf(one.method) - ORDER.indexOf(other.method));
+const listEndpoints = (document: FuzzDocument) =>
+  endpointsOf(document).toSorted((one, other) => ORDER.indexOf(one.method) - ORDER.indexOf(other.method));
 
 function requireHarmless(status: number, contentType: string | null, text: string): void {
   if (status >= 500) throw new Error(`It is a ${status}: ${text}`);
@@ -119,7 +119,7 @@ test(
     };
     const counts = { sent: 0, succeeded: 0 };
     const faults: string[] = [];
-    for (const { path: template, method } of listOperations(document)) {
+    for (const { path: template, method } of listEndpoints(document)) {
       const property = fc.asyncProperty(requestsOf(template, method), async (request) => {
         counts.sent += 1;
         if ((await send(request)) < 300) counts.succeeded += 1;
@@ -150,8 +150,8 @@ test(
     const url = await listen(server, { host: "127.0.0.1", port: 0 }, "API_PORT");
     onTestFinished(() => closeServer(server, 0));
     // But for the stream, of which nobody here would see the end.
-    const operations = listOperations(document).filter(({ path }) => path !== "/v1/tail");
-    const all = operations.map(({ path, method }) => requestsOf(path, method));
+    const endpoints = listEndpoints(document).filter(({ path }) => path !== "/v1/tail");
+    const all = endpoints.map(({ path, method }) => requestsOf(path, method));
     const property = fc.asyncProperty(spoil(fc.oneof(...all)), async ({ method, path, headers, chunks }) => {
       const filled = ids.putInto({ method, path, headers, body: undefined });
       const withKey = { authorization: `Bearer ${ADMIN_KEY}`, ...headers };

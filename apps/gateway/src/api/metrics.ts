@@ -5,7 +5,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Metrics } from "../metrics.ts";
 import { problemResponse } from "./http/answer-problem.ts";
 import { noParameters } from "./openapi/endpoint.ts";
-import type { ApiEnv } from "./http/request-log.ts";
+import type { ApiEnv } from "./http/api-env.ts";
 
 export interface MetricsDependencies {
   metrics: Metrics;

@@ -62,7 +62,7 @@ export function openServer(
   let isEnding = false;
   const listener = getRequestListener(fetch, { errorHandler: (error) => answerError(error, log) });
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const refusal = judgeHeaders(request) ?? judgePipeline(pipelines.enter(request.socket, response));
+    const refusal = refuseHeaders(request) ?? judgePipeline(pipelines.enter(request.socket, response));
     if (refusal !== undefined) {
       refuseRequest(response, refusal, log);
       return;
@@ -88,7 +88,7 @@ export function openServer(
   };
 }
 
-function judgeHeaders({ rawHeaders }: IncomingMessage): SluiceError | undefined {
+function refuseHeaders({ rawHeaders }: IncomingMessage): SluiceError | undefined {
   if (rawHeaders.length / 2 <= MAX_HEADERS) return undefined;
   return new SluiceError("headers_too_large", `There are more than ${MAX_HEADERS} headers`);
 }

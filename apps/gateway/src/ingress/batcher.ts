@@ -19,7 +19,7 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 
 /** An event that is not known to be durable. Its promise ends by the first that happens: durable, failed, or too late. */
-interface Waiting {
+interface WaitingEvent {
   event: QueuedEvent;
   resolve: () => void;
   reject: (error: unknown) => void;
@@ -43,10 +43,10 @@ export class Batcher {
   readonly #deadlineMs: number;
   readonly #maxWaitingBytes: number;
   readonly #spacingMs: number;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingEvent[] = [];
   #waitingBytes = 0;
   /** The batches whose events are not known to be durable, by age. */
-  readonly #underWay = new Set<Waiting[]>();
+  readonly #underWay = new Set<WaitingEvent[]>();
   /** One for all: at each event's own, the timers of a busy gateway are a good part of its work. */
   #expiring: NodeJS.Timeout | undefined;
   #lastAddAt = -Infinity;
@@ -120,7 +120,7 @@ export class Batcher {
   }
 
   /** The oldest requests up to the bounds; one that is above them alone travels alone. */
-  #takeBatch(): Waiting[] {
+  #takeBatch(): WaitingEvent[] {
     let bytes = 0;
     let count = 0;
     for (const { event } of this.#waiting) {
@@ -135,7 +135,7 @@ export class Batcher {
     return this.#waiting.splice(0, count);
   }
 
-  async #send(batch: Waiting[]): Promise<void> {
+  async #send(batch: WaitingEvent[]): Promise<void> {
     this.#underWay.add(batch);
     this.#lastAddAt = performance.now();
     try {

@@ -24,7 +24,7 @@ import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 import { lingerOverUnread } from "./linger.ts";
 import { announcesTooMuch, type BodyReader } from "./read-body.ts";
-import type { Request } from "./request.ts";
+import type { IngressRequest } from "./request.ts";
 
 const NO_SOURCE = "There is no source at this path";
 
@@ -43,7 +43,7 @@ export interface IngressDependencies {
   /** Resolves when the event is durable. @throws SluiceError `unavailable` */
   makeDurable: (event: QueuedEvent) => Promise<void>;
   /** Told of every request when it is answered. */
-  onAnswered: (request: Request) => void;
+  onAnswered: (request: IngressRequest) => void;
   bodies: BodyReader;
   maxBodyBytes: number;
   log: Logger;
@@ -53,7 +53,7 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
   const { log, onAnswered } = dependencies;
   const app = new Hono<IngressEnv>();
   const receive = async (c: IngressContext): Promise<Response> => {
-    const request: Request = {
+    const request: IngressRequest = {
       startedAt: performance.now(),
       sourceName: c.req.param("source") ?? "",
       remoteAddress: c.env.incoming.socket.remoteAddress,
@@ -98,7 +98,11 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
 }
 
 /** @returns the event of a request that is what it says, and that nobody else has. @throws SluiceError */
-async function admit(c: IngressContext, request: Request, dependencies: IngressDependencies): Promise<QueuedEvent> {
+async function admit(
+  c: IngressContext,
+  request: IngressRequest,
+  dependencies: IngressDependencies,
+): Promise<QueuedEvent> {
   const { maxBodyBytes, sources } = dependencies;
   // Node's own, which are read already: Hono would make a Headers of them first, a copy for each request.
   const { headers: received } = c.env.incoming;
@@ -108,7 +112,7 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
   request.source = source;
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
-    throw refuse(request, "too_large", tooLarge(maxBodyBytes));
+    throw answerRefusal(request, "too_large", tooLarge(maxBodyBytes));
   }
   source ??= await sources.findNewer(sourceName, undefined);
   request.source = source;
@@ -123,15 +127,16 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
     source = (await sources.findNewer(sourceName, source)) ?? source;
     access = judgeAccess(source, token, dependencies.callbackKey, nowMs);
   }
-  if (access.kind === "refused") throw refuse(request, access.reason, access.detail);
+  if (access.kind === "refused") throw answerRefusal(request, access.reason, access.detail);
 
   // Before the body: what is not worth reading takes no memory.
   const plausible = judgeHeaders(headers, source, nowMs);
-  if (plausible.kind === "refused") throw refuse(request, plausible.reason, plausible.detail);
+  if (plausible.kind === "refused") throw answerRefusal(request, plausible.reason, plausible.detail);
 
   const read = await dependencies.bodies.read(c.env.incoming, c.env.outgoing);
-  if (read.kind === "too_large") throw refuse(request, "too_large", tooLarge(maxBodyBytes));
-  if (read.kind === "interrupted") throw refuse(request, "body_interrupted", "The body ended before it was complete");
+  if (read.kind === "too_large") throw answerRefusal(request, "too_large", tooLarge(maxBodyBytes));
+  if (read.kind === "interrupted")
+    throw answerRefusal(request, "body_interrupted", "The body ended before it was complete");
   if (read.kind === "crowded_out") {
     c.header("connection", "close");
     throw new SluiceError("unavailable", "Too many bodies are being read", { retryAfterSeconds: RETRY_AFTER_SECONDS });
@@ -149,13 +154,13 @@ async function admit(c: IngressContext, request: Request, dependencies: IngressD
   if (verdict.kind === "undecidable") {
     throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
   }
-  if (verdict.kind === "refused") throw refuse(request, verdict.reason, verdict.detail);
+  if (verdict.kind === "refused") throw answerRefusal(request, verdict.reason, verdict.detail);
   const { webhookId, scheme, body, userMetadata, bodyUnbound } = verdict;
   request.webhookId = webhookId;
 
   const { callback } = access;
   if (callback?.singleUse === true && !(await dependencies.consumeCallback(callback, webhookId))) {
-    throw refuse(request, "consumed_token", "The callback URL was used by another webhook");
+    throw answerRefusal(request, "consumed_token", "The callback URL was used by another webhook");
   }
 
   const id = newId();
@@ -198,7 +203,7 @@ const webhookHeaders = (received: IncomingHttpHeaders): ReceivedHeaders => ({
 
 const tooLarge = (maxBodyBytes: number) => `The body is above the limit of ${maxBodyBytes} bytes`;
 
-function refuse(request: Request, reason: RefusalReason, detail: string): SluiceError {
+function answerRefusal(request: IngressRequest, reason: RefusalReason, detail: string): SluiceError {
   request.refusal = { reason, detail };
   const code = CODE_OF_REASON[reason] ?? "verification_failed";
   return new SluiceError(code, code === "unknown_source" ? NO_SOURCE : detail);

@@ -52,7 +52,7 @@ export interface RejectionLogDependencies {
 }
 
 /** The requests of one source and reason in the window. */
-interface Tally {
+interface RejectionTally {
   singles: number;
   /** The first request beyond the single ones. Its weight grows with each that follows, until the window ends. */
   rest: NewRejection | undefined;
@@ -63,7 +63,7 @@ export class RejectionLog {
   readonly #metrics: Metrics;
   readonly #log: Logger;
   readonly #nowMs: () => number;
-  readonly #tallies = new Map<string, Tally>();
+  readonly #tallies = new Map<string, RejectionTally>();
   #windowStartedMs = 0;
   #waiting: NewRejection[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -109,12 +109,12 @@ export class RejectionLog {
     this.#drop(this.#waiting.splice(0));
   }
 
-  #tallyOf({ sourceId, reason }: RejectedRequest): Tally {
+  #tallyOf({ sourceId, reason }: RejectedRequest): RejectionTally {
     const key = `${sourceId} ${reason}`;
     const known = this.#tallies.get(key);
     if (known !== undefined) return known;
     if (this.#tallies.size === 0) this.#windowStartedMs = this.#nowMs();
-    const tally: Tally = { singles: 0, rest: undefined };
+    const tally: RejectionTally = { singles: 0, rest: undefined };
     this.#tallies.set(key, tally);
     this.#schedule();
     return tally;

@@ -5,7 +5,7 @@ import type { Refusal } from "@sluice/signature/refusal";
 import type { ErrorCode } from "@sluice/shared/runtime/errors";
 import type { Source } from "@sluice/store/configuration/sources";
 
-export interface Request {
+export interface IngressRequest {
   /** `performance.now()`. */
   startedAt: number;
   /** As in the path: not yet known to be a source's. */
@@ -24,7 +24,7 @@ export interface Request {
 }
 
 /** The wide line of a request, without what could be a secret: a token in the path, a signature. */
-export function describeRequest(request: Request): Record<string, unknown> {
+export function describeRequest(request: IngressRequest): Record<string, unknown> {
   return {
     status: request.status,
     source: request.source?.name,

@@ -8,7 +8,7 @@ import { generateSigningSecret, readSigningSecret } from "@sluice/signature/secr
 import { newEd25519Key, newRsaKey } from "../../../../tests/support/signing/test-webhooks.ts";
 import { saveKeySet, loadKeySets } from "@sluice/store/configuration/key-sets";
 import {
-  createSource,
+  insertSource,
   ensureBuiltInSources,
   loadSources,
   loadStoredSources,
@@ -31,14 +31,14 @@ const test = databaseTest.extend("world", { scope: "file" }, async ({ database: 
   await ensureBuiltInSources(db);
   const settings = { ...SOURCE_DEFAULTS, toleranceSeconds: 42 };
   const secret = generateSigningSecret();
-  const { id: rotated } = await createSource(
+  const { id: rotated } = await insertSource(
     db,
     masterKey,
     { ...settings, name: "rotated", schemes: ["v1"] },
     { kind: "static", secret },
   );
   await rotateSourceSecret(db, masterKey, rotated, generateSigningSecret(), "revoke_after_24h");
-  const { id: dynamic, token } = await createSource(
+  const { id: dynamic, token } = await insertSource(
     db,
     masterKey,
     {

@@ -1,5 +1,5 @@
 import { openLog } from "@sluice/shared/runtime/log";
-import { openBreaker } from "@sluice/store/configuration/target-health";
+import { writeOpenBreaker } from "@sluice/store/configuration/target-health";
 import { expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
@@ -9,7 +9,7 @@ import { Breakers } from "./breakers.ts";
 test("no probe is begun while the end of the one before it is not written", async ({ database: { db } }) => {
   const targetId = await seedTarget(db);
   await seedDeliveries(db, targetId, 1);
-  await openBreaker(db, targetId, 0);
+  await writeOpenBreaker(db, targetId, 0);
   // Holds a look back after what it found was read.
   let held: { found: () => void; goOn: Promise<void> } | undefined;
   const query = async (statement: { name: string; text: string }) => {
@@ -30,7 +30,7 @@ test("no probe is begun while the end of the one before it is not written", asyn
     log: openLog("worker", "fatal", { write: () => undefined }),
   });
   onTestFinished(() => breakers.close());
-  const breaker = breakers.of(targetId);
+  const breaker = breakers.forTarget(targetId);
   await breakers.refresh();
   expect(breaker.gate()).toBe("probe");
 

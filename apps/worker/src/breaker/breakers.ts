@@ -15,7 +15,7 @@ import {
   disableGone,
   endProbe,
   listAiling,
-  openBreaker,
+  writeOpenBreaker,
   type ProbeResult,
   writeTallies,
 } from "@sluice/store/configuration/target-health";
@@ -80,7 +80,7 @@ export class Breakers {
   }
 
   /** As the lane of a target sees them. */
-  of(targetId: string): LaneBreaker {
+  forTarget(targetId: string): LaneBreaker {
     const watched = this.#watch(targetId);
     return {
       gate: () => gateOf(watched),
@@ -199,7 +199,7 @@ export class Breakers {
   async #writeOpening(targetId: string, watched: Watched, { openMs }: { openMs: number }): Promise<void> {
     const { db, log } = this.#dependencies;
     const wasOpen = isSharedOpen(watched);
-    const isOpened = await openBreaker(db, targetId, openMs);
+    const isOpened = await writeOpenBreaker(db, targetId, openMs);
     watched.opening = undefined;
     // Until the look that follows says so too.
     watched.shared = { targetId, openings: 1, isFailing: true, isFailingTooLong: false, isProbeDue: false };

@@ -2,7 +2,7 @@
 // that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs no writes.
 // Pure: times are the caller's, in milliseconds of one clock.
 
-import type { Tally } from "@sluice/store/configuration/target-health";
+import type { HealthFigures } from "@sluice/store/configuration/target-health";
 
 /** How old `last_success_at` and `last_failure_at` may be. */
 const EVERY_MS = 60_000;
@@ -31,7 +31,7 @@ export class HealthTally {
   }
 
   /** What to write now. */
-  read(targetId: string, nowMs: number): Tally {
+  read(targetId: string, nowMs: number): HealthFigures {
     const ago = (atMs: number | undefined) => (atMs === undefined ? undefined : nowMs - atMs);
     return {
       targetId,

@@ -1,5 +1,5 @@
 import { openLog } from "@sluice/shared/runtime/log";
-import { deleteTarget } from "@sluice/store/configuration/targets";
+import { removeTarget } from "@sluice/store/configuration/targets";
 import { expect, onTestFinished, vi } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
@@ -14,7 +14,7 @@ test("a backlog of a deleted target is cancelled in runs that follow at once, ea
   await seedDeliveries(db, dueId, 1);
   // The first batch goes with the target, and the first run ends before the last delivery.
   for (let stored = 0; stored < 6_500; stored += 3_250) await seedDeliveries(db, targetId, 3_250);
-  await deleteTarget(db, targetId);
+  await removeTarget(db, targetId);
 
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());

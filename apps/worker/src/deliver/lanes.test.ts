@@ -45,7 +45,7 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
     log: openLog("worker", "info", { write: (line) => lines.push(line) }),
   } as unknown as LanesDependencies);
   onTestFinished(() => lanes.stop());
-  for (let target = 0; target < 20; target++) lanes.of(newId()).wake();
+  for (let target = 0; target < 20; target++) lanes.forTarget(newId()).wake();
   await until(() => claims, { accept: (count) => count >= 40 });
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain("nothing claimed");
@@ -64,14 +64,14 @@ function openFullLane(isBusy: () => boolean) {
     log: openLog("worker", "silent"),
   } as unknown as LanesDependencies);
   const id = newId();
-  while (lanes.of(id).reserve());
+  while (lanes.forTarget(id).reserve());
   return { lanes, id };
 }
 
 test("intake waits for no lane while the thread has time", async () => {
   const { lanes, id } = openFullLane(() => false);
   await lanes.catchUp([id], AbortSignal.abort());
-  expect(lanes.of(id).catchUp()).toBeDefined();
+  expect(lanes.forTarget(id).catchUp()).toBeDefined();
 });
 
 test("intake waits for a lane that does not catch up a bounded number of times, and no longer than the thread is busy", async () => {
@@ -94,7 +94,7 @@ test("intake waits no more when the worker stops, and when the lane has caught u
   stopping.abort();
   await waiting;
   const caughtUp = lanes.catchUp([id], new AbortController().signal);
-  for (let count = 0; count < TARGET_DEFAULTS.maxInFlight; count++) lanes.of(id).cancelReservation();
+  for (let count = 0; count < TARGET_DEFAULTS.maxInFlight; count++) lanes.forTarget(id).cancelReservation();
   await caughtUp;
-  expect(lanes.of(id).catchUp()).toBeUndefined();
+  expect(lanes.forTarget(id).catchUp()).toBeUndefined();
 });

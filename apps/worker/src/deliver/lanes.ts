@@ -61,7 +61,7 @@ export class Lanes {
     this.#dependencies = dependencies;
   }
 
-  of(targetId: string): Lane {
+  forTarget(targetId: string): Lane {
     const known = this.#lanes.get(targetId);
     if (known !== undefined) return known;
     const lane = this.#open(targetId);
@@ -77,7 +77,7 @@ export class Lanes {
    */
   async catchUp(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
     const { thread } = this.#dependencies;
-    const lanes = [...new Set(targetIds)].map((id) => this.of(id));
+    const lanes = [...new Set(targetIds)].map((id) => this.forTarget(id));
     for (let slice = 0; slice < CATCH_UP_SLICES && thread.isBusy; slice++) {
       const waits = lanes.map((lane) => lane.catchUp()).filter((wait) => wait !== undefined);
       if (waits.length === 0) return;
@@ -106,7 +106,7 @@ export class Lanes {
       handBack: (ids) => handBack(db, ids, leases.lease.workerId),
       hold: (id) => leases.hold(id),
       release: (id) => leases.release(id),
-      breaker: breakers.of(targetId),
+      breaker: breakers.forTarget(targetId),
       bodies: this.#bodies,
       send: (target, delivery, number) => sendDelivery(dispatcher, target, delivery, number),
       record: (attempt, isAwaited) => recorder.record(attempt, isAwaited),

@@ -19,7 +19,7 @@ const SPACING_MS = 20;
 const MANY = 100;
 const RETRY_MS = 500;
 
-interface Waiting {
+interface WaitingAttempt {
   attempt: AttemptRecord;
   done: () => void;
 }
@@ -29,7 +29,7 @@ export class Recorder {
   readonly #workerId: string;
   readonly #giveUp: AbortSignal;
   readonly #log: Logger;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingAttempt[] = [];
   #isWriting = false;
   /** Whether one of those that wait is. */
   #isAwaited = false;

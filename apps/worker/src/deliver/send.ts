@@ -81,7 +81,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   fail(error: unknown): void {
-    this.#settle(error instanceof AddressRefused ? error.message : `connection: ${describe(error)}`);
+    this.#settle(error instanceof AddressRefused ? error.message : `connection: ${describeFailure(error)}`);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -159,8 +159,8 @@ function toText(bytes: Buffer): string {
   return bytes.toString("utf8").replaceAll("\u0000", "\uFFFD");
 }
 
-function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return describe(error.errors[0]);
+function describeFailure(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return describeFailure(error.errors[0]);
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error && typeof error.code === "string" ? `${error.code} ` : "";
   return `${error.message.startsWith(code.trim()) ? "" : code}${error.message}`.replaceAll("\u0000", "").slice(0, 300);

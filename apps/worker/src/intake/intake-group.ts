@@ -14,7 +14,7 @@ const MAX_BYTES = 2 * 1024 * 1024;
 /** The events of a group cannot be stored together: one of them is at fault, and nothing was stored. */
 export class Ungroupable extends Error {}
 
-interface Waiting {
+interface WaitingJob {
   job: IntakeJob;
   bytes: number;
   done: PromiseWithResolvers<void>;
@@ -22,7 +22,7 @@ interface Waiting {
 
 export class IntakeGroup {
   readonly #takeIn: (job: IntakeJob, isGroup: boolean) => Promise<void>;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingJob[] = [];
   #running = 0;
 
   /** @param takeIn stores a job. Of a group, all or nothing: @throws Ungroupable */
@@ -43,7 +43,7 @@ export class IntakeGroup {
   }
 
   /** The oldest jobs up to the bounds; one that is above them alone goes alone. */
-  #take(): Waiting[] {
+  #take(): WaitingJob[] {
     let events = 0;
     let bytes = 0;
     const end = this.#waiting.findIndex(({ job, bytes: more }) => {
@@ -54,7 +54,7 @@ export class IntakeGroup {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
   }
 
-  async #run(group: Waiting[]): Promise<void> {
+  async #run(group: WaitingJob[]): Promise<void> {
     this.#running += 1;
     if (group.length === 1 || !(await this.#storeTogether(group))) {
       for (const { job, done } of group) await this.#takeIn(job, false).then(done.resolve, done.reject);
@@ -64,7 +64,7 @@ export class IntakeGroup {
   }
 
   /** @returns whether the jobs are settled. */
-  async #storeTogether(group: Waiting[]): Promise<boolean> {
+  async #storeTogether(group: WaitingJob[]): Promise<boolean> {
     try {
       await this.#takeIn({ events: distinct(group.flatMap(({ job }) => job.events)) }, true);
       for (const { done } of group) done.resolve();

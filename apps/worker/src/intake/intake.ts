@@ -73,7 +73,7 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
       // Matched with what is not true any more, the statement would be in vain.
       if (targets.current.revision !== revision) continue;
     }
-    const deliveries = matched.map((one) => ({ ...one, leased: lanes.of(one.targetId).reserve() }));
+    const deliveries = matched.map((one) => ({ ...one, leased: lanes.forTarget(one.targetId).reserve() }));
     let result: IntakeResult;
     try {
       const ids = events.map((event) => event.id);
@@ -160,7 +160,7 @@ function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target
 function handOver(events: NewEvent[], deliveries: NewDelivery[], fresh: Set<string>, lanes: Lanes): void {
   const byId = new Map(events.map((event) => [event.id, event]));
   for (const delivery of deliveries) {
-    const lane = lanes.of(delivery.targetId);
+    const lane = lanes.forTarget(delivery.targetId);
     const event = byId.get(delivery.eventId);
     if (event === undefined || !fresh.has(delivery.eventId)) {
       if (delivery.leased) lane.cancelReservation();
@@ -199,11 +199,11 @@ async function freeOwn(deliveries: NewDelivery[], fresh: Set<string>, dependenci
   await handBack(db, ids, leases.lease.workerId).catch((error: unknown) =>
     sparing(log).warn({ err: error }, "not handed back"),
   );
-  for (const targetId of new Set(own.map((delivery) => delivery.targetId))) lanes.of(targetId).wake();
+  for (const targetId of new Set(own.map((delivery) => delivery.targetId))) lanes.forTarget(targetId).wake();
 }
 
 function cancelReservations(deliveries: NewDelivery[], lanes: Lanes): void {
-  for (const delivery of deliveries) if (delivery.leased) lanes.of(delivery.targetId).cancelReservation();
+  for (const delivery of deliveries) if (delivery.leased) lanes.forTarget(delivery.targetId).cancelReservation();
 }
 
 /**

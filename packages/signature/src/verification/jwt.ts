@@ -64,7 +64,7 @@ async function verifyToken(
     });
     claims = payload;
   } catch (error) {
-    return describe(error);
+    return describeJoseError(error);
   }
   return judgeTimes(claims, settings.toleranceSeconds, nowMs) ?? accept(claims, request, settings);
 }
@@ -114,7 +114,7 @@ function accept(claims: JWTPayload, request: SignedRequest, settings: Settings):
   };
 }
 
-function describe(error: unknown): SchemeVerdict {
+function describeJoseError(error: unknown): SchemeVerdict {
   if (error instanceof errors.JWTExpired) return refused("expired_token", "the token has expired");
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === "aud") return refused("wrong_audience", "the token is for none of this source's audiences");

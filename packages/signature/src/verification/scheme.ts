@@ -2,10 +2,9 @@
 
 import type { KeyObject } from "node:crypto";
 
-import type { BodyUnboundPolicy } from "@sluice/store/schema";
 import type { KeySet } from "../jwks.ts";
 import type { Refusal } from "../refusal.ts";
-import type { Scheme } from "../schemes.ts";
+import type { BodyUnboundPolicy, Scheme } from "../schemes.ts";
 import type { HmacKey } from "../secret.ts";
 
 /** What a source's signatures are judged by. */

@@ -13,7 +13,7 @@ import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
 import { readStats, readWaiting } from "../journal/stats.ts";
 import { countChanges } from "../journal/stats-count.ts";
-import { deleteTarget } from "./targets.ts";
+import { removeTarget } from "./targets.ts";
 
 const BACKLOG = 2_500;
 
@@ -43,7 +43,7 @@ async function readCancelled(db: Database, targetId: string): Promise<{ all: num
 async function seedDeleted(db: Database, count: number): Promise<string> {
   const targetId = await seedTarget(db);
   await seedDeliveries(db, targetId, count);
-  expect(await deleteTarget(db, targetId)).toBe(true);
+  expect(await removeTarget(db, targetId)).toBe(true);
   return targetId;
 }
 
@@ -62,7 +62,7 @@ describe("cancelForDeleted", () => {
       retried?.id,
     ]);
 
-    expect(await deleteTarget(db, targetId)).toBe(true);
+    expect(await removeTarget(db, targetId)).toBe(true);
     expect(await countPending(db, targetId)).toBe(BACKLOG - 1_000);
     expect(await cancelForDeleted(db)).toEqual({ cancelled: 1_000, hasMore: true });
     expect(await cancelForDeleted(db)).toEqual({ cancelled: 500, hasMore: false });
@@ -124,7 +124,7 @@ describe("cancelForDeleted", () => {
     const condition = "datname = current_database() AND wait_event_type = 'Lock'";
     const waiting = async () => (await db.pool.query(`SELECT FROM pg_stat_activity WHERE ${condition}`)).rowCount;
     await until(waiting, { what: "the intake to wait for a lock" });
-    expect(await deleteTarget(db, targetId)).toBe(true);
+    expect(await removeTarget(db, targetId)).toBe(true);
     expect(await cancelForDeleted(db)).toEqual({ cancelled: 0, hasMore: false });
     await blocker.query("ROLLBACK");
     blocker.release();
@@ -162,7 +162,7 @@ test("a target is deleted although its deliveries are locked, and what was is ca
   await seedDeliveries(db, targetId, 2);
   await db.orm.transaction(async (tx) => {
     await tx.execute("SELECT FROM deliveries WHERE status = 'pending' ORDER BY id DESC LIMIT 1 FOR UPDATE");
-    expect(await deleteTarget(db, targetId)).toBe(true);
+    expect(await removeTarget(db, targetId)).toBe(true);
     expect(await countPending(db, targetId)).toBe(1);
   });
   await cancelForDeleted(db);

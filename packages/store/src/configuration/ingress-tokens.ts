@@ -6,7 +6,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import { generateIngressToken, hashIngressToken, truncateIngressToken } from "@sluice/signature/ingress-token";
 import { ingressTokens } from "../schema.ts";
 import type { Connection } from "../connection/database.ts";
-import { lockSource, type Previous, retire, type Transaction } from "./rotation.ts";
+import { lockSourceOfKind, type Previous, retire, type Transaction } from "./rotation.ts";
 
 export type IngressTokenRow = typeof ingressTokens.$inferSelect;
 
@@ -31,7 +31,7 @@ export async function createIngressToken(
   previous: Previous,
 ): Promise<NewIngressToken> {
   return db.orm.transaction(async (tx) => {
-    await lockSource(tx, sourceId, "dynamic");
+    await lockSourceOfKind(tx, sourceId, "dynamic");
     await retire(tx, ingressTokens, sourceId, previous);
     return insertIngressToken(tx, sourceId);
   });

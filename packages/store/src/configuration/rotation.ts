@@ -24,7 +24,7 @@ type Secrets = typeof sourceSecrets | typeof targetSecrets;
 type Owned = Secrets | typeof ingressTokens;
 
 /** Locks a source until the transaction ends, and notes the change. @throws SluiceError `not_found`, `wrong_kind` */
-export async function lockSource(tx: Transaction, id: string, kind: SourceKind): Promise<void> {
+export async function lockSourceOfKind(tx: Transaction, id: string, kind: SourceKind): Promise<void> {
   const [row] = await tx
     .update(sources)
     .set({ updatedAt: sql`now()` })

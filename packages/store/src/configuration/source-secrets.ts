@@ -6,7 +6,7 @@ import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { sourceSecrets } from "../schema.ts";
 import type { SigningSecret } from "@sluice/signature/secret";
 import type { Connection } from "../connection/database.ts";
-import { lockSource, type Previous, retireSecrets, type Transaction } from "./rotation.ts";
+import { lockSourceOfKind, type Previous, retireSecrets, type Transaction } from "./rotation.ts";
 import { sealSecret } from "./secrets.ts";
 
 /** MUST run in the transaction that made or locked the source. */
@@ -39,7 +39,7 @@ export async function rotateSourceSecret(
   previous: Exclude<Previous, "keep">,
 ): Promise<void> {
   await db.orm.transaction(async (tx) => {
-    await lockSource(tx, sourceId, "static");
+    await lockSourceOfKind(tx, sourceId, "static");
     await retireSecrets(tx, masterKey, sourceSecrets, sourceId, secret, previous);
     await insertSourceSecret(tx, masterKey, sourceId, secret);
   });

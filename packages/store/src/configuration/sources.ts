@@ -7,8 +7,8 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import { newId } from "@sluice/shared/domain/ids";
 import type { IngressToken } from "@sluice/signature/ingress-token";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import { type BodyUnboundPolicy, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
-import { SCHEMES_OF, type Scheme } from "@sluice/signature/schemes";
+import { ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { type BodyUnboundPolicy, SCHEMES_OF, type Scheme } from "@sluice/signature/schemes";
 import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signature/secret";
 import { type Connection, type Database, hasSqlState } from "../connection/database.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
@@ -87,7 +87,7 @@ const nameTaken = (name: string, cause: unknown) =>
     cause,
   });
 
-async function select(db: Connection, page: Page, id?: string): Promise<SourceRecord[]> {
+async function selectSources(db: Connection, page: Page, id?: string): Promise<SourceRecord[]> {
   const chosen = db.orm
     .select()
     .from(sources)
@@ -114,11 +114,11 @@ async function select(db: Connection, page: Page, id?: string): Promise<SourceRe
 }
 
 export async function listSources(db: Connection, page: Page): Promise<SourceRecord[]> {
-  return select(db, page);
+  return selectSources(db, page);
 }
 
 export async function getSource(db: Connection, id: string): Promise<SourceRecord | undefined> {
-  return (await select(db, ALL, id))[0];
+  return (await selectSources(db, ALL, id))[0];
 }
 
 /**
@@ -139,7 +139,7 @@ export async function findSourceId(db: Connection, name: string): Promise<string
  * Makes a static source with its secret, or a dynamic one with a first ingress token.
  * @throws SluiceError `name_taken`
  */
-export async function createSource(
+export async function insertSource(
   db: Connection,
   masterKey: MasterKey,
   settings: SourceSettings,
@@ -159,7 +159,7 @@ export async function createSource(
 }
 
 /** Changes settings; a secret, when given, replaces all earlier ones at once. @returns whether the source exists. */
-export async function updateSource(
+export async function changeSourceSettings(
   db: Connection,
   masterKey: MasterKey,
   id: string,
@@ -182,7 +182,7 @@ export async function updateSource(
 }
 
 /** Its events and deliveries stay in the log. @returns whether it existed. */
-export async function deleteSource(db: Connection, id: string): Promise<boolean> {
+export async function removeSource(db: Connection, id: string): Promise<boolean> {
   const deleted = await db.orm.delete(sources).where(eq(sources.id, id));
   return deleted.rowCount === 1;
 }
@@ -205,7 +205,7 @@ export async function loadSources(db: Database, masterKey: MasterKey): Promise<S
 }
 
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
-  return select(db, ALL);
+  return selectSources(db, ALL);
 }
 
 /** @throws SluiceError `master_key_mismatch`, `invalid_secret` */

@@ -47,7 +47,7 @@ export async function listAiling(db: Database, disableAfterMs: number): Promise<
 }
 
 /** Opens the breaker of an enabled target. @returns false where it is open already. */
-export async function openBreaker(db: Database, targetId: string, openMs: number): Promise<boolean> {
+export async function writeOpenBreaker(db: Database, targetId: string, openMs: number): Promise<boolean> {
   const { rowCount } = await db.pool.query({
     name: "open-breaker",
     text: `INSERT INTO target_health AS h (target_id, openings, open_until)
@@ -102,7 +102,7 @@ export async function endProbe(
 }
 
 /** What the attempts of a target came to since the last tally. How long ago, in milliseconds. */
-export interface Tally {
+export interface HealthFigures {
   targetId: string;
   lastSuccessMs: number | undefined;
   lastFailureMs: number | undefined;
@@ -113,7 +113,7 @@ export interface Tally {
 /**
  * Writes tallies. A target that got nothing for `silenceMs` did not fail in that time: its failing begins anew.
  */
-export async function writeTallies(db: Database, tallies: readonly Tally[], silenceMs: number): Promise<void> {
+export async function writeTallies(db: Database, tallies: readonly HealthFigures[], silenceMs: number): Promise<void> {
   await db.pool.query({
     name: "write-tallies",
     text: `INSERT INTO target_health AS h (target_id, last_success_at, last_failure_at, failing_since)

@@ -73,7 +73,7 @@ export const TARGET_DEFAULTS = {
   filter: null,
 } as const satisfies Partial<TargetSettings>;
 
-async function select(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
+async function selectTargets(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
   const chosen = db.orm
     .select()
     .from(targets)
@@ -103,11 +103,11 @@ async function select(db: Connection, masterKey: MasterKey, page: Page, id?: str
 }
 
 export async function listTargets(db: Connection, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
-  return select(db, masterKey, page);
+  return selectTargets(db, masterKey, page);
 }
 
 export async function getTarget(db: Connection, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
-  return (await select(db, masterKey, ALL, id))[0];
+  return (await selectTargets(db, masterKey, ALL, id))[0];
 }
 
 /**
@@ -123,7 +123,7 @@ export async function getTargetForChange(
   return getTarget(tx, masterKey, id);
 }
 
-export async function createTarget(
+export async function insertTarget(
   db: Connection,
   masterKey: MasterKey,
   settings: TargetSettings,
@@ -152,7 +152,7 @@ async function insertTargetSecret(
  * @returns whether the target exists.
  * @throws SluiceError `limit_reached`, and `invalid_request` for a secret that it has.
  */
-export async function rotateTargetSecret(
+export async function addTargetSecret(
   db: Connection,
   masterKey: MasterKey,
   id: string,
@@ -177,7 +177,7 @@ export async function rotateTargetSecret(
  * so that of two changes that merge, neither is lost. Whatever is changed on an enabled target, its health begins
  * anew: somebody has looked after it. @returns whether the target exists.
  */
-export async function updateTarget(
+export async function changeTargetSettings(
   db: Connection,
   masterKey: MasterKey,
   id: string,
@@ -211,7 +211,7 @@ export async function updateTarget(
  * Deletes it; its log stays. What it still has to get is cancelled: a batch at once, what is left by the workers' sweep.
  * @returns whether it existed.
  */
-export async function deleteTarget(db: Connection, id: string): Promise<boolean> {
+export async function removeTarget(db: Connection, id: string): Promise<boolean> {
   return db.orm.transaction(async (tx) => {
     const deleted = await tx.delete(targets).where(eq(targets.id, id));
     if (deleted.rowCount === 0) return false;
@@ -228,7 +228,7 @@ let knownFilters: ReadonlyMap<string, Filter> = new Map();
 
 /** Every target with its keys and headers in the clear, and its filter compiled. */
 export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
-  const records = await select(db, masterKey, ALL);
+  const records = await selectTargets(db, masterKey, ALL);
   return openFilters(records).map(({ secrets, ...record }) => ({
     ...record,
     hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),

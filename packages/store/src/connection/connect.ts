@@ -29,7 +29,7 @@ export interface ConnectOptions {
   log: Logger;
 }
 
-export interface Connection {
+export interface ConnectedDatabase {
   /** Until PostgreSQL is prepared, statements fail with `unavailable`, as if it were away. */
   db: Database;
   /** `closed` when `db` was closed before. Rejects with an error that is not waited out. */
@@ -40,7 +40,7 @@ export interface Connection {
  * Begins to connect, for as long as it takes: containers start in any order, and a process that gives up is only
  * started again by its supervisor, with longer pauses than ours.
  */
-export function connectDatabase(options: ConnectOptions): Connection {
+export function connectDatabase(options: ConnectOptions): ConnectedDatabase {
   const closing = new AbortController();
   let isPrepared = false;
   const db = openDatabase({

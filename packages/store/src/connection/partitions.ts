@@ -107,7 +107,7 @@ function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+type PartitionQuery = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 /**
  * Longer than anybody waits: pg knows no statement without a limit. A detach waits for the statements that run, and
@@ -115,9 +115,9 @@ type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<R
  */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
-async function withLock(db: Database, work: (query: Query) => Promise<unknown>): Promise<void> {
+async function withLock(db: Database, work: (query: PartitionQuery) => Promise<unknown>): Promise<void> {
   const client = await db.pool.connect();
-  const query: Query = async <Row extends object>(text: string, values: unknown[] = []) => {
+  const query: PartitionQuery = async <Row extends object>(text: string, values: unknown[] = []) => {
     // Its types leave out that a statement may have a limit of its own.
     const statement: pg.QueryConfig = Object.assign({ text, values }, { query_timeout: NO_TIMEOUT_MS });
     return (await client.query<Row>(statement)).rows;

@@ -17,7 +17,7 @@ const SUSPICION_MS = 100;
 /** How long who suspects waits: a PostgreSQL that hangs must not hold what they hold. */
 const SUSPICION_LIMIT_MS = 1_000;
 
-export interface Snapshot<T> {
+export interface LoadedCopy<T> {
   revision: number;
   value: T;
 }
@@ -26,14 +26,14 @@ export class Refreshed<T> {
   readonly #db: Database;
   readonly #load: () => Promise<T>;
   readonly #log: Logger;
-  #current: Snapshot<T>;
+  #current: LoadedCopy<T>;
   #confirmedAtMs: number;
   readonly #refreshes = new FreshRuns(() => this.#refreshOnce());
   #timer: NodeJS.Timeout | undefined;
   #followedUpAt = Number.NEGATIVE_INFINITY;
   #suspicion: Promise<void> | undefined;
 
-  private constructor(db: Database, load: () => Promise<T>, log: Logger, first: Snapshot<T>, readAtMs: number) {
+  private constructor(db: Database, load: () => Promise<T>, log: Logger, first: LoadedCopy<T>, readAtMs: number) {
     this.#db = db;
     this.#load = load;
     this.#log = log;
@@ -44,12 +44,12 @@ export class Refreshed<T> {
   /** Loads the first copy and starts to watch. @throws when it cannot be loaded. */
   static async open<T>(db: Database, load: () => Promise<T>, log: Logger): Promise<Refreshed<T>> {
     const nowMs = Date.now();
-    const refreshed = new Refreshed(db, load, log, await readSnapshot(db, load), nowMs);
+    const refreshed = new Refreshed(db, load, log, await loadCopy(db, load), nowMs);
     refreshed.#schedule();
     return refreshed;
   }
 
-  get current(): Snapshot<T> {
+  get current(): LoadedCopy<T> {
     return this.#current;
   }
 
@@ -68,7 +68,7 @@ export class Refreshed<T> {
    * at most, and they wait for their turn, a second at most.
    * @returns the copy when it is another one than the caller's. Never throws.
    */
-  async newerThan(known: Snapshot<T>): Promise<Snapshot<T> | undefined> {
+  async newerThan(known: LoadedCopy<T>): Promise<LoadedCopy<T> | undefined> {
     if (this.#current === known) await within(SUSPICION_LIMIT_MS, (this.#suspicion ??= this.#followUp()));
     return this.#current === known ? undefined : this.#current;
   }
@@ -88,7 +88,7 @@ export class Refreshed<T> {
     // Before it is asked: what is committed meanwhile is not confirmed.
     const nowMs = Date.now();
     if ((await readRevision(this.#db)) !== this.#current.revision) {
-      this.#current = await readSnapshot(this.#db, this.#load);
+      this.#current = await loadCopy(this.#db, this.#load);
     }
     this.#confirmedAtMs = nowMs;
   }
@@ -113,7 +113,7 @@ export class Refreshed<T> {
 }
 
 /** The revision is read first: a change in between makes the copy newer than its number, never older. */
-async function readSnapshot<T>(db: Database, load: () => Promise<T>): Promise<Snapshot<T>> {
+async function loadCopy<T>(db: Database, load: () => Promise<T>): Promise<LoadedCopy<T>> {
   const revision = await readRevision(db);
   return { revision, value: await load() };
 }

@@ -9,7 +9,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import { type Database, openDatabase, STEADY_PLANS } from "../connection/database.ts";
 import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery } from "../log/records.ts";
-import { listAiling, openBreaker } from "../configuration/target-health.ts";
+import { listAiling, writeOpenBreaker } from "../configuration/target-health.ts";
 
 /** All of one target, so that the planner takes a condition on the target for none. */
 const WAITING = 100_000;
@@ -72,7 +72,7 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   const counted = openCounted(url);
   // Before and after its breaker opens.
   await listTargetsWithDue(counted.db);
-  await openBreaker(db, down, 0);
+  await writeOpenBreaker(db, down, 0);
   await listTargetsWithDue(counted.db);
   await listAiling(counted.db, Infinity);
   await exhaustOverdue(counted.db, 1_000);
@@ -127,7 +127,7 @@ test("what is past its deadline behind an open breaker is exhausted once it was 
   const failed = claimed.map(({ id }) => makeAttempt(id, { next: { status: "pending", retryInMs: 0 } }));
   await recordAttempts(db, failed, lease.workerId);
   expect(await exhaustOverdue(db, 10)).toBe(0);
-  await openBreaker(db, targetId, 60_000);
+  await writeOpenBreaker(db, targetId, 60_000);
   expect([await exhaustOverdue(db, 1), await exhaustOverdue(db, 10), await exhaustOverdue(db, 10)]).toEqual([1, 1, 0]);
   const { rows } = await db.pool.query("SELECT status, attempt_count FROM deliveries WHERE target_id = $1 ORDER BY 1", [
     targetId,

@@ -8,7 +8,7 @@ import { retryDelivery } from "./by-hand.ts";
 import type { Database } from "../connection/database.ts";
 import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery, listAttemptsOf } from "../log/records.ts";
-import { deleteTarget } from "../configuration/targets.ts";
+import { removeTarget } from "../configuration/targets.ts";
 
 /** A target of its own, with deliveries that are due. */
 async function seed(db: Database, count: number) {
@@ -171,7 +171,7 @@ describe("recordAttempts", () => {
     const { targetId, id } = await seed(db, 1);
     const lease = newLease();
     await claimDue(db, targetId, 1, lease);
-    expect(await deleteTarget(db, targetId)).toBe(true);
+    expect(await removeTarget(db, targetId)).toBe(true);
     await recordAttempts(db, [makeAttempt(id)], lease.workerId);
     await recordAttempts(db, [makeAttempt(id, { number: 2, next: { status: "succeeded" } })], lease.workerId);
     expect(await getDelivery(db, id)).toMatchObject({ status: "cancelled", nextAttemptAt: null, attemptCount: 0 });
@@ -215,7 +215,7 @@ describe("retryDelivery", () => {
     await claimDue(db, targetId, 1, newLease());
     expect(await retry(db, id)).toEqual({ kind: "in_flight" });
     expect(await retry(db, targetId)).toEqual({ kind: "not_found" });
-    await deleteTarget(db, targetId);
+    await removeTarget(db, targetId);
     expect(await retry(db, id)).toEqual({ kind: "target_gone" });
   });
 });

@@ -84,7 +84,7 @@ export async function claimDue(
     text: CLAIM,
     values: [targetId, limit, lease.durationMs, lease.workerId, maxBytes],
   });
-  return rows.map(toClaimed);
+  return rows.map(readClaimed);
 }
 
 /** Takes one delivery, when it is due and in nobody's hands. */
@@ -94,10 +94,10 @@ export async function claimOne(db: Database, id: string, lease: Lease): Promise<
     text: CLAIM_ONE,
     values: [id, lease.durationMs, lease.workerId],
   });
-  return rows.map(toClaimed)[0];
+  return rows.map(readClaimed)[0];
 }
 
-function toClaimed(row: ClaimedRow): ClaimedDelivery {
+function readClaimed(row: ClaimedRow): ClaimedDelivery {
   return {
     id: row.id,
     eventId: row.event_id,
@@ -116,14 +116,15 @@ function toClaimed(row: ClaimedRow): ClaimedDelivery {
  * SQL: that an id is between the ends of a list, which MUST be in the order of the ids. By it PostgreSQL knows of which days
  * they are; `= ANY` of a parameter tells it nothing, and it opens the partitions of all.
  */
-export const within = (list: string, id = "id") => `${id} >= (${list})[1] AND ${id} <= (${list})[cardinality(${list})]`;
+export const inIdRange = (list: string, id = "id") =>
+  `${id} >= (${list})[1] AND ${id} <= (${list})[cardinality(${list})]`;
 
 /** Pushes the leases of deliveries that are still in hand. */
 export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
   await db.pool.query({
     name: "renew-leases",
     text: `UPDATE deliveries SET next_attempt_at = now() + $2::float8 * interval '1 ms'
-           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $3`,
+           WHERE id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]")} AND leased_by = $3`,
     values: [ids.toSorted(), lease.durationMs, lease.workerId],
   });
 }
@@ -133,7 +134,7 @@ export async function handBack(db: Database, ids: readonly string[], workerId: s
   await db.pool.query({
     name: "hand-back",
     text: `UPDATE deliveries SET next_attempt_at = now(), leased_by = NULL
-           WHERE id = ANY($1::uuid[]) AND ${within("$1::uuid[]")} AND leased_by = $2`,
+           WHERE id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]")} AND leased_by = $2`,
     values: [ids.toSorted(), workerId],
   });
 }
@@ -153,7 +154,7 @@ export interface AttemptRecord {
 }
 
 /** SQL: what a list has for the delivery of an UPDATE: the lists are in the order of the ids of the deliveries, `$2`. */
-const of = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
+const valueFor = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
 
 // A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
 // the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides
@@ -176,23 +177,23 @@ logged AS (
   SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
     d.target_id, d.source_id, d.event_type
   FROM input i LEFT JOIN LATERAL (
-    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND ${within("$2::uuid[]")} LIMIT 1
+    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND ${inIdRange("$2::uuid[]")} LIMIT 1
   ) d ON true
   ON CONFLICT DO NOTHING
   RETURNING id
 ),
 moved AS (
   UPDATE deliveries SET
-    status = ${of("$10::text[]")},
-    attempt_count = greatest(attempt_count, ${of("$3::int[]")}),
-    next_attempt_at = now() + ${of("$11::float8[]")} * interval '1 ms',
+    status = ${valueFor("$10::text[]")},
+    attempt_count = greatest(attempt_count, ${valueFor("$3::int[]")}),
+    next_attempt_at = now() + ${valueFor("$11::float8[]")} * interval '1 ms',
     leased_by = NULL,
     next_trigger = 'retry',
-    last_status_code = ${of("$7::int[]")},
-    last_error = ${of("$8::text[]")},
-    finished_at = CASE WHEN ${of("$10::text[]")} <> 'pending' THEN now() END
-  WHERE id = ANY($2::uuid[]) AND ${within("$2::uuid[]")} AND (${of("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
-    AND (status = 'pending') IS TRUE AND (${of("$10::text[]")} = 'succeeded' OR leased_by = $12)
+    last_status_code = ${valueFor("$7::int[]")},
+    last_error = ${valueFor("$8::text[]")},
+    finished_at = CASE WHEN ${valueFor("$10::text[]")} <> 'pending' THEN now() END
+  WHERE id = ANY($2::uuid[]) AND ${inIdRange("$2::uuid[]")} AND (${valueFor("$1::uuid[]")} IN (SELECT id FROM logged)) IS TRUE
+    AND (status = 'pending') IS TRUE AND (${valueFor("$10::text[]")} = 'succeeded' OR leased_by = $12)
   RETURNING id, status
 )
 INSERT INTO changes (attempt_ids, succeeded_ids, exhausted_ids)

@@ -9,7 +9,7 @@ import type { Database } from "../connection/database.ts";
 import { claimDue } from "./deliveries.ts";
 import { countMatching, hasDueStep, makeNextStep } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
-import { deleteTarget } from "../configuration/targets.ts";
+import { removeTarget } from "../configuration/targets.ts";
 
 /** Deliveries that reached a final state, of one target. */
 async function seed(db: Database, count: number, status: DeliveryStatus = "exhausted", maxInFlight = 64) {
@@ -127,7 +127,7 @@ describe("a bulk retry", () => {
     const held = await seed(db, 3, "pending");
     await claimDue(db, held.targetId, 2, newLease());
     const gone = await seed(db, 4);
-    await deleteTarget(db, gone.targetId);
+    await removeTarget(db, gone.targetId);
     const id = await start(db, { statuses: ["pending", "exhausted"] });
     await runToEnd(db);
     expect(await getOperation(db, id)).toMatchObject({ state: "succeeded", total: 7, done: 1, failed: 6 });

@@ -22,7 +22,7 @@ const COUNT_MS = 500;
 /** In a row; with the pauses between them some five minutes. */
 const MAX_FAILURES = 10;
 
-export interface Step {
+export interface StepResult {
   operationId: string;
   /** Whose deliveries became due. */
   targetIds: string[];
@@ -44,7 +44,7 @@ export async function hasDueStep(db: Database): Promise<boolean> {
  * @returns undefined where there is none that no other worker has in hand.
  * @throws what PostgreSQL raised.
  */
-export async function makeNextStep(db: Database, batch = BATCH): Promise<Step | undefined> {
+export async function makeNextStep(db: Database, batch = BATCH): Promise<StepResult | undefined> {
   let operationId: string | undefined;
   try {
     return await db.orm.transaction(async (orm) => {
@@ -60,7 +60,7 @@ export async function makeNextStep(db: Database, batch = BATCH): Promise<Step | 
         .for("update", { skipLocked: true });
       operationId = operation?.id;
       if (operation === undefined) return undefined;
-      return operation.isCounted ? apply(tx, operation, batch) : count(tx, operation);
+      return operation.isCounted ? apply(tx, operation, batch) : countMatches(tx, operation);
     });
   } catch (error) {
     if (operationId !== undefined && !isTransient(error)) await noteFailure(db, operationId, error);
@@ -69,7 +69,7 @@ export async function makeNextStep(db: Database, batch = BATCH): Promise<Step | 
 }
 
 /** So that progress is known before anything is done. */
-async function count(tx: Connection, operation: OperationRecord): Promise<Step> {
+async function countMatches(tx: Connection, operation: OperationRecord): Promise<StepResult> {
   const { total, reached } = await countMatching(tx, readFilter(operation), {
     afterId: operation.cursor ?? undefined,
     withinMs: COUNT_MS,
@@ -82,7 +82,7 @@ async function count(tx: Connection, operation: OperationRecord): Promise<Step> 
   return { operationId: operation.id, targetIds: [], isLast: false };
 }
 
-async function apply(tx: Connection, operation: OperationRecord, batch: number): Promise<Step> {
+async function apply(tx: Connection, operation: OperationRecord, batch: number): Promise<StepResult> {
   const filter = readFilter(operation);
   const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, batch);
   // Compared again under the rows' locks.

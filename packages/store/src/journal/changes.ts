@@ -31,7 +31,7 @@ export function noteDeliveries(change: DeliveryChange, from: string): string {
  * Up to where somebody has read the journal. A snapshot says it exactly: what it does not see is new, however late it was
  * committed. Within a part of the journal that took several reads, also up to which row of it.
  */
-export interface Position {
+export interface JournalPosition {
   /** When it was taken, in milliseconds. */
   takenAtMs: number;
   /** As PostgreSQL writes a snapshot. What it sees has been read. */
@@ -43,20 +43,20 @@ export interface Position {
 const SNAPSHOT = String.raw`\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?`;
 const POSITION = new RegExp(String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?$`);
 
-export function writePosition({ takenAtMs, from, within }: Position): string {
+export function writePosition({ takenAtMs, from, within }: JournalPosition): string {
   const parts = [Math.floor(takenAtMs), from, ...(within === undefined ? [] : [within.to, within.xid, within.id])];
   return parts.join("_");
 }
 
 /** @returns undefined for a text that is no position. One that is may still be none of this database. */
-export function parsePosition(text: string): Position | undefined {
+export function parsePosition(text: string): JournalPosition | undefined {
   const [, takenAt = "", from = "", to, xid = "", id = ""] = POSITION.exec(text) ?? [];
   if (from === "") return undefined;
   return { takenAtMs: Number(takenAt), from, ...(to === undefined ? {} : { within: { to, xid, id } }) };
 }
 
 /** The end of the journal. */
-export async function currentPosition(db: Database): Promise<Position> {
+export async function currentPosition(db: Database): Promise<JournalPosition> {
   const { rows } = await db.pool.query<{ snapshot: string; now: string }>(
     "SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now()) * 1000 AS now",
   );
@@ -64,7 +64,7 @@ export async function currentPosition(db: Database): Promise<Position> {
 }
 
 /** Whether a position is one of this database, from which nothing has been forgotten yet. */
-export async function isReadable(db: Database, { takenAtMs, from, within }: Position): Promise<boolean> {
+export async function isReadable(db: Database, { takenAtMs, from, within }: JournalPosition): Promise<boolean> {
   try {
     const { rowCount } = await db.pool.query(
       `SELECT WHERE pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
@@ -80,13 +80,13 @@ export async function isReadable(db: Database, { takenAtMs, from, within }: Posi
 }
 
 /** One row of the journal. */
-export interface Change {
+export interface JournalEntry {
   at: Date;
   eventIds: string[];
   attemptIds: string[];
   deliveries: { change: DeliveryChange; ids: string[] }[];
   /** After this row. */
-  position: Position;
+  position: JournalPosition;
 }
 
 interface ChangeRow {
@@ -111,9 +111,9 @@ interface ChangeRow {
  */
 export async function readChanges(
   db: Database,
-  position: Position,
+  position: JournalPosition,
   limit: number,
-): Promise<{ changes: Change[]; next: Position; isEnd: boolean }> {
+): Promise<{ changes: JournalEntry[]; next: JournalPosition; isEnd: boolean }> {
   const { from, within } = position;
   const { rows } = await db.pool.query<ChangeRow>({
     name: "read-changes",

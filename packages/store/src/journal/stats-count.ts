@@ -3,7 +3,7 @@
 // counted once. No statement of the relay waits for it.
 
 import { type Database, hasSqlState } from "../connection/database.ts";
-import { within } from "../delivery/deliveries.ts";
+import { inIdRange } from "../delivery/deliveries.ts";
 import { LATENCY_BOUNDS_MS } from "./latency.ts";
 
 /** "stat" in ASCII. */
@@ -43,7 +43,7 @@ const minute = (at: string) => `date_bin('1 minute', ${at}, '2000-01-01Z')`;
  */
 const rowsOf = (list: string, table: string) => `
   LATERAL (SELECT array_agg(id ORDER BY id) AS ids FROM unnest(${list}) AS id) AS named
-  JOIN ${table} AS logged ON logged.id = ANY(named.ids) AND ${within("named.ids", "logged.id")}`;
+  JOIN ${table} AS logged ON logged.id = ANY(named.ids) AND ${inIdRange("named.ids", "logged.id")}`;
 
 // Each thing is counted where the log shows it: an event when it was received, an attempt when it began, and what became
 // of a delivery when that was written. Each table by itself comes down to a few rows before they are put together.
@@ -117,7 +117,7 @@ ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE
 const NEGATED_BOUNDS_MS = LATENCY_BOUNDS_MS.map((bound) => -bound).toReversed();
 
 /** What has a name is planned once for each connection: over a month of partitions that costs more than to run it. */
-type Query = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
+type CountStatement = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
 /** @returns whether there is more to count, which another run does; undefined while another worker counts. */
 export async function countChanges(db: Database): Promise<{ hasMore: boolean } | undefined> {
@@ -139,7 +139,7 @@ export async function recountWaiting(db: Database): Promise<void> {
   });
 }
 
-async function count(query: Query): Promise<{ hasMore: boolean }> {
+async function count(query: CountStatement): Promise<{ hasMore: boolean }> {
   const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
   if (found === undefined || !found.is_fresh) return { hasMore: false };
   await query(COUNT, [found.next, NEGATED_BOUNDS_MS], "count");
@@ -169,9 +169,9 @@ export async function pruneStats(db: Database, beforeMs: number): Promise<void> 
  * Runs work whose statements all see one snapshot, which is the one that is stored. Another run that committed in between
  * makes PostgreSQL refuse this one, which then counted nothing.
  */
-async function underLock<T>(db: Database, work: (query: Query) => Promise<T>): Promise<T | undefined> {
+async function underLock<T>(db: Database, work: (query: CountStatement) => Promise<T>): Promise<T | undefined> {
   const client = await db.pool.connect();
-  const query: Query = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
+  const query: CountStatement = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
     (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
   let failure: unknown;
   try {

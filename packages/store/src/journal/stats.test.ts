@@ -22,7 +22,7 @@ import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
 import { countChanges, pruneStats, recountWaiting } from "./stats-count.ts";
-import { deleteTarget } from "../configuration/targets.ts";
+import { removeTarget } from "../configuration/targets.ts";
 
 const DAY_MS = 86_400_000;
 const TYPES = ["batch.succeeded", "batch.completed", "batch.failed", "video.generated", null];
@@ -134,7 +134,7 @@ describe("after random work of two workers", () => {
     await db.pool.query(WATCH);
     targets = await Promise.all([seedTarget(db), seedTarget(db), seedTarget(db)]);
     await Promise.all([work(db, targets, sources, 40), work(db, targets, sources, 40)]);
-    await deleteTarget(db, targets[2] ?? "");
+    await removeTarget(db, targets[2] ?? "");
     // At once, as workers do.
     await Promise.all([countAll(db), countAll(db), countAll(db)]);
 

@@ -112,7 +112,7 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
   }));
 }
 
-export interface Waiting {
+export interface WaitingFigures {
   targetId: string;
   count: number;
   /** The minute in which the oldest of them was made. */
@@ -120,7 +120,7 @@ export interface Waiting {
 }
 
 /** What is pending now, for each target that has something; of one target, or of all. */
-export async function readWaiting(db: Database, targetId?: string): Promise<Waiting[]> {
+export async function readWaiting(db: Database, targetId?: string): Promise<WaitingFigures[]> {
   const { rows } = await db.pool.query<{ target_id: string; count: string; oldest: Date }>(
     `SELECT target_id, sum(waiting) AS count, min(since) AS oldest FROM stats_waiting
      WHERE $1::uuid IS NULL OR target_id = $1 GROUP BY target_id HAVING sum(waiting) > 0 ORDER BY target_id`,

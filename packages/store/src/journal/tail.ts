@@ -3,7 +3,7 @@
 import { and, type SQL } from "drizzle-orm";
 
 import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
-import { type Change, type DeliveryChange, type Position, readChanges } from "./changes.ts";
+import { type JournalEntry, type DeliveryChange, type JournalPosition, readChanges } from "./changes.ts";
 import type { Database } from "../connection/database.ts";
 import { anyOf, type AttemptRow, type DeliveryRecord, eventColumns, type EventRecord } from "../log/records.ts";
 import {
@@ -31,7 +31,7 @@ export type TailMessage =
 export interface TailStep {
   messages: TailMessage[];
   /** After it. */
-  position: Position;
+  position: JournalPosition;
 }
 
 /** Statements that are shown at once: a thousand rows of the log or so. */
@@ -51,14 +51,14 @@ const STATUSES: Record<DeliveryChange, DeliveryStatus> = {
 export async function readTail(
   db: Database,
   filter: TailFilter,
-  position: Position,
-): Promise<{ steps: TailStep[]; next: Position; isEnd: boolean }> {
+  position: JournalPosition,
+): Promise<{ steps: TailStep[]; next: JournalPosition; isEnd: boolean }> {
   const { changes, next, isEnd } = await readChanges(db, position, STEPS);
   if (changes.length === 0) return { steps: [], next, isEnd };
   const { kinds = TAIL_KINDS, statuses, ...rowFilter } = filter;
   const { eventId, targetId, statusCode, errorText, minAttempts } = rowFilter;
   const isOfEvents = [targetId, statusCode, errorText, minAttempts, statuses].every((each) => each === undefined);
-  const moved = (change: Change) =>
+  const moved = (change: JournalEntry) =>
     change.deliveries.filter(({ change: kind }) => statuses === undefined || statuses.includes(STATUSES[kind]));
 
   const eventIds = kinds.includes("event") && isOfEvents ? changes.flatMap((change) => change.eventIds) : [];
@@ -68,19 +68,19 @@ export async function readTail(
     ? changes.flatMap((change) => moved(change).flatMap(({ ids }) => ids))
     : [];
   const ofEvent = eventId === undefined ? eventIds : eventIds.filter((id) => id === eventId);
-  const foundEvents = await find(ofEvent, (ids) =>
+  const foundEvents = await findChanged(ofEvent, (ids) =>
     db.orm
       .select(eventColumns)
       .from(events)
       .where(and(anyOf(events.id, ids), ...all(eventConditions(rowFilter)))),
   );
-  const foundAttempts = await find(attemptIds, (ids) =>
+  const foundAttempts = await findChanged(attemptIds, (ids) =>
     db.orm
       .select()
       .from(attempts)
       .where(and(anyOf(attempts.id, ids), ...all(attemptConditions(rowFilter)))),
   );
-  const foundDeliveries = await find(deliveryIds, (ids) =>
+  const foundDeliveries = await findChanged(deliveryIds, (ids) =>
     db.orm
       .select()
       .from(deliveries)
@@ -107,7 +107,7 @@ export async function readTail(
 const all = ({ own, lookedUp }: Conditions): SQL[] => [...own, ...lookedUp];
 
 /** @returns the rows by their ids; a delivery may be named more than once. */
-async function find<Row extends { id: string }>(
+async function findChanged<Row extends { id: string }>(
   ids: readonly string[],
   read: (ids: string[]) => Promise<Row[]>,
 ): Promise<Map<string, Row>> {

@@ -128,7 +128,7 @@ async function choose(
     const offset = Math.ceil(entriesOfWay / way.entries.length);
     return way.entries.map((entries, entry) => {
       const name = sql.identifier(`way_${index}_${entry}`);
-      return sql`(${select(entries, entryRange, page)} OFFSET ${offset} LIMIT 1) AS ${name}`;
+      return sql`(${selectRows(entries, entryRange, page)} OFFSET ${offset} LIMIT 1) AS ${name}`;
     });
   });
   const row = columns.length === 0 ? {} : await firstRow(db, columns);
@@ -173,7 +173,7 @@ async function readIds(db: Connection, list: Search, way: Way, range: IdRange, p
   if (way.entries.length === 0) return [];
   // OFFSET 0 is a fence: the planner takes the index of the way, whatever it believes about the other conditions.
   const read = (entryRange: IdRange, columns?: SQL) =>
-    union(way.entries.map((entries) => sql`${select(entries, entryRange, page, columns)} OFFSET 0`));
+    union(way.entries.map((entries) => sql`${selectRows(entries, entryRange, page, columns)} OFFSET 0`));
   const from =
     way.of === "rows" || ofEvent === undefined
       ? sql`(${read(range, sql`*`)}) AS ${table}`
@@ -194,6 +194,6 @@ const union = (parts: SQL[]) =>
         sql` UNION ALL `,
       );
 
-function select({ table, id, on }: Entries, range: IdRange, page: Page, columns: SQL = sql`${id}`): SQL {
+function selectRows({ table, id, on }: Entries, range: IdRange, page: Page, columns: SQL = sql`${id}`): SQL {
   return sql`SELECT ${columns} FROM ${table} WHERE ${and(on, withinRange(id, range))} ORDER BY ${inOrder(id, page)}`;
 }

@@ -19,7 +19,7 @@ export interface Author {
 }
 
 /** One change of one resource. */
-export interface Change {
+export interface AuditedChange {
   /** The resource's type and what was done to it, as in `target.updated`. */
   action: `${string}.${string}`;
   /** As the API shows it: `tgt_…`. */
@@ -40,7 +40,7 @@ export interface AuditFilter {
 }
 
 /** MUST be called in the transaction that makes the change. */
-export async function recordChange(tx: Connection, author: Author, change: Change): Promise<void> {
+export async function recordChange(tx: Connection, author: Author, change: AuditedChange): Promise<void> {
   const { before, after, action, resourceId } = change;
   await tx.orm.insert(audit).values({
     id: newId(),

@@ -13,7 +13,7 @@ import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { timeParameters } from "../log/filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface AuditDependencies {
   db: Database;
@@ -64,7 +64,7 @@ const auditEntry = z
 
 const tags = ["audit"];
 const middleware = needsAdmin;
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/audit",
@@ -97,7 +97,7 @@ const operations = {
 };
 
 export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies): void {
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = { keyId: readActor(query.actor), action: query.action, resourceId: query.resource };
     const { page: wanted, cursor } = readPage("audit", query, filter);
@@ -105,7 +105,7 @@ export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies):
     return c.json({ data: page.rows.map(showEntry), next_cursor: page.nextCursor }, 200);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const entry = await getAuditEntry(db, parseId("aud", c.req.valid("param").id, "{id}"));
     if (entry === undefined) throw new SluiceError("not_found", "There is no entry with this id");
     return c.json(withEtag(c, showEntry(entry)), 200);

@@ -13,23 +13,13 @@ import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 
 import { FailedTries } from "./failed-tries.ts";
 import { KeyUses } from "./key-uses.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
 
 export interface AuthenticationDependencies {
   db: Database;
   /** The key of the environment, which has every scope and works while PostgreSQL is down. */
   adminApiKey: Secret<string> | undefined;
   log: Logger;
-}
-
-/** Who a request is from, as its key says. */
-export interface Caller {
-  /** Null for the key of the environment. */
-  keyId: string | null;
-  name: string;
-  scopes: Scope[];
-  /** Of the key; null for never. */
-  expiresAt: Date | null;
 }
 
 const ENVIRONMENT: Caller = { keyId: null, name: "ADMIN_API_KEY", scopes: ["admin"], expiresAt: null };
@@ -78,13 +68,6 @@ export const needsAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   requireScope(c, "admin");
   await next();
 };
-
-/** Of a request that was authenticated, as all are that reach a route. */
-export function callerOf(c: Context<ApiEnv>): Caller {
-  const caller = c.get("caller");
-  if (caller === undefined) throw new SluiceError("unauthenticated", "An API key is needed");
-  return caller;
-}
 
 /** @throws SluiceError `forbidden` naming the scope. */
 function requireScope(c: Context<ApiEnv>, needed: Scope): void {

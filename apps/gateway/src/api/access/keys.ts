@@ -16,17 +16,18 @@ import {
 import type { Connection, Database } from "@sluice/store/connection/database";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { callerOf, needsAdmin } from "./authentication.ts";
+import { needsAdmin } from "./authentication.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { idParameter, jsonAnswer, jsonBody, noBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
+import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 
 export interface KeysDependencies {
   db: Database;
@@ -80,7 +81,7 @@ const createdKey = keySchema
 const tags = ["keys"];
 const params = idParameter("key_01h455vb4pex5vsknk084sn02q");
 const middleware = needsAdmin;
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/keys",
@@ -120,19 +121,19 @@ const operations = {
 };
 
 export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDependencies): void {
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const { page: wanted, cursor } = readPage("keys", query);
     const page = toPage(await listApiKeys(db, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(showKey), next_cursor: page.nextCursor }, 200);
   });
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const { name, scopes, expires_at: expiresAt } = c.req.valid("json");
     refuseLongerLife(callerOf(c).expiresAt, expiresAt);
     const key = generateApiKey();
     const created = await makeChange(c, db, async (tx, record) => {
-      const shown = showKey(await find(tx, await insertApiKey(tx, key, { name, scopes, expiresAt })));
+      const shown = showKey(await findKey(tx, await insertApiKey(tx, key, { name, scopes, expiresAt })));
       await record({ action: "key.created", resourceId: shown.id, after: shown });
       return shown;
     });
@@ -140,27 +141,30 @@ export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDep
     return c.json({ ...withEtag(c, created), key }, 201);
   });
 
-  app.openapi(operations.read, async (c) =>
-    c.json(withEtag(c, showKey(await find(db, readKeyId(c.req.valid("param").id)))), 200),
+  app.openapi(endpoints.read, async (c) =>
+    c.json(withEtag(c, showKey(await findKey(db, readKeyId(c.req.valid("param").id)))), 200),
   );
 
-  app.openapi({ ...verb(app, operations.revoke), middleware: [needsAdmin, takeEmptyBody] as const }, async (c) => {
-    const id = readKeyId(c.req.valid("param").id);
-    const revoked = await makeChange(c, db, async (tx, record) => {
-      const before = showKey(await find(tx, id));
-      const isRevoked = await revokeApiKey(tx, id, adminApiKey !== undefined);
-      const after = showKey(await find(tx, id));
-      if (isRevoked) await record({ action: "key.revoked", resourceId: after.id, before, after });
-      return after;
-    });
-    return c.json(withEtag(c, revoked), 200);
-  });
+  app.openapi(
+    { ...verbEndpoint(app, endpoints.revoke), middleware: [needsAdmin, takeEmptyBody] as const },
+    async (c) => {
+      const id = readKeyId(c.req.valid("param").id);
+      const revoked = await makeChange(c, db, async (tx, record) => {
+        const before = showKey(await findKey(tx, id));
+        const isRevoked = await revokeApiKey(tx, id, adminApiKey !== undefined);
+        const after = showKey(await findKey(tx, id));
+        if (isRevoked) await record({ action: "key.revoked", resourceId: after.id, before, after });
+        return after;
+      });
+      return c.json(withEtag(c, revoked), 200);
+    },
+  );
 }
 
 const readKeyId = (text: string) => parseId("key", text, "{id}");
 
 /** @throws SluiceError `not_found` */
-async function find(db: Connection, id: string): Promise<ApiKeyRecord> {
+async function findKey(db: Connection, id: string): Promise<ApiKeyRecord> {
   const record = await getApiKey(db, id);
   if (record === undefined) throw new SluiceError("not_found", "There is no API key with this id");
   return record;

@@ -8,15 +8,14 @@ import { type BulkFilter, createOperation } from "@sluice/store/delivery/operati
 import type { Context } from "hono";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { callerOf } from "../access/authentication.ts";
 import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { readDeliveryFilter } from "../log/filter-parameters.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { operationSchema, showOperation } from "./operation-schema.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 
 export interface BulkDependencies {
   db: Database;
@@ -55,7 +54,7 @@ const responses = {
 const rule =
   "The filters are those of `GET /v1/deliveries`, and at least one is needed, or `all`. Only deliveries made before the " +
   "request are meant; the oldest come first. ";
-const operations = {
+const endpoints = {
   retry: createRoute({
     method: "post",
     path: "/v1/deliveries:retry",
@@ -79,7 +78,7 @@ const operations = {
 };
 
 export function routeBulk(app: OpenAPIHono<ApiEnv>, { db }: BulkDependencies): void {
-  app.openapi(verb(app, operations.retry), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.retry), async (c) => {
     const body = c.req.valid("json");
     const statuses: DeliveryStatus[] = body.status ?? ["exhausted"];
     const filter = { ...(await readFilter(body)), statuses };
@@ -88,7 +87,7 @@ export function routeBulk(app: OpenAPIHono<ApiEnv>, { db }: BulkDependencies): v
     return c.json(await start(c, "retry_deliveries", given, filter), 202);
   });
 
-  app.openapi(verb(app, operations.cancel), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.cancel), async (c) => {
     const body = c.req.valid("json");
     const filter: BulkFilter = { ...(await readFilter(body)), statuses: ["pending"] };
     if (body.dry_run) return c.json(await countAll(filter), 200);

@@ -25,7 +25,7 @@ import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface InjectionDependencies extends WakeDependencies {
@@ -109,7 +109,7 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
   const { db } = dependencies;
   app.openapi(operation, async (c) => {
     const given = c.req.valid("json");
-    const source = await findSource(db, given.source);
+    const source = await findInjectionSource(db, given.source);
     const event = toEvent(given, source.id);
     const show = (id: string, isDuplicate: boolean, deliveries: number) => ({
       id: formatId("evt", id),
@@ -133,7 +133,7 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
 }
 
 /** @throws SluiceError `invalid_id`, or `invalid_request` where there is no such source */
-async function findSource(db: Database, given: string): Promise<{ id: string; name: string }> {
+async function findInjectionSource(db: Database, given: string): Promise<{ id: string; name: string }> {
   const id = await readSource(db, given, "/source");
   const source = id === undefined ? undefined : await getSource(db, id);
   if (source === undefined) throw invalidRequest([{ pointer: "/source", detail: "is the id of no source" }]);

@@ -8,13 +8,13 @@ import { cancelOperation, getOperation, listOperations } from "@sluice/store/del
 
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface OperationsDependencies {
   db: Database;
@@ -22,7 +22,7 @@ export interface OperationsDependencies {
 
 const tags = ["operations"];
 const params = idParameter("opr_01h455vb4pex5vsknk084sn02q");
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/operations",
@@ -64,7 +64,7 @@ const operations = {
 };
 
 export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDependencies): void {
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = { state: query.state };
     const { page: wanted, cursor } = readPage("operations", query, filter);
@@ -72,13 +72,13 @@ export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDepe
     return c.json({ data: page.rows.map(showOperation), next_cursor: page.nextCursor }, 200);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const operation = await getOperation(db, readOperationId(c.req.valid("param").id));
     if (operation === undefined) throw notFound();
     return c.json(withEtag(c, showOperation(operation)), 200);
   });
 
-  app.openapi(verb(app, operations.cancel), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.cancel), async (c) => {
     const id = readOperationId(c.req.valid("param").id);
     const shown = await makeChange(c, db, async (tx, record) => {
       const result = await cancelOperation(tx, id);

@@ -14,12 +14,12 @@ import { loadSubscribers, type Subscriber } from "@sluice/store/configuration/ta
 
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface ReplayDependencies extends WakeDependencies {
@@ -90,7 +90,7 @@ const operation = createRoute({
 
 export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDependencies): void {
   const { db } = dependencies;
-  app.openapi(verb(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, operation), async (c) => {
     const id = parseId("evt", c.req.valid("param").id, "{id}");
     const named = c.req.valid("json").targets?.map((text, index) => parseId("tgt", text, `/targets/${index}`));
     const answer = await makeChange(c, db, async (tx, record) => {

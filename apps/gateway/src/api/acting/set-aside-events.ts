@@ -5,14 +5,14 @@ import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { Database } from "@sluice/store/connection/database";
-import type { SetAsideStore } from "@sluice/queue/set-aside";
+import type { SetAsideStore } from "@sluice/queue/queue";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { listOf, pageParameters } from "../http/list.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import {
   ask,
   findSetAside,
@@ -61,7 +61,7 @@ const setAsideWithBody = setAsideEvent
 
 const tags = ["set-aside events"];
 const params = idParameter("redis-42");
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/set-aside-events",
@@ -112,20 +112,20 @@ const operations = {
 export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetAsideDependencies): void {
   const { setAside: stores, db, log } = dependencies;
 
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const { limit, cursor } = c.req.valid("query");
     const { entries, nextCursor } = await listSetAside(stores, cursor, limit, MAX_PAGE_BYTES);
-    return c.json({ data: entries.map((entry) => show(entry)), next_cursor: nextCursor }, 200);
+    return c.json({ data: entries.map((entry) => showSetAside(entry)), next_cursor: nextCursor }, 200);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const { entry } = await findSetAside(stores, c.req.valid("param").id);
     return c.json(showWithBody(entry), 200);
   });
 
-  app.openapi(verb(app, operations.retry), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.retry), async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
-    const shown = show(entry);
+    const shown = showSetAside(entry);
     // A queue is in no transaction of PostgreSQL's: it comes last, and what fails in it takes the entry back.
     await makeChange(c, db, async (_, record) => {
       await record({ action: "set_aside_event.retried", resourceId: shown.id, before: shown });
@@ -134,7 +134,7 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     return c.json(shown, 200);
   });
 
-  app.openapi(verb(app, operations.retryAll), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.retryAll), async (c) => {
     const count = await makeChange(c, db, async (_, record) => {
       const retried = await retryAllSetAside(stores);
       await record({
@@ -147,11 +147,11 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     return c.json({ count }, 200);
   });
 
-  app.openapi(operations.discard, async (c) => {
+  app.openapi(endpoints.discard, async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
     const shown = showWithBody(entry);
     await makeChange(c, db, async (_, record) => {
-      await record({ action: "set_aside_event.discarded", resourceId: shown.id, before: show(entry) });
+      await record({ action: "set_aside_event.discarded", resourceId: shown.id, before: showSetAside(entry) });
       if (!(await ask(() => store.discard(entry.id)))) throw noSuchEvent();
     });
     log.warn({ event: shown.event, webhook_id: shown.webhook_id, set_aside: shown.id }, "set-aside event discarded");
@@ -171,7 +171,7 @@ function readEvent(data: string): { [Field in keyof QueuedEvent]?: unknown } | u
   }
 }
 
-function show(entry: SetAsideEntry, event = readEvent(entry.data)): z.infer<typeof setAsideEvent> {
+function showSetAside(entry: SetAsideEntry, event = readEvent(entry.data)): z.infer<typeof setAsideEvent> {
   const received = typeof event?.receivedAtMs === "number" ? new Date(event.receivedAtMs) : undefined;
   return {
     id: `${entry.store}-${entry.id}`,
@@ -190,7 +190,7 @@ function show(entry: SetAsideEntry, event = readEvent(entry.data)): z.infer<type
 function showWithBody(entry: SetAsideEntry): z.infer<typeof setAsideWithBody> {
   const event = readEvent(entry.data);
   const body = typeof event?.body === "string" ? event.body : null;
-  return { ...show(entry, event), body, job: body === null ? entry.data : null };
+  return { ...showSetAside(entry, event), body, job: body === null ? entry.data : null };
 }
 
 function showId(prefix: "evt" | "src", uuid: unknown): string | null {

@@ -3,7 +3,7 @@
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { StoreName } from "@sluice/queue/queue";
-import type { SetAsideJob, SetAsidePosition, SetAsideStore } from "@sluice/queue/set-aside";
+import type { SetAsideJob, SetAsidePosition, SetAsideStore } from "@sluice/queue/queue";
 
 import { invalidCursor } from "../http/cursor.ts";
 

@@ -8,7 +8,7 @@ import { HTTPException } from "hono/http-exception";
 
 import { problem } from "../../http/problem.ts";
 import { answerGoogleError, speaksGoogle } from "./google-error.ts";
-import type { ApiEnv } from "./request-log.ts";
+import type { ApiEnv } from "./api-env.ts";
 
 /** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
 const RETRY_AFTER_SECONDS = 2;

@@ -2,16 +2,15 @@
 // the mark of its Idempotency-Key, so that none of them exists without the others.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { type Change, recordChange } from "@sluice/store/requests/audit";
+import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { markEffect } from "@sluice/store/requests/idempotency";
 import type { Context } from "hono";
 
-import { callerOf } from "../access/authentication.ts";
-import type { ApiEnv } from "./request-log.ts";
+import { type ApiEnv, callerOf } from "./api-env.ts";
 
 /** Writes a change into the audit trail, with its transaction. */
-export type RecordChange = (change: Change) => Promise<void>;
+export type RecordChange = (change: AuditedChange) => Promise<void>;
 
 /**
  * Runs a change in a transaction, in which every change MUST be recorded. What others have to be told of it (workers,

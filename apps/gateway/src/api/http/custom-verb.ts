@@ -2,11 +2,7 @@
 // a request is routed as `/#retry/v1/deliveries/{id}`. The path of a request ends before a "#", and Hono
 // leaves "%23" encoded, so that no request can name such a path itself.
 
-import type { OpenAPIHono, RouteConfig } from "@hono/zod-openapi";
 import { getPath as getHonoPath } from "hono/utils/url";
-
-import { takeEmptyBody } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "./request-log.ts";
 
 // With the flag s, for Hono decodes "%0D", and a verb after it is one all the same.
 const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/is;
@@ -19,7 +15,7 @@ export function getPath(request: Request): string {
 }
 
 /** `/v1/deliveries/{id}:retry` to the path by which its requests are routed. */
-function routedPath(path: string): string {
+export function routedPath(path: string): string {
   return path.replace(VERB, "/#$2$1");
 }
 
@@ -28,14 +24,4 @@ export function publicPath(routed: string): string {
   const match = /^\/#([A-Za-z_-]+)(\/.*)$/s.exec(routed);
   const path = match === null ? routed : `${match[2]}:${match[1]}`;
   return path.replaceAll(/\/:([A-Za-z_]+)/g, "/{$1}");
-}
-
-/**
- * An operation whose path ends in a verb, documented under it and ready to be routed. Its body may be left out unless it
- * is required.
- */
-export function verb<R extends RouteConfig>(app: OpenAPIHono<ApiEnv>, operation: R) {
-  app.openAPIRegistry.registerPath(operation);
-  const middleware = operation.request?.body?.required === true ? [] : [takeEmptyBody];
-  return { ...operation, path: routedPath(operation.path), hide: true, middleware };
 }

@@ -3,7 +3,7 @@ import { describe, expect } from "vitest";
 
 import { createTestDatabase } from "../../../../../tests/support/database.ts";
 import { createApi } from "../api.ts";
-import { operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "../openapi/document.ts";
 import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -70,12 +70,12 @@ describe("If-Match", () => {
     }
   });
 
-  test("is heeded by the operations whose description has it, and by no other", async ({ api }) => {
+  test("is heeded by the endpoints whose description has it, and by no other", async ({ api }) => {
     const described: string[] = [];
     const heeded: string[] = [];
     // A test of a target waits for a worker, of which there is none here.
     const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/;
-    for (const { method, path, parameters, requestBody } of operationsOf(createDocument(createApi(api)))) {
+    for (const { method, path, parameters, requestBody } of endpointsOf(createDocument(createApi(api)))) {
       if (method === "get" || !changing.test(path)) continue;
       const name = `${method.toUpperCase()} ${path}`;
       if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Context, MiddlewareHandler } from "hono";
 
-import type { ApiEnv } from "./request-log.ts";
+import type { ApiEnv } from "./api-env.ts";
 
 /** 128 bits. */
 const HASH_LENGTH = 22;

@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect } from "vitest";
 
 import { createApi } from "../api.ts";
-import { operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "../openapi/document.ts";
 import { ADMIN_KEY, type Answer, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
 
@@ -20,9 +20,9 @@ const PREFIXES: Record<string, string> = {
   operations: "opr",
 };
 
-/** Every operation of the document, with an id that could be one in the place of each parameter. */
-function listOperations(api: Parameters<typeof createApi>[0]) {
-  return operationsOf(createDocument(createApi(api))).map(({ method, path, requestBody }) => ({
+/** Every endpoint of the document, with an id that could be one in the place of each parameter. */
+function listEndpoints(api: Parameters<typeof createApi>[0]) {
+  return endpointsOf(createDocument(createApi(api))).map(({ method, path, requestBody }) => ({
     method: method.toUpperCase(),
     path: path
       .replace("{token_id}", `itk_${ID}`)
@@ -37,12 +37,12 @@ function listOperations(api: Parameters<typeof createApi>[0]) {
 /** What a refusal says, in either of the two forms that the API has. */
 const textOf = ({ body }: Answer): string => body.detail ?? body.error.message;
 
-describe("every operation of the document", () => {
+describe("every endpoint of the document", () => {
   test("needs a key, and the scope that fits it", async ({ api }) => {
     const [read, write] = [await storeKey(api, ["read"]), await storeKey(api, ["write"])];
-    const operations = listOperations(api);
-    expect(operations.length).toBeGreaterThan(20);
-    for (const { method, path } of operations) {
+    const endpoints = listEndpoints(api);
+    expect(endpoints.length).toBeGreaterThan(20);
+    for (const { method, path } of endpoints) {
       const isAdmin = /^\/v1\/(keys|audit)\b/.test(path);
       const call = (key: string | null) => api.call(method, path, { key });
       expect((await call(null)).status, `${method} ${path}`).toBe(401);
@@ -60,7 +60,7 @@ describe("every operation of the document", () => {
   });
 
   test("refuses a query parameter and a field of the body that it does not know, by name", async ({ api }) => {
-    for (const { method, path, takesBody } of listOperations(api)) {
+    for (const { method, path, takesBody } of listEndpoints(api)) {
       const unknown = await api.call(method, `${path}?nonsense=1`, takesBody ? { body: {} } : {});
       expect(unknown.status, `${method} ${path}`).toBe(400);
       expect(textOf(unknown), `${method} ${path}`).toContain("?nonsense");
@@ -73,7 +73,7 @@ describe("every operation of the document", () => {
   });
 
   test("is named by OPTIONS of its path, which needs a key too", async ({ api }) => {
-    for (const { method, path } of listOperations(api)) {
+    for (const { method, path } of listEndpoints(api)) {
       const options = await api.call("OPTIONS", path);
       expect(options.status).toBe(204);
       expect(options.headers.get("allow")?.split(", "), path).toContain(method);

@@ -16,9 +16,8 @@ import {
 } from "@sluice/store/requests/idempotency";
 import type { Context, MiddlewareHandler } from "hono";
 
-import { callerOf } from "../access/authentication.ts";
 import { invalidRequest } from "./invalid-request.ts";
-import type { ApiEnv } from "./request-log.ts";
+import { type ApiEnv, callerOf } from "./api-env.ts";
 
 export interface IdempotencyDependencies {
   db: Database;

@@ -3,10 +3,10 @@
 import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Hook, z } from "@hono/zod-openapi";
 
-import type { ApiEnv } from "./request-log.ts";
+import type { ApiEnv } from "./api-env.ts";
 
 type Issue = z.core.$ZodIssue;
-type Target = Parameters<Hook<unknown, ApiEnv, string, void>>[0]["target"];
+type RequestPart = Parameters<Hook<unknown, ApiEnv, string, void>>[0]["target"];
 
 /** For `defaultHook` of OpenAPIHono. @throws SluiceError `invalid_request` with every fault of this part of the request. */
 export const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
@@ -20,21 +20,21 @@ export function invalidRequest(faults: Fault[]): SluiceError {
   return new SluiceError("invalid_request", `The request is not valid: ${summary}`, { faults });
 }
 
-function toFaults(target: Target, issue: Issue): Fault[] {
+function toFaults(target: RequestPart, issue: Issue): Fault[] {
   if (issue.code === "unrecognized_keys") {
     const detail = target === "query" ? "is not a parameter of this path" : "is not a field of this body";
     return issue.keys.map((key) => ({ pointer: toPointer(target, [...issue.path, key]), detail }));
   }
-  return [{ pointer: toPointer(target, issue.path), detail: describe(target, issue) }];
+  return [{ pointer: toPointer(target, issue.path), detail: describeIssue(target, issue) }];
 }
 
 /** A JSON pointer (RFC 6901) into the body, or the name of a parameter. */
-function toPointer(target: Target, path: readonly PropertyKey[]): string {
+function toPointer(target: RequestPart, path: readonly PropertyKey[]): string {
   if (target === "query") return `?${path.map(String).join(".")}`;
   return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-function describe(target: Target, issue: Issue): string {
+function describeIssue(target: RequestPart, issue: Issue): string {
   if (issue.code === "invalid_type") {
     if (issue.message.endsWith("received undefined")) return "is required";
     if (target === "query") return "must be given once";

@@ -6,19 +6,19 @@ import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 import { googleStatusOf } from "./google-error.ts";
 
 /** As an `object`, so that it adds nothing to the responses that a handler's types are made of. */
-type Described = object;
+type DescribedResponses = object;
 
 /** For `responses`, beside `default`: the codes of this route that others have not. */
-export const problems = (...codes: ErrorCode[]): Described =>
+export const problems = (...codes: ErrorCode[]): DescribedResponses =>
   describeByStatus(codes, (code) => ERROR_CODES[code].status);
 
 /** As {@link problems}, for the routes of the WebhookService. */
-export const googleProblems = (...codes: ErrorCode[]): Described => describeByStatus(codes, googleStatusOf);
+export const googleProblems = (...codes: ErrorCode[]): DescribedResponses => describeByStatus(codes, googleStatusOf);
 
 export const describeCodes = (codes: readonly ErrorCode[]): string =>
   codes.map((code) => `\`${code}\`: ${ERROR_CODES[code].title}`).join("; ");
 
-function describeByStatus(codes: readonly ErrorCode[], statusOf: (code: ErrorCode) => number): Described {
+function describeByStatus(codes: readonly ErrorCode[], statusOf: (code: ErrorCode) => number): DescribedResponses {
   const groups = [...Map.groupBy(codes, statusOf)];
   return Object.fromEntries(groups.map(([status, group]) => [status, { description: describeCodes(group) }]));
 }

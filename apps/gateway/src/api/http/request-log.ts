@@ -1,26 +1,12 @@
 // What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
 
-import type { HttpBindings } from "@hono/node-server";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 
-import type { Caller } from "../access/authentication.ts";
+import type { ApiEnv, Caller } from "./api-env.ts";
 import { publicPath } from "./custom-verb.ts";
-
-export interface ApiEnv {
-  /** Of the server; a test without one has none. */
-  Bindings: Partial<HttpBindings>;
-  Variables: {
-    requestId: string;
-    remoteAddress: string | undefined;
-    /** Set when it is known, which is before any route. */
-    caller: Caller | undefined;
-    /** Of a POST with an Idempotency-Key: see idempotency.ts. */
-    claim: string | undefined;
-  };
-}
 
 /** A caller's own id is taken when it is safe to write into a log and a header. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;

@@ -19,14 +19,14 @@ import {
 } from "./filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface AttemptsDependencies {
   db: Database;
 }
 
 const tags = ["attempts"];
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/attempts",
@@ -60,7 +60,7 @@ const operations = {
 };
 
 export function routeAttempts(app: OpenAPIHono<ApiEnv>, { db }: AttemptsDependencies): void {
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const deliveryId = readFilterId("dlv", query.delivery, "?delivery");
     const filter = { ...(await readDeliveryFilter(db, query)), deliveryId, triggers: query.trigger };
@@ -70,7 +70,7 @@ export function routeAttempts(app: OpenAPIHono<ApiEnv>, { db }: AttemptsDependen
     return c.json({ data: rows.map(showAttempt), next_cursor: nextCursor }, 200);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const attempt = await getAttempt(db, parseId("att", c.req.valid("param").id, "{id}"));
     if (attempt === undefined) throw new SluiceError("not_found", "There is no attempt with this id");
     return c.json(showAttempt(attempt), 200);

@@ -4,7 +4,7 @@ import { getRequestListener } from "@hono/node-server";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
-import { createTarget, deleteTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
+import { insertTarget, removeTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 import { describe, expect } from "vitest";
 
 import { sendRaw } from "../../../../../tests/support/raw-request.ts";
@@ -23,7 +23,7 @@ import {
 
 function storeTarget(api: TestApi, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { ...TARGET_DEFAULTS, name: "t", uri: "http://a.example/", subscribedEvents: ["*"], ...changes };
-  return createTarget(api.db, api.masterKey, settings, generateSigningSecret());
+  return insertTarget(api.db, api.masterKey, settings, generateSigningSecret());
 }
 
 /** A target with one delivery in the hands of a worker. */
@@ -221,7 +221,7 @@ describe("retrying a delivery", () => {
 
   test("one whose target was deleted is a 409 of its own, and stays cancelled", async ({ api }) => {
     const { path, targetId } = await seed(api);
-    await deleteTarget(api.db, targetId);
+    await removeTarget(api.db, targetId);
     expect((await api.call("POST", `${path}:retry`)).body).toMatchObject({ status: 409, code: "target_gone" });
     expect((await api.call("GET", path)).body.status).toBe("cancelled");
   });

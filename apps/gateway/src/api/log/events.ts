@@ -21,7 +21,7 @@ import { listOf, orderParameter, pageParameters, readPage, toPage } from "../htt
 import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 /** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
@@ -80,7 +80,7 @@ const eventWithDeliveries = eventSchema
 
 const tags = ["events"];
 const params = idParameter("evt_01h455vb4pex5vsknk084sn02q");
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/events",
@@ -123,7 +123,7 @@ const operations = {
 };
 
 export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies): void {
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = await readEventFilter(db, query);
     const { page, cursor } = readPage("events", query, filter);
@@ -138,7 +138,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     return c.json({ data, next_cursor: nextCursor }, 200);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const event = await findEvent(c.req.valid("param").id);
     const bodies = await readBodies(db, [event.id]);
     // Attempts after the deliveries: then all those that their states tell of are there.
@@ -156,7 +156,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     return c.json(withEtag(c, { ...showEvent(event, bodies.get(event.id)), deliveries: shown }), 200);
   });
 
-  app.openapi(operations.body, async (c) => {
+  app.openapi(endpoints.body, async (c) => {
     const event = await findEvent(c.req.valid("param").id);
     const body = (await readBodies(db, [event.id])).get(event.id);
     if (body === undefined) throw notFound();

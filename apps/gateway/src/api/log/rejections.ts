@@ -18,7 +18,7 @@ import {
 } from "./filter-parameters.ts";
 import { jsonAnswer } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface RejectionsDependencies {
   db: Database;

@@ -13,7 +13,7 @@ import { invalidRequest } from "../http/invalid-request.ts";
 import { eventParameters, readFilterId, readSource, timeParameters } from "./filter-parameters.ts";
 import { jsonAnswer } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface StatsDependencies {
   db: Database;

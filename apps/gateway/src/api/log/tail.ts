@@ -2,7 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { currentPosition, isReadable, parsePosition, type Position } from "@sluice/store/journal/changes";
+import { currentPosition, isReadable, parsePosition, type JournalPosition } from "@sluice/store/journal/changes";
 import type { Database } from "@sluice/store/connection/database";
 import { TAIL_KINDS, type TailMessage } from "@sluice/store/journal/tail";
 
@@ -11,7 +11,7 @@ import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDeli
 import { eventSchema, showEvent } from "./events.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter } from "./filter-parameters.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import type { Tails } from "./tails.ts";
 
 export interface TailDependencies {
@@ -83,12 +83,16 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     };
     // Nobody would read it.
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
-    return c.body(tails.open({ filter, position, show, outgoing: c.env?.outgoing }), 200, headers) as never;
+    return c.body(
+      tails.open({ filter, position, show: showTailEntry, outgoing: c.env?.outgoing }),
+      200,
+      headers,
+    ) as never;
   });
 }
 
 /** @throws SluiceError `invalid_cursor` */
-async function readPosition(db: Database, given: string): Promise<Position> {
+async function readPosition(db: Database, given: string): Promise<JournalPosition> {
   const position = parsePosition(given);
   if (position !== undefined && (await isReadable(db, position))) return position;
   const detail = "is not an id of this tail, or is older than 23 hours: read the lists, and begin anew without it";
@@ -97,7 +101,7 @@ async function readPosition(db: Database, given: string): Promise<Position> {
   });
 }
 
-function show(message: TailMessage): { event: string; data: object } {
+function showTailEntry(message: TailMessage): { event: string; data: object } {
   if (message.kind === "attempt") return { event: "attempt", data: showAttempt(message.attempt) };
   if (message.kind === "event") {
     const { payload: _, ...data } = showEvent(message.event, undefined);

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { type Position, writePosition } from "@sluice/store/journal/changes";
+import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
 import { type Database, isTransient } from "@sluice/store/connection/database";
 import { readTail, type TailFilter, type TailMessage } from "@sluice/store/journal/tail";
 
@@ -32,7 +32,7 @@ export interface TailsDependencies {
 
 export interface TailOptions {
   filter: TailFilter;
-  position: Position;
+  position: JournalPosition;
   /** The name and the data of a message. */
   show: (message: TailMessage) => { event: string; data: object };
   /** What is written to, to cut it when the client does not take what it is sent. */
@@ -149,7 +149,7 @@ export class Tails {
 }
 
 /** The position comes with the last message of a step: who comes back by an earlier one gets the step again. */
-function showStep(messages: TailMessage[], position: Position, show: TailOptions["show"]): string {
+function showStep(messages: TailMessage[], position: JournalPosition, show: TailOptions["show"]): string {
   const id = writePosition(position);
   return messages
     .map((each, index) => {

@@ -4,7 +4,7 @@ import addFormats from "ajv-formats";
 import { expect } from "vitest";
 
 import { createApi } from "../api.ts";
-import { type DescribedContent, operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { type DescribedContent, endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "./document.ts";
 import { test } from "../../../../../tests/support/api/test-api.ts";
 
@@ -32,10 +32,10 @@ test("the reference loads nothing but what this port serves, and its policy allo
   }
 });
 
-test("every operation has its name, its place and its parameters explained", async ({ api }) => {
-  const operations = operationsOf(createDocument(createApi(api)));
-  expect(operations.length).toBeGreaterThan(50);
-  const lacking = operations.flatMap(({ method, path, operationId, summary, tags, parameters = [] }) => {
+test("every endpoint has its name, its place and its parameters explained", async ({ api }) => {
+  const endpoints = endpointsOf(createDocument(createApi(api)));
+  expect(endpoints.length).toBeGreaterThan(50);
+  const lacking = endpoints.flatMap(({ method, path, operationId, summary, tags, parameters = [] }) => {
     const named = { operationId, summary, tag: tags?.[0] };
     const missing = Object.entries(named).flatMap(([name, text]) => (text ? [] : [name]));
     const unexplained = parameters.filter((given) =>
@@ -44,14 +44,14 @@ test("every operation has its name, its place and its parameters explained", asy
     return [...missing, ...unexplained.map(({ name }) => name)].map((name) => `${method} ${path}: ${name}`);
   });
   expect(lacking).toEqual([]);
-  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+  expect(new Set(endpoints.map(({ operationId }) => operationId)).size).toBe(endpoints.length);
 });
 
 test("every body of JSON has an example that its own schema takes", async ({ api }) => {
   const document = createDocument(createApi(api));
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
-  const wrong = operationsOf(document).flatMap(({ method, path, requestBody, responses }) => {
+  const wrong = endpointsOf(document).flatMap(({ method, path, requestBody, responses }) => {
     const answered = Object.entries(responses).filter(([status]) => status.startsWith("2"));
     const bodies: [string, DescribedContent][] = [
       ...(requestBody === undefined ? [] : [["body", requestBody] as const]),
@@ -69,7 +69,7 @@ test("every body of JSON has an example that its own schema takes", async ({ api
 });
 
 test("what may be created can be created by its example", async ({ api }) => {
-  const creating = operationsOf(createDocument(createApi(api))).filter(
+  const creating = endpointsOf(createDocument(createApi(api))).filter(
     ({ method, path, requestBody }) => method === "post" && !path.includes("{") && requestBody !== undefined,
   );
   expect(creating.length).toBeGreaterThan(5);

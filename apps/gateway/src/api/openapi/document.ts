@@ -5,15 +5,15 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
 import { exampleOf } from "./example.ts";
-import { operationId } from "./endpoint-name.ts";
+import { endpointName } from "./endpoint-name.ts";
 import { describeCodes } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
-type Operation = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
+type Endpoint = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
 
 /** What a request or a response may be made of. */
-interface Described {
+interface DescribedBody {
   content: Partial<Record<string, { schema?: object; example?: unknown }>>;
 }
 
@@ -30,7 +30,7 @@ Sluice takes the webhooks of the Gemini API, verifies them, and delivers each to
 - **Unknown** query parameters and body fields are refused by name.
 `.trim();
 
-/** What any operation may answer; the first part of a code's row in docs/errors.md says when. */
+/** What any endpoint may answer; the first part of a code's row in docs/errors.md says when. */
 const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "rate_limited", "internal", "unavailable"];
 const OF_INPUT: ErrorCode[] = ["invalid_request"];
 const OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
@@ -54,12 +54,12 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   );
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of METHODS) {
-      const operation = item[method];
-      if (operation === undefined) continue;
-      operation.operationId ??= operationId(method, path, isList(operation));
-      describeProblems(operation, path, method);
-      describeConditions(operation, path, method);
-      describeExamples(operation, document.components?.schemas ?? {});
+      const endpoint = item[method];
+      if (endpoint === undefined) continue;
+      endpoint.operationId ??= endpointName(method, path, isList(endpoint));
+      describeProblems(endpoint, path, method);
+      describeConditions(endpoint, path, method);
+      describeExamples(endpoint, document.components?.schemas ?? {});
     }
   }
   return document;
@@ -71,20 +71,20 @@ const withoutFlags = (document: Document): Document =>
     key === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value,
   ) as Document;
 
-const isList = ({ parameters = [] }: Operation) =>
+const isList = ({ parameters = [] }: Endpoint) =>
   parameters.some((parameter) => "name" in parameter && ["cursor", "page_token"].includes(parameter.name));
 
 /** Puts the codes that a route need not name itself beside those that it names. */
-function describeProblems(operation: Operation, path: string, method: Method): void {
-  const { responses } = operation;
+function describeProblems(endpoint: Endpoint, path: string, method: Method): void {
+  const { responses } = endpoint;
   const problem = responses?.["default"];
   if (responses === undefined || problem === undefined || !("content" in problem)) return;
   const codes = [...OF_ALL, ...OF_INPUT];
   if (path.includes("{")) codes.push("invalid_id", "not_found");
   if (method !== "get") codes.push(...OF_CHANGE);
   if (method === "post") codes.push(...OF_POST);
-  if (operation.requestBody !== undefined) codes.push(...OF_BODY);
-  if (operation.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
+  if (endpoint.requestBody !== undefined) codes.push(...OF_BODY);
+  if (endpoint.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
   }
   const byStatus = Map.groupBy(codes, (code) => String(ERROR_CODES[code].status));
@@ -98,23 +98,23 @@ function describeProblems(operation: Operation, path: string, method: Method): v
 }
 
 /** The headers of conditions and repeats that a route takes, and what the read of a single resource answers to one. */
-function describeConditions(operation: Operation, path: string, method: Method): void {
+function describeConditions(endpoint: Endpoint, path: string, method: Method): void {
   const take = (name: string, description: string) => {
     const header = { name, in: "header" as const, required: false, description, schema: { type: "string" as const } };
-    operation.parameters = [...(operation.parameters ?? []), header];
+    endpoint.parameters = [...(endpoint.parameters ?? []), header];
   };
   if (method === "post") take("Idempotency-Key", "The same request with the same key has one effect in 24 hours");
-  if (operation.responses?.[ERROR_CODES.precondition_failed.status] !== undefined)
+  if (endpoint.responses?.[ERROR_CODES.precondition_failed.status] !== undefined)
     take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
-  if (method !== "get" || !path.endsWith("/{id}") || operation.responses === undefined) return;
+  if (method !== "get" || !path.endsWith("/{id}") || endpoint.responses === undefined) return;
   take("If-None-Match", "The `ETag` that the caller has");
-  operation.responses["304"] = { description: "It is what the caller has" };
+  endpoint.responses["304"] = { description: "It is what the caller has" };
 }
 
 /** Beside each body of JSON that is taken, and each that is answered when all went well. */
-function describeExamples({ requestBody, responses = {} }: Operation, schemas: Record<string, object>): void {
+function describeExamples({ requestBody, responses = {} }: Endpoint, schemas: Record<string, object>): void {
   const succeeded = Object.entries(responses).filter(([status]) => status.startsWith("2"));
-  for (const body of [requestBody, ...succeeded.map(([, response]): unknown => response)] as Partial<Described>[]) {
+  for (const body of [requestBody, ...succeeded.map(([, response]): unknown => response)] as Partial<DescribedBody>[]) {
     const json = body?.content?.["application/json"];
     if (json?.schema !== undefined) json.example ??= exampleOf(json.schema, schemas);
   }

@@ -1,9 +1,9 @@
 import { expect } from "vitest";
 
 import { createApi } from "../api.ts";
-import { operationsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "./document.ts";
-import { operationId } from "./endpoint-name.ts";
+import { endpointName } from "./endpoint-name.ts";
 import { test } from "../../../../../tests/support/api/test-api.ts";
 
 test.for([
@@ -24,11 +24,11 @@ test.for([
   ["post", "/v1/webhooks/{id}:rotateSigningSecret", false, "rotateWebhookSigningSecret"],
   ["post", "/v1/webhooks/{id}/rotate_secret", false, "rotateWebhookSecret"],
 ] as const)("%s %s is named by what it does", ([method, path, isList, name]) => {
-  expect(operationId(method, path, isList)).toBe(name);
+  expect(endpointName(method, path, isList)).toBe(name);
 });
 
-test("every operation has a name of its own", ({ api }) => {
-  const names = operationsOf(createDocument(createApi(api))).map((operation) => operation.operationId);
+test("every endpoint has a name of its own", ({ api }) => {
+  const names = endpointsOf(createDocument(createApi(api))).map((operation) => operation.operationId);
   expect(names.length).toBeGreaterThan(50);
   expect(new Set(names).size).toBe(names.length);
   for (const name of names) expect(name).toMatch(/^[a-z]+[A-Z][A-Za-z]+$/);

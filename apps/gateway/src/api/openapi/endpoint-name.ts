@@ -11,7 +11,7 @@ const VERB_SEGMENT = /\/([a-z]+_[a-z]+)$/;
  * `rotateTargetSecret` for a POST of `/v1/targets/{id}:rotate-secret`, and `…Beta` under `/v1beta`.
  * @param isList whether it answers pages.
  */
-export function operationId(method: string, path: string, isList: boolean): string {
+export function endpointName(method: string, path: string, isList: boolean): string {
   const [resource = "", verb] = path.replace(VERB_SEGMENT, ":$1").split(":");
   const [, version, ...segments] = /^\/v\d/.test(resource)
     ? resource.split("/")

@@ -41,21 +41,21 @@ const OF_NAME: Partial<Record<string, unknown>> = {
  * @param schemas to which `$ref` points: `components.schemas`.
  */
 export function exampleOf(schema: object, schemas: Record<string, object>): unknown {
-  const of = (part: object) => exampleOf(part, schemas);
+  const exampleFor = (part: object) => exampleOf(part, schemas);
   const { $ref, example, allOf, anyOf, oneOf, items, properties, ...own }: Schema = schema;
   if (example !== undefined) return example;
-  if ($ref !== undefined) return of(schemas[$ref.slice($ref.lastIndexOf("/") + 1)] ?? {});
+  if ($ref !== undefined) return exampleFor(schemas[$ref.slice($ref.lastIndexOf("/") + 1)] ?? {});
   // A part that only describes another one has no example.
-  if (allOf !== undefined) return mergeAll(allOf.map(of));
+  if (allOf !== undefined) return mergeAll(allOf.map(exampleFor));
   const [choice] = anyOf ?? oneOf ?? [];
-  if (choice !== undefined) return of(choice);
+  if (choice !== undefined) return exampleFor(choice);
   if (own.const !== undefined) return own.const;
   if (own.default !== undefined) return own.default;
   const types = [own.type].flat();
   if (types.includes("null")) return null;
   if (own.enum !== undefined) return own.enum[0];
-  if (types.includes("object")) return exampleOfObject(properties ?? {}, own.required ?? [], of);
-  if (types.includes("array")) return items === undefined ? [] : [of(items)].filter((item) => item !== undefined);
+  if (types.includes("object")) return exampleOfObject(properties ?? {}, own.required ?? [], exampleFor);
+  if (types.includes("array")) return items === undefined ? [] : [exampleFor(items)].filter((item) => item !== undefined);
   if (types.includes("boolean")) return false;
   if (types.includes("integer") || types.includes("number")) return own.minimum ?? 1;
   return own.format === undefined ? undefined : OF_FORMAT[own.format];
@@ -64,12 +64,12 @@ export function exampleOf(schema: object, schemas: Record<string, object>): unkn
 function exampleOfObject(
   properties: Record<string, object>,
   required: readonly string[],
-  of: (schema: object) => unknown,
+  exampleFor: (schema: object) => unknown,
 ): object {
   const fields = Object.entries(properties).flatMap(([name, schema]: [string, Schema]) => {
     if (!required.includes(name) && schema.example === undefined) return [];
     const isText = [schema.type].flat().includes("string") && schema.enum === undefined;
-    const value = isText && schema.example === undefined ? (OF_NAME[name] ?? of(schema)) : of(schema);
+    const value = isText && schema.example === undefined ? (OF_NAME[name] ?? exampleFor(schema)) : exampleFor(schema);
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(fields);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { Hono } from "hono";
 
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 const PAGE = `<!doctype html>
 <html lang="en">

@@ -11,7 +11,8 @@ import { wrongKind } from "@sluice/store/configuration/rotation";
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
 import { shownToken, showTokens } from "./dynamic-source-schema.ts";
-import { jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
 import {
   announceChange,
@@ -42,7 +43,7 @@ const createdToken = shownToken
   })
   .openapi("CreatedIngressToken");
 
-const operations = {
+const endpoints = {
   create: createRoute({
     method: "post",
     path: "/v1/sources/{id}/ingress-tokens",
@@ -72,7 +73,7 @@ const operations = {
 export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDependencies): void {
   const { db, publicUrl } = dependencies;
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { previous } = c.req.valid("json");
     const { name, token } = await makeChange(c, db, async (tx, record) => {
@@ -99,7 +100,7 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
     return c.json(answer, 201);
   });
 
-  app.openapi(operations.delete, async (c) => {
+  app.openapi(endpoints.delete, async (c) => {
     const { id, token_id: tokenId } = c.req.valid("param");
     const sourceId = readSourceId(id);
     await makeChange(c, db, async (tx, record) => {

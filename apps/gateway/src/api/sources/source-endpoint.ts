@@ -1,4 +1,4 @@
-// What every operation on a source has in common: how it is found, and that a change is in force when it is
+// What every endpoint of a source has in common: how it is found, and that a change is in force when it is
 // answered.
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
@@ -12,7 +12,7 @@ import { sourceNotFound, wrongKind } from "@sluice/store/configuration/rotation"
 import { getSource, getSourceForChange, type SourceRecord } from "@sluice/store/configuration/sources";
 
 import { idParameter } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 
 export interface SourcesDependencies {
   db: Database;

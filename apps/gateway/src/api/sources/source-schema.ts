@@ -113,7 +113,7 @@ export function showSource(
 }
 
 /** The settings of a source that is created. @throws SluiceError `invalid_request` naming fields of the other kind. */
-export function toSettings(given: z.infer<typeof newSource>): SourceSettings {
+export function toSourceSettings(given: z.infer<typeof newSource>): SourceSettings {
   const { kind: ofKind, name: newName, ...change } = given;
   return { ...SOURCE_DEFAULTS, schemes: [...SCHEMES_OF[ofKind]], ...toSettingsChange(ofKind, change), name: newName };
 }

@@ -27,11 +27,11 @@ import {
   showSource,
   sourceChange,
   sourceSchema,
-  toSettings,
+  toSourceSettings,
   toSettingsChange,
 } from "./source-schema.ts";
 
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/sources",
@@ -86,20 +86,20 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
   const { db, masterKey, geminiSigningSecret } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const { page: wanted, cursor } = readPage("sources", query);
     const page = toPage(await store.listSources(db, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(show), next_cursor: page.nextCursor }, 200);
   });
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const given = c.req.valid("json");
-    const settings = toSettings(given);
+    const settings = toSourceSettings(given);
     const secret = given.signing_secret ?? generateSigningSecret();
     const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
     const { source, token } = await makeChange(c, db, async (tx, record) => {
-      const created = await store.createSource(tx, masterKey, settings, of);
+      const created = await store.insertSource(tx, masterKey, settings, of);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
@@ -113,11 +113,11 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
     return c.json({ ...withEtag(c, source), ...shownOnce }, 201);
   });
 
-  app.openapi(operations.read, async (c) =>
+  app.openapi(endpoints.read, async (c) =>
     c.json(withEtag(c, show(await findSource(db, readSourceId(c.req.valid("param").id)))), 200),
   );
 
-  app.openapi(operations.update, async (c) => {
+  app.openapi(endpoints.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const given = c.req.valid("json");
     const source = await makeChange(c, db, async (tx, record) => {
@@ -126,7 +126,7 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
       requireMatch(c, before);
       const settings = toSettingsChange(current.kind, given);
       if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
-      await store.updateSource(tx, masterKey, id, settings, given.signing_secret);
+      await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
       const after = show(await findSource(tx, id));
       await record({ action: "source.updated", resourceId: after.id, before, after });
       return after;
@@ -135,14 +135,14 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
     return c.json(withEtag(c, source), 200);
   });
 
-  app.openapi(operations.delete, async (c) => {
+  app.openapi(endpoints.delete, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     await makeChange(c, db, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = show(current);
       requireMatch(c, before);
       refuseBuiltIn(current, "be deleted");
-      await store.deleteSource(tx, id);
+      await store.removeSource(tx, id);
       await record({ action: "source.deleted", resourceId: before.id, before });
     });
     await announceChange(dependencies);

@@ -11,7 +11,7 @@ import type { Context } from "hono";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { existing, findTarget, type TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
 import { wake } from "../acting/wake.ts";
@@ -28,7 +28,7 @@ export async function createTarget(
 ): Promise<store.TargetRecord> {
   refuseAddress(addressGuard, settings.uri);
   return makeChange(c, db, async (tx, record) => {
-    const made = await findTarget(tx, masterKey, await store.createTarget(tx, masterKey, settings, secret));
+    const made = await findTarget(tx, masterKey, await store.insertTarget(tx, masterKey, settings, secret));
     const after = showTarget(made);
     await record({ action: "target.created", resourceId: after.id, after });
     return made;
@@ -48,7 +48,7 @@ export async function updateTarget(
 ): Promise<store.TargetRecord> {
   const { masterKey, addressGuard } = dependencies;
   const work = (tx: Connection) =>
-    store.updateTarget(tx, masterKey, id, (current) => {
+    store.changeTargetSettings(tx, masterKey, id, (current) => {
       const changed = change(current);
       if (changed.uri !== undefined && changed.uri !== current.uri) refuseAddress(addressGuard, changed.uri);
       return changed;
@@ -65,7 +65,7 @@ export async function rotateTargetSecret(
   previous: Exclude<Previous, "keep">,
   view: View = showTarget,
 ): Promise<store.TargetRecord> {
-  const work = (tx: Connection) => store.rotateTargetSecret(tx, dependencies.masterKey, id, secret, previous);
+  const work = (tx: Connection) => store.addTargetSecret(tx, dependencies.masterKey, id, secret, previous);
   return changeUnderLock(c, dependencies, { id, action: "target.secret_rotated", view, work });
 }
 
@@ -79,7 +79,7 @@ export async function deleteTarget(
   await makeChange(c, db, async (tx, record) => {
     const current = existing(await store.getTargetForChange(tx, masterKey, id));
     requireMatch(c, view(current));
-    await store.deleteTarget(tx, id);
+    await store.removeTarget(tx, id);
     const before = showTarget(current);
     await record({ action: "target.deleted", resourceId: before.id, before });
   });

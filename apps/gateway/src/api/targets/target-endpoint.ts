@@ -1,4 +1,4 @@
-// What every operation on a target has in common: what it needs, and how a target is found.
+// What every endpoint of a target has in common: what it needs, and how a target is found.
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
 import { SluiceError } from "@sluice/shared/runtime/errors";

@@ -5,11 +5,11 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { generateSigningSecret } from "@sluice/signature/secret";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { generatedSecret, secretRotation } from "../sources/signing-secret.ts";
 import { rotateTargetSecret } from "./target-change.ts";
 import {
@@ -37,7 +37,7 @@ const operation = createRoute({
 });
 
 export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verb(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, operation), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();

@@ -185,7 +185,7 @@ function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
 }
 
 /** The settings of a target that is created. @throws SluiceError `invalid_request` */
-export function toSettings(given: z.infer<typeof newTarget>): TargetSettings {
+export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {
   const defaults = { ...TARGET_DEFAULTS, name: new URL(given.uri).host };
   return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
 }

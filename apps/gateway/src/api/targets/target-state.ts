@@ -6,11 +6,11 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetState } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { updateTarget } from "./target-change.ts";
 import {
   readTargetId,
@@ -64,7 +64,7 @@ export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: Targets
         default: problemResponse,
       },
     });
-    app.openapi(verb(app, operation), async (c) => {
+    app.openapi(verbEndpoint(app, operation), async (c) => {
       const id = readTargetId(c.req.valid("param").id);
       const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: next(state) }));
       return c.json(withEtag(c, showTarget(changed)), 200);

@@ -12,10 +12,10 @@ import type { Context } from "hono";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
 import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import {
   findTarget,
   readTargetId,
@@ -57,7 +57,7 @@ const operation = createRoute({
 });
 
 export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verb(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, operation), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "sluice.test");
     const answer = { event: formatId("evt", delivery.eventId), delivery: showDelivery(delivery, Date.now()) };

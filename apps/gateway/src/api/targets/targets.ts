@@ -9,7 +9,7 @@ import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import {
   findTarget,
@@ -25,10 +25,10 @@ import {
   showTarget,
   targetChange,
   targetSchema,
-  toSettings,
+  toTargetSettings,
 } from "./target-schema.ts";
 
-const operations = {
+const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/targets",
@@ -81,33 +81,33 @@ const operations = {
 
 export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   const { db, masterKey } = dependencies;
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const { page: wanted, cursor } = readPage("targets", query);
     const page = toPage(await listTargets(db, masterKey, wanted), query.limit, cursor);
     return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
   });
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const secret = generateSigningSecret();
-    const target = showTarget(await createTarget(c, dependencies, toSettings(c.req.valid("json")), secret));
+    const target = showTarget(await createTarget(c, dependencies, toTargetSettings(c.req.valid("json")), secret));
     c.header("location", `/v1/targets/${target.id}`);
     return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
   });
 
-  app.openapi(operations.read, async (c) => {
+  app.openapi(endpoints.read, async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     return c.json(withEtag(c, showTarget(await findTarget(db, masterKey, id))), 200);
   });
 
-  app.openapi(operations.update, async (c) => {
+  app.openapi(endpoints.update, async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const change = c.req.valid("json");
     const changed = await updateTarget(c, dependencies, id, (current) => applyChange(current, change));
     return c.json(withEtag(c, showTarget(changed)), 200);
   });
 
-  app.openapi(operations.delete, async (c) => {
+  app.openapi(endpoints.delete, async (c) => {
     await deleteTarget(c, dependencies, readTargetId(c.req.valid("param").id));
     return c.body(null, 204);
   });

@@ -7,13 +7,14 @@ import { formatId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets, type TargetSettings } from "@sluice/store/configuration/targets";
 
-import { verb } from "../http/custom-verb.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
-import { noBody, idParameter, jsonAnswer, jsonBody, noParameters, takeEmptyBody } from "../openapi/endpoint.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
+import { noBody, idParameter, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { googleProblems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/request-log.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
 import { findTarget, type TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
@@ -35,7 +36,7 @@ const tags = ["webhooks"];
 const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
 const empty = z.object({});
 
-const operationsOf = (version: "v1" | "v1beta") => {
+const endpointsOf = (version: "v1" | "v1beta") => {
   const rotate = {
     method: "post",
     tags,
@@ -128,12 +129,12 @@ const operationsOf = (version: "v1" | "v1beta") => {
 };
 
 export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const version of ["v1", "v1beta"] as const) routeVersion(app, operationsOf(version), dependencies);
+  for (const version of ["v1", "v1beta"] as const) routeVersion(app, endpointsOf(version), dependencies);
 }
 
 function routeVersion(
   app: OpenAPIHono<ApiEnv>,
-  operations: ReturnType<typeof operationsOf>,
+  operations: ReturnType<typeof endpointsOf>,
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
@@ -171,7 +172,10 @@ function routeVersion(
     return c.json({}, 200);
   });
 
-  for (const operation of [verb(app, operations.rotate), { ...operations.rotateByPath, middleware: [takeEmptyBody] }]) {
+  for (const operation of [
+    verbEndpoint(app, operations.rotate),
+    { ...operations.rotateByPath, middleware: [takeEmptyBody] },
+  ]) {
     app.openapi(operation, async (c) => {
       const id = readWebhookId(c.req.valid("param").id);
       const secret = generateSigningSecret();
@@ -182,7 +186,7 @@ function routeVersion(
     });
   }
 
-  app.openapi(verb(app, operations.ping), async (c) => {
+  app.openapi(verbEndpoint(app, operations.ping), async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "ping");
     if (delivery.status === "succeeded") return c.json({}, 200);

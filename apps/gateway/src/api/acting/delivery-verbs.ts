@@ -1,0 +1,101 @@
+// What people do to one delivery: retry it, or end its attempts.
+
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { formatId } from "@sluice/shared/domain/ids";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/store/delivery/by-hand";
+import { type DeliveryRecord, getDelivery } from "@sluice/store/log/records";
+import type { AuditedChange } from "@sluice/store/requests/audit";
+import type { Context } from "hono";
+
+import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { makeChange } from "../http/change.ts";
+import { problems } from "../http/problems.ts";
+import { deliveryNotFound, deliveryParams, deliveryTags, readDeliveryId } from "../log/deliveries.ts";
+import { deliverySchema, showDelivery } from "../log/delivery-schema.ts";
+import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { wake, type WakeDependencies } from "./wake.ts";
+
+export interface DeliveryVerbsDependencies extends WakeDependencies {
+  db: Database;
+}
+
+const endpoints = {
+  retry: createRoute({
+    method: "post",
+    path: "/v1/deliveries/{id}:retry",
+    tags: deliveryTags,
+    summary: "Attempt it now, whatever its status, and until a new deadline",
+    description:
+      "A delivery to a target that is paused or disabled, or whose breaker is open, becomes pending and waits for it.",
+    request: { params: deliveryParams, query: noParameters, body: noBody },
+    responses: {
+      200: jsonAnswer("The delivery, due now", deliverySchema),
+      ...problems("target_gone", "delivery_in_flight"),
+      default: problemResponse,
+    },
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/deliveries/{id}:cancel",
+    tags: deliveryTags,
+    summary: "Make no more attempts of a delivery that is pending",
+    description:
+      "One that a worker has in hand is a 409 (`delivery_in_flight`), and so is one that is finished " +
+      "(`delivery_finished`). What was cancelled can be retried.",
+    request: { params: deliveryParams, query: noParameters, body: noBody },
+    responses: {
+      200: jsonAnswer("The delivery, cancelled", deliverySchema),
+      ...problems("delivery_in_flight", "delivery_finished"),
+      default: problemResponse,
+    },
+  }),
+};
+
+export function routeDeliveryVerbs(app: OpenAPIHono<ApiEnv>, dependencies: DeliveryVerbsDependencies): void {
+  const { db } = dependencies;
+
+  app.openapi(verbEndpoint(app, endpoints.retry), async (c) => {
+    const delivery = await change(c, c.req.valid("param").id, "delivery.retried", retryDelivery);
+    wake(dependencies, delivery.targetId);
+    return c.json(showDelivery(delivery, Date.now()), 200);
+  });
+
+  app.openapi(verbEndpoint(app, endpoints.cancel), async (c) => {
+    const delivery = await change(c, c.req.valid("param").id, "delivery.cancelled", cancelDelivery);
+    return c.json(showDelivery(delivery, Date.now()), 200);
+  });
+
+  /** @throws SluiceError for what could not be made of the delivery. */
+  function change(
+    c: Context<ApiEnv>,
+    shownId: string,
+    action: AuditedChange["action"],
+    make: (tx: Connection, id: string) => Promise<RetryResult | CancelResult>,
+  ): Promise<DeliveryRecord> {
+    const id = readDeliveryId(shownId);
+    return makeChange(c, db, async (tx, record) => {
+      const earlier = await getDelivery(tx, id);
+      const result = await make(tx, id);
+      if (!("delivery" in result)) throw refusals[result.kind]();
+      await record({
+        action,
+        resourceId: formatId("dlv", id),
+        ...(earlier !== undefined && { before: showDelivery(earlier, Date.now()) }),
+        after: showDelivery(result.delivery, Date.now()),
+      });
+      return result.delivery;
+    });
+  }
+}
+
+const refusals = {
+  not_found: deliveryNotFound,
+  in_flight: () =>
+    new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it"),
+  finished: () => new SluiceError("delivery_finished", "This delivery is finished: no attempt of it is to come"),
+  target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
+} satisfies Record<Exclude<(RetryResult | CancelResult)["kind"], "due" | "cancelled">, () => SluiceError>;
