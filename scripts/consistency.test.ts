@@ -1,4 +1,4 @@
-// What has to be said in two places says the same in both.
+// Facts that are written in two places are the same in both.
 
 import { globSync, readFileSync } from "node:fs";
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
@@ -32,10 +32,10 @@ test("every code has a test", () => {
   expect(Object.keys(ERROR_CODES).filter((code) => !new RegExp(`\\b${code}\\b`).test(text))).toEqual([]);
 });
 
-test(".env.example and the README have every setting, and no other", () => {
+test(".env.example and docs/settings.md have every setting, and no other", () => {
   const settings = [...new Set([...Object.keys(gatewayConfig.shape), ...Object.keys(workerConfig.shape)])].toSorted();
   expect(matches(read(".env.example"), /^# ([A-Z_]+)=/gm).toSorted()).toEqual(settings);
-  const table = read("README.md").split("## Settings")[1]?.split("\n## ")[0] ?? "";
+  const table = read("docs/settings.md").split("## Settings")[1]?.split("\n## ")[0] ?? "";
   const rows = matches(table, /^\| ([^|]+)\|/gm).join(" ");
   expect(matches(rows, /`([A-Z_]+)`/g).toSorted()).toEqual(settings);
 });

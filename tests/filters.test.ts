@@ -131,9 +131,9 @@ test("a filter reads both shapes of video.generated, and the body stays as it ca
   expect(requests.map(({ body }) => body.toString()).toSorted()).toEqual(shapes.toSorted());
 });
 
-test("the README's example of a filter does what it says", async ({ relay, receiver }) => {
-  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-  const filter = /### Filters[^]*?```cel\n([^]*?)\n```/.exec(readme)?.[1];
+test("the example of a filter in docs/filters.md does what it says", async ({ relay, receiver }) => {
+  const page = readFileSync(new URL("../docs/filters.md", import.meta.url), "utf8");
+  const filter = /```cel\n([^]*?)\n```/.exec(page)?.[1];
   await relay.createTarget(receiver, { filter });
   const send = (type: string, data: object) => relay.sendEvent({ body: geminiEvent(type, { id: "b", ...data }) });
   await send("batch.succeeded", { user_metadata: { team: "search" } });

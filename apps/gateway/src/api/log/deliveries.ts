@@ -2,7 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { parseId } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/store/log/records";
 

@@ -55,7 +55,8 @@ export function exampleOf(schema: object, schemas: Record<string, object>): unkn
   if (types.includes("null")) return null;
   if (own.enum !== undefined) return own.enum[0];
   if (types.includes("object")) return exampleOfObject(properties ?? {}, own.required ?? [], exampleFor);
-  if (types.includes("array")) return items === undefined ? [] : [exampleFor(items)].filter((item) => item !== undefined);
+  if (types.includes("array"))
+    return items === undefined ? [] : [exampleFor(items)].filter((item) => item !== undefined);
   if (types.includes("boolean")) return false;
   if (types.includes("integer") || types.includes("number")) return own.minimum ?? 1;
   return own.format === undefined ? undefined : OF_FORMAT[own.format];
