@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
-import { openAgent, sendDelivery } from "./send.ts";
+import { openAgent, Sender } from "./send.ts";
 
 async function serve(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
@@ -40,7 +40,7 @@ function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(gu
     deadlineInMs: 1_000,
   };
   onTestFinished(() => agent.destroy());
-  return sendDelivery(agent, target, delivery, 1);
+  return new Sender(agent).send(target, delivery);
 }
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */

@@ -38,23 +38,28 @@ export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
   });
 }
 
-/** Makes one attempt; whatever happens is in the result. Never rejects. */
-export function sendDelivery(
-  dispatcher: Dispatcher,
-  target: Target,
-  delivery: ClaimedDelivery,
-  number: number,
-): Promise<AttemptResult> {
-  return new Promise((resolve) => {
-    const exchange = new Exchange(target.timeoutSeconds, resolve);
-    try {
-      const { origin, pathname, search } = new URL(target.uri);
-      const headers = headersOf(target, delivery, number, exchange.startedAtMs);
-      dispatcher.dispatch({ origin, path: pathname + search, method: "POST", headers, body: delivery.body }, exchange);
-    } catch (error) {
-      exchange.fail(error);
-    }
-  });
+/** Sends deliveries over the connections that all targets share. */
+export class Sender {
+  readonly #dispatcher: Dispatcher;
+
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher;
+  }
+
+  /** Makes one attempt. Never rejects: the result says what went wrong. */
+  send(target: Target, delivery: ClaimedDelivery): Promise<AttemptResult> {
+    return new Promise((resolve) => {
+      const exchange = new Exchange(target.timeoutSeconds, resolve);
+      try {
+        const { origin, pathname, search } = new URL(target.uri);
+        const headers = headersOf(target, delivery, exchange.startedAtMs);
+        const request = { origin, path: pathname + search, method: "POST", headers, body: delivery.body } as const;
+        this.#dispatcher.dispatch(request, exchange);
+      } catch (error) {
+        exchange.fail(error);
+      }
+    });
+  }
 }
 
 /**
@@ -133,7 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf(target: Target, delivery: ClaimedDelivery, number: number, nowMs: number): Record<string, string> {
+function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Record<string, string> {
   // Fresh per attempt, the id constant: Standard Webhooks 1.0.
   const timestamp = String(Math.floor(nowMs / 1000));
   const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
@@ -150,7 +155,7 @@ function headersOf(target: Target, delivery: ClaimedDelivery, number: number, no
     "webhook-signature": signatures.join(" "),
     "sluice-event-id": formatId("evt", delivery.eventId),
     "sluice-delivery-id": formatId("dlv", delivery.id),
-    "sluice-attempt": String(number),
+    "sluice-attempt": String(delivery.attemptCount + 1),
   };
 }
 
