@@ -35,8 +35,9 @@ const CONNECTIONS = 12;
 const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
 /**
- * How long a stop waits for attempts to end and to be written. An attempt takes at most 30 s. Another worker repeats what is not written
- * by then. With CLOSE_LIMIT_MS and the limits of the stores, a stop takes 35 s at most, whatever is away.
+ * How long a stop waits for attempts to end and to be written. An attempt takes at most 30 s. Another worker repeats
+ * what is not written by then. With CLOSE_LIMIT_MS and the limits of the stores, a stop takes 35 s at most, whatever is
+ * away.
  */
 const RECORD_LIMIT_MS = 31_500;
 /** How long a stop waits for questions to PostgreSQL whose answers are of no use any more. */

@@ -12,7 +12,9 @@ const attempt = (isFailure: boolean, atMs: number, changes: Partial<EndedAttempt
   ...changes,
 });
 
-/** Adds attempts of no duration, one each `everyMs` from 0. @returns the number of the first that opens it; 0 for none. */
+/**
+ * Adds attempts of no duration, one each `everyMs` from 0. @returns the number of the first that opens it; 0 for none.
+ */
 function firstThatOpens(window: AttemptWindow, outcomes: string, everyMs = 100, fromMs = 0): number {
   for (const [index, outcome] of outcomes.split("").entries()) {
     const atMs = fromMs + index * everyMs;
@@ -41,12 +43,12 @@ test("attempts that ended more than 30 seconds ago do not count", () => {
   expect(firstThatOpens(window, "xxx", 100, 40_000)).toBe(0);
 });
 
-test("ten failures in a row open it however slowly they come, and a success begins them anew", () => {
+test("ten failures in a row open it at any pace, and a success begins the count anew", () => {
   expect(firstThatOpens(new AttemptWindow(), "xxxxxxxxxxxx", 60_000)).toBe(10);
   expect(firstThatOpens(new AttemptWindow(), "xxxxxxxxx.xxxxxxxxx", 60_000)).toBe(0);
 });
 
-test("after a reset it begins anew, and attempts that began before do not count", () => {
+test("after a reset the count begins anew, and attempts that began before it are ignored", () => {
   const window = new AttemptWindow();
   expect(firstThatOpens(window, "xxxxxxxxx")).toBe(0);
   window.reset(10_000);
@@ -55,7 +57,7 @@ test("after a reset it begins anew, and attempts that began before do not count"
   expect(window.add(attempt(true, 12_000))).toBe(true);
 });
 
-test("after a reset two requests at once, one more with each success, and all of them in the end", () => {
+test("after a reset the target gets two requests at once, one more with each success, and all of them in the end", () => {
   const window = new AttemptWindow();
   expect(window.limit(64)).toBe(64);
   window.reset(0);
@@ -68,11 +70,11 @@ test("after a reset two requests at once, one more with each success, and all of
   expect(slow.limit(64)).toBe(4);
   for (let i = 0; i < 60; i++) slow.add(attempt(false, 1));
   expect(slow.limit(64)).toBe(64);
-  // It is over the ramp: a larger limit is its own.
+  // The ramp is over: a larger limit holds at once.
   expect(slow.limit(1_000)).toBe(1_000);
 });
 
-test("what the target asked for is the longest of what is not over", () => {
+test("the longest Retry-After that is not over counts", () => {
   const window = new AttemptWindow();
   window.add(attempt(true, 0, { askedMs: 20_000 }));
   window.add(attempt(true, 1_000, { askedMs: 5_000 }));

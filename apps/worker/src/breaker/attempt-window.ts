@@ -1,5 +1,5 @@
-// What the latest attempts at one target came to, while its circuit breaker is closed: whether they open the breaker, and how many
-// requests a target gets that has just come back. Pure: the clock is the caller's.
+// What the latest attempts at one target came to, while its circuit breaker is closed: whether they open the breaker,
+// and how many requests a target gets that has just come back. Pure: the clock is the caller's.
 
 /** Attempts that ended within this time are counted together. */
 const WINDOW_MS = 30_000;
@@ -43,7 +43,9 @@ export class AttemptWindow {
   #ramp: Ramp = { kind: "full" };
   #askedUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** Counts an attempt. An attempt that began before the last reset is ignored. @returns whether the breaker must open. */
+  /**
+   * Counts an attempt. An attempt that began before the last reset is ignored. @returns whether the breaker must open.
+   */
   add({ isFailure, startedAtMs, nowMs, askedMs, maxInFlight }: EndedAttempt): boolean {
     if (startedAtMs < this.#sinceMs) return false;
     if (!isFailure) this.#widen(maxInFlight);

@@ -1,7 +1,8 @@
-// The circuit breaker of one target, as this worker sees it: a state machine without a clock, dice or a store. ARCHITECTURE.md draws it.
+// The circuit breaker of one target, as this worker sees it: a state machine without a clock, dice or a store.
+// ARCHITECTURE.md draws it.
 //
-// Two things have states. PostgreSQL says for all workers whether the breaker is open: `shared`. And this worker may be about to change
-// that: `own`. Each transition is a method, and one that cannot happen throws.
+// Two things have states. PostgreSQL says for all workers whether the breaker is open: `shared`. And this worker may be
+// about to change that: `own`. Each transition is a method, and one that cannot happen throws.
 
 import type { ProbeResult } from "@sluice/store/configuration/target-health";
 
@@ -41,8 +42,8 @@ export interface OpenSettings {
 }
 
 /**
- * For how many milliseconds the breaker stays open: base·2^(openings−1), at most the cap and a minute, and of that between a half and
- * the whole. At least what the target asked for, up to five minutes.
+ * For how many milliseconds the breaker stays open: base·2^(openings−1), at most the cap and a minute, and of that
+ * between a half and the whole. At least what the target asked for, up to five minutes.
  * @param openings in a row, including this one: from 1.
  * @param askedMs the target's `Retry-After`; 0 without one.
  * @param random from [0, 1).

@@ -1,6 +1,6 @@
-// The circuit breakers of all targets, shared with the other workers through PostgreSQL. One loop writes what this worker decided and
-// then reads what the others decided, so that what it reads is never older than what it wrote. A breaker opens in this worker at once,
-// and in the others when they look next.
+// The circuit breakers of all targets, shared with the other workers through PostgreSQL. One loop writes what this
+// worker decided and then reads what the others decided, so that what it reads is never older than what it wrote. A
+// breaker opens in this worker at once, and in the others when they look next.
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { FreshRuns } from "@sluice/shared/runtime/fresh-runs";
@@ -27,7 +27,9 @@ import { HealthTally } from "./health-tally.ts";
 
 /** How often the loop runs: a change is known to every worker within a second. */
 const EVERY_MS = 500;
-/** A target that got no attempt for so long was not failing meanwhile. Longer than the longest time between two retries. */
+/**
+ * A target that got no attempt for so long was not failing meanwhile. Longer than the longest time between two retries.
+ */
 const SILENCE_MS = 86_400_000;
 /** Logged by each worker that did not open the breaker itself. From then on that worker sends nothing. */
 const SEEN_OPEN = "breaker seen open";
@@ -37,7 +39,10 @@ export interface LaneBreaker {
   gate: () => Gate;
   /** How many requests at once the target may have now. */
   limit: (maxInFlight: number) => number;
-  /** Call it only at the gate `probe`. @returns undefined when another worker has the probe; otherwise end it by `report` or `cancelProbe`. */
+  /**
+   * Call it only at the gate `probe`. @returns undefined when another worker has the probe; otherwise end it by
+   * `report` or `cancelProbe`.
+   */
   claimProbe: () => Promise<Probe | undefined>;
   /** There was nothing to send as the probe. */
   cancelProbe: (probe: Probe) => void;
@@ -114,7 +119,8 @@ export class Breakers {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    // Failure policy: open. The lease of a probe runs out, and the other workers find out by themselves how a target is.
+    // Failure policy: open. The lease of a probe runs out, and the other workers find out by themselves how a target
+    // is.
     await this.refresh().catch((error: unknown) =>
       sparing(this.#dependencies.log).warn({ err: error }, "health of targets not written at the stop"),
     );

@@ -1,5 +1,5 @@
-// What PostgreSQL may still have due for one lane: a state machine without a clock or a store. A claim is the only way to find out, so
-// the lane keeps what it knows and asks only when there may be something.
+// What PostgreSQL may still have due for one lane: a state machine without a clock or a store. A claim is the only way
+// to find out, so the lane keeps what it knows and asks only when there may be something.
 
 export type BacklogState =
   /** The last claim found everything that was due, and nothing became due since. */

@@ -40,7 +40,10 @@ export class Claims {
     return delivery && this.hold(delivery);
   }
 
-  /** @returns undefined when it is in hand already: a claim can bring such a one after PostgreSQL was away for longer than a lease. */
+  /**
+   * @returns undefined when it is in hand already: a claim can bring such a one after PostgreSQL was away for longer
+   * than a lease.
+   */
   hold(delivery: ClaimedDelivery): InHand | undefined {
     if (!this.#leases.hold(delivery.id)) return undefined;
     this.#bodies.take(delivery.body.length);
@@ -52,7 +55,10 @@ export class Claims {
     this.#bodies.giveBack(delivery.body.length);
   }
 
-  /** Makes deliveries due for any worker. @throws when PostgreSQL is away; then their leases run out, and the sweep finds them. */
+  /**
+   * Makes deliveries due for any worker. @throws when PostgreSQL is away; then their leases run out, and the sweep
+   * finds them.
+   */
   async handBack(inHand: readonly InHand[]): Promise<void> {
     try {
       await this.#leases.handBack(inHand.map(({ delivery }) => delivery.id));

@@ -1,5 +1,5 @@
-// What a lane may do now. The mode follows from three facts that others own: the worker runs or stops, the target is enabled or not,
-// and its circuit breaker is closed, open, or open with a probe due.
+// What a lane may do now. The mode follows from three facts that others own: the worker runs or stops, the target is
+// enabled or not, and its circuit breaker is closed, open, or open with a probe due.
 
 import type { Target } from "@sluice/store/configuration/targets";
 

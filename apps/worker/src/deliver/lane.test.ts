@@ -161,7 +161,7 @@ test("drains everything that is due, in few claims", async () => {
   expect(state.held.size).toBe(0);
 });
 
-test("what is in hand already is not taken twice", async () => {
+test("a delivery that is in hand already is not taken twice", async () => {
   const { lane, state } = openLane();
   accept(lane, "a");
   state.due = [delivery("a")];
@@ -190,7 +190,7 @@ test.for(["paused", "disabled"] as const)("hands back what waits when its target
   expect(lane.reserve()).toBeUndefined();
 });
 
-test("a stop hands back what waits and ends when what runs is recorded", async () => {
+test("a stop hands back what waits, and ends when what is being sent is recorded", async () => {
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c"]) accept(lane, id);
   const stopped = lane.stop();
@@ -213,7 +213,7 @@ test("backoff counts the failures since a retry by hand, and not all attempts", 
   expect(state.recorded[0]).toMatchObject({ number: 21, next: { status: "pending", retryInMs: 500 } });
 });
 
-test("a lane that refuses takes nothing more, hands back what waits and lets what runs end", async () => {
+test("a lane that refuses takes nothing more, hands back what waits, and lets what is being sent end", async () => {
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c"]) accept(lane, id);
   const reservation = reserve(lane);
@@ -229,7 +229,7 @@ test("a lane that refuses takes nothing more, hands back what waits and lets wha
   expect(state.recorded).toHaveLength(1);
 });
 
-test("while bodies fill the memory nothing is claimed or reserved, and it goes on when one is out of hand", async () => {
+test("while bodies fill the memory nothing is claimed or reserved, until one of them is released", async () => {
   const bodies = new BodyBudget(1000);
   const [full, other] = [openLane({}, bodies), openLane({}, bodies)];
   // A single body may be above the limit.
@@ -254,7 +254,7 @@ test("while the breaker is open nothing is reserved or claimed, and what waits i
   expect(state.handedBack).toEqual(["c", "d"]);
   expect(state.claims).toEqual([]);
   expect(lane.reserve()).toBeUndefined();
-  // What failed while it is open is woken by nobody: the breaker's end finds it.
+  // Nobody is woken for what failed while the breaker is open: whoever closes it finds what is due.
   await respond(state, "a", 503);
   expect(state.recorded).toHaveLength(1);
   expect(state.wakeUps).toEqual([]);
@@ -316,7 +316,7 @@ test("a probe waits until one of max_in_flight has ended", async () => {
   expect([...state.sending.keys()]).toEqual(["b", "1"]);
 });
 
-test("after the breaker closed, fewer requests at once are made", async () => {
+test("after the breaker closed, the target gets fewer requests at once", async () => {
   const { lane, state } = openLane({ maxInFlight: 64 });
   state.limit = 2;
   state.due = Array.from({ length: 200 }, (_, i) => delivery(String(i)));
@@ -329,7 +329,7 @@ test("after the breaker closed, fewer requests at once are made", async () => {
   expect(state.sending.size).toBe(64);
 });
 
-test("tests a target at once, whatever its state and its breaker, and reports nothing to that", async () => {
+test("tests a target at once, whatever its state and its breaker, and does not report the attempt to the breaker", async () => {
   for (const [changes, gate] of [
     [{ state: "disabled" }, "closed"],
     [{}, "open"],
@@ -348,7 +348,7 @@ test("tests a target at once, whatever its state and its breaker, and reports no
   }
 });
 
-test("takes no test once it stops", async () => {
+test("sends no test once it stops", async () => {
   const { lane } = openLane();
   await lane.stop();
   expect(lane.sendTest("tested")).toBe(false);
@@ -356,7 +356,7 @@ test("takes no test once it stops", async () => {
 
 /** A lane whose target took so long for its first answer, and that has nothing in hand. */
 async function openPaced(durationMs: number, bodies?: BodyBudget) {
-  // Of a clock that stands still, or a machine that does would make a target silent.
+  // A clock that stands still: a machine that pauses would otherwise make the target look silent.
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());
   const opened = openLane({}, bodies);
@@ -374,7 +374,7 @@ function watch(wait: Promise<void> | undefined) {
 
 const countRoom = (lane: Lane) => Array.from({ length: 2_000 }, () => lane.reserve()).filter(Boolean).length;
 
-test("holds what a quick target takes in a quarter of a second, and of a slow one as little as before", async () => {
+test("holds what a quick target takes in a quarter of a second, and little for a slow one", async () => {
   // Two at once, of 20 ms each: 100 a second.
   expect(countRoom((await openPaced(20)).lane)).toBe(25);
   expect(countRoom((await openPaced(0)).lane)).toBe(1_000);
@@ -402,7 +402,7 @@ test("a quick lane is waited for until it has room and nothing is due", async ()
   expect(lane.reserve()).toBeDefined();
 });
 
-test("so is one of which nothing is known yet", async () => {
+test("a lane whose target has not answered yet is waited for too", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());
   const { lane, state } = openLane();
@@ -423,13 +423,13 @@ test("a lane is not waited for that has more to do than its target takes in a se
   expect(far.lane.catchUp()).toBeUndefined();
 });
 
-test("nor one whose target takes long for each, however many it takes at once", async () => {
+test("a lane is not waited for whose target takes long for each delivery, however many it takes at once", async () => {
   const { lane } = await openPaced(200);
   for (const id of ["a", "b", "c", "d"]) accept(lane, id);
   expect(lane.catchUp()).toBeUndefined();
 });
 
-test("nor one that has more due than was stored here, before it knows the end of it", async () => {
+test("a lane is not waited for while it does not know how much is due", async () => {
   const { lane, state } = await openPaced(20);
   state.due = Array.from({ length: 30 }, (_, index) => delivery(`${index}`));
   lane.wake();
@@ -441,20 +441,20 @@ test("nor one that has more due than was stored here, before it knows the end of
   expect(lane.catchUp()).toBeDefined();
 });
 
-test("nor one whose target was quick and is silent", async () => {
+test("a lane is not waited for whose target was quick and is silent", async () => {
   const { lane, state } = await openPaced(20);
   for (let index = 0; index < 25; index++) accept(lane, `${index}`);
   vi.advanceTimersByTime(250);
   const caughtUp = watch(lane.catchUp());
   vi.advanceTimersByTime(1);
   expect(lane.catchUp()).toBeUndefined();
-  // Something of it after all.
+  // The target answers after all.
   await respond(state, "0", 200, 20);
   expect(caughtUp.isOver).toBe(false);
   expect(lane.catchUp()).toBeDefined();
 });
 
-test("a target that hangs, and large bodies, leave a lane no more than it must hold", async () => {
+test("while a target hangs, or bodies are large, a lane holds the least it needs", async () => {
   const hanging = await openPaced(20);
   accept(hanging.lane, "a");
   vi.advanceTimersByTime(251);
@@ -465,7 +465,7 @@ test("a target that hangs, and large bodies, leave a lane no more than it must h
   expect(countRoom(large.lane)).toBe(4);
 });
 
-test("what is due is claimed also when all that was reserved is cancelled", async () => {
+test("what is due is claimed after every reservation was cancelled", async () => {
   const { lane, state } = openLane();
   const reservations = Array.from({ length: 4 }, () => reserve(lane));
   state.due = [delivery("due")];

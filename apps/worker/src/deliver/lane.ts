@@ -1,5 +1,5 @@
-// The lane of one target in this worker: what is in hand for the target, how much of it is sent at once, and the claim of more when there
-// is room. A target that is slow or dead fills its own lane and nothing else.
+// The lane of one target in this worker: what is in hand for the target, how much of it is sent at once, and the claim
+// of more when there is room. A target that is slow or dead fills its own lane and nothing else.
 
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -72,7 +72,8 @@ export class Lane implements ReservationHolder {
   }
 
   /**
-   * Room for a delivery that is about to be stored, so that it is sent without a claim. The reservation MUST be accepted or cancelled.
+   * Room for a delivery that is about to be stored, so that it is sent without a claim. The reservation MUST be
+   * accepted or cancelled.
    * @returns undefined when there is no room, or while older deliveries are due: those come first.
    */
   reserve(): Reservation | undefined {
@@ -104,8 +105,8 @@ export class Lane implements ReservationHolder {
   }
 
   /**
-   * Sends one delivery now, beside what the lane has in hand and whatever the state of its target: a target is tested before it is
-   * enabled. @returns false when this worker stops.
+   * Sends one delivery now, beside what the lane has in hand and whatever the state of its target: a target is tested
+   * before it is enabled. @returns false when this worker stops.
    */
   sendTest(deliveryId: string): boolean {
     if (this.#isStopping) return false;
@@ -114,8 +115,8 @@ export class Lane implements ReservationHolder {
   }
 
   /**
-   * Resolves when the lane would take what is stored now in hand at once, or when that is no longer soon. Undefined when there is
-   * nothing to wait for: it would do so now, or it would take longer.
+   * Resolves when the lane would take what is stored now in hand at once, or when that is no longer soon. Undefined
+   * when there is nothing to wait for: it would do so now, or it would take longer.
    */
   catchUp(): Promise<void> | undefined {
     if (!this.#isCatchingUp()) return undefined;
@@ -185,8 +186,8 @@ export class Lane implements ReservationHolder {
     this.#inFlight -= 1;
     this.#unwritten += 1;
     this.#pace.add(result.durationMs, performance.now());
-    // MUST come before the next is sent: this may be the failure that opens the breaker. A test is not reported, because its target
-    // may be known to be broken and is being repaired.
+    // MUST come before the next is sent: this may be the failure that opens the breaker. A test is not reported,
+    // because its target may be known to be broken and is being repaired.
     if (purpose.kind !== "test")
       this.#breaker.report(target, result, purpose.kind === "probe" ? purpose.probe : undefined);
     this.#pump();

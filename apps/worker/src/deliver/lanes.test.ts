@@ -32,16 +32,12 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
   expect(lines[0]).toContain("nothing claimed");
 });
 
-/** Lanes whose target was never heard of, with so much in hand that one has no room. */
+/** Lanes with one target that has not answered yet, and whose lane is full. */
 function openFullLane(isBusy: () => boolean) {
   const lanes = new Lanes({
     findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id, state: "enabled" }),
     breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
-    thread: {
-      get isBusy() {
-        return isBusy();
-      },
-    },
+    thread: { measureBusy: isBusy },
     log: openLog("worker", "silent"),
   } as unknown as LanesDependencies);
   const id = newId();
@@ -70,7 +66,7 @@ test("intake waits for a lane that does not catch up a bounded number of times, 
   expect(busy).toBe(-1);
 });
 
-test("intake waits no more when the worker stops, and when the lane has caught up", async () => {
+test("intake stops waiting when the worker stops, and when the lane has caught up", async () => {
   const { lanes, id, reservations } = openFullLane(() => true);
   const stopping = new AbortController();
   let isOver = false;

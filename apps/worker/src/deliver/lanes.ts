@@ -22,7 +22,7 @@ export interface LanesDependencies {
   sender: Sender;
   recorder: Recorder;
   wakeUps: WakeUps;
-  thread: Pick<ThreadLoad, "isBusy">;
+  thread: Pick<ThreadLoad, "measureBusy">;
   log: Logger;
 }
 
@@ -32,7 +32,7 @@ const CATCH_UP_SLICE_MS = 100;
 
 export class Lanes {
   readonly #breakers: Breakers;
-  readonly #thread: Pick<ThreadLoad, "isBusy">;
+  readonly #thread: Pick<ThreadLoad, "measureBusy">;
   readonly #laneDependencies: LaneDependencies;
   readonly #lanes = new Map<string, Lane>();
   #isRefusing = false;
@@ -54,13 +54,14 @@ export class Lanes {
   }
 
   /**
-   * Lets quick lanes catch up before more is stored for them, because what they have no room for must be claimed later. It waits only
-   * while this worker's own thread is the bottleneck: what is stored later is then delivered no later. It does not wait for a target
-   * that is slow or has much to come, and never for more than a second, because other events of the same job wait too.
+   * Lets quick lanes catch up before more is stored for them, because what they have no room for must be claimed later.
+   * It waits only while this worker's own thread is the bottleneck: what is stored later is then delivered no later. It
+   * does not wait for a target that is slow or has much to come, and never for more than a second, because other events
+   * of the same job wait too.
    */
   async catchUp(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
     const lanes = [...new Set(targetIds)].map((id) => this.forTarget(id));
-    for (let slice = 0; slice < CATCH_UP_SLICES && this.#thread.isBusy; slice++) {
+    for (let slice = 0; slice < CATCH_UP_SLICES && this.#thread.measureBusy(); slice++) {
       const waits = lanes.map((lane) => lane.catchUp()).filter((wait) => wait !== undefined);
       if (waits.length === 0) return;
       if ((await Promise.race([Promise.all(waits), pause(CATCH_UP_SLICE_MS, signal)])) === "aborted") return;

@@ -1,5 +1,6 @@
-// The deliveries that this worker has in hand, and how it gets them. While a delivery is in hand its lease is renewed, so that no other
-// worker takes it. When the worker dies the lease runs out, and the sweep of another worker finds the delivery.
+// The deliveries that this worker has in hand, and how it gets them. While a delivery is in hand its lease is renewed,
+// so that no other worker takes it. When the worker dies the lease runs out, and the sweep of another worker finds the
+// delivery.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";

@@ -33,7 +33,9 @@ export class Pace {
     return nowMs - this.#heardAtMs > SILENT_MS;
   }
 
-  /** How many deliveries are worth holding for a target that gets `atOnce` requests at once; 0 before the first answer. */
+  /**
+   * How many deliveries are worth holding for a target that gets `atOnce` requests at once; 0 before the first answer.
+   */
   buffer(atOnce: number): number {
     return this.#meanMs === undefined ? 0 : Math.floor(Math.min(this.#perSecond(atOnce) * BUFFER_SECONDS, MAX_BUFFER));
   }

@@ -1,5 +1,5 @@
-// Room in a lane for one delivery that is about to be stored. A reservation ends exactly once: the lane gets the delivery, or gets its
-// room back.
+// Room in a lane for one delivery that is about to be stored. A reservation ends exactly once: the lane gets the
+// delivery, or gets its room back.
 
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 

@@ -1,5 +1,5 @@
-// Wakes a target again when a delivery of it is due later. Deliveries that are due in the same stretch of time share one BullMQ job, so
-// that a million waiting deliveries are some two hundred jobs.
+// Wakes a target again when a delivery of it is due later. Deliveries that are due in the same stretch of time share
+// one BullMQ job, so that a million waiting deliveries are some two hundred jobs.
 
 import type { Producer } from "@sluice/queue/queue";
 import type { Logger } from "@sluice/shared/runtime/log";

@@ -1,5 +1,6 @@
-// Intake jobs that wait while others are stored go into the next statement together. At a moderate rate, and after an outage of PostgreSQL,
-// jobs are many and hold one event each, and a statement costs little more for a hundred events than for one.
+// Intake jobs that wait while others are stored go into the next statement together. At a moderate rate, and after an
+// outage of PostgreSQL, jobs are many and hold one event each, and a statement costs little more for a hundred events
+// than for one.
 
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 
@@ -7,7 +8,10 @@ import type { StoreOutcome } from "./intake.ts";
 
 type IntakeJob = JobData["intake"];
 
-/** Statements at once: one runs while another waits for its commit. With more, each has fewer events and costs PostgreSQL more. */
+/**
+ * Statements at once: one runs while another waits for its commit. With more, each has fewer events and costs
+ * PostgreSQL more.
+ */
 const MAX_STATEMENTS = 2;
 const MAX_EVENTS = 200;
 /** The bodies of a group, in base64. A single job may be larger. */

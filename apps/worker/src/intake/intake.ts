@@ -1,5 +1,6 @@
-// Intake: a job of verified requests becomes events and deliveries, each exactly once. A delivery for which a lane has room is stored with a
-// lease and handed to that lane at once, with the body that is in memory. The other deliveries are due, and a lane claims them.
+// Intake: a job of verified requests becomes events and deliveries, each exactly once. A delivery for which a lane has
+// room is stored with a lease and handed to that lane at once, with the body that is in memory. The other deliveries
+// are due, and a lane claims them.
 
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/queue/queue";
@@ -158,8 +159,8 @@ function toClaimed(event: NewEvent, delivery: MatchedDelivery): ClaimedDelivery 
 }
 
 /**
- * An earlier try of this job may have stored deliveries, with a lease of this worker, that no lane has. Makes them due at once, instead
- * of when the lease runs out.
+ * An earlier try of this job may have stored deliveries, with a lease of this worker, that no lane has. Makes them due
+ * at once, instead of when the lease runs out.
  */
 async function freeOwn(placed: readonly Placed[], fresh: Set<string>, dependencies: IntakeDependencies): Promise<void> {
   const { lanes, leases, log } = dependencies;

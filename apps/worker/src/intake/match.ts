@@ -1,5 +1,5 @@
-// What a list of requests becomes before it is stored: events that are read from their payloads, and a delivery for each target that they
-// match. A fault of one event is found here, and names that event.
+// What a list of requests becomes before it is stored: events that are read from their payloads, and a delivery for
+// each target that they match. A fault of one event is found here, and names that event.
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { FilterInput } from "@sluice/filter/compile";

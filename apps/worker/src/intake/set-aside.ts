@@ -1,4 +1,5 @@
-// Events that cannot be stored leave their batch: each goes back to the queue as a job of its own, where it fails by itself and is kept.
+// Events that cannot be stored leave their batch: each goes back to the queue as a job of its own, where it fails by
+// itself and is kept.
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/queue/queue";
@@ -21,7 +22,8 @@ export interface SetAsideDependencies {
 /**
  * Sets the events at fault aside. A crash in between repeats some of them, which the ledger drops.
  * @param batch all events of the job.
- * @throws the fault, when the job has one event only: the job itself fails then. Interrupted when the worker stops meanwhile.
+ * @throws the fault, when the job has one event only: the job itself fails then. Interrupted when the worker stops
+ * meanwhile.
  */
 export async function setAside(
   batch: readonly QueuedEvent[],

@@ -1,23 +1,23 @@
-// Whether this process's own thread is what its work waits for.
+// Measures whether the thread of this process is the bottleneck of its work.
 
 import { performance } from "node:perf_hooks";
 
-/** Of the time. On two cores a worker that drains a backlog is above 0.88, however slow they are. */
+/** The share of time above which a thread is busy. On two cores a worker that drains a backlog is above 0.88. */
 const BUSY = 0.8;
-/** Over a shorter time anything is busy. */
+/** The shortest time that says something: over a shorter one any thread looks busy. */
 const LEAST_MS = 50;
 
 export class ThreadLoad {
-  #seen = performance.eventLoopUtilization();
-  #isBusy = false;
+  #lastSample = performance.eventLoopUtilization();
+  #wasBusy = false;
 
-  /** Since it was asked last, or not long before that. */
-  get isBusy(): boolean {
-    const now = performance.eventLoopUtilization();
-    const { active, idle, utilization } = performance.eventLoopUtilization(now, this.#seen);
-    if (active + idle < LEAST_MS) return this.#isBusy;
-    this.#seen = now;
-    this.#isBusy = utilization >= BUSY;
-    return this.#isBusy;
+  /** Whether the thread was busy since the last call, or a little longer when that call was just now. */
+  measureBusy(): boolean {
+    const sample = performance.eventLoopUtilization();
+    const { active, idle, utilization } = performance.eventLoopUtilization(sample, this.#lastSample);
+    if (active + idle < LEAST_MS) return this.#wasBusy;
+    this.#lastSample = sample;
+    this.#wasBusy = utilization >= BUSY;
+    return this.#wasBusy;
   }
 }
