@@ -27,7 +27,7 @@ import { WakeUps } from "./deliver/wake-ups.ts";
 import { startHealthServer } from "./health-server.ts";
 import { IntakeGroup } from "./intake/intake-group.ts";
 import { storeAll, takeIn } from "./intake/intake.ts";
-import { ThreadLoad } from "./intake/thread-load.ts";
+import { ThreadLoad } from "./deliver/thread-load.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 
 const CONNECTIONS = 12;

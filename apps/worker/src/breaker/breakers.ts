@@ -21,7 +21,7 @@ import type { Target } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import type { Lease } from "@sluice/store/delivery/deliveries";
 
-import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "../deliver/outcome.ts";
+import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "./attempt-result.ts";
 import { type Gate, openForMs, type Probe, type SharedState, TargetBreaker } from "./breaker.ts";
 import { HealthTally } from "./health-tally.ts";
 

@@ -5,7 +5,8 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
-import { type AttemptResult, decideOutcome } from "./outcome.ts";
+import type { AttemptResult } from "../breaker/attempt-result.ts";
+import { decideOutcome } from "./outcome.ts";
 
 /**
  * @param deadlineInMs from now to the deadline of the delivery; negative once it is past.

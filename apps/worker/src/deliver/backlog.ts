@@ -12,7 +12,7 @@ export type BacklogState =
   | { kind: "failed"; count: number };
 
 /** What a claim brought: how many deliveries, and whether it stopped at its limit, so that there may be more. */
-export interface ClaimResult {
+export interface ClaimedAmount {
   count: number;
   isFull: boolean;
 }
@@ -64,7 +64,7 @@ export class Backlog {
     this.#state = { kind: "claiming", countBefore: this.#state.count, countSince: 0, isWoken: false };
   }
 
-  endClaim({ count, isFull }: ClaimResult): void {
+  endClaim({ count, isFull }: ClaimedAmount): void {
     const { countBefore, countSince, isWoken } = this.#claim();
     // A claim that brought more than was known says nothing about how much more there is.
     const rest = countBefore >= count ? countBefore - count : Number.POSITIVE_INFINITY;

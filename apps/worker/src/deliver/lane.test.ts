@@ -8,7 +8,7 @@ import type { LaneBreaker } from "../breaker/breakers.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
 import { Lane } from "./lane.ts";
-import type { AttemptResult } from "./outcome.ts";
+import type { AttemptResult } from "../breaker/attempt-result.ts";
 import type { Reservation } from "./reservation.ts";
 
 const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({

@@ -5,7 +5,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { pause } from "@sluice/shared/runtime/pause";
 
 import type { Breakers } from "../breaker/breakers.ts";
-import type { ThreadLoad } from "../intake/thread-load.ts";
+import type { ThreadLoad } from "./thread-load.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
 import { Lane, type LaneDependencies } from "./lane.ts";

@@ -10,7 +10,7 @@ import type { Target } from "@sluice/store/configuration/targets";
 import { Agent, type Dispatcher } from "undici";
 
 import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
-import type { AttemptResult } from "./outcome.ts";
+import type { AttemptResult } from "../breaker/attempt-result.ts";
 
 /** The most that is read of a response. The connection is cut after it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;

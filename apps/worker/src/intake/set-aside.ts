@@ -12,7 +12,7 @@ import type { Faults } from "./match.ts";
 
 const RETRY_MS = 500;
 
-export interface SetAsideDependencies {
+export interface SetAsideContext {
   producer: Pick<Producer, "add">;
   /** Aborts when the worker stops. */
   stopping: AbortSignal;
@@ -28,7 +28,7 @@ export interface SetAsideDependencies {
 export async function setAside(
   batch: readonly QueuedEvent[],
   faults: Faults,
-  dependencies: SetAsideDependencies,
+  dependencies: SetAsideContext,
 ): Promise<void> {
   const { stopping, log } = dependencies;
   for (const [event, cause] of faults) {
@@ -40,7 +40,7 @@ export async function setAside(
   }
 }
 
-async function isAdded(event: QueuedEvent, { producer, log }: SetAsideDependencies): Promise<boolean> {
+async function isAdded(event: QueuedEvent, { producer, log }: SetAsideContext): Promise<boolean> {
   try {
     await producer.add("intake", { events: [event] });
     return true;
