@@ -1,8 +1,8 @@
 // What the OpenAPI document says of an answer, held against the answer itself. Every test of the API goes through it,
 // so that a document which is not true fails.
 
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
 import type { createDocument } from "@sluice/gateway/api/openapi/document";
 

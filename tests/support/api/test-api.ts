@@ -3,27 +3,27 @@
 
 import { randomBytes } from "node:crypto";
 
-import { Secret } from "@sluice/shared/settings/secret";
-import type { Scope } from "@sluice/store/schema";
-import { generateApiKey, insertApiKey } from "@sluice/store/configuration/api-keys";
+import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
+import { Tails } from "@sluice/gateway/api/log/tails";
+import { createDocument } from "@sluice/gateway/api/openapi/document";
+import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
 import { MasterKey } from "@sluice/shared/settings/master-key";
+import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret, type SigningSecret } from "@sluice/signature/secret";
+import { generateApiKey, insertApiKey } from "@sluice/store/configuration/api-keys";
+import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
-import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
-import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
+import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import type { Scope } from "@sluice/store/schema";
 
 import { test as base } from "../database.ts";
 import { guardOf } from "../guard.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../seed.ts";
-import { Metrics } from "@sluice/gateway/metrics";
 import { createAnswerContract } from "./answer-contract.ts";
-import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
-import { createDocument } from "@sluice/gateway/api/openapi/document";
-import { Tails } from "@sluice/gateway/api/log/tails";
 
 export const ADMIN_KEY = "admin-key-of-this-test";
 export const WORKER_ID = newId();

@@ -1,11 +1,12 @@
-import { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { openDatabase } from "@sluice/store/connection/database";
 import { describe, expect, inject } from "vitest";
 
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { Secret } from "@sluice/shared/settings/secret";
+import { openDatabase } from "@sluice/store/connection/database";
+
+import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "../../../../tests/support/api/test-api.ts";
 import { minimalRequests } from "../../../../tests/support/minimal-requests.ts";
 import { createApi } from "./api.ts";
-import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "../../../../tests/support/api/test-api.ts";
 
 const delivery = "/v1/deliveries/dlv_01h455vb4pex5vsknk084sn02q";
 

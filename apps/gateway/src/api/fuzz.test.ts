@@ -2,24 +2,20 @@
 // no 5xx, and says nothing of the inside. The same requests each time, so that who changed nothing here fails nothing
 // here; FUZZ_SEED makes others, and FUZZ_RUNS says how many each route gets. To look further: CONTRIBUTING.md.
 
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import fc from "fast-check";
 import { expect, onTestFinished } from "vitest";
 
-import { sendRaw } from "../../../../tests/support/raw-request.ts";
-import { openServer } from "../http/server.ts";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+
 import { createAnswerContract } from "../../../../tests/support/api/answer-contract.ts";
-import { createApi } from "./api.ts";
 import { endpointsOf } from "../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "./openapi/document.ts";
 import {
-  fuzzRequests,
   type FuzzDocument,
   type FuzzRequest,
+  fuzzRequests,
   KnownIds,
   spoil,
 } from "../../../../tests/support/api/fuzz-requests.ts";
-import { test as base } from "../../../../tests/support/database.ts";
 import {
   ADMIN_KEY,
   createTestApi,
@@ -27,6 +23,11 @@ import {
   seedEvent,
   type TestApi,
 } from "../../../../tests/support/api/test-api.ts";
+import { test as base } from "../../../../tests/support/database.ts";
+import { sendRaw } from "../../../../tests/support/raw-request.ts";
+import { openServer } from "../http/server.ts";
+import { createApi } from "./api.ts";
+import { createDocument } from "./openapi/document.ts";
 
 const seed = Number(process.env["FUZZ_SEED"] ?? 1);
 const numRuns = Number(process.env["FUZZ_RUNS"] ?? 30);

@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 
-import { Metrics } from "../metrics.ts";
 import { ADMIN_KEY, storeKey, test } from "../../../../tests/support/api/test-api.ts";
+import { Metrics } from "../metrics.ts";
 import { createApi } from "./api.ts";
 
 describe("/metrics", () => {

@@ -4,8 +4,8 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import type { Metrics } from "../metrics.ts";
 import { problemResponse } from "./http/answer-problem.ts";
-import { noParameters } from "./openapi/endpoint.ts";
 import type { ApiEnv } from "./http/api-env.ts";
+import { noParameters } from "./openapi/endpoint.ts";
 
 export interface MetricsDependencies {
   metrics: Metrics;

@@ -1,14 +1,15 @@
 // Every answer of the API that is not a success, and its place in the OpenAPI document.
 
 import { z } from "@hono/zod-openapi";
-import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
-import { isTransient } from "@sluice/store/connection/database";
 import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 
+import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
+import { isTransient } from "@sluice/store/connection/database";
+
 import { problem } from "../../http/problem.ts";
-import { answerGoogleError, speaksGoogle } from "./google-error.ts";
 import type { ApiEnv } from "./api-env.ts";
+import { answerGoogleError, speaksGoogle } from "./google-error.ts";
 
 /** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
 const RETRY_AFTER_SECONDS = 2;

@@ -1,9 +1,10 @@
 // What a request to the API carries with it: its id, where it came from, and who calls.
 
 import type { HttpBindings } from "@hono/node-server";
+import type { Context } from "hono";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Scope } from "@sluice/store/schema";
-import type { Context } from "hono";
 
 /** Who a request is from, as its key says. */
 export interface Caller {

@@ -1,11 +1,12 @@
 // Every change that the API makes goes through here: one transaction for the change, its entry in the audit trail, and
 // the mark of its Idempotency-Key, so that none of them exists without the others.
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
-import type { Connection, Database } from "@sluice/store/connection/database";
-import { markEffect } from "@sluice/store/requests/idempotency";
 import type { Context } from "hono";
+
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
+import { markEffect } from "@sluice/store/requests/idempotency";
 
 import { type ApiEnv, callerOf } from "./api-env.ts";
 

@@ -1,7 +1,7 @@
 // Pages of other origins: none may call the API, but for those of CORS_ORIGINS. A page still needs a key.
 
-import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
 
 const REQUEST_HEADERS = [
   "authorization",

@@ -1,5 +1,6 @@
-import { newId } from "@sluice/shared/domain/ids";
 import { describe, expect, test } from "vitest";
+
+import { newId } from "@sluice/shared/domain/ids";
 
 import { cursorOf } from "./cursor.ts";
 

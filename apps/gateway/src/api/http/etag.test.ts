@@ -1,11 +1,12 @@
-import { newId, parseId } from "@sluice/shared/domain/ids";
 import { describe, expect } from "vitest";
 
+import { newId, parseId } from "@sluice/shared/domain/ids";
+
+import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { createTestDatabase } from "../../../../../tests/support/database.ts";
 import { createApi } from "../api.ts";
-import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "../openapi/document.ts";
-import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
 const createTarget = (api: TestApi) => api.call("POST", "/v1/targets", { body: target });

@@ -4,8 +4,9 @@
 
 import { createHash } from "node:crypto";
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Context, MiddlewareHandler } from "hono";
+
+import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import type { ApiEnv } from "./api-env.ts";
 

@@ -1,6 +1,7 @@
-import { ERROR_CODES, type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import { Hono } from "hono";
 import { expect, test } from "vitest";
+
+import { ERROR_CODES, type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 
 import { answerGoogleError } from "./google-error.ts";
 

@@ -1,9 +1,10 @@
 // Errors as Google's APIs word them, for the paths on which the relay speaks Gemini's WebhookService: clients of Gemini
 // read `error.code`, `error.message` and `error.status`. See https://google.aip.dev/193.
 
-import { ERROR_CODES, type ErrorCode, type SluiceError } from "@sluice/shared/runtime/errors";
-import type { Context } from "hono";
 import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+
+import { ERROR_CODES, type ErrorCode, type SluiceError } from "@sluice/shared/runtime/errors";
 
 import { publicPath } from "./custom-verb.ts";
 

@@ -1,12 +1,13 @@
 // What the API does with every request, whatever its route.
 
 import { gunzipSync } from "node:zlib";
+
 import { describe, expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "../openapi/document.ts";
 import { ADMIN_KEY, type Answer, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
+import { createDocument } from "../openapi/document.ts";
 
 const ID = "01h455vb4pex5vsknk084sn02q";
 const PREFIXES: Record<string, string> = {

@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { MasterKey } from "@sluice/shared/settings/master-key";
-import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
+
 import { describe, expect } from "vitest";
 
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
+
 import { createTestApi, seedEvent, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
 const target = (name: string) => ({ name, uri: "http://billing.internal", subscribed_events: ["*"] });
 

@@ -3,6 +3,8 @@
 
 import { createHash } from "node:crypto";
 
+import type { Context, MiddlewareHandler } from "hono";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
@@ -14,10 +16,9 @@ import {
   keepAnswer,
   type StoredAnswer,
 } from "@sluice/store/requests/idempotency";
-import type { Context, MiddlewareHandler } from "hono";
 
-import { invalidRequest } from "./invalid-request.ts";
 import { type ApiEnv, callerOf } from "./api-env.ts";
+import { invalidRequest } from "./invalid-request.ts";
 
 export interface IdempotencyDependencies {
   db: Database;

@@ -1,8 +1,9 @@
 // Whatever id a caller makes up: one of the right form is looked for, and never makes the relay fail.
 
-import { formatId, type IdPrefix } from "@sluice/shared/domain/ids";
 import fc from "fast-check";
 import { expect } from "vitest";
+
+import { formatId, type IdPrefix } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../../tests/support/api/test-api.ts";
 

@@ -1,7 +1,8 @@
 // What zod found wrong, in the words of the API: one fault for each field, named by where it stands.
 
-import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Hook, z } from "@hono/zod-openapi";
+
+import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 
 import type { ApiEnv } from "./api-env.ts";
 

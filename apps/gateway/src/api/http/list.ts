@@ -2,6 +2,7 @@
 // that of time.
 
 import { z } from "@hono/zod-openapi";
+
 import type { Order, Page } from "@sluice/store/log/page";
 
 import { cursorOf, type ListCursor } from "./cursor.ts";

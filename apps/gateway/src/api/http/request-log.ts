@@ -1,9 +1,10 @@
 // What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
 
-import type { Logger } from "@sluice/shared/runtime/log";
-import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
 
 import type { ApiEnv, Caller } from "./api-env.ts";
 import { publicPath } from "./custom-verb.ts";

@@ -1,12 +1,12 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { type DescribedContent, endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "./document.ts";
 import { test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
+import { createDocument } from "./document.ts";
 
 test("the document is valid OpenAPI 3.1, and needs no key", async ({ api }) => {
   const answer = await createApi(api).request("/openapi.json");

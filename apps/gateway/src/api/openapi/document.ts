@@ -2,12 +2,13 @@
 // key, and neither has the reference page that shows it.
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
+
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
-import { exampleOf } from "./example.ts";
-import { endpointName } from "./endpoint-name.ts";
-import { describeCodes } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { describeCodes } from "../http/problems.ts";
+import { endpointName } from "./endpoint-name.ts";
+import { exampleOf } from "./example.ts";
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
 type Endpoint = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;

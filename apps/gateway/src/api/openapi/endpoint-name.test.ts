@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
 import { createDocument } from "./document.ts";
 import { endpointName } from "./endpoint-name.ts";
-import { test } from "../../../../../tests/support/api/test-api.ts";
 
 test.for([
   ["get", "/v1/targets", true, "listTargets"],

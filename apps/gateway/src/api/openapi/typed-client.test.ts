@@ -6,13 +6,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { generateSource } from "oazapfts";
 import { expect, onTestFinished } from "vitest";
 
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+
+import { ADMIN_KEY, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 import { openServer } from "../../http/server.ts";
 import { createApi } from "../api.ts";
-import { ADMIN_KEY, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 
 const run = promisify(execFile);
 

@@ -1,9 +1,10 @@
 // Callback URLs: what they carry, how long, and that nothing is stored for them.
 
-import { CALLBACK_KEY_PURPOSE, readCallbackToken } from "@sluice/signature/callback-token";
-import { formatId, newId } from "@sluice/shared/domain/ids";
-import { readRevision } from "@sluice/store/connection/configuration-row";
 import { describe, expect } from "vitest";
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { CALLBACK_KEY_PURPOSE, readCallbackToken } from "@sluice/signature/callback-token";
+import { readRevision } from "@sluice/store/connection/configuration-row";
 
 import {
   type Answer,

@@ -2,14 +2,15 @@
 // the address carries the labels, signed with a key that is derived from the master key.
 
 import { createRoute, z } from "@hono/zod-openapi";
-import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/signature/callback-token";
+
 import { newId } from "@sluice/shared/domain/ids";
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/signature/callback-token";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import {
   findSourceOfKind,
   readSourceId,

@@ -1,6 +1,7 @@
 // The fields that dynamic sources have and static ones have not.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { readPublicKey } from "@sluice/signature/secret";

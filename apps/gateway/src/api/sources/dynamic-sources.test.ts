@@ -2,10 +2,11 @@
 
 import { createPublicKey } from "node:crypto";
 
+import { describe, expect } from "vitest";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
 import { loadSources, type Source } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 

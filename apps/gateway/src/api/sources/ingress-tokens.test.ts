@@ -1,9 +1,10 @@
 // Ingress tokens: shown once, valid as long as their rotation says, and of dynamic sources only.
 
+import { describe, expect } from "vitest";
+
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
 import { loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   createTestApi,

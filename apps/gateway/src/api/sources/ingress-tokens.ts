@@ -2,18 +2,19 @@
 // rotation.
 
 import { createRoute, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { truncateIngressToken } from "@sluice/signature/ingress-token";
 import { createIngressToken, deleteIngressToken } from "@sluice/store/configuration/ingress-tokens";
 import { wrongKind } from "@sluice/store/configuration/rotation";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
-import { shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { shownToken, showTokens } from "./dynamic-source-schema.ts";
 import {
   announceChange,
   findSource,

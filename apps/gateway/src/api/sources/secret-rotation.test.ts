@@ -1,9 +1,10 @@
 // Rotation: which secrets verify after it, and until when.
 
+import { describe, expect } from "vitest";
+
 import { formatId, newId, parseId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   A_SECRET,

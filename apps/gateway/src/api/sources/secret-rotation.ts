@@ -2,6 +2,7 @@
 // earlier ones verify beside it.
 
 import { createRoute, z } from "@hono/zod-openapi";
+
 import { generateSigningSecret, type SigningSecret } from "@sluice/signature/secret";
 import { secretKnown } from "@sluice/store/configuration/rotation";
 import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
@@ -10,8 +11,8 @@ import { GEMINI_SOURCE, type SourceRecord } from "@sluice/store/configuration/so
 import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { generatedSecret, secretRotation } from "./signing-secret.ts";
 import {
   announceChange,

@@ -1,6 +1,7 @@
 // Signing secrets in requests and answers: read with their fault, and shown in their truncated form only.
 
 import { z } from "@hono/zod-openapi";
+
 import { readSigningSecret, type SigningSecret, truncateSecret } from "@sluice/signature/secret";
 import type { SecretSummary } from "@sluice/store/configuration/secrets";
 

@@ -2,17 +2,18 @@
 // answered.
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
+
 import { parseId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import type { SourceKind } from "@sluice/store/schema";
 import type { SigningSecret } from "@sluice/signature/secret";
-import type { Connection, Database } from "@sluice/store/connection/database";
 import { sourceNotFound, wrongKind } from "@sluice/store/configuration/rotation";
 import { getSource, getSourceForChange, type SourceRecord } from "@sluice/store/configuration/sources";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import type { SourceKind } from "@sluice/store/schema";
 
-import { idParameter } from "../openapi/endpoint.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter } from "../openapi/endpoint.ts";
 
 export interface SourcesDependencies {
   db: Database;

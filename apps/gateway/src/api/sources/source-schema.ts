@@ -2,9 +2,9 @@
 // taken and ignored would leave its caller with a source that verifies something else than asked for.
 
 import { z } from "@hono/zod-openapi";
-import type { Fault } from "@sluice/shared/runtime/errors";
+
 import { formatId } from "@sluice/shared/domain/ids";
-import type { SourceKind } from "@sluice/store/schema";
+import type { Fault } from "@sluice/shared/runtime/errors";
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { SigningSecret } from "@sluice/signature/secret";
@@ -14,11 +14,12 @@ import {
   type SourceRecord,
   type SourceSettings,
 } from "@sluice/store/configuration/sources";
+import type { SourceKind } from "@sluice/store/schema";
 
-import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import { generatedSecret, givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
+import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
 
 const name = z
   .string()

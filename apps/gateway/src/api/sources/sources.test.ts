@@ -1,6 +1,7 @@
+import { describe, expect } from "vitest";
+
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { ensureBuiltInSources, loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   A_SECRET,

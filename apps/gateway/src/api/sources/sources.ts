@@ -1,6 +1,7 @@
 // /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
 
 import { createRoute, z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import * as store from "@sluice/store/configuration/sources";
@@ -9,8 +10,8 @@ import { problemResponse } from "../http/answer-problem.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import {
   announceChange,
   findSource,
@@ -27,8 +28,8 @@ import {
   showSource,
   sourceChange,
   sourceSchema,
-  toSourceSettings,
   toSettingsChange,
+  toSourceSettings,
 } from "./source-schema.ts";
 
 const endpoints = {

@@ -1,20 +1,21 @@
 // Changes of targets, the same for both views that the API has of them: compared with `If-Match` under the lock, recorded
 // in the audit trail, and made known to the workers once they are committed.
 
-import { formatId } from "@sluice/shared/domain/ids";
-import type { SigningSecret } from "@sluice/signature/secret";
-import type { Connection } from "@sluice/store/connection/database";
-import type { Previous } from "@sluice/store/configuration/rotation";
-import * as store from "@sluice/store/configuration/targets";
 import type { Context } from "hono";
 
+import { formatId } from "@sluice/shared/domain/ids";
+import type { SigningSecret } from "@sluice/signature/secret";
+import type { Previous } from "@sluice/store/configuration/rotation";
+import * as store from "@sluice/store/configuration/targets";
+import type { Connection } from "@sluice/store/connection/database";
+
+import { wake } from "../acting/wake.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 import { existing, findTarget, type TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
-import { wake } from "../acting/wake.ts";
 
 /** How the caller sees a target, which is what its `If-Match` is of. */
 type View = (record: store.TargetRecord) => object;

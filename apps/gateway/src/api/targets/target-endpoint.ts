@@ -1,14 +1,14 @@
 // What every endpoint of a target has in common: what it needs, and how a target is found.
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import type { Connection, Database } from "@sluice/store/connection/database";
 import { getTarget, type TargetRecord } from "@sluice/store/configuration/targets";
+import type { Connection, Database } from "@sluice/store/connection/database";
 
-import { idParameter } from "../openapi/endpoint.ts";
 import type { WakeDependencies } from "../acting/wake.ts";
+import { idParameter } from "../openapi/endpoint.ts";
 
 export interface TargetsDependencies extends WakeDependencies {
   db: Database;

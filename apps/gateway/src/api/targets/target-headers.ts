@@ -2,6 +2,7 @@
 // name does not tell.
 
 import { z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetHeaders } from "@sluice/store/configuration/targets";
 

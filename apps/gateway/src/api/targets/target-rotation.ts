@@ -2,14 +2,15 @@
 // attempt is signed with both.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+
 import { generateSigningSecret } from "@sluice/signature/secret";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { withEtag } from "../http/etag.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { generatedSecret, secretRotation } from "../sources/signing-secret.ts";
 import { rotateTargetSecret } from "./target-change.ts";
 import {

@@ -1,10 +1,11 @@
 // A target as the API takes and shows it.
 
 import { z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/filter/compile";
 import { formatId } from "@sluice/shared/domain/ids";
 import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import {
   TARGET_DEFAULTS,
   type TargetHealth,

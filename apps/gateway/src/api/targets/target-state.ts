@@ -2,15 +2,16 @@
 // does not also end what somebody else disabled.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetState } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { withEtag } from "../http/etag.ts";
-import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { updateTarget } from "./target-change.ts";
 import {
   readTargetId,

@@ -4,18 +4,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { formatId } from "@sluice/shared/domain/ids";
-import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
-import { storeTestEvent } from "@sluice/store/delivery/relay-event";
 import type { Context } from "hono";
 
+import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { storeTestEvent } from "@sluice/store/delivery/relay-event";
+import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
+
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
-import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { makeChange } from "../http/change.ts";
+import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
+import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import {
   findTarget,
   readTargetId,

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-import { A_SECRET, type TestApi, pointersOf, test } from "../../../../../tests/support/api/test-api.ts";
+import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 async function create(api: TestApi, state = "enabled") {
   const body = { uri: "http://127.0.0.1:9/hook", subscribed_events: ["*"], state };

@@ -1,6 +1,7 @@
+import { describe, expect } from "vitest";
+
 import { formatId, newId, readId } from "@sluice/shared/domain/ids";
 import { getTarget, loadTargets } from "@sluice/store/configuration/targets";
-import { describe, expect } from "vitest";
 
 import {
   type Answer,

@@ -1,15 +1,16 @@
 // /v1/targets: internal services and what they subscribed to.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets } from "@sluice/store/configuration/targets";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import {
   findTarget,

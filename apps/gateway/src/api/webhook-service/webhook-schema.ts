@@ -2,10 +2,11 @@
 // beyond them (headers, filter, retry, …) stays as it is.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId, readId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { TargetState } from "@sluice/store/schema";
 import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/store/configuration/targets";
+import type { TargetState } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
 import { showSecrets } from "../sources/signing-secret.ts";

@@ -1,7 +1,8 @@
-import { readId } from "@sluice/shared/domain/ids";
 import { expect } from "vitest";
 
-import { type Answer, type TestApi, test } from "../../../../../tests/support/api/test-api.ts";
+import { readId } from "@sluice/shared/domain/ids";
+
+import { type Answer, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 const NEW = { uri: "http://127.0.0.1:9/hook", subscribed_events: ["batch.*"] };
 

@@ -2,19 +2,20 @@
 // an internal service. A webhook made here is a target there. Versions 2 and 3 of the client differ in the path alone.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets, type TargetSettings } from "@sluice/store/configuration/targets";
 
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
-import { takeEmptyBody } from "../http/empty-body.ts";
-import { noBody, idParameter, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { googleProblems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
 import { findTarget, type TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
