@@ -33,10 +33,10 @@ export function createAnswerContract(document: Document): AnswerContract {
         routes.find((known) => known.path === path) ??
         routes.find(({ path: template, matches }) => matches.test(path) && endsAlike(template, path));
       const name = method === "HEAD" ? "get" : (method.toLowerCase() as "get");
-      const operation = route?.item[name];
-      if (route === undefined || operation === undefined) return;
+      const endpoint = route?.item[name];
+      if (route === undefined || endpoint === undefined) return;
       const describe = (problem: string) => new Error(`${method} ${route.path} answered ${status}: ${problem}`);
-      const responses: Record<string, DescribedResponse> = operation.responses ?? {};
+      const responses: Record<string, DescribedResponse> = endpoint.responses ?? {};
       const key = String(status) in responses ? String(status) : "default";
       const described = responses[key];
       if (described === undefined || key === "default") throw describe("a status that is not described");

@@ -1,4 +1,4 @@
-// The operations of the OpenAPI document, one by one, for the tests that hold of each.
+// The endpoints of the OpenAPI document, one by one, for the tests that hold of each.
 
 interface Described {
   description?: string;
@@ -24,8 +24,8 @@ export interface DescribedEndpoint extends Described {
 /** @param paths of the document, as it is made or as it is served. */
 export function endpointsOf({ paths = {} }: { paths?: Record<string, object> | undefined }): DescribedEndpoint[] {
   return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item as Record<string, object>).map(([method, operation]) => {
-      return { ...operation, method, path } as unknown as DescribedEndpoint;
+    Object.entries(item as Record<string, object>).map(([method, endpoint]) => {
+      return { ...endpoint, method, path } as unknown as DescribedEndpoint;
     }),
   );
 }

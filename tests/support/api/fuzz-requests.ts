@@ -1,17 +1,17 @@
-// Generated requests for every operation of an OpenAPI document: what a client might send, and what nobody should. They
+// Generated requests for every endpoint of an OpenAPI document: what a client might send, and what nobody should. They
 // are made from the document alone, so a new route is covered by being described.
 
 import fc from "fast-check";
 
 import { anything, type FuzzSchema, fuzzValues, SOME_ID, text, weighted } from "./fuzz-values.ts";
 
-interface Operation {
+interface FuzzEndpoint {
   parameters?: { name: string; in: string; required?: boolean; example?: unknown; schema: FuzzSchema }[];
   requestBody?: { content: Record<string, { schema: FuzzSchema }> };
 }
 
 export interface FuzzDocument {
-  paths?: Record<string, Record<string, Operation>>;
+  paths?: Record<string, Record<string, FuzzEndpoint>>;
   components?: { schemas?: Record<string, FuzzSchema> };
 }
 
@@ -25,7 +25,7 @@ export interface FuzzRequest {
 /** Stands for the so-manieth id with a prefix that the API has shown: `@tgt#3`. */
 const KNOWN_ID = /@([a-z]{3})#(\d+)/g;
 
-/** @returns what makes the requests of one operation. */
+/** @returns what makes the requests of one endpoint. */
 export function fuzzRequests(document: FuzzDocument) {
   const valueOf = fuzzValues(document.components?.schemas ?? {});
   const bodyOf = (schema: FuzzSchema | undefined) => {
@@ -125,7 +125,7 @@ export function fuzzRequests(document: FuzzDocument) {
     });
   };
 
-  /** Requests of one operation. */
+  /** Requests of one endpoint. */
   return (template: string, method: string): fc.Arbitrary<FuzzRequest> => {
     const { parameters = [], requestBody } = document.paths?.[template]?.[method] ?? {};
     const schema = Object.values(requestBody?.content ?? {})[0]?.schema;

@@ -294,8 +294,8 @@ describe("the log", () => {
 describe("the document", () => {
   test("OpenAPI 3.1 is made of the routes that are served, with their public paths", ({ api }) => {
     const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
-    const operations = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
-    expect(Object.fromEntries(operations)).toEqual({
+    const endpoints = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
+    expect(Object.fromEntries(endpoints)).toEqual({
       "/v1/keys": ["get", "post"],
       "/v1/keys/{id}": ["get"],
       "/v1/keys/{id}:revoke": ["post"],

@@ -1,4 +1,4 @@
-// The name of an operation in clients that are generated from the document: what is done, and to what. It is derived by
+// The name of an endpoint in clients that are generated from the document: what is done, and to what. It is derived by
 // one rule, so that a client's methods read like one another.
 
 const VERBS: Record<string, string> = { post: "create", put: "replace", patch: "update", delete: "delete" };

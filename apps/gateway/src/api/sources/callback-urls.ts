@@ -69,7 +69,7 @@ const callbackUrl = z
   })
   .openapi("CallbackUrl");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/callback-urls",
   tags,
@@ -86,7 +86,7 @@ export function routeCallbackUrls(app: SourcesApp, dependencies: SourcesDependen
   const { db, masterKey, publicUrl } = dependencies;
   const key = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
 
-  app.openapi(operation, async (c) => {
+  app.openapi(endpoint, async (c) => {
     const source = await findSourceOfKind(db, readSourceId(c.req.valid("param").id), "dynamic");
     const given = c.req.valid("json");
     const expiresAtMs = Date.now() + given.expires_in_seconds * 1000;

@@ -34,7 +34,7 @@ const rotatedSource = sourceSchema.extend({
   notice: z.string().optional().openapi({ description: "What this could not revoke" }),
 });
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/signing-secrets",
   tags,
@@ -49,7 +49,7 @@ const operation = createRoute({
 
 export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDependencies): void {
   const { db, masterKey, geminiSigningSecret } = dependencies;
-  app.openapi(operation, async (c) => {
+  app.openapi(endpoint, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();

@@ -23,7 +23,7 @@ import { showTarget, targetSchema } from "./target-schema.ts";
 
 const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret });
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/targets/{id}:rotate-secret",
   tags,
@@ -38,7 +38,7 @@ const operation = createRoute({
 });
 
 export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verbEndpoint(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();

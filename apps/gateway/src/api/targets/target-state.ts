@@ -52,7 +52,7 @@ const VERBS: StateVerb[] = [
 
 export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   for (const { name, summary, isRefusable = false, next } of VERBS) {
-    const operation = createRoute({
+    const endpoint = createRoute({
       method: "post",
       path: `/v1/targets/{id}:${name}`,
       tags,
@@ -65,7 +65,7 @@ export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: Targets
         default: problemResponse,
       },
     });
-    app.openapi(verbEndpoint(app, operation), async (c) => {
+    app.openapi(verbEndpoint(app, endpoint), async (c) => {
       const id = readTargetId(c.req.valid("param").id);
       const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: next(state) }));
       return c.json(withEtag(c, showTarget(changed)), 200);

@@ -38,7 +38,7 @@ const testSchema = z
   })
   .openapi("TargetTest");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/targets/{id}:test",
   tags,
@@ -58,7 +58,7 @@ const operation = createRoute({
 });
 
 export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verbEndpoint(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "sluice.test");
     const answer = { event: formatId("evt", delivery.eventId), delivery: showDelivery(delivery, Date.now()) };

@@ -135,12 +135,12 @@ export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDep
 
 function routeVersion(
   app: OpenAPIHono<ApiEnv>,
-  operations: ReturnType<typeof endpointsOf>,
+  endpoints: ReturnType<typeof endpointsOf>,
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
 
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const { page_size: limit, page_token: token = "" } = c.req.valid("query");
     const { page: wanted, cursor } = readPage("webhooks", { limit, cursor: token === "" ? undefined : token });
     const page = toPage(await listTargets(db, masterKey, wanted), limit, cursor);
@@ -148,18 +148,18 @@ function routeVersion(
     return c.json({ webhooks: page.rows.map(showWebhook), ...next }, 200);
   });
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const secret = generateSigningSecret();
     const made = await createTarget(c, dependencies, toWebhookSettings(c.req.valid("json")), secret);
     return c.json({ ...withEtag(c, showWebhook(made)), new_signing_secret: secret.text }, 200);
   });
 
-  app.openapi(operations.get, async (c) => {
+  app.openapi(endpoints.get, async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     return c.json(withEtag(c, showWebhook(await findTarget(db, masterKey, id))), 200);
   });
 
-  app.openapi(operations.update, async (c) => {
+  app.openapi(endpoints.update, async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     const given = c.req.valid("json");
     const { update_mask: mask } = c.req.valid("query");
@@ -168,16 +168,16 @@ function routeVersion(
     return c.json(withEtag(c, showWebhook(changed)), 200);
   });
 
-  app.openapi(operations.delete, async (c) => {
+  app.openapi(endpoints.delete, async (c) => {
     await deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook);
     return c.json({}, 200);
   });
 
-  for (const operation of [
-    verbEndpoint(app, operations.rotate),
-    { ...operations.rotateByPath, middleware: [takeEmptyBody] },
+  for (const endpoint of [
+    verbEndpoint(app, endpoints.rotate),
+    { ...endpoints.rotateByPath, middleware: [takeEmptyBody] },
   ]) {
-    app.openapi(operation, async (c) => {
+    app.openapi(endpoint, async (c) => {
       const id = readWebhookId(c.req.valid("param").id);
       const secret = generateSigningSecret();
       const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
@@ -187,7 +187,7 @@ function routeVersion(
     });
   }
 
-  app.openapi(verbEndpoint(app, operations.ping), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.ping), async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "ping");
     if (delivery.status === "succeeded") return c.json({}, 200);
