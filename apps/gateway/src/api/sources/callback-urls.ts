@@ -1,22 +1,22 @@
 // /v1/sources/{id}/callback-urls: an address for one job, whose labels end up on its events. Nothing is stored:
 // the address carries the labels, signed with a key that is derived from the master key.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/signature/callback-token";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findSourceOfKind } from "./find-source.ts";
+import { showIngressAddress } from "./ingress-address.ts";
 import {
-  findSourceOfKind,
   readSourceId,
-  showAddress,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
@@ -82,7 +82,7 @@ const endpoint = createRoute({
   },
 });
 
-export function routeCallbackUrls(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeCallbackUrls(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, masterKey, publicUrl } = dependencies;
   const key = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
 
@@ -98,7 +98,7 @@ export function routeCallbackUrls(app: SourcesApp, dependencies: SourcesDependen
       singleUse: given.single_use,
     });
     const answer = {
-      ...showAddress(publicUrl, `/in/${source.name}/${token}`),
+      ...showIngressAddress(publicUrl, `/in/${source.name}/${token}`),
       labels: given.labels,
       expire_time: new Date(expiresAtMs).toISOString(),
       single_use: given.single_use,

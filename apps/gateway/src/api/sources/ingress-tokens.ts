@@ -1,7 +1,7 @@
 // /v1/sources/{id}/ingress-tokens: what makes the address of a dynamic source unguessable, several at once for a
 // rotation.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -10,22 +10,15 @@ import { createIngressToken, deleteIngressToken } from "@sluice/store/configurat
 import { wrongKind } from "@sluice/store/configuration/rotation";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { shownToken, showTokens } from "./dynamic-source-schema.ts";
-import {
-  announceChange,
-  findSource,
-  lockSource,
-  readSourceId,
-  showAddress,
-  sourceParams,
-  type SourcesApp,
-  type SourcesDependencies,
-  sourceTags as tags,
-} from "./source-endpoint.ts";
+import { findSource, lockSource } from "./find-source.ts";
+import { showIngressAddress } from "./ingress-address.ts";
+import { makeSourceChange } from "./source-change.ts";
+import { readSourceId, sourceParams, type SourcesDependencies, sourceTags as tags } from "./source-endpoint.ts";
 
 const newToken = z
   .strictObject({
@@ -71,13 +64,13 @@ const endpoints = {
   }),
 };
 
-export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeIngressTokens(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, publicUrl } = dependencies;
 
   app.openapi(endpoints.create, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { previous } = c.req.valid("json");
-    const { name, token } = await makeChange(c, db, async (tx, record) => {
+    const { name, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const source = await lockSource(tx, id);
       const before = showTokens(source.ingressTokens);
       const created = await createIngressToken(tx, id, previous);
@@ -90,12 +83,11 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
       });
       return { name: source.name, token: created };
     });
-    await announceChange(dependencies);
     const answer = {
       id: formatId("itk", token.id),
       token: token.text,
       truncated_token: truncateIngressToken(token.text),
-      ...showAddress(publicUrl, `/in/${name}/${token.text}`),
+      ...showIngressAddress(publicUrl, `/in/${name}/${token.text}`),
       expire_time: null,
     };
     return c.json(answer, 201);
@@ -104,7 +96,7 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
   app.openapi(endpoints.delete, async (c) => {
     const { id, token_id: tokenId } = c.req.valid("param");
     const sourceId = readSourceId(id);
-    await makeChange(c, db, async (tx, record) => {
+    await makeSourceChange(c, dependencies, async (tx, record) => {
       const source = await lockSource(tx, sourceId);
       if (source.kind !== "dynamic") throw wrongKind("dynamic");
       const token = parseId("itk", tokenId, "{token_id}");
@@ -114,7 +106,6 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
       }
       await record({ action: "ingress_token.revoked", resourceId: tokenId, before: { source: id, ...before } });
     });
-    await announceChange(dependencies);
     return c.body(null, 204);
   });
 }

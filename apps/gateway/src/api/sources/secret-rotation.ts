@@ -1,7 +1,7 @@
 // /v1/sources/{id}/signing-secrets: another secret for a static source. While the sender changes over, the
 // earlier ones verify beside it.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { generateSigningSecret, type SigningSecret } from "@sluice/signature/secret";
 import { secretKnown } from "@sluice/store/configuration/rotation";
@@ -9,18 +9,16 @@ import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
 import { GEMINI_SOURCE, type SourceRecord } from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findSource, lockSource } from "./find-source.ts";
 import { generatedSecret, secretRotation } from "./signing-secret.ts";
+import { makeSourceChange } from "./source-change.ts";
 import {
-  announceChange,
-  findSource,
-  lockSource,
   readSourceId,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
@@ -47,13 +45,13 @@ const endpoint = createRoute({
   },
 });
 
-export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeSecretRotation(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, masterKey, geminiSigningSecret } = dependencies;
   app.openapi(endpoint, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();
-    const { source, ofEnvironment } = await makeChange(c, db, async (tx, record) => {
+    const { source, ofEnvironment } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = showSource(current, geminiSigningSecret);
       requireMatch(c, before);
@@ -64,7 +62,6 @@ export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDepend
       await record({ action: "source.secret_rotated", resourceId: after.id, before, after });
       return { source: after, ofEnvironment: own };
     });
-    await announceChange(dependencies);
     const remarks = {
       ...(given === undefined && { new_signing_secret: secret.text }),
       ...(ofEnvironment !== undefined && { notice: ENVIRONMENT_NOTICE }),

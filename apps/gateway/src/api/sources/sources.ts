@@ -1,24 +1,22 @@
 // /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import * as store from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findSource, lockSource } from "./find-source.ts";
+import { makeSourceChange } from "./source-change.ts";
 import {
-  announceChange,
-  findSource,
-  lockSource,
   readSourceId,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
@@ -83,7 +81,7 @@ const endpoints = {
   }),
 };
 
-export function routeSources(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, masterKey, geminiSigningSecret } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
@@ -99,13 +97,12 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
     const settings = toSourceSettings(given);
     const secret = given.signing_secret ?? generateSigningSecret();
     const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
-    const { source, token } = await makeChange(c, db, async (tx, record) => {
+    const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const created = await store.insertSource(tx, masterKey, settings, of);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
     });
-    await announceChange(dependencies);
     c.header("location", `/v1/sources/${source.id}`);
     const shownOnce = {
       ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
@@ -121,7 +118,7 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
   app.openapi(endpoints.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const given = c.req.valid("json");
-    const source = await makeChange(c, db, async (tx, record) => {
+    const source = await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = show(current);
       requireMatch(c, before);
@@ -132,13 +129,12 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
       await record({ action: "source.updated", resourceId: after.id, before, after });
       return after;
     });
-    await announceChange(dependencies);
     return c.json(withEtag(c, source), 200);
   });
 
   app.openapi(endpoints.delete, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
-    await makeChange(c, db, async (tx, record) => {
+    await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = show(current);
       requireMatch(c, before);
@@ -146,7 +142,6 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
       await store.removeSource(tx, id);
       await record({ action: "source.deleted", resourceId: before.id, before });
     });
-    await announceChange(dependencies);
     return c.body(null, 204);
   });
 }

@@ -14,7 +14,8 @@ import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { existing, findTarget, type TargetsDependencies } from "./target-endpoint.ts";
+import { findTarget, lockTarget } from "./find-target.ts";
+import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
 
 /** How the caller sees a target, which is what its `If-Match` is of. */
@@ -78,7 +79,7 @@ export async function deleteTarget(
   view: View = showTarget,
 ): Promise<void> {
   await makeChange(c, db, async (tx, record) => {
-    const current = existing(await store.getTargetForChange(tx, masterKey, id));
+    const current = await lockTarget(tx, masterKey, id);
     requireMatch(c, view(current));
     await store.removeTarget(tx, id);
     const before = showTarget(current);
@@ -94,7 +95,7 @@ async function changeUnderLock(
   const { db, masterKey } = dependencies;
   const { id, action, view, work } = change;
   const changed = await makeChange(c, db, async (tx, record) => {
-    const before = existing(await store.getTargetForChange(tx, masterKey, id));
+    const before = await lockTarget(tx, masterKey, id);
     requireMatch(c, view(before));
     await work(tx);
     const after = await findTarget(tx, masterKey, id);

@@ -17,8 +17,8 @@ import { makeChange } from "../http/change.ts";
 import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
 import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { findTarget } from "./find-target.ts";
 import {
-  findTarget,
   readTargetId,
   targetParams as params,
   type TargetsDependencies,

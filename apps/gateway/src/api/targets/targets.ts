@@ -11,9 +11,9 @@ import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findTarget } from "./find-target.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import {
-  findTarget,
   readTargetId,
   targetParams as params,
   type TargetsDependencies,

@@ -16,8 +16,9 @@ import { readPage, toPage } from "../http/list.ts";
 import { googleProblems } from "../http/problems.ts";
 import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { findTarget } from "../targets/find-target.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
-import { findTarget, type TargetsDependencies } from "../targets/target-endpoint.ts";
+import type { TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
 import {
   applyWebhookChange,
@@ -37,7 +38,7 @@ const tags = ["webhooks"];
 const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
 const empty = z.object({});
 
-const endpointsOf = (version: "v1" | "v1beta") => {
+const webhookEndpoints = (version: "v1" | "v1beta") => {
   const rotate = {
     method: "post",
     tags,
@@ -130,12 +131,12 @@ const endpointsOf = (version: "v1" | "v1beta") => {
 };
 
 export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const version of ["v1", "v1beta"] as const) routeVersion(app, endpointsOf(version), dependencies);
+  for (const version of ["v1", "v1beta"] as const) routeVersion(app, webhookEndpoints(version), dependencies);
 }
 
 function routeVersion(
   app: OpenAPIHono<ApiEnv>,
-  endpoints: ReturnType<typeof endpointsOf>,
+  endpoints: ReturnType<typeof webhookEndpoints>,
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
