@@ -1,5 +1,5 @@
-// The HTTP API: everything under /v1, and /metrics, for callers with a key. The paths, schemas and answers that
-// are served are those that its OpenAPI document is made of.
+// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /docs and /openapi.json for everybody. The OpenAPI
+// document is made from the same routes and schemas that serve the requests.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
@@ -45,7 +45,7 @@ import { routeTargetTest } from "./targets/target-test.ts";
 import { routeTargets } from "./targets/targets.ts";
 import { routeWebhooks } from "./webhook-service/webhooks.ts";
 
-/** A target with 50 headers of the longest kind still fits. */
+/** Room for a target with 50 headers of 4096 ASCII characters each. */
 const MAX_BODY_BYTES = 256 * 1024;
 
 export interface ApiDependencies
@@ -67,7 +67,7 @@ export interface ApiDependencies
     StatsDependencies,
     TailDependencies,
     MetricsDependencies {
-  /** Of pages that may call it. */
+  /** The origins whose web pages may call the API. */
   corsOrigins: readonly string[];
 }
 
@@ -80,7 +80,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   if (dependencies.corsOrigins.length > 0) app.use(allowOrigins(dependencies.corsOrigins));
   app.use(compressAnswers);
   app.use(answerNotModified);
-  // Before the key is asked for: they say what every copy of this software says, and a browser sends no key.
+  // The document and the reference stand before authentication: they are the same in every copy of this software, and a
+  // browser that opens the reference sends no key.
   let document: ReturnType<typeof createDocument> | undefined;
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());

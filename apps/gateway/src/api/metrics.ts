@@ -1,4 +1,5 @@
-// /metrics: for Prometheus, which sends a key as a bearer token. Not under /v1: this is where it looks.
+// GET /metrics: the metrics of this gateway for Prometheus, which sends its key as a bearer token. The path is not under
+// /v1 because Prometheus reads /metrics by default.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
