@@ -30,11 +30,9 @@ const problemSchema = z
           "A JSON pointer into the body, `?name` for a query parameter, `{name}` for a part of the path, or the name " +
           "of a header",
       }),
-    request_id: z
-      .string()
-      .openapi({
-        description: "The `X-Request-Id` of the answer. The log of the gateway has the request under this id.",
-      }),
+    request_id: z.string().openapi({
+      description: "The `X-Request-Id` of the answer. The log of the gateway has the request under this id.",
+    }),
   })
   .openapi("Problem");
 

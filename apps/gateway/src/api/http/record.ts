@@ -8,7 +8,7 @@ export function recordOf<T extends z.ZodType>(value: T) {
     .superRefine((given, context) => {
       // zod silently drops a field with this name from a record, so it is refused here.
       if (typeof given !== "object" || given === null || !Object.hasOwn(given, "__proto__")) return;
-      context.addIssue({ code: "custom", message: "is a name that cannot be taken", path: ["__proto__"] });
+      context.addIssue({ code: "custom", message: "is a name that cannot be used", path: ["__proto__"] });
     })
     .pipe(z.record(z.string(), value));
 }

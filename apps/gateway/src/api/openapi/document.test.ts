@@ -16,7 +16,7 @@ test("the document is valid OpenAPI 3.1, and needs no key", async ({ api }) => {
   expect(await new Validator().validate(document)).toEqual({ valid: true });
 });
 
-test("the reference loads nothing but what this port serves, and its policy allows nothing else", async ({ api }) => {
+test("the reference loads only files that this port serves, and its policy forbids others", async ({ api }) => {
   const app = createApi(api);
   const page = await app.request("/docs");
   expect(page.status).toBe(200);
@@ -32,7 +32,7 @@ test("the reference loads nothing but what this port serves, and its policy allo
   }
 });
 
-test("every endpoint has its name, its place and its parameters explained", async ({ api }) => {
+test("every endpoint has a unique name, a tag, a summary, and parameters that are explained", async ({ api }) => {
   const endpoints = endpointsOf(createDocument(createApi(api)));
   expect(endpoints.length).toBeGreaterThan(50);
   const lacking = endpoints.flatMap(({ method, path, operationId, summary, tags, parameters = [] }) => {
@@ -47,7 +47,7 @@ test("every endpoint has its name, its place and its parameters explained", asyn
   expect(new Set(endpoints.map(({ operationId }) => operationId)).size).toBe(endpoints.length);
 });
 
-test("every body of JSON has an example that its own schema takes", async ({ api }) => {
+test("every JSON body has an example that is valid under its schema", async ({ api }) => {
   const document = createDocument(createApi(api));
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
@@ -68,7 +68,7 @@ test("every body of JSON has an example that its own schema takes", async ({ api
   expect(wrong).toEqual([]);
 });
 
-test("what may be created can be created by its example", async ({ api }) => {
+test("the example of every creating endpoint creates something", async ({ api }) => {
   const creating = endpointsOf(createDocument(createApi(api))).filter(
     ({ method, path, requestBody }) => method === "post" && !path.includes("{") && requestBody !== undefined,
   );

@@ -27,7 +27,7 @@ test.for([
   expect(endpointName(method, path, isList)).toBe(name);
 });
 
-test("every endpoint has a name of its own", ({ api }) => {
+test("every endpoint of the document has a unique name", ({ api }) => {
   const names = endpointsOf(createDocument(createApi(api))).map(({ operationId }) => operationId);
   expect(names.length).toBeGreaterThan(50);
   expect(new Set(names).size).toBe(names.length);

@@ -87,7 +87,7 @@ describe("what is not valid is refused by name:", () => {
     [{ labels: { "a\n": "a" } }, "/labels/a\n", "must have a name of 1 to 64"],
     [{ labels: { ü: "a" } }, "/labels/ü", "must have a name of 1 to 64"],
     [{ labels: { ["a".repeat(65)]: "a" } }, `/labels/${"a".repeat(65)}`, "must have a name of 1 to 64"],
-    [{ labels: { ["__proto__"]: "a" } }, "/labels/__proto__", "is a name that cannot be taken"],
+    [{ labels: { ["__proto__"]: "a" } }, "/labels/__proto__", "is a name that cannot be used"],
     [{ labels: { a: 1 } }, "/labels/a", "must be a string"],
     [{ labels: { a: null } }, "/labels/a", "must be a string"],
     [{ labels: { a: "x".repeat(257) } }, "/labels/a", "must have at most 256 characters"],

@@ -89,7 +89,7 @@ describe("creating a dynamic source", () => {
     [{ schemes: [] }, "/schemes", "must not be empty"],
     [{ audiences: long(21) }, "/audiences", "must have at most 20 entries"],
     [{ audiences: ["a", ""] }, "/audiences/1", "must not be empty"],
-    [{ audiences: ["a", "a"] }, "/audiences/1", "is there already"],
+    [{ audiences: ["a", "a"] }, "/audiences/1", "is in the list already"],
     [{ audiences: ["a\u0000"] }, "/audiences/0", "must not contain control characters"],
     [{ audiences: "a" }, "/audiences", "must be a list"],
     [{ audiences: [1] }, "/audiences/0", "must be a string"],
@@ -106,7 +106,7 @@ describe("creating a dynamic source", () => {
     [{ body_unbound: "accept" }, "/body_unbound", 'must be one of "reject", "mark"'],
     [{ body_unbound: null }, "/body_unbound", 'must be one of "reject", "mark"'],
     [{ public_keys: keys(9) }, "/public_keys", "must have at most 8 entries"],
-    [{ public_keys: [A_KEY, ` ${A_KEY}`] }, "/public_keys/1", "is there already"],
+    [{ public_keys: [A_KEY, ` ${A_KEY}`] }, "/public_keys/1", "is in the list already"],
     [{ public_keys: ["whpk_AAAA"] }, "/public_keys/0", "base64 of 32 bytes"],
     [{ public_keys: [A_SECRET] }, "/public_keys/0", 'must be "whpk_"'],
   ] as const)("%j is refused at %s", async ([settings, pointer, detail], { api }) => {

@@ -87,7 +87,7 @@ describe("creating a source", () => {
     [{ name: "d", schemes: [] }, "/schemes", "must not be empty"],
     [{ name: "d", schemes: "v1" }, "/schemes", "must be a list"],
     [{ name: "d", schemes: ["v2"] }, "/schemes/0", 'must be one of "v1", "v1a", "jwt"'],
-    [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is there already"],
+    [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is in the list already"],
     [{ name: "d", tolerance_seconds: 86_401 }, "/tolerance_seconds", "must be at most 86400"],
     [{ name: "d", tolerance_seconds: 1.5 }, "/tolerance_seconds", "must be an integer"],
     [{ name: "d", tolerance_seconds: "300" }, "/tolerance_seconds", "must be a number"],

@@ -146,7 +146,7 @@ describe("creating a target", () => {
     [["a b"], "/subscribed_events/0", "must be the name of an event"],
     [["a".repeat(129)], "/subscribed_events/0", "must be the name of an event"],
     [[1], "/subscribed_events/0", "must be a string"],
-    [["a", "b", "a"], "/subscribed_events/2", "is there already"],
+    [["a", "b", "a"], "/subscribed_events/2", "is in the list already"],
     [Array.from({ length: 101 }, (_, i) => `e${i}`), "/subscribed_events", "must have at most 100 entries"],
     ["batch.*", "/subscribed_events", "must be a list"],
   ] as const)("the subscription %j is refused", async ([subscribed_events, pointer, detail], { api }) => {
@@ -176,7 +176,7 @@ describe("creating a target", () => {
     ["x-a", "€", "latin1"],
     ["x-a", "a".repeat(4097), "at most 4096"],
     ["x-a", 1, "must be a string"],
-    ["__proto__", "1", "is a name that cannot be taken"],
+    ["__proto__", "1", "is a name that cannot be used"],
   ] as const)("the header %j with the value %j is refused", async ([name, value, detail], { api }) => {
     const answer = await create(api, { headers: { [name]: value } });
     expect(answer.body).toMatchObject({ status: 400, errors: [{ pointer: `/headers/${name}` }] });
