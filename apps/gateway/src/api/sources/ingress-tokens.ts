@@ -1,5 +1,5 @@
-// /v1/sources/{id}/ingress-tokens: what makes the address of a dynamic source unguessable, several at once for a
-// rotation.
+// /v1/sources/{id}/ingress-tokens: the tokens that make the address of a dynamic source unguessable. A source can have
+// several, so that its address can be replaced without a gap.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -22,18 +22,17 @@ import { readSourceId, sourceParams, type SourcesDependencies, sourceTags as tag
 
 const newToken = z
   .strictObject({
-    previous: z
-      .enum(["keep", "revoke_after_24h", "revoke_immediately"])
-      .default("keep")
-      .openapi({ description: "What becomes of the tokens that are there; one that expires sooner still does" }),
+    previous: z.enum(["keep", "revoke_after_24h", "revoke_immediately"]).default("keep").openapi({
+      description: "What happens to the existing tokens. It never extends the life of a token that expires sooner.",
+    }),
   })
   .openapi("NewIngressToken");
 
 const createdToken = shownToken
   .extend({
-    token: z.string().openapi({ description: "Shown this once", example: "it_…" }),
+    token: z.string().openapi({ description: "The token; shown only in this answer", example: "it_…" }),
     ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/it_…" }),
-    url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
+    url: z.string().nullable().openapi({ description: "The whole URL; null if the relay has no `PUBLIC_URL`" }),
   })
   .openapi("CreatedIngressToken");
 
@@ -60,12 +59,12 @@ const endpoints = {
       params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
       query: noParameters,
     },
-    responses: { 204: { description: "It is revoked" }, ...problems("wrong_kind"), default: problemResponse },
+    responses: { 204: { description: "The token is revoked" }, ...problems("wrong_kind"), default: problemResponse },
   }),
 };
 
 export function routeIngressTokens(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, publicUrl } = dependencies;
+  const { publicUrl } = dependencies;
 
   app.openapi(endpoints.create, async (c) => {
     const id = readSourceId(c.req.valid("param").id);

@@ -1,5 +1,5 @@
-// /v1/sources/{id}/signing-secrets: another secret for a static source. While the sender changes over, the
-// earlier ones verify beside it.
+// POST /v1/sources/{id}/signing-secrets: a new signing secret for a static source. While the sender changes over to it,
+// the relay also accepts signatures of the earlier secrets.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -25,11 +25,14 @@ import {
 import { showSource, sourceSchema } from "./source-schema.ts";
 
 const ENVIRONMENT_NOTICE =
-  "GEMINI_SIGNING_SECRET goes on verifying: it is revoked by taking it out of the environment of every gateway";
+  "GEMINI_SIGNING_SECRET goes on verifying webhooks: to revoke it, remove it from the environment of every gateway";
 
 const rotatedSource = sourceSchema.extend({
   new_signing_secret: generatedSecret,
-  notice: z.string().optional().openapi({ description: "What this could not revoke" }),
+  notice: z
+    .string()
+    .optional()
+    .openapi({ description: "Names a secret that the rotation could not revoke, and how to revoke it" }),
 });
 
 const endpoint = createRoute({
@@ -39,32 +42,32 @@ const endpoint = createRoute({
   summary: "Rotate the signing secret of a static source",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
+    201: jsonAnswer("The source. The new secret is the last of the stored ones.", rotatedSource),
     ...problems("wrong_kind", "limit_reached", "precondition_failed"),
     default: problemResponse,
   },
 });
 
 export function routeSecretRotation(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret } = dependencies;
+  const { masterKey, geminiSigningSecret } = dependencies;
   app.openapi(endpoint, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();
-    const { source, ofEnvironment } = await makeSourceChange(c, dependencies, async (tx, record) => {
+    const { source, environmentSecret } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = showSource(current, geminiSigningSecret);
       requireMatch(c, before);
-      const own = findEnvironmentSecret(current, geminiSigningSecret);
-      if (own?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
+      const unrevoked = findEnvironmentSecret(current, geminiSigningSecret);
+      if (unrevoked?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
       await rotateSourceSecret(tx, masterKey, id, secret, previous);
       const after = showSource(await findSource(tx, id), geminiSigningSecret);
       await record({ action: "source.secret_rotated", resourceId: after.id, before, after });
-      return { source: after, ofEnvironment: own };
+      return { source: after, environmentSecret: unrevoked };
     });
     const remarks = {
       ...(given === undefined && { new_signing_secret: secret.text }),
-      ...(ofEnvironment !== undefined && { notice: ENVIRONMENT_NOTICE }),
+      ...(environmentSecret !== undefined && { notice: ENVIRONMENT_NOTICE }),
     };
     return c.json({ ...withEtag(c, source), ...remarks }, 201);
   });

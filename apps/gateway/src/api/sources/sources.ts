@@ -1,4 +1,4 @@
-// /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
+// /v1/sources: the sources from which the relay receives events.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -35,9 +35,9 @@ const endpoints = {
     method: "get",
     path: "/v1/sources",
     tags,
-    summary: "Sources, newest first",
+    summary: "List sources, newest first",
     request: { query: z.strictObject(pageParameters) },
-    responses: { 200: jsonAnswer("A page", listOf(sourceSchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page of sources", listOf(sourceSchema)), default: problemResponse },
   }),
   create: createRoute({
     method: "post",
@@ -59,7 +59,7 @@ const endpoints = {
     method: "patch",
     path: "/v1/sources/{id}",
     tags,
-    summary: "Change the given fields; `signing_secret` replaces every stored secret",
+    summary: "Change fields of a source; `signing_secret` replaces every stored secret",
     request: { params, query: noParameters, body: jsonBody(sourceChange) },
     responses: {
       200: jsonAnswer("The source", sourceSchema),
@@ -74,7 +74,7 @@ const endpoints = {
     summary: "Delete a source; its events stay in the log",
     request: { params, query: noParameters },
     responses: {
-      204: { description: "It is deleted" },
+      204: { description: "The source is deleted" },
       ...problems("protected_source", "precondition_failed"),
       default: problemResponse,
     },
@@ -96,9 +96,9 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
     const given = c.req.valid("json");
     const settings = toSourceSettings(given);
     const secret = given.signing_secret ?? generateSigningSecret();
-    const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
+    const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
     const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
-      const created = await store.insertSource(tx, masterKey, settings, of);
+      const created = await store.insertSource(tx, masterKey, settings, verification);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
@@ -146,7 +146,10 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
   });
 }
 
-function refuseBuiltIn({ name }: store.SourceRecord, what: string): void {
+function refuseBuiltIn({ name }: store.SourceRecord, change: "be renamed" | "be deleted"): void {
   if (!Object.hasOwn(store.BUILT_IN_SOURCES, name)) return;
-  throw new SluiceError("protected_source", `The source "${name}" cannot ${what}: it is made again at every start`);
+  throw new SluiceError(
+    "protected_source",
+    `The source "${name}" cannot ${change}: it is built in, and the relay creates it again at every start`,
+  );
 }
