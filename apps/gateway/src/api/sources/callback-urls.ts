@@ -29,12 +29,9 @@ const newCallbackUrl = z
   .strictObject({
     labels,
     expires_in_seconds: z.int().min(MIN_EXPIRY_SECONDS).max(MAX_EXPIRY_SECONDS).default(DEFAULT_EXPIRY_SECONDS),
-    single_use: z
-      .boolean()
-      .default(false)
-      .openapi({
-        description: "Whether the URL accepts only the first webhook that arrives at it, and the retries of it",
-      }),
+    single_use: z.boolean().default(false).openapi({
+      description: "Whether the URL accepts only the first webhook that arrives at it, and the retries of it",
+    }),
   })
   .openapi("NewCallbackUrl");
 

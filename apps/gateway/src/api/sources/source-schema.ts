@@ -80,13 +80,10 @@ export const sourceSchema = z
       .openapi({ description: "`reject` or `mark`; null for a static source" }),
     public_keys: z.array(z.string()).openapi({ example: [] }),
     ingress_tokens: z.array(shownToken).openapi({ example: [] }),
-    ingress_path: z
-      .string()
-      .openapi({
-        example: "/in/billing",
-        description:
-          "Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.",
-      }),
+    ingress_path: z.string().openapi({
+      example: "/in/billing",
+      description: "Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.",
+    }),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
   })

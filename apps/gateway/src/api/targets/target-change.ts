@@ -1,5 +1,5 @@
-// Changes of targets, the same for both views that the API has of them: compared with `If-Match` under the lock, recorded
-// in the audit trail, and made known to the workers once they are committed.
+// Every change of a target goes through here, from /v1/targets and from the WebhookService alike. `If-Match` is compared
+// while the target is locked, the audit trail gets an entry, and a worker is woken after the commit.
 
 import type { Context } from "hono";
 
@@ -18,10 +18,10 @@ import { findTarget, lockTarget } from "./find-target.ts";
 import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
 
-/** How the caller sees a target, which is what its `If-Match` is of. */
+/** How this part of the API shows a target. `If-Match` holds the ETag of this view. */
 type View = (record: store.TargetRecord) => object;
 
-/** @throws SluiceError `invalid_request` for an address that is refused. */
+/** @throws SluiceError `invalid_request` for a refused address. */
 export async function createTarget(
   c: Context<ApiEnv>,
   { db, masterKey, addressGuard }: TargetsDependencies,
@@ -38,8 +38,9 @@ export async function createTarget(
 }
 
 /**
- * Changes a target by what `change` makes of its settings.
- * @throws SluiceError `not_found`, `precondition_failed`, `invalid_request` for an address that is refused.
+ * Changes the settings of a target.
+ * @param change returns the settings to change, given the current ones.
+ * @throws SluiceError `not_found`, `precondition_failed`, and `invalid_request` for a refused address.
  */
 export async function updateTarget(
   c: Context<ApiEnv>,
@@ -58,7 +59,12 @@ export async function updateTarget(
   return changeUnderLock(c, dependencies, { id, action: "target.updated", view, work });
 }
 
-/** @throws SluiceError `not_found`, `limit_reached`, and `invalid_request` for a secret that it has. */
+/**
+ * Adds a signing secret to a target.
+ * @param previous what happens to its earlier secrets.
+ * @throws SluiceError `not_found`, `precondition_failed`, `limit_reached`, and `invalid_request` for a secret that the
+ * target already has.
+ */
 export async function rotateTargetSecret(
   c: Context<ApiEnv>,
   dependencies: TargetsDependencies,
@@ -103,17 +109,17 @@ async function changeUnderLock(
     await record({ action, resourceId: formatId("tgt", id), ...shown });
     return after;
   });
-  // Also where it was enabled before: a wake-up too many finds nothing to claim.
+  // This also wakes a worker when the target was enabled before. A needless wake-up finds nothing to claim.
   if (changed.state === "enabled") wake(dependencies, id);
   return changed;
 }
 
 /**
- * For who makes the mistake to see it at once. It is the worker that keeps a target from such an address, whatever DNS
- * says then. @throws SluiceError `invalid_request`
+ * Refuses a host that the guard refuses without DNS, so that the caller sees the mistake immediately. The protection
+ * itself is in the worker, which checks every address that DNS returns when it connects.
+ * @throws SluiceError `invalid_request`
  */
 function refuseAddress(guard: TargetsDependencies["addressGuard"], uri: string): void {
   const reason = guard.refuseHost(new URL(uri).hostname);
-  if (reason !== undefined)
-    throw invalidRequest([{ pointer: "/uri", detail: `is an address that is refused: ${reason}` }]);
+  if (reason !== undefined) throw invalidRequest([{ pointer: "/uri", detail: `is a forbidden address: ${reason}` }]);
 }

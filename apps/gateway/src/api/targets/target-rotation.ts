@@ -1,5 +1,5 @@
-// POST /v1/targets/{id}:rotate-secret: another signing secret for a target. While the service changes over, every
-// attempt is signed with both.
+// POST /v1/targets/{id}:rotate-secret: a new signing secret for a target. While the service changes over to it, the relay
+// signs every attempt with the new and the earlier secrets.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 
@@ -28,10 +28,10 @@ const endpoint = createRoute({
   path: "/v1/targets/{id}:rotate-secret",
   tags,
   summary: "Rotate the signing secret of a target",
-  description: "Until the earlier secrets expire, attempts are signed with all of them.",
+  description: "Until the earlier secrets expire, the relay signs every attempt with all secrets of the target.",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    200: jsonAnswer("The target, with the new secret last", rotatedTarget),
+    200: jsonAnswer("The target. The new secret is the last one.", rotatedTarget),
     ...problems("limit_reached", "precondition_failed"),
     default: problemResponse,
   },

@@ -1,5 +1,5 @@
-// /v1/webhooks and /v1beta/webhooks: Gemini's own WebhookService over the targets, so that the official client subscribes
-// an internal service. A webhook made here is a target there. Versions 2 and 3 of the client differ in the path alone.
+// /v1/webhooks and /v1beta/webhooks: Gemini's own WebhookService over our targets. The official client can subscribe an
+// internal service here: each webhook is a target. Versions 2 and 3 of the client differ only in the path.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -14,11 +14,11 @@ import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
 import { googleProblems } from "../http/problems.ts";
-import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findTarget } from "../targets/find-target.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
-import type { TargetsDependencies } from "../targets/target-endpoint.ts";
+import { targetParams as params, type TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
 import {
   applyWebhookChange,
@@ -35,10 +35,9 @@ import {
 } from "./webhook-schema.ts";
 
 const tags = ["webhooks"];
-const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
 const empty = z.object({});
 
-const webhookEndpoints = (version: "v1" | "v1beta") => {
+const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
   const rotate = {
     method: "post",
     tags,
@@ -58,14 +57,14 @@ const webhookEndpoints = (version: "v1" | "v1beta") => {
       method: "get",
       path: `/${version}/webhooks`,
       tags,
-      summary: "Webhooks, newest first",
+      summary: "List webhooks, newest first",
       request: { query: webhookListQuery },
       responses: {
         200: jsonAnswer(
-          "A page",
+          "A page of webhooks",
           z.object({
             webhooks: z.array(webhookSchema),
-            next_page_token: z.string().optional().openapi({ description: "Not there on the last page" }),
+            next_page_token: z.string().optional().openapi({ description: "Absent on the last page" }),
           }),
         ),
         default: googleErrorResponse,
@@ -75,7 +74,7 @@ const webhookEndpoints = (version: "v1" | "v1beta") => {
       method: "post",
       path: `/${version}/webhooks`,
       tags,
-      summary: "Create a webhook, which is a target",
+      summary: "Create a webhook; it is also a target",
       request: { query: noParameters, body: jsonBody(newWebhook) },
       responses: { 200: jsonAnswer("The webhook", createdWebhook), default: googleErrorResponse },
     }),
@@ -91,7 +90,7 @@ const webhookEndpoints = (version: "v1" | "v1beta") => {
       method: "patch",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Change the fields of the body that the mask names",
+      summary: "Change the fields of a webhook that `update_mask` names",
       request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
       responses: {
         200: jsonAnswer("The webhook", webhookSchema),
@@ -103,26 +102,27 @@ const webhookEndpoints = (version: "v1" | "v1beta") => {
       method: "delete",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Delete a webhook and cancel what it still has to get",
+      summary: "Delete a webhook and cancel its pending deliveries",
       request: { params, query: noParameters },
       responses: {
-        200: jsonAnswer("It is deleted", empty),
+        200: jsonAnswer("The webhook is deleted", empty),
         ...googleProblems("precondition_failed"),
         default: googleErrorResponse,
       },
     }),
     rotate: createRoute({ ...rotate, path: `/${version}/webhooks/{id}:rotateSigningSecret` }),
-    // As the documentation's curl has it.
+    // The curl example in Gemini's documentation has this path.
     rotateByPath: createRoute({ ...rotate, path: `/${version}/webhooks/{id}/rotate_secret` }),
     ping: createRoute({
       method: "post",
       path: `/${version}/webhooks/{id}:ping`,
       tags,
-      summary: "Send a signed event of the type `ping` to this webhook, whatever its state",
-      description: "It is attempted once. Anything but a 2xx is answered with FAILED_PRECONDITION.",
+      summary: "Send a signed event of the type `ping` to a webhook, regardless of its state",
+      description:
+        "The relay attempts the ping once. If the webhook does not answer it with a 2xx, the error is FAILED_PRECONDITION.",
       request: { params, query: noParameters, body: noBody },
       responses: {
-        200: jsonAnswer("The ping was answered with a 2xx", empty),
+        200: jsonAnswer("The webhook answered the ping with a 2xx", empty),
         ...googleProblems("ping_failed"),
         default: googleErrorResponse,
       },
@@ -131,12 +131,12 @@ const webhookEndpoints = (version: "v1" | "v1beta") => {
 };
 
 export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const version of ["v1", "v1beta"] as const) routeVersion(app, webhookEndpoints(version), dependencies);
+  for (const version of ["v1", "v1beta"] as const) routeVersion(app, describeWebhookEndpoints(version), dependencies);
 }
 
 function routeVersion(
   app: OpenAPIHono<ApiEnv>,
-  endpoints: ReturnType<typeof webhookEndpoints>,
+  endpoints: ReturnType<typeof describeWebhookEndpoints>,
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
@@ -194,7 +194,7 @@ function routeVersion(
     if (delivery.status === "succeeded") return c.json({}, 200);
     const outcome =
       attempt === undefined
-        ? "was not attempted in time, and will be"
+        ? "was not attempted in time, and a worker will attempt it later"
         : `was answered with ${attempt.error ?? `the status ${attempt.statusCode}`}`;
     throw new SluiceError("ping_failed", `The ping ${outcome}; its delivery is ${formatId("dlv", delivery.id)}`);
   });
