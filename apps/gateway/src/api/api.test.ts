@@ -232,7 +232,7 @@ describe("failures", () => {
       type: "urn:sluice:problem:internal",
       title: "The relay failed",
       status: 500,
-      detail: `Something went wrong; the log has it under the request id ${requestId}`,
+      detail: `The relay failed; its log has the error under the request id ${requestId}`,
       code: "internal",
       request_id: requestId,
     });

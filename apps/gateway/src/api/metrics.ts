@@ -16,7 +16,7 @@ const read = createRoute({
   method: "get",
   path: "/metrics",
   tags: ["metrics"],
-  summary: "The metrics of this gateway, in the text format of Prometheus",
+  summary: "Read the metrics of this gateway in the text format of Prometheus",
   request: { query: noParameters },
   responses: {
     200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },

@@ -36,7 +36,7 @@ const problemSchema = z
   })
   .openapi("Problem");
 
-/** The `default` response of every route. */
+/** The `default` response of every endpoint. */
 export const problemResponse = {
   description: "A problem document. Its `code` is stable.",
   content: { "application/problem+json": { schema: problemSchema } },
@@ -85,10 +85,10 @@ function toSluiceError(error: unknown, requestId: string): SluiceError {
     });
   }
   if (isTransient(error)) {
-    return new SluiceError("unavailable", "PostgreSQL is not available", {
+    return new SluiceError("unavailable", `PostgreSQL is not available; try again in ${RETRY_AFTER_SECONDS} s`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       cause: error,
     });
   }
-  return new SluiceError("internal", `Something went wrong; the log has it under the request id ${requestId}`);
+  return new SluiceError("internal", `The relay failed; its log has the error under the request id ${requestId}`);
 }

@@ -31,7 +31,7 @@ const STATUSES: Record<number, string> = {
   504: "DEADLINE_EXCEEDED",
 };
 
-/** Failures that repeating does not cure. Google's clients repeat a 409 and every 5xx, so these are answered with 400. */
+/** Failures that a repetition does not cure. Google's clients repeat a 409 and every 5xx, so these are answered with 400. */
 const FAILED_PRECONDITIONS: ErrorCode[] = ["limit_reached", "ping_failed"];
 
 const errorSchema = z

@@ -1,4 +1,4 @@
-// An id of the right form never makes the relay fail, even if no resource can have it: the relay looks for it.
+// An id of the right form never makes the relay fail, even if no resource can have this id.
 
 import fc from "fast-check";
 import { expect } from "vitest";

@@ -30,7 +30,7 @@ const newCallbackUrl = z
     labels,
     expires_in_seconds: z.int().min(MIN_EXPIRY_SECONDS).max(MAX_EXPIRY_SECONDS).default(DEFAULT_EXPIRY_SECONDS),
     single_use: z.boolean().default(false).openapi({
-      description: "Whether the URL accepts only the first webhook that arrives at it, and the retries of it",
+      description: "Whether the URL accepts only one webhook: the first that arrives, and its retries",
     }),
   })
   .openapi("NewCallbackUrl");
@@ -49,7 +49,7 @@ const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/callback-urls",
   tags,
-  summary: "Make a callback URL for one job, to be sent as its `webhook_config.uris`",
+  summary: "Create a callback URL for one job, to send as its `webhook_config.uris`",
   request: { params, query: noParameters, body: jsonBody(newCallbackUrl) },
   responses: {
     201: jsonAnswer("The URL. It is not stored and cannot be shown again.", callbackUrl),

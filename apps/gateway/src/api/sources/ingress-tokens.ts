@@ -23,7 +23,7 @@ import { readSourceId, sourceParams, type SourcesDependencies, sourceTags as tag
 const newToken = z
   .strictObject({
     previous: z.enum(["keep", "revoke_after_24h", "revoke_immediately"]).default("keep").openapi({
-      description: "What happens to the existing tokens. It never extends the life of a token that expires sooner.",
+      description: "What happens to the existing tokens. A token that expires sooner keeps its own expiry.",
     }),
   })
   .openapi("NewIngressToken");
@@ -41,7 +41,7 @@ const endpoints = {
     method: "post",
     path: "/v1/sources/{id}/ingress-tokens",
     tags,
-    summary: "Make an ingress token for a dynamic source",
+    summary: "Create an ingress token for a dynamic source",
     middleware: takeEmptyBody,
     request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
     responses: {

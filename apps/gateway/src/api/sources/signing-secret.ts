@@ -27,7 +27,7 @@ export const secretRotation = z
       .optional()
       .openapi({ description: "The new secret. If you leave it out, the relay generates one." }),
     previous: z.enum(["revoke_after_24h", "revoke_immediately"]).openapi({
-      description: "What happens to the stored secrets. It never extends the life of a secret that expires sooner.",
+      description: "What happens to the stored secrets. A secret that expires sooner keeps its own expiry.",
     }),
   })
   .openapi("SecretRotation");
