@@ -39,7 +39,7 @@ test("every endpoint has a unique name, a tag, a summary, and parameters that ar
     const named = { operationId, summary, tag: tags?.[0] };
     const missing = Object.entries(named).flatMap(([name, text]) => (text ? [] : [name]));
     const unexplained = parameters.filter((given) =>
-      [given, given.schema].every((of) => of?.description === undefined && of?.example === undefined),
+      [given, given.schema].every((part) => part?.description === undefined && part?.example === undefined),
     );
     return [...missing, ...unexplained.map(({ name }) => name)].map((name) => `${method} ${path}: ${name}`);
   });
