@@ -1,8 +1,9 @@
 // A target whose address is not open: its attempts fail with a reason that can be read, nothing is sent to it, and once
 // the address is repaired its deliveries arrive.
 
-import type { ResolveHost } from "@sluice/worker/deliver/guarded-connect";
 import { expect } from "vitest";
+
+import type { ResolveHost } from "@sluice/worker/deliver/guarded-connect";
 
 import { relayTest } from "./support/relay.ts";
 import { until } from "./support/wait.ts";

@@ -1,7 +1,8 @@
 // A target that is down: it is left alone, probed by one delivery at a time, and gets everything when it is back.
 
-import { newId, parseId } from "@sluice/shared/domain/ids";
 import { expect } from "vitest";
+
+import { newId, parseId } from "@sluice/shared/domain/ids";
 
 import { letWorkerLook } from "./support/let-worker-look.ts";
 import type { Receiver } from "./support/receiver.ts";

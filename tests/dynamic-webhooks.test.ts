@@ -3,15 +3,16 @@
 
 import { randomUUID } from "node:crypto";
 
-import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
-import { signJwt } from "./support/signing/sign-jwt.ts";
-import { signV1a } from "./support/signing/sign-v1a.ts";
-import { newEd25519Key, newRsaKey, type TestKey } from "./support/signing/test-webhooks.ts";
 import { expect, onTestFinished } from "vitest";
+
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
 
 import { startJwksServer } from "./support/jwks-server.ts";
 import { type Relay, test as relayTest } from "./support/relay.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { signJwt } from "./support/signing/sign-jwt.ts";
+import { signV1a } from "./support/signing/sign-v1a.ts";
+import { newEd25519Key, newRsaKey, type TestKey } from "./support/signing/test-webhooks.ts";
 import { until } from "./support/wait.ts";
 
 const AUDIENCE = "https://relay.example/in/dynamic";

@@ -1,6 +1,7 @@
 // Which target gets which event: filters, the failures of filters, and types with two names.
 
 import { readFileSync } from "node:fs";
+
 import { expect } from "vitest";
 
 import { type Receiver, startReceiver } from "./support/receiver.ts";

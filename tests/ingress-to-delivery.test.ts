@@ -1,6 +1,7 @@
 // An event's way through the relay: in once, out to every target, to the byte.
 
 import { randomBytes } from "node:crypto";
+
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
 

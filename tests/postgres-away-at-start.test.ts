@@ -8,21 +8,22 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startGateway } from "@sluice/gateway/gateway";
-import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { readConfig } from "@sluice/shared/settings/read-config";
-import { openLog } from "@sluice/shared/runtime/log";
-import { signJwt } from "./support/signing/sign-jwt.ts";
-import { newRsaKey } from "./support/signing/test-webhooks.ts";
-import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, inject, onTestFinished, test } from "vitest";
 
+import { startGateway } from "@sluice/gateway/gateway";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { generateSigningSecret } from "@sluice/signature/secret";
+
 import { startJwksServer } from "./support/jwks-server.ts";
-import type { Proxy } from "./support/proxy.ts";
 import { openProxiedStores, type ProxiedStores } from "./support/proxied-stores.ts";
+import type { Proxy } from "./support/proxy.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { timeRun } from "./support/run-time.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { signJwt } from "./support/signing/sign-jwt.ts";
+import { newRsaKey } from "./support/signing/test-webhooks.ts";
 import { until } from "./support/wait.ts";
 
 /** The longest pause between two tries, and then the connection itself, on a busy machine. */

@@ -1,8 +1,9 @@
 // The queue interface, on both of its stores: what is added is handled, what fails is tried again and then kept,
 // and what is interrupted goes back as if nothing had happened.
 
-import { type Handler, Interrupted } from "@sluice/queue/queue";
 import { expect, onTestFinished, test } from "vitest";
+
+import { type Handler, Interrupted } from "@sluice/queue/queue";
 
 import { createTestDatabase } from "./support/database.ts";
 import { openQueue } from "./support/queue.ts";

@@ -1,10 +1,11 @@
 // Redis takes events only while it keeps them and answers in time. Otherwise PostgreSQL does, and no event waits for
 // a Redis that is known to be in trouble.
 
-import { openLog } from "@sluice/shared/runtime/log";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+
 import { openQueueBackend } from "@sluice/queue/open";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { openLog } from "@sluice/shared/runtime/log";
 
 import { findRedisServer } from "../scripts/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";

@@ -1,8 +1,9 @@
 // What becomes of a delivery whose target fails, stays silent, or asks for time.
 
-import { parseId } from "@sluice/shared/domain/ids";
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
+
+import { parseId } from "@sluice/shared/domain/ids";
 
 import { type Relay, test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";

@@ -3,14 +3,15 @@
 
 import { randomUUID } from "node:crypto";
 
-import { generateSigningSecret } from "@sluice/signature/secret";
-import { signV1a } from "./support/signing/sign-v1a.ts";
-import { newEd25519Key } from "./support/signing/test-webhooks.ts";
 import { expect, onTestFinished } from "vitest";
+
+import { generateSigningSecret } from "@sluice/signature/secret";
 
 import { startJwksServer } from "./support/jwks-server.ts";
 import { type Relay, test } from "./support/relay.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { signV1a } from "./support/signing/sign-v1a.ts";
+import { newEd25519Key } from "./support/signing/test-webhooks.ts";
 import { until } from "./support/wait.ts";
 
 /** Within a second, and many more for a machine that is busy with others or stands still. */

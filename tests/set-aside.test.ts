@@ -1,9 +1,10 @@
 // Events that were acknowledged and cannot be stored: they are set aside with their error, can be read, tried again and
 // discarded over the API, and hold up no other.
 
-import { formatId } from "@sluice/shared/domain/ids";
-import type { JobData } from "@sluice/queue/jobs";
 import { expect, inject } from "vitest";
+
+import type { JobData } from "@sluice/queue/jobs";
+import { formatId } from "@sluice/shared/domain/ids";
 
 import { openQueue } from "./support/queue.ts";
 import { type Relay, test } from "./support/relay.ts";

@@ -2,11 +2,12 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { describe, expect, onTestFinished } from "vitest";
+
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
 import { storeEvents } from "@sluice/store/delivery/store-events";
-import { describe, expect, onTestFinished } from "vitest";
 
 import { type Relay, test } from "./support/relay.ts";
 import { makeEvent, newLease } from "./support/seed.ts";

@@ -1,8 +1,10 @@
 // A migrated database of its own for every test file, cloned from the run's template.
 
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sluice/store/connection/database";
+
 import { inject, test as base } from "vitest";
+
+import { type Database, openDatabase } from "@sluice/store/connection/database";
 
 import { runSql, withDatabase } from "./sql.ts";
 

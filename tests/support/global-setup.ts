@@ -5,8 +5,10 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrate } from "@sluice/store/connection/migrate";
+
 import type { TestProject } from "vitest/node";
+
+import { migrate } from "@sluice/store/connection/migrate";
 
 import { startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
 import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";

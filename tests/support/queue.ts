@@ -1,9 +1,10 @@
 // The queue as a process has it, for a test that adds jobs itself.
 
-import { openLog } from "@sluice/shared/runtime/log";
+import { inject, onTestFinished } from "vitest";
+
 import { openQueueBackend } from "@sluice/queue/open";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
-import { inject, onTestFinished } from "vitest";
+import { openLog } from "@sluice/shared/runtime/log";
 
 import type { Relay } from "./relay.ts";
 import { until } from "./wait.ts";

@@ -7,19 +7,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { readConfig } from "@sluice/shared/settings/read-config";
-import { workerConfig } from "@sluice/worker/worker-config";
-import { openLog } from "@sluice/shared/runtime/log";
-import { MasterKey } from "@sluice/shared/settings/master-key";
-import { generateSigningSecret } from "@sluice/signature/secret";
-import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
-import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
 import { inject } from "vitest";
 
+import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
+import { workerConfig } from "@sluice/worker/worker-config";
+
 import { type TestDatabase, test as base } from "./database.ts";
-import { createTestRedis } from "./redis.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
+import { createTestRedis } from "./redis.ts";
 import { geminiEvent, type SignedWebhook, type SignOptions, signWebhook } from "./sign.ts";
 import { until } from "./wait.ts";
 

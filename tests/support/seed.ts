@@ -2,15 +2,16 @@
 // about filled in.
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { deliveryId, newId } from "@sluice/shared/domain/ids";
+
 import type { QueuedEvent } from "@sluice/queue/jobs";
+import { deliveryId, newId } from "@sluice/shared/domain/ids";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { generateSigningSecret } from "@sluice/signature/secret";
+import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
 import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
-import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 
 const masterKey = new MasterKey(randomBytes(32));
 

@@ -3,6 +3,7 @@
 
 import { Server, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+
 import { aroundAll, beforeEach, inject } from "vitest";
 
 /** For a close that was begun to reach the kernel. Not a time, during which the process may have stood still. */

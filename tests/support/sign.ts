@@ -2,6 +2,7 @@
 // for bodies that it cannot sign (it decodes them as text) the formula of the specification.
 
 import { createHmac, randomUUID } from "node:crypto";
+
 import { Webhook } from "standardwebhooks";
 
 export interface SignedWebhook {

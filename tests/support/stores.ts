@@ -5,9 +5,9 @@ import { join } from "node:path";
 
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
 import { findRedisServer, type RedisServer, startRedisServer } from "../../scripts/redis-server.ts";
-import { runSql } from "./sql.ts";
 import { claimPort } from "./ports.ts";
 import type { ProcessGroup } from "./process-group.ts";
+import { runSql } from "./sql.ts";
 
 export interface Store {
   /** Directly, past every proxy. */

@@ -1,8 +1,7 @@
-import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { describe, expect } from "vitest";
 
-import { createTestDatabase } from "../../../../../tests/support/database.ts";
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+
 import {
   A_SECRET,
   type CallOptions,
@@ -13,6 +12,8 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
 type Entry = any;

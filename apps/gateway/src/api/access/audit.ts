@@ -1,19 +1,20 @@
 // /v1/audit: who changed what, when, and by which request.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, idTime, parseId } from "@sluice/shared/domain/ids";
-import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
+import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { needsAdmin } from "./authentication.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
 import { timeParameters } from "../log/filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { needsAdmin } from "./authentication.ts";
 
 export interface AuditDependencies {
   db: Database;

@@ -1,8 +1,9 @@
-import { hashApiKey } from "@sluice/store/configuration/api-keys";
 import { describe, expect, onTestFinished, vi } from "vitest";
 
-import { until } from "../../../../../tests/support/wait.ts";
+import { hashApiKey } from "@sluice/store/configuration/api-keys";
+
 import { ADMIN_KEY, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
+import { until } from "../../../../../tests/support/wait.ts";
 
 const path = "/v1/sources";
 const create = { name: "made-with-a-key" };

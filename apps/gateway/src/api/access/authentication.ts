@@ -3,17 +3,18 @@
 
 import { timingSafeEqual } from "node:crypto";
 
-import type { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { Logger } from "@sluice/shared/runtime/log";
-import type { Scope } from "@sluice/store/schema";
-import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
-import type { Database } from "@sluice/store/connection/database";
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { Secret } from "@sluice/shared/settings/secret";
+import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
+import type { Database } from "@sluice/store/connection/database";
+import type { Scope } from "@sluice/store/schema";
+
+import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
 import { FailedTries } from "./failed-tries.ts";
 import { KeyUses } from "./key-uses.ts";
-import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
 
 export interface AuthenticationDependencies {
   db: Database;

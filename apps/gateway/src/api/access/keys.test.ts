@@ -1,9 +1,10 @@
-import { hashApiKey } from "@sluice/store/configuration/api-keys";
 import { describe, expect } from "vitest";
 
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
-import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { hashApiKey } from "@sluice/store/configuration/api-keys";
+
 import { createTestApi, pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
 const IN_AN_HOUR = () => new Date(Date.now() + 3_600_000);
 

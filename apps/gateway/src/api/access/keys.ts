@@ -2,9 +2,10 @@
 // that the names in the audit trail go on meaning something.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Secret } from "@sluice/shared/settings/secret";
 import {
   type ApiKeyRecord,
   generateApiKey,
@@ -16,18 +17,18 @@ import {
 import type { Connection, Database } from "@sluice/store/connection/database";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { needsAdmin } from "./authentication.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { takeEmptyBody } from "../http/empty-body.ts";
-import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { needsAdmin } from "./authentication.ts";
 
 export interface KeysDependencies {
   db: Database;

@@ -1,8 +1,8 @@
-import { formatId, newId } from "@sluice/shared/domain/ids";
-import { makeNextStep } from "@sluice/store/delivery/operation-step";
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { makeNextStep } from "@sluice/store/delivery/operation-step";
+
 import {
   pointersOf,
   recordAttempt,
@@ -11,6 +11,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 /** A target with an exhausted, a succeeded and a waiting delivery. */
 async function seed(api: TestApi) {

@@ -1,21 +1,22 @@
 // POST /v1/deliveries:retry and :cancel: the same for many deliveries as for one, as an operation that a worker runs.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
+import type { Context } from "hono";
+
 import type { Database } from "@sluice/store/connection/database";
 import { countMatching } from "@sluice/store/delivery/operation-step";
 import { type BulkFilter, createOperation } from "@sluice/store/delivery/operations";
-import type { Context } from "hono";
+import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { problems } from "../http/problems.ts";
 import { readDeliveryFilter } from "../log/filter-parameters.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
 import { operationSchema, showOperation } from "./operation-schema.ts";
-import { problems } from "../http/problems.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
 
 export interface BulkDependencies {
   db: Database;

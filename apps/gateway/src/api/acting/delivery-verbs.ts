@@ -1,13 +1,14 @@
 // What people do to one delivery: retry it, or end its attempts.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Context } from "hono";
+
 import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/store/delivery/by-hand";
 import { type DeliveryRecord, getDelivery } from "@sluice/store/log/records";
 import type { AuditedChange } from "@sluice/store/requests/audit";
-import type { Context } from "hono";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";

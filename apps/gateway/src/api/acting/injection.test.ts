@@ -1,9 +1,10 @@
-import { formatId, parseId } from "@sluice/shared/domain/ids";
-import { getEventWithBody } from "@sluice/store/log/records";
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { getEventWithBody } from "@sluice/store/log/records";
+
 import { pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 const given = { type: "batch.succeeded", data: { id: "batch_9" } };
 

@@ -3,29 +3,30 @@
 // audit trail. It does not go through the queue: the answer says for certain whether it is new, and under which id.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+
 import { readFilterInput } from "@sluice/filter/input";
+import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
 import { formatId, newId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
-import { readRevision } from "@sluice/store/connection/configuration-row";
-import type { Connection, Database } from "@sluice/store/connection/database";
-import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
-import { withPartitions } from "@sluice/store/connection/partitions";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { withPartitions } from "@sluice/store/connection/partitions";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { labels } from "../sources/callback-urls.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { readSource } from "../log/filter-parameters.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { readSource } from "../log/filter-parameters.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { labels } from "../sources/callback-urls.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface InjectionDependencies extends WakeDependencies {

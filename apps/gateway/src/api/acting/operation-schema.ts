@@ -1,6 +1,7 @@
 // An operation on many deliveries as the API shows it.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { OperationRecord } from "@sluice/store/delivery/operations";
 

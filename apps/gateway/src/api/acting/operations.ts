@@ -1,20 +1,21 @@
 // /v1/operations: what is being done to many deliveries, how far it is, and how to stop it.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { cancelOperation, getOperation, listOperations } from "@sluice/store/delivery/operations";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
-import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
 
 export interface OperationsDependencies {
   db: Database;

@@ -1,9 +1,10 @@
-import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
-import { getDelivery } from "@sluice/store/log/records";
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
+import { getDelivery } from "@sluice/store/log/records";
+
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 const targetOf = (id: string) => formatId("tgt", id);
 

@@ -1,25 +1,26 @@
 // POST /v1/events/{id}:replay: an event goes again to targets, also to those that were made after it came.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+
 import { readFilterInput } from "@sluice/filter/input";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
-import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
-import type { Connection, Database } from "@sluice/store/connection/database";
-import { getEventWithBody } from "@sluice/store/log/records";
-import { lacksPartition } from "@sluice/store/connection/partitions";
+import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import { getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers, type Subscriber } from "@sluice/store/configuration/targets";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { lacksPartition } from "@sluice/store/connection/partitions";
+import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { getEventWithBody } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface ReplayDependencies extends WakeDependencies {

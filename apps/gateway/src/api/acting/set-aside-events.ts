@@ -1,18 +1,19 @@
 // /v1/set-aside-events: acknowledged events that could not be stored, what stopped them, and what becomes of them.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import type { SetAsideStore } from "@sluice/queue/queue";
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
-import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { Database } from "@sluice/store/connection/database";
-import type { SetAsideStore } from "@sluice/queue/queue";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { listOf, pageParameters } from "../http/list.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import {
   ask,
   findSetAside,

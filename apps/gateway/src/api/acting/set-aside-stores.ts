@@ -1,9 +1,9 @@
 // What was set aside in each store of the queue, as one list: newest first, by positions that stay right while jobs come
 // and go. An id names the store and its job.
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { StoreName } from "@sluice/queue/queue";
 import type { SetAsideJob, SetAsidePosition, SetAsideStore } from "@sluice/queue/queue";
+import type { StoreName } from "@sluice/queue/queue";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { invalidCursor } from "../http/cursor.ts";
 

@@ -1,15 +1,13 @@
 import { createServer } from "node:http";
 
 import { getRequestListener } from "@hono/node-server";
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
-import { formatId, newId } from "@sluice/shared/domain/ids";
-import { generateSigningSecret } from "@sluice/signature/secret";
-import { insertTarget, removeTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 import { describe, expect } from "vitest";
 
-import { sendRaw } from "../../../../../tests/support/raw-request.ts";
-import { until } from "../../../../../tests/support/wait.ts";
-import { createApi } from "../api.ts";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { insertTarget, removeTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
+
 import {
   ADMIN_KEY,
   type Answer,
@@ -20,6 +18,9 @@ import {
   type TestApi,
   WORKER_ID,
 } from "../../../../../tests/support/api/test-api.ts";
+import { sendRaw } from "../../../../../tests/support/raw-request.ts";
+import { until } from "../../../../../tests/support/wait.ts";
+import { createApi } from "../api.ts";
 
 function storeTarget(api: TestApi, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { ...TARGET_DEFAULTS, name: "t", uri: "http://a.example/", subscribedEvents: ["*"], ...changes };

@@ -1,12 +1,18 @@
 // /v1/deliveries: where events went, each attempt, and what happens next.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import {
   DELIVERY_STATUSES,
   deliverySchema,
@@ -15,12 +21,7 @@ import {
   showAttempt,
   showDelivery,
 } from "./delivery-schema.ts";
-import { withEtag } from "../http/etag.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter, timeParameters } from "./filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 
 export interface DeliveriesDependencies {
   db: Database;

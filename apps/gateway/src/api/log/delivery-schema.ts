@@ -1,6 +1,7 @@
 // A delivery and an attempt as the API shows them.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import type { AttemptRow, DeliveryRecord } from "@sluice/store/log/records";
 

@@ -1,5 +1,6 @@
-import { formatId, newId, readId } from "@sluice/shared/domain/ids";
 import { describe, expect } from "vitest";
+
+import { formatId, newId, readId } from "@sluice/shared/domain/ids";
 
 import { type Answer, pointersOf, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 

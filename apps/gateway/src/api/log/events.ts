@@ -1,9 +1,10 @@
 // /v1/events: what came in.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { isNestedWithin, parseJson } from "@sluice/shared/domain/envelope";
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import {
   type EventRecord,
@@ -15,13 +16,13 @@ import {
 } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
-import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
+import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
 
 /** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;

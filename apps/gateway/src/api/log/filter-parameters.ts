@@ -1,11 +1,12 @@
 // The filters of the log, as parameters and as the store takes them: one name for one thing, on every list that has it.
 
 import { z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { type IdPrefix, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { findSourceId } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptFilter, DeliveryFilter, EventFilter } from "@sluice/store/log/log-filter";
-import { findSourceId } from "@sluice/store/configuration/sources";
 
 import { statusCodeParameter } from "./status-code-parameter.ts";
 

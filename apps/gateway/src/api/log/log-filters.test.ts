@@ -1,7 +1,8 @@
 // Each filter of the log, on one row that it names and one that it does not.
 
-import { formatId, newId } from "@sluice/shared/domain/ids";
 import { describe, expect } from "vitest";
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 

@@ -1,7 +1,8 @@
+import { describe, expect } from "vitest";
+
 import { formatId, idFloor, newId } from "@sluice/shared/domain/ids";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
-import { describe, expect } from "vitest";
 
 import { type Answer, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 

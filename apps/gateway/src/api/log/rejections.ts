@@ -1,13 +1,17 @@
 // /v1/rejections: what was refused at the ingress, and why.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import type { Database } from "@sluice/store/connection/database";
 import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer } from "../openapi/endpoint.ts";
 import {
   anyOfParameter,
   errorParameter,
@@ -16,9 +20,6 @@ import {
   timeParameters,
   webhookIdParameter,
 } from "./filter-parameters.ts";
-import { jsonAnswer } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 
 export interface RejectionsDependencies {
   db: Database;

@@ -1,11 +1,12 @@
 // /v1/stats: the shape of the answer and what is refused. That the figures are exact is the store's test.
 
-import { parseId } from "@sluice/shared/domain/ids";
-import { countChanges } from "@sluice/store/journal/stats-count";
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { parseId } from "@sluice/shared/domain/ids";
+import { countChanges } from "@sluice/store/journal/stats-count";
+
 import { pointersOf, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 const sum = (rows: { attempts: { succeeded: number; failed: number } }[]) =>
   rows.reduce((total, { attempts }) => total + attempts.succeeded + attempts.failed, 0);

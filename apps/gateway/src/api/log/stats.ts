@@ -2,18 +2,19 @@
 // so that an answer costs the same beside a log of any size.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type IdPrefix, formatId } from "@sluice/shared/domain/ids";
+
 import type { Producer } from "@sluice/queue/queue";
-import type { Resolution } from "@sluice/store/schema";
+import { type IdPrefix, formatId } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsRow } from "@sluice/store/journal/stats";
+import type { Resolution } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { invalidRequest } from "../http/invalid-request.ts";
-import { eventParameters, readFilterId, readSource, timeParameters } from "./filter-parameters.ts";
-import { jsonAnswer } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer } from "../openapi/endpoint.ts";
+import { eventParameters, readFilterId, readSource, timeParameters } from "./filter-parameters.ts";
 
 export interface StatsDependencies {
   db: Database;

@@ -1,6 +1,7 @@
 // Status codes as a filter names them: 503, all of 5xx, or none where no response came.
 
 import { z } from "@hono/zod-openapi";
+
 import type { StatusCodeFilter } from "@sluice/store/log/log-filter";
 
 const CODE = /^([1-5][0-9][0-9]|[1-5]xx|none)$/;

@@ -1,12 +1,13 @@
 // /v1/tail: what is refused, and what a client that takes nothing comes to. What it shows is tested over real connections.
 
-import { openLog } from "@sluice/shared/runtime/log";
 import { describe, expect, onTestFinished } from "vitest";
 
+import { openLog } from "@sluice/shared/runtime/log";
+
+import { ADMIN_KEY, createTestApi, pointersOf, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 import { until } from "../../../../../tests/support/wait.ts";
 import { createApi } from "../api.ts";
 import { Tails } from "./tails.ts";
-import { ADMIN_KEY, createTestApi, pointersOf, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 
 const headers = { authorization: `Bearer ${ADMIN_KEY}` };
 const log = openLog("gateway", "silent");

@@ -1,17 +1,18 @@
 // /v1/tail: what is written to the log, as it is written, as server-sent events.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { currentPosition, isReadable, parsePosition, type JournalPosition } from "@sluice/store/journal/changes";
 import type { Database } from "@sluice/store/connection/database";
+import { currentPosition, isReadable, parsePosition, type JournalPosition } from "@sluice/store/journal/changes";
 import { TAIL_KINDS, type TailMessage } from "@sluice/store/journal/tail";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { problems } from "../http/problems.ts";
 import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventSchema, showEvent } from "./events.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter } from "./filter-parameters.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 import type { Tails } from "./tails.ts";
 
 export interface TailDependencies {
