@@ -1,3 +1,5 @@
+// The audit trail: every change has an entry, the entries are filtered, and no secret gets into them.
+
 import { describe, expect } from "vitest";
 
 import { formatId, parseId } from "@sluice/shared/domain/ids";

@@ -1,3 +1,5 @@
+// Authentication: which keys are accepted, what each scope allows, and what a request without a valid key gets.
+
 import { describe, expect, onTestFinished, vi } from "vitest";
 
 import { hashApiKey } from "@sluice/store/configuration/api-keys";

@@ -1,3 +1,5 @@
+// The limit on tries with keys that are not valid, and the network that each address counts for.
+
 import { describe, expect, test } from "vitest";
 
 import { FailedTries, networkOf } from "./failed-tries.ts";

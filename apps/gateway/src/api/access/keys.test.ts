@@ -1,3 +1,5 @@
+// /v1/keys: what a key shows, when it works, and that the last admin key stays.
+
 import { describe, expect } from "vitest";
 
 import { hashApiKey } from "@sluice/store/configuration/api-keys";

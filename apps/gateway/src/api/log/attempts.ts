@@ -1,4 +1,4 @@
-// /v1/attempts: each HTTP try by itself, of all deliveries.
+// /v1/attempts: every attempt to send a delivery to its target, across all deliveries. Read-only.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -32,8 +32,9 @@ const endpoints = {
     method: "get",
     path: "/v1/attempts",
     tags,
-    summary: "Attempts that match every filter",
-    description: "`status_code` and `error` are those of the attempt, and `min_attempts` is compared with its number.",
+    summary: "List the attempts that match every filter",
+    description:
+      "`status_code` and `error` are compared with each attempt itself, and `min_attempts` is compared with its `number`.",
     request: {
       query: z.strictObject({
         ...pageParameters,
@@ -41,7 +42,7 @@ const endpoints = {
         ...timeParameters,
         ...deliveryParameters,
         delivery: deliveryParameter,
-        trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why it was made"),
+        trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why the attempt was made"),
       }),
     },
     responses: {
