@@ -56,10 +56,8 @@ test(
       body: body.toString("base64"),
       job: null,
     });
-    const readMetrics = async () =>
-      (await fetch(`${relay.apiUrl}/metrics`, { headers: { authorization: `Bearer ${relay.apiKey}` } })).text();
-    // Left out when a store does not say it in time.
-    await until(readMetrics, {
+    // The metrics leave out a store that does not answer in time.
+    await until(relay.readMetrics, {
       accept: (text) => text.includes(`\nsluice_set_aside_events{store="${inject("queue")}"} 1\n`),
     });
 

@@ -1,4 +1,4 @@
-// The queue as a process has it, for a test that adds jobs itself.
+// Opens the queue as a process does, for a test that adds jobs itself.
 
 import { inject, onTestFinished } from "vitest";
 
@@ -9,7 +9,7 @@ import { openLog } from "@sluice/shared/runtime/log";
 import type { Relay } from "./relay.ts";
 import { until } from "./wait.ts";
 
-/** Ready for jobs. It closes when the test has finished. */
+/** Resolves when the queue takes jobs in the store of this vitest project. It closes when the test has finished. */
 export async function openQueue({
   database,
   redisUrl,

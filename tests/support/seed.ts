@@ -1,5 +1,5 @@
-// Rows for tests of the store: events and deliveries as the worker makes them, with what a test does not care
-// about filled in.
+// Makes events, deliveries and attempts as the worker and the gateway make them. A test gives only the fields that it is
+// about.
 
 import { randomBytes, randomUUID } from "node:crypto";
 
@@ -15,7 +15,7 @@ import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/deli
 
 const masterKey = new MasterKey(randomBytes(32));
 
-/** Another worker, with nothing in hand. */
+/** A lease of a new worker, which holds no delivery yet. */
 export const newLease = (durationMs = 60_000) => ({ workerId: newId(), durationMs });
 
 export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
@@ -57,7 +57,7 @@ export async function seedTarget(db: Database, changes: Partial<TargetSettings> 
   return insertTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
 }
 
-/** Stores so many events with one delivery each, due at once. @returns the deliveries. */
+/** Stores `count` events with one delivery each, which is due at once. @returns the deliveries. */
 export async function seedDeliveries(
   db: Database,
   targetId: string,
@@ -71,7 +71,7 @@ export async function seedDeliveries(
   return deliveries;
 }
 
-/** A verified request as the gateway queues it. */
+/** A verified event as the gateway queues it. */
 export function makeQueuedEvent(changes: object = {}): QueuedEvent {
   return {
     id: newId(),
@@ -85,7 +85,7 @@ export function makeQueuedEvent(changes: object = {}): QueuedEvent {
   };
 }
 
-/** A failed first attempt, to be tried again in an hour. */
+/** A failed first attempt, after which the delivery is retried in an hour. */
 export function makeAttempt(id: string, changes: Partial<AttemptRecord> = {}): AttemptRecord {
   return {
     id: newId(),
