@@ -2,8 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 
-import type { SignedWebhook } from "./sign.ts";
-import { geminiEvent } from "./sign.ts";
+import { geminiEvent, type SignedWebhook } from "./sign.ts";
 import { signJwt, type SigningKey } from "./signing/sign-jwt.ts";
 import { signV1a } from "./signing/sign-v1a.ts";
 
