@@ -1,5 +1,5 @@
-// Runs docs/api.md as it is written: one shell runs every `sh` block in order, and each answer on the page is compared with
-// the real one.
+// Runs docs/api.md as it is written: one shell runs every `sh` block in order, and each answer on the page is compared
+// with the real one.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -40,8 +40,8 @@ function openShell(env: Record<string, string>) {
 }
 
 /**
- * A matcher for an answer on the page. There "…" stands for any value, inside a text for any text, and as a member's name
- * for any further members.
+ * A matcher for an answer on the page. There "…" stands for any value, inside a text for any text, and as a member's
+ * name for any further members.
  */
 function toMatcher(shown: unknown): unknown {
   if (shown === "…") return expect.toSatisfy((value) => value !== undefined);
@@ -74,7 +74,8 @@ test.skipIf(!hasTools)("every example of docs/api.md does what the page says", a
     }
     const matcher = toMatcher(JSON.parse(answer));
     const read = async (again: boolean) => JSON.parse(again ? await shell.run(script) : text) as unknown;
-    // A change is made once. A read is repeated, because it may take a while to show the effect of the change before it.
+    // A change is made once. A read is repeated, because it may take a while to show the effect of the change before
+    // it.
     if (/ -d | -X /.test(script)) expect(await read(false), script).toEqual(matcher);
     else await expect.poll(() => read(true), { timeout: 60_000, message: script }).toEqual(matcher);
   }

@@ -1,5 +1,5 @@
-// The circuit breaker of a target that is down: it gets no attempts but one probe at a time, and all its deliveries when
-// it is back.
+// The circuit breaker of a target that is down: it gets no attempts but one probe at a time, and all its deliveries
+// when it is back.
 
 import { expect } from "vitest";
 
@@ -31,8 +31,8 @@ async function holdOpen(relay: Relay, target: { id: string }) {
 }
 
 /**
- * Makes a target that answers with the status. Returns when its breaker is open, until the test calls `endOpenTime`, and
- * all `workers` know that.
+ * Makes a target that answers with the status. Returns when its breaker is open, until the test calls `endOpenTime`,
+ * and all `workers` know that.
  * @returns the target, the number of its deliveries that were attempted, once each, and the webhook ids of the others.
  */
 async function openBreaker(relay: Relay, receiver: Receiver, status: number, workers = 1) {
@@ -288,7 +288,7 @@ test("after five days of failures only, the next attempt that fails disables the
   expect(after).toMatchObject({ breaker: "closed", failing_since: null });
 });
 
-test("the deliveries of a paused target outlast their deadline, and each is attempted when the target is resumed", async ({
+test("the deliveries of a paused target outlast their deadline, and are attempted when it is resumed", async ({
   relay,
   receiver,
 }) => {

@@ -1,5 +1,5 @@
-// Dynamic webhooks from the ingress to a target: they are signed by keys that an endpoint publishes, and accepted only at an
-// address that cannot be guessed.
+// Dynamic webhooks from the ingress to a target: they are signed by keys that an endpoint publishes, and accepted only
+// at an address that cannot be guessed.
 
 import { randomUUID } from "node:crypto";
 
@@ -290,7 +290,7 @@ test("a callback URL that has expired, was changed, or belongs to another source
   expect((await relay.send(signWebhookByV1a(ed25519), path)).status).toBe(200);
 });
 
-test("until the endpoint can be reached for the first time, an event is a 503 with Retry-After and no rejection", async ({
+test("before the keys were ever fetched, an event is a 503 with Retry-After and is not recorded as rejected", async ({
   relay,
 }) => {
   const endpoint = await startJwksServer(ed25519.jwk);
@@ -306,7 +306,7 @@ test("until the endpoint can be reached for the first time, an event is a 503 wi
   expect((await relay.call("GET", `/v1/rejections?source=${source.id}`)).data).toEqual([]);
 });
 
-test("a gateway that starts uses the stored keys while the endpoint is down, and accepts old and new keys of a rotation", async ({
+test("a gateway that starts while the endpoint is down uses the stored keys, and refuses nothing of a rotation", async ({
   relay,
 }) => {
   const next = newEd25519Key("ed-2");

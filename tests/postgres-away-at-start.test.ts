@@ -1,5 +1,5 @@
-// PostgreSQL is away when a process starts. A gateway works from its snapshot, or waits when it has none; a worker waits.
-// All of them work normally when PostgreSQL is back, without a restart.
+// PostgreSQL is away when a process starts. A gateway works from its snapshot, or waits when it has none; a worker
+// waits. All of them work normally when PostgreSQL is back, without a restart.
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -99,7 +99,7 @@ async function runOnce(stores: Stores) {
 }
 
 if (inject("queue") === "redis") {
-  test("a gateway that starts while PostgreSQL is away accepts static and dynamic webhooks, which are delivered later", async () => {
+  test("a gateway that starts without PostgreSQL accepts webhooks of both kinds, which are delivered later", async () => {
     const stores = await openStores();
     const { proxy, dataDir } = stores;
     const rsa = newRsaKey("rsa-1");
@@ -183,7 +183,7 @@ if (inject("queue") === "redis") {
     });
   });
 } else {
-  test("a gateway whose queue is in PostgreSQL starts without it, and accepts events only when it is back", async () => {
+  test("a gateway with its queue in PostgreSQL starts without it, and accepts events only when it is back", async () => {
     const stores = await openStores();
     const { settings, secret, gateway: first } = await runOnce(stores);
     await first.stop();
@@ -204,7 +204,7 @@ if (inject("queue") === "redis") {
   });
 }
 
-test("a gateway without a snapshot opens its ports, logs what it waits for, and works when PostgreSQL is back", async () => {
+test("a gateway without a snapshot opens its ports, logs what it waits for, and works with PostgreSQL back", async () => {
   const stores = await openStores();
   await stores.proxy.cut();
   const secret = generateSigningSecret().text;
@@ -245,7 +245,7 @@ test("a gateway that waits stops at once, and it ignores a snapshot of another m
   await gateway.started;
 });
 
-test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to be newer than the gateway", async () => {
+test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to be newer", async () => {
   const stores = await openStores();
   const { settings, gateway: first } = await runOnce(stores);
   await first.stop();

@@ -1,5 +1,5 @@
-// Redis takes events only while it keeps them durably and answers in time. Otherwise PostgreSQL takes them, and no event
-// waits for a Redis that is known to be in trouble.
+// Redis takes events only while it keeps them durably and answers in time. Otherwise PostgreSQL takes them, and no
+// event waits for a Redis that is known to be in trouble.
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 
@@ -48,7 +48,10 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
 }
 
 const add = (producer: Producer) => producer.add("intake", { events: [event()] });
-/** Adds jobs until Redis takes one. While the machine stands still, a healthy Redis may need longer than a request waits. */
+/**
+ * Adds jobs until Redis takes one. While the machine stands still, a healthy Redis may need longer than a request
+ * waits.
+ */
 const addToRedis = (producer: Producer) => until(() => add(producer), { accept: (store) => store === "redis" });
 const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) => status.takes === store });
 

@@ -122,14 +122,15 @@ test("the old secret is refused when the overlap ends, without another change", 
   // Moves the end of the overlap a day ahead in the database. Any change then makes the gateway load the sources again.
   const { pool } = relay.database.db;
   await pool.query(
-    "UPDATE source_secrets SET expires_at = expires_at - interval '24 hours' + interval '1 second' WHERE expires_at IS NOT NULL",
+    "UPDATE source_secrets SET expires_at = expires_at - interval '24 hours' + interval '1 second' WHERE expires_at " +
+      "IS NOT NULL",
   );
   await relay.call("PATCH", `/v1/sources/${id}`, { tolerance_seconds: 299 });
   await until(() => send(secret), { accept: (status) => status === 400, timeoutMs: PICKED_UP_MS + 1_000 });
   expect(await send(next)).toBe(200);
 });
 
-test("an ingress token is rotated like a secret: both work in the overlap, and a revoked one is a 404 everywhere", async ({
+test("an ingress token is rotated like a secret: both work in the overlap, and a revoked one is a 404", async ({
   relay,
 }) => {
   const second = await startSecondGateway(relay);

@@ -1,5 +1,5 @@
-// Acknowledged events that cannot be stored: they are set aside with their error, can be read, retried and discarded by the
-// API, and do not hold up other events.
+// Acknowledged events that cannot be stored: they are set aside with their error, can be read, retried and discarded by
+// the API, and do not hold up other events.
 
 import { expect, inject } from "vitest";
 

@@ -97,7 +97,8 @@ if (inject("queue") === "redis") {
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
     await proxies.postgres.cut();
     const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
-    // While the machine stands still, Redis may be too slow for the first try, and PostgreSQL cannot take the event instead.
+    // While the machine stands still, Redis may be too slow for the first try, and PostgreSQL cannot take the event
+    // instead.
     await until(() => relay.send(signed), { accept: ({ status }) => status === 200 });
     await proxies.postgres.restore();
     await waitForEvents(receiver, [signed.webhookId]);

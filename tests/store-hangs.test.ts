@@ -1,5 +1,5 @@
-// A store that hangs is worse than one that is away, because nothing fails and nothing is answered. Senders and probes must
-// get their answer in time, and a stop must end.
+// A store that hangs is worse than one that is away, because nothing fails and nothing is answered. Senders and probes
+// must get their answer in time, and a stop must end.
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
@@ -37,8 +37,8 @@ test("while every store hangs, every sender gets a 503 within the deadline, howe
   );
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
   expect(Number(answers[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
-  // The durations are those that the gateway measured from the arrival of each request, because this process is busy with
-  // sending.
+  // The durations are those that the gateway measured from the arrival of each request, because this process is busy
+  // with sending.
   const durations = relay.logLines
     .map((line) => JSON.parse(line) as { msg: string; duration_ms: number })
     .filter(({ msg }) => msg === "ingress")

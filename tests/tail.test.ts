@@ -74,7 +74,8 @@ describe("GET /v1/tail", () => {
     const sourceId = newId();
     const written: string[] = [];
     const revision = await readRevision(db);
-    // Each writer keeps its transaction open for a while after it has written, so that the commits come in another order.
+    // Each writer keeps its transaction open for a while after it has written, so that the commits come in another
+    // order.
     const write = async (rounds: number) => {
       const client = await db.pool.connect();
       const transaction = { pool: client } as unknown as Database;

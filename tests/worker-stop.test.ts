@@ -7,7 +7,7 @@ import { startReceiver } from "./support/receiver.ts";
 import { timeRun } from "./support/run-time.ts";
 import { until } from "./support/wait.ts";
 
-/** Less than the stop time in docker-compose.yml, which has to be enough on a busy machine too. */
+/** The worker's `stop_grace_period` of 45 s in docker-compose.yml, less a reserve for a busy machine. */
 const STOP_LIMIT_MS = 40_000;
 /** The limit when the worker has nothing to wait for. */
 const QUICK_STOP_MS = 20_000;
@@ -57,7 +57,7 @@ if (inject("queue") === "redis") {
     expect(rows).toEqual([{ status: "succeeded" }]);
   });
 } else {
-  test("with an attempt that cannot be recorded a worker stops when its time is over, and fails with that reason", async () => {
+  test("a worker that cannot record an attempt stops when its time is over, and fails with that reason", async () => {
     const { relay, receiver, worker, cut } = await startCuttable();
     receiver.answerWith(() => ({ status: 200, delayMs: 1_000 }));
     await relay.sendEvent();

@@ -1,5 +1,5 @@
-// Ends servers, and removes their directory, when the process that started them ends. SIGKILL is the one end of a process
-// that this file cannot see.
+// Ends servers, and removes their directory, when the process that started them ends. SIGKILL is the one end of a
+// process that this file cannot see.
 
 import { existsSync, rmSync } from "node:fs";
 import { constants } from "node:os";
@@ -12,8 +12,8 @@ export function endWithProcess(
   pids: Iterable<readonly [number, NodeJS.Signals]>,
   directory: () => string | undefined,
 ): void {
-  // These handlers are never removed: vitest handles the first signal only, and a second one would end the process without
-  // the event `exit`.
+  // These handlers are never removed: vitest handles the first signal only, and a second one would end the process
+  // without the event `exit`.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => process.exit(128 + constants.signals[signal]));
   }
@@ -31,8 +31,8 @@ export function endWithProcess(
 }
 
 /**
- * Removes a directory in which PostgreSQL still writes and removes files while it ends. The event loop runs no more in the
- * event `exit`, so this blocks the thread between the tries.
+ * Removes a directory in which PostgreSQL still writes and removes files while it ends. The event loop runs no more in
+ * the event `exit`, so this blocks the thread between the tries.
  */
 function removeWhileWritten(dir: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));

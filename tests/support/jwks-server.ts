@@ -1,5 +1,5 @@
-// A server that publishes a key set as a test scripts it. It can stop, start again at the same address, and answer anything
-// or nothing. It counts its requests.
+// A server that publishes a key set as a test scripts it. It can stop, start again at the same address, and answer
+// anything or nothing. It counts its requests.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 

@@ -1,5 +1,5 @@
-// Hands out ports that a process can listen on again after it was killed. They are below the ports that the system gives
-// to outgoing connections, one of which could otherwise take a port while its owner is away.
+// Hands out ports that a process can listen on again after it was killed. They are below the ports that the system
+// gives to outgoing connections, one of which could otherwise take a port while its owner is away.
 
 import { createServer } from "node:net";
 

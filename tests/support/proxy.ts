@@ -1,5 +1,5 @@
-// A TCP proxy in front of a store, which a test can cut, freeze, or make end each connection after a number of bytes, in
-// the middle of a message.
+// A TCP proxy in front of a store, which a test can cut, freeze, or make end each connection after a number of bytes,
+// in the middle of a message.
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Transform } from "node:stream";
@@ -28,7 +28,9 @@ interface Link {
   bytesLeft: number | undefined;
 }
 
-/** Passes data on until the bytes of the link are used up, and then closes the client's side, which closes the other. */
+/**
+ * Passes data on until the bytes of the link are used up, and then closes the client's side, which closes the other.
+ */
 function limitBytes(link: Link, near: Socket): Transform {
   return new Transform({
     transform: (chunk: Buffer, _encoding, done) => {

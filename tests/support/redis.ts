@@ -1,4 +1,5 @@
-// Gives each caller an empty database number on the Redis of the run, or a whole Redis for a test that changes its settings.
+// Gives each caller an empty database number on the Redis of the run, or a whole Redis for a test that changes its
+// settings.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

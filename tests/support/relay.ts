@@ -1,5 +1,5 @@
-// Starts a whole relay in this process over the stores of a test: a gateway on two real ports, a worker, and a client of
-// the API. The vitest project decides whether its queues are on Redis or on PostgreSQL.
+// Starts a whole relay in this process over the stores of a test: a gateway on two real ports, a worker, and a client
+// of the API. The vitest project decides whether its queues are on Redis or on PostgreSQL.
 
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -58,7 +58,8 @@ export interface Relay extends Gateway {
   /** The number of intake jobs that each store has taken, from /metrics. */
   countIntakeJobs: () => Promise<Record<"redis" | "postgres", number>>;
   /**
-   * Sends events until Redis takes one. Redis takes none while the machine stands still for longer than a request waits.
+   * Sends events until Redis takes one. Redis takes none while the machine stands still for longer than a request
+   * waits.
    * @returns the event that Redis took.
    */
   sendUntilRedisTakes: () => Promise<SignedWebhook>;
@@ -77,7 +78,9 @@ export interface RelayOptions extends WorkerOptions {
   databaseUrl?: string;
   redisUrl?: string;
   withoutWorker?: boolean;
-  /** The data directory of every gateway. When not given, each gateway has a new one, and so starts without a snapshot. */
+  /**
+   * The data directory of every gateway. When not given, each gateway has a new one, and so starts without a snapshot.
+   */
   dataDir?: string;
 }
 

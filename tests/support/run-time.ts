@@ -1,5 +1,5 @@
-// Measures how long something takes, without the time in which this process did not run. A busy machine, or one that stands
-// still for a while, then does not look like a slow relay.
+// Measures how long something takes, without the time in which this process did not run. A busy machine, or one that
+// stands still for a while, then does not look like a slow relay.
 
 const TICK_MS = 50;
 

@@ -1,5 +1,5 @@
-// Makes events, deliveries and attempts as the worker and the gateway make them. A test gives only the fields that it is
-// about.
+// Makes events, deliveries and attempts as the worker and the gateway make them. A test gives only the fields that it
+// is about.
 
 import { randomBytes, randomUUID } from "node:crypto";
 

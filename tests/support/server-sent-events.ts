@@ -1,4 +1,5 @@
-// A client of server-sent events that a test can cut off at any moment, and resume by the last id, as an EventSource does.
+// A client of server-sent events that a test can cut off at any moment, and resume by the last id, as an EventSource
+// does.
 
 interface SentMessage {
   event: string;

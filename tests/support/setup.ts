@@ -1,5 +1,5 @@
-// Runs in every test file. A file that leaves a socket, a server, a timer or a child process open fails. The tests of the
-// vitest project `redis` are skipped when this machine has no Redis.
+// Runs in every test file. A file that leaves a socket, a server, a timer or a child process open fails. The tests of
+// the vitest project `redis` are skipped when this machine has no Redis.
 
 import { Server, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,8 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { aroundAll, beforeEach, inject } from "vitest";
 
 /**
- * How often this file looks before it reports a leak: a close takes a while to reach the kernel. It counts looks and not
- * time, because the process may stand still for a while.
+ * How often this file looks before it reports a leak: a close takes a while to reach the kernel. It counts looks and
+ * not time, because the process may stand still for a while.
  */
 const LOOKS = 250;
 const LOOK_MS = 20;

@@ -1,5 +1,5 @@
-// Signs static webhooks as Gemini does, without the code under test: with the library `standardwebhooks`, or by the formula
-// of the specification for a body that the library cannot sign, because it decodes a body as text.
+// Signs static webhooks as Gemini does, without the code under test: with the library `standardwebhooks`, or by the
+// formula of the specification for a body that the library cannot sign, because it decodes a body as text.
 
 import { createHmac, randomUUID } from "node:crypto";
 

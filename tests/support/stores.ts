@@ -1,4 +1,5 @@
-// The Redis and the PostgreSQL of a harness, each of which can be killed, hung, stopped and started again at its address.
+// The Redis and the PostgreSQL of a harness, each of which can be killed, hung, stopped and started again at its
+// address.
 
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -138,8 +139,8 @@ export async function startPostgres(
 }
 
 /**
- * The pid of a server that is still starting, from its pid file. A killed server leaves a pid that another process may have
- * by now, so the command line is checked too.
+ * The pid of a server that is still starting, from its pid file. A killed server leaves a pid that another process may
+ * have by now, so the command line is checked too.
  */
 function findStarting(directory: string): number | undefined {
   try {

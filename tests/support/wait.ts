@@ -1,5 +1,5 @@
-// Waits for what another process or connection does, by short polling up to a deadline. The failure shows the last value.
-// No test sleeps for a fixed time.
+// Waits for what another process or connection does, by short polling up to a deadline. The failure shows the last
+// value. No test sleeps for a fixed time.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";

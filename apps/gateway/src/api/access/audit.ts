@@ -1,5 +1,5 @@
-// /v1/audit: the audit trail, which tells who changed what, when, and by which request. It is read-only here: each change
-// writes its entry in its own transaction.
+// /v1/audit: the audit trail, which tells who changed what, when, and by which request. It is read-only here: each
+// change writes its entry in its own transaction.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -81,7 +81,7 @@ const endpoints = {
           .string()
           .optional()
           .openapi({
-            description: `Who made the change: the id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\``,
+            description: `The id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\``,
             example: ENVIRONMENT,
           }),
         action: action

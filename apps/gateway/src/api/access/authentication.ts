@@ -1,5 +1,5 @@
-// Lets a request pass only with an API key whose scope allows it. Failure policy: closed. The check comes before routing,
-// so that a caller without a key does not learn which paths exist.
+// Lets a request pass only with an API key whose scope allows it. Failure policy: closed. The check comes before
+// routing, so that a caller without a key does not learn which paths exist.
 
 import { timingSafeEqual } from "node:crypto";
 

@@ -7,8 +7,8 @@ import { formatIpv4, parseIp, unmapped } from "@sluice/shared/address/ip";
 const BURST = 10;
 const INTERVAL_MS = 6_000;
 /**
- * The number of networks that are remembered. Beyond it, the network that tried longest ago is forgotten: an attacker can
- * have any number of networks, and must not fill the memory with them.
+ * The number of networks that are remembered. Beyond it, the network that tried longest ago is forgotten: an attacker
+ * can have any number of networks, and must not fill the memory with them.
  */
 const MAX_NETWORKS = 10_000;
 

@@ -1,5 +1,5 @@
-// /v1/keys: makes, lists and revokes the API keys. A key is shown once, when it is made. A revoked key stays in the list,
-// so that the audit trail can still be read by the names of the keys.
+// /v1/keys: makes, lists and revokes the API keys. A key is shown once, when it is made. A revoked key stays in the
+// list, so that the audit trail can still be read by the names of the keys.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -48,8 +48,8 @@ const newKey = z
       .superRefine(refuseRepeats)
       .openapi({
         description:
-          "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and " +
-          "reads the audit trail.",
+          "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys " +
+          "and reads the audit trail.",
       }),
     expires_at: z.iso
       .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2027-01-22T12:00:00Z" })
@@ -126,8 +126,8 @@ const endpoints = {
     tags,
     summary: "Revoke an API key at once and for good",
     description:
-      "Revoking a key again changes nothing. The last key with the scope `admin` is not revoked (`last_admin_key`) unless " +
-      "`ADMIN_API_KEY` is set.",
+      "Revoking a key again changes nothing. The last key with the scope `admin` is not revoked (`last_admin_key`) " +
+      "unless `ADMIN_API_KEY` is set.",
     request: { params, query: noParameters, body: noBody },
     responses: { 200: jsonAnswer("The key", keySchema), ...problems("last_admin_key"), default: problemResponse },
   }),
@@ -184,8 +184,8 @@ async function findKey(db: Connection, id: string): Promise<ApiKeyRecord> {
 }
 
 /**
- * Without this check, the holder of a key that expires could make one that does not. The scopes need no such check: only
- * an admin key gets here, and it has every scope.
+ * Without this check, the holder of a key that expires could make one that does not. The scopes need no such check:
+ * only an admin key gets here, and it has every scope.
  * @throws SluiceError `invalid_request`
  */
 function refuseLongerLife(ownEnd: Date | null, end: Date | null): void {

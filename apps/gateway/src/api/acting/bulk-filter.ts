@@ -1,5 +1,5 @@
-// The bodies of POST /v1/deliveries:retry and :cancel: the filters of GET /v1/deliveries as fields of a JSON body. A body
-// without any filter is refused, so that nobody changes the whole log by mistake.
+// The bodies of POST /v1/deliveries:retry and :cancel: the filters of GET /v1/deliveries as fields of a JSON body. A
+// body without any filter is refused, so that nobody changes the whole log by mistake.
 
 import { z } from "@hono/zod-openapi";
 
@@ -27,7 +27,8 @@ export const bulkFields = {
       minItems: 1,
       items: { type: "string" },
       description:
-        "Any of these status codes of the last attempt: a code, a class such as `5xx`, or `none` when there was no response",
+        "Any of these status codes of the last attempt: a code, a class such as `5xx`, or `none` when there was no " +
+        "response",
       example: ["5xx", "none"],
     }),
   min_attempts: z
@@ -55,8 +56,8 @@ export const statusField = strings
     items: { type: "string", enum: [...DELIVERY_STATUSES] },
     default: ["exhausted"],
     description:
-      "Any of these statuses. When not given, only `exhausted`: deliveries that succeeded or were cancelled are retried only " +
-      "when their status is given.",
+      "Any of these statuses. When not given, only `exhausted`: deliveries that succeeded or were cancelled are " +
+      "retried only when their status is given.",
     example: ["exhausted", "cancelled"],
   });
 

@@ -1,5 +1,5 @@
-// POST /v1/deliveries:retry and :cancel: retry or cancel all deliveries that match a filter. The request only creates an
-// operation; a worker carries it out.
+// POST /v1/deliveries:retry and :cancel: retry or cancel all deliveries that match a filter. The request only creates
+// an operation; a worker carries it out.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -23,7 +23,9 @@ export interface BulkDependencies {
   db: Database;
 }
 
-/** The time for counting in a dry run. Counting stops after the page of some thousand deliveries in which it runs out. */
+/**
+ * The time for counting in a dry run. Counting stops after the page of some thousand deliveries in which it runs out.
+ */
 const COUNT_MS = 2_000;
 
 const retryBody = z
@@ -43,8 +45,8 @@ const matching = z
     by_status: z.object({ pending: z.int(), succeeded: z.int(), exhausted: z.int(), cancelled: z.int() }),
     complete: z.boolean().openapi({
       description:
-        `False when counting took longer than ${COUNT_MS / 1_000} seconds and was stopped. There are then at least \`total\` ` +
-        "deliveries that match.",
+        `False when counting took longer than ${COUNT_MS / 1_000} seconds and was stopped. There are then at least ` +
+        "`total` deliveries that match.",
     }),
   })
   .openapi("MatchingDeliveries");
@@ -56,8 +58,8 @@ const responses = {
   default: problemResponse,
 };
 const rule =
-  "The filters are those of `GET /v1/deliveries`. At least one filter, or `all`, is required. Only deliveries created " +
-  "before the request are changed, the oldest first. ";
+  "The filters are those of `GET /v1/deliveries`. At least one filter, or `all`, is required. Only deliveries " +
+  "created before the request are changed, the oldest first. ";
 const endpoints = {
   retry: createRoute({
     method: "post",
@@ -65,9 +67,9 @@ const endpoints = {
     tags: ["deliveries"],
     summary: "Retry all deliveries that match",
     description:
-      `${rule}Only \`exhausted\` deliveries are retried unless \`status\` names others. The operation goes as fast as the ` +
-      "targets take the deliveries. Deliveries to a target that is paused or disabled, or whose circuit breaker is open, " +
-      "wait, and do not hold up other targets.",
+      `${rule}Only \`exhausted\` deliveries are retried unless \`status\` names others. The operation goes as fast ` +
+      "as the targets take the deliveries. Deliveries to a target that is paused or disabled, or whose circuit breaker " +
+      "is open, wait, and do not hold up other targets.",
     request: { query: noParameters, body: jsonBody(retryBody) },
     responses,
   }),

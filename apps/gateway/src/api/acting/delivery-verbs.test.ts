@@ -1,4 +1,5 @@
-// POST /v1/deliveries/{id}:retry and :cancel: what each does to a delivery in every state, and beside other transactions.
+// POST /v1/deliveries/{id}:retry and :cancel: what each does to a delivery in every state, and beside other
+// transactions.
 
 import { createServer } from "node:http";
 

@@ -31,8 +31,8 @@ const endpoints = {
     tags: deliveryTags,
     summary: "Retry a delivery now",
     description:
-      "The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its circuit " +
-      "breaker is open, the delivery becomes `pending` and waits for the target.",
+      "The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its " +
+      "circuit breaker is open, the delivery becomes `pending` and waits for the target.",
     request: { params: deliveryParams, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The delivery, due now", deliverySchema),

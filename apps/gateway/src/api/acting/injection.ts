@@ -1,6 +1,6 @@
 // POST /v1/events: injects an event as if a sender had sent it, for tests and for other producers. The statement of the
-// intake stores it, so deduplication, filters and fan-out are those of every event. That happens in one transaction with
-// the audit entry and without the queue, so the answer knows whether the event is new and which id it has.
+// intake stores it, so deduplication, filters and fan-out are those of every event. That happens in one transaction
+// with the audit entry and without the queue, so the answer knows whether the event is new and which id it has.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -100,9 +100,9 @@ const endpoint = createRoute({
   tags: ["events"],
   summary: "Inject an event as if a sender had sent it",
   description:
-    "The body that targets get is Gemini's thin payload: `{type, version, timestamp, data, user_metadata}`. The event is " +
-    "deduplicated by `webhook_id`, filtered, delivered, retried and signed like every other event. In the log its `scheme` " +
-    "is `api`. The answer is sent when the event is durable.",
+    "The body that targets get is Gemini's thin payload: `{type, version, timestamp, data, user_metadata}`. The " +
+    "event is deduplicated by `webhook_id`, filtered, delivered, retried and signed like every other event. In the " +
+    "log its `scheme` is `api`. The answer is sent when the event is durable.",
   request: { query: noParameters, body: jsonBody(newEvent) },
   responses: {
     201: jsonAnswer("The event, stored", injectedEvent),

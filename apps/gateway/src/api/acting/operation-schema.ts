@@ -13,8 +13,9 @@ export const operationSchema = z
     kind: z.enum(["retry_deliveries", "cancel_deliveries"]),
     state: z.enum(OPERATION_STATES).openapi({
       description:
-        "succeeded: the operation went through all deliveries that match. failed: it was given up after ten failed steps in " +
-        "a row, and `error` says why. cancelled: a caller stopped it. What it did before its end stays done.",
+        "succeeded: the operation went through all deliveries that match. failed: it was given up after ten failed " +
+        "steps in a row, and `error` says why. cancelled: a caller stopped it. What it did before its end stays " +
+        "done.",
     }),
     filter: z.record(z.string(), z.unknown()).openapi({
       description: "The filters as the caller gave them. A retry always shows its `status`.",
@@ -25,15 +26,15 @@ export const operationSchema = z
       .nullable()
       .openapi({
         description:
-          "The number of deliveries that match, counted before the first is changed. Null until they are counted. A delivery " +
-          "that changes after the count may no longer match, so `done` and `failed` may add up to less.",
+          "The number of deliveries that match, counted before the first is changed. Null until they are counted. A " +
+          "delivery that changes after the count may no longer match, so `done` and `failed` may add up to less.",
         example: 2_000,
       }),
     done: z.int().openapi({ description: "The number of deliveries that were made due, or cancelled", example: 500 }),
     failed: z.int().openapi({
       description:
-        "The number of deliveries that were left as they are, because a worker held the delivery, it changed at that moment, " +
-        "or its target was deleted",
+        "The number of deliveries that were left as they are, because a worker held the delivery, it changed at that " +
+        "moment, or its target was deleted",
       example: 0,
     }),
     error: z.string().nullable().openapi({ description: "The error of the last step. Null when that step succeeded." }),

@@ -41,8 +41,8 @@ const replay = z
       .optional()
       .openapi({
         description:
-          "Send the event to these targets, whatever they subscribe to. When not given, it is sent to all targets whose " +
-          "subscription and filter match it now.",
+          "Send the event to these targets, whatever they subscribe to. When not given, it is sent to all targets " +
+          "whose subscription and filter match it now.",
         example: ["tgt_01h455vb4pex5vsknk084sn02q"],
       }),
   })
@@ -59,8 +59,9 @@ const replayed = z
         delivery: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
         result: z.enum(["created", "retried", "in_flight"]).openapi({
           description:
-            "created: the target gets the event for the first time. retried: the target had a delivery of it, which is due " +
-            "again with a new deadline. in_flight: a worker is attempting the target's delivery now, and that goes on.",
+            "created: the target gets the event for the first time. retried: the target had a delivery of it, which " +
+            "is due again with a new deadline. in_flight: a worker is attempting the target's delivery now, and that " +
+            "goes on.",
         }),
       }),
     ),
@@ -77,9 +78,9 @@ const endpoint = createRoute({
   tags: ["events"],
   summary: "Send an event again",
   description:
-    "An event has one delivery per target. A target that already has one gets it retried; any other target gets a new one. " +
-    "The delivery to a paused target is held until the target is resumed. A disabled target is left out, or refused when " +
-    "`targets` names it (`target_disabled`). An event past its retention is a 404.",
+    "An event has one delivery per target. A target that already has one gets it retried; any other target gets a " +
+    "new one. The delivery to a paused target is held until the target is resumed. A disabled target is left out, or " +
+    "refused when `targets` names it (`target_disabled`). An event past its retention is a 404.",
   request: {
     params: idParameter("evt_01h455vb4pex5vsknk084sn02q"),
     query: noParameters,

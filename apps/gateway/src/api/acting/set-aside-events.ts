@@ -166,8 +166,8 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
 }
 
 /**
- * The event of a job, with unchecked fields; undefined when the job does not hold exactly one event. Events are set aside
- * one by one, but the data of a job may be anything.
+ * The event of a job, with unchecked fields; undefined when the job does not hold exactly one event. Events are set
+ * aside one by one, but the data of a job may be anything.
  */
 function readEvent(data: string): { [Field in keyof QueuedEvent]?: unknown } | undefined {
   try {

@@ -1,5 +1,5 @@
-// Merges what each store of the queue has set aside into one list, newest first. Cursors are positions in that list, which
-// stay valid while jobs are added and removed. The id of an entry is the name of its store and the id of its job.
+// Merges what each store of the queue has set aside into one list, newest first. Cursors are positions in that list,
+// which stay valid while jobs are added and removed. The id of an entry is the name of its store and the id of its job.
 
 import type { SetAsideJob, SetAsidePosition, SetAsideStore, StoreName } from "@sluice/queue/queue";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -71,8 +71,9 @@ export async function findSetAside(
 }
 
 /**
- * Retries every entry once. An entry that fails during the walk, also for a second time, is newer than the walk's position,
- * so the walk does not meet it again. BullMQ's own retry of all jobs is no alternative: on PostgreSQL it resets `starts`.
+ * Retries every entry once. An entry that fails during the walk, also for a second time, is newer than the walk's
+ * position, so the walk does not meet it again. BullMQ's own retry of all jobs is no alternative: on PostgreSQL it
+ * resets `starts`.
  * @returns the number of retried entries.
  * @throws SluiceError `unavailable` when a store is away
  */

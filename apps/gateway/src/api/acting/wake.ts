@@ -8,8 +8,8 @@ export interface WakeDependencies {
 }
 
 /**
- * Returns at once. Failure policy: open. The deliveries are due in PostgreSQL, so the sweep of a worker finds them within
- * seconds even when the wake-up fails.
+ * Returns at once. Failure policy: open. The deliveries are due in PostgreSQL, so the sweep of a worker finds them
+ * within seconds even when the wake-up fails.
  */
 export function wake({ wakeTarget, log }: WakeDependencies, targetId: string): void {
   wakeTarget(targetId).catch((error: unknown) => log.warn({ err: error, target_id: targetId }, "target not woken"));

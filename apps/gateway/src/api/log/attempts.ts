@@ -34,7 +34,8 @@ const endpoints = {
     tags,
     summary: "List the attempts that match every filter",
     description:
-      "`status_code` and `error` are compared with each attempt itself, and `min_attempts` is compared with its `number`.",
+      "`status_code` and `error` are compared with each attempt itself, and `min_attempts` is compared with its " +
+      "`number`.",
     request: {
       query: z.strictObject({
         ...pageParameters,

@@ -90,7 +90,7 @@ describe("GET /v1/deliveries/{id}", () => {
     ]);
   });
 
-  test("shows when a waiting delivery is next attempted, and one with an expired lease as due and not in flight", async ({
+  test("shows the next attempt of a delivery that waits, and an expired lease as due and not in flight", async ({
     api,
   }) => {
     const { path, id } = await seedLeasedDelivery(api);

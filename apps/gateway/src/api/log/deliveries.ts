@@ -1,5 +1,5 @@
-// /v1/deliveries: reads of the deliveries, one for each event and target that it goes to. The verbs that change a delivery
-// are in ../acting/delivery-verbs.ts.
+// /v1/deliveries: reads of the deliveries, one for each event and target that it goes to. The verbs that change a
+// delivery are in ../acting/delivery-verbs.ts.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -37,8 +37,8 @@ const endpoints = {
     tags: deliveryTags,
     summary: "List the deliveries that match every filter",
     description:
-      "`status_code` and `error` are compared with the last attempt of a delivery, and `min_attempts` with the number of its " +
-      "attempts so far. Each attempt changes them.",
+      "`status_code` and `error` are compared with the last attempt of a delivery, and `min_attempts` with the " +
+      "number of its attempts so far. Each attempt changes them.",
     request: {
       query: z.strictObject({
         ...pageParameters,

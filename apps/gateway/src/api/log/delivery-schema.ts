@@ -70,8 +70,8 @@ export const deliveryWithAttempts = deliverySchema
   .openapi("DeliveryWithAttempts");
 
 /**
- * @param nowMs the current time in milliseconds since 1970. While a worker holds the delivery, `nextAttemptAt` is the end
- * of its lease, so the delivery is in flight only until that time.
+ * @param nowMs the current time in milliseconds since 1970. While a worker holds the delivery, `nextAttemptAt` is the
+ * end of its lease, so the delivery is in flight only until that time.
  */
 export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<typeof deliverySchema> {
   const { leasedBy, nextAttemptAt } = delivery;

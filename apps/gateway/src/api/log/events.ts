@@ -25,8 +25,8 @@ import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from ".
 import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
 
 /**
- * The total size of the bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB
- * would hold it up.
+ * The total size of the bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1
+ * MiB would hold it up.
  */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -119,8 +119,8 @@ const endpoints = {
     tags,
     summary: "Read the body of an event, byte for byte as it was signed",
     description:
-      "The answer has the content type of the request that brought the event. The sender decides what the body is, so a " +
-      "browser must not show it as a page: it is sent as an attachment.",
+      "The answer has the content type of the request that brought the event. The sender decides what the body is, " +
+      "so a browser must not show it as a page: it is sent as an attachment.",
     request: { params, query: noParameters },
     responses: {
       200: {

@@ -1,5 +1,5 @@
-// The filters of the log, as query parameters and as the store takes them. A filter has the same name and the same meaning
-// on every list that has it.
+// The filters of the log, as query parameters and as the store takes them. A filter has the same name and the same
+// meaning on every list that has it.
 
 import { z } from "@hono/zod-openapi";
 
@@ -67,7 +67,8 @@ export const eventParameters = {
   source: sourceParameter,
   event_type: text.optional().openapi({
     description:
-      "An event type, or a group of them such as `batch.*`. `batch.completed` and `batch.succeeded` are two names of one type.",
+      "An event type, or a group of them such as `batch.*`. `batch.completed` and `batch.succeeded` are two names of " +
+      "one type.",
     example: "batch.succeeded",
   }),
   webhook_id: webhookIdParameter,
@@ -96,7 +97,9 @@ export const eventParameters = {
     }),
 };
 
-/** Filters by the delivery. On attempts, `status_code`, `error` and `min_attempts` are compared with the attempt itself. */
+/**
+ * Filters by the delivery. On attempts, `status_code`, `error` and `min_attempts` are compared with the attempt itself.
+ */
 export const deliveryParameters = {
   ...eventParameters,
   event: idFilter("evt", "the event"),
@@ -120,8 +123,8 @@ export const deliveryParameters = {
 export const deliveryParameter = idFilter("dlv", "the delivery");
 
 /**
- * One or several of the given names. The parsed list is in the order of `names` and has no name twice: a cursor is bound to
- * the filters of its list, so the same names in another order must give the same filter.
+ * One or several of the given names. The parsed list is in the order of `names` and has no name twice: a cursor is
+ * bound to the filters of its list, so the same names in another order must give the same filter.
  * @param what the plural noun for the names, for the error message.
  * @param description what the parameter filters by, for the OpenAPI document.
  */
@@ -189,8 +192,8 @@ export function readFilterId(prefix: IdPrefix, given: string | undefined, field:
 }
 
 /**
- * The id of the source that a filter names. A name must be that of a source. An id may be that of a deleted source, because
- * the log of a deleted source stays.
+ * The id of the source that a filter names. A name must be that of a source. An id may be that of a deleted source,
+ * because the log of a deleted source stays.
  * @throws SluiceError `invalid_id`, or `invalid_request` when no source has the given name
  */
 export async function readSource(

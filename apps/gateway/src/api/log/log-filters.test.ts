@@ -13,8 +13,8 @@ const idsOf = async (api: TestApi, path: string) => {
 };
 
 /**
- * Stores two events with one delivery each. The first delivery had two attempts, is exhausted and has an error; the second
- * waits for its first attempt.
+ * Stores two events with one delivery each. The first delivery had two attempts, is exhausted and has an error; the
+ * second waits for its first attempt.
  */
 async function seed(api: TestApi) {
   const [target, other] = [newId(), newId()];

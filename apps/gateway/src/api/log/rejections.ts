@@ -38,8 +38,9 @@ const rejectionSchema = z
     }),
     count: z.int().openapi({
       description:
-        "The number of refused requests that this rejection stands for. In every ten seconds, the first refused requests of " +
-        "a source and reason each have a rejection of their own, and one more rejection stands for all that followed.",
+        "The number of refused requests that this rejection stands for. In every ten seconds, the first refused " +
+        "requests of a source and reason each have a rejection of their own, and one more rejection stands for all " +
+        "that followed.",
     }),
     created_at: z.string().openapi({ format: "date-time" }),
   })

@@ -1,5 +1,5 @@
-// /v1/stats: the shape of the answer, and what is refused. packages/store/src/journal/stats.test.ts tests that the figures
-// are exact.
+// /v1/stats: the shape of the answer, and what is refused. packages/store/src/journal/stats.test.ts tests that the
+// figures are exact.
 
 import { describe, expect } from "vitest";
 

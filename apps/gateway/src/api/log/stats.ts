@@ -1,5 +1,5 @@
-// /v1/stats: how many events, deliveries and attempts there were in each interval, and how many deliveries wait now. The
-// worker keeps these figures, so an answer costs the same however large the log is.
+// /v1/stats: how many events, deliveries and attempts there were in each interval, and how many deliveries wait now.
+// The worker keeps these figures, so an answer costs the same however large the log is.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -23,8 +23,8 @@ export interface StatsDependencies {
 }
 
 /**
- * The number of intervals in one answer. With twenty targets, 200 intervals are four thousand rows. They are enough for a
- * week by the hour, or for three hours by the minute.
+ * The number of intervals in one answer. With twenty targets, 200 intervals are four thousand rows. They are enough for
+ * a week by the hour, or for three hours by the minute.
  */
 const MAX_INTERVALS = 200;
 const INTERVAL_MS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -45,8 +45,8 @@ const rowSchema = z
       .nullable()
       .openapi({
         description:
-          "The number of stored events, by the time at which they were received. Null in figures of a target, because an event " +
-          "belongs to no target.",
+          "The number of stored events, by the time at which they were received. Null in figures of a target, " +
+          "because an event belongs to no target.",
         example: null,
       }),
     deliveries: z
@@ -72,9 +72,9 @@ const rowSchema = z
       .openapi({
         example: { p50: 35.5, p90: 89.1, p99: 223.9 },
         description:
-          "The latency of the attempts in milliseconds, from the start of an attempt to the end of the response or the " +
-          "failure. It is read from a histogram with ten buckets per decade from 1 ms to 31.6 s, so a figure is at most " +
-          "12.3 % off. Null when there were no attempts.",
+          "The latency of the attempts in milliseconds, from the start of an attempt to the end of the response or " +
+          "the failure. It is read from a histogram with ten buckets per decade from 1 ms to 31.6 s, so a figure is " +
+          "at most 12.3 % off. Null when there were no attempts.",
       }),
   })
   .openapi("StatsRow");
@@ -100,12 +100,13 @@ const statsSchema = z
         )
         .openapi({
           description:
-            "The number of pending deliveries of each target that has any. The filters `source` and `event_type` do not apply.",
+            "The number of pending deliveries of each target that has any. The filters `source` and `event_type` do " +
+            "not apply.",
         }),
       queue: z.object({ redis: z.int().nullable().optional(), postgres: z.int().nullable().optional() }).openapi({
         description:
-          "The number of batches of events that were acknowledged and are not stored yet, in each store that has a queue. " +
-          "Null for a store that does not answer.",
+          "The number of batches of events that were acknowledged and are not stored yet, in each store that has a " +
+          "queue. Null for a store that does not answer.",
       }),
     }),
   })
@@ -117,8 +118,8 @@ const read = createRoute({
   tags: ["stats"],
   summary: "Count events, deliveries and attempts by minute, hour or day, and the deliveries that wait now",
   description:
-    "The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; hours and " +
-    `days are kept as long as the log. An answer has at most ${MAX_INTERVALS} intervals.`,
+    "The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; " +
+    `hours and days are kept as long as the log. An answer has at most ${MAX_INTERVALS} intervals.`,
   request: {
     query: z.strictObject({
       group_by: z

@@ -7,8 +7,8 @@ import type { StatusCodeFilter } from "@sluice/store/log/log-filter";
 const CODE = /^([1-5][0-9][0-9]|[1-5]xx|none)$/;
 
 /**
- * The parsed codes are sorted and have no code twice: a cursor is bound to the filters of its list, so the same codes in
- * another order must give the same filter.
+ * The parsed codes are sorted and have no code twice: a cursor is bound to the filters of its list, so the same codes
+ * in another order must give the same filter.
  */
 export const statusCodeParameter = z
   .union([z.string(), z.array(z.string())])
@@ -35,7 +35,7 @@ export const statusCodeParameter = z
     type: "array",
     items: { type: "string", pattern: CODE.source },
     description:
-      "The status code of the attempt, or of the last attempt of a delivery: a code, a class such as `5xx`, or `none` when " +
-      "there was no response. Repeat the parameter to match any of several values.",
+      "The status code of the attempt, or of the last attempt of a delivery: a code, a class such as `5xx`, or " +
+      "`none` when there was no response. Repeat the parameter to match any of several values.",
     example: ["5xx"],
   });

@@ -1,5 +1,5 @@
-// /v1/tail: what it refuses, and what happens to a client that takes nothing. tests/tail.test.ts tests what it shows, over
-// real connections.
+// /v1/tail: what it refuses, and what happens to a client that takes nothing. tests/tail.test.ts tests what it shows,
+// over real connections.
 
 import { describe, expect, onTestFinished } from "vitest";
 

@@ -1,5 +1,5 @@
-// /v1/tail: follows the log live, as server-sent events. This file reads the request and shows the messages; tails.ts keeps
-// the connections.
+// /v1/tail: follows the log live, as server-sent events. This file reads the request and shows the messages; tails.ts
+// keeps the connections.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -47,14 +47,15 @@ const follow = createRoute({
   tags: ["tail"],
   summary: "Follow events, attempts and changes of deliveries as they happen, as server-sent events",
   description:
-    "The filters are those of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: an event " +
-    "has no `target`, and an attempt has no `status`. A message is sent about a second after it was written, in the order of " +
-    "writing, and once on each connection.\n\nA client that reconnects with `Last-Event-ID`, as an `EventSource` does by " +
-    "itself, continues after that message. It misses nothing, even when something was committed late. What one statement of " +
-    "the relay wrote may be sent a second time. An id is valid for 23 hours; after that, read the lists. Without an id the " +
-    "tail begins now.\n\nWhen there is nothing else to send, a comment is sent every 15 seconds. A client that reads " +
-    "nothing for 30 seconds gets `event: overflow` and is " +
-    `disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients; it answers another one with 503 and \`Retry-After\`.`,
+    "The filters are those of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: " +
+    "an event has no `target`, and an attempt has no `status`. A message is sent about a second after it was " +
+    "written, in the order of writing, and once on each connection.\n\nA client that reconnects with " +
+    "`Last-Event-ID`, as an `EventSource` does by itself, continues after that message. It misses nothing, even when " +
+    "something was committed late. What one statement of the relay wrote may be sent a second time. An id is valid " +
+    "for 23 hours; after that, read the lists. Without an id the tail begins now.\n\nWhen there is nothing else to " +
+    "send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and " +
+    `is disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients; it answers another one with 503 and ` +
+    "`Retry-After`.",
   request: {
     query: z.strictObject({
       ...deliveryParameters,

@@ -1,6 +1,6 @@
-// The connections of the live tail. A connection reads the journal only when its client has taken the last messages, so a
-// slow client holds at most one page of the journal in memory. All connections together use one connection of PostgreSQL
-// at a time.
+// The connections of the live tail. A connection reads the journal only when its client has taken the last messages, so
+// a slow client holds at most one page of the journal in memory. All connections together use one connection of
+// PostgreSQL at a time.
 
 import type { ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
@@ -140,8 +140,8 @@ export class Tails {
         text = page.steps.map((step) => formatStep(step.messages, step.position, show)).join("");
         ({ next: position, isEnd } = page);
       } catch (error) {
-        // Failure policy: open. While PostgreSQL is away the tail sends nothing. It misses nothing, because it goes on from
-        // its position afterwards.
+        // Failure policy: open. While PostgreSQL is away the tail sends nothing. It misses nothing, because it goes on
+        // from its position afterwards.
         if (!isTransient(error)) throw error;
         log.warn({ err: error }, "live tail not read");
       }
@@ -157,7 +157,9 @@ export class Tails {
     }
   }
 
-  /** Runs one read of the journal after the one before it, so that all tails use one connection of PostgreSQL at a time. */
+  /**
+   * Runs one read of the journal after the one before it, so that all tails use one connection of PostgreSQL at a time.
+   */
   async #inTurn<T>(read: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(read);
     this.#turn = turn.catch(() => undefined);
@@ -165,7 +167,9 @@ export class Tails {
   }
 }
 
-/** Only the last message of a step has its position as its id, so a client that stopped before it gets the step again. */
+/**
+ * Only the last message of a step has its position as its id, so a client that stopped before it gets the step again.
+ */
 function formatStep(messages: TailMessage[], position: JournalPosition, show: TailOptions["show"]): string {
   const id = writePosition(position);
   return messages
