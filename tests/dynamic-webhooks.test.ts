@@ -306,7 +306,7 @@ test("before the keys were ever fetched, an event is a 503 with Retry-After and 
   expect((await relay.call("GET", `/v1/rejections?source=${source.id}`)).data).toEqual([]);
 });
 
-test("a gateway that starts while the endpoint is down uses the stored keys, and refuses nothing of a rotation", async ({
+test("a gateway that starts with the endpoint down uses the stored keys, and refuses nothing of a rotation", async ({
   relay,
 }) => {
   const next = newEd25519Key("ed-2");

@@ -99,7 +99,7 @@ async function runOnce(stores: Stores) {
 }
 
 if (inject("queue") === "redis") {
-  test("a gateway that starts without PostgreSQL accepts webhooks of both kinds, which are delivered later", async () => {
+  test("a gateway started without PostgreSQL accepts webhooks of both kinds, which are delivered later", async () => {
     const stores = await openStores();
     const { proxy, dataDir } = stores;
     const rsa = newRsaKey("rsa-1");
@@ -183,7 +183,7 @@ if (inject("queue") === "redis") {
     });
   });
 } else {
-  test("a gateway with its queue in PostgreSQL starts without it, and accepts events only when it is back", async () => {
+  test("a gateway with its queue in PostgreSQL starts without it, and accepts events when it is back", async () => {
     const stores = await openStores();
     const { settings, secret, gateway: first } = await runOnce(stores);
     await first.stop();
@@ -204,7 +204,7 @@ if (inject("queue") === "redis") {
   });
 }
 
-test("a gateway without a snapshot opens its ports, logs what it waits for, and works with PostgreSQL back", async () => {
+test("a gateway without a snapshot opens its ports, logs that it waits, and works with PostgreSQL back", async () => {
   const stores = await openStores();
   await stores.proxy.cut();
   const secret = generateSigningSecret().text;

@@ -106,7 +106,7 @@ describe("/v1/audit", () => {
     expect((await api.call("GET", "/v1/targets")).body.data).toEqual([]);
   });
 
-  test("has an entry for every endpoint that changes something, and no secret is stored or logged in the clear", async ({
+  test("has an entry for every endpoint that changes something, and stores and logs no secret in the clear", async ({
     onTestFinished,
   }) => {
     const database = await createTestDatabase();

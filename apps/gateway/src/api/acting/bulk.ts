@@ -68,8 +68,8 @@ const endpoints = {
     summary: "Retry all deliveries that match",
     description:
       `${rule}Only \`exhausted\` deliveries are retried unless \`status\` names others. The operation goes as fast ` +
-      "as the targets take the deliveries. Deliveries to a target that is paused or disabled, or whose circuit breaker " +
-      "is open, wait, and do not hold up other targets.",
+      "as the targets take the deliveries. Deliveries to a target that is paused or disabled, or whose circuit " +
+      "breaker is open, wait, and do not hold up other targets.",
     request: { query: noParameters, body: jsonBody(retryBody) },
     responses,
   }),
