@@ -215,7 +215,7 @@ test("a refused request is recorded with its reason, and no record or log line h
     expect(everything).not.toContain(secret);
 });
 
-test("a callback URL accepts events, which get its labels", async ({ relay, receiver, endpoint }) => {
+test("a callback URL accepts verified events, which get its labels", async ({ relay, receiver, endpoint }) => {
   const source = await createSource(relay, endpoint.url);
   await relay.createTarget(receiver);
   const path = await createCallback(relay, source);

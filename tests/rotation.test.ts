@@ -119,7 +119,7 @@ test("the old secret is refused when the overlap ends, without another change", 
   const send = async (usedSecret: string) =>
     (await relay.send(signWebhook({ secret: usedSecret, body: geminiEvent() }), name)).status;
   expect(await send(secret)).toBe(200);
-  // Moves the end of the overlap a day ahead in the database. Any change then makes the gateway load the sources again.
+  // Moves the end of the overlap a day earlier in the database. Any change then makes the gateway load the sources.
   const { pool } = relay.database.db;
   await pool.query(
     "UPDATE source_secrets SET expires_at = expires_at - interval '24 hours' + interval '1 second' WHERE expires_at " +

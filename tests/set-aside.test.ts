@@ -21,7 +21,7 @@ async function listSetAside(relay: Relay): Promise<{ id: string; webhook_id: str
 }
 
 test(
-  "a poisoned event is set aside beside others, and stored and delivered once its cause is repaired",
+  "an event that cannot be stored is set aside alone, and stored and delivered once its cause is repaired",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
     const { producer } = await openQueue(relay);

@@ -30,7 +30,7 @@ const idOf = ({ id }: Webhooks.Webhook): string => {
   return id;
 };
 
-test("the official client drives a webhook's whole life, and its subscriber gets the ping and a batch event", async ({
+test("the official client creates, changes and deletes a webhook, which gets the ping and a batch event", async ({
   relay,
   receiver,
 }) => {

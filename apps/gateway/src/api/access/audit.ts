@@ -54,11 +54,15 @@ const auditEntry = z
     request_id: z.string().openapi({ description: "`X-Request-Id` of the request that made the change" }),
     remote_address: z.string().nullable(),
     before: state.openapi({
-      description: "The resource as the API showed it before the change, without secrets. Null when it was created.",
+      description:
+        "The resource as the API showed it before the change, without secrets. Null when there was no earlier state, as " +
+        "for a new resource.",
       example: { state: "enabled" },
     }),
     after: state.openapi({
-      description: "The resource as the API showed it after the change. Null when it was deleted.",
+      description:
+        "The resource as the API showed it after the change, without secrets. Null when no state was left, as for a " +
+        "deleted resource.",
       example: { state: "paused" },
     }),
   })
