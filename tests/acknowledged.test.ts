@@ -1,4 +1,4 @@
-// What was acknowledged stays: neither a bad event beside it nor a store that takes no rows puts it out of the way.
+// An acknowledged event is never lost: not by a bad event in its batch, and not by a PostgreSQL that refuses rows.
 
 import { expect } from "vitest";
 
@@ -7,14 +7,14 @@ import { test } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
 
-test("events that cannot be read are set aside alone, and the others of their batch are stored and delivered", async ({
+test("sets aside the events that cannot be read, and stores and delivers the others of their batch", async ({
   relay,
   receiver,
 }) => {
   await relay.createTarget(receiver);
   const { producer } = await openQueue(relay);
   const good = Array.from({ length: 100 }, () => event());
-  // The gateway makes none of them; an older or a newer version may.
+  // This gateway queues no such event, but one of an older or newer version may.
   const bad = [event({ body: undefined }), event({ receivedAtMs: "never" }), event({ id: 7 }), null as never];
   await producer.add("intake", { events: [...bad, ...good, ...bad] });
   const requests = await receiver.waitFor(100);
@@ -23,13 +23,13 @@ test("events that cannot be read are set aside alone, and the others of their ba
   await until(() => relay.logLines.filter((line) => line.includes("job failed")).length >= bad.length);
 });
 
-test("while PostgreSQL takes no rows for a reason of its own, events wait and no start is spent", async ({
+test("keeps events waiting, and counts no failed start, while PostgreSQL refuses rows for a reason of its own", async ({
   relay,
   receiver,
 }) => {
   await relay.createTarget(receiver);
   const { pool } = relay.database.db;
-  // A sequence counts what is rolled back too.
+  // A sequence also counts the tries that are rolled back.
   await pool.query(`
     CREATE SEQUENCE tries;
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,13 +1,14 @@
-// A target whose address is not open: its attempts fail with a reason that can be read, nothing is sent to it, and once
-// the address is repaired its deliveries arrive.
+// A target at an address that is not allowed: nothing is sent to it, its attempts fail with a readable reason, and its
+// deliveries arrive once the address is allowed.
+
+import { expect } from "vitest";
 
 import type { ResolveHost } from "@sluice/worker/deliver/guarded-connect";
-import { expect } from "vitest";
 
 import { relayTest } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
-/** What `rebind.test` resolves to, at each question. */
+/** The addresses that `rebind.test` resolves to now, and the number of questions so far. */
 const answers = { current: ["127.0.0.1"], asked: 0 };
 
 const resolve: ResolveHost = (host, _, done) => {
@@ -22,7 +23,7 @@ const resolve: ResolveHost = (host, _, done) => {
 
 const test = relayTest({ resolve, settings: { TARGET_DENY: "127.0.0.9, denied.test" } });
 
-test("a name that turns to a metadata address gets nothing while it does, and its deliveries afterwards", async ({
+test("sends nothing to a name while it resolves to a metadata address, and its deliveries afterwards", async ({
   relay,
   receiver,
 }) => {
@@ -52,7 +53,10 @@ test("a name that turns to a metadata address gets nothing while it does, and it
   expect(receiver.requests[1]?.headers["webhook-id"]).toBe(signed.webhookId);
 });
 
-test("the API refuses what it can see in a URI, and the worker what it cannot", async ({ relay, receiver }) => {
+test("the API refuses an address that stands in the URI, and the worker one that a name resolves to", async ({
+  relay,
+  receiver,
+}) => {
   for (const host of ["169.254.169.254", "127.0.0.9", "denied.test", "0xa9.0xfe.0xa9.0xfe"]) {
     await expect(relay.createTarget(receiver, { uri: `http://${host}/` })).rejects.toThrow(/invalid_request.*\/uri/);
   }

@@ -1,5 +1,5 @@
-// docs/api.md, run as it is written: each block of `sh` by one shell, in order, and each answer that is shown held against
-// the real one.
+// Runs docs/api.md as it is written: one shell runs every `sh` block in order, and each answer on the page is compared
+// with the real one.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -14,12 +14,12 @@ import { until } from "./support/wait.ts";
 
 const GUIDE = new URL("../docs/api.md", import.meta.url);
 const EXAMPLE = /^```sh\n(?<script>.*?)^```\n(?:\n```json\n(?<answer>.*?)^```\n)?/gms;
-/** What an answer's end is told by: no answer has it. */
+/** Marks the end of a script's output. No answer contains this character. */
 const END = "\u0004";
 
 const hasTools = ["bash", "curl", "jq"].every((name) => spawnSync(name, ["--version"]).status === 0);
 
-/** Runs scripts one after the other in one shell, which keeps what they set. */
+/** Opens a shell that runs scripts one after the other and keeps the variables that they set. */
 function openShell(env: Record<string, string>) {
   const folder = mkdtempSync(join(tmpdir(), "sluice-guide-"));
   const shell = spawn("bash", ["-u"], { cwd: folder, env: { PATH: process.env["PATH"], ...env } });
@@ -39,7 +39,10 @@ function openShell(env: Record<string, string>) {
   return { run, close };
 }
 
-/** What is shown, as a matcher: "…" is anything, within a text any text, and as a name any other members. */
+/**
+ * A matcher for an answer on the page. There "…" stands for any value, inside a text for any text, and as a member's
+ * name for any further members.
+ */
 function toMatcher(shown: unknown): unknown {
   if (shown === "…") return expect.toSatisfy((value) => value !== undefined);
   if (typeof shown === "string") {
@@ -54,16 +57,16 @@ function toMatcher(shown: unknown): unknown {
 }
 
 test.skipIf(!hasTools)("every example of docs/api.md does what the page says", async ({ relay, receiver }) => {
-  // The service is ill until somebody retries by hand.
-  let isWell = false;
-  receiver.answerWith(() => ({ status: isWell ? 200 : 503 }));
+  // The service fails until the page retries a delivery by hand.
+  let isHealthy = false;
+  receiver.answerWith(() => ({ status: isHealthy ? 200 : 503 }));
   const shell = openShell({ API: relay.apiUrl, KEY: relay.apiKey, SERVICE: receiver.url });
   onTestFinished(shell.close);
 
   const examples = [...readFileSync(GUIDE, "utf8").matchAll(EXAMPLE)].map(({ groups }) => groups ?? {});
   expect(examples.length).toBeGreaterThan(15);
   for (const { script = "", answer } of examples) {
-    isWell ||= script.includes(":retry");
+    isHealthy ||= script.includes(":retry");
     const text = await shell.run(script);
     if (answer === undefined) {
       expect(text, script).toBe("");
@@ -71,7 +74,8 @@ test.skipIf(!hasTools)("every example of docs/api.md does what the page says", a
     }
     const matcher = toMatcher(JSON.parse(answer));
     const read = async (again: boolean) => JSON.parse(again ? await shell.run(script) : text) as unknown;
-    // A read shows what becomes of the change before it, in a while; a change is made once.
+    // A change is made once. A read is repeated, because it may take a while to show the effect of the change before
+    // it.
     if (/ -d | -X /.test(script)) expect(await read(false), script).toEqual(matcher);
     else await expect.poll(() => read(true), { timeout: 60_000, message: script }).toEqual(matcher);
   }

@@ -1,7 +1,9 @@
-// A target that is down: it is left alone, probed by one delivery at a time, and gets everything when it is back.
+// The circuit breaker of a target that is down: it gets no attempts but one probe at a time, and all its deliveries
+// when it is back.
+
+import { expect } from "vitest";
 
 import { newId, parseId } from "@sluice/shared/domain/ids";
-import { expect } from "vitest";
 
 import { letWorkerLook } from "./support/let-worker-look.ts";
 import type { Receiver } from "./support/receiver.ts";
@@ -14,12 +16,12 @@ const health = async (relay: Relay, target: { id: string }) =>
 const deliveriesOf = async (relay: Relay, target: { id: string }, status: string) =>
   (await relay.call("GET", `/v1/deliveries?limit=250&target=${target.id}&status=${status}`)).data;
 
-/** What failed is not tried again while a test runs. */
+/** Retries that do not happen while a test runs. */
 const SLOW_RETRIES = { retry: { base_seconds: 600, cap_seconds: 600, horizon_seconds: 3_600 } };
 
 const sendEvents = (relay: Relay, count: number) => Promise.all(Array.from({ length: count }, () => relay.sendEvent()));
 
-/** Keeps a breaker open until a test ends that: by itself it would be probed half a minute later. */
+/** Keeps a breaker open until the test calls `endOpenTime`. By itself it would be probed half a minute later. */
 async function holdOpen(relay: Relay, target: { id: string }) {
   const { rowCount } = await relay.database.db.pool.query(
     "UPDATE target_health SET open_until = now() + interval '1 hour' WHERE target_id = $1 AND openings > 0",
@@ -29,8 +31,9 @@ async function holdOpen(relay: Relay, target: { id: string }) {
 }
 
 /**
- * A target that answers with the status, with its breaker open until a test ends that, and every one of the workers aware
- * of it. @returns how many of its deliveries were attempted, once each, and the webhook ids of the others.
+ * Makes a target that answers with the status. Returns when its breaker is open, until the test calls `endOpenTime`,
+ * and all `workers` know that.
+ * @returns the target, the number of its deliveries that were attempted, once each, and the webhook ids of the others.
  */
 async function openBreaker(relay: Relay, receiver: Receiver, status: number, workers = 1) {
   receiver.answerWith(() => ({ status }));
@@ -43,7 +46,7 @@ async function openBreaker(relay: Relay, receiver: Receiver, status: number, wor
   const countAttempted = async () =>
     (await deliveriesOf(relay, target, "pending")).filter((one: { attempt_count: number }) => one.attempt_count === 1)
       .length;
-  // One after the other, so that each is a job of its own, for any worker.
+  // The events are sent one after the other, so that each is a job of its own, which any worker may take.
   const isLeftAlone = async () => {
     const before = receiver.requests.length;
     for (let i = 0; i < 10; i++) sent.push(await relay.sendEvent());
@@ -65,7 +68,7 @@ async function endOpenTime(relay: Relay, target: { id: string }) {
   expect(rowCount).toBe(1);
 }
 
-test("after ten failures nothing more is sent, by no worker, and no attempt is burnt", async ({ relay, receiver }) => {
+test("after ten failures no worker sends anything more, and no attempt is counted", async ({ relay, receiver }) => {
   const second = await relay.startWorker();
   try {
     const { target, attempted } = await openBreaker(relay, receiver, 500, 2);
@@ -84,10 +87,7 @@ test("after ten failures nothing more is sent, by no worker, and no attempt is b
   }
 });
 
-test("one delivery probes it, once over two workers; when it fails, the breaker opens again", async ({
-  relay,
-  receiver,
-}) => {
+test("two workers send one probe together, and the breaker opens again when it fails", async ({ relay, receiver }) => {
   const second = await relay.startWorker();
   try {
     const { target, attempted } = await openBreaker(relay, receiver, 500, 2);
@@ -101,7 +101,7 @@ test("one delivery probes it, once over two workers; when it fails, the breaker 
     const after = await until(() => health(relay, target), {
       accept: ({ breaker, open_until }) => breaker === "open" && Date.parse(open_until) > Date.now(),
     });
-    // The cap of a minute holds.
+    // The breaker stays open for a minute at most.
     expect(Date.parse(after.open_until) - Date.now()).toBeLessThanOrEqual(60_000);
     await holdOpen(relay, target);
     await letWorkerLook(relay);
@@ -111,7 +111,10 @@ test("one delivery probes it, once over two workers; when it fails, the breaker 
   }
 });
 
-test("a probe that succeeds closes it for all workers, and each delivery is sent once", async ({ relay, receiver }) => {
+test("a probe that succeeds closes the breaker for all workers, and each delivery is sent once", async ({
+  relay,
+  receiver,
+}) => {
   const second = await relay.startWorker();
   try {
     const { target, attempted, waiting } = await openBreaker(relay, receiver, 503, 2);
@@ -130,7 +133,7 @@ test("a probe that succeeds closes it for all workers, and each delivery is sent
   }
 });
 
-test("with quick retries it recovers by itself", async ({ relay, receiver }) => {
+test("a target with quick retries recovers by itself", async ({ relay, receiver }) => {
   receiver.answerWith(() => "reset");
   const target = await relay.createTarget(receiver);
   await sendEvents(relay, 20);
@@ -143,7 +146,10 @@ test("with quick retries it recovers by itself", async ({ relay, receiver }) => 
   expect(receiver.requests).toHaveLength(attempts);
 });
 
-test("a worker that dies with the probe blocks it until its lease runs out", async ({ relay, receiver }) => {
+test("when a worker dies during the probe, the next probe waits until its lease runs out", async ({
+  relay,
+  receiver,
+}) => {
   const { target, attempted, waiting } = await openBreaker(relay, receiver, 500);
   receiver.answerWith(() => ({ status: 200 }));
   const { pool } = relay.database.db;
@@ -157,7 +163,7 @@ test("a worker that dies with the probe blocks it until its lease runs out", asy
   await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length >= waiting.length });
 });
 
-test("4xx that speak of the event leave it closed", async ({ relay, receiver }) => {
+test("4xx answers that are about the event leave the breaker closed", async ({ relay, receiver }) => {
   receiver.answerWith(() => ({ status: 422 }));
   const target = await relay.createTarget(receiver, SLOW_RETRIES);
   await sendEvents(relay, 30);
@@ -166,7 +172,7 @@ test("4xx that speak of the event leave it closed", async ({ relay, receiver }) 
   expect(await health(relay, target)).toMatchObject({ breaker: "closed" });
 });
 
-test("Retry-After is the least time for which it stays open", async ({ relay, receiver }) => {
+test("the breaker stays open at least for the time of Retry-After", async ({ relay, receiver }) => {
   receiver.answerWith(() => ({ status: 429, headers: { "retry-after": "90" } }));
   const target = await relay.createTarget(receiver, {
     retry: { base_seconds: 1, cap_seconds: 1, horizon_seconds: 3_600 },
@@ -176,7 +182,7 @@ test("Retry-After is the least time for which it stays open", async ({ relay, re
   expect(Date.parse(open_until) - Date.now()).toBeGreaterThan(60_000);
 });
 
-test("a change of the target closes it", async ({ relay, receiver }) => {
+test("a change of the target closes its breaker", async ({ relay, receiver }) => {
   const { target, waiting } = await openBreaker(relay, receiver, 500);
   receiver.answerWith(() => ({ status: 200 }));
   await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
@@ -186,7 +192,7 @@ test("a change of the target closes it", async ({ relay, receiver }) => {
   });
 });
 
-test("behind an open breaker a delivery past its deadline is exhausted, if it was ever attempted", async ({
+test("while the breaker is open, a delivery past its deadline is exhausted only if it was ever attempted", async ({
   relay,
   receiver,
 }) => {
@@ -196,7 +202,7 @@ test("behind an open breaker a delivery past its deadline is exhausted, if it wa
      WHERE target_id = $1 AND next_attempt_at IS NOT NULL`,
     [parseId("tgt", target.id, "id")],
   );
-  // Every worker sweeps at its start.
+  // A worker sweeps overdue deliveries when it starts.
   const second = await relay.startWorker();
   try {
     const exhausted = await until(() => deliveriesOf(relay, target, "exhausted"), {
@@ -221,7 +227,10 @@ test("behind an open breaker a delivery past its deadline is exhausted, if it wa
   }
 });
 
-test("410 disables the target and holds its deliveries; enabling it sends them", async ({ relay, receiver }) => {
+test("410 disables the target and holds its deliveries, which are sent when it is enabled", async ({
+  relay,
+  receiver,
+}) => {
   receiver.answerWith(() => ({ status: 410 }));
   const target = await relay.createTarget(receiver);
   const [signed] = await sendEvents(relay, 1);
@@ -231,7 +240,7 @@ test("410 disables the target and holds its deliveries; enabling it sends them",
   expect(disabled.state_reason).toContain("410");
   expect(Date.parse(disabled.state_changed_at)).toBeGreaterThan(Date.parse(target.state_changed_at));
   await until(() => relay.logLines.some((line) => line.includes("410 Gone") && line.includes('"level":"warn"')));
-  // The attempt is written beside the state, not before it.
+  // The attempt is not written before the state of the target, so it may still be missing here.
   const pending = await until(() => deliveriesOf(relay, target, "pending"), {
     accept: ([one]) => one?.attempt_count === 1,
   });
@@ -245,7 +254,7 @@ test("410 disables the target and holds its deliveries; enabling it sends them",
   await until(() => deliveriesOf(relay, target, "succeeded"), { accept: (all) => all.length === 1 });
 });
 
-test("after five days of nothing but failures a target is disabled, by an attempt that fails", async ({
+test("after five days of failures only, the next attempt that fails disables the target", async ({
   relay,
   receiver,
 }) => {
@@ -253,20 +262,20 @@ test("after five days of nothing but failures a target is disabled, by an attemp
   const target = await relay.createTarget(receiver, SLOW_RETRIES);
   await sendEvents(relay, 1);
   await until(() => health(relay, target), { accept: ({ failing_since }) => failing_since !== null });
-  const age = (since: string, lastFailure: string) =>
+  const ageFailures = (since: string, lastFailure: string) =>
     relay.database.db.pool.query(
       `UPDATE target_health SET failing_since = now() - $2::interval, last_failure_at = now() - $3::interval
        WHERE target_id = $1`,
       [parseId("tgt", target.id, "id"), since, lastFailure],
     );
-  await age("119 hours", "1 second");
+  await ageFailures("119 hours", "1 second");
   await sendEvents(relay, 1);
   await receiver.waitFor(2);
   await letWorkerLook(relay);
   expect(await relay.call("GET", `/v1/targets/${target.id}`)).toMatchObject({ state: "enabled" });
 
-  await age("121 hours", "1 second");
-  // Time alone does nothing.
+  await ageFailures("121 hours", "1 second");
+  // The time alone, without an attempt, disables nothing.
   await letWorkerLook(relay);
   await sendEvents(relay, 1);
   const disabled = await until(() => relay.call("GET", `/v1/targets/${target.id}`), {
@@ -279,7 +288,7 @@ test("after five days of nothing but failures a target is disabled, by an attemp
   expect(after).toMatchObject({ breaker: "closed", failing_since: null });
 });
 
-test("a paused target's deliveries outlast their deadline, and each gets its attempt when it is resumed", async ({
+test("the deliveries of a paused target outlast their deadline, and are attempted when it is resumed", async ({
   relay,
   receiver,
 }) => {

@@ -1,17 +1,18 @@
-// Dynamic webhooks from the ingress to a target: signed by keys that an endpoint publishes, and only by an address
-// that cannot be guessed.
+// Dynamic webhooks from the ingress to a target: they are signed by keys that an endpoint publishes, and accepted only
+// at an address that cannot be guessed.
 
 import { randomUUID } from "node:crypto";
 
-import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
-import { signJwt } from "./support/signing/sign-jwt.ts";
-import { signV1a } from "./support/signing/sign-v1a.ts";
-import { newEd25519Key, newRsaKey, type TestKey } from "./support/signing/test-webhooks.ts";
 import { expect, onTestFinished } from "vitest";
 
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken, readCallbackToken } from "@sluice/signature/callback-token";
+
 import { startJwksServer } from "./support/jwks-server.ts";
+import { postWebhook } from "./support/post-webhook.ts";
 import { type Relay, test as relayTest } from "./support/relay.ts";
+import { signWebhookByJwt, signWebhookByV1a } from "./support/sign-dynamic.ts";
 import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { newEd25519Key, newRsaKey } from "./support/signing/test-webhooks.ts";
 import { until } from "./support/wait.ts";
 
 const AUDIENCE = "https://relay.example/in/dynamic";
@@ -19,32 +20,9 @@ const ed25519 = newEd25519Key("ed-1");
 const rsa = newRsaKey("rsa-1");
 const stranger = newEd25519Key("ed-1");
 
-const nowSeconds = () => Math.floor(Date.now() / 1000);
+const signByJwt = (claims: object = {}, body?: string) => signWebhookByJwt(rsa, { aud: AUDIENCE, ...claims }, body);
 
-function signByV1a(key: TestKey, body = geminiEvent(), webhookId = `msg_${randomUUID()}`): SignedWebhook {
-  const timestamp = String(nowSeconds());
-  const signature = signV1a(key.key, webhookId, timestamp, Buffer.from(body));
-  return withHeaders(webhookId, signature, body, timestamp);
-}
-
-async function signByJwt(claims: object = {}, body = geminiEvent(), webhookId = `msg_${randomUUID()}`) {
-  const iat = nowSeconds();
-  const event = JSON.parse(body) as object;
-  const signature = await signJwt(rsa, { aud: AUDIENCE, iat, exp: iat + 300, event, ...claims });
-  return withHeaders(webhookId, signature, body, String(iat));
-}
-
-function withHeaders(webhookId: string, signature: string, body: string, timestamp: string): SignedWebhook {
-  const headers = {
-    "content-type": "application/json",
-    "webhook-id": webhookId,
-    "webhook-timestamp": timestamp,
-    "webhook-signature": signature,
-  };
-  return { headers, body: Buffer.from(body), webhookId };
-}
-
-/** An endpoint with both keys, and sources made with it. */
+/** `test` with a fixture `endpoint`, one for each file, which publishes both keys. */
 // oxlint-disable-next-line no-empty-pattern -- vitest reads what a fixture depends on off this pattern.
 const test = relayTest.extend("endpoint", { scope: "file" }, async ({}, { onCleanup }) => {
   const endpoint = await startJwksServer(ed25519.jwk, rsa.jwk);
@@ -56,7 +34,7 @@ interface DynamicSource {
   id: string;
   name: string;
   token: string;
-  /** Under `/in/`. */
+  /** The path under `/in/`, with the token. */
   path: string;
 }
 
@@ -82,7 +60,7 @@ const createCallback = async (relay: Relay, source: DynamicSource, settings: obj
   return path.slice("/in/".length);
 };
 
-test("an event signed by v1a, and one signed by a JWT, reach a target byte by byte, and the log says by what", async ({
+test("events signed by v1a and by a JWT reach a target byte for byte, and the log shows their scheme", async ({
   relay,
   receiver,
   endpoint,
@@ -91,7 +69,7 @@ test("an event signed by v1a, and one signed by a JWT, reach a target byte by by
   await relay.createTarget(receiver);
   const metadata = { job: "j-1", nested: { n: 1 } };
   const signed = [
-    signByV1a(ed25519),
+    signWebhookByV1a(ed25519),
     await signByJwt({ user_metadata: metadata }, JSON.stringify(JSON.parse(geminiEvent()), null, 2)),
   ] as const;
   for (const each of signed)
@@ -111,12 +89,12 @@ test("an event signed by v1a, and one signed by a JWT, reach a target byte by by
     scheme: "jwt",
     user_metadata: metadata,
   });
-  // Gemini's retry is the same event.
+  // A retry of Gemini is the same event.
   expect((await relay.send(signed[0], source.path)).status).toBe(200);
   expect((await relay.call("GET", `/v1/events?webhook_id=${signed[0].webhookId}`)).data).toHaveLength(1);
 });
 
-test("a token that holds the event needs no body, no id and no time beside it", async ({
+test("a JWT that holds the event needs no body, no id and no timestamp in the request", async ({
   relay,
   receiver,
   endpoint,
@@ -134,7 +112,7 @@ test("a token that holds the event needs no body, no id and no time beside it", 
   expect(await findEvent(relay, jti)).toMatchObject({ type: "video.generated", scheme: "jwt" });
 });
 
-test("a body that its token does not bind is refused, or marked where the source says so", async ({
+test("a body that its JWT does not bind is refused, or marked when the source is set to mark it", async ({
   relay,
   endpoint,
 }) => {
@@ -152,7 +130,7 @@ test("a body that its token does not bind is refused, or marked where the source
   }
 });
 
-test("without a token, or with one that is none, an address is not there, whatever is sent to it", async ({
+test("without its ingress token, or with a wrong one, a dynamic source is a 404 whatever is sent to it", async ({
   relay,
   endpoint,
 }) => {
@@ -160,7 +138,7 @@ test("without a token, or with one that is none, an address is not there, whatev
   const another = await createSource(relay, endpoint.url);
   const callback = await createCallback(relay, another);
   const fetchesBefore = endpoint.fetches;
-  const nowhere = await relay.send(signByV1a(ed25519), "no-such-source");
+  const nowhere = await relay.send(signWebhookByV1a(ed25519), "no-such-source");
   expect(nowhere.status).toBe(404);
   for (const path of [
     source.name,
@@ -173,49 +151,49 @@ test("without a token, or with one that is none, an address is not there, whatev
     "no-such-source/token",
   ]) {
     for (const webhook of [
-      signByV1a(ed25519),
-      signByV1a(stranger),
+      signWebhookByV1a(ed25519),
+      signWebhookByV1a(stranger),
       signWebhook({ secret: relay.secret, body: "{}" }),
     ]) {
       const answer = await relay.send(webhook, path);
       expect([answer.status, comparable(answer.body)], path).toEqual([404, comparable(nowhere.body)]);
     }
   }
-  // Nor by what it costs: nobody without a token has the keys fetched.
+  // The cost of a request tells nothing either: without a token, the keys are not fetched.
   expect(endpoint.fetches).toBe(fetchesBefore);
   expect(await findRejections(relay, source, "missing_token", 3)).toMatchObject([{ reason: "missing_token" }, {}, {}]);
   expect((await findRejections(relay, source, "unknown_token")).length).toBeGreaterThan(0);
 });
 
-/** An answer without what is another in each. */
+/** An answer without the fields that differ in every answer. */
 function comparable(body: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(body).filter(([name]) => name !== "instance" && name !== "request_id"));
 }
 
-test("a static event on a dynamic source is refused, and the reverse", async ({ relay, endpoint }) => {
+test("a static event at a dynamic source is refused, and the reverse", async ({ relay, endpoint }) => {
   const source = await createSource(relay, endpoint.url);
   const unaccepted = { status: 400, body: { code: "verification_failed", reason: "unaccepted_scheme" } };
   expect(await relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }), source.path)).toMatchObject(
     unaccepted,
   );
-  for (const dynamic of [signByV1a(ed25519), await signByJwt()]) {
+  for (const dynamic of [signWebhookByV1a(ed25519), await signByJwt()]) {
     expect(await relay.send(dynamic, "gemini")).toMatchObject(unaccepted);
     const signature = `v1,${dynamic.headers["webhook-signature"]}`;
-    const clothed = { ...dynamic, headers: { ...dynamic.headers, "webhook-signature": signature } };
-    expect((await relay.send(clothed, "gemini")).status).toBe(400);
+    const relabelled = { ...dynamic, headers: { ...dynamic.headers, "webhook-signature": signature } };
+    expect((await relay.send(relabelled, "gemini")).status).toBe(400);
   }
   expect(await findRejections(relay, source, "unaccepted_scheme")).toHaveLength(1);
 });
 
-test("what is refused is recorded with its reason, and neither record nor log holds a token or a signature", async ({
+test("a refused request is recorded with its reason, and no record or log line holds a token or a signature", async ({
   relay,
   endpoint,
 }) => {
   const source = await createSource(relay, endpoint.url);
   const callback = await createCallback(relay, source);
-  const forged = signByV1a(stranger);
+  const forged = signWebhookByV1a(stranger);
   const wrongAudience = await signByJwt({ aud: "https://other.example" });
-  const good = signByV1a(ed25519);
+  const good = signWebhookByV1a(ed25519);
   expect(await relay.send(forged, source.path)).toMatchObject({ status: 400, body: { reason: "signature_mismatch" } });
   expect(await relay.send(wrongAudience, callback)).toMatchObject({ status: 400, body: { reason: "wrong_audience" } });
   expect((await relay.send(good, callback)).status).toBe(200);
@@ -237,15 +215,11 @@ test("what is refused is recorded with its reason, and neither record nor log ho
     expect(everything).not.toContain(secret);
 });
 
-test("a callback URL is a way in for one job, whose labels are on its events", async ({
-  relay,
-  receiver,
-  endpoint,
-}) => {
+test("a callback URL accepts verified events, which get its labels", async ({ relay, receiver, endpoint }) => {
   const source = await createSource(relay, endpoint.url);
   await relay.createTarget(receiver);
   const path = await createCallback(relay, source);
-  const signed = [signByV1a(ed25519), await signByJwt()];
+  const signed = [signWebhookByV1a(ed25519), await signByJwt()];
   for (const each of signed) expect((await relay.send(each, path)).status).toBe(200);
   await receiver.waitFor(2);
   for (const { webhookId } of signed) {
@@ -253,22 +227,22 @@ test("a callback URL is a way in for one job, whose labels are on its events", a
   }
   const labelled = await relay.call("GET", `/v1/events?source=${source.id}&label=job:nightly`);
   expect(labelled.data).toHaveLength(2);
-  // A way in, and no more: what is sent by it is verified as everywhere.
-  expect(await relay.send(signByV1a(stranger), path)).toMatchObject({
+  // An event at a callback URL is verified like every other event.
+  expect(await relay.send(signWebhookByV1a(stranger), path)).toMatchObject({
     status: 400,
     body: { reason: "signature_mismatch" },
   });
 });
 
-test("a callback URL for a single use takes its first webhook and that one's retries, and no other", async ({
+test("a single-use callback URL accepts its first webhook and the retries of that one, and no other", async ({
   relay,
   endpoint,
 }) => {
   const source = await createSource(relay, endpoint.url);
   const path = await createCallback(relay, source, { single_use: true });
-  // What is refused uses nothing up.
-  expect((await relay.send(signByV1a(stranger), path)).status).toBe(400);
-  const rivals = Array.from({ length: 10 }, () => signByV1a(ed25519));
+  // A refused webhook does not use the URL up.
+  expect((await relay.send(signWebhookByV1a(stranger), path)).status).toBe(400);
+  const rivals = Array.from({ length: 10 }, () => signWebhookByV1a(ed25519));
   const answers = await Promise.all(rivals.map((rival) => relay.send(rival, path)));
   const winners = rivals.filter((_, index) => answers[index]?.status === 200);
   expect(winners).toHaveLength(1);
@@ -277,12 +251,12 @@ test("a callback URL for a single use takes its first webhook and that one's ret
     if (rivals[index] !== winners[0]) expect(answer).toMatchObject(consumed);
   }
   for (const winner of winners) expect((await relay.send(winner, path)).status).toBe(200);
-  expect(await relay.send(signByV1a(ed25519), path)).toMatchObject(consumed);
+  expect(await relay.send(signWebhookByV1a(ed25519), path)).toMatchObject(consumed);
   for (const { webhookId } of winners) await findEvent(relay, webhookId);
   expect((await relay.call("GET", `/v1/events?source=${source.id}`)).data).toHaveLength(1);
 });
 
-test("a callback URL that has expired, that was changed, or that is for another source is no way in", async ({
+test("a callback URL that has expired, was changed, or belongs to another source accepts nothing", async ({
   relay,
   endpoint,
 }) => {
@@ -293,7 +267,7 @@ test("a callback URL that has expired, that was changed, or that is for another 
   const minted = readCallbackToken(key, token);
   if (minted === undefined) throw new Error("The relay's own token is not read");
   const expired = mintCallbackToken(key, { ...minted, expiresAtMs: Date.now() - 1 });
-  expect(await relay.send(signByV1a(ed25519), `${source.name}/${expired}`)).toMatchObject({
+  expect(await relay.send(signWebhookByV1a(ed25519), `${source.name}/${expired}`)).toMatchObject({
     status: 400,
     body: { reason: "expired_token" },
   });
@@ -309,21 +283,21 @@ test("a callback URL that has expired, that was changed, or that is for another 
     `${payload}.${mac}.`,
     token.toUpperCase(),
   ]) {
-    expect((await relay.send(signByV1a(ed25519), `${source.name}/${changed}`)).status, changed).toBe(404);
+    expect((await relay.send(signWebhookByV1a(ed25519), `${source.name}/${changed}`)).status, changed).toBe(404);
   }
-  expect((await relay.send(signByV1a(ed25519), `${another.name}/${token}`)).status).toBe(404);
-  expect((await relay.send(signByV1a(ed25519), `gemini/${token}`)).status).toBe(404);
-  expect((await relay.send(signByV1a(ed25519), path)).status).toBe(200);
+  expect((await relay.send(signWebhookByV1a(ed25519), `${another.name}/${token}`)).status).toBe(404);
+  expect((await relay.send(signWebhookByV1a(ed25519), `gemini/${token}`)).status).toBe(404);
+  expect((await relay.send(signWebhookByV1a(ed25519), path)).status).toBe(200);
 });
 
-test("without any key set an event is a 503 with Retry-After and no rejection, until the endpoint is there", async ({
+test("before the keys were ever fetched, an event is a 503 with Retry-After and is not recorded as rejected", async ({
   relay,
 }) => {
   const endpoint = await startJwksServer(ed25519.jwk);
   onTestFinished(() => endpoint.stop());
   await endpoint.stop();
   const source = await createSource(relay, endpoint.url);
-  const signed = signByV1a(ed25519);
+  const signed = signWebhookByV1a(ed25519);
   const answer = await relay.send(signed, source.path);
   expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -332,39 +306,35 @@ test("without any key set an event is a 503 with Retry-After and no rejection, u
   expect((await relay.call("GET", `/v1/rejections?source=${source.id}`)).data).toEqual([]);
 });
 
-test("a gateway that starts serves the last good set while the endpoint is down, and refuses nothing of a rotation meanwhile", async ({
+test("a gateway that starts with the endpoint down uses the stored keys, and refuses nothing of a rotation", async ({
   relay,
 }) => {
   const next = newEd25519Key("ed-2");
   const endpoint = await startJwksServer(ed25519.jwk, rsa.jwk);
   onTestFinished(() => endpoint.stop());
   const source = await createSource(relay, endpoint.url);
-  expect((await relay.send(signByV1a(ed25519), source.path)).status).toBe(200);
+  expect((await relay.send(signWebhookByV1a(ed25519), source.path)).status).toBe(200);
   await until(() => relay.database.db.pool.query("SELECT FROM key_sets WHERE uri = $1", [endpoint.url]), {
     accept: ({ rowCount }) => rowCount === 1,
   });
   const startAnother = async () => {
     const gateway = await relay.startGateway();
     onTestFinished(() => gateway.stop());
-    return async ({ headers, body }: SignedWebhook) => {
-      const response = await fetch(`${gateway.ingressUrl}/in/${source.path}`, { method: "POST", headers, body });
-      await response.body?.cancel();
-      return response.status;
-    };
+    return async (signed: SignedWebhook) => (await postWebhook(gateway.ingressUrl, signed, source.path)).status;
   };
 
   await endpoint.stop();
   const sendWhileDown = await startAnother();
-  expect(await sendWhileDown(signByV1a(ed25519))).toBe(200);
+  expect(await sendWhileDown(signWebhookByV1a(ed25519))).toBe(200);
   expect(await sendWhileDown(await signByJwt())).toBe(200);
-  expect(await sendWhileDown(signByV1a(stranger))).toBe(400);
+  expect(await sendWhileDown(signWebhookByV1a(stranger))).toBe(400);
 
   await endpoint.start();
   endpoint.publish(ed25519.jwk, next.jwk);
   const fetchesBefore = endpoint.fetches;
   const sendAfter = await startAnother();
   const keys = Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? ed25519 : next));
-  const answers = await Promise.all(keys.map((key) => sendAfter(signByV1a(key))));
+  const answers = await Promise.all(keys.map((key) => sendAfter(signWebhookByV1a(key))));
   expect(answers.filter((status) => status !== 200)).toEqual([]);
   expect(endpoint.fetches).toBe(fetchesBefore + 1);
 });

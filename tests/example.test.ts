@@ -1,4 +1,4 @@
-// The examples run as they are written.
+// Runs examples/subscribe.ts as it is written.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,11 +18,12 @@ test("examples/subscribe.ts subscribes, is pinged, gets a batch event, and leave
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-  const says = (what: string) => until(() => output, { accept: (all) => all.includes(what), timeoutMs: 80_000 });
+  const waitForOutput = (text: string) =>
+    until(() => output, { accept: (all) => all.includes(text), timeoutMs: 80_000 });
 
-  await says(" ping {");
+  await waitForOutput(" ping {");
   const { webhookId } = await relay.sendEvent();
-  await says(`${webhookId} batch.succeeded {"id":"batch_123456"}`);
+  await waitForOutput(`${webhookId} batch.succeeded {"id":"batch_123456"}`);
 
   child.kill("SIGINT");
   expect(await once(child, "exit")).toEqual([0, null]);

@@ -1,6 +1,7 @@
-// Which target gets which event: filters, the failures of filters, and types with two names.
+// Which target gets which event: filters, filters that fail, and event types with two names.
 
 import { readFileSync } from "node:fs";
+
 import { expect } from "vitest";
 
 import { type Receiver, startReceiver } from "./support/receiver.ts";
@@ -10,7 +11,7 @@ import { until } from "./support/wait.ts";
 
 const idsOf = (receiver: Receiver) => receiver.requests.map(({ headers }) => String(headers["webhook-id"]));
 
-/** The event as the log has it: who gets it was decided when it was stored. */
+/** The event in the log. When it is there, it is decided which targets get it. */
 const findEvent = async (relay: Relay, webhookId: string) => {
   const { data } = await until(() => relay.call("GET", `/v1/events?webhook_id=${webhookId}`), {
     accept: (page) => page.data.length === 1,
@@ -44,7 +45,7 @@ test("a target gets what its filter matches, and no other event", async ({ relay
   expect(idsOf(receiver)).toEqual([wanted.webhookId, later.webhookId]);
 });
 
-test("a filter that fails on an event does not match it, says so on the event, and holds up nobody else", async ({
+test("a filter that fails on an event does not match, is noted on the event, and holds up no other target", async ({
   relay,
   receiver,
 }) => {
@@ -77,7 +78,7 @@ test("a filter that fails on an event does not match it, says so on the event, a
   }
 });
 
-test("a body that no filter can read is filtered all the same", async ({ relay, receiver }) => {
+test("a body that is no JSON, or nested too deep, is filtered too", async ({ relay, receiver }) => {
   await relay.createTarget(receiver, { filter: 'event.type == "" && event.data == null' });
   const deep = `{"data":{"user_metadata":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}}`;
   const bodies = ["", "{", '{"type":7,"user_metadata":{"a":"\\ud800"}}', Buffer.from([0xff, 0x00])];
@@ -89,7 +90,7 @@ test("a body that no filter can read is filtered all the same", async ({ relay, 
   expect(await findEvent(relay, nested.webhookId)).toMatchObject({ user_metadata: null, filter_errors: [] });
 });
 
-test("batch.completed reaches who subscribed to batch.succeeded, and the reverse, once", async ({
+test("batch.completed reaches a target that subscribed to batch.succeeded once, and the reverse", async ({
   relay,
   receiver,
 }) => {
@@ -120,7 +121,10 @@ test("batch.completed reaches who subscribed to batch.succeeded, and the reverse
   }
 });
 
-test("a filter reads both shapes of video.generated, and the body stays as it came", async ({ relay, receiver }) => {
+test("a filter reads both shapes of video.generated, and the body is delivered unchanged", async ({
+  relay,
+  receiver,
+}) => {
   await relay.createTarget(receiver, { filter: "event.data.output_file_uri == event.data.video_uri" });
   const shapes = [
     geminiEvent("video.generated", { id: "v1", file_id: "files/1", video_uri: "gs://bucket/1.mp4" }),

@@ -1,4 +1,4 @@
-// What is not a webhook of a source's sender gets its error, and leaves no event behind.
+// A request that is no valid webhook of the source's sender gets an error, and stores no event.
 
 import { expect } from "vitest";
 
@@ -10,19 +10,19 @@ import { until } from "./support/wait.ts";
 const LIMIT = 1024 * 1024;
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
-/** The ids of the webhooks that were rightly taken. */
-const taken = new Set<string>();
+/** The ids of the webhooks that the relay was right to accept. */
+const accepted = new Set<string>();
 
-/** Sends a valid event and waits for it: whatever was taken before it is in the log by then. */
+/** Sends a valid event and waits until it is in the log. Everything that was accepted before it is in the log then. */
 async function expectNoOtherEvent(relay: Relay): Promise<void> {
   const last = await relay.sendEvent();
-  taken.add(last.webhookId);
+  accepted.add(last.webhookId);
   const list = async () => {
     const { data } = await relay.call("GET", "/v1/events?limit=250");
     return data.map((event: { webhook_id: string }) => event.webhook_id) as string[];
   };
   const logged = await until(list, { accept: (ids) => ids.includes(last.webhookId) });
-  expect(logged.filter((id) => !taken.has(id))).toEqual([]);
+  expect(logged.filter((id) => !accepted.has(id))).toEqual([]);
 }
 
 test.for([
@@ -52,7 +52,7 @@ test.for([
 
 test.for([
   ["stale", -301, "stale_timestamp"],
-  // The clock goes on until it is judged.
+  // More than 301, because the clock goes on until the request is verified.
   ["of the future", 360, "future_timestamp"],
 ] as const)("a request that is %s by more than 300 s is a 400", async ([, offset, reason], { relay }) => {
   const signed = signWebhook({ secret: relay.secret, body: geminiEvent(), timestamp: nowSeconds() + offset });
@@ -83,13 +83,13 @@ test("a chunked body without its end is a 400", async ({ relay }) => {
   await expectNoOtherEvent(relay);
 });
 
-test("a body at the limit is taken", async ({ relay }) => {
+test("a body of exactly the limit is accepted", async ({ relay }) => {
   const signed = signWebhook({ secret: relay.secret, body: "x".repeat(LIMIT) });
   expect((await relay.send(signed)).status).toBe(200);
-  taken.add(signed.webhookId);
+  accepted.add(signed.webhookId);
 });
 
-test("a body above the limit is a 413, by its announced length, before it is sent", async ({ relay }) => {
+test("a body whose announced length is above the limit is a 413 before it is sent", async ({ relay }) => {
   const { headers } = signWebhook({ secret: relay.secret, body: "x".repeat(LIMIT + 1) });
   const request = { path: "/in/gemini", headers: { ...headers, "content-length": String(LIMIT + 1) }, chunks: ["x"] };
   const answer = await sendRaw(relay.ingressUrl, request);
@@ -98,7 +98,7 @@ test("a body above the limit is a 413, by its announced length, before it is sen
   await expectNoOtherEvent(relay);
 });
 
-test("a body above the limit is a 413 when it is chunked, before it ends", async ({ relay }) => {
+test("a chunked body above the limit is a 413 before it ends", async ({ relay }) => {
   const { headers } = signWebhook({ secret: relay.secret, body: "x".repeat(LIMIT + 1) });
   const chunk = "x".repeat(64 * 1024);
   const chunks = Array.from({ length: 17 }, () => `${chunk.length.toString(16)}\r\n${chunk}\r\n`);
@@ -107,7 +107,7 @@ test("a body above the limit is a 413 when it is chunked, before it ends", async
   await expectNoOtherEvent(relay);
 });
 
-test("an unknown source is a 404, with a valid signature too", async ({ relay }) => {
+test("an unknown source is a 404, also with a valid signature", async ({ relay }) => {
   const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
   for (const source of ["nobody", "GEMINI", "gemini%20", "%2e%2e", "gemini/x/y"]) {
     const answer = await relay.send(signed, source);
@@ -124,7 +124,7 @@ test.for(["GET", "PUT", "PATCH", "DELETE"])("%s to a source is a 405 that names 
   expect(await response.json()).toMatchObject({ code: "method_not_allowed" });
 });
 
-test("the public port serves nothing of the private one, key or no key", async ({ relay }) => {
+test("the public port serves no path of the private port, even with a key", async ({ relay }) => {
   const headers = { authorization: `Bearer ${relay.apiKey}` };
   for (const path of ["/", "/v1/events", "/v1/targets", "/readyz", "/metrics", "/openapi.json", "/docs", "/in"]) {
     const response = await fetch(relay.ingressUrl + path, { headers });

@@ -1,6 +1,7 @@
-// An event's way through the relay: in once, out to every target, to the byte.
+// The way of an event through the relay: it is stored once, and delivered byte for byte to every target.
 
 import { randomBytes } from "node:crypto";
+
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
 
@@ -9,7 +10,7 @@ import { test } from "./support/relay.ts";
 import { geminiEvent, signBytes, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
-test("an event reaches its target, verifiable with standardwebhooks, and stands in the log", async ({
+test("an event reaches its target with a signature that standardwebhooks verifies, and is in the log", async ({
   relay,
   receiver,
 }) => {
@@ -18,7 +19,7 @@ test("an event reaches its target, verifiable with standardwebhooks, and stands 
     headers: { "x-team": "billing" },
   });
   const body = geminiEvent("batch.succeeded", { id: "batch_1", output_file_uri: "gs://bucket/ü.jsonl" });
-  // Signed two minutes ago: the delivery's own timestamp is fresh all the same.
+  // The event was signed two minutes ago, but its delivery has a fresh timestamp.
   const signed = signWebhook({ secret: relay.secret, body, timestamp: Math.floor(Date.now() / 1000) - 120 });
   const answer = await relay.send(signed);
   expect(answer).toMatchObject({ status: 200, body: { status: "received", webhook_id: signed.webhookId } });
@@ -61,11 +62,11 @@ test("the same event sent 50 times at once is one event and one delivery per tar
     const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
     const answers = await Promise.all(Array.from({ length: 50 }, () => relay.send(signed)));
     expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 200));
-    // And once more, when it is in the log: a sender that missed the answer.
+    // The event comes once more when it is in the log, from a sender that missed the answer.
     await Promise.all([receiver.waitFor(1), other.waitFor(1)]);
     expect((await relay.send(signed)).status).toBe(200);
 
-    // What was sent after them all has arrived: nothing of theirs is on its way any more.
+    // When an event that was sent after all of them has arrived, none of them is on its way any more.
     const last = await relay.sendEvent();
     for (const each of [receiver, other]) {
       await until(() => each.requests.some((request) => request.headers["webhook-id"] === last.webhookId));
@@ -103,7 +104,7 @@ test.for([
   expect(event).toMatchObject({ type: null, size_bytes: body.length });
 });
 
-test("a target gets what it subscribed to, and nothing else", async ({ relay, receiver }) => {
+test("a target gets only the event types that it subscribed to", async ({ relay, receiver }) => {
   await relay.createTarget(receiver, { subscribed_events: ["batch.*", "video.generated"] });
   const types = ["batch.succeeded", "batch.x.y", "batch", "batchx.y", "video.generated", "video.generated.x", "ping"];
   for (const type of types) await relay.sendEvent({ body: geminiEvent(type) });
@@ -114,7 +115,7 @@ test("a target gets what it subscribed to, and nothing else", async ({ relay, re
   expect(got.toSorted()).toEqual(["batch.last", "batch.succeeded", "batch.x.y", "video.generated"]);
 });
 
-test("a source of its own has its own secret: no other source's signature is taken", async ({ relay, receiver }) => {
+test("each source has its own secret, and accepts no signature by another one", async ({ relay, receiver }) => {
   await relay.createTarget(receiver);
   const source = await relay.call("POST", "/v1/sources", { name: "team-a" });
   const secret: string = source.new_signing_secret;
@@ -131,8 +132,8 @@ test("no secret, key, signature or body is ever logged", async ({ relay, receive
   const signed = await relay.sendEvent({ body: geminiEvent("batch.failed", { marker: "body-marker" }) });
   await relay.send({ ...signed, headers: { ...signed.headers, "webhook-signature": "v1,bad-signature" } });
   const [request] = await receiver.waitFor(1);
-  const said = () => relay.logLines.filter((line) => line.includes(signed.webhookId));
-  await until(() => said().length >= 3, { what: "both requests and the attempt to be logged" });
+  const countLines = () => relay.logLines.filter((line) => line.includes(signed.webhookId)).length;
+  await until(() => countLines() >= 3, { what: "both requests and the attempt to be logged" });
   const log = relay.logLines.join("");
   const hidden = [relay.secret, relay.apiKey, target.new_signing_secret, "target-credential", "body-marker"];
   hidden.push(

@@ -1,15 +1,12 @@
-// What is done to many deliveries at once, by the workers of a whole relay.
+// Bulk operations, which retry or cancel many deliveries, carried out by the worker of a whole relay.
 
 import { expect } from "vitest";
 
 import { test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
-test("a bulk retry sends again what was given up when a target took nothing, and shows how far it is", async ({
-  relay,
-  receiver,
-}) => {
-  // Which opens no breaker, as it says something of the event alone.
+test("a bulk retry sends exhausted deliveries again, and shows its progress", async ({ relay, receiver }) => {
+  // 422 is about the event alone, so it does not open the breaker.
   receiver.answerWith(() => ({ status: 422 }));
   const target = await relay.createTarget(receiver, {
     retry: { base_seconds: 0.5, cap_seconds: 0.5, horizon_seconds: 1 },
@@ -36,7 +33,7 @@ test("a bulk retry sends again what was given up when a target took nothing, and
   expect(new Set(again)).toEqual(new Set(sent.map(({ webhookId }) => webhookId)));
 });
 
-test("a bulk cancel ends what is held for a paused target", async ({ relay, receiver }) => {
+test("a bulk cancel cancels the deliveries that are held for a paused target", async ({ relay, receiver }) => {
   const target = await relay.createTarget(receiver, { state: "paused" });
   await relay.sendEvent();
   const list = async (status: string) =>

@@ -1,39 +1,41 @@
-// PostgreSQL is away when a process starts. A gateway goes on from its snapshot, or waits where it has none; a
-// worker waits. All of them are as they should be when PostgreSQL is back, without a restart.
+// PostgreSQL is away when a process starts. A gateway works from its snapshot, or waits when it has none; a worker
+// waits. All of them work normally when PostgreSQL is back, without a restart.
 
 import { spawn } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startGateway } from "@sluice/gateway/gateway";
-import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { readConfig } from "@sluice/shared/settings/read-config";
-import { openLog } from "@sluice/shared/runtime/log";
-import { signJwt } from "./support/signing/sign-jwt.ts";
-import { newRsaKey } from "./support/signing/test-webhooks.ts";
-import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, inject, onTestFinished, test } from "vitest";
 
+import { startGateway } from "@sluice/gateway/gateway";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { generateSigningSecret } from "@sluice/signature/secret";
+
 import { startJwksServer } from "./support/jwks-server.ts";
-import type { Proxy } from "./support/proxy.ts";
+import { postWebhook } from "./support/post-webhook.ts";
 import { openProxiedStores, type ProxiedStores } from "./support/proxied-stores.ts";
+import type { Proxy } from "./support/proxy.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { timeRun } from "./support/run-time.ts";
-import { geminiEvent, type SignedWebhook, signWebhook } from "./support/sign.ts";
+import { signWebhookByJwt } from "./support/sign-dynamic.ts";
+import { geminiEvent, signWebhook } from "./support/sign.ts";
+import { newRsaKey } from "./support/signing/test-webhooks.ts";
 import { until } from "./support/wait.ts";
 
-/** The longest pause between two tries, and then the connection itself, on a busy machine. */
+/** Covers the longest pause between two tries, and then the connection itself, on a busy machine. */
 const RECOVERY_LIMIT_MS = 60_000;
-/** For a process to load its modules there. */
+/** The time for a process to load its modules on a busy machine. */
 const PROCESS_LIMIT_MS = 120_000;
 
 interface Stores extends ProxiedStores {
-  /** To PostgreSQL. */
+  /** The proxy in front of PostgreSQL. */
   proxy: Proxy;
-  /** Empty at first. */
+  /** The data directory of the gateways, empty at first. */
   dataDir: string;
 }
 
@@ -64,7 +66,7 @@ const environment = ({ proxy, redis, dataDir }: Stores, settings: Settings = {})
 
 const ADMIN_KEY = "admin-key-of-this-test";
 
-/** One that the test stops, or that is stopped after it. */
+/** Starts a gateway, which is stopped when the test has finished, unless the test stops it before. */
 async function openGateway(stores: Stores, settings: Settings = {}) {
   const logLines: { msg: string }[] = [];
   const log = openLog("gateway", "info", { write: (line) => void logLines.push(JSON.parse(line)) });
@@ -76,13 +78,8 @@ async function openGateway(stores: Stores, settings: Settings = {}) {
   return { ...gateway, stop, count };
 }
 
-const post = async (ingressUrl: string, { headers, body }: SignedWebhook, source = "gemini") => {
-  const response = await fetch(`${ingressUrl}/in/${source}`, { method: "POST", headers, body });
-  return { status: response.status, headers: response.headers, body: await response.json() };
-};
-
-const get = async (apiUrl: string, path: string) => {
-  const response = await fetch(apiUrl + path, { headers: { authorization: `Bearer ${ADMIN_KEY}` } });
+const get = async (apiUrl: string, path: string, apiKey = ADMIN_KEY) => {
+  const response = await fetch(apiUrl + path, { headers: { authorization: `Bearer ${apiKey}` } });
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.includes("json") === true;
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
@@ -90,7 +87,7 @@ const get = async (apiUrl: string, path: string) => {
 
 const unavailable = { status: 503, body: { code: "unavailable" } };
 
-/** A relay that ran, and stored what a gateway needs to go on without PostgreSQL. */
+/** Runs a gateway once, so that the data directory has the snapshot that a gateway needs to work without PostgreSQL. */
 async function runOnce(stores: Stores) {
   const settings = {
     MASTER_KEY: randomBytes(32).toString("base64"),
@@ -102,7 +99,7 @@ async function runOnce(stores: Stores) {
 }
 
 if (inject("queue") === "redis") {
-  test("a gateway that starts while PostgreSQL is away takes static and dynamic webhooks, which are delivered when it is back", async () => {
+  test("a gateway started without PostgreSQL accepts webhooks of both kinds, which are delivered later", async () => {
     const stores = await openStores();
     const { proxy, dataDir } = stores;
     const rsa = newRsaKey("rsa-1");
@@ -127,21 +124,8 @@ if (inject("queue") === "redis") {
       labels: {},
       single_use: true,
     });
-    const signByJwt = async () => {
-      const body = geminiEvent();
-      const iat = Math.floor(Date.now() / 1000);
-      const event = JSON.parse(body) as object;
-      const webhookId = `msg_${randomUUID()}`;
-      const signature = await signJwt(rsa, { aud: audience, iat, exp: iat + 300, event });
-      const headers = {
-        "content-type": "application/json",
-        "webhook-id": webhookId,
-        "webhook-timestamp": String(iat),
-        "webhook-signature": signature,
-      };
-      return { headers, body: Buffer.from(body), webhookId };
-    };
-    // Brings the key set, which no endpoint gives any more afterwards.
+    const signByJwt = () => signWebhookByJwt(rsa, { aud: audience });
+    // This webhook makes the gateway fetch the key set. After it, the endpoint is stopped.
     expect((await relay.send(await signByJwt(), path)).status).toBe(200);
     await receiver.waitFor(1);
     const first = await relay.startGateway();
@@ -154,16 +138,19 @@ if (inject("queue") === "redis") {
     onTestFinished(gateway.stop);
     const { ingressUrl, apiUrl } = gateway;
     const sent = [signWebhook({ secret: relay.secret, body: geminiEvent() }), await signByJwt()] as const;
-    // A Redis that is slow for a moment is a 503, while there is nobody else.
+    // A Redis that is slow for a moment is a 503, because PostgreSQL cannot take the event instead.
     const isTaken = { accept: ({ status }: { status: number }) => status === 200 };
-    await until(() => post(ingressUrl, sent[0]), isTaken);
-    await until(() => post(ingressUrl, sent[1], path), isTaken);
+    await until(() => postWebhook(ingressUrl, sent[0]), isTaken);
+    await until(() => postWebhook(ingressUrl, sent[1], path), isTaken);
 
     const forged = signWebhook({ secret: generateSigningSecret().text, body: geminiEvent() });
-    expect(await post(ingressUrl, forged)).toMatchObject({ status: 400, body: { reason: "signature_mismatch" } });
-    expect(await post(ingressUrl, await signByJwt(), "jobs/it_none")).toMatchObject({ status: 404 });
+    expect(await postWebhook(ingressUrl, forged)).toMatchObject({
+      status: 400,
+      body: { reason: "signature_mismatch" },
+    });
+    expect(await postWebhook(ingressUrl, await signByJwt(), "jobs/it_none")).toMatchObject({ status: 404 });
     const single = callback.ingress_path.slice("/in/".length) as string;
-    expect(await post(ingressUrl, await signByJwt(), single)).toMatchObject(unavailable);
+    expect(await postWebhook(ingressUrl, await signByJwt(), single)).toMatchObject(unavailable);
 
     const ready = await until(() => get(apiUrl, "/readyz"), isTaken);
     expect(ready).toMatchObject({
@@ -175,9 +162,7 @@ if (inject("queue") === "redis") {
     });
     const { age_seconds: age, from_snapshot: isFromSnapshot } = ready.body.checks.sources;
     expect([age >= 0 && age < 600, isFromSnapshot]).toEqual([true, true]);
-    const metrics = await (
-      await fetch(`${apiUrl}/metrics`, { headers: { authorization: `Bearer ${relay.apiKey}` } })
-    ).text();
+    const { body: metrics } = await get(apiUrl, "/metrics", relay.apiKey);
     expect(metrics).toMatch(/^sluice_sources_from_snapshot 1$/m);
     expect(metrics).toMatch(/^sluice_sources_age_seconds \d+$/m);
 
@@ -188,30 +173,30 @@ if (inject("queue") === "redis") {
     for (const { webhookId } of sent) {
       await until(() => receiver.requests.some(({ headers }) => headers["webhook-id"] === webhookId), {
         timeoutMs: RECOVERY_LIMIT_MS,
-        what: "the delivery of what was taken",
+        what: "the delivery of what was accepted",
       });
     }
-    // A change is seen again.
+    // The gateway sees changes again.
     await relay.call("POST", "/v1/sources", { name: "later", signing_secret: relay.secret });
-    await until(() => post(ingressUrl, signWebhook({ secret: relay.secret, body: "{}" }), "later"), {
+    await until(() => postWebhook(ingressUrl, signWebhook({ secret: relay.secret, body: "{}" }), "later"), {
       accept: ({ status }) => status === 200,
     });
   });
 } else {
-  test("a gateway whose queue is in PostgreSQL starts without it, takes nothing, and takes events when it is back", async () => {
+  test("a gateway with its queue in PostgreSQL starts without it, and accepts events when it is back", async () => {
     const stores = await openStores();
     const { settings, secret, gateway: first } = await runOnce(stores);
     await first.stop();
     await stores.proxy.cut();
     const gateway = await openGateway(stores, settings);
     const signed = signWebhook({ secret, body: geminiEvent() });
-    expect(await post(gateway.ingressUrl, signed)).toMatchObject(unavailable);
+    expect(await postWebhook(gateway.ingressUrl, signed)).toMatchObject(unavailable);
     expect(await get(gateway.apiUrl, "/readyz")).toMatchObject({
       status: 503,
       body: { status: "not_ready", checks: { postgres: { ok: false }, queue: { ok: false }, sources: { ok: true } } },
     });
     await stores.proxy.restore();
-    await until(() => post(gateway.ingressUrl, signed), {
+    await until(() => postWebhook(gateway.ingressUrl, signed), {
       accept: ({ status }) => status === 200,
       timeoutMs: RECOVERY_LIMIT_MS,
     });
@@ -219,13 +204,13 @@ if (inject("queue") === "redis") {
   });
 }
 
-test("a gateway without a snapshot opens its ports, says what it waits for, and works when PostgreSQL is there", async () => {
+test("a gateway without a snapshot opens its ports, logs that it waits, and works with PostgreSQL back", async () => {
   const stores = await openStores();
   await stores.proxy.cut();
   const secret = generateSigningSecret().text;
   const gateway = await openGateway(stores, { GEMINI_SIGNING_SECRET: secret });
   const signed = signWebhook({ secret, body: geminiEvent() });
-  const answer = await post(gateway.ingressUrl, signed);
+  const answer = await postWebhook(gateway.ingressUrl, signed);
   expect(answer).toMatchObject(unavailable);
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
   expect((await get(gateway.apiUrl, "/healthz")).status).toBe(200);
@@ -241,10 +226,10 @@ test("a gateway without a snapshot opens its ports, says what it waits for, and 
   await gateway.started;
   expect(gateway.count("waiting for PostgreSQL")).toBe(1);
   expect((await get(gateway.apiUrl, "/v1/sources")).status).toBe(200);
-  await until(() => post(gateway.ingressUrl, signed), { accept: ({ status }) => status === 200 });
+  await until(() => postWebhook(gateway.ingressUrl, signed), { accept: ({ status }) => status === 200 });
 });
 
-test("a gateway that waits stops at once, and a snapshot of another master key is none", async () => {
+test("a gateway that waits stops at once, and it ignores a snapshot of another master key", async () => {
   const stores = await openStores();
   const { gateway: first } = await runOnce(stores);
   await first.stop();
@@ -255,12 +240,12 @@ test("a gateway that waits stops at once, and a snapshot of another master key i
     status: 503,
     body: { checks: { sources: { ok: false } } },
   });
-  // It has nothing to wait for; the limits of a stop add up to more.
+  // It has nothing to wait for. The limits of a stop add up to more than 10 seconds.
   expect((await timeRun(gateway.stop)).ranMs).toBeLessThan(10_000);
   await gateway.started;
 });
 
-test("a gateway on its snapshot ends when PostgreSQL turns out to be a newer version's", async () => {
+test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to be newer", async () => {
   const stores = await openStores();
   const { settings, gateway: first } = await runOnce(stores);
   await first.stop();
@@ -273,7 +258,7 @@ test("a gateway on its snapshot ends when PostgreSQL turns out to be a newer ver
   await expect(gateway.started).rejects.toMatchObject({ code: "schema_newer" });
 });
 
-/** A process of an app, as a supervisor runs it. */
+/** Runs an app as a process, as a supervisor does. */
 function runProcess(app: "gateway" | "worker", env: Record<string, string | undefined>) {
   const entry = new URL(`../apps/${app}/src/main.ts`, import.meta.url).pathname;
   const child = spawn(process.execPath, [entry], {
@@ -282,7 +267,7 @@ function runProcess(app: "gateway" | "worker", env: Record<string, string | unde
   });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  // By then its output is here, too.
+  // When "close" comes, all output has come too.
   const ended = once(child, "close").then(([code]) => code as number | null);
   onTestFinished(async () => {
     child.kill("SIGKILL");
@@ -302,7 +287,7 @@ test(
     const { ended, output } = runProcess("gateway", environment(stores, settings));
     const url = await until(() => /"ingress":"([^"]+)"/.exec(output())?.[1] ?? "", { timeoutMs: PROCESS_LIMIT_MS });
     const wanted = inject("queue") === "redis" ? 200 : 503;
-    await until(() => post(url, signWebhook({ secret, body: geminiEvent() })), {
+    await until(() => postWebhook(url, signWebhook({ secret, body: geminiEvent() })), {
       accept: ({ status }) => status === wanted,
     });
     await stores.database.db.pool.query("UPDATE configuration SET master_key_check = '\\x01'");
@@ -313,7 +298,7 @@ test(
 );
 
 test(
-  "a worker that starts while PostgreSQL is away waits, alive and not ready, and stops with 0",
+  "a worker that starts while PostgreSQL is away waits, is alive and not ready, and exits with 0 when it is stopped",
   { timeout: 2 * PROCESS_LIMIT_MS },
   async () => {
     const stores = await openStores();
@@ -328,7 +313,7 @@ test(
   },
 );
 
-test("a worker that waited delivers what came meanwhile, in one attempt", async () => {
+test("a worker that waited for PostgreSQL delivers what was accepted meanwhile, in one attempt", async () => {
   const stores = await openStores();
   const { proxy } = stores;
   const relay = await stores.startRelay({ withoutWorker: true });

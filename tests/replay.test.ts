@@ -1,4 +1,4 @@
-// Events that go out again by hand, and events that come through the API.
+// Replay and injection with a whole relay: events that are sent again by hand, and events that come through the API.
 
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
@@ -7,7 +7,7 @@ import { startReceiver } from "./support/receiver.ts";
 import { test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
-test("a replay brings an event to a target that was made after it, and again to one that got it", async ({
+test("a replay sends an event to a target that is newer than the event, and again to one that got it", async ({
   relay,
   receiver,
 }) => {
@@ -49,7 +49,7 @@ test("an event that is replayed to a paused target is held until it is resumed",
   await receiver.waitFor(1);
 });
 
-test("an event that is injected is delivered, signed for its target", async ({ relay, receiver }) => {
+test("an injected event is delivered, signed with the secret of its target", async ({ relay, receiver }) => {
   const target = await relay.createTarget(receiver, { filter: 'source == "api" && event.data.id == "batch_7"' });
   const data = { id: "batch_7", output_file_uri: "gs://my-bucket/results.jsonl" };
   const event = await relay.call("POST", "/v1/events", { type: "batch.succeeded", data });

@@ -1,8 +1,9 @@
-// What becomes of a delivery whose target fails, stays silent, or asks for time.
+// Retries: what happens to a delivery whose target fails, does not answer, or asks for time.
 
-import { parseId } from "@sluice/shared/domain/ids";
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
+
+import { parseId } from "@sluice/shared/domain/ids";
 
 import { type Relay, test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
@@ -16,7 +17,7 @@ interface Attempt {
   duration_ms: number;
 }
 
-/** The one delivery of a webhook, once it has the status. */
+/** Waits until the only delivery of a webhook has the status. */
 async function waitForDelivery(relay: Relay, webhookId: string, status: string) {
   const find = async () => (await relay.call("GET", `/v1/deliveries?webhook_id=${webhookId}`)).data;
   const [found] = await until(find, { accept: (all) => all[0]?.status === status, what: `a delivery ${status}` });
@@ -24,18 +25,18 @@ async function waitForDelivery(relay: Relay, webhookId: string, status: string) 
   return { delivery, attempts: delivery.attempts as Attempt[] };
 }
 
-/** From the start of each attempt to the start of the next. */
+/** The milliseconds from the start of each attempt to the start of the next one. */
 const gapsMs = (attempts: Attempt[]) =>
   attempts
     .slice(1)
     .map((attempt, index) => Date.parse(attempt.started_at) - Date.parse(attempts[index]?.started_at ?? ""));
 
-test("a target that answers 500 three times and then 200 gets four attempts, at growing times", async ({
+test("a target that answers 500 three times and then 200 gets four attempts, at least the base apart", async ({
   relay,
   receiver,
 }) => {
   receiver.answerWith((_, index) => (index < 3 ? { status: 500, body: "not yet" } : { status: 200, body: "thanks" }));
-  // The cap is the base: full jitter has no room, so the times are known.
+  // The cap equals the base, so the jitter has no room and the pauses are known.
   const retry = { base_seconds: 0.3, cap_seconds: 0.3, horizon_seconds: 60 };
   const target = await relay.createTarget(receiver, { retry });
   const signed = await relay.sendEvent();
@@ -61,7 +62,7 @@ test("a target that answers 500 three times and then 200 gets four attempts, at 
   }
 });
 
-test("the pause before the next attempt may double each time, and is never under the base", async ({
+test("the pause before the next attempt at most doubles each time, and is never shorter than the base", async ({
   relay,
   receiver,
 }) => {
@@ -73,7 +74,7 @@ test("the pause before the next attempt may double each time, and is never under
   expect(gaps).toHaveLength(3);
   for (const [index, gap] of gaps.entries()) {
     expect(gap).toBeGreaterThanOrEqual(100);
-    // Beside the jitter's ceiling, room for the wake-up's stretch of time and a machine that is busy with others.
+    // In addition to the jitter's ceiling, this leaves time for the wake-up and for a busy machine.
     expect(gap).toBeLessThan(100 * 2 ** (index + 1) + 30_000);
   }
 });
@@ -90,7 +91,7 @@ test.for([
     const retry = { base_seconds: 1, cap_seconds: 1, horizon_seconds: 3_600 };
     const target = await relay.createTarget(receiver, { timeout_seconds: error === "timeout" ? 1 : 30, retry });
     const signed = await relay.sendEvent();
-    // Its deadline comes after some attempts, however long they took to begin.
+    // The deadline is set to now after two attempts, however long those took to begin.
     const [pending] = await until(
       async () => (await relay.call("GET", `/v1/deliveries?webhook_id=${signed.webhookId}`)).data,
       { accept: ([one]) => one?.attempt_count >= 2 },
@@ -121,20 +122,20 @@ test.for([
 
 test("a response that begins in time and does not end is a timeout, not a success", async ({ relay, receiver }) => {
   receiver.answerWith((_, index) => (index === 0 ? { status: 200, body: "part", endless: true } : { status: 200 }));
-  // Enough for the second attempt on a machine that stands still for a while.
+  // Long enough for the second attempt on a machine that stands still for a while.
   await relay.createTarget(receiver, { timeout_seconds: 5 });
   const signed = await relay.sendEvent();
   const { attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
   expect(attempts).toMatchObject([{ error: expect.stringContaining("timeout") }, { status_code: 200, error: null }]);
 });
 
-test("Retry-After wins over a shorter schedule", async ({ relay, receiver }) => {
+test("Retry-After takes precedence over a shorter pause", async ({ relay, receiver }) => {
   receiver.answerWith((_, index) => (index === 0 ? { status: 429, headers: { "retry-after": "2" } } : { status: 200 }));
   await relay.createTarget(receiver);
   const signed = await relay.sendEvent();
   const { attempts } = await waitForDelivery(relay, signed.webhookId, "succeeded");
   expect(attempts).toHaveLength(2);
-  // Counted from the answer, which came after the attempt's start.
+  // Retry-After counts from the answer, which comes after the start of the attempt.
   expect(gapsMs(attempts)[0]).toBeGreaterThanOrEqual(2_000);
 });
 

@@ -1,9 +1,10 @@
-// Events that were acknowledged and cannot be stored: they are set aside with their error, can be read, tried again and
-// discarded over the API, and hold up no other.
+// Acknowledged events that cannot be stored: they are set aside with their error, can be read, retried and discarded by
+// the API, and do not hold up other events.
 
-import { formatId } from "@sluice/shared/domain/ids";
-import type { JobData } from "@sluice/queue/jobs";
 import { expect, inject } from "vitest";
+
+import type { JobData } from "@sluice/queue/jobs";
+import { formatId } from "@sluice/shared/domain/ids";
 
 import { openQueue } from "./support/queue.ts";
 import { type Relay, test } from "./support/relay.ts";
@@ -11,7 +12,7 @@ import { makeQueuedEvent as event } from "./support/seed.ts";
 import { runSql } from "./support/sql.ts";
 import { until } from "./support/wait.ts";
 
-/** Five starts, with pauses of 1, 2, 4 and 8 seconds. */
+/** An event is set aside after five starts, with pauses of 1, 2, 4 and 8 seconds. */
 const SET_ASIDE_LIMIT_MS = 90_000;
 const TEST_LIMIT_MS = 240_000;
 
@@ -20,13 +21,13 @@ async function listSetAside(relay: Relay): Promise<{ id: string; webhook_id: str
 }
 
 test(
-  "a poisoned event is set aside beside others, and stored and delivered once its cause is repaired",
+  "an event that cannot be stored is set aside alone, and stored and delivered once its cause is repaired",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
     const { producer } = await openQueue(relay);
     await relay.createTarget(receiver);
     const sql = (text: string, values?: unknown[]) => runSql(relay.database.url, text, values);
-    // A data fault for one webhook alone: what a constraint, or a fault of this version, would be.
+    // Makes PostgreSQL refuse one webhook only, as a constraint or a bug of this version would.
     await sql(`ALTER TABLE event_keys ADD CONSTRAINT poison CHECK (webhook_id <> 'msg_poison')`);
     const body = Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}');
     const template = await relay.sendEvent();
@@ -55,14 +56,12 @@ test(
       body: body.toString("base64"),
       job: null,
     });
-    const readMetrics = async () =>
-      (await fetch(`${relay.apiUrl}/metrics`, { headers: { authorization: `Bearer ${relay.apiKey}` } })).text();
-    // Left out when a store does not say it in time.
-    await until(readMetrics, {
+    // The metrics leave out a store that does not answer in time.
+    await until(relay.readMetrics, {
       accept: (text) => text.includes(`\nsluice_set_aside_events{store="${inject("queue")}"} 1\n`),
     });
 
-    // Tried again too early, it is set aside again.
+    // A retry before the repair sets the event aside again.
     await relay.call("POST", `/v1/set-aside-events/${listed?.id}:retry`);
     await until(() => listSetAside(relay), { accept: ([one]) => one?.starts === 6 });
 
@@ -77,7 +76,7 @@ test(
 );
 
 test(
-  "jobs of no known shape are set aside too, read as they are, tried again together, and discarded",
+  "jobs of an unknown shape are set aside too, shown as they are, retried together, and discarded",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
     const { producer } = await openQueue(relay);
@@ -88,7 +87,7 @@ test(
       accept: (found) => found.length === shapes.length,
       timeoutMs: SET_ASIDE_LIMIT_MS,
     });
-    // Others pass all the while.
+    // Other events are delivered all the while.
     await relay.sendEvent();
     await receiver.waitFor(1);
 
@@ -124,7 +123,7 @@ test(
   },
 );
 
-test("ids and cursors that are none are refused", async ({ relay }) => {
+test("invalid ids and cursors are refused", async ({ relay }) => {
   for (const id of ["1", "redis-", "redis-nothing", "postgres-nothing", "other-1"]) {
     await expect(relay.call("GET", `/v1/set-aside-events/${id}`)).rejects.toThrow("not_found");
   }

@@ -1,4 +1,4 @@
-// While nothing durable takes an event, nobody is told that it was taken; and what was taken outlasts the outage.
+// While no store takes an event durably, no sender is told that it was accepted. An accepted event outlasts the outage.
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
@@ -7,12 +7,14 @@ import { type Receiver, startReceiver } from "./support/receiver.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
-// Deliveries that were stored by a statement whose answer was lost are in nobody's hands until their lease of 45 s
-// runs out and the sweep finds them: the worst case.
+/**
+ * Covers the worst case: a statement stores deliveries and its answer is lost. No worker then attempts them until their
+ * lease of 45 s runs out and a sweep finds them.
+ */
 const LEASE_LIMIT_MS = 120_000;
 const RECOVERY_LIMIT_MS = 60_000;
 
-/** Resolves when a receiver has these events, and maybe others. */
+/** Resolves when a receiver has got all these events. It may get others too. */
 async function waitForEvents(receiver: Receiver, webhookIds: readonly string[], timeoutMs = RECOVERY_LIMIT_MS) {
   await until(
     () => {
@@ -23,7 +25,7 @@ async function waitForEvents(receiver: Receiver, webhookIds: readonly string[], 
   );
 }
 
-/** A relay whose ways to its stores can be cut, with a receiver that it delivers everything to. */
+/** Starts a relay whose connections to its stores can be cut, with a receiver that gets every event. */
 async function startCuttable({ withoutRedis = false } = {}) {
   const { proxies, startRelay } = await openProxiedStores();
   if (withoutRedis) await proxies.redis?.cut();
@@ -45,7 +47,7 @@ async function startCuttable({ withoutRedis = false } = {}) {
   };
 }
 
-test("with every store away a valid event is a 503 with Retry-After, and taken again when they are back", async () => {
+test("with every store away a valid event is a 503 with Retry-After, and accepted when they are back", async () => {
   const { relay, receiver, cut, restore } = await startCuttable();
   await relay.sendEvent();
   await receiver.waitFor(1);
@@ -58,7 +60,7 @@ test("with every store away a valid event is a 503 with Retry-After, and taken a
     status: 503,
     body: { status: "not_ready", checks: { queue: { ok: false, takes: null } } },
   });
-  // Liveness is another question: a restart would not bring the stores back.
+  // The gateway stays alive for the supervisor, because a restart would not bring the stores back.
   const alive = await fetch(`${relay.apiUrl}/healthz`);
   expect(alive.status).toBe(200);
   await alive.body?.cancel();
@@ -69,7 +71,7 @@ test("with every store away a valid event is a 503 with Retry-After, and taken a
 });
 
 test(
-  "what was acknowledged before an outage in the middle of it all is delivered after it",
+  "events that were acknowledged before an outage under load are delivered after it",
   async () => {
     const { relay, receiver, cut, restore } = await startCuttable();
     const acknowledged: string[] = [];
@@ -88,20 +90,21 @@ test(
   2 * LEASE_LIMIT_MS,
 );
 
-// Where the queue is on PostgreSQL, its absence is the first test.
+// When the queue is on PostgreSQL, the first test covers its absence.
 if (inject("queue") === "redis") {
-  test("with PostgreSQL alone away events are taken, and delivered when it is back", async () => {
+  test("with only PostgreSQL away events are accepted, and delivered when it is back", async () => {
     const { relay, receiver, proxies } = await startCuttable();
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
     await proxies.postgres.cut();
     const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
-    // On a machine that stands still meanwhile Redis may be too slow for a first try, and there is nobody else.
+    // While the machine stands still, Redis may be too slow for the first try, and PostgreSQL cannot take the event
+    // instead.
     await until(() => relay.send(signed), { accept: ({ status }) => status === 200 });
     await proxies.postgres.restore();
     await waitForEvents(receiver, [signed.webhookId]);
   });
 
-  test("with Redis alone away events are taken and delivered all the while, and Redis is used again", async () => {
+  test("with only Redis away events are accepted and delivered all the while, and Redis is used again", async () => {
     const { relay, receiver, proxies } = await startCuttable();
     await until(relay.readiness, { accept: ({ body }) => body.status === "ready" });
     const first = await relay.sendUntilRedisTakes();
@@ -111,7 +114,7 @@ if (inject("queue") === "redis") {
     const sent: string[] = [];
     for (let count = 0; count < 20; count++) {
       const signed = signWebhook({ secret: relay.secret, body: geminiEvent() });
-      // And no 503, after which a sender would come back.
+      // Not even one 503, after which a sender would have to try again.
       expect((await relay.send(signed)).status).toBe(200);
       sent.push(signed.webhookId);
     }
@@ -128,7 +131,7 @@ if (inject("queue") === "redis") {
     await waitForEvents(receiver, [last.webhookId]);
   });
 
-  test("gateway and worker start with Redis away, work, and find it when it comes", async () => {
+  test("gateway and worker start and work while Redis is away, and use it when it is back", async () => {
     const { relay, receiver, proxies } = await startCuttable({ withoutRedis: true });
     const worker = await fetch(`${relay.workerUrl}/readyz`);
     expect([worker.status, await worker.json()]).toMatchObject([

@@ -1,5 +1,5 @@
-// A store that hangs is worse than one that is away: nothing fails, and nothing comes. Senders, probes and a stop
-// all get their answer in time.
+// A store that hangs is worse than one that is away, because nothing fails and nothing is answered. Senders and probes
+// must get their answer in time, and a stop must end.
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
@@ -8,7 +8,7 @@ import { timeRun } from "./support/run-time.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
 
-/** A gateway whose ways to its stores can freeze. */
+/** Starts a relay without a worker, whose connections to its stores can be frozen. */
 async function startFreezable() {
   const { proxies, startRelay } = await openProxiedStores();
   const relay = await startRelay({ withoutWorker: true });
@@ -23,7 +23,7 @@ async function startFreezable() {
   return { relay, stop, postgresProxy: proxies.postgres, queueProxy: proxies.redis ?? proxies.postgres };
 }
 
-test("while every store hangs, everybody gets the 503 within the deadline, however many wait", async () => {
+test("while every store hangs, every sender gets a 503 within the deadline, however many wait", async () => {
   const { relay, postgresProxy, queueProxy } = await startFreezable();
   await relay.sendEvent();
   postgresProxy.freeze();
@@ -31,28 +31,29 @@ test("while every store hangs, everybody gets the 503 within the deadline, howev
   relay.logLines.length = 0;
   const { value: answers, heldUpMs } = await timeRun(() =>
     Promise.all(
-      // More than travel at once, which are four batches of a hundred.
+      // More requests than the gateway writes at once, which is four batches of a hundred.
       Array.from({ length: 600 }, () => relay.send(signWebhook({ secret: relay.secret, body: geminiEvent() }))),
     ),
   );
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
   expect(Number(answers[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
-  // From a request's arrival, as the gateway saw it: this process is busy with the sending.
+  // The durations are those that the gateway measured from the arrival of each request, because this process is busy
+  // with sending.
   const durations = relay.logLines
     .map((line) => JSON.parse(line) as { msg: string; duration_ms: number })
     .filter(({ msg }) => msg === "ingress")
     .map(({ duration_ms }) => duration_ms);
   expect(durations).toHaveLength(answers.length);
-  // The deadline is 5.5 s or 6 s; one batch's limit after the other would be twice that.
+  // The deadline is 5.5 s or 6 s. If batches waited one after the other, the last would take twice that.
   expect(Math.max(...durations) - heldUpMs).toBeLessThan(9_000);
 });
 
-test("a probe is answered while PostgreSQL hangs: degraded, or not ready where the queue is in it", async () => {
+test("a probe is answered while PostgreSQL hangs: degraded, or not ready when the queue is in PostgreSQL", async () => {
   const { relay, postgresProxy } = await startFreezable();
-  // The connection to Redis is made meanwhile.
+  // The connection to Redis is made while this test waits for readiness.
   const takes = inject("queue");
   const redis = takes === "redis" && { redis: { ok: true, durable: true, problems: [] } };
-  // From memory, however old.
+  // The gateway has the sources in memory, so they are ok whatever their age is.
   const sources = { ok: true, age_seconds: expect.any(Number), from_snapshot: false };
   const { body } = await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
   expect(body).toEqual({
@@ -83,12 +84,12 @@ test("a stop ends while every store hangs", async () => {
   await relay.sendEvent();
   postgresProxy.freeze();
   queueProxy.freeze();
-  // A statement of each is under way, and will be.
+  // The probe leaves a statement running in each store.
   await relay.readiness();
   expect((await timeRun(stop)).ranMs).toBeLessThan(15_000);
 });
 
-test("a gateway that is told to stop says so first, and takes events meanwhile", async () => {
+test("a gateway that is told to stop first reports it in /readyz, and accepts events meanwhile", async () => {
   const { relay } = await startFreezable();
   const notice = Promise.withResolvers<void>();
   const gateway = await relay.startGateway({ stopNotice: () => notice.promise });

@@ -1,12 +1,13 @@
-// The live tail over a real connection: what is written is seen, in order, and nothing is missed by who comes back.
+// The live tail over real connections: a client sees what is written, in order, and misses nothing when it reconnects.
 
 import { setTimeout as delay } from "node:timers/promises";
+
+import { describe, expect, onTestFinished } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
 import { storeEvents } from "@sluice/store/delivery/store-events";
-import { describe, expect, onTestFinished } from "vitest";
 
 import { type Relay, test } from "./support/relay.ts";
 import { makeEvent, newLease } from "./support/seed.ts";
@@ -16,7 +17,7 @@ import { until } from "./support/wait.ts";
 async function follow(relay: Relay, query = "", lastId?: string) {
   const stream = await openEventStream(`${relay.apiUrl}/v1/tail${query}`, relay.apiKey, lastId);
   onTestFinished(() => stream.cut());
-  // From here on, nothing is missed.
+  // The stream has its position now, so it misses nothing that is written from here on.
   await until(() => stream.lastId !== undefined || stream.status !== 200);
   return stream;
 }
@@ -24,7 +25,7 @@ async function follow(relay: Relay, query = "", lastId?: string) {
 const idsOf = ({ messages }: { messages: { data: { id: string } }[] }) => messages.map(({ data }) => data.id);
 
 describe("GET /v1/tail", () => {
-  test("shows an event, each attempt and what became of the delivery, in this order", async ({ relay, receiver }) => {
+  test("shows an event, each attempt and the outcome of the delivery, in this order", async ({ relay, receiver }) => {
     receiver.answerWith((_, index) => ({ status: index === 0 ? 503 : 200 }));
     const target = await relay.createTarget(receiver);
     const all = await follow(relay, `?source=gemini`);
@@ -48,13 +49,13 @@ describe("GET /v1/tail", () => {
     const id: string = all.messages[1]?.data.delivery.id;
     await relay.call("POST", `/v1/deliveries/${id}:retry`);
     await until(() => finished.messages.length === 2);
-    // Each connection is told by itself: what one has seen, another may still have to come.
+    // Each connection reads by itself, so one may still wait for a message that another has got.
     await until(() => all.messages.length >= 6);
     expect(all.messages[5]).toMatchObject({ event: "delivery", data: { change: "retried", delivery: { id } } });
     expect(ofAnother.messages).toEqual([]);
   });
 
-  test("shows what is cancelled when a target is deleted", async ({ relay, receiver }) => {
+  test("shows the deliveries that are cancelled when their target is deleted", async ({ relay, receiver }) => {
     receiver.answerWith(() => ({ status: 500 }));
     const retry = { base_seconds: 60, cap_seconds: 60, horizon_seconds: 600 };
     await relay.createTarget(receiver, { retry });
@@ -66,21 +67,22 @@ describe("GET /v1/tail", () => {
     expect(stream.messages[0]).toMatchObject({ data: { change: "cancelled", delivery: { status: "cancelled" } } });
   });
 
-  test("misses nothing and repeats nothing while much is written, commits come late and the client is cut off", async ({
+  test("misses and repeats nothing while much is written, commits come late and the client is cut off", async ({
     relay,
   }) => {
     const { db } = relay.database;
     const sourceId = newId();
     const written: string[] = [];
     const revision = await readRevision(db);
-    // Each writer's transaction stays open for a while after it wrote, so that they commit in another order.
+    // Each writer keeps its transaction open for a while after it has written, so that the commits come in another
+    // order.
     const write = async (rounds: number) => {
       const client = await db.pool.connect();
-      const within = { pool: client } as unknown as Database;
+      const transaction = { pool: client } as unknown as Database;
       for (let round = 0; round < rounds; round++) {
         const events = Array.from({ length: 5 }, () => makeEvent({ sourceId }));
         await client.query("BEGIN");
-        await storeEvents(within, revision, events, [], newLease());
+        await storeEvents(transaction, revision, events, [], newLease());
         await delay(Math.random() * 100);
         const isKept = Math.random() < 0.9;
         await client.query(isKept ? "COMMIT" : "ROLLBACK");
@@ -105,7 +107,7 @@ describe("GET /v1/tail", () => {
     }
     await writing;
     await until(() => untouched.messages.length >= written.length);
-    // Who comes back to all of it reads it in parts.
+    // A client that resumes from the start gets everything, in several pages.
     const again = await follow(relay, query, start);
     const last = await follow(relay, query, lastId);
     await until(() => again.messages.length >= written.length);
@@ -118,13 +120,15 @@ describe("GET /v1/tail", () => {
     for (const ids of seen) expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test("ends when the gateway stops, which does not wait for it", async ({ relay }) => {
+  test("ends when its gateway stops, which does not wait for it, and continues at another gateway", async ({
+    relay,
+  }) => {
     const gateway = await relay.startGateway();
     const stream = await openEventStream(`${gateway.apiUrl}/v1/tail`, relay.apiKey);
     await until(() => stream.lastId);
     await gateway.stop();
     await stream.ended;
-    // It goes on at another.
+    // The client continues at another gateway.
     const { webhookId } = await relay.sendEvent();
     const other = await follow(relay, "?kind=event", stream.lastId);
     await until(() => other.messages.length > 0);

@@ -1,4 +1,4 @@
-// POST /v1/targets/{id}:test: one signed event, to one target, once, by a worker.
+// POST /v1/targets/{id}:test: a worker sends one signed event to one target, once.
 
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
@@ -7,7 +7,7 @@ import { startReceiver } from "./support/receiver.ts";
 import { relayTest, test } from "./support/relay.ts";
 import { until } from "./support/wait.ts";
 
-test("a test reaches this target alone, whatever it subscribed to, and answers with the attempt", async ({
+test("a test reaches only its target, whatever the target subscribed to, and answers with the attempt", async ({
   relay,
   receiver,
 }) => {
@@ -31,7 +31,7 @@ test("a test reaches this target alone, whatever it subscribed to, and answers w
   const payload = new Webhook(target.new_signing_secret).verify(request?.body.toString() ?? "", headers);
   expect(payload).toMatchObject({ type: "sluice.test", version: "v1", data: { id: target.id } });
   expect(headers["sluice-event-id"]).toBe(event);
-  // In the log like any other.
+  // The test event is in the log like any other event.
   expect(await relay.call("GET", `/v1/events/${event}`)).toMatchObject({ type: "sluice.test", payload });
   expect((await relay.call("GET", `/v1/deliveries?event=${event}`)).data).toHaveLength(1);
   expect(other.requests).toHaveLength(0);
@@ -63,7 +63,7 @@ test("a test that fails is not tried again, and a retry by hand is one attempt t
   });
 });
 
-test("what cannot be connected to is the attempt's error", async ({ relay, receiver }) => {
+test("a target that refuses connections is reported in the error of the attempt", async ({ relay, receiver }) => {
   const gone = await startReceiver();
   await gone.stop();
   const target = await relay.createTarget(receiver, { uri: gone.url });
@@ -71,7 +71,7 @@ test("what cannot be connected to is the attempt's error", async ({ relay, recei
   expect(attempt).toMatchObject({ status_code: null, error: expect.stringContaining("ECONNREFUSED") });
 });
 
-test("a target that never answers is told of after its timeout", async ({ relay, receiver }) => {
+test("a target that never answers is reported after its timeout", async ({ relay, receiver }) => {
   receiver.answerWith(() => "hang");
   const target = await relay.createTarget(receiver, { timeout_seconds: 1 });
   const { attempt } = await relay.call("POST", `/v1/targets/${target.id}:test`);
@@ -81,7 +81,7 @@ test("a target that never answers is told of after its timeout", async ({ relay,
 const withoutWorker = relayTest({ withoutWorker: true });
 
 withoutWorker(
-  "without a worker a test says that no attempt was made, and is made when there is one",
+  "without a worker a test answers that no attempt was made, and the attempt is made when a worker starts",
   async ({ relay, receiver }) => {
     const target = await relay.createTarget(receiver, { timeout_seconds: 1, state: "disabled" });
     const response = await fetch(`${relay.apiUrl}/v1/targets/${target.id}:test`, {

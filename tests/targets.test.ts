@@ -1,4 +1,4 @@
-// A target's life beside the events that come: created, paused, resumed, deleted, slow.
+// What a target gets while it is created, paused, resumed, disabled, deleted, or slow.
 
 import { expect } from "vitest";
 
@@ -21,7 +21,7 @@ test("a target gets the event that is sent right after its creation, every time"
   }
 });
 
-test("a paused target's deliveries are held, and drain when it is resumed", async ({ relay, receiver }) => {
+test("the deliveries of a paused target are held, and sent when it is resumed", async ({ relay, receiver }) => {
   const target = await relay.createTarget(receiver, { state: "paused" });
   const sent = await Promise.all(Array.from({ length: 20 }, () => relay.sendEvent()));
   await until(() => listDeliveries(relay, `target=${target.id}&status=pending`), {
@@ -39,7 +39,7 @@ test("a paused target's deliveries are held, and drain when it is resumed", asyn
   });
 });
 
-test("a target that is paused in the middle of a failing delivery keeps it for later", async ({ relay, receiver }) => {
+test("a delivery that is being retried waits while its target is paused", async ({ relay, receiver }) => {
   receiver.answerWith(() => ({ status: 500 }));
   const target = await relay.createTarget(receiver, {
     retry: { base_seconds: 0.5, cap_seconds: 0.5, horizon_seconds: 60 },
@@ -56,10 +56,10 @@ test("a target that is paused in the middle of a failing delivery keeps it for l
   });
 });
 
-test("a disabled target is not subscribed: it never gets what came meanwhile", async ({ relay, receiver }) => {
+test("a disabled target never gets the events that came while it was disabled", async ({ relay, receiver }) => {
   const target = await relay.createTarget(receiver, { state: "disabled" });
   const earlier = await relay.sendEvent();
-  // Who gets an event is decided when it is stored.
+  // The targets of an event are decided when it is stored.
   const find = () => relay.call("GET", `/v1/events?webhook_id=${earlier.webhookId}`);
   await until(find, { accept: ({ data }) => data.length === 1 });
   await relay.call("PATCH", `/v1/targets/${target.id}`, { state: "enabled" });
@@ -68,7 +68,7 @@ test("a disabled target is not subscribed: it never gets what came meanwhile", a
   expect(first?.headers["webhook-id"]).toBe(later.webhookId);
 });
 
-test("a deleted target's pending deliveries are cancelled, and their log stays", async ({ relay, receiver }) => {
+test("the pending deliveries of a deleted target are cancelled, and stay in the log", async ({ relay, receiver }) => {
   receiver.answerWith(() => ({ status: 500 }));
   const target = await relay.createTarget(receiver, {
     retry: { base_seconds: 600, cap_seconds: 600, horizon_seconds: 3_600 },
@@ -94,7 +94,7 @@ test("a target that never answers does not hold up another", async ({ relay, rec
     const sent = await Promise.all(Array.from({ length: 100 }, () => relay.sendEvent()));
     const requests = await receiver.waitFor(100);
     expect(new Set(requests.map(({ headers }) => headers["webhook-id"])).size).toBe(sent.length);
-    // Its own limit holds, too.
+    // The limit of the hanging target itself holds too.
     await dead.waitFor(5);
     expect(dead.requests).toHaveLength(5);
   } finally {

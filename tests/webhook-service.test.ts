@@ -1,4 +1,5 @@
-// Gemini's WebhookService, driven by the official client: what a team knows of Gemini subscribes its internal service.
+// Gemini's WebhookService, driven by the official client: a team subscribes its internal service with the calls that it
+// knows from Gemini.
 
 import { GoogleGenAI, type Webhooks } from "@google/genai";
 import { Webhook } from "standardwebhooks";
@@ -12,13 +13,13 @@ function openClient({ apiUrl, apiKey }: Relay): GoogleGenAI {
   return new GoogleGenAI({ apiKey, httpOptions: { baseUrl: apiUrl } });
 }
 
-/** As a subscriber does it: with the library, from what arrived. */
+/** Verifies a received request with the library, as a subscriber does. @returns the payload. */
 function verify(secret: string | undefined, request: Receiver["requests"][number] | undefined): unknown {
   if (secret === undefined || request === undefined) throw new Error("There is nothing to verify");
   return new Webhook(secret).verify(request.body.toString(), request.headers as Record<string, string>);
 }
 
-/** Without what the client adds of the response. */
+/** The webhook without the response that the client adds to it. */
 function resourceOf(webhook: Webhooks.Webhook & { sdkHttpResponse?: unknown }): Webhooks.Webhook {
   const { sdkHttpResponse: _, ...resource } = webhook;
   return resource;
@@ -29,11 +30,11 @@ const idOf = ({ id }: Webhooks.Webhook): string => {
   return id;
 };
 
-test("the official client drives a webhook's whole life, and its subscriber gets the ping and a batch event", async ({
+test("the official client creates, changes and deletes a webhook, which gets the ping and a batch event", async ({
   relay,
   receiver,
 }) => {
-  // Watched, and not replaced: the client must reach nothing but the relay.
+  // `fetch` is only watched, not replaced: the client must reach nothing but the relay.
   const fetched = vi.spyOn(globalThis, "fetch");
   onTestFinished(() => fetched.mockRestore());
   const { webhooks } = openClient(relay);
@@ -85,7 +86,7 @@ test("the official client drives a webhook's whole life, and its subscriber gets
   expect(new Set(reached)).toEqual(new Set([relay.apiUrl, relay.ingressUrl]));
 });
 
-test("the client's list walks every page, and knows the targets that were made elsewhere", async ({
+test("the client's list has every page, including targets that were created by the API of the relay", async ({
   relay,
   receiver,
 }) => {
@@ -106,12 +107,12 @@ test("the client's list walks every page, and knows the targets that were made e
   expect(pages).toBe(3);
   expect(new Set(found.map(idOf))).toEqual(new Set([target.id, ...made.map(idOf)]));
   expect(found).toHaveLength(7);
-  // What the WebhookService has no word for: nothing is delivered to it.
+  // The WebhookService has no state `paused`. It shows `disabled`, because nothing is delivered.
   expect(found.find((webhook) => webhook.id === target.id)).toMatchObject({ state: "disabled" });
   for (const webhook of made) await webhooks.delete(idOf(webhook));
 });
 
-test("while a rotation overlaps, the old and the new secret verify; at once, only the new one does", async ({
+test("in the overlap of a rotation both secrets verify, and after an immediate rotation only the new one does", async ({
   relay,
   receiver,
 }) => {
@@ -173,7 +174,7 @@ test("the client understands every refusal", async ({ relay, receiver }) => {
     status: 400,
     message: expect.stringContaining("answered with the status 500"),
   });
-  // Neither the relay nor the client tried again.
+  // Neither the relay nor the client has tried a second time.
   expect(receiver.requests).toHaveLength(1);
   await webhooks.delete(idOf(created));
 });

@@ -1,4 +1,4 @@
-// Workers come and go; what was acknowledged is delivered.
+// Workers start, stop and share the work. Every acknowledged event is delivered, and none is sent twice.
 
 import { expect } from "vitest";
 
@@ -24,7 +24,7 @@ test("events that were acknowledged while no worker ran are delivered when one s
 });
 
 test("a worker that is stopped in the middle leaves the rest to the next one", async ({ relay, receiver }) => {
-  // From the 20th on slow: however busy the machine is, the stop comes in the middle.
+  // From the 20th request on the receiver is slow, so that the stop comes in the middle however busy the machine is.
   receiver.answerWith(() => ({ status: 200, delayMs: receiver.requests.length < 20 ? 20 : 2_000 }));
   const target = await relay.createTarget(receiver, { max_in_flight: 4 });
   const first = await relay.startWorker();
@@ -41,7 +41,7 @@ test("a worker that is stopped in the middle leaves the rest to the next one", a
     expect(idsAt(receiver)).toEqual(new Set(sent.map(({ webhookId }) => webhookId)));
     const path = `/v1/deliveries?target=${target.id}&limit=250&status=succeeded`;
     await until(() => relay.call("GET", path), { accept: ({ data }) => data.length === 200 });
-    // A worker that is stopped, and not killed, finishes what it began: nothing was sent twice.
+    // A worker that is stopped, and not killed, finishes the attempts that it began, so nothing was sent twice.
     expect(receiver.requests).toHaveLength(200);
   } finally {
     await second.stop();

@@ -1,4 +1,4 @@
-// A worker that is told to stop ends, whatever is away, and has recorded what it had in hand if it could.
+// A worker that is told to stop ends, whichever store is away, and records the attempts that it was making if it can.
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
@@ -7,9 +7,9 @@ import { startReceiver } from "./support/receiver.ts";
 import { timeRun } from "./support/run-time.ts";
 import { until } from "./support/wait.ts";
 
-/** Of docker-compose.yml, less what a busy machine takes. */
+/** The worker's `stop_grace_period` of 45 s in docker-compose.yml, less a reserve for a busy machine. */
 const STOP_LIMIT_MS = 40_000;
-/** With nothing to wait for. */
+/** The limit when the worker has nothing to wait for. */
 const QUICK_STOP_MS = 20_000;
 
 async function startCuttable() {
@@ -24,7 +24,7 @@ async function startCuttable() {
   ]);
   onTestFinished(async () => {
     await receiver.stop();
-    // The gateway has to end too.
+    // The gateway must end too, although its stores are away.
     await relay.stop();
   });
   return { relay, receiver, worker, database, cut: (store: string) => cutStores.get(store)?.() };
@@ -36,7 +36,7 @@ const outages = (
   inject("queue") === "redis" ? [["Redis"], ["PostgreSQL"], ["Redis", "PostgreSQL"]] : [["PostgreSQL"]]
 ).map((stores) => ({ stores, named: stores.join(" and ") }));
 
-test.for(outages)("with $named away a worker that has nothing in hand stops", async ({ stores }) => {
+test.for(outages)("with $named away a worker without attempts in progress stops", async ({ stores }) => {
   const { relay, receiver, worker, cut } = await startCuttable();
   await relay.sendEvent();
   await receiver.waitFor(1);
@@ -46,7 +46,7 @@ test.for(outages)("with $named away a worker that has nothing in hand stops", as
 });
 
 if (inject("queue") === "redis") {
-  test("with Redis away a worker ends and records the attempts that it has in hand, and stops", async () => {
+  test("with Redis away a worker finishes and records its attempts in progress, and stops", async () => {
     const { relay, receiver, worker, database, cut } = await startCuttable();
     receiver.answerWith(() => ({ status: 200, delayMs: 3_000 }));
     await relay.sendEvent();
@@ -57,7 +57,7 @@ if (inject("queue") === "redis") {
     expect(rows).toEqual([{ status: "succeeded" }]);
   });
 } else {
-  test("with an attempt that cannot be recorded a worker stops when its time is over, and says so", async () => {
+  test("a worker that cannot record an attempt stops when its time is over, and fails with that reason", async () => {
     const { relay, receiver, worker, cut } = await startCuttable();
     receiver.answerWith(() => ({ status: 200, delayMs: 1_000 }));
     await relay.sendEvent();

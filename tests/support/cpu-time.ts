@@ -1,6 +1,6 @@
-// What work costs, told from how long it took: a machine that is busy with others, or stands still, changes nothing.
+// Measures the cost of work by CPU time, which does not grow when the machine is busy or stands still.
 
-/** Milliseconds that this thread has computed so far. */
+/** The CPU time that this thread has used so far, in milliseconds. */
 export function cpuTimeMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;

@@ -1,22 +1,24 @@
-// A migrated database of its own for every test file, cloned from the run's template.
+// A migrated database for each test file, cloned from the template of the run.
 
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sluice/store/connection/database";
+
 import { inject, test as base } from "vitest";
+
+import { type Database, openDatabase } from "@sluice/store/connection/database";
 
 import { runSql, withDatabase } from "./sql.ts";
 
-/** Below a test's own limit, whose failure says less. */
+/** Below the time limit of a test, because the error of this limit says more. */
 const CONNECT_LIMIT_MS = 120_000;
 
 export interface TestDatabase {
   url: string;
   db: Database;
-  /** Closes the pool and drops the database, whoever else is connected. */
+  /** Closes the pool and drops the database, also while others are connected to it. */
   drop: () => Promise<void>;
 }
 
-/** @param template null for an empty database. */
+/** @param template the database to clone; null for an empty database. */
 export async function createTestDatabase(template: string | null = inject("templateDatabase")): Promise<TestDatabase> {
   const server = inject("databaseUrl");
   const name = `sluice_test_${randomUUID().replaceAll("-", "")}`;
@@ -29,19 +31,19 @@ export async function createTestDatabase(template: string | null = inject("templ
     maxConnections: 10,
     onError: (error) => errors.push(error),
   });
-  // In place of five seconds, in which a busy machine may not come to start a session.
+  // Instead of five seconds, in which a busy machine may not manage to start a session.
   db.pool.options.connectionTimeoutMillis = CONNECT_LIMIT_MS;
   const drop = async () => {
     const failed = [...errors];
     await db.close();
-    // Ends also what a busy machine had no time to close.
+    // FORCE also ends the connections that a busy machine had no time to close.
     await runSql(server, `DROP DATABASE ${name} WITH (FORCE)`);
     if (failed.length > 0) throw new AggregateError(failed, "Idle connections to the test's database failed");
   };
   return { url, db, drop };
 }
 
-/** `test` with the file's own `database`. */
+/** `test` with a fixture `database`, one for each file. */
 // oxlint-disable-next-line no-empty-pattern -- vitest reads what a fixture depends on off this pattern.
 export const test = base.extend("database", { scope: "file" }, async ({}, { onCleanup }) => {
   const database = await createTestDatabase();

@@ -1,17 +1,19 @@
-// Servers that end with the process that started them, however it ends, but for SIGKILL; and its directory with them.
+// Ends servers, and removes their directory, when the process that started them ends. SIGKILL is the one end of a
+// process that this file cannot see.
 
 import { existsSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 
 /**
- * @param pids what to end, and how: read at the end.
- * @param directory what to remove then, if anything.
+ * @param pids the processes to end, each with the signal; read when this process ends.
+ * @param directory returns the directory to remove, or undefined; called when this process ends.
  */
 export function endWithProcess(
   pids: Iterable<readonly [number, NodeJS.Signals]>,
   directory: () => string | undefined,
 ): void {
-  // Never removed: vitest handles a first signal only, and a second would end the process without `exit`.
+  // These handlers are never removed: vitest handles the first signal only, and a second one would end the process
+  // without the event `exit`.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => process.exit(128 + constants.signals[signal]));
   }
@@ -20,7 +22,7 @@ export function endWithProcess(
       try {
         process.kill(pid, signal);
       } catch {
-        // It is gone already.
+        // The process has ended already.
       }
     }
     const dir = directory();
@@ -28,7 +30,10 @@ export function endWithProcess(
   });
 }
 
-/** PostgreSQL writes and removes files until it is gone. No event loop any more, so this waits in the thread. */
+/**
+ * Removes a directory in which PostgreSQL still writes and removes files while it ends. The event loop runs no more in
+ * the event `exit`, so this blocks the thread between the tries.
+ */
 function removeWhileWritten(dir: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 0; tries < 50 && existsSync(dir); tries++) {
@@ -36,7 +41,7 @@ function removeWhileWritten(dir: string): void {
     try {
       rmSync(dir, { recursive: true, force: true });
     } catch {
-      // A file came or went meanwhile. Node 24 does not always say so, hence the check above.
+      // A file was added or removed meanwhile. Node 24 does not always throw then, so `existsSync` checks too.
     }
   }
 }

@@ -1,12 +1,14 @@
-// The servers of a test run: one real PostgreSQL with a migrated template database, and one real Redis. They
-// end with the run, also when that is interrupted. TEST_DATABASE_URL and TEST_REDIS_URL name others.
+// Starts the servers of a test run: one real PostgreSQL with a migrated template database, and one real Redis. They end
+// with the run, also when it is interrupted. TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
 
 import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrate } from "@sluice/store/connection/migrate";
+
 import type { TestProject } from "vitest/node";
+
+import { migrate } from "@sluice/store/connection/migrate";
 
 import { startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
 import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
@@ -15,13 +17,13 @@ import { runSql, withDatabase } from "./sql.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** Of the server, as a user that may create databases. */
+    /** The PostgreSQL server, as a user that may create databases. */
     databaseUrl: string;
     /** The name of a migrated database that nobody is connected to. */
     templateDatabase: string;
-    /** Absent where there is no Redis. */
+    /** Undefined when this machine has no Redis. */
     redisUrl: string | undefined;
-    /** Where BullMQ's queues are in this project. */
+    /** The store of BullMQ's queues in this vitest project. */
     queue: "postgres" | "redis";
   }
 }
@@ -31,11 +33,11 @@ interface Server {
   stop: () => Promise<void>;
 }
 
-// No fsync: what these databases hold is worth nothing after the run. A test that kills PostgreSQL starts its own.
+// Without fsync: the data is worth nothing after the run. A test that kills PostgreSQL starts its own.
 const POSTGRES_SETTINGS = {
   fsync: "off",
   full_page_writes: "off",
-  // Nor what comes by itself, with locks and sessions of its own: it would be in a database that is being copied.
+  // Without autovacuum, whose sessions and locks could be in the template while it is cloned.
   autovacuum: "off",
   max_connections: "300",
   wal_level: "minimal",
@@ -44,7 +46,7 @@ const POSTGRES_SETTINGS = {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-test-"));
-  // PostgreSQL runs as another user where we are root.
+  // When this process runs as root, PostgreSQL runs as another user and must be able to enter the directory.
   chmodSync(dir, 0o711);
   const pids: [number, NodeJS.Signals][] = [];
   endWithProcess(pids, () => dir);

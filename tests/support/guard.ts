@@ -1,4 +1,4 @@
-// An address guard as settings make it.
+// Makes an address guard from the texts of TARGET_ALLOW and TARGET_DENY.
 
 import { type AddressGuard, createAddressGuard } from "@sluice/shared/address/guard";
 import { type AddressRule, readAddressRules } from "@sluice/shared/address/rules";

@@ -1,23 +1,25 @@
-// An endpoint that publishes a key set, as a test scripts it: it can die, come back at the same address, send
-// anything, or nothing. It counts what it is asked for.
+// A server that publishes a key set as a test scripts it. It can stop, start again at the same address, and answer
+// anything or nothing. It counts its requests.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+
+import { listenOnLoopback } from "./listen.ts";
 
 type Script = (response: ServerResponse, request: IncomingMessage) => void;
 
 export interface JwksServer {
   url: string;
-  /** How often it was asked. */
+  /** The number of requests so far. */
   fetches: number;
-  /** Answers with a key set from now on. */
+  /** From now on, answers with a key set of these keys. */
   publish: (...jwks: object[]) => void;
-  /** Answers with a document, as it is when it is text. */
+  /** From now on, answers with this document: a string is sent as it is, anything else as JSON. */
   answer: (document: unknown, status?: number, headers?: Record<string, string>) => void;
-  /** Answers by hand. */
+  /** From now on, lets the script answer. */
   answerWith: (script: Script) => void;
-  /** Nobody listens at the address until `start`. */
+  /** Refuses connections until `start`. */
   stop: () => Promise<void>;
+  /** Listens again, at the same address. */
   start: () => Promise<void>;
 }
 
@@ -27,15 +29,7 @@ export async function startJwksServer(...jwks: object[]): Promise<JwksServer> {
     endpoint.fetches += 1;
     script?.(response, request);
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(port, "127.0.0.1", () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   const endpoint: JwksServer = {
     url: `http://127.0.0.1:${port}/jwks.json`,
     fetches: 0,
@@ -53,7 +47,9 @@ export async function startJwksServer(...jwks: object[]): Promise<JwksServer> {
       server.closeAllConnections();
       await closed;
     },
-    start: () => listen(port),
+    start: async () => {
+      await listenOnLoopback(server, port);
+    },
   };
   endpoint.publish(...jwks);
   return endpoint;

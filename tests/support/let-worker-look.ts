@@ -1,19 +1,19 @@
-// For what must not happen: by then a worker had its chance to do it.
+// For a test that something does not happen: gives a worker its chance to do it.
 
 import { startReceiver } from "./receiver.ts";
 import type { Relay } from "./relay.ts";
 import { until } from "./wait.ts";
 
 /**
- * Returns when a worker has delivered a later event, to another target, and looked at all breakers after that: it knows
- * what was committed before, and did what was due.
+ * Returns when a worker has delivered a later event to another target, and has read all breakers after that. The worker
+ * then knows everything that was committed before the call, and has done what was due.
  */
 export async function letWorkerLook(relay: Relay): Promise<void> {
   const other = await startReceiver();
   const { id } = await relay.createTarget(other);
   await relay.sendEvent();
   await other.waitFor(1);
-  // Successes are written with each look at the breakers.
+  // The worker writes the last success of a target each time it reads the breakers.
   await until(() => relay.call("GET", `/v1/targets/${id}`), {
     accept: ({ health }) => health.last_success_at !== null,
   });

@@ -1,5 +1,5 @@
-// An app of a harness that can be killed, hung, restarted in an orderly way, and is started again when it dies, as
-// a supervisor does.
+// A gateway or worker of a harness, as a process that is started again when it dies, as a supervisor does. It can be
+// killed, hung and restarted in an orderly way.
 
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -10,11 +10,11 @@ import { until } from "./wait.ts";
 export interface Member {
   name: string;
   pid: () => number | undefined;
-  /** Fulfils when it answers, also after a restart. */
+  /** Fulfils when the app answers, also after a restart. */
   waitUntilReady: () => Promise<void>;
-  /** Told to stop, waited for, and started anew. */
+  /** Stops the app in an orderly way, starts it again, and waits until it is ready. */
   restart: () => Promise<void>;
-  /** SIGKILL, or SIGSTOP and SIGCONT. @throws Error when there is no process. */
+  /** Sends SIGKILL, SIGSTOP or SIGCONT. @throws Error when the app has no process now. */
   signal: (signal: NodeJS.Signals) => void;
   stop: () => Promise<void>;
 }

@@ -1,5 +1,5 @@
-// For tests that ask every route: a request for each operation of an OpenAPI document, with the examples of its
-// parameters, and a body of what it requires.
+// Makes one request for each endpoint of an OpenAPI document, with the examples of its parameters and only the required
+// fields of its body. For tests that call every endpoint.
 
 interface Schema {
   $ref?: string;
@@ -17,13 +17,13 @@ interface Schema {
   minimum?: number;
 }
 
-interface Operation {
+interface DescribedEndpoint {
   parameters?: { name: string; in: string; required?: boolean; example?: unknown; schema: Schema }[];
   requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
 interface OpenApiDocument {
-  paths?: Record<string, Record<string, Operation>>;
+  paths?: Record<string, Record<string, DescribedEndpoint>>;
   components?: { schemas?: Record<string, Schema> };
 }
 
@@ -47,12 +47,12 @@ export function minimalRequests(document: OpenApiDocument): { method: string; pa
     if (schema.type === "boolean") return true;
     return schema.type === "string" ? "a-text" : (schema.minimum ?? 1);
   };
-  return Object.entries(document.paths ?? {}).flatMap(([template, operations]) =>
-    Object.entries(operations).map(([method, { parameters = [], requestBody }]) => {
+  return Object.entries(document.paths ?? {}).flatMap(([template, endpoints]) =>
+    Object.entries(endpoints).map(([method, { parameters = [], requestBody }]) => {
       const path = parameters
         .filter((parameter) => parameter.in === "path")
         .reduce(
-          (so, { name, example, schema }) => so.replace(`{${name}}`, String(example ?? valueOf(schema))),
+          (filled, { name, example, schema }) => filled.replace(`{${name}}`, String(example ?? valueOf(schema))),
           template,
         );
       const schema = Object.values(requestBody?.content ?? {})[0]?.schema;

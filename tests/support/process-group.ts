@@ -1,4 +1,4 @@
-// Every process and directory that the harness made, so that all of it ends with this process, however it ends.
+// The processes and the directory of a harness, which all go when this process ends, however it ends.
 
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,20 +8,23 @@ import { endWithProcess } from "./end-with-process.ts";
 
 export interface ProcessGroup {
   directory: string;
-  /** @param pid as it is when the end comes; undefined while there is none. */
+  /** Adds a process. @param pid called when this process ends; returns undefined while there is no such process. */
   add: (pid: () => number | undefined, signal: NodeJS.Signals) => void;
-  /** Something to do at the end of this process, once its processes are told to end. @returns how to do it now. */
+  /**
+   * Adds work for the end of this process, after the members have been told to end.
+   * @returns a function that does the work now, and not a second time.
+   */
   atEnd: (work: () => void) => () => void;
-  /** The directory stays, also at the end of this process. */
+  /** Keeps the directory when this process ends. */
   keep: () => void;
-  /** When everything in it was ended. */
+  /** Forgets the members and removes the directory. Call it when every member has ended. */
   remove: () => void;
 }
 
 export function openProcessGroup(): ProcessGroup {
   let directory: string | undefined = mkdtempSync(join(tmpdir(), "sluice-"));
   const path = directory;
-  // PostgreSQL runs as another user where we are root.
+  // When this process runs as root, PostgreSQL runs as another user and must be able to enter the directory.
   chmodSync(path, 0o711);
   const works = new Set<() => void>();
   const members: { pid: () => number | undefined; signal: NodeJS.Signals }[] = [];

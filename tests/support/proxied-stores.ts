@@ -1,4 +1,4 @@
-// A test's own stores, each with a way to it that can be cut or frozen.
+// The stores of one test, each behind a proxy that the test can cut or freeze.
 
 import { onTestFinished } from "vitest";
 
@@ -9,14 +9,14 @@ import { createQueueRedis, type Relay, type RelayOptions, startRelay } from "./r
 
 export interface ProxiedStores {
   database: TestDatabase;
-  /** Where this project's queues are on Redis. */
+  /** Undefined when the queues of this vitest project are on PostgreSQL. */
   redis: TestRedis | undefined;
   proxies: { postgres: Proxy; redis: Proxy | undefined };
-  /** Through the proxies. The caller stops it. */
+  /** Starts a relay that reaches the stores through the proxies. The caller stops it. */
   startRelay: (options?: RelayOptions) => Promise<Relay>;
 }
 
-/** They go when the test has finished, after what it started later. */
+/** The stores are removed when the test has finished, after everything that the test started later. */
 export async function openProxiedStores(): Promise<ProxiedStores> {
   const database = await createTestDatabase();
   const redis = await createQueueRedis();

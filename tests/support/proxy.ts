@@ -1,30 +1,37 @@
-// The way to a store, which a test can cut: connections are reset and new ones refused until it is restored, or each
-// connection ends at a byte of the test's choice, in the middle of whatever travels.
+// A TCP proxy in front of a store, which a test can cut, freeze, or make end each connection after a number of bytes,
+// in the middle of a message.
 
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { Transform } from "node:stream";
 
+import { listenOnLoopback } from "./listen.ts";
+
 export interface Proxy {
-  /** The store's URL, through here. */
+  /** The URL of the store through this proxy. */
   url: string;
+  /** Ends all connections, and refuses new ones until `restore`. */
   cut: () => Promise<void>;
   restore: () => Promise<void>;
-  /** Nothing passes any more, and no connection ends, until it is cut or thawed. */
+  /** Holds all data back, without ending a connection, until `thaw` or `cut`. */
   freeze: () => void;
-  /** What was sent meanwhile arrives. */
+  /** Passes on what was held back. */
   thaw: () => void;
-  /** Each connection, those that are open and those to come, ends when so many bytes more have passed it. */
+  /** Ends each open and each later connection when it has passed `nextBytes()` more bytes. */
   cutAt: (nextBytes: () => number) => void;
-  /** No connection ends any more. */
+  /** Undoes `cutAt`. */
   mend: () => void;
 }
 
+/** One connection from a client to the store. */
 interface Link {
+  /** The number of bytes after which the connection ends; undefined when it does not. */
   bytesLeft: number | undefined;
 }
 
-/** Passes what it gets until the link's bytes are used up, and then resets the connection, whose end closes the other. */
-function limited(link: Link, near: Socket): Transform {
+/**
+ * Passes data on until the bytes of the link are used up, and then closes the client's side, which closes the other.
+ */
+function limitBytes(link: Link, near: Socket): Transform {
   return new Transform({
     transform: (chunk: Buffer, _encoding, done) => {
       if (link.bytesLeft === undefined || chunk.length <= link.bytesLeft) {
@@ -34,7 +41,7 @@ function limited(link: Link, near: Socket): Transform {
       }
       done(null, chunk.subarray(0, link.bytesLeft));
       link.bytesLeft = 0;
-      // After the part has been written.
+      // Closes the connection only after the last part has been written.
       setImmediate(() => near.destroy());
     },
   });
@@ -42,9 +49,9 @@ function limited(link: Link, near: Socket): Transform {
 
 export async function startProxy(storeUrl: string, defaultPort: number): Promise<Proxy> {
   const store = new URL(storeUrl);
-  /** Each with what it is piped to. */
+  /** Both sockets of each connection, each with the transform that it is piped to. */
   const sockets = new Map<Socket, Transform>();
-  /** Of each open connection. */
+  /** The open connections. */
   const links = new Set<Link>();
   let nextBytes: (() => number) | undefined;
   let server: Server | undefined;
@@ -59,18 +66,15 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
         [near, far],
         [far, near],
       ] as const) {
-        const gate = limited(link, near);
+        const gate = limitBytes(link, near);
         gate.pipe(to);
         sockets.set(from, gate);
-        // One end's fault is the other's end.
+        // When one socket fails or closes, the other is closed too.
         from.on("error", () => to.destroy()).on("close", () => (to.destroy(), sockets.delete(from)));
         if (!isFrozen) from.pipe(gate);
       }
     });
-    await new Promise<void>((resolve, reject) => {
-      server?.once("error", reject).listen(port, "127.0.0.1", resolve);
-    });
-    return (server.address() as AddressInfo).port;
+    return listenOnLoopback(server, port);
   };
   const port = await listen(0);
   const url = new URL(storeUrl);

@@ -1,14 +1,15 @@
-// The queue as a process has it, for a test that adds jobs itself.
+// Opens the queue as a process does, for a test that adds jobs itself.
 
-import { openLog } from "@sluice/shared/runtime/log";
+import { inject, onTestFinished } from "vitest";
+
 import { openQueueBackend } from "@sluice/queue/open";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
-import { inject, onTestFinished } from "vitest";
+import { openLog } from "@sluice/shared/runtime/log";
 
 import type { Relay } from "./relay.ts";
 import { until } from "./wait.ts";
 
-/** Ready for jobs. It closes when the test has finished. */
+/** Resolves when the queue takes jobs in the store of this vitest project. It closes when the test has finished. */
 export async function openQueue({
   database,
   redisUrl,

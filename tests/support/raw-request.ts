@@ -1,4 +1,4 @@
-// A request written byte by byte, for what no HTTP client sends: a body that is cut off or longer than announced.
+// Sends a request byte by byte, as no HTTP client does: with a body that is cut off, or longer than announced.
 
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -6,9 +6,9 @@ import { connect } from "node:net";
 const TIMEOUT_MS = 60_000;
 
 export interface RawAnswer {
-  /** Undefined when the connection was closed without an answer. */
+  /** Undefined when the server closed the connection without an answer. */
   status: number | undefined;
-  /** Status line and headers. */
+  /** The status line and the headers. */
   head: string;
   body: string;
 }
@@ -17,13 +17,13 @@ export interface RawRequest {
   method?: string;
   path: string;
   headers: Record<string, string>;
-  /** Written as they are; a chunked body brings its own framing. */
+  /** Each is written as it is, so the chunks of a chunked body include their framing. */
   chunks: (string | Uint8Array)[];
-  /** Whether the sending side is closed after the last chunk. */
+  /** Closes the sending side after the last chunk. */
   end?: boolean;
 }
 
-/** @param url of the server. Resolves when the server has closed the connection. */
+/** Resolves when the server has closed the connection. @param url the base URL of the server. */
 export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const { method = "POST", path, headers, chunks, end = false } = request;
@@ -33,7 +33,7 @@ export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("The connection stayed open without an answer")));
     socket.on("data", (data: Buffer) => received.push(data));
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      // A server may answer and close before it has read everything.
+      // A server may answer and close the connection before it has read the whole request.
       if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
     });
     socket.on("close", () => {
@@ -49,17 +49,17 @@ export function sendRaw(url: string, request: RawRequest): Promise<RawAnswer> {
 }
 
 export interface RawConnection {
-  /** Resolves when the system took it all, or the connection failed. */
+  /** Resolves when the system has taken all data, or when the connection has failed. */
   write: (data: string | Uint8Array) => Promise<void>;
-  /** Everything that came so far. */
+  /** Everything that was received so far. */
   text: () => string;
-  /** The code of what the connection failed with, such as `EPIPE`. */
+  /** The error code with which the connection failed, such as `EPIPE`. */
   failure: () => string | undefined;
   isClosed: () => boolean;
   close: () => void;
 }
 
-/** A connection on which a test writes what it likes, when it likes. */
+/** Opens a connection on which a test writes any bytes at any time. */
 export async function openRaw(url: string): Promise<RawConnection> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

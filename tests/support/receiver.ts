@@ -1,9 +1,10 @@
-// A target: a real HTTP server that records what it gets, to the byte, and answers as the test scripts it.
+// A target: a real HTTP server that records every request byte for byte, and answers as the test scripts it.
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
+
+import { listenOnLoopback } from "./listen.ts";
 
 interface ReceivedRequest {
   method: string;
@@ -13,15 +14,16 @@ interface ReceivedRequest {
   receivedAtMs: number;
 }
 
-/** What a request is answered with; `hang` never answers, `reset` drops it, `endless` never ends the body. */
+/** The answer to a request. `hang` never answers, and `reset` closes the connection without an answer. */
 type Answer =
   | {
       status?: number;
       headers?: Record<string, string>;
       body?: string;
       delayMs?: number;
-      /** What it waits for. */
+      /** The answer is sent when this promise is fulfilled. */
       after?: Promise<unknown>;
+      /** The body never ends. */
       endless?: boolean;
     }
   | "hang"
@@ -29,17 +31,17 @@ type Answer =
 
 export interface Receiver {
   url: string;
-  /** In the order of their arrival. */
+  /** All requests so far, in the order of their arrival. */
   requests: readonly ReceivedRequest[];
-  /** Scripts the answers from now on; `index` counts from 0. 200 for all when never called. */
+  /** Scripts the answers from now on; `index` counts all requests from 0. Without a script every answer is 200. */
   answerWith: (script: (request: ReceivedRequest, index: number) => Answer) => void;
-  /** The first `count` requests, once there are so many. Resolves on arrival. */
+  /** Resolves with the first `count` requests as soon as they have arrived. */
   waitFor: (count: number, timeoutMs?: number) => Promise<readonly ReceivedRequest[]>;
   stop: () => Promise<void>;
 }
 
 const DEFAULT_TIMEOUT_MS = 40_000;
-/** Far above a sender's own: it never finds a connection closed that it was about to use. */
+/** Far above the keep-alive time of a sender, so that a sender never uses a connection that this server has closed. */
 const KEEP_ALIVE_MS = 60_000;
 
 const answerOk = (): Answer => ({});
@@ -63,12 +65,10 @@ export async function startReceiver(): Promise<Receiver> {
     await answer(response, script(request, index), stopped.signal);
   };
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, response) => {
-    // The sender went away, or the server stops; a script that throws shows as a reset.
+    // The sender went away, or this server stops. A script that throws looks like a reset to the sender.
     take(incoming, response).catch(() => incoming.destroy());
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
+  const port = await listenOnLoopback(server);
 
   const waitFor = (count: number, timeoutMs = DEFAULT_TIMEOUT_MS) =>
     new Promise<readonly ReceivedRequest[]>((resolve, reject) => {
@@ -89,7 +89,7 @@ export async function startReceiver(): Promise<Receiver> {
     });
 
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    url: `http://127.0.0.1:${port}/hook`,
     requests,
     answerWith: (next) => {
       script = next;

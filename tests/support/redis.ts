@@ -1,5 +1,5 @@
-// A database number of its own for every test file, on the run's Redis; and a whole Redis for a test that changes
-// its settings.
+// Gives each caller an empty database number on the Redis of the run, or a whole Redis for a test that changes its
+// settings.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { inject } from "vitest";
 
 import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
 
-/** Handed out in turn. Number 0 holds the counter. */
+/** The key, in database 0, that counts the database numbers which were handed out. */
 const COUNTER = "sluice-test:next-database";
 
 export interface TestRedis {
@@ -19,7 +19,7 @@ export interface TestRedis {
   drop: () => Promise<void>;
 }
 
-/** @throws Error where there is no Redis: tests/support/setup.ts skips the tests that would need it. */
+/** @throws Error when this machine has no Redis. tests/support/setup.ts skips the tests that need one. */
 export async function createTestRedis(): Promise<TestRedis> {
   const server = inject("redisUrl");
   if (server === undefined) throw new Error("There is no Redis");
@@ -46,12 +46,12 @@ export async function createTestRedis(): Promise<TestRedis> {
 
 export interface OwnRedis {
   url: string;
-  /** Of its one user. */
+  /** Connected as the default user, which may change the settings. */
   client: Redis;
   stop: () => Promise<void>;
 }
 
-/** @throws Error where there is no binary: {@link findRedisServer}. */
+/** @throws Error when {@link findRedisServer} finds no binary. */
 export async function startOwnRedis(): Promise<OwnRedis> {
   const binary = findRedisServer();
   if (binary === undefined) throw new Error("There is no redis-server");

@@ -1,5 +1,5 @@
-// A whole relay in this process, over the test's own stores: the gateway on two real ports, a worker, and the
-// API's client. On which queue is the vitest project's choice.
+// Starts a whole relay in this process over the stores of a test: a gateway on two real ports, a worker, and a client
+// of the API. The vitest project decides whether its queues are on Redis or on PostgreSQL.
 
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -7,19 +7,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { readConfig } from "@sluice/shared/settings/read-config";
-import { workerConfig } from "@sluice/worker/worker-config";
-import { openLog } from "@sluice/shared/runtime/log";
-import { MasterKey } from "@sluice/shared/settings/master-key";
-import { generateSigningSecret } from "@sluice/signature/secret";
-import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
-import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
 import { inject } from "vitest";
 
+import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { openLog } from "@sluice/shared/runtime/log";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { startWorker, type Worker, type WorkerOptions } from "@sluice/worker/worker";
+import { workerConfig } from "@sluice/worker/worker-config";
+
 import { type TestDatabase, test as base } from "./database.ts";
-import { createTestRedis } from "./redis.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
+import { type IngressAnswer, postWebhook } from "./post-webhook.ts";
+import { createTestRedis } from "./redis.ts";
 import { geminiEvent, type SignedWebhook, type SignOptions, signWebhook } from "./sign.ts";
 import { until } from "./wait.ts";
 
@@ -28,67 +30,66 @@ type Json = any;
 
 const MAX_TRIES = 10;
 
-interface Answer {
-  status: number;
-  headers: Headers;
-  body: Json;
-}
-
 export interface Relay extends Gateway {
-  /** Of the worker, if there is one. */
+  /** The address of the worker; undefined without one. */
   workerUrl: string | undefined;
   database: TestDatabase;
-  /** Where its queues are on Redis. */
+  /** Undefined when the queues are on PostgreSQL. */
   redisUrl: string | undefined;
   apiKey: string;
-  /** Of the source `gemini`. */
+  /** The signing secret of the source `gemini`. */
   secret: string;
-  /** What gateway and workers logged, line by line. */
+  /** The log lines of the gateways and workers. */
   logLines: string[];
-  /** Calls the API with the key. @throws Error for an answer that is not 2xx. */
+  /** Calls the API with the API key. @throws Error for an answer that is not 2xx. */
   call: (method: string, path: string, body?: object) => Promise<Json>;
-  /** A new target of everything, at a receiver; its retries are quick. */
+  /** Creates a target at a receiver, which subscribes to all events and is retried quickly. */
   createTarget: (receiver: Receiver, changes?: object) => Promise<Json>;
-  /** Deletes the targets made at a receiver, which cancels what they still had to get. */
+  /** Deletes the targets at a receiver, which cancels their pending deliveries. */
   deleteTargets: (receiver: Receiver) => Promise<void>;
   /** Posts a signed webhook to the ingress. */
-  send: (signed: SignedWebhook, source?: string) => Promise<Answer>;
-  /** Signs an event of Gemini's for the source `gemini`, and posts it. @throws Error when it is not taken. */
+  send: (signed: SignedWebhook, path?: string) => Promise<IngressAnswer>;
+  /** Signs an event for the source `gemini` and posts it. @throws Error when the gateway does not accept it. */
   sendEvent: (options?: Partial<SignOptions>) => Promise<SignedWebhook>;
-  /** What /readyz says. */
+  /** Reads /readyz. */
   readiness: () => Promise<{ status: number; body: Json }>;
-  /** How many batches each store made durable, as /metrics counts them. */
+  /** Reads /metrics as text. */
+  readMetrics: () => Promise<string>;
+  /** The number of intake jobs that each store has taken, from /metrics. */
   countIntakeJobs: () => Promise<Record<"redis" | "postgres", number>>;
   /**
-   * Sends events until Redis takes one, which it may not when the machine stands still for longer than a request waits.
-   * @returns that one.
+   * Sends events until Redis takes one. Redis takes none while the machine stands still for longer than a request
+   * waits.
+   * @returns the event that Redis took.
    */
   sendUntilRedisTakes: () => Promise<SignedWebhook>;
-  /** One more worker, which the caller stops. */
+  /** Starts one more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
-  /** One more gateway, which the caller stops. */
+  /** Starts one more gateway, which the caller stops. */
   startGateway: (options?: GatewayOptions) => Promise<Gateway>;
-  /** To make what only the relay makes. */
+  /** For a test that makes what only the relay can make, such as a callback token. */
   masterKey: MasterKey;
 }
 
 export interface RelayOptions extends WorkerOptions {
-  /** Beside those that a test needs anyway. */
+  /** Settings in addition to those that every relay here has. */
   settings?: Record<string, string>;
-  /** Through which the stores are reached, in place of their own addresses. */
+  /** The URLs by which the relay reaches the stores, such as those of proxies. */
   databaseUrl?: string;
   redisUrl?: string;
   withoutWorker?: boolean;
-  /** Of every gateway; without it each has one of its own, and so no snapshot at its start. */
+  /**
+   * The data directory of every gateway. When not given, each gateway has a new one, and so starts without a snapshot.
+   */
   dataDir?: string;
 }
 
-/** Redis for this project's queues; undefined where they are on PostgreSQL. */
+/** A Redis for the queues of this vitest project; undefined when they are on PostgreSQL. */
 export async function createQueueRedis() {
   return inject("queue") === "redis" ? createTestRedis() : undefined;
 }
 
-/** Asks again after a 503, as every sender does: on a busy machine a store can take longer than a request waits. */
+/** Tries again after a 503, as every sender does: on a busy machine a store can take longer than a request waits. */
 async function whileUnavailable<T extends { status: number }>(ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     const answer = await ask();
@@ -97,7 +98,7 @@ async function whileUnavailable<T extends { status: number }>(ask: () => Promise
   }
 }
 
-/** @param redisUrl where this project's queues are on Redis. */
+/** @param redisUrl the Redis of the queues; undefined when they are on PostgreSQL. */
 export async function startRelay(
   database: TestDatabase,
   redisUrl: string | undefined,
@@ -125,7 +126,7 @@ export async function startRelay(
     const dataDir = options.dataDir ?? mkdtempSync(join(scratch, "gateway-"));
     const settings = readConfig(gatewayConfig, { ...env, DATA_DIR: dataDir });
     const started = await startGateway(settings, openLog("gateway", "trace", destination), gatewayOptions);
-    // With a snapshot it may be of use without.
+    // A gateway with a snapshot may be useful before it is fully started, so its test decides whether to wait.
     if (options.dataDir === undefined) await started.started;
     return started;
   };
@@ -159,23 +160,21 @@ export async function startRelay(
     for (const id of targetIds.get(receiver) ?? []) await call("DELETE", `/v1/targets/${id}`);
     targetIds.delete(receiver);
   };
-  const send = async ({ headers, body }: SignedWebhook, source = "gemini") => {
-    const response = await fetch(`${gateway.ingressUrl}/in/${source}`, { method: "POST", headers, body });
-    return { status: response.status, headers: response.headers, body: await response.json() };
-  };
+  const send = (signed: SignedWebhook, path?: string) => postWebhook(gateway.ingressUrl, signed, path);
   const sendEvent = async (changes: Partial<SignOptions> = {}) => {
     const signed = signWebhook({ secret, body: geminiEvent(), ...changes });
     const answer = await whileUnavailable(() => send(signed));
-    if (answer.status !== 200) throw new Error(`The event was answered with ${answer.status}`);
+    if (answer.status !== 200) throw new Error(`The gateway answered the event with ${answer.status}`);
     return signed;
   };
   const readiness = async () => {
     const response = await fetch(`${gateway.apiUrl}/readyz`);
     return { status: response.status, body: await response.json() };
   };
+  const readMetrics = async () =>
+    (await fetch(`${gateway.apiUrl}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } })).text();
   const countIntakeJobs = async () => {
-    const response = await fetch(`${gateway.apiUrl}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
-    const text = await response.text();
+    const text = await readMetrics();
     const count = (store: string) =>
       Number(new RegExp(`^sluice_intake_jobs_total{store="${store}"} (\\d+)`, "m").exec(text)?.[1] ?? 0);
     return { redis: count("redis"), postgres: count("postgres") };
@@ -210,6 +209,7 @@ export async function startRelay(
     send,
     sendEvent,
     readiness,
+    readMetrics,
     countIntakeJobs,
     sendUntilRedisTakes,
     startWorker: startAnotherWorker,
@@ -218,7 +218,7 @@ export async function startRelay(
   };
 }
 
-/** A `test` whose file has a `relay` of its own, and each test a `receiver`. */
+/** `test` with a fixture `relay`, one for each file, and a fixture `receiver`, one for each test. */
 export const relayTest = (options: RelayOptions = {}) =>
   base
     .extend("relay", { scope: "file" }, async ({ database }, { onCleanup }) => {

@@ -1,12 +1,13 @@
-// How long something takes of the time in which this process ran: a machine that is busy with others, or that stands
-// still for a while, does not read as a relay that is slow.
+// Measures how long something takes, without the time in which this process did not run. A busy machine, or one that
+// stands still for a while, then does not look like a slow relay.
 
 const TICK_MS = 50;
 
 export interface RunTime<T> {
   value: T;
+  /** The time by the clock, less `heldUpMs`. */
   ranMs: number;
-  /** How much longer it took by the clock, because no turn of the event loop came. */
+  /** The time in which the event loop did not run. */
   heldUpMs: number;
 }
 

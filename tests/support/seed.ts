@@ -1,20 +1,21 @@
-// Rows for tests of the store: events and deliveries as the worker makes them, with what a test does not care
-// about filled in.
+// Makes events, deliveries and attempts as the worker and the gateway make them. A test gives only the fields that it
+// is about.
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { deliveryId, newId } from "@sluice/shared/domain/ids";
+
 import type { QueuedEvent } from "@sluice/queue/jobs";
+import { deliveryId, newId } from "@sluice/shared/domain/ids";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { generateSigningSecret } from "@sluice/signature/secret";
+import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
 import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
-import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
 
 const masterKey = new MasterKey(randomBytes(32));
 
-/** Another worker, with nothing in hand. */
+/** A lease of a new worker, which holds no delivery yet. */
 export const newLease = (durationMs = 60_000) => ({ workerId: newId(), durationMs });
 
 export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
@@ -56,7 +57,7 @@ export async function seedTarget(db: Database, changes: Partial<TargetSettings> 
   return insertTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
 }
 
-/** Stores so many events with one delivery each, due at once. @returns the deliveries. */
+/** Stores `count` events with one delivery each, which is due at once. @returns the deliveries. */
 export async function seedDeliveries(
   db: Database,
   targetId: string,
@@ -70,7 +71,7 @@ export async function seedDeliveries(
   return deliveries;
 }
 
-/** A verified request as the gateway queues it. */
+/** A verified event as the gateway queues it. */
 export function makeQueuedEvent(changes: object = {}): QueuedEvent {
   return {
     id: newId(),
@@ -84,7 +85,7 @@ export function makeQueuedEvent(changes: object = {}): QueuedEvent {
   };
 }
 
-/** A failed first attempt, to be tried again in an hour. */
+/** A failed first attempt, after which the delivery is retried in an hour. */
 export function makeAttempt(id: string, changes: Partial<AttemptRecord> = {}): AttemptRecord {
   return {
     id: newId(),

@@ -1,4 +1,5 @@
-// A client of server-sent events that can be cut off anywhere, as an EventSource is.
+// A client of server-sent events that a test can cut off at any moment, and resume by the last id, as an EventSource
+// does.
 
 interface SentMessage {
   event: string;
@@ -9,16 +10,17 @@ interface SentMessage {
 export interface EventStream {
   status: number;
   headers: Headers;
-  /** Since it was opened. */
+  /** All messages since the stream was opened. */
   messages: SentMessage[];
-  /** Of the last block that had one. */
+  /** The last id that was received, with or without a message. */
   lastId: string | undefined;
-  /** Resolves when it has ended, by whichever side. */
+  /** Resolves when either side has ended the stream. */
   ended: Promise<void>;
+  /** Ends the stream from this side. */
   cut: () => Promise<void>;
 }
 
-/** @param lastId where to go on. */
+/** @param lastId the id after which the stream continues. */
 export async function openEventStream(url: string, apiKey: string, lastId?: string): Promise<EventStream> {
   const abort = new AbortController();
   const headers = { authorization: `Bearer ${apiKey}`, ...(lastId !== undefined && { "last-event-id": lastId }) };

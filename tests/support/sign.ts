@@ -1,7 +1,8 @@
-// Requests as Gemini signs them, made by others than the code under test: the `standardwebhooks` library, and
-// for bodies that it cannot sign (it decodes them as text) the formula of the specification.
+// Signs static webhooks as Gemini does, without the code under test: with the library `standardwebhooks`, or by the
+// formula of the specification for a body that the library cannot sign, because it decodes a body as text.
 
 import { createHmac, randomUUID } from "node:crypto";
+
 import { Webhook } from "standardwebhooks";
 
 export interface SignedWebhook {
@@ -34,14 +35,17 @@ export function signWebhook(options: SignOptions): SignedWebhook {
   return { headers, body: Buffer.from(options.body as string), webhookId };
 }
 
-/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme */
+/**
+ * The signature `v1,<base64>` by the formula of
+ * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme.
+ */
 export function signBytes(secret: string, webhookId: string, timestamp: number, body: Uint8Array): string {
   const key = Buffer.from(secret.replace("whsec_", ""), "base64");
   const content = Buffer.concat([Buffer.from(`${webhookId}.${timestamp}.`), body]);
   return `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
 }
 
-/** An event of Gemini's catalogue, in its thin envelope. */
+/** An event of Gemini's catalogue as a JSON text, in Gemini's thin envelope. */
 export function geminiEvent(type = "batch.succeeded", data: Record<string, unknown> = { id: "batch_123456" }): string {
   return JSON.stringify({ type, version: "v1", timestamp: new Date().toISOString(), data });
 }

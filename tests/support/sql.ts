@@ -1,15 +1,15 @@
-// Single statements outside any pool: for what a test does to a whole database.
+// Runs single SQL statements outside any pool, for what a test does to a whole database.
 
 import pg from "pg";
 
-/** The same server, another database. */
+/** The URL of another database on the same server. */
 export function withDatabase(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${name}`;
   return changed.href;
 }
 
-/** Runs one statement on a connection of its own. @returns its rows. */
+/** Runs one statement on its own connection. @returns its rows. */
 export async function runSql(url: string, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url, application_name: "sluice-test" });
   await client.connect();

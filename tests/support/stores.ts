@@ -1,67 +1,67 @@
-// Redis and PostgreSQL as a harness holds them: each can be killed, hung, stopped and started again at its address.
+// The Redis and the PostgreSQL of a harness, each of which can be killed, hung, stopped and started again at its
+// address.
 
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
 import { findRedisServer, type RedisServer, startRedisServer } from "../../scripts/redis-server.ts";
-import { runSql } from "./sql.ts";
 import { claimPort } from "./ports.ts";
 import type { ProcessGroup } from "./process-group.ts";
+import { runSql } from "./sql.ts";
 
 export interface Store {
-  /** Directly, past every proxy. */
+  /** The address of the store itself, without a proxy. */
   url: string;
-  /** Its files. */
+  /** The directory of its files. */
   directory: string;
-  /** Ends it with a signal and waits for its end. */
+  /** Ends the store with a signal and waits for its end. */
   end: (signal: NodeJS.Signals) => Promise<void>;
-  /** Fulfils when it has ended by itself. */
+  /** Fulfils when the store has ended by itself. */
   ended: () => Promise<void>;
-  /** Starts it where it was. Does nothing while it runs. */
+  /** Starts the store again, at the same address and with its files. Does nothing while it runs. */
   start: () => Promise<void>;
-  /** SIGSTOP or SIGCONT, to each of its processes. */
+  /** Sends SIGSTOP or SIGCONT to each of its processes. */
   signalAll: (signal: "SIGSTOP" | "SIGCONT") => Promise<void>;
+  /** Stops the store in an orderly way, also while it is hung. */
   stop: () => Promise<void>;
 }
 
-/** @throws Error where there is no Redis. */
+/** @throws Error when this machine has no Redis. */
 export async function startRedis(directory: string, group: ProcessGroup): Promise<Store> {
   const binary = findRedisServer();
   if (binary === undefined) throw new Error("There is no redis-server or valkey-server on PATH");
   mkdirSync(directory, { recursive: true });
   const port = await claimPort();
   const logPath = `${directory}.log`;
-  /** Also while it starts; undefined once its end was waited for. */
-  let spawned: number | undefined;
+  /** The pid, which is set as soon as the process exists, and undefined when its end has been waited for. */
+  let spawnedPid: number | undefined;
   const launch = () =>
     startRedisServer(binary, directory, {
       port,
       onOutput: (text) => appendFileSync(logPath, text),
       onSpawn: (pid) => {
-        spawned = pid;
+        spawnedPid = pid;
       },
     });
-  group.add(() => spawned, "SIGKILL");
+  group.add(() => spawnedPid, "SIGKILL");
   let server: RedisServer | undefined = await launch();
   const { url } = server;
+  const ended = async () => {
+    await server?.exited;
+    server = undefined;
+    spawnedPid = undefined;
+  };
   const end = async (signal: NodeJS.Signals) => {
     if (server === undefined) return;
-    const { pid, exited } = server;
-    signalProcess(pid, signal);
-    await exited;
-    server = undefined;
-    spawned = undefined;
+    signalProcess(server.pid, signal);
+    await ended();
   };
   return {
     url,
     directory,
     end,
-    ended: async () => {
-      await server?.exited;
-      server = undefined;
-      spawned = undefined;
-    },
+    ended,
     start: async () => {
       server ??= await launch();
     },
@@ -69,14 +69,14 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
       if (server !== undefined) signalProcess(server.pid, signal);
     },
     stop: () => {
-      // Hung, it would never take the other signal.
+      // A hung process does not handle SIGTERM until it goes on.
       if (server !== undefined) signalProcess(server.pid, "SIGCONT");
       return end("SIGTERM");
     },
   };
 }
 
-/** With fsync, as in production: what it confirmed outlasts it. */
+/** Starts PostgreSQL with fsync, as in production, so that what it confirmed outlasts its processes. */
 export async function startPostgres(
   directory: string,
   group: ProcessGroup,
@@ -95,14 +95,14 @@ export async function startPostgres(
   const resume = () => {
     for (const pid of hung.splice(0)) signalProcess(pid, "SIGCONT");
   };
-  // Hung, none of its processes takes the signal before.
+  // Hung processes do not handle the signal of the group until they go on.
   group.atEnd(resume);
+  /** @param old a server that has ended, or that is to be stopped now. */
   const forget = async (old: EmbeddedPostgres) => {
-    await old.exited;
-    // Gives the lock of the data back.
+    // After the end of the process too, because it releases the lock of the data directory.
     await old.stop();
     const log = join(directory, "log");
-    // The next start begins it anew.
+    // The next start overwrites the log.
     if (existsSync(log)) copyFileSync(log, `${directory}.${starts++}.log`);
     server = undefined;
   };
@@ -112,16 +112,19 @@ export async function startPostgres(
     end: async (signal) => {
       if (server === undefined) return;
       signalProcess(server.pid, signal);
+      await server.exited;
       await forget(server);
     },
     ended: async () => {
-      if (server !== undefined) await forget(server);
+      if (server === undefined) return;
+      await server.exited;
+      await forget(server);
     },
     start: async () => {
       server ??= await launch();
     },
     signalAll: async (signal) => {
-      // Asked for while it still answers: the server's own signal reaches none of its sessions.
+      // The pids of the sessions are read while PostgreSQL still answers: a signal to the server reaches no session.
       if (signal === "SIGSTOP") {
         const rows = await runSql(url, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
         hung = [server?.pid ?? 0, ...rows.map(({ pid }) => Number(pid))].filter((pid) => pid > 1);
@@ -130,16 +133,15 @@ export async function startPostgres(
     },
     stop: async () => {
       resume();
-      if (server === undefined) return;
-      const log = join(directory, "log");
-      await server.stop();
-      if (existsSync(log)) copyFileSync(log, `${directory}.${starts++}.log`);
-      server = undefined;
+      if (server !== undefined) await forget(server);
     },
   };
 }
 
-/** A server that starts, by its pid file. One that was killed leaves a pid that may be anybody's by now. */
+/**
+ * The pid of a server that is still starting, from its pid file. A killed server leaves a pid that another process may
+ * have by now, so the command line is checked too.
+ */
 function findStarting(directory: string): number | undefined {
   try {
     const cluster = join(directory, "cluster");

@@ -1,22 +1,25 @@
-// Waiting for what another process or connection does: short polling up to a deadline, and a failure that
-// shows the last value. No test sleeps for a fixed time.
+// Waits for what another process or connection does, by short polling up to a deadline. The failure shows the last
+// value. No test sleeps for a fixed time.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
-/** Far above what any test waits for, and below a test's own limit, whose failure says less. */
+/** Far above what any test waits for, and below the time limit of a test, because the error of this limit says more. */
 const DEFAULT_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
 
 export interface UntilOptions<T> {
-  /** Whether a value is the awaited one; truthiness when not given. */
+  /** Returns whether a value is the awaited one. When not given, every truthy value is. */
   accept?: (value: T) => boolean;
   timeoutMs?: number;
-  /** What is waited for, for the failure. */
+  /** Names the awaited thing in the error. */
   what?: string;
 }
 
-/** The first value that is accepted. An error counts as a value that is not. @throws Error with the last of either. */
+/**
+ * Resolves with the first value that is accepted. An error of `read` counts as a value that is not accepted.
+ * @throws Error with the last value or error, after the timeout
+ */
 export async function until<T>(read: () => T | Promise<T>, options: UntilOptions<T> = {}): Promise<T> {
   const { accept = Boolean, timeoutMs = DEFAULT_TIMEOUT_MS, what = "the condition" } = options;
   const deadlineMs = Date.now() + timeoutMs;

@@ -20,7 +20,7 @@ import { within } from "@sluice/shared/runtime/within";
 import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
-import { Tails } from "./api/log/tails.ts";
+import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
 import { createHealth } from "./http/health-routes.ts";
 import { Batcher } from "./ingress/batcher.ts";
@@ -141,7 +141,7 @@ export async function startGateway(
     // Only with its port open: who is told that it is ready sends events at once.
     sources: { isRequired: true, ask: async () => findingOf(publicPort.server.listening ? sources.age() : undefined) },
   });
-  const tails = new Tails({ db, log });
+  const tails = new Tails({ db, log, limits: TAIL_LIMITS });
   const api = createApi({
     db,
     tails,

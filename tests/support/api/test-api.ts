@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
-import { Tails } from "@sluice/gateway/api/log/tails";
+import { TAIL_LIMITS, Tails } from "@sluice/gateway/api/log/tails";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
 import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
@@ -88,7 +88,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     sourcesChanged: async () => void refreshes.count++,
     setAside: [],
     readQueueDepth: async () => ({ postgres: 0 }),
-    tails: new Tails({ db, log: openLog("gateway", "silent") }),
+    tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
     metrics: new Metrics(),
     log: openLog("gateway", "trace", destination),
     ...changes,

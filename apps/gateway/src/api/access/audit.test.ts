@@ -1,8 +1,9 @@
-import { formatId, parseId } from "@sluice/shared/domain/ids";
+// The audit trail: every change has an entry, the entries are filtered, and no secret gets into them.
+
 import { describe, expect } from "vitest";
 
-import { createTestDatabase } from "../../../../../tests/support/database.ts";
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+
 import {
   A_SECRET,
   type CallOptions,
@@ -13,6 +14,8 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an answer is what a test asserts about it.
 type Entry = any;
@@ -24,7 +27,7 @@ const target = { name: "billing", uri: "http://billing.internal", subscribed_eve
 const HEADER_VALUE = "Bearer of-the-billing-service";
 
 describe("/v1/audit", () => {
-  test("has every change with who made it, by which request, and what there was before and after", async ({ api }) => {
+  test("shows every change with its actor, its request, and the resource before and after it", async ({ api }) => {
     const key = await storeKey(api, ["write"]);
     const as: CallOptions = { key, remoteAddress: "::ffff:192.0.2.9", headers: { "x-request-id": "deploy-17" } };
     const { id } = (await api.call("POST", "/v1/targets", { ...as, body: target })).body;
@@ -54,7 +57,7 @@ describe("/v1/audit", () => {
     expect((await api.call("GET", `/v1/audit/${created.id}`)).body).toEqual(created);
   });
 
-  test("is filtered by actor, action, resource and time, and read page by page", async ({ onTestFinished }) => {
+  test("filters by actor, action, resource and time, and is read page by page", async ({ onTestFinished }) => {
     const database = await createTestDatabase();
     onTestFinished(database.drop);
     const api = await createTestApi(database.db);
@@ -70,7 +73,7 @@ describe("/v1/audit", () => {
     expect(await actions(`?actor=${actor.key}`)).toEqual(["key.created", "source.created"]);
     expect(await actions("?action=target.created")).toEqual(["target.created"]);
     expect(await actions("?action=source.*")).toEqual(["source.created"]);
-    // An underscore is no wildcard.
+    // In SQL's LIKE an underscore stands for any character; in this filter it stands for itself.
     expect(await actions("?action=_ource.*")).toEqual([]);
     expect(await actions(`?resource=${made.id}`)).toEqual(["key.created"]);
     expect(await actions(`?since=${new Date(Date.parse(at) + 60_000).toISOString()}`)).toEqual([]);
@@ -89,7 +92,9 @@ describe("/v1/audit", () => {
     expect((await api.call("GET", "/v1/audit/aud_01h455vb4pex5vsknk084sn02q")).status).toBe(404);
   });
 
-  test("neither a change nor its entry exists without the other", async ({ onTestFinished }) => {
+  test("writes no entry for a change that fails, and makes no change whose entry cannot be written", async ({
+    onTestFinished,
+  }) => {
     const database = await createTestDatabase();
     onTestFinished(database.drop);
     const api = await createTestApi(database.db);
@@ -101,7 +106,7 @@ describe("/v1/audit", () => {
     expect((await api.call("GET", "/v1/targets")).body.data).toEqual([]);
   });
 
-  test("has an entry for every route that changes something, and nothing has a secret in the clear", async ({
+  test("has an entry for every endpoint that changes something, and stores and logs no secret in the clear", async ({
     onTestFinished,
   }) => {
     const database = await createTestDatabase();

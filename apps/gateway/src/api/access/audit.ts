@@ -1,25 +1,27 @@
-// /v1/audit: who changed what, when, and by which request.
+// /v1/audit: the audit trail, which tells who changed what, when, and by which request. It is read-only here: each
+// change writes its entry in its own transaction.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, idTime, parseId } from "@sluice/shared/domain/ids";
-import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
+import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { needsAdmin } from "./authentication.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
 import { timeParameters } from "../log/filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { needsAdmin } from "./authentication.ts";
 
 export interface AuditDependencies {
   db: Database;
 }
 
-/** As an actor: the key of the environment, which has no id. */
+/** The `actor` filter for the key from `ADMIN_API_KEY`, which has no id. */
 const ENVIRONMENT = "environment";
 
 const action = z
@@ -38,25 +40,29 @@ const auditEntry = z
     id: z.string().openapi({ example: "aud_01h455vb4pex5vsknk084sn02q" }),
     created_at: z.string().openapi({ format: "date-time" }),
     actor: z.object({
-      key: z
-        .string()
-        .nullable()
-        .openapi({ description: "Null for the key of the environment", example: "key_01h455vb4pex5vsknk084sn02q" }),
-      name: z.string().openapi({ description: "Of the key, as it was called then" }),
+      key: z.string().nullable().openapi({
+        description: "The id of the API key. Null for the key from `ADMIN_API_KEY`.",
+        example: "key_01h455vb4pex5vsknk084sn02q",
+      }),
+      name: z.string().openapi({ description: "The name of the key at that time" }),
     }),
     action: z.string().openapi({ example: "target.updated" }),
     resource: z.object({
       type: z.string().openapi({ example: "target" }),
       id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
     }),
-    request_id: z.string().openapi({ description: "`X-Request-Id` of the request that did it" }),
+    request_id: z.string().openapi({ description: "`X-Request-Id` of the request that made the change" }),
     remote_address: z.string().nullable(),
     before: state.openapi({
-      description: "As it was shown before, without secrets; null where there was nothing",
+      description:
+        "The resource as the API showed it before the change, without secrets. Null when there was no earlier state, as " +
+        "for a new resource.",
       example: { state: "enabled" },
     }),
     after: state.openapi({
-      description: "As it was shown after; null where nothing was left",
+      description:
+        "The resource as the API showed it after the change, without secrets. Null when no state was left, as for a " +
+        "deleted resource.",
       example: { state: "paused" },
     }),
   })
@@ -69,7 +75,7 @@ const endpoints = {
     method: "get",
     path: "/v1/audit",
     tags,
-    summary: "Changes that were made through the API, newest first",
+    summary: "List the changes that were made through the API, newest first",
     middleware,
     request: {
       query: z.strictObject({
@@ -78,9 +84,16 @@ const endpoints = {
         actor: z
           .string()
           .optional()
-          .openapi({ description: `The id of a key, or \`${ENVIRONMENT}\``, example: ENVIRONMENT }),
-        action: action.optional().openapi({ example: "target.*" }),
-        resource: resource.optional().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+          .openapi({
+            description: `The id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\``,
+            example: ENVIRONMENT,
+          }),
+        action: action
+          .optional()
+          .openapi({ description: "An action, or a group of them such as `target.*`", example: "target.*" }),
+        resource: resource
+          .optional()
+          .openapi({ description: "The id of the changed resource", example: "tgt_01h455vb4pex5vsknk084sn02q" }),
       }),
     },
     responses: { 200: jsonAnswer("A page", listOf(auditEntry)), ...problems("invalid_id"), default: problemResponse },
@@ -107,12 +120,15 @@ export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies):
 
   app.openapi(endpoints.read, async (c) => {
     const entry = await getAuditEntry(db, parseId("aud", c.req.valid("param").id, "{id}"));
-    if (entry === undefined) throw new SluiceError("not_found", "There is no entry with this id");
+    if (entry === undefined) throw new SluiceError("not_found", "There is no audit entry with this id");
     return c.json(withEtag(c, showEntry(entry)), 200);
   });
 }
 
-/** @throws SluiceError `invalid_id` */
+/**
+ * @returns the id of a key, null for the key from `ADMIN_API_KEY`, or undefined when every actor is wanted.
+ * @throws SluiceError `invalid_id`
+ */
 function readActor(given: string | undefined): string | null | undefined {
   if (given === undefined) return undefined;
   return given === ENVIRONMENT ? null : parseId("key", given, "?actor");

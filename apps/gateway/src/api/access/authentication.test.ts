@@ -1,14 +1,17 @@
-import { hashApiKey } from "@sluice/store/configuration/api-keys";
+// Authentication: which keys are accepted, what each scope allows, and what a request without a valid key gets.
+
 import { describe, expect, onTestFinished, vi } from "vitest";
 
-import { until } from "../../../../../tests/support/wait.ts";
+import { hashApiKey } from "@sluice/store/configuration/api-keys";
+
 import { ADMIN_KEY, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
+import { until } from "../../../../../tests/support/wait.ts";
 
 const path = "/v1/sources";
 const create = { name: "made-with-a-key" };
 
 describe("authentication", () => {
-  test("without a key, every path and method is a 401 that asks for one", async ({ api }) => {
+  test("answers a request without a key with 401 on every path and method, and asks for a key", async ({ api }) => {
     for (const [method, target] of [
       ["GET", path],
       ["POST", path],
@@ -24,7 +27,7 @@ describe("authentication", () => {
     }
   });
 
-  test("the environment's key is taken as a bearer token and as x-goog-api-key", async ({ api }) => {
+  test("accepts the key from ADMIN_API_KEY as a bearer token and as x-goog-api-key", async ({ api }) => {
     expect((await api.call("GET", path)).status).toBe(200);
     expect((await api.call("GET", path, { key: null, headers: { "x-goog-api-key": ADMIN_KEY } })).status).toBe(200);
     expect((await api.call("GET", path, { key: null, headers: { authorization: `bearer ${ADMIN_KEY}` } })).status).toBe(
@@ -32,7 +35,7 @@ describe("authentication", () => {
     );
   });
 
-  test("a wrong, empty or foreign credential is a 401", async ({ api }) => {
+  test("answers a wrong or empty key, or another kind of credential, with 401", async ({ api }) => {
     for (const headers of [
       { authorization: "Bearer wrong" },
       { authorization: "Bearer " },
@@ -45,7 +48,7 @@ describe("authentication", () => {
     }
   });
 
-  test("two keys that differ are a 401, and the same one twice is one", async ({ api }) => {
+  test("answers two different keys with 401, and accepts the same key in both headers", async ({ api }) => {
     const read = await storeKey(api, ["read"]);
     const both = (other: string) => api.call("GET", path, { headers: { "x-goog-api-key": other } });
     expect((await both(read)).status).toBe(401);
@@ -53,7 +56,7 @@ describe("authentication", () => {
     expect((await both(ADMIN_KEY)).status).toBe(200);
   });
 
-  test("a stored key may do what its scopes say, of which each includes those below, and no more", async ({ api }) => {
+  test("lets a stored key do what its scope and the scopes below it allow, and no more", async ({ api }) => {
     const read = await storeKey(api, ["read"]);
     const write = await storeKey(api, ["write"]);
     const admin = await storeKey(api, ["admin"]);
@@ -70,7 +73,7 @@ describe("authentication", () => {
     expect((await api.call("GET", "/v1/keys", { key: admin })).status).toBe(200);
   });
 
-  test("a key that is unknown, has expired or was revoked is the same 401", async ({ api }) => {
+  test("answers an unknown, an expired and a revoked key with the same 401", async ({ api }) => {
     const expired = await storeKey(api, ["read"], new Date(Date.now() - 1000));
     const revoked = await storeKey(api, ["read"]);
     await api.db.pool.query("UPDATE api_keys SET revoked_at = now() WHERE hash = $1", [hashApiKey(revoked)]);
@@ -83,7 +86,7 @@ describe("authentication", () => {
     }
   });
 
-  test("the use of a key is recorded, once a minute at most", async ({ api }) => {
+  test("records the use of a key at most once a minute", async ({ api }) => {
     const key = await storeKey(api, ["read"]);
     const readUse = async () => {
       const { rows } = await api.db.pool.query<{ last_used_at: Date | null }>(
@@ -95,7 +98,7 @@ describe("authentication", () => {
     expect(await readUse()).toBeNull();
     await api.call("GET", path, { key });
     const first = await until(readUse, { what: "the use of the key" });
-    // Another gateway, which has not noted it yet.
+    // A second gateway, which has not noted the key yet.
     const other = await createTestApi(api.db);
     await other.call("GET", path, { key });
     await other.call("GET", path, { key });
@@ -103,9 +106,9 @@ describe("authentication", () => {
   });
 });
 
-describe("tries with keys that are not valid", () => {
-  test("are refused with 429 when they come too often, and a valid key still passes", async ({ database }) => {
-    // All at one instant: another try is given for every six seconds.
+describe("requests with keys that are not valid", () => {
+  test("get 429 when they come too often, while a valid key still passes", async ({ database }) => {
+    // The clock stands still, because a network gets one more try every six seconds.
     vi.useFakeTimers({ toFake: ["Date"] });
     onTestFinished(() => void vi.useRealTimers());
     const api = await createTestApi(database.db);
@@ -120,7 +123,7 @@ describe("tries with keys that are not valid", () => {
     expect((await call(valid, "198.51.100.1")).status).toBe(200);
     expect((await call(ADMIN_KEY, "198.51.100.1")).status).toBe(200);
     expect((await call("wrong", "198.51.100.2")).status).toBe(401);
-    // A request without a key tries none.
+    // A request without a key is no try.
     expect((await api.call("GET", path, { key: null, remoteAddress: "198.51.100.1" })).status).toBe(401);
   });
 });

@@ -1,31 +1,32 @@
-// Who may call the API: a key with the scope that the request needs. Failure policy: closed, and before
-// anything else, so that a caller without a key does not learn which paths exist.
+// Lets a request pass only with an API key whose scope allows it. Failure policy: closed. The check comes before
+// routing, so that a caller without a key does not learn which paths exist.
 
 import { timingSafeEqual } from "node:crypto";
 
-import type { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { Logger } from "@sluice/shared/runtime/log";
-import type { Scope } from "@sluice/store/schema";
-import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
-import type { Database } from "@sluice/store/connection/database";
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { Secret } from "@sluice/shared/settings/secret";
+import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
+import type { Database } from "@sluice/store/connection/database";
+import type { Scope } from "@sluice/store/schema";
+
+import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
 import { FailedTries } from "./failed-tries.ts";
 import { KeyUses } from "./key-uses.ts";
-import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
 
 export interface AuthenticationDependencies {
   db: Database;
-  /** The key of the environment, which has every scope and works while PostgreSQL is down. */
+  /** The key from `ADMIN_API_KEY`, which has every scope and also works while PostgreSQL is down. */
   adminApiKey: Secret<string> | undefined;
   log: Logger;
 }
 
 const ENVIRONMENT: Caller = { keyId: null, name: "ADMIN_API_KEY", scopes: ["admin"], expiresAt: null };
-/** Each includes those before it. */
+/** Each scope includes those before it. */
 const ORDER: readonly Scope[] = ["read", "write", "admin"];
-/** RFC 9110, 9.2.1. */
+/** The methods that change nothing (RFC 9110, 9.2.1): the scope `read` is enough for them. */
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 export function authenticate({ db, adminApiKey, log }: AuthenticationDependencies): MiddlewareHandler<ApiEnv> {
@@ -45,15 +46,15 @@ export function authenticate({ db, adminApiKey, log }: AuthenticationDependencie
     if (key === undefined) {
       throw unauthenticated(c, "Send an API key as `Authorization: Bearer <key>` or as `x-goog-api-key: <key>`");
     }
-    if (keys.length > 1) throw unauthenticated(c, "The request has two API keys that differ");
+    if (keys.length > 1) throw unauthenticated(c, "The request has two different API keys; send one");
     const caller = await findCaller(key);
     if (caller === undefined) {
-      // After the look-up, and so never for a valid key: behind a proxy, all callers may have one address.
+      // A try is counted only after the look-up has failed, so a valid key is never refused here. Behind a proxy all
+      // callers may share one address.
       const waitSeconds = failedTries.add(c.get("remoteAddress"), Date.now());
       if (waitSeconds > 0) {
-        throw new SluiceError("rate_limited", "Too many requests with API keys that are not valid came from here", {
-          retryAfterSeconds: waitSeconds,
-        });
+        const message = "Your network sent too many requests with API keys that are not valid; check the key";
+        throw new SluiceError("rate_limited", message, { retryAfterSeconds: waitSeconds });
       }
       throw unauthenticated(c, "The API key is not known, has expired or was revoked");
     }
@@ -63,13 +64,13 @@ export function authenticate({ db, adminApiKey, log }: AuthenticationDependencie
   };
 }
 
-/** For the `middleware` of a route that more is needed for than its method says. */
+/** The `middleware` of an endpoint that needs the scope `admin`, whatever its method is. */
 export const needsAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   requireScope(c, "admin");
   await next();
 };
 
-/** @throws SluiceError `forbidden` naming the scope. */
+/** @throws SluiceError `forbidden`, which names the scope. */
 function requireScope(c: Context<ApiEnv>, needed: Scope): void {
   const isEnough = callerOf(c).scopes.some((scope) => ORDER.indexOf(scope) >= ORDER.indexOf(needed));
   if (!isEnough) throw new SluiceError("forbidden", `This needs an API key with the scope "${needed}"`);
@@ -80,7 +81,7 @@ function unauthenticated(c: Context<ApiEnv>, detail: string): SluiceError {
   return new SluiceError("unauthenticated", detail);
 }
 
-/** The different keys that the request has. */
+/** The different keys that the request carries: none, one, or two when its headers disagree. */
 function readKeys(request: HonoRequest): string[] {
   const bearer = /^Bearer +(\S+)$/i.exec(request.header("authorization") ?? "")?.[1];
   const given = [bearer, request.header("x-goog-api-key")]

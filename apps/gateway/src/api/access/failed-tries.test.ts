@@ -1,9 +1,11 @@
+// The limit on tries with keys that are not valid, and the network that each address counts for.
+
 import { describe, expect, test } from "vitest";
 
 import { FailedTries, networkOf } from "./failed-tries.ts";
 
 describe("FailedTries", () => {
-  test("lets ten through at once, then one every six seconds, and says how long to wait", () => {
+  test("allows ten tries at once, then one every six seconds, and returns how long to wait", () => {
     const tries = new FailedTries();
     for (let count = 0; count < 10; count++) expect(tries.add("192.0.2.1", 0)).toBe(0);
     expect(tries.add("192.0.2.1", 0)).toBe(6);
@@ -13,7 +15,7 @@ describe("FailedTries", () => {
     for (let count = 0; count < 10; count++) expect(tries.add("192.0.2.1", 100_000)).toBe(0);
   });
 
-  test("forgets the network that tried longest ago when there are too many", () => {
+  test("forgets the network that tried longest ago when there are more than 10,000", () => {
     const tries = new FailedTries();
     for (let count = 0; count < 10; count++) tries.add("first", 0);
     for (let count = 0; count < 9_999; count++) tries.add(`other-${count}`, 0);
@@ -23,7 +25,7 @@ describe("FailedTries", () => {
   });
 });
 
-test("networkOf takes IPv6 addresses by their /64, however they are written", () => {
+test("networkOf returns the /64 of an IPv6 address in any notation", () => {
   expect(networkOf("192.0.2.1")).toBe("192.0.2.1");
   expect(networkOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
   expect(networkOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");

@@ -1,26 +1,32 @@
-// How often each network may try keys that are not valid. What keeps a key from being guessed is that it is random; this
-// tells a client that is set up wrongly, or a scanner, to stop, and never stands in the way of a valid key.
+// How often each network may try API keys that are not valid. A key cannot be guessed because it is random. This limit
+// only tells a wrongly configured client, or a scanner, to stop. It never refuses a valid key.
 
-import { isIPv6 } from "node:net";
+import { formatIpv4, parseIp, unmapped } from "@sluice/shared/address/ip";
 
-/** At once, and then one for each interval. */
+/** The number of tries that a network may make at once. After that it gets one more for each interval. */
 const BURST = 10;
 const INTERVAL_MS = 6_000;
-/** The one that tried longest ago is forgotten, for an attacker has as many networks as he likes. */
+/**
+ * The number of networks that are remembered. Beyond it, the network that tried longest ago is forgotten: an attacker
+ * can have any number of networks, and must not fill the memory with them.
+ */
 const MAX_NETWORKS = 10_000;
 
 export class FailedTries {
-  /** When the network has all its tries again, in the order of their last tries. */
+  /** The time at which each network has all its tries again. The map is in the order of the networks' last tries. */
   readonly #fullAtMs = new Map<string, number>();
 
-  /** Counts a try. @returns 0 when it was within the limit, and otherwise how many seconds to wait for the next. */
+  /**
+   * Counts one try.
+   * @returns 0 when the try was within the limit, otherwise the number of seconds to wait before the next one.
+   */
   add(address: string | undefined, nowMs: number): number {
     const network = networkOf(address ?? "");
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(network) ?? 0);
     const usedMs = fullAtMs - nowMs;
     const isWithin = usedMs + INTERVAL_MS <= BURST * INTERVAL_MS;
     this.#fullAtMs.delete(network);
-    // One that is refused costs nothing more: who goes on trying gets one answer for each interval.
+    // A refused try does not lengthen the wait, so a client that goes on trying gets one answer per interval.
     this.#fullAtMs.set(network, isWithin ? fullAtMs + INTERVAL_MS : fullAtMs);
     const [oldest] = this.#fullAtMs.keys();
     if (this.#fullAtMs.size > MAX_NETWORKS && oldest !== undefined) this.#fullAtMs.delete(oldest);
@@ -28,14 +34,15 @@ export class FailedTries {
   }
 }
 
-/** An IPv4 address, or the /64 of an IPv6 address: what one customer of a provider has at least. */
+/**
+ * The network that tries are counted for: an IPv4 address by itself, or the /64 of an IPv6 address, because a provider
+ * gives each customer at least a /64. A text that is no IP address is returned as it is.
+ */
 export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:/i, "").replace(/%.*$/, "");
-  if (!isIPv6(plain)) return plain;
-  const [head = "", tail] = plain.toLowerCase().split("::");
-  const before = head === "" ? [] : head.split(":");
-  const after = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => "0");
-  const groups = [...before, ...zeros, ...after].slice(0, 4);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+  const parsed = parseIp(address);
+  if (parsed === undefined) return address;
+  const ip = unmapped(parsed);
+  if (ip.length === 4) return formatIpv4(ip);
+  const groups = [0, 2, 4, 6].map((at) => (((ip[at] ?? 0) << 8) | (ip[at + 1] ?? 0)).toString(16));
+  return `${groups.join(":")}::/64`;
 }

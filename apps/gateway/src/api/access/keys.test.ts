@@ -1,16 +1,19 @@
-import { hashApiKey } from "@sluice/store/configuration/api-keys";
+// /v1/keys: what a key shows, when it works, and that the last admin key stays.
+
 import { describe, expect } from "vitest";
 
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
-import { createTestDatabase } from "../../../../../tests/support/database.ts";
-import { createTestApi, pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { hashApiKey } from "@sluice/store/configuration/api-keys";
 
-const IN_AN_HOUR = () => new Date(Date.now() + 3_600_000);
+import { createTestApi, pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { createTestDatabase } from "../../../../../tests/support/database.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+
+const inAnHour = () => new Date(Date.now() + 3_600_000);
 
 const create = (api: TestApi, body: object, key?: string) =>
   api.call("POST", "/v1/keys", { body, ...(key !== undefined && { key }) });
 
-/** An API of its own, without a key in the environment, and an admin key in its database. */
+/** An API over a database of its own, without `ADMIN_API_KEY`, and with one admin key in the database. */
 async function createApiWithoutEnvironment(onCleanup: (end: () => Promise<void>) => void) {
   const database = await createTestDatabase();
   onCleanup(database.drop);
@@ -19,7 +22,7 @@ async function createApiWithoutEnvironment(onCleanup: (end: () => Promise<void>)
 }
 
 describe("/v1/keys", () => {
-  test("makes a key that works, is shown once, and stands nowhere in the clear", async ({ api }) => {
+  test("makes a key that works, shows it once, and stores and logs it nowhere in the clear", async ({ api }) => {
     const created = await create(api, { name: "billing team", scopes: ["write"] });
     expect(created.status).toBe(201);
     const { key, ...shown } = created.body;
@@ -50,13 +53,13 @@ describe("/v1/keys", () => {
     expect(second.body.data[0].name).toBe("one");
   });
 
-  test("revokes at once, again without a further effect, and keeps the key in the list", async ({ api }) => {
+  test("revokes a key at once on every gateway, and revoking it again changes and records nothing", async ({ api }) => {
     const { key, id } = (await create(api, { name: "leaves", scopes: ["read"] })).body;
     expect((await api.call("GET", "/v1/sources", { key })).status).toBe(200);
     const revoked = await api.call("POST", `/v1/keys/${id}:revoke`);
     expect(revoked).toMatchObject({ status: 200, body: { id, state: "revoked" } });
     expect((await api.call("GET", "/v1/sources", { key })).status).toBe(401);
-    // Another gateway over the same database.
+    // A second gateway over the same database.
     expect((await (await createTestApi(api.db)).call("GET", "/v1/sources", { key })).status).toBe(401);
     const again = await api.call("POST", `/v1/keys/${id}:revoke`);
     expect(again.body.revoked_at).toBe(revoked.body.revoked_at);
@@ -64,8 +67,8 @@ describe("/v1/keys", () => {
     expect(entries.map(({ action }: { action: string }) => action)).toEqual(["key.revoked", "key.created"]);
   });
 
-  test("a key that expires makes none that lasts longer", async ({ api }) => {
-    const end = IN_AN_HOUR();
+  test("refuses a new key that would expire later than the key that makes it", async ({ api }) => {
+    const end = inAnHour();
     const admin = await storeKey(api, ["admin"], end);
     const make = (expires_at: string | null) => create(api, { name: "child", scopes: ["read"], expires_at }, admin);
     for (const later of [null, new Date(end.getTime() + 1).toISOString()]) {
@@ -76,7 +79,7 @@ describe("/v1/keys", () => {
     expect(await make(end.toISOString())).toMatchObject({ status: 201, body: { expires_at: end.toISOString() } });
   });
 
-  test("refuses what is not a key, by field", async ({ api }) => {
+  test("refuses an invalid new key and names the field, and refuses the id of no key", async ({ api }) => {
     for (const [body, pointer] of [
       [{ name: "", scopes: ["read"] }, "/name"],
       [{ name: "a\u0000", scopes: ["read"] }, "/name"],
@@ -103,12 +106,12 @@ describe("/v1/keys", () => {
 });
 
 describe("the last admin key", () => {
-  test("is not revoked while nothing else lets an admin in for as long", async ({ onTestFinished }) => {
+  test("is not revoked while no other admin key lasts as long", async ({ onTestFinished }) => {
     const { api, admin } = await createApiWithoutEnvironment(onTestFinished);
     const { id } = (await api.call("GET", "/v1/keys", { key: admin })).body.data[0];
-    const revoke = (of: string) => api.call("POST", `/v1/keys/${of}:revoke`, { key: admin });
+    const revoke = (keyId: string) => api.call("POST", `/v1/keys/${keyId}:revoke`, { key: admin });
     await create(api, { name: "writes", scopes: ["write"] }, admin);
-    await create(api, { name: "ends", scopes: ["admin"], expires_at: IN_AN_HOUR().toISOString() }, admin);
+    await create(api, { name: "ends", scopes: ["admin"], expires_at: inAnHour().toISOString() }, admin);
     expect(await revoke(id)).toMatchObject({ status: 409, body: { code: "last_admin_key" } });
     expect((await api.call("GET", "/v1/keys", { key: admin })).status).toBe(200);
     const heir = (await create(api, { name: "heir", scopes: ["admin"] }, admin)).body;
@@ -116,7 +119,7 @@ describe("the last admin key", () => {
     expect((await api.call("GET", "/v1/keys", { key: heir.key })).status).toBe(200);
   });
 
-  test("of two that are revoked at once, one stays", async ({ onTestFinished }) => {
+  test("stays when the last two admin keys are revoked at the same time", async ({ onTestFinished }) => {
     const { api, admin } = await createApiWithoutEnvironment(onTestFinished);
     const other = await storeKey(api, ["admin"]);
     const ids = (await api.call("GET", "/v1/keys", { key: admin })).body.data.map(({ id }: { id: string }) => id);
@@ -125,13 +128,13 @@ describe("the last admin key", () => {
     );
     const refused = answers.filter(({ status }) => status !== 200);
     expect(refused).toHaveLength(1);
-    // Its key may be revoked before it is looked up.
+    // 401 when the key of the request was revoked before the look-up, 409 otherwise.
     expect([401, 409]).toContain(refused[0]?.status);
     const { rows } = await api.db.pool.query("SELECT FROM api_keys WHERE revoked_at IS NULL");
     expect(rows).toHaveLength(1);
   });
 
-  test("may be revoked where the environment has a key", async ({ onTestFinished }) => {
+  test("is revoked when ADMIN_API_KEY is set", async ({ onTestFinished }) => {
     const database = await createTestDatabase();
     onTestFinished(database.drop);
     const api = await createTestApi(database.db);

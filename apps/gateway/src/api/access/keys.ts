@@ -1,10 +1,11 @@
-// /v1/keys: who may call the API. A key is shown once, when it is made, and stays in the list after it was revoked, so
-// that the names in the audit trail go on meaning something.
+// /v1/keys: makes, lists and revokes the API keys. A key is shown once, when it is made. A revoked key stays in the
+// list, so that the audit trail can still be read by the names of the keys.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Secret } from "@sluice/shared/settings/secret";
 import {
   type ApiKeyRecord,
   generateApiKey,
@@ -16,22 +17,22 @@ import {
 import type { Connection, Database } from "@sluice/store/connection/database";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { needsAdmin } from "./authentication.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { takeEmptyBody } from "../http/empty-body.ts";
-import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { needsAdmin } from "./authentication.ts";
 
 export interface KeysDependencies {
   db: Database;
-  /** The environment's, with which nobody can lock himself out. */
+  /** The key from `ADMIN_API_KEY`. While it is set, the last stored admin key may be revoked. */
   adminApiKey: Secret<string> | undefined;
 }
 
@@ -45,14 +46,22 @@ const newKey = z
       .array(scope)
       .min(1)
       .superRefine(refuseRepeats)
-      .openapi({ description: "`write` includes `read`; `admin`, which manages keys and reads the audit trail, both" }),
+      .openapi({
+        description:
+          "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys " +
+          "and reads the audit trail.",
+      }),
     expires_at: z.iso
       .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2027-01-22T12:00:00Z" })
       .transform((text) => new Date(text))
       .refine((at) => at.getTime() > Date.now(), "must be in the future")
       .nullable()
       .default(null)
-      .openapi({ type: "string", format: "date-time", description: "Null for never" }),
+      .openapi({
+        type: "string",
+        format: "date-time",
+        description: "The time from which the key is refused. Null when the key never expires.",
+      }),
   })
   .openapi("NewKey");
 
@@ -63,18 +72,19 @@ const keySchema = z
     scopes: z.array(scope),
     truncated_key: z.string().openapi({ example: "sluice_...mNoP" }),
     state: z.enum(["active", "expired", "revoked"]),
-    expires_at: time("Null for never"),
-    revoked_at: time("Null while it is not"),
-    last_used_at: time("To the minute; null when it was not used yet"),
+    expires_at: time("Null when the key never expires"),
+    revoked_at: time("Null while the key is not revoked"),
+    last_used_at: time("The last use, to the minute. Null when the key was never used."),
     created_at: z.string().openapi({ format: "date-time" }),
   })
   .openapi("Key");
 
 const createdKey = keySchema
   .extend({
-    key: z
-      .string()
-      .openapi({ description: "Shown this once", example: "sluice_the-43-characters-that-are-shown-only-here" }),
+    key: z.string().openapi({
+      description: "The key itself. Only this answer shows it.",
+      example: "sluice_the-43-characters-that-are-shown-only-here",
+    }),
   })
   .openapi("CreatedKey");
 
@@ -86,7 +96,7 @@ const endpoints = {
     method: "get",
     path: "/v1/keys",
     tags,
-    summary: "API keys, newest first, those that expired or were revoked too",
+    summary: "List the API keys, newest first, including expired and revoked ones",
     middleware,
     request: { query: z.strictObject(pageParameters) },
     responses: { 200: jsonAnswer("A page", listOf(keySchema)), default: problemResponse },
@@ -95,10 +105,11 @@ const endpoints = {
     method: "post",
     path: "/v1/keys",
     tags,
-    summary: "Make an API key, which lasts at most as long as the one that makes it",
+    summary: "Make an API key",
+    description: "A key that expires can only make keys that expire no later than itself.",
     middleware,
     request: { query: noParameters, body: jsonBody(newKey) },
-    responses: { 201: jsonAnswer("The key", createdKey), default: problemResponse },
+    responses: { 201: jsonAnswer("The new key", createdKey), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
@@ -113,8 +124,10 @@ const endpoints = {
     method: "post",
     path: "/v1/keys/{id}:revoke",
     tags,
-    summary: "Revoke an API key at once and for good; one that is revoked stays so",
-    description: "The last key with the scope `admin` is not revoked, unless ADMIN_API_KEY is set.",
+    summary: "Revoke an API key at once and for good",
+    description:
+      "Revoking a key again changes nothing. The last key with the scope `admin` is not revoked (`last_admin_key`) " +
+      "unless `ADMIN_API_KEY` is set.",
     request: { params, query: noParameters, body: noBody },
     responses: { 200: jsonAnswer("The key", keySchema), ...problems("last_admin_key"), default: problemResponse },
   }),
@@ -170,10 +183,14 @@ async function findKey(db: Connection, id: string): Promise<ApiKeyRecord> {
   return record;
 }
 
-/** Or the holder of a key that expires would make himself one that does not. The scopes are the caller's: all. */
+/**
+ * Without this check, the holder of a key that expires could make one that does not. The scopes need no such check:
+ * only an admin key gets here, and it has every scope.
+ * @throws SluiceError `invalid_request`
+ */
 function refuseLongerLife(ownEnd: Date | null, end: Date | null): void {
   if (ownEnd === null || (end !== null && end <= ownEnd)) return;
-  const detail = `must be ${ownEnd.toISOString()} at the latest, when the key that makes it expires`;
+  const detail = `must be at most ${ownEnd.toISOString()}, when the key of this request expires`;
   throw invalidRequest([{ pointer: "/expires_at", detail }]);
 }
 

@@ -1,4 +1,5 @@
-// The filter of what is done to many deliveries: the parameters of GET /v1/deliveries as fields of a JSON body.
+// The bodies of POST /v1/deliveries:retry and :cancel: the filters of GET /v1/deliveries as fields of a JSON body. A
+// body without any filter is refused, so that nobody changes the whole log by mistake.
 
 import { z } from "@hono/zod-openapi";
 
@@ -6,14 +7,14 @@ import { DELIVERY_STATUSES } from "../log/delivery-schema.ts";
 import { anyOfParameter, deliveryParameters, timeParameters } from "../log/filter-parameters.ts";
 import { statusCodeParameter } from "../log/status-code-parameter.ts";
 
-/** A list, which a parameter of several values takes too. */
+/** A list of texts or numbers, as the texts that a query parameter with several values takes. */
 const strings = z
   .array(z.preprocess((value) => (typeof value === "number" ? String(value) : value), z.string()))
   .min(1)
   .transform((list): string | string[] => list);
 
-/** What a body has beside its filters. */
-const NO_FILTERS = ["dry_run", "all"];
+/** The fields of a body that are no filters. */
+const OTHER_FIELDS = ["dry_run", "all"];
 
 export const bulkFields = {
   ...timeParameters,
@@ -26,15 +27,24 @@ export const bulkFields = {
       minItems: 1,
       items: { type: "string" },
       description:
-        "Any of these status codes of the last response: a code, a class such as `5xx`, or `none` where none came",
+        "Any of these status codes of the last attempt: a code, a class such as `5xx`, or `none` when there was no " +
+        "response",
       example: ["5xx", "none"],
     }),
-  min_attempts: z.int().min(1).max(999_999).optional().openapi({ description: "Attempts made, at least", example: 3 }),
+  min_attempts: z
+    .int()
+    .min(1)
+    .max(999_999)
+    .optional()
+    .openapi({ description: "The least number of attempts", example: 3 }),
   all: z.literal(true).optional().openapi({
-    description: "Needed where no filter is given, so that nothing is done to the whole log by a slip",
+    description: "Required when no filter is given, so that the whole log is not changed by mistake",
     example: true,
   }),
-  dry_run: z.boolean().default(false).openapi({ description: "Only count what matches", example: true }),
+  dry_run: z
+    .boolean()
+    .default(false)
+    .openapi({ description: "Only count the deliveries that match, and change nothing", example: true }),
 };
 
 export const statusField = strings
@@ -46,24 +56,20 @@ export const statusField = strings
     items: { type: "string", enum: [...DELIVERY_STATUSES] },
     default: ["exhausted"],
     description:
-      "Any of these statuses. When not given, only what the relay gave up: what succeeded or was cancelled is not what a " +
-      "retry of failures means, and is retried where it is named.",
+      "Any of these statuses. When not given, only `exhausted`: deliveries that succeeded or were cancelled are " +
+      "retried only when their status is given.",
     example: ["exhausted", "cancelled"],
   });
 
-/** For `superRefine` of a body. */
+/** For `superRefine` of a body: adds an issue when the body has neither a filter nor `all`. */
 export function requireFilter(body: object, context: z.RefinementCtx): void {
   const { all } = body as { all?: true };
-  if (all === true || namesOfFilters(body).length > 0) return;
+  const hasFilter = Object.entries(body).some(([name, value]) => value !== undefined && !OTHER_FIELDS.includes(name));
+  if (all === true || hasFilter) return;
   context.addIssue({ code: "custom", message: 'needs at least one filter, or "all": true' });
 }
 
-const namesOfFilters = (body: object) =>
-  Object.entries(body)
-    .filter(([name, value]) => value !== undefined && !NO_FILTERS.includes(name))
-    .map(([name]) => name);
-
-/** The filters of a valid body, as they were given. */
+/** The filters of a valid body as the caller gave them, with `all` and without `dry_run`. */
 export function filtersOf(body: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(body).filter(([name]) => name !== "dry_run"));
 }

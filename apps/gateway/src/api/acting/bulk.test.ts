@@ -1,8 +1,10 @@
-import { formatId, newId } from "@sluice/shared/domain/ids";
-import { makeNextStep } from "@sluice/store/delivery/operation-step";
+// POST /v1/deliveries:retry and :cancel, and /v1/operations: what a bulk request changes, refuses and shows.
+
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { makeNextStep } from "@sluice/store/delivery/operation-step";
+
 import {
   pointersOf,
   recordAttempt,
@@ -11,6 +13,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 /** A target with an exhausted, a succeeded and a waiting delivery. */
 async function seed(api: TestApi) {
@@ -32,12 +35,13 @@ async function statusesOf(api: TestApi, target: string): Promise<string[]> {
   return body.data.map(({ status }: { status: string }) => status);
 }
 
-async function runAll(api: TestApi): Promise<void> {
+/** Does what the workers do with the operations, until all of them have ended. */
+async function runOperations(api: TestApi): Promise<void> {
   while ((await makeNextStep(api.db)) !== undefined);
 }
 
 describe("POST /v1/deliveries:retry", () => {
-  test("makes an operation that brings back what is exhausted, and says how it went", async ({ api }) => {
+  test("starts an operation that retries the exhausted deliveries and shows its outcome", async ({ api }) => {
     const { target } = await seed(api);
     const started = await post(api, "retry", { target, since: "2020-01-01T00:00:00Z" });
     expect(started.status).toBe(202);
@@ -55,7 +59,7 @@ describe("POST /v1/deliveries:retry", () => {
       created_by: { key: null, name: "ADMIN_API_KEY" },
       finished_at: null,
     });
-    await runAll(api);
+    await runOperations(api);
     const ended = (await api.call("GET", `/v1/operations/${started.body.id}`)).body;
     expect(ended).toMatchObject({ state: "succeeded", total: 1, done: 1, failed: 0, finished_at: expect.any(String) });
     expect(await statusesOf(api, target)).toEqual(["pending", "succeeded", "pending"]);
@@ -72,7 +76,7 @@ describe("POST /v1/deliveries:retry", () => {
     [{ min_attempts: 2 }, 0],
     [{ until: "2020-01-01T00:00:00Z" }, 0],
     [{ label: "team:a" }, 0],
-  ] as const)("with %j means %i, and a dry run says so and changes nothing", async ([filter, total], { api }) => {
+  ] as const)("with %j retries %i deliveries, and a dry run only counts them", async ([filter, total], { api }) => {
     const { target } = await seed(api);
     const counted = await post(api, "retry", { target, ...filter, dry_run: true });
     expect(counted.status).toBe(200);
@@ -82,7 +86,7 @@ describe("POST /v1/deliveries:retry", () => {
     expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "pending"]);
     expect((await api.call("GET", "/v1/operations?state=running")).body.data).toEqual([]);
     const { id } = (await post(api, "retry", { target, ...filter })).body;
-    await runAll(api);
+    await runOperations(api);
     expect((await api.call("GET", `/v1/operations/${id}`)).body).toMatchObject({ total, done: total, failed: 0 });
   });
 
@@ -104,13 +108,13 @@ describe("POST /v1/deliveries:retry", () => {
     [{ label: "team" }, ["/label"]],
     [{ event_type: "\0" }, ["/event_type"]],
     [{ all: true, limit: 5, order: "oldest" }, ["/limit", "/order"]],
-  ] as const)("%j is refused at %j", async ([body, pointers], { api }) => {
+  ] as const)("refuses %j and names %j", async ([body, pointers], { api }) => {
     const answer = await post(api, "retry", body);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual(pointers);
   });
 
-  test("needs a body, and the scope to write", async ({ api }) => {
+  test("needs a body, and the scope write", async ({ api }) => {
     expect((await api.call("POST", "/v1/deliveries:retry")).status).toBe(400);
     expect((await api.call("POST", "/v1/deliveries:retry", { body: [] })).status).toBe(400);
     expect((await api.call("POST", "/v1/deliveries:retry?all=true", { body: { all: true } })).status).toBe(400);
@@ -118,18 +122,18 @@ describe("POST /v1/deliveries:retry", () => {
     expect((await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, key })).status).toBe(403);
   });
 
-  test("with an Idempotency-Key that comes again makes no second operation", async ({ api }) => {
+  test("starts no second operation when a request with an Idempotency-Key is sent again", async ({ api }) => {
     const headers = { "idempotency-key": newId() };
     const once = await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, headers });
     const again = await api.call("POST", "/v1/deliveries:retry", { body: { all: true }, headers });
     expect(again.status).toBe(202);
     expect(again.body).toEqual(once.body);
-    await runAll(api);
+    await runOperations(api);
   });
 });
 
 describe("POST /v1/deliveries:cancel", () => {
-  test("ends what waits, and takes no status", async ({ api }) => {
+  test("cancels the pending deliveries, and refuses a status", async ({ api }) => {
     const { target } = await seed(api);
     expect(pointersOf(await post(api, "cancel", { target, status: ["pending"] }))).toEqual(["/status"]);
     expect((await post(api, "cancel", { target, dry_run: true })).body).toMatchObject({
@@ -140,18 +144,18 @@ describe("POST /v1/deliveries:cancel", () => {
       kind: "cancel_deliveries",
       filter: { target },
     });
-    await runAll(api);
+    await runOperations(api);
     expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "cancelled"]);
   });
 });
 
 describe("/v1/operations", () => {
-  test("lists them newest first, by state, page by page", async ({ api }) => {
+  test("lists the operations newest first, by state and page by page", async ({ api }) => {
     const key = await storeKey(api, ["write"]);
     const body = { all: true, status: ["cancelled"] };
     const first = (await api.call("POST", "/v1/deliveries:retry", { body, key })).body;
     expect(first.created_by).toEqual({ key: expect.stringMatching(/^key_/), name: "of write" });
-    await runAll(api);
+    await runOperations(api);
     const second = (await post(api, "retry", body)).body;
     const page = (await api.call("GET", "/v1/operations?limit=1")).body;
     expect(page.data).toEqual([second]);
@@ -159,10 +163,10 @@ describe("/v1/operations", () => {
     expect(next.data).toMatchObject([{ id: first.id, state: "succeeded" }]);
     expect((await api.call("GET", "/v1/operations?state=running")).body.data).toEqual([second]);
     expect(pointersOf(await api.call("GET", "/v1/operations?state=done"))).toEqual(["?state"]);
-    await runAll(api);
+    await runOperations(api);
   });
 
-  test("cancel one that runs, once", async ({ api }) => {
+  test("cancels an operation that runs, and refuses to cancel it again", async ({ api }) => {
     const { target } = await seed(api);
     const { id } = (await post(api, "retry", { target })).body;
     expect((await api.call("POST", `/v1/operations/${id}:cancel`)).body).toMatchObject({
@@ -171,7 +175,7 @@ describe("/v1/operations", () => {
     });
     const again = await api.call("POST", `/v1/operations/${id}:cancel`);
     expect(again.body).toMatchObject({ status: 409, code: "operation_finished" });
-    await runAll(api);
+    await runOperations(api);
     expect(await statusesOf(api, target)).toEqual(["exhausted", "succeeded", "pending"]);
     const missing = formatId("opr", newId());
     expect((await api.call("GET", `/v1/operations/${missing}`)).body.code).toBe("not_found");

@@ -1,27 +1,31 @@
-// POST /v1/deliveries:retry and :cancel: the same for many deliveries as for one, as an operation that a worker runs.
+// POST /v1/deliveries:retry and :cancel: retry or cancel all deliveries that match a filter. The request only creates
+// an operation; a worker carries it out.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
+import type { Context } from "hono";
+
 import type { Database } from "@sluice/store/connection/database";
 import { countMatching } from "@sluice/store/delivery/operation-step";
 import { type BulkFilter, createOperation } from "@sluice/store/delivery/operations";
-import type { Context } from "hono";
+import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { problems } from "../http/problems.ts";
 import { readDeliveryFilter } from "../log/filter-parameters.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
 import { operationSchema, showOperation } from "./operation-schema.ts";
-import { problems } from "../http/problems.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
 
 export interface BulkDependencies {
   db: Database;
 }
 
-/** For a dry run; it ends with the page of some thousands at which this is over. */
+/**
+ * The time for counting in a dry run. Counting stops after the page of some thousand deliveries in which it runs out.
+ */
 const COUNT_MS = 2_000;
 
 const retryBody = z
@@ -40,29 +44,32 @@ const matching = z
     total: z.int().openapi({ example: 120 }),
     by_status: z.object({ pending: z.int(), succeeded: z.int(), exhausted: z.int(), cancelled: z.int() }),
     complete: z.boolean().openapi({
-      description: `False where counting took longer than ${COUNT_MS / 1_000} seconds: then there are at least so many`,
+      description:
+        `False when counting took longer than ${COUNT_MS / 1_000} seconds and was stopped. There are then at least ` +
+        "`total` deliveries that match.",
     }),
   })
   .openapi("MatchingDeliveries");
 
 const responses = {
-  200: jsonAnswer("Of a dry run: how many match now", matching),
-  202: jsonAnswer("The operation, which begins within a second or so", operationSchema),
+  200: jsonAnswer("After a dry run: how many deliveries match now", matching),
+  202: jsonAnswer("The operation, which begins in about a second", operationSchema),
   ...problems("invalid_id"),
   default: problemResponse,
 };
 const rule =
-  "The filters are those of `GET /v1/deliveries`, and at least one is needed, or `all`. Only deliveries made before the " +
-  "request are meant; the oldest come first. ";
+  "The filters are those of `GET /v1/deliveries`. At least one filter, or `all`, is required. Only deliveries " +
+  "created before the request are changed, the oldest first. ";
 const endpoints = {
   retry: createRoute({
     method: "post",
     path: "/v1/deliveries:retry",
     tags: ["deliveries"],
-    summary: "Attempt all that match again",
+    summary: "Retry all deliveries that match",
     description:
-      `${rule}Of the statuses, \`exhausted\` is meant unless others are given. It goes as fast as the targets take what ` +
-      "becomes due; one that is paused or disabled, or whose breaker is open, holds up nobody, and its deliveries wait.",
+      `${rule}Only \`exhausted\` deliveries are retried unless \`status\` names others. The operation goes as fast ` +
+      "as the targets take the deliveries. Deliveries to a target that is paused or disabled, or whose circuit " +
+      "breaker is open, wait, and do not hold up other targets.",
     request: { query: noParameters, body: jsonBody(retryBody) },
     responses,
   }),
@@ -70,8 +77,8 @@ const endpoints = {
     method: "post",
     path: "/v1/deliveries:cancel",
     tags: ["deliveries"],
-    summary: "Make no more attempts of all that match",
-    description: `${rule}It is about deliveries that are \`pending\`.`,
+    summary: "Cancel all deliveries that match",
+    description: `${rule}Only \`pending\` deliveries are cancelled. A cancelled delivery gets no more attempts.`,
     request: { query: noParameters, body: jsonBody(cancelBody) },
     responses,
   }),

@@ -1,13 +1,14 @@
-// What people do to one delivery: retry it, or end its attempts.
+// POST /v1/deliveries/{id}:retry and :cancel: the verbs that an operator uses on one delivery.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Context } from "hono";
+
 import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/store/delivery/by-hand";
 import { type DeliveryRecord, getDelivery } from "@sluice/store/log/records";
 import type { AuditedChange } from "@sluice/store/requests/audit";
-import type { Context } from "hono";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -28,9 +29,10 @@ const endpoints = {
     method: "post",
     path: "/v1/deliveries/{id}:retry",
     tags: deliveryTags,
-    summary: "Attempt it now, whatever its status, and until a new deadline",
+    summary: "Retry a delivery now",
     description:
-      "A delivery to a target that is paused or disabled, or whose breaker is open, becomes pending and waits for it.",
+      "The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its " +
+      "circuit breaker is open, the delivery becomes `pending` and waits for the target.",
     request: { params: deliveryParams, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The delivery, due now", deliverySchema),
@@ -42,10 +44,10 @@ const endpoints = {
     method: "post",
     path: "/v1/deliveries/{id}:cancel",
     tags: deliveryTags,
-    summary: "Make no more attempts of a delivery that is pending",
+    summary: "Cancel a pending delivery",
     description:
-      "One that a worker has in hand is a 409 (`delivery_in_flight`), and so is one that is finished " +
-      "(`delivery_finished`). What was cancelled can be retried.",
+      "A cancelled delivery gets no more attempts, but can be retried later. A delivery that a worker holds is a 409 " +
+      "(`delivery_in_flight`), and so is one that is finished (`delivery_finished`).",
     request: { params: deliveryParams, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The delivery, cancelled", deliverySchema),
@@ -69,7 +71,7 @@ export function routeDeliveryVerbs(app: OpenAPIHono<ApiEnv>, dependencies: Deliv
     return c.json(showDelivery(delivery, Date.now()), 200);
   });
 
-  /** @throws SluiceError for what could not be made of the delivery. */
+  /** @throws SluiceError `invalid_id`, or the reason why the delivery was not changed */
   function change(
     c: Context<ApiEnv>,
     shownId: string,
@@ -95,7 +97,7 @@ export function routeDeliveryVerbs(app: OpenAPIHono<ApiEnv>, dependencies: Deliv
 const refusals = {
   not_found: deliveryNotFound,
   in_flight: () =>
-    new SluiceError("delivery_in_flight", "A worker has this delivery in hand; see first what becomes of it"),
-  finished: () => new SluiceError("delivery_finished", "This delivery is finished: no attempt of it is to come"),
+    new SluiceError("delivery_in_flight", "A worker is attempting this delivery; wait for the result and try again"),
+  finished: () => new SluiceError("delivery_finished", "This delivery is finished: there is no attempt left to cancel"),
   target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
 } satisfies Record<Exclude<(RetryResult | CancelResult)["kind"], "due" | "cancelled">, () => SluiceError>;

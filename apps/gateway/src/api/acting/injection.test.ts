@@ -1,9 +1,12 @@
-import { formatId, parseId } from "@sluice/shared/domain/ids";
-import { getEventWithBody } from "@sluice/store/log/records";
+// POST /v1/events: what an injected event looks like, who gets it, and what is refused.
+
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { getEventWithBody } from "@sluice/store/log/records";
+
 import { pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
 const given = { type: "batch.succeeded", data: { id: "batch_9" } };
 
@@ -11,7 +14,7 @@ const inject = (api: TestApi, changes: object = {}, headers: Record<string, stri
   api.call("POST", "/v1/events", { body: { ...given, ...changes }, headers });
 
 describe("POST /v1/events", () => {
-  test("stores the event in Gemini's thin payload, with the deliveries of those that match", async ({ api }) => {
+  test("stores the event as Gemini's thin payload, with a delivery for each target that matches", async ({ api }) => {
     const matching = await seedTarget(api.db, { filter: 'source == "api" && event.labels.team == "ml"' });
     const other = await seedTarget(api.db, { subscribedEvents: ["video.*"] });
     const timestamp = "2026-01-22T12:00:00+02:00";
@@ -41,7 +44,9 @@ describe("POST /v1/events", () => {
     expect(api.woken).not.toContain(other);
   });
 
-  test("the same webhook_id of a source is one event, however many come at once", async ({ api }) => {
+  test("stores one event for all requests with the same source and webhook_id, also at the same time", async ({
+    api,
+  }) => {
     const changes = { source: "gemini", webhook_id: "msg_of_mine" };
     const answers = await Promise.all(Array.from({ length: 5 }, () => inject(api, changes)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
@@ -68,7 +73,7 @@ describe("POST /v1/events", () => {
     ["/webhook_id", { webhook_id: "a.b" }],
     ["/timestamp", { timestamp: "yesterday" }],
     ["/scheme", { scheme: "v1" }],
-  ] as const)("%s that is not valid is refused by name", async ([pointer, changes], { api }) => {
+  ] as const)("names %s when it is not valid", async ([pointer, changes], { api }) => {
     const answer = await inject(api, changes);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual([pointer]);

@@ -1,77 +1,81 @@
-// POST /v1/events: an event as if it had come, for tests and for producers of one's own. It is stored by the statement
-// of the intake, so that dedupe, filters and fan-out are those of every event, in one transaction with its entry in the
-// audit trail. It does not go through the queue: the answer says for certain whether it is new, and under which id.
+// POST /v1/events: injects an event as if a sender had sent it, for tests and for other producers. The statement of the
+// intake stores it, so deduplication, filters and fan-out are those of every event. That happens in one transaction
+// with the audit entry and without the queue, so the answer knows whether the event is new and which id it has.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+
 import { readFilterInput } from "@sluice/filter/input";
+import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
 import { formatId, newId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
-import { readRevision } from "@sluice/store/connection/configuration-row";
-import type { Connection, Database } from "@sluice/store/connection/database";
-import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
-import { withPartitions } from "@sluice/store/connection/partitions";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
+import { readRevision } from "@sluice/store/connection/configuration-row";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { withPartitions } from "@sluice/store/connection/partitions";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { labels } from "../sources/event-labels.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { readSource } from "../log/filter-parameters.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { readSource } from "../log/filter-parameters.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { labels } from "../sources/event-labels.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface InjectionDependencies extends WakeDependencies {
   db: Database;
 }
 
-/** What the log shows in place of a signature's scheme. */
+/** The log shows this scheme for an injected event, which has no signature. */
 const SCHEME = "api";
-/** Deeper than any payload; writing JSON needs the stack. */
+/** No payload of Gemini's is nested this deep. The limit keeps JSON.stringify from overflowing the stack. */
 const MAX_LEVELS = 100;
 
-const object = (description: string, example: object) =>
+const objectField = (description: string, example: object) =>
   recordOf(z.unknown())
     .refine((value) => isNestedWithin(MAX_LEVELS, value), `must have at most ${MAX_LEVELS} levels`)
     .openapi({ type: "object", additionalProperties: true, description, example });
 
 const newEvent = z
   .strictObject({
-    type: z
-      .string()
-      .regex(EVENT_TYPE, 'must be the name of an event such as "batch.succeeded"')
-      .openapi({ example: "batch.succeeded", description: "Any: a target gets it by its subscription" }),
-    data: object("What the event is about, as in Gemini's thin payload", {
+    type: z.string().regex(EVENT_TYPE, 'must be the name of an event such as "batch.succeeded"').openapi({
+      example: "batch.succeeded",
+      description: "Any event type. The subscriptions of the targets are compared with it.",
+    }),
+    data: objectField("What the event is about, as in Gemini's thin payload", {
       id: "batch_123456",
       output_file_uri: "gs://my-bucket/results.jsonl",
     }),
-    user_metadata: object("As it was given with the job", { team: "billing" })
+    user_metadata: objectField("The metadata that was given with the job", { team: "billing" })
       .refine((value) => isStorable(value), "must have no NUL, no lone surrogate and at most 64 levels")
       .optional(),
     labels: labels.optional(),
     source: plainText(256)
       .min(1)
       .default(API_SOURCE)
-      .openapi({ description: "The name or the id of the source that it comes from", example: API_SOURCE }),
+      .openapi({ description: "The name or the id of the event's source", example: API_SOURCE }),
     webhook_id: z
       .string()
       .refine(isWebhookId, "must be 1 to 256 visible ASCII characters without a dot")
       .optional()
       .openapi({
-        description: "Of a source, the same one is one event. Made when not given.",
+        description: "Events of one source with the same `webhook_id` are one event. Generated when not given.",
         example: "msg_p5jXN8AQM9LWM0D4loKWxJek",
       }),
     timestamp: z.iso
       .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2026-01-22T12:00:00Z" })
       .optional()
-      .openapi({ description: "When it happened; now when not given", example: "2026-01-22T12:00:00Z" }),
+      .openapi({
+        description: "When the event happened. The current time when not given.",
+        example: "2026-01-22T12:00:00Z",
+      }),
   })
   .openapi("NewEvent");
 
@@ -80,26 +84,29 @@ const injectedEvent = z
     id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     webhook_id: z.string(),
-    is_duplicate: z
-      .boolean()
-      .openapi({ description: "It had come before: `id` is that of then, and nothing was done" }),
-    deliveries: z.int().openapi({ description: "Made for it, one for each target that matches; 0 for a duplicate" }),
+    is_duplicate: z.boolean().openapi({
+      description:
+        "True when the event was stored before. `id` is then that of the stored event, and nothing was changed.",
+    }),
+    deliveries: z.int().openapi({
+      description: "The number of new deliveries, one for each target that matches. 0 for a duplicate.",
+    }),
   })
   .openapi("InjectedEvent");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/events",
   tags: ["events"],
-  summary: "Inject an event as if it had come",
+  summary: "Inject an event as if a sender had sent it",
   description:
-    "The body that targets get is Gemini's thin payload: `{type, version, timestamp, data, user_metadata}`. Dedupe by " +
-    "`webhook_id`, filters, deliveries, retries and signatures to targets are those of every event; in the log its `scheme` " +
-    "is `api`. It is answered when it is durable.",
+    "The body that targets get is Gemini's thin payload: `{type, version, timestamp, data, user_metadata}`. The " +
+    "event is deduplicated by `webhook_id`, filtered, delivered, retried and signed like every other event. In the " +
+    "log its `scheme` is `api`. The answer is sent when the event is durable.",
   request: { query: noParameters, body: jsonBody(newEvent) },
   responses: {
     201: jsonAnswer("The event, stored", injectedEvent),
-    200: jsonAnswer("The event that had come before with this `webhook_id`", injectedEvent),
+    200: jsonAnswer("The event that was stored before with this `webhook_id`", injectedEvent),
     ...problems("invalid_id"),
     default: problemResponse,
   },
@@ -107,7 +114,7 @@ const operation = createRoute({
 
 export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: InjectionDependencies): void {
   const { db } = dependencies;
-  app.openapi(operation, async (c) => {
+  app.openapi(endpoint, async (c) => {
     const given = c.req.valid("json");
     const source = await findInjectionSource(db, given.source);
     const event = toEvent(given, source.id);
@@ -132,7 +139,7 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
   });
 }
 
-/** @throws SluiceError `invalid_id`, or `invalid_request` where there is no such source */
+/** @throws SluiceError `invalid_id`, or `invalid_request` when there is no such source */
 async function findInjectionSource(db: Database, given: string): Promise<{ id: string; name: string }> {
   const id = await readSource(db, given, "/source");
   const source = id === undefined ? undefined : await getSource(db, id);
@@ -162,6 +169,7 @@ function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
 
 type Stored = { kind: "stored"; targetIds: string[] } | { kind: "duplicate"; eventId: string };
 
+/** @throws SluiceError `unavailable` when the event's dedupe key expired during the call */
 async function store(tx: Connection, event: NewEvent, sourceName: string): Promise<Stored> {
   const input = readFilterInput(event, sourceName);
   for (;;) {
@@ -171,12 +179,13 @@ async function store(tx: Connection, event: NewEvent, sourceName: string): Promi
     const stored = { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors };
     const deliveries = matched.map((target) => ({ ...deliveryTo(target, event), leased: false }));
     const result = await storeEvents(tx, revision, [stored], deliveries, { workerId: event.id, durationMs: 0 });
-    // A target was changed in between.
+    // A target was changed after the subscribers were loaded: match again with the new ones.
     if (result.kind === "outdated") continue;
     if (result.freshEventIds.has(event.id)) return { kind: "stored", targetIds: matched.map(({ id }) => id) };
     const eventId = await findEventId(tx, event.sourceId, event.webhookId);
     if (eventId !== undefined) return { kind: "duplicate", eventId };
-    // The ledger forgot it just now.
-    throw new SluiceError("unavailable", "The event was being forgotten", { retryAfterSeconds: 1 });
+    // The event was a duplicate when it was stored, but its key in `event_keys` expired before it was read.
+    const message = "An earlier event with this webhook_id expired during the request; send it again";
+    throw new SluiceError("unavailable", message, { retryAfterSeconds: 1 });
   }
 }

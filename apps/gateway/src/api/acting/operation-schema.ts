@@ -1,6 +1,7 @@
-// An operation on many deliveries as the API shows it.
+// How the API shows an operation, which retries or cancels many deliveries.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { OperationRecord } from "@sluice/store/delivery/operations";
 
@@ -12,11 +13,12 @@ export const operationSchema = z
     kind: z.enum(["retry_deliveries", "cancel_deliveries"]),
     state: z.enum(OPERATION_STATES).openapi({
       description:
-        "succeeded: it went through all that match. failed: it was given up after ten steps in a row that failed, and " +
-        "`error` says why. Whatever was done before an end stays done.",
+        "succeeded: the operation went through all deliveries that match. failed: it was given up after ten failed " +
+        "steps in a row, and `error` says why. cancelled: a caller stopped it. What it did before its end stays " +
+        "done.",
     }),
     filter: z.record(z.string(), z.unknown()).openapi({
-      description: "As given, with the `status` of a retry",
+      description: "The filters as the caller gave them. A retry always shows its `status`.",
       example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"] },
     }),
     total: z
@@ -24,24 +26,25 @@ export const operationSchema = z
       .nullable()
       .openapi({
         description:
-          "How many match, counted before anything is done; null until then. What changes meanwhile may match no more, so " +
-          "that fewer are done than were counted.",
+          "The number of deliveries that match, counted before the first is changed. Null until they are counted. A " +
+          "delivery that changes after the count may no longer match, so `done` and `failed` may add up to less.",
         example: 2_000,
       }),
-    done: z.int().openapi({ description: "Made due, or cancelled", example: 500 }),
+    done: z.int().openapi({ description: "The number of deliveries that were made due, or cancelled", example: 500 }),
     failed: z.int().openapi({
       description:
-        "Left as they are: a worker had the delivery in hand, it changed at that moment, or its target was deleted",
+        "The number of deliveries that were left as they are, because a worker held the delivery, it changed at that " +
+        "moment, or its target was deleted",
       example: 0,
     }),
-    error: z.string().nullable().openapi({ description: "Of the last step, when that failed" }),
+    error: z.string().nullable().openapi({ description: "The error of the last step. Null when that step succeeded." }),
     created_at: z.string().openapi({ format: "date-time" }),
     created_by: z.object({
-      key: z
-        .string()
-        .nullable()
-        .openapi({ description: "Null for the key of the environment", example: "key_01h455vb4pex5vsknk084sn02q" }),
-      name: z.string().openapi({ description: "Of the key, as it was called then" }),
+      key: z.string().nullable().openapi({
+        description: "The id of the API key. Null for the key from `ADMIN_API_KEY`.",
+        example: "key_01h455vb4pex5vsknk084sn02q",
+      }),
+      name: z.string().openapi({ description: "The name of the key at that time" }),
     }),
     finished_at: z.string().nullable().openapi({ format: "date-time" }),
   })

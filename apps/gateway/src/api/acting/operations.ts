@@ -1,20 +1,22 @@
-// /v1/operations: what is being done to many deliveries, how far it is, and how to stop it.
+// /v1/operations: shows the operations, which retry or cancel many deliveries, with their progress, and stops them.
+// bulk.ts starts them.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { cancelOperation, getOperation, listOperations } from "@sluice/store/delivery/operations";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
-import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
 
 export interface OperationsDependencies {
   db: Database;
@@ -27,8 +29,8 @@ const endpoints = {
     method: "get",
     path: "/v1/operations",
     tags,
-    summary: "Operations on many deliveries, newest first",
-    description: "They are kept as long as the log.",
+    summary: "List the operations on many deliveries, newest first",
+    description: "Operations are kept as long as the log.",
     request: {
       query: z.strictObject({
         ...pageParameters,
@@ -44,7 +46,7 @@ const endpoints = {
     method: "get",
     path: "/v1/operations/{id}",
     tags,
-    summary: "Read an operation and how far it is",
+    summary: "Read an operation and its progress",
     request: { params, query: noParameters },
     responses: { 200: jsonAnswer("The operation", operationSchema), default: problemResponse },
   }),
@@ -52,8 +54,8 @@ const endpoints = {
     method: "post",
     path: "/v1/operations/{id}:cancel",
     tags,
-    summary: "Stop an operation where it is",
-    description: "What it did stays done. One that is finished is a 409 (`operation_finished`).",
+    summary: "Stop an operation",
+    description: "What the operation did so far stays done. One that is finished is a 409 (`operation_finished`).",
     request: { params, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The operation, cancelled", operationSchema),
@@ -74,7 +76,7 @@ export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDepe
 
   app.openapi(endpoints.read, async (c) => {
     const operation = await getOperation(db, readOperationId(c.req.valid("param").id));
-    if (operation === undefined) throw notFound();
+    if (operation === undefined) throw operationNotFound();
     return c.json(withEtag(c, showOperation(operation)), 200);
   });
 
@@ -82,7 +84,7 @@ export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDepe
     const id = readOperationId(c.req.valid("param").id);
     const shown = await makeChange(c, db, async (tx, record) => {
       const result = await cancelOperation(tx, id);
-      if (result.kind === "not_found") throw notFound();
+      if (result.kind === "not_found") throw operationNotFound();
       if (result.kind === "finished") throw new SluiceError("operation_finished", "This operation is finished");
       const [before, after] = [showOperation(result.before), showOperation(result.after)];
       await record({ action: "operation.cancelled", resourceId: formatId("opr", id), before, after });
@@ -94,4 +96,4 @@ export function routeOperations(app: OpenAPIHono<ApiEnv>, { db }: OperationsDepe
 
 const readOperationId = (text: string) => parseId("opr", text, "{id}");
 
-const notFound = () => new SluiceError("not_found", "There is no operation with this id");
+const operationNotFound = () => new SluiceError("not_found", "There is no operation with this id");

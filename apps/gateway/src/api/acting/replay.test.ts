@@ -1,25 +1,30 @@
-import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
-import { getDelivery } from "@sluice/store/log/records";
+// POST /v1/events/{id}:replay: which targets get the event, and which are refused.
+
 import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
-import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
+import { getDelivery } from "@sluice/store/log/records";
 
-const targetOf = (id: string) => formatId("tgt", id);
+import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
+
+const shownTarget = (id: string) => formatId("tgt", id);
 
 async function replay(api: TestApi, eventId: string, targetIds?: string[]) {
-  const body = targetIds && { targets: targetIds.map(targetOf) };
+  const body = targetIds && { targets: targetIds.map(shownTarget) };
   return api.call("POST", `/v1/events/${formatId("evt", eventId)}:replay`, { body });
 }
 
-/** What was done for each target of this test; those of others match too. */
+/** The result for each target. The targets of the other tests in this file match too. */
 async function replayToAll(api: TestApi, eventId: string) {
   const { body } = await replay(api, eventId);
   return new Map(body.deliveries.map(({ target, result }: { target: string; result: string }) => [target, result]));
 }
 
 describe("POST /v1/events/{id}:replay", () => {
-  test("goes to all that match now: a new target, one that got it, and one that has it in hand", async ({ api }) => {
+  test("goes to all targets that match now: a new one, one that got the event, and one that is getting it", async ({
+    api,
+  }) => {
     const [got, busy] = [await seedTarget(api.db), await seedTarget(api.db)];
     const { eventId, deliveryIds } = await seedEvent(api, [got, busy]);
     await recordAttempt(api, deliveryIds[0] ?? "", { status: "succeeded" });
@@ -39,16 +44,16 @@ describe("POST /v1/events/{id}:replay", () => {
     const results = new Map(
       answer.body.deliveries.map((one: { target: string; result: string }) => [one.target, one.result]),
     );
-    const of = (id: string) => results.get(targetOf(id));
-    expect([got, busy, added, filtered, paused].map(of)).toEqual([
+    const resultFor = (id: string) => results.get(shownTarget(id));
+    expect([got, busy, added, filtered, paused].map(resultFor)).toEqual([
       "retried",
       "in_flight",
       "created",
       "created",
       "created",
     ]);
-    expect([other, unmatched, disabled, failing].map(of)).toEqual([undefined, undefined, undefined, undefined]);
-    expect(answer.body.filter_errors).toEqual([{ target: targetOf(failing), error: expect.any(String) }]);
+    expect([other, unmatched, disabled, failing].map(resultFor)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(answer.body.filter_errors).toEqual([{ target: shownTarget(failing), error: expect.any(String) }]);
     expect(api.woken).toEqual(expect.arrayContaining([got, added, filtered, paused]));
     expect(api.woken).not.toContain(busy);
 
@@ -65,23 +70,23 @@ describe("POST /v1/events/{id}:replay", () => {
       attemptCount: 0,
       leasedBy: null,
     });
-    // Once more: one delivery of an event to a target.
-    expect((await replayToAll(api, eventId)).get(targetOf(added))).toBe("retried");
+    // A second replay retries the new delivery, because an event has one delivery per target.
+    expect((await replayToAll(api, eventId)).get(shownTarget(added))).toBe("retried");
   });
 
-  test("goes to the targets that are named, whatever they subscribe to, and to no other", async ({ api }) => {
+  test("goes to the given targets only, whatever they subscribe to", async ({ api }) => {
     const [named, other] = [await seedTarget(api.db, { subscribedEvents: ["video.*"] }), await seedTarget(api.db)];
     const { eventId } = await seedEvent(api);
     const answer = await replay(api, eventId, [named]);
     expect(answer.body).toEqual({
       event: formatId("evt", eventId),
-      deliveries: [{ target: targetOf(named), delivery: expect.stringMatching(/^dlv_/), result: "created" }],
+      deliveries: [{ target: shownTarget(named), delivery: expect.stringMatching(/^dlv_/), result: "created" }],
       filter_errors: [],
     });
     expect(api.woken).not.toContain(other);
   });
 
-  test("refuses what it cannot replay to by name, and then does nothing", async ({ api }) => {
+  test("refuses and names a target that it cannot replay to, and then replays to none", async ({ api }) => {
     const [enabled, disabled] = [await seedTarget(api.db), await seedTarget(api.db, { state: "disabled" })];
     const { eventId } = await seedEvent(api);
     const unknown = await replay(api, eventId, [enabled, newId(), disabled]);
@@ -89,7 +94,7 @@ describe("POST /v1/events/{id}:replay", () => {
     expect(pointersOf(unknown)).toEqual(["/targets/1"]);
     const refused = await replay(api, eventId, [enabled, disabled]);
     expect(refused.body).toMatchObject({ status: 409, code: "target_disabled" });
-    expect(refused.body.detail).toContain(targetOf(disabled));
+    expect(refused.body.detail).toContain(shownTarget(disabled));
     expect(pointersOf(refused)).toEqual(["/targets/1"]);
     expect(pointersOf(await replay(api, eventId, [enabled, enabled]))).toEqual(["/targets/1"]);
     expect(api.woken).not.toContain(enabled);
@@ -99,11 +104,11 @@ describe("POST /v1/events/{id}:replay", () => {
     expect(pointersOf(await api.call("POST", path, { body: { all: true } }))).toEqual(["/all"]);
   });
 
-  test("an event that is not known, or whose day is past retention, is a 404", async ({ api }) => {
+  test("is a 404 for an unknown event, and for one whose day is past retention", async ({ api }) => {
     expect((await replay(api, newId())).body.code).toBe("not_found");
     const targetId = await seedTarget(api.db);
     const { eventId } = await seedEvent(api);
-    // Retention between its two drops.
+    // The state between the two drops of retention: the deliveries of a day are dropped, its events are not yet.
     const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
     await api.db.pool.query(`ALTER TABLE deliveries DETACH PARTITION deliveries_${day}`);
     try {

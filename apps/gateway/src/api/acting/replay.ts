@@ -1,25 +1,28 @@
-// POST /v1/events/{id}:replay: an event goes again to targets, also to those that were made after it came.
+// POST /v1/events/{id}:replay: sends a stored event again to targets, also to targets that are newer than the event. An
+// event keeps one delivery per target: a target that has one gets it retried.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+
 import { readFilterInput } from "@sluice/filter/input";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
-import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
-import type { Connection, Database } from "@sluice/store/connection/database";
-import { getEventWithBody } from "@sluice/store/log/records";
-import { lacksPartition } from "@sluice/store/connection/partitions";
+import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import { getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers, type Subscriber } from "@sluice/store/configuration/targets";
+import type { Connection, Database } from "@sluice/store/connection/database";
+import { lacksPartition } from "@sluice/store/connection/partitions";
+import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
+import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { getEventWithBody } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { eventNotFound } from "../log/events.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface ReplayDependencies extends WakeDependencies {
@@ -38,7 +41,8 @@ const replay = z
       .optional()
       .openapi({
         description:
-          "These targets, whatever they subscribe to; when not given, all that match the event now by subscription and filter",
+          "Send the event to these targets, whatever they subscribe to. When not given, it is sent to all targets " +
+          "whose subscription and filter match it now.",
         example: ["tgt_01h455vb4pex5vsknk084sn02q"],
       }),
   })
@@ -55,27 +59,28 @@ const replayed = z
         delivery: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
         result: z.enum(["created", "retried", "in_flight"]).openapi({
           description:
-            "created: the target gets it for the first time. retried: it had a delivery, which is due again, with a new " +
-            "deadline. in_flight: a worker is attempting its delivery right now, which goes on.",
+            "created: the target gets the event for the first time. retried: the target had a delivery of it, which " +
+            "is due again with a new deadline. in_flight: a worker is attempting the target's delivery now, and that " +
+            "goes on.",
         }),
       }),
     ),
     filter_errors: z.array(filterError).openapi({
-      description: "Targets whose filter failed on the event, and which therefore do not get it",
+      description: "The targets whose filter failed on the event. They do not get it.",
       example: [],
     }),
   })
   .openapi("Replayed");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/events/{id}:replay",
   tags: ["events"],
   summary: "Send an event again",
   description:
-    "There is one delivery of an event to a target: a target that has one gets it again, by hand, and the others get a " +
-    "new one. For a target that is paused it is held. A target that is disabled is left out, and refused where it is named " +
-    "(`target_disabled`). An event that is past retention is a 404.",
+    "An event has one delivery per target. A target that already has one gets it retried; any other target gets a " +
+    "new one. The delivery to a paused target is held until the target is resumed. A disabled target is left out, or " +
+    "refused when `targets` names it (`target_disabled`). An event past its retention is a 404.",
   request: {
     params: idParameter("evt_01h455vb4pex5vsknk084sn02q"),
     query: noParameters,
@@ -90,12 +95,12 @@ const operation = createRoute({
 
 export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDependencies): void {
   const { db } = dependencies;
-  app.openapi(verbEndpoint(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const id = parseId("evt", c.req.valid("param").id, "{id}");
     const named = c.req.valid("json").targets?.map((text, index) => parseId("tgt", text, `/targets/${index}`));
     const answer = await makeChange(c, db, async (tx, record) => {
       const event = await getEventWithBody(tx, id);
-      if (event === undefined) throw notFound();
+      if (event === undefined) throw eventNotFound();
       const subscribers = await loadSubscribers(tx, { isLocked: true });
       const { matched, filterErrors } =
         named === undefined
@@ -113,8 +118,8 @@ export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDepend
       await record({ action: "event.replayed", resourceId: shown.event, after: shown });
       return { shown, deliveries };
     }).catch((error: unknown) => {
-      // Retention drops the deliveries of a day before its events.
-      throw lacksPartition(error) ? notFound() : error;
+      // Retention drops the deliveries of a day before the events of that day, so the event may still be there.
+      throw lacksPartition(error) ? eventNotFound() : error;
     });
     for (const { targetId, result } of answer.deliveries) if (result !== "in_flight") wake(dependencies, targetId);
     return c.json(answer.shown, 200);
@@ -127,24 +132,23 @@ async function readInput(tx: Connection, event: Parameters<typeof readFilterInpu
   return () => input;
 }
 
-/** @throws SluiceError `invalid_request` or `target_disabled`, with every target at fault. */
+/** @throws SluiceError `invalid_request` or `target_disabled`, with a fault for each target that it is about */
 function findNamed(ids: readonly string[], subscribers: readonly Subscriber[]): Subscriber[] {
   const byId = new Map(subscribers.map((target) => [target.id, target]));
-  const unknown = ids.flatMap((id, index) => (byId.has(id) ? [] : [at(index, "is the id of no target")]));
+  const unknown = ids.flatMap((id, index) => (byId.has(id) ? [] : [faultAt(index, "is the id of no target")]));
   if (unknown.length > 0) throw invalidRequest(unknown);
   const found = ids.map((id) => byId.get(id)).filter((target) => target !== undefined);
-  const disabled = found.flatMap((target, index) => (isSubscribed(target) ? [] : [at(index, "is disabled")]));
+  const disabled = found.flatMap((target, index) => (isSubscribed(target) ? [] : [faultAt(index, "is disabled")]));
   if (disabled.length === 0) return found;
   const names = found.filter((target) => !isSubscribed(target)).map(({ id }) => formatId("tgt", id));
-  throw new SluiceError("target_disabled", `Disabled: ${names.join(", ")}`, { faults: disabled });
+  const message = `These targets are disabled; enable them or leave them out: ${names.join(", ")}`;
+  throw new SluiceError("target_disabled", message, { faults: disabled });
 }
 
-const at = (index: number, detail: string): Fault => ({ pointer: `/targets/${index}`, detail });
+const faultAt = (index: number, detail: string): Fault => ({ pointer: `/targets/${index}`, detail });
 
 const showReplayed = ({ targetId, deliveryId, result }: Replayed) => ({
   target: formatId("tgt", targetId),
   delivery: formatId("dlv", deliveryId),
   result,
 });
-
-const notFound = () => new SluiceError("not_found", "There is no event with this id");

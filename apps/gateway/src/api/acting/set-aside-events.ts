@@ -1,33 +1,35 @@
-// /v1/set-aside-events: acknowledged events that could not be stored, what stopped them, and what becomes of them.
+// /v1/set-aside-events: shows the acknowledged events that could not be stored, with the error, and retries or discards
+// them.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import type { SetAsideStore } from "@sluice/queue/queue";
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
-import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { Database } from "@sluice/store/connection/database";
-import type { SetAsideStore } from "@sluice/queue/queue";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { listOf, pageParameters } from "../http/list.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import {
   ask,
   findSetAside,
   listSetAside,
-  noSuchEvent,
+  setAsideNotFound,
   retryAllSetAside,
   type SetAsideEntry,
 } from "./set-aside-stores.ts";
 
-/** Of bodies that are read for one page, of which a page shows the sizes. */
+/** The total size of the jobs that are read for one page. A page shows only the sizes of their bodies. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 export interface SetAsideDependencies {
   db: Database;
-  /** The stores of the queue. */
+  /** What each store of the queue has set aside. */
   setAside: readonly SetAsideStore[];
   log: Logger;
 }
@@ -36,26 +38,28 @@ const setAsideEvent = z
   .object({
     id: z.string().openapi({ example: "redis-42" }),
     store: z.enum(["redis", "postgres"]),
-    event: z
-      .string()
-      .nullable()
-      .openapi({ description: "The id that it would have", example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    event: z.string().nullable().openapi({
+      description: "The id that the event gets when it is stored",
+      example: "evt_01h455vb4pex5vsknk084sn02q",
+    }),
     source: z.string().nullable(),
     webhook_id: z.string().nullable(),
     received_at: z.string().nullable().openapi({ format: "date-time" }),
     failed_at: z.string().openapi({ format: "date-time" }),
     error: z
       .string()
-      .openapi({ description: "Why it could not be stored", example: "invalid byte sequence for encoding" }),
-    starts: z.int().openapi({ description: "How often that was tried" }),
+      .openapi({ description: "Why the event could not be stored", example: "invalid byte sequence for encoding" }),
+    starts: z.int().openapi({ description: "How often a worker tried to store the event" }),
     size_bytes: z.int().nullable(),
   })
-  .openapi("SetAsideEvent", { description: "Null is what cannot be read" });
+  .openapi("SetAsideEvent", { description: "A field is null when it cannot be read from the job in the queue." });
 
 const setAsideWithBody = setAsideEvent
   .extend({
-    body: z.string().nullable().openapi({ description: "As it was received, in base64" }),
-    job: z.string().nullable().openapi({ description: "What the queue holds, where no event can be read from it" }),
+    body: z.string().nullable().openapi({ description: "The body of the event as it was received, in base64" }),
+    job: z.string().nullable().openapi({
+      description: "The job in the queue. Null when the body could be read from it.",
+    }),
   })
   .openapi("SetAsideEventWithBody");
 
@@ -66,7 +70,8 @@ const endpoints = {
     method: "get",
     path: "/v1/set-aside-events",
     tags,
-    summary: "Events that could not be stored, newest first; a page of large ones ends before its limit",
+    summary: "List the events that could not be stored, newest first",
+    description: "A page with large events holds fewer events than `limit`.",
     request: { query: z.strictObject(pageParameters) },
     responses: { 200: jsonAnswer("A page", listOf(setAsideEvent)), default: problemResponse },
   }),
@@ -74,7 +79,7 @@ const endpoints = {
     method: "get",
     path: "/v1/set-aside-events/{id}",
     tags,
-    summary: "Read one, with its body",
+    summary: "Read a set-aside event with its body",
     request: { params, query: noParameters },
     responses: { 200: jsonAnswer("The event", setAsideWithBody), default: problemResponse },
   }),
@@ -82,18 +87,19 @@ const endpoints = {
     method: "post",
     path: "/v1/set-aside-events/{id}:retry",
     tags,
-    summary: "Try once more to store it; should that fail, it is set aside again",
+    summary: "Try once more to store a set-aside event",
+    description: "When that fails, the event is set aside again.",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The event, as it was", setAsideEvent), default: problemResponse },
+    responses: { 200: jsonAnswer("The event as it was set aside", setAsideEvent), default: problemResponse },
   }),
   retryAll: createRoute({
     method: "post",
     path: "/v1/set-aside-events:retry",
     tags,
-    summary: "Try once more to store each of them",
+    summary: "Try once more to store every set-aside event",
     request: { query: noParameters, body: noBody },
     responses: {
-      200: jsonAnswer("How many there were", z.object({ count: z.int() }).openapi("RetriedSetAsideEvents")),
+      200: jsonAnswer("The number of retried events", z.object({ count: z.int() }).openapi("RetriedSetAsideEvents")),
       default: problemResponse,
     },
   }),
@@ -101,11 +107,11 @@ const endpoints = {
     method: "delete",
     path: "/v1/set-aside-events/{id}",
     tags,
-    summary: "Give it up for good",
+    summary: "Discard a set-aside event for good",
     description:
-      "The answer is the last place that has it. Its sender was told that it was taken, and does not send it again.",
+      "The event is then only in this answer: its sender was told that it was accepted, and does not send it again.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The event that is gone", setAsideWithBody), default: problemResponse },
+    responses: { 200: jsonAnswer("The discarded event", setAsideWithBody), default: problemResponse },
   }),
 };
 
@@ -126,10 +132,10 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
   app.openapi(verbEndpoint(app, endpoints.retry), async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
     const shown = showSetAside(entry);
-    // A queue is in no transaction of PostgreSQL's: it comes last, and what fails in it takes the entry back.
+    // The queue is in no transaction of PostgreSQL, so it comes last: when it fails, the audit entry is rolled back.
     await makeChange(c, db, async (_, record) => {
       await record({ action: "set_aside_event.retried", resourceId: shown.id, before: shown });
-      if (!(await ask(() => store.retry(entry.id)))) throw noSuchEvent();
+      if (!(await ask(() => store.retry(entry.id)))) throw setAsideNotFound();
     });
     return c.json(shown, 200);
   });
@@ -152,14 +158,17 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     const shown = showWithBody(entry);
     await makeChange(c, db, async (_, record) => {
       await record({ action: "set_aside_event.discarded", resourceId: shown.id, before: showSetAside(entry) });
-      if (!(await ask(() => store.discard(entry.id)))) throw noSuchEvent();
+      if (!(await ask(() => store.discard(entry.id)))) throw setAsideNotFound();
     });
     log.warn({ event: shown.event, webhook_id: shown.webhook_id, set_aside: shown.id }, "set-aside event discarded");
     return c.json(shown, 200);
   });
 }
 
-/** The one event of a job, as far as it is one: the gateway queues no other, and a job may hold anything. */
+/**
+ * The event of a job, with unchecked fields; undefined when the job does not hold exactly one event. Events are set
+ * aside one by one, but the data of a job may be anything.
+ */
 function readEvent(data: string): { [Field in keyof QueuedEvent]?: unknown } | undefined {
   try {
     const { events } = JSON.parse(data) as { events: unknown };

@@ -1,9 +1,8 @@
-// What was set aside in each store of the queue, as one list: newest first, by positions that stay right while jobs come
-// and go. An id names the store and its job.
+// Merges what each store of the queue has set aside into one list, newest first. Cursors are positions in that list,
+// which stay valid while jobs are added and removed. The id of an entry is the name of its store and the id of its job.
 
+import type { SetAsideJob, SetAsidePosition, SetAsideStore, StoreName } from "@sluice/queue/queue";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { StoreName } from "@sluice/queue/queue";
-import type { SetAsideJob, SetAsidePosition, SetAsideStore } from "@sluice/queue/queue";
 
 import { invalidCursor } from "../http/cursor.ts";
 
@@ -14,15 +13,19 @@ export interface SetAsideEntry extends SetAsideJob {
   store: StoreName;
 }
 
-/** Where an entry stands in the list. */
+/** The place of an entry in the merged list. */
 interface Place extends SetAsidePosition {
   store: StoreName;
 }
 
-const isAfter = (a: Place, b: Place) =>
+/** Sorts the newest first; in one millisecond by store and then by id, both descending. */
+const comparePlaces = (a: Place, b: Place) =>
   b.failedAtMs - a.failedAtMs || (a.store === b.store ? (a.id < b.id ? 1 : -1) : a.store < b.store ? 1 : -1);
 
-/** The entries from a cursor on, while their data is within `maxBytes`, but at least one. @throws SluiceError */
+/**
+ * A page of entries: up to `limit`, and fewer when their data would be larger than `maxBytes`, but at least one.
+ * @throws SluiceError `invalid_cursor`, or `unavailable` when a store is away
+ */
 export async function listSetAside(
   stores: readonly SetAsideStore[],
   cursor: string | undefined,
@@ -38,7 +41,7 @@ export async function listSetAside(
       }),
     ),
   );
-  const merged = places.flat().toSorted(isAfter);
+  const merged = places.flat().toSorted(comparePlaces);
   const entries: SetAsideEntry[] = [];
   let bytes = 0;
   let last: Place | undefined;
@@ -55,7 +58,7 @@ export async function listSetAside(
   return { entries, nextCursor: hasMore && last !== undefined ? writeCursor(last) : null };
 }
 
-/** @throws SluiceError `not_found` */
+/** @throws SluiceError `not_found`, or `unavailable` when the store is away */
 export async function findSetAside(
   stores: readonly SetAsideStore[],
   text: string,
@@ -63,14 +66,16 @@ export async function findSetAside(
   const [, name, id = ""] = /^([a-z]+)-(.+)$/s.exec(text) ?? [];
   const store = stores.find((one) => one.store === name);
   const job = store && (await ask(() => store.read(id)));
-  if (store === undefined || job === undefined) throw noSuchEvent();
+  if (store === undefined || job === undefined) throw setAsideNotFound();
   return { store, entry: { ...job, store: store.store } };
 }
 
 /**
- * Each once: what fails meanwhile, also again, is newer than where the walk is. Not by BullMQ's own retry of all, which
- * on PostgreSQL counts the starts anew.
- * @returns how many were started.
+ * Retries every entry once. An entry that fails during the walk, also for a second time, is newer than the walk's
+ * position, so the walk does not meet it again. BullMQ's own retry of all jobs is no alternative: on PostgreSQL it
+ * resets `starts`.
+ * @returns the number of retried entries.
+ * @throws SluiceError `unavailable` when a store is away
  */
 export async function retryAllSetAside(stores: readonly SetAsideStore[]): Promise<number> {
   let count = 0;
@@ -86,29 +91,32 @@ export async function retryAllSetAside(stores: readonly SetAsideStore[]): Promis
   return count;
 }
 
-/** @throws SluiceError `unavailable` where a store is away: a list without its part would look like all there is. */
+/**
+ * Runs a call to a store. Failure policy: closed, because a list without the part of one store would look complete.
+ * @throws SluiceError `unavailable` when the call fails
+ */
 export async function ask<T>(question: () => Promise<T>): Promise<T> {
   try {
     return await question();
   } catch (error) {
-    const message = "A store of the queue is not available";
+    const message = "A store of the queue does not answer; try again when it is back";
     throw new SluiceError("unavailable", message, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error });
   }
 }
 
-export const noSuchEvent = () => new SluiceError("not_found", "There is no event set aside with this id");
+export const setAsideNotFound = () => new SluiceError("not_found", "There is no set-aside event with this id");
 
 async function readEntry(stores: readonly SetAsideStore[], place: Place): Promise<SetAsideEntry | undefined> {
   const job = await ask(async () => stores.find(({ store }) => store === place.store)?.read(place.id));
   return job && { ...job, store: place.store };
 }
 
-/** The position in one store at which the list goes on after a place in any. */
+/** Translates a place in the merged list into the position from which one store is read. */
 function startIn(store: StoreName, { failedAtMs, store: placed, id }: Place): SetAsidePosition {
-  // As high as a position of BullMQ's can be.
+  // The highest position that BullMQ takes.
   const atMs = Math.min(failedAtMs, Number.MAX_SAFE_INTEGER);
   if (store === placed) return { failedAtMs: atMs, id };
-  // Of what failed in the same millisecond, "redis" comes before "postgres".
+  // Among entries of one millisecond, those of "redis" come before those of "postgres".
   return { failedAtMs: store < placed ? atMs + 1 : atMs, id: "" };
 }
 
@@ -123,7 +131,7 @@ function readCursor(cursor: string): Place {
       if (store === "redis" || store === "postgres") return { failedAtMs: failedAtMs as number, store, id };
     }
   } catch {
-    // Neither JSON nor a list.
+    // The cursor is not JSON, or not a list.
   }
   throw invalidCursor("is not a cursor of this list");
 }

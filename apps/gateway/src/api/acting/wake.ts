@@ -1,4 +1,4 @@
-// Waking a worker for deliveries that became due by a call of the API.
+// Wakes a worker for the deliveries of a target that a call of the API made due.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 
@@ -8,7 +8,8 @@ export interface WakeDependencies {
 }
 
 /**
- * Nobody waits for it. Failure policy: open. What is due stands in PostgreSQL, and the sweep finds it within seconds.
+ * Returns at once. Failure policy: open. The deliveries are due in PostgreSQL, so the sweep of a worker finds them
+ * within seconds even when the wake-up fails.
  */
 export function wake({ wakeTarget, log }: WakeDependencies, targetId: string): void {
   wakeTarget(targetId).catch((error: unknown) => log.warn({ err: error, target_id: targetId }, "target not woken"));

@@ -1,14 +1,18 @@
-// /v1/attempts: each HTTP try by itself, of all deliveries.
+// /v1/attempts: every attempt to send a delivery to its target, across all deliveries. Read-only.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { getAttempt, listAttempts } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { ATTEMPT_TRIGGERS, attemptSchema, showAttempt } from "./delivery-schema.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { ATTEMPT_TRIGGERS, attemptSchema, showAttempt } from "./delivery-schema.ts";
 import {
   anyOfParameter,
   deliveryParameter,
@@ -17,9 +21,6 @@ import {
   readFilterId,
   timeParameters,
 } from "./filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 
 export interface AttemptsDependencies {
   db: Database;
@@ -31,8 +32,10 @@ const endpoints = {
     method: "get",
     path: "/v1/attempts",
     tags,
-    summary: "Attempts that match every filter",
-    description: "`status_code` and `error` are those of the attempt, and `min_attempts` is compared with its number.",
+    summary: "List the attempts that match every filter",
+    description:
+      "`status_code` and `error` are compared with each attempt itself, and `min_attempts` is compared with its " +
+      "`number`.",
     request: {
       query: z.strictObject({
         ...pageParameters,
@@ -40,7 +43,7 @@ const endpoints = {
         ...timeParameters,
         ...deliveryParameters,
         delivery: deliveryParameter,
-        trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why it was made"),
+        trigger: anyOfParameter(ATTEMPT_TRIGGERS, "triggers", "Why the attempt was made"),
       }),
     },
     responses: {

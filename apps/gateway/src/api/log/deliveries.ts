@@ -1,12 +1,19 @@
-// /v1/deliveries: where events went, each attempt, and what happens next.
+// /v1/deliveries: reads of the deliveries, one for each event and target that it goes to. The verbs that change a
+// delivery are in ../acting/delivery-verbs.ts.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import {
   DELIVERY_STATUSES,
   deliverySchema,
@@ -15,12 +22,7 @@ import {
   showAttempt,
   showDelivery,
 } from "./delivery-schema.ts";
-import { withEtag } from "../http/etag.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter, timeParameters } from "./filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 
 export interface DeliveriesDependencies {
   db: Database;
@@ -33,8 +35,10 @@ const endpoints = {
     method: "get",
     path: "/v1/deliveries",
     tags: deliveryTags,
-    summary: "Deliveries that match every filter",
-    description: "What the status code, the error and the attempts of a delivery are changes with each attempt.",
+    summary: "List the deliveries that match every filter",
+    description:
+      "`status_code` and `error` are compared with the last attempt of a delivery, and `min_attempts` with the " +
+      "number of its attempts so far. Each attempt changes them.",
     request: {
       query: z.strictObject({
         ...pageParameters,
@@ -54,7 +58,8 @@ const endpoints = {
     method: "get",
     path: "/v1/deliveries/{id}",
     tags: deliveryTags,
-    summary: `Read a delivery with its attempts, the newest ${MAX_ATTEMPTS} of them, oldest first`,
+    summary: "Read a delivery with its attempts",
+    description: `The attempts are the newest ${MAX_ATTEMPTS}, with the oldest of them first.`,
     request: { params: deliveryParams, query: noParameters },
     responses: { 200: jsonAnswer("The delivery", deliveryWithAttempts), default: problemResponse },
   }),
@@ -74,7 +79,7 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, { db }: DeliveriesDepe
 
   app.openapi(endpoints.read, async (c) => {
     const id = readDeliveryId(c.req.valid("param").id);
-    // Attempts after the delivery: then all those that its state tells of are there.
+    // The attempts MUST be read after the delivery, so that they include every attempt that its state tells of.
     const delivery = await getDelivery(db, id);
     if (delivery === undefined) throw deliveryNotFound();
     const attempts = await listAttemptsOf(db, [id], MAX_ATTEMPTS);

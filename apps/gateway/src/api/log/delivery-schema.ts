@@ -1,6 +1,7 @@
-// A delivery and an attempt as the API shows them.
+// How the API shows a delivery and an attempt. Every endpoint that answers with either uses these schemas.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import type { AttemptRow, DeliveryRecord } from "@sluice/store/log/records";
 
@@ -16,17 +17,20 @@ export const deliverySchema = z
     source: z.string(),
     target: z.string(),
     status: z.enum(DELIVERY_STATUSES).openapi({ example: "succeeded" }),
-    in_flight: z.boolean().openapi({ description: "Whether a worker has it in hand right now" }),
+    in_flight: z.boolean().openapi({ description: "True while a worker holds the delivery and attempts it" }),
     worker: z.string().nullable().openapi({
       format: "uuid",
-      description: "Which worker has it in hand, as its log says it; null when none has",
+      description:
+        "The worker that holds the delivery, by the id in that worker's log lines. Null when no worker does.",
     }),
     attempt_count: z.int(),
     next_attempt_at: z
       .string()
       .nullable()
-      .openapi({ format: "date-time", description: "Null when it is finished, or in flight" }),
-    deadline_at: z.string().openapi({ format: "date-time", description: "The last attempt is made at it" }),
+      .openapi({ format: "date-time", description: "Null while the delivery is in flight, and when it is finished" }),
+    deadline_at: z
+      .string()
+      .openapi({ format: "date-time", description: "When the last attempt is made, unless one succeeds before" }),
     last_status_code: z.int().nullable().openapi({ example: 200 }),
     last_error: z.string().nullable(),
     created_at: z.string().openapi({ format: "date-time" }),
@@ -51,18 +55,24 @@ export const attemptSchema = z
   })
   .openapi("Attempt");
 
-/** Of one delivery, or of one event, in one answer. Only a target with a base of fractions of a second ever gets that far. */
+/**
+ * The number of attempts that one answer shows, of one delivery or of all deliveries of one event. Only a target whose
+ * retries begin with a pause of a fraction of a second ever gets more.
+ */
 export const MAX_ATTEMPTS = 1_000;
 
 export const deliveryWithAttempts = deliverySchema
   .extend({
     attempts: z
       .array(attemptSchema)
-      .openapi({ description: `Oldest first; of more than ${MAX_ATTEMPTS} in one answer, the newest` }),
+      .openapi({ description: `Oldest first. An answer shows the newest ${MAX_ATTEMPTS} attempts at most.` }),
   })
   .openapi("DeliveryWithAttempts");
 
-/** @param nowMs tells a lease that runs from one that ran out: the time that is stored is its end, and no schedule. */
+/**
+ * @param nowMs the current time in milliseconds since 1970. While a worker holds the delivery, `nextAttemptAt` is the
+ * end of its lease, so the delivery is in flight only until that time.
+ */
 export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<typeof deliverySchema> {
   const { leasedBy, nextAttemptAt } = delivery;
   const inFlight = leasedBy !== null && nextAttemptAt !== null && nextAttemptAt.getTime() > nowMs;

@@ -1,5 +1,8 @@
-import { formatId, newId, readId } from "@sluice/shared/domain/ids";
+// GET /v1/events and GET /v1/events/{id}: what an event shows, and what each filter and page returns.
+
 import { describe, expect } from "vitest";
+
+import { formatId, newId, readId } from "@sluice/shared/domain/ids";
 
 import { type Answer, pointersOf, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -12,7 +15,7 @@ const shownId = (event: { eventId: string }) => formatId("evt", event.eventId);
 const nest = (levels: number) => Buffer.from("[".repeat(levels) + "]".repeat(levels));
 
 describe("an event", () => {
-  test("it is shown with all that is known of it", async ({ api }) => {
+  test("is shown with every field, and is the same in the list", async ({ api }) => {
     const text = '{"type":"batch.succeeded","data":{"id":"batch_1","n":[1,null]}}';
     const receivedAtMs = Date.parse("2026-01-22T12:00:01.250Z");
     const target = newId();
@@ -43,17 +46,17 @@ describe("an event", () => {
       deliveries: [],
     });
     const listed = await list(api, `?webhook_id=${event.webhookId}`);
-    const { deliveries: _, ...event_ } = answer.body;
-    expect(listed.body).toEqual({ data: [event_], next_cursor: null });
+    const { deliveries: _, ...withoutDeliveries } = answer.body;
+    expect(listed.body).toEqual({ data: [withoutDeliveries], next_cursor: null });
   });
 
-  test("one without labels and failures of filters has empty ones", async ({ api }) => {
+  test("shows empty labels and filter errors when it has none", async ({ api }) => {
     const event = await seedEvent(api);
     const answer = await api.call("GET", `/v1/events/${shownId(event)}`);
     expect(answer.body).toMatchObject({ labels: {}, filter_errors: [], body_unbound: false });
   });
 
-  test("a body that is not UTF-8 or not JSON has a payload of null and its size", async ({ api }) => {
+  test("shows its size and a null payload when the body is not UTF-8 or not JSON", async ({ api }) => {
     for (const body of [
       Buffer.from([0xff, 0xfe, 0x00]),
       Buffer.from("{"),
@@ -66,7 +69,9 @@ describe("an event", () => {
     }
   });
 
-  test("a payload nested too deep for an answer is null, and does not take its page with it", async ({ api }) => {
+  test("shows a null payload when it is nested too deep, and the other events of its page as they are", async ({
+    api,
+  }) => {
     const deep = await seedEvent(api, [], { type: "nested", body: nest(50_000) });
     const allowed = await seedEvent(api, [], { type: "nested", body: nest(500) });
     const { body } = await list(api, "?event_type=nested");
@@ -76,21 +81,21 @@ describe("an event", () => {
     ]);
   });
 
-  test("any JSON is a payload", async ({ api }) => {
+  test("shows any JSON value as its payload", async ({ api }) => {
     for (const payload of [[], "text", 0, false, { a: { b: [] } }]) {
       const event = await seedEvent(api, [], { body: Buffer.from(JSON.stringify(payload)) });
       expect((await api.call("GET", `/v1/events/${shownId(event)}`)).body.payload).toEqual(payload);
     }
   });
 
-  test("an id of no event is a 404", async ({ api }) => {
+  test("is a 404 when no event has the id", async ({ api }) => {
     const answer = await api.call("GET", `/v1/events/${formatId("evt", newId())}`);
     expect(answer.body).toMatchObject({ status: 404, code: "not_found" });
   });
 });
 
-describe("the list of events", () => {
-  test("each filter leaves what it names", async ({ api }) => {
+describe("GET /v1/events", () => {
+  test("returns the events that match every filter", async ({ api }) => {
     const { body: source } = await api.call("POST", "/v1/sources", { body: { name: "filtered" } });
     const { rows } = await api.db.pool.query<{ id: string }>("SELECT id FROM sources WHERE name = 'filtered'");
     const sourceId = rows[0]?.id ?? "";
@@ -111,7 +116,7 @@ describe("the list of events", () => {
     expect(await found("&event_type=batch.*&limit=1")).toEqual([shownId(failed)]);
   });
 
-  test("a label leaves the events that have it with that value", async ({ api }) => {
+  test("returns the events that have a label with the given value", async ({ api }) => {
     const labels = { team: "a", "x:y": "1" };
     const labelled = await seedEvent(api, [], { type: "labelled", labels });
     await seedEvent(api, [], { type: "labelled", labels: { team: "b" } });
@@ -122,7 +127,7 @@ describe("the list of events", () => {
     for (const label of ["team:c", "team:", "other:a", "__proto__:a"]) expect(await found(label)).toEqual([]);
   });
 
-  test("batch.completed and batch.succeeded are one type under two names", async ({ api }) => {
+  test("treats batch.completed and batch.succeeded as two names of one type", async ({ api }) => {
     const { body: source } = await api.call("POST", "/v1/sources", { body: { name: "aliases" } });
     const sourceId = readId("src", source.id) ?? "";
     const older = await seedEvent(api, [], { sourceId, type: "batch.completed" });
@@ -138,7 +143,7 @@ describe("the list of events", () => {
     }
   });
 
-  test("since is included and until is not, in any offset", async ({ api }) => {
+  test("includes since and excludes until, in any offset", async ({ api }) => {
     const events = [];
     const startMs = Date.now() - 3_600_000;
     for (const ms of [0, 1000, 2000]) {
@@ -158,7 +163,7 @@ describe("the list of events", () => {
     expect(await found("since=9999-12-31T23:59:59Z")).toEqual([]);
   });
 
-  test("pages hold every event once, while others arrive", async ({ api }) => {
+  test("returns every event once over all pages, while others arrive", async ({ api }) => {
     const events = [];
     for (let i = 0; i < 7; i++) events.push(await seedEvent(api, [], { type: "paged" }));
     const walked: string[] = [];
@@ -173,7 +178,7 @@ describe("the list of events", () => {
     expect(walked).toEqual(events.map(shownId).toReversed());
   });
 
-  test("a page of large payloads ends early, and its cursor goes on", async ({ api }) => {
+  test("ends a page of large payloads early, and continues at its cursor", async ({ api }) => {
     const body = Buffer.from(JSON.stringify("x".repeat(1_500_000)));
     for (let i = 0; i < 5; i++) await seedEvent(api, [], { type: "large", body });
     const huge = await seedEvent(api, [], { type: "large", body: Buffer.alloc(5_000_000, "1") });
@@ -205,14 +210,14 @@ describe("the list of events", () => {
     ["label=a:%00", "?label", "must not contain a NUL"],
     ["type=batch.failed", "?type", "is not a parameter of this path"],
     ["status=pending", "?status", "is not a parameter of this path"],
-  ] as const)("%s is refused at %s", async ([query, pointer, detail], { api }) => {
+  ] as const)("refuses %s and names %s", async ([query, pointer, detail], { api }) => {
     const answer = await list(api, `?${query}`);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual([pointer]);
     expect(answer.body.errors[0].detail).toContain(detail);
   });
 
-  test("a cursor goes on with its own filters only", async ({ api }) => {
+  test("accepts a cursor only with the filters of its list", async ({ api }) => {
     await seedEvent(api);
     await seedEvent(api);
     const { next_cursor: cursor } = (await list(api, "?source=gemini&limit=1")).body;

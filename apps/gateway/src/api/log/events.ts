@@ -1,9 +1,10 @@
-// /v1/events: what came in.
+// /v1/events: reads of the events that were received, with their deliveries and their bodies.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { isNestedWithin, parseJson } from "@sluice/shared/domain/envelope";
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import {
   type EventRecord,
@@ -15,18 +16,21 @@ import {
 } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
-import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
+import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
 
-/** Bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1 MiB would stop it. */
+/**
+ * The total size of the bodies in one page. The process that parses them also serves the ingress, and 250 bodies of 1
+ * MiB would hold it up.
+ */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** A payload that is nested deeper is one that no answer could hold: writing JSON needs the stack. */
+/** A payload that is nested deeper is shown as null, because writing it as JSON could overflow the stack. */
 const MAX_LEVELS = 500;
 
 export interface EventsDependencies {
@@ -41,26 +45,30 @@ export const eventSchema = z
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     webhook_id: z.string(),
     type: z.string().nullable().openapi({ example: "batch.succeeded" }),
-    timestamp: z
-      .string()
-      .nullable()
-      .openapi({ format: "date-time", description: "As the payload states it", example: "2026-01-22T12:00:00Z" }),
+    timestamp: z.string().nullable().openapi({
+      format: "date-time",
+      description: "The `timestamp` of the payload. Null when the payload has none.",
+      example: "2026-01-22T12:00:00Z",
+    }),
     received_at: z.string().openapi({ format: "date-time" }),
     scheme: z.string().openapi({ example: "v1" }),
-    body_unbound: z.boolean().openapi({ description: "The signature proves who sent it and not what was sent" }),
+    body_unbound: z.boolean().openapi({
+      description: "True when the signature proves who sent the event, but not that the body is unchanged",
+    }),
     user_metadata: z
       .record(z.string(), z.unknown())
       .nullable()
       .openapi({ example: { team: "billing" } }),
     labels: z
       .record(z.string(), z.string())
-      .openapi({ description: "Of the callback URL that it came by", example: {} }),
-    filter_errors: z
-      .array(z.object({ target: z.string(), error: z.string() }))
-      .openapi({ description: "Filters of targets that failed on it, which therefore did not match", example: [] }),
+      .openapi({ description: "The labels of the callback URL that received the event", example: {} }),
+    filter_errors: z.array(z.object({ target: z.string(), error: z.string() })).openapi({
+      description: "The targets whose filter failed on this event. A filter that fails does not match.",
+      example: [],
+    }),
     size_bytes: z.int().openapi({ example: 158 }),
     payload: z.unknown().openapi({
-      description: `Null where the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels`,
+      description: `The body as JSON. Null when the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels.`,
       example: {
         type: "batch.succeeded",
         version: "v1",
@@ -74,7 +82,7 @@ export const eventSchema = z
 
 const eventWithDeliveries = eventSchema
   .extend({
-    deliveries: z.array(deliveryWithAttempts).openapi({ description: "One for each target that it went to" }),
+    deliveries: z.array(deliveryWithAttempts).openapi({ description: "One for each target that the event goes to" }),
   })
   .openapi("EventWithDeliveries");
 
@@ -85,8 +93,8 @@ const endpoints = {
     method: "get",
     path: "/v1/events",
     tags,
-    summary: "Events that match every filter",
-    description: "A page of large payloads ends before its limit.",
+    summary: "List the events that match every filter",
+    description: "A page with large payloads holds fewer events than `limit`.",
     request: {
       query: z.strictObject({
         ...pageParameters,
@@ -101,7 +109,7 @@ const endpoints = {
     method: "get",
     path: "/v1/events/{id}",
     tags,
-    summary: "Read an event with its deliveries and all their attempts",
+    summary: "Read an event with its deliveries and their attempts",
     request: { params, query: noParameters },
     responses: { 200: jsonAnswer("The event", eventWithDeliveries), default: problemResponse },
   }),
@@ -109,12 +117,14 @@ const endpoints = {
     method: "get",
     path: "/v1/events/{id}/body",
     tags,
-    summary: "The body of an event, byte for byte as it was signed",
-    description: "With the content type that it came with. It is whatever the sender sent: no page to be shown.",
+    summary: "Read the body of an event, byte for byte as it was signed",
+    description:
+      "The answer has the content type of the request that brought the event. The sender decides what the body is, " +
+      "so a browser must not show it as a page: it is sent as an attachment.",
     request: { params, query: noParameters },
     responses: {
       200: {
-        description: "The bytes, with the content type that they came with",
+        description: "The body, with the content type that it was received with",
         content: { "*/*": { schema: binary } },
       },
       default: problemResponse,
@@ -128,7 +138,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     const filter = await readEventFilter(db, query);
     const { page, cursor } = readPage("events", query, filter);
     const found = await listEvents(db, filter, page);
-    const limit = Math.min(query.limit, countWithin(found.rows, MAX_PAGE_BYTES));
+    const limit = Math.min(query.limit, countFitting(found.rows, MAX_PAGE_BYTES));
     const { rows, nextCursor } = toPage(found.rows, limit, cursor, found.searchedTo);
     const bodies = await readBodies(
       db,
@@ -141,7 +151,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
   app.openapi(endpoints.read, async (c) => {
     const event = await findEvent(c.req.valid("param").id);
     const bodies = await readBodies(db, [event.id]);
-    // Attempts after the deliveries: then all those that their states tell of are there.
+    // The attempts MUST be read after the deliveries, so that they include every attempt that the deliveries tell of.
     const deliveries = await listDeliveriesOf(db, event.id);
     const attempts = await listAttemptsOf(
       db,
@@ -159,10 +169,10 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
   app.openapi(endpoints.body, async (c) => {
     const event = await findEvent(c.req.valid("param").id);
     const body = (await readBodies(db, [event.id])).get(event.id);
-    if (body === undefined) throw notFound();
+    if (body === undefined) throw eventNotFound();
     return c.body(new Uint8Array(body), 200, {
       "content-type": readMediaType(event.contentType),
-      // Anybody who may send an event decides what is in it: a browser MUST NOT run it in the name of this address.
+      // Anybody who may send an event decides what its body is. A browser MUST NOT run it as a page of this origin.
       "x-content-type-options": "nosniff",
       "content-disposition": `attachment; filename="${formatId("evt", event.id)}"`,
       "content-security-policy": "sandbox; default-src 'none'",
@@ -171,25 +181,26 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
 
   async function findEvent(text: string): Promise<EventRecord> {
     const event = await getEvent(db, parseId("evt", text, "{id}"));
-    if (event === undefined) throw notFound();
+    if (event === undefined) throw eventNotFound();
     return event;
   }
 }
 
-const notFound = () => new SluiceError("not_found", "There is no event with this id");
+export const eventNotFound = () => new SluiceError("not_found", "There is no event with this id");
 
-/** As it came, where a header can hold it. */
+/** The content type as it was received, or `application/octet-stream` when a header cannot hold it. */
 function readMediaType(contentType: string | null): string {
   return contentType !== null && /^[\x20-\x7e]+$/.test(contentType) ? contentType : "application/octet-stream";
 }
 
-/** How many of the events, from the first on, have bodies within a size; at least one. */
-function countWithin(events: readonly EventRecord[], maxBytes: number): number {
+/** The number of events, from the first on, whose bodies together are at most `maxBytes`; at least 1. */
+function countFitting(events: readonly EventRecord[], maxBytes: number): number {
   let bytes = 0;
   const end = events.findIndex((event) => (bytes += event.sizeBytes) > maxBytes);
   return end === -1 ? events.length : Math.max(1, end);
 }
 
+/** @param body undefined when the payload is not wanted or the body is gone; `payload` is then null. */
 export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
   const payload = body === undefined ? undefined : parseJson(body);
   return {

@@ -1,17 +1,19 @@
-// The filters of the log, as parameters and as the store takes them: one name for one thing, on every list that has it.
+// The filters of the log, as query parameters and as the store takes them. A filter has the same name and the same
+// meaning on every list that has it.
 
 import { z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { type IdPrefix, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { findSourceId } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptFilter, DeliveryFilter, EventFilter } from "@sluice/store/log/log-filter";
-import { findSourceId } from "@sluice/store/configuration/sources";
 
 import { statusCodeParameter } from "./status-code-parameter.ts";
 
 const instant = z
   .string()
-  // An offset's "+" that was not percent-encoded arrives as a space.
+  // The "+" of an offset arrives as a space when the client did not percent-encode it.
   .transform((text) => text.replace(/ (\d\d:\d\d)$/, "+$1"))
   .pipe(z.iso.datetime({ offset: true, error: "must be a time of RFC 3339 such as 2026-01-22T12:00:00Z" }))
   .transform((text) => Date.parse(text));
@@ -20,31 +22,31 @@ const timeParameter = (summary: string) =>
   instant.optional().openapi({
     type: "string",
     format: "date-time",
-    description: `${summary}, of RFC 3339. The time of a row is that of its id: when it came, or was made.`,
+    description: `${summary}, as RFC 3339. The time of a row is in its id: when it was received or created.`,
     example: "2026-01-22T12:00:00Z",
   });
 
-/** Milliseconds since 1970, once parsed. */
+/** Both are parsed to milliseconds since 1970. */
 export const timeParameters = {
-  since: timeParameter("The first instant, included"),
-  until: timeParameter("The last instant, not included"),
+  since: timeParameter("The start of the time range, included"),
+  until: timeParameter("The end of the time range, not included"),
 };
 
-/** A text that is compared with a column. PostgreSQL has no NUL in a text. */
-const textOf = (maxLength: number) =>
+/** A text that is compared with a column. A text of PostgreSQL cannot hold a NUL. */
+const textUpTo = (maxLength: number) =>
   z
     .string()
     .min(1)
     .max(maxLength)
     .refine((value) => !value.includes("\0"), "must not contain a NUL");
 
-const text = textOf(256);
+const text = textUpTo(256);
 
-const idOf = (prefix: IdPrefix, of: string) =>
+const idFilter = (prefix: IdPrefix, resource: string) =>
   z
     .string()
     .optional()
-    .openapi({ description: `The id of ${of}`, example: `${prefix}_01h455vb4pex5vsknk084sn02q` });
+    .openapi({ description: `The id of ${resource}`, example: `${prefix}_01h455vb4pex5vsknk084sn02q` });
 
 export const sourceParameter = text
   .optional()
@@ -52,50 +54,56 @@ export const sourceParameter = text
 
 export const webhookIdParameter = text
   .optional()
-  .openapi({ description: "The `webhook-id` that the sender gave", example: "msg_p5jXN8AQM9LWM0D4loKWxJek" });
+  .openapi({ description: "The `webhook-id` that the sender set", example: "msg_p5jXN8AQM9LWM0D4loKWxJek" });
 
-export const errorParameter = (of: string) =>
-  text.optional().openapi({ description: `Contained in ${of}, in upper or lower case`, example: "ECONNREFUSED" });
+/** @param field names the text that is searched, with its article. */
+export const errorParameter = (field: string) =>
+  text
+    .optional()
+    .openapi({ description: `A text that ${field} contains, in upper or lower case`, example: "ECONNREFUSED" });
 
-/** Of the event; on deliveries and attempts, of the event that they carry. */
+/** Filters by the event. On deliveries and attempts, they filter by the event that is delivered. */
 export const eventParameters = {
   source: sourceParameter,
   event_type: text.optional().openapi({
     description:
-      "A type, or a group of them such as `batch.*`. `batch.completed` and `batch.succeeded` are one type with two names.",
+      "An event type, or a group of them such as `batch.*`. `batch.completed` and `batch.succeeded` are two names of " +
+      "one type.",
     example: "batch.succeeded",
   }),
   webhook_id: webhookIdParameter,
   data_id: text.optional().openapi({
-    description: "`data.id` of the payload: the job of Gemini's that the event is about",
+    description: "`data.id` of the payload: the id of the Gemini job that the event is about",
     example: "batch_123456",
   }),
-  /** A name has no colon and at most 64 characters, a value at most 256. */
-  label: textOf(64 + 1 + 256)
+  /** A label's name has at most 64 characters and no colon; its value has at most 256 characters. */
+  label: textUpTo(64 + 1 + 256)
     .refine((value) => value.indexOf(":") > 0, "must be a label's name and value such as team:billing")
     .transform((value) => splitAt(value, ":"))
     .optional()
     .openapi({
       type: "string",
-      description: "A label of the callback URL that the event came by, as name:value",
+      description: "A label of the callback URL that received the event, as name:value",
       example: "team:billing",
     }),
-  user_metadata: textOf(256 + 1 + 256)
+  user_metadata: textUpTo(256 + 1 + 256)
     .refine((value) => !value.startsWith("="), "must be a key such as job, or a key and its value such as job=nightly")
     .transform((value) => (value.includes("=") ? splitAt(value, "=") : { key: value }))
     .optional()
     .openapi({
       type: "string",
-      description: "A key of the `user_metadata` at its top level, or a key and its value as key=value",
+      description: "A top-level key of `user_metadata`, or a key and its value as key=value",
       example: "job=nightly",
     }),
 };
 
-/** Of the delivery; on attempts, of each attempt by itself. */
+/**
+ * Filters by the delivery. On attempts, `status_code`, `error` and `min_attempts` are compared with the attempt itself.
+ */
 export const deliveryParameters = {
   ...eventParameters,
-  event: idOf("evt", "the event"),
-  target: idOf("tgt", "the target, also of one that was deleted"),
+  event: idFilter("evt", "the event"),
+  target: idFilter("tgt", "the target, which may be deleted"),
   status_code: statusCodeParameter,
   error: errorParameter("the error of the last attempt"),
   min_attempts: z
@@ -103,12 +111,23 @@ export const deliveryParameters = {
     .regex(/^[1-9][0-9]{0,5}$/, "must be an integer from 1 to 999999")
     .transform(Number)
     .optional()
-    .openapi({ type: "integer", minimum: 1, maximum: 999_999, description: "Attempts made, at least", example: 3 }),
+    .openapi({
+      type: "integer",
+      minimum: 1,
+      maximum: 999_999,
+      description: "The least number of attempts",
+      example: 3,
+    }),
 };
 
-export const deliveryParameter = idOf("dlv", "the delivery");
+export const deliveryParameter = idFilter("dlv", "the delivery");
 
-/** Any of the names; in a fixed order and once each, because a cursor is bound to them. */
+/**
+ * One or several of the given names. The parsed list is in the order of `names` and has no name twice: a cursor is
+ * bound to the filters of its list, so the same names in another order must give the same filter.
+ * @param what the plural noun for the names, for the error message.
+ * @param description what the parameter filters by, for the OpenAPI document.
+ */
 export function anyOfParameter<Name extends string>(names: readonly Name[], what: string, description: string) {
   return z
     .union([z.string(), z.array(z.string())])
@@ -125,7 +144,7 @@ export function anyOfParameter<Name extends string>(names: readonly Name[], what
     .openapi({
       type: "array",
       items: { type: "string", enum: [...names] },
-      description: `${description}; repeat the parameter for any of several`,
+      description: `${description}. Repeat the parameter to match any of several values.`,
       example: names.slice(0, 1),
     });
 }
@@ -133,8 +152,8 @@ export function anyOfParameter<Name extends string>(names: readonly Name[], what
 type Parsed<Shape extends z.ZodRawShape> = z.infer<z.ZodObject<Shape>>;
 
 /**
- * @param at what a fault's pointer begins with: `?`, or `/` for a body.
- * @throws SluiceError `invalid_id`, or `invalid_request` for the name of no source
+ * @param at the start of a fault's pointer: `?` for a query parameter, `/` for a field of a body.
+ * @throws SluiceError `invalid_id`, or `invalid_request` when no source has the given name
  */
 export async function readEventFilter(
   db: Database,
@@ -151,7 +170,7 @@ export async function readEventFilter(
   };
 }
 
-/** Like {@link readEventFilter}, with what deliveries and attempts have in common. */
+/** Like {@link readEventFilter}, with the filters that deliveries and attempts have in common. */
 export async function readDeliveryFilter(
   db: Database,
   query: Parsed<typeof deliveryParameters>,
@@ -172,7 +191,11 @@ export function readFilterId(prefix: IdPrefix, given: string | undefined, field:
   return given === undefined ? undefined : parseId(prefix, given, field);
 }
 
-/** @throws SluiceError `invalid_request` for the name of no source. The id may be that of a deleted one, whose log stays. */
+/**
+ * The id of the source that a filter names. A name must be that of a source. An id may be that of a deleted source,
+ * because the log of a deleted source stays.
+ * @throws SluiceError `invalid_id`, or `invalid_request` when no source has the given name
+ */
 export async function readSource(
   db: Database,
   given: string | undefined,

@@ -1,7 +1,8 @@
-// Each filter of the log, on one row that it names and one that it does not.
+// Every filter of the log, on one row that it matches and one that it does not.
+
+import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { describe, expect } from "vitest";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -11,7 +12,10 @@ const idsOf = async (api: TestApi, path: string) => {
   return (answer.body.data as { id: string }[]).map(({ id }) => id);
 };
 
-/** Two events with a delivery each, of which the first failed twice and the second waits for its first attempt. */
+/**
+ * Stores two events with one delivery each. The first delivery had two attempts, is exhausted and has an error; the
+ * second waits for its first attempt.
+ */
 async function seed(api: TestApi) {
   const [target, other] = [newId(), newId()];
   const webhookId = `msg_${newId()}`;
@@ -50,7 +54,7 @@ async function seed(api: TestApi) {
 }
 
 describe("filters of the log", () => {
-  test("each leaves the events, deliveries and attempts that it names, from either end", async ({ api }) => {
+  test("return the events, deliveries and attempts that they match, in either order", async ({ api }) => {
     const { named, unnamed, delivery, waiting, target, ofEvent, source } = await seed(api);
     const event = formatId("evt", named.eventId);
     const shown = formatId("dlv", delivery);
@@ -93,7 +97,7 @@ describe("filters of the log", () => {
     expect(await one("status_code=404&error=x")).toEqual([]);
   });
 
-  test("an event is read with its deliveries and their attempts, and its bytes as they came", async ({ api }) => {
+  test("an event is read with its deliveries and their attempts, and its body byte for byte", async ({ api }) => {
     const { named, delivery } = await seed(api);
     const path = `/v1/events/${formatId("evt", named.eventId)}`;
     const { body } = await api.call("GET", path);
@@ -135,13 +139,13 @@ describe("filters of the log", () => {
     ["events?target=tgt_1", "?target"],
     ["rejections?remote_address=here", "?remote_address"],
     ["rejections?error=%00", "?error"],
-  ] as const)("%s is refused at %s", async ([path, pointer], { api }) => {
+  ] as const)("refuse %s and name %s", async ([path, pointer], { api }) => {
     const answer = await api.call("GET", `/v1/${path}`);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
-  test("a cursor is of one order", async ({ api }) => {
+  test("a cursor is accepted only in the order of its list", async ({ api }) => {
     await seed(api);
     const { next_cursor: cursor } = (await api.call("GET", "/v1/deliveries?limit=1&order=oldest")).body;
     expect((await api.call("GET", `/v1/deliveries?limit=1&order=oldest&cursor=${cursor}`)).status).toBe(200);

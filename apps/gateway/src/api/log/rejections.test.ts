@@ -1,7 +1,10 @@
+// GET /v1/rejections: what a rejection shows, and what each filter and page returns.
+
+import { describe, expect } from "vitest";
+
 import { formatId, idFloor, newId } from "@sluice/shared/domain/ids";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
-import { describe, expect } from "vitest";
 
 import { type Answer, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -28,7 +31,7 @@ async function seedRejection(api: TestApi, changes: Partial<NewRejection> = {}):
 }
 
 describe("a rejection", () => {
-  test("it is shown with all that is known of it", async ({ api }) => {
+  test("is shown with every field that was recorded", async ({ api }) => {
     const id = `${idFloor(Date.now()).slice(0, 13)}${newId().slice(13)}`;
     const rejection = await seedRejection(api, { id, weight: 40 });
     const { rows } = await api.db.pool.query<{ created_at: Date }>("SELECT created_at FROM rejections WHERE id = $1", [
@@ -54,7 +57,7 @@ describe("a rejection", () => {
     });
   });
 
-  test("what is not known is null", async ({ api }) => {
+  test("shows null for a field that was not recorded", async ({ api }) => {
     const sourceId = newId();
     await seedRejection(api, { sourceId, webhookId: null, remoteAddress: null, sizeBytes: null });
     const answer = await list(api, `?source=${formatId("src", sourceId)}`);
@@ -62,8 +65,8 @@ describe("a rejection", () => {
   });
 });
 
-describe("the list of rejections", () => {
-  test("each filter leaves what it names, and filters add up", async ({ api }) => {
+describe("GET /v1/rejections", () => {
+  test("returns the rejections that match every filter", async ({ api }) => {
     const sourceId = newId();
     const source = formatId("src", sourceId);
     const mismatch = await seedRejection(api, { sourceId });
@@ -82,7 +85,7 @@ describe("the list of rejections", () => {
     for (const reason of REFUSAL_REASONS) expect((await list(api, `?reason=${reason}`)).status).toBe(200);
   });
 
-  test("since is included and until is not, and created_at is the time that they compare", async ({ api }) => {
+  test("compares since, which is included, and until, which is not, with created_at", async ({ api }) => {
     const sourceId = newId();
     const source = formatId("src", sourceId);
     const startMs = Date.now() - 3_600_000;
@@ -99,7 +102,7 @@ describe("the list of rejections", () => {
     expect(await times(`until=${iso(0)}`)).toEqual([]);
   });
 
-  test("pages hold every rejection once, while others arrive", async ({ api }) => {
+  test("returns every rejection once over all pages, while others arrive", async ({ api }) => {
     const sourceId = newId();
     const query = `?source=${formatId("src", sourceId)}&limit=3`;
     const seeded = [];
@@ -116,7 +119,7 @@ describe("the list of rejections", () => {
     expect(walked).toEqual(seeded.map(shownId).toReversed());
   });
 
-  test("a cursor goes on with its own filters only, in whatever order reasons are named", async ({ api }) => {
+  test("accepts a cursor only with the filters of its list, whose reasons may be in any order", async ({ api }) => {
     const sourceId = newId();
     const source = `source=${formatId("src", sourceId)}`;
     await seedRejection(api, { sourceId });
@@ -145,14 +148,14 @@ describe("the list of rejections", () => {
     ["limit=251", "?limit", "must be an integer from 1 to 250"],
     ["cursor=x", "?cursor", "is not a cursor of this API"],
     ["type=batch.failed", "?type", "is not a parameter of this path"],
-  ] as const)("%s is refused at %s", async ([query, pointer, detail], { api }) => {
+  ] as const)("refuses %s and names %s", async ([query, pointer, detail], { api }) => {
     const answer = await list(api, `?${query}`);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual([pointer]);
     expect(answer.body.errors[0].detail).toContain(detail);
   });
 
-  test("each unknown reason is named", async ({ api }) => {
+  test("names each unknown reason", async ({ api }) => {
     const answer = await list(api, "?reason=one&reason=too_large&reason=two");
     expect(answer.body.errors.map(({ detail }: { detail: string }) => detail.split(";")[0])).toEqual([
       'has "one"',

@@ -1,13 +1,17 @@
-// /v1/rejections: what was refused at the ingress, and why.
+// /v1/rejections: the requests that the ingress refused, each with its reason. Read-only.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { formatId } from "@sluice/shared/domain/ids";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import type { Database } from "@sluice/store/connection/database";
 import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer } from "../openapi/endpoint.ts";
 import {
   anyOfParameter,
   errorParameter,
@@ -16,9 +20,6 @@ import {
   timeParameters,
   webhookIdParameter,
 } from "./filter-parameters.ts";
-import { jsonAnswer } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
 
 export interface RejectionsDependencies {
   db: Database;
@@ -30,13 +31,16 @@ const rejectionSchema = z
     source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
     reason: z.string().openapi({ example: "signature_mismatch" }),
     detail: z.string().openapi({ example: "No signature matches a secret of the source" }),
-    webhook_id: z.string().nullable().openapi({ description: "As the sender claims" }),
+    webhook_id: z.string().nullable().openapi({ description: "The `webhook-id` that the sender claims" }),
     remote_address: z.string().nullable().openapi({ example: "192.0.2.1" }),
-    size_bytes: z.int().nullable().openapi({ description: "Of the body; as announced, where it was not read" }),
+    size_bytes: z.int().nullable().openapi({
+      description: "The size of the body, or its announced size when the body was not read",
+    }),
     count: z.int().openapi({
       description:
-        "How many requests it stands for. In each ten seconds, the first of a source and reason are rejections of " +
-        "their own, and one more stands for all that followed it.",
+        "The number of refused requests that this rejection stands for. In every ten seconds, the first refused " +
+        "requests of a source and reason each have a rejection of their own, and one more rejection stands for all " +
+        "that followed.",
     }),
     created_at: z.string().openapi({ format: "date-time" }),
   })
@@ -46,7 +50,9 @@ const list = createRoute({
   method: "get",
   path: "/v1/rejections",
   tags: ["rejections"],
-  summary: "Refused requests on known sources that match every filter; a sample of them when there were many",
+  summary: "List the refused requests that match every filter",
+  description:
+    "Only requests to known sources are listed. When a source has many of them, the list is a sample: see `count`.",
   request: {
     query: z.strictObject({
       ...pageParameters,
@@ -54,11 +60,11 @@ const list = createRoute({
       ...timeParameters,
       source: sourceParameter,
       webhook_id: webhookIdParameter,
-      reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why it was refused"),
+      reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why the request was refused"),
       remote_address: z
         .union([z.ipv4(), z.ipv6()], { error: "must be an IP address" })
         .optional()
-        .openapi({ type: "string", description: "The address that it came from", example: "192.0.2.1" }),
+        .openapi({ type: "string", description: "The IP address of the sender", example: "192.0.2.1" }),
       error: errorParameter("the detail"),
     }),
   },

@@ -1,17 +1,19 @@
-// /v1/stats: the shape of the answer and what is refused. That the figures are exact is the store's test.
+// /v1/stats: the shape of the answer, and what is refused. packages/store/src/journal/stats.test.ts tests that the
+// figures are exact.
+
+import { describe, expect } from "vitest";
 
 import { parseId } from "@sluice/shared/domain/ids";
 import { countChanges } from "@sluice/store/journal/stats-count";
-import { describe, expect } from "vitest";
 
-import { seedTarget } from "../../../../../tests/support/seed.ts";
 import { pointersOf, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 
-const sum = (rows: { attempts: { succeeded: number; failed: number } }[]) =>
+const sumAttempts = (rows: { attempts: { succeeded: number; failed: number } }[]) =>
   rows.reduce((total, { attempts }) => total + attempts.succeeded + attempts.failed, 0);
 
 describe("GET /v1/stats", () => {
-  test("answers figures by target, source and type, and what waits", async ({ api }) => {
+  test("returns figures by target, source and type, and the deliveries that wait", async ({ api }) => {
     const targetId = await seedTarget(api.db);
     const [done, waits] = [await seedEvent(api, [targetId]), await seedEvent(api, [targetId], { type: null })];
     await recordAttempt(api, done.deliveryIds[0] ?? "", { status: "succeeded" }, { statusCode: 200, durationMs: 100 });
@@ -20,7 +22,7 @@ describe("GET /v1/stats", () => {
 
     const byTarget = await api.call("GET", "/v1/stats");
     expect(byTarget.status).toBe(200);
-    expect(sum(byTarget.body.data)).toBe(2);
+    expect(sumAttempts(byTarget.body.data)).toBe(2);
     const [waiting] = byTarget.body.now.waiting;
     expect(byTarget.body.now).toEqual({ waiting: [waiting], queue: { postgres: 0 } });
     expect(waiting.count).toBe(1);
@@ -41,7 +43,7 @@ describe("GET /v1/stats", () => {
     ]);
 
     const filtered = `/v1/stats?group_by=source&interval=minute&target=${waiting.target}&event_type=batch.*`;
-    expect(sum((await api.call("GET", filtered)).body.data)).toBe(1);
+    expect(sumAttempts((await api.call("GET", filtered)).body.data)).toBe(1);
   });
 
   test("shows the whole of the interval that the range begins in", async ({ api }) => {
@@ -67,7 +69,7 @@ describe("GET /v1/stats", () => {
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
-  test("of a target that nothing is known of is empty", async ({ api }) => {
+  test("returns nothing for a target that does not exist", async ({ api }) => {
     const id = (await api.call("GET", "/v1/stats")).body.now.waiting[0].target.slice(0, -4) + "zzzz";
     const answer = await api.call("GET", `/v1/stats?target=${id}`);
     expect(answer.body).toMatchObject({ data: [], now: { waiting: [] } });

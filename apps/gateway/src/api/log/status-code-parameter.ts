@@ -1,11 +1,15 @@
-// Status codes as a filter names them: 503, all of 5xx, or none where no response came.
+// The filter by HTTP status code: a code such as 503, a class such as 5xx, or `none` when there was no response.
 
 import { z } from "@hono/zod-openapi";
+
 import type { StatusCodeFilter } from "@sluice/store/log/log-filter";
 
 const CODE = /^([1-5][0-9][0-9]|[1-5]xx|none)$/;
 
-/** In a fixed order and once each, because a cursor is bound to them. */
+/**
+ * The parsed codes are sorted and have no code twice: a cursor is bound to the filters of its list, so the same codes
+ * in another order must give the same filter.
+ */
 export const statusCodeParameter = z
   .union([z.string(), z.array(z.string())])
   .transform((given, context): StatusCodeFilter => {
@@ -20,7 +24,7 @@ export const statusCodeParameter = z
     const classes = [1, 2, 3, 4, 5].filter((each) => names.has(`${each}xx`));
     const codes = [...names].filter((name) => /^[0-9]+$/.test(name)).map(Number);
     return {
-      // A code of a class that is named too adds nothing.
+      // A code whose class is given too would add nothing.
       codes: codes.filter((code) => !classes.includes(Math.floor(code / 100))).toSorted((a, b) => a - b),
       classes,
       none: names.has("none"),
@@ -31,7 +35,7 @@ export const statusCodeParameter = z
     type: "array",
     items: { type: "string", pattern: CODE.source },
     description:
-      "The status code of the (last) response: a code, a class such as `5xx`, or `none` where no response came; repeat " +
-      "the parameter for any of several",
+      "The status code of the attempt, or of the last attempt of a delivery: a code, a class such as `5xx`, or " +
+      "`none` when there was no response. Repeat the parameter to match any of several values.",
     example: ["5xx"],
   });

@@ -1,12 +1,14 @@
-// /v1/tail: what is refused, and what a client that takes nothing comes to. What it shows is tested over real connections.
+// /v1/tail: what it refuses, and what happens to a client that takes nothing. tests/tail.test.ts tests what it shows,
+// over real connections.
 
-import { openLog } from "@sluice/shared/runtime/log";
 import { describe, expect, onTestFinished } from "vitest";
 
+import { openLog } from "@sluice/shared/runtime/log";
+
+import { ADMIN_KEY, createTestApi, pointersOf, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 import { until } from "../../../../../tests/support/wait.ts";
 import { createApi } from "../api.ts";
-import { Tails } from "./tails.ts";
-import { ADMIN_KEY, createTestApi, pointersOf, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
+import { TAIL_LIMITS, Tails } from "./tails.ts";
 
 const headers = { authorization: `Bearer ${ADMIN_KEY}` };
 const log = openLog("gateway", "silent");
@@ -33,8 +35,8 @@ describe("GET /v1/tail", () => {
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
-  test("refuses more clients than there may be, until one has left; HEAD takes no place", async ({ api }) => {
-    const tails = new Tails({ db: api.db, log, maxTails: 1 });
+  test("refuses a client beyond the maximum until another one leaves, and does not count HEAD", async ({ api }) => {
+    const tails = new Tails({ db: api.db, log, limits: { ...TAIL_LIMITS, maxTails: 1 } });
     onTestFinished(() => tails.close());
     const app = createApi({ ...api, tails });
     expect((await app.request("/v1/tail", { method: "HEAD", headers })).status).toBe(200);
@@ -49,14 +51,14 @@ describe("GET /v1/tail", () => {
     await second.body?.cancel();
   });
 
-  test("tells a client that takes nothing so, and lets it go", async ({ api }) => {
-    const tails = new Tails({ db: api.db, log, maxTails: 1, stuckMs: 50 });
+  test("sends `overflow` to a client that takes nothing, and disconnects it", async ({ api }) => {
+    const tails = new Tails({ db: api.db, log, limits: { maxTails: 1, stuckMs: 50 } });
     const other = await createTestApi(api.db, { tails });
     const reader = (await createApi(other).request("/v1/tail", { headers })).body?.getReader();
     const decoder = new TextDecoder();
     expect(decoder.decode((await reader?.read())?.value)).toMatch(/^retry: 2000\nid: \d+_/);
     await seedEvent(api);
-    // It has gone when there is room for another.
+    // There is room for another client only when this one is disconnected.
     await until(() => (tails.requireRoom(), true));
     expect(decoder.decode((await reader?.read())?.value)).toMatch(/^event: overflow\n/);
     expect((await reader?.read())?.done).toBe(true);

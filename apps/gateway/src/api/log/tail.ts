@@ -1,18 +1,20 @@
-// /v1/tail: what is written to the log, as it is written, as server-sent events.
+// /v1/tail: follows the log live, as server-sent events. This file reads the request and shows the messages; tails.ts
+// keeps the connections.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { currentPosition, isReadable, parsePosition, type JournalPosition } from "@sluice/store/journal/changes";
 import type { Database } from "@sluice/store/connection/database";
+import { currentPosition, isReadable, parsePosition, type JournalPosition } from "@sluice/store/journal/changes";
 import { TAIL_KINDS, type TailMessage } from "@sluice/store/journal/tail";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { problems } from "../http/problems.ts";
 import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventSchema, showEvent } from "./events.ts";
 import { anyOfParameter, deliveryParameters, readDeliveryFilter } from "./filter-parameters.ts";
-import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
-import type { Tails } from "./tails.ts";
+import { TAIL_LIMITS, type Tails } from "./tails.ts";
 
 export interface TailDependencies {
   db: Database;
@@ -21,11 +23,13 @@ export interface TailDependencies {
 
 const deliveryMessage = z.object({
   change: z.enum(["created", "succeeded", "exhausted", "cancelled", "retried"]),
-  at: z.string().openapi({ format: "date-time", description: "When it was written" }),
-  delivery: deliverySchema.openapi({ description: "As it is when this is sent: it may have gone on since" }),
+  at: z.string().openapi({ format: "date-time", description: "When the change was written" }),
+  delivery: deliverySchema.openapi({
+    description: "The delivery at the time when this message is sent; it may have changed again since `at`",
+  }),
 });
 
-/** A message as a client's `EventSource` gives it: `event` is its type, and `data` is JSON. */
+/** A message as a client's `EventSource` gets it: `event` is its type, and `data` is JSON. */
 const messageSchema = z
   .union([
     z.object({ event: z.literal("event"), data: eventSchema.omit({ payload: true }) }),
@@ -35,33 +39,38 @@ const messageSchema = z
   ])
   .openapi("TailMessage");
 
-const lastEventId = z.string().max(8_192).optional().openapi({ description: "`id` of the last message that came" });
+const lastEventId = z.string().max(8_192).optional().openapi({ description: "The `id` of the last message received" });
 
 const follow = createRoute({
   method: "get",
   path: "/v1/tail",
   tags: ["tail"],
-  summary: "Events, attempts and changes of deliveries as they happen, as server-sent events",
+  summary: "Follow events, attempts and changes of deliveries as they happen, as server-sent events",
   description:
-    "With the filters of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: of an event " +
-    "there is no `target`, and of an attempt no `status`. Messages come within a second or so, in the order in which they were " +
-    "written; each comes once on a connection.\n\nA client that comes back with `Last-Event-ID`, as an `EventSource` does " +
-    "by itself, goes on where it was: nothing is missed, however late it was committed, and what one statement of the relay " +
-    "wrote may come a second time. An id is good for 23 hours; after that the lists say what happened. Without one the " +
-    "tail begins now. A comment comes every 15 seconds when nothing else does. A client that takes nothing for 30 seconds gets " +
-    "`event: overflow` and is cut off. Each gateway serves 32 clients; beyond that it answers 503 with `Retry-After`.",
+    "The filters are those of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: " +
+    "an event has no `target`, and an attempt has no `status`. A message is sent about a second after it was " +
+    "written, in the order of writing, and once on each connection.\n\nA client that reconnects with " +
+    "`Last-Event-ID`, as an `EventSource` does by itself, continues after that message. It misses nothing, even when " +
+    "something was committed late. What one statement of the relay wrote may be sent a second time. An id is valid " +
+    "for 23 hours; after that, read the lists. Without an id the tail begins now.\n\nWhen there is nothing else to " +
+    "send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and " +
+    `is disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients; it answers another one with 503 and ` +
+    "`Retry-After`.",
   request: {
     query: z.strictObject({
       ...deliveryParameters,
-      status: anyOfParameter(DELIVERY_STATUSES, "statuses", "That a delivery changed to"),
-      kind: anyOfParameter(TAIL_KINDS, "kinds", "Of messages"),
-      last_event_id: lastEventId.openapi({ description: "As the header, which goes before it" }),
+      status: anyOfParameter(DELIVERY_STATUSES, "statuses", "The status that a delivery changed to"),
+      kind: anyOfParameter(TAIL_KINDS, "kinds", "The kind of message"),
+      last_event_id: lastEventId.openapi({
+        description:
+          "The same as the header `Last-Event-ID`, for clients that cannot set it. The header takes precedence.",
+      }),
     }),
     headers: z.object({ "last-event-id": lastEventId }),
   },
   responses: {
     200: {
-      description: "A stream without an end; each message is as described",
+      description: "A stream without an end. This schema describes each of its messages.",
       content: { "text/event-stream": { schema: messageSchema } },
     },
     ...problems("invalid_id", "invalid_cursor"),
@@ -78,10 +87,10 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     const position = given === undefined || given === "" ? await currentPosition(db) : await readPosition(db, given);
     const headers = {
       "content-type": "text/event-stream; charset=utf-8",
-      // nginx, and what follows its example: pass each message on at once.
+      // Tells nginx, and other proxies that know this header, to pass each message on at once.
       "x-accel-buffering": "no",
     };
-    // Nobody would read it.
+    // A HEAD request reads no body, so it takes no place among the tails.
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
     return c.body(
       tails.open({ filter, position, show: showTailEntry, outgoing: c.env?.outgoing }),
@@ -91,11 +100,11 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
   });
 }
 
-/** @throws SluiceError `invalid_cursor` */
+/** @throws SluiceError `invalid_cursor` when the id is no position of the journal, or one that is no longer readable */
 async function readPosition(db: Database, given: string): Promise<JournalPosition> {
   const position = parsePosition(given);
   if (position !== undefined && (await isReadable(db, position))) return position;
-  const detail = "is not an id of this tail, or is older than 23 hours: read the lists, and begin anew without it";
+  const detail = "is not an id of this tail, or is older than 23 hours; read the lists, and start again without it";
   throw new SluiceError("invalid_cursor", `The last event id ${detail}`, {
     faults: [{ pointer: "Last-Event-ID", detail }],
   });

@@ -1,71 +1,82 @@
-// The connections of the live tail. Each reads the journal when its consumer has taken what was written before, so that
-// a slow one holds no more than one answer in memory; all of them together have one connection of PostgreSQL at a time.
+// The connections of the live tail. A connection reads the journal only when its client has taken the last messages, so
+// a slow client holds at most one page of the journal in memory. All connections together use one connection of
+// PostgreSQL at a time.
 
 import type { ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
 import { type Database, isTransient } from "@sluice/store/connection/database";
+import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
 import { readTail, type TailFilter, type TailMessage } from "@sluice/store/journal/tail";
 
-/** Of this gateway. Each asks PostgreSQL twice a second. */
-const MAX_TAILS = 32;
+export interface TailLimits {
+  /** The number of tails that one gateway serves at once. Each tail asks PostgreSQL twice a second. */
+  maxTails: number;
+  /** A client that takes nothing for this long is disconnected. */
+  stuckMs: number;
+}
+
+export const TAIL_LIMITS: TailLimits = { maxTails: 32, stuckMs: 30_000 };
+
 const POLL_MS = 500;
-/** Below the idle limit of common proxies (60 s), and as the HTML standard advises. */
+/** Below the idle limit of common proxies (60 s), and the interval that the HTML standard advises. */
 const HEARTBEAT_MS = 15_000;
-/** What a client does not take within it is more than it can. */
-const STUCK_MS = 30_000;
-/** After a last word to such a client. */
+/** How long a stuck client has to take the message `overflow` before its connection is cut. */
 const CUT_MS = 2_000;
-/** That a client waits before it comes back, in milliseconds. */
+/** How long a client waits before it reconnects. */
 const RECONNECT_MS = 2_000;
 const RETRY_AFTER_SECONDS = 10;
 
 export interface TailsDependencies {
   db: Database;
   log: Logger;
-  maxTails?: number;
-  stuckMs?: number;
+  limits: TailLimits;
 }
 
 export interface TailOptions {
   filter: TailFilter;
+  /** Where in the journal the tail begins. */
   position: JournalPosition;
-  /** The name and the data of a message. */
+  /** Returns the type and the data of a message. */
   show: (message: TailMessage) => { event: string; data: object };
-  /** What is written to, to cut it when the client does not take what it is sent. */
+  /** The response that carries the tail. It is destroyed to cut a client that does not take what it is sent. */
   outgoing: ServerResponse | undefined;
 }
 
 export class Tails {
   readonly #dependencies: TailsDependencies;
   readonly #stopping = new AbortController();
-  /** How each is cut. */
-  readonly #open = new Set<() => void>();
+  /** One function for each open tail, which cuts its connection if the client takes nothing. */
+  readonly #cuts = new Set<() => void>();
+  /** Settles when the last read of the journal that was asked for has ended. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(dependencies: TailsDependencies) {
     this.#dependencies = dependencies;
   }
 
-  /** @throws SluiceError `unavailable` when there are as many as there may be, or the gateway stops. */
+  /** @throws SluiceError `unavailable` when the gateway serves as many tails as it may, or is stopping. */
   requireRoom(): void {
-    const { maxTails = MAX_TAILS } = this.#dependencies;
-    if (this.#open.size < maxTails && !this.#stopping.signal.aborted) return;
-    const detail = `This gateway serves ${maxTails} live tails at once at most`;
+    const { maxTails } = this.#dependencies.limits;
+    if (this.#cuts.size < maxTails && !this.#stopping.signal.aborted) return;
+    const detail = `This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`;
     throw new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
   }
 
-  /** Server-sent events until the client leaves or the gateway stops. @throws as {@link requireRoom} does */
+  /**
+   * Opens a tail, which lasts until the client leaves, is disconnected as stuck, or the gateway stops.
+   * @returns the server-sent events, as UTF-8.
+   * @throws SluiceError like {@link requireRoom}
+   */
   open(options: TailOptions): ReadableStream<Uint8Array> {
     this.requireRoom();
     const left = new AbortController();
     const texts = this.#follow(options, AbortSignal.any([left.signal, this.#stopping.signal]));
     const encoder = new TextEncoder();
     let stuck: NodeJS.Timeout | undefined;
-    // While nothing is asked for, the client has not taken what it was sent.
+    // The stream pulls only when the client has taken everything that it was sent.
     let isPulling = false;
     const cut = () => {
       if (!isPulling) options.outgoing?.destroy();
@@ -73,9 +84,9 @@ export class Tails {
     const end = () => {
       clearTimeout(stuck);
       left.abort();
-      this.#open.delete(cut);
+      this.#cuts.delete(cut);
     };
-    this.#open.add(cut);
+    this.#cuts.add(cut);
     return new ReadableStream(
       {
         pull: async (controller) => {
@@ -93,11 +104,15 @@ export class Tails {
           stuck = setTimeout(() => {
             end();
             controller.enqueue(
-              encoder.encode(message("overflow", { detail: "Not taken in time: come back by the last id" })),
+              encoder.encode(
+                formatMessage("overflow", {
+                  detail: "You read nothing for too long; reconnect with the last event id",
+                }),
+              ),
             );
             controller.close();
             setTimeout(() => options.outgoing?.destroy(), CUT_MS).unref();
-          }, this.#dependencies.stuckMs ?? STUCK_MS);
+          }, this.#dependencies.limits.stuckMs);
         },
         cancel: end,
       },
@@ -105,32 +120,33 @@ export class Tails {
     );
   }
 
-  /** Ends all of them: at once, also those whose clients take nothing. */
+  /** Ends every tail at once, also those whose clients take nothing. */
   close(): void {
     this.#stopping.abort();
-    for (const cut of this.#open) cut();
+    for (const cut of this.#cuts) cut();
   }
 
   async *#follow({ filter, position: start, show }: TailOptions, ended: AbortSignal): AsyncGenerator<string, void> {
     const { db, log } = this.#dependencies;
     let position = start;
     let writtenAt = performance.now();
-    // At once, so that a proxy passes the headers on and the client knows where it is.
+    // Sent at once, so that a proxy passes the headers on and the client knows its position.
     yield `retry: ${RECONNECT_MS}\nid: ${writePosition(position)}\n\n`;
     while (!ended.aborted) {
       let text = "";
       let isEnd = true;
       try {
         const page = await this.#inTurn(() => readTail(db, filter, position));
-        text = page.steps.map((step) => showStep(step.messages, step.position, show)).join("");
+        text = page.steps.map((step) => formatStep(step.messages, step.position, show)).join("");
         ({ next: position, isEnd } = page);
       } catch (error) {
-        // Failure policy: open. While PostgreSQL is away nothing happens, and nothing is missed when it is back.
+        // Failure policy: open. While PostgreSQL is away the tail sends nothing. It misses nothing, because it goes on
+        // from its position afterwards.
         if (!isTransient(error)) throw error;
         log.warn({ err: error }, "live tail not read");
       }
       if (text === "" && performance.now() - writtenAt >= HEARTBEAT_MS) {
-        // The id too: where a filter lets nothing through, the client still gets on.
+        // The heartbeat carries the id, so that a client whose filter matches nothing still moves on in the journal.
         text = `: heartbeat\nid: ${writePosition(position)}\n\n`;
       }
       if (text !== "") {
@@ -141,6 +157,9 @@ export class Tails {
     }
   }
 
+  /**
+   * Runs one read of the journal after the one before it, so that all tails use one connection of PostgreSQL at a time.
+   */
   async #inTurn<T>(read: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(read);
     this.#turn = turn.catch(() => undefined);
@@ -148,18 +167,20 @@ export class Tails {
   }
 }
 
-/** The position comes with the last message of a step: who comes back by an earlier one gets the step again. */
-function showStep(messages: TailMessage[], position: JournalPosition, show: TailOptions["show"]): string {
+/**
+ * Only the last message of a step has its position as its id, so a client that stopped before it gets the step again.
+ */
+function formatStep(messages: TailMessage[], position: JournalPosition, show: TailOptions["show"]): string {
   const id = writePosition(position);
   return messages
     .map((each, index) => {
       const { event, data } = show(each);
-      return message(event, data, index === messages.length - 1 ? id : undefined);
+      return formatMessage(event, data, index === messages.length - 1 ? id : undefined);
     })
     .join("");
 }
 
-/** https://html.spec.whatwg.org/multipage/server-sent-events.html */
-function message(event: string, data: object, id?: string): string {
+/** The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html. */
+function formatMessage(event: string, data: object, id?: string): string {
   return `event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
