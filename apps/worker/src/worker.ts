@@ -10,7 +10,7 @@ import { Interrupted } from "@sluice/queue/queue";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { connectDatabase } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
-import { Refreshed } from "@sluice/store/connection/refreshed";
+import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import { loadTargets } from "@sluice/store/configuration/targets";
 
 import { Breakers } from "./breaker/breakers.ts";
@@ -89,7 +89,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const stopping = new AbortController();
   const giveUp = new AbortController();
 
-  const targets = await Refreshed.open(
+  const targets = await ConfigurationCopy.open(
     db,
     async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
     log,

@@ -18,7 +18,7 @@ import {
   writeOpenBreaker,
   type ProbeResult,
   writeTallies,
-} from "@sluice/store/configuration/target-health";
+} from "@sluice/store/delivery/target-health";
 import type { Target } from "@sluice/store/configuration/targets";
 
 import { BreakerWindow, openForMs } from "./breaker.ts";

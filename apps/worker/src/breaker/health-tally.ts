@@ -2,7 +2,7 @@
 // that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs no writes.
 // Pure: times are the caller's, in milliseconds of one clock.
 
-import type { HealthFigures } from "@sluice/store/configuration/target-health";
+import type { HealthFigures } from "@sluice/store/delivery/target-health";
 
 /** How old `last_success_at` and `last_failure_at` may be. */
 const EVERY_MS = 60_000;

@@ -10,11 +10,12 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/queue/queue";
-import { type Database, isDataFault } from "@sluice/store/connection/database";
+import type { Database } from "@sluice/store/connection/database";
+import { isDataFault } from "@sluice/store/connection/postgres-errors";
 import { type ClaimedDelivery, handBack } from "@sluice/store/delivery/deliveries";
-import { type IntakeResult, type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { type StoreResult, type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 import { withPartitions } from "@sluice/store/connection/partitions";
-import type { Refreshed } from "@sluice/store/connection/refreshed";
+import type { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import type { Target } from "@sluice/store/configuration/targets";
 
 import { Ungroupable } from "./intake-group.ts";
@@ -36,7 +37,7 @@ type Refused = Map<QueuedEvent, unknown>;
 
 export interface IntakeDependencies {
   db: Database;
-  targets: Refreshed<Map<string, Target>>;
+  targets: ConfigurationCopy<Map<string, Target>>;
   lanes: Lanes;
   leases: Leases;
   producer: Producer;
@@ -74,7 +75,7 @@ export async function takeIn(job: JobData["intake"], dependencies: IntakeDepende
       if (targets.current.revision !== revision) continue;
     }
     const deliveries = matched.map((one) => ({ ...one, leased: lanes.forTarget(one.targetId).reserve() }));
-    let result: IntakeResult;
+    let result: StoreResult;
     try {
       const ids = events.map((event) => event.id);
       result = await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, leases.lease));

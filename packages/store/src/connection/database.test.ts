@@ -7,8 +7,9 @@ import { expect, onTestFinished } from "vitest";
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { hasSqlState, isDataFault, isTransient, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { migrate } from "./migrate.ts";
+import { hasSqlState, isDataFault, isTransient } from "./postgres-errors.ts";
 
 const OWN_PID = "SELECT pg_backend_pid() AS pid";
 const UNIQUE_VIOLATION = "23505";

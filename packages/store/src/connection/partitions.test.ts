@@ -10,7 +10,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
 import { migrate } from "./migrate.ts";
-import { dropOldPartitions, ensurePartitions, pruneLedger, withPartitions } from "./partitions.ts";
+import { dropOldPartitions, ensurePartitions, withPartitions } from "./partitions.ts";
 
 const DAY_MS = 86_400_000;
 const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
@@ -157,15 +157,4 @@ describe("dropOldPartitions", () => {
     reader.release();
     expect(await dropOldPartitions(own, at("2015-01-02"))).toHaveLength(5);
   });
-});
-
-test("pruneLedger forgets the keys of old events and no others", async ({ database: { db } }) => {
-  const targetId = await seedTarget(db);
-  const old = await storeOn(db, at("2017-01-01"), targetId);
-  const young = await storeOn(db, at("2017-01-02"), targetId);
-  expect(await pruneLedger(db, at("2017-01-02"))).toBe(1);
-  const { rows } = await db.pool.query("SELECT event_id FROM event_keys WHERE event_id = ANY($1)", [
-    [old.event.id, young.event.id],
-  ]);
-  expect(rows).toEqual([{ event_id: young.event.id }]);
 });

@@ -9,7 +9,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import { type Database, openDatabase, STEADY_PLANS } from "../connection/database.ts";
 import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery } from "../log/records.ts";
-import { listAiling, writeOpenBreaker } from "../configuration/target-health.ts";
+import { listAiling, writeOpenBreaker } from "./target-health.ts";
 
 /** All of one target, so that the planner takes a condition on the target for none. */
 const WAITING = 100_000;

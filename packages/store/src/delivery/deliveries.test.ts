@@ -8,7 +8,7 @@ import { retryDelivery } from "./by-hand.ts";
 import type { Database } from "../connection/database.ts";
 import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery, listAttemptsOf } from "../log/records.ts";
-import { removeTarget } from "../configuration/targets.ts";
+import { removeTarget } from "./deleted-targets.ts";
 
 /** A target of its own, with deliveries that are due. */
 async function seed(db: Database, count: number) {

@@ -9,7 +9,7 @@ import type { Database } from "../connection/database.ts";
 import { claimDue } from "./deliveries.ts";
 import { countMatching, hasDueStep, makeNextStep } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
-import { removeTarget } from "../configuration/targets.ts";
+import { removeTarget } from "./deleted-targets.ts";
 
 /** Deliveries that reached a final state, of one target. */
 async function seed(db: Database, count: number, status: DeliveryStatus = "exhausted", maxInFlight = 64) {

@@ -22,7 +22,7 @@ import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
 import { countChanges, pruneStats, recountWaiting } from "./stats-count.ts";
-import { removeTarget } from "../configuration/targets.ts";
+import { removeTarget } from "../delivery/deleted-targets.ts";
 
 const DAY_MS = 86_400_000;
 const TYPES = ["batch.succeeded", "batch.completed", "batch.failed", "video.generated", null];

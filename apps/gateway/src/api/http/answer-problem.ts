@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
-import { isTransient } from "@sluice/store/connection/database";
+import { isTransient } from "@sluice/store/connection/postgres-errors";
 import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 

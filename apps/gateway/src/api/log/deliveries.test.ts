@@ -4,7 +4,8 @@ import { getRequestListener } from "@hono/node-server";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
-import { insertTarget, removeTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
+import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
+import { removeTarget } from "@sluice/store/delivery/deleted-targets";
 import { describe, expect } from "vitest";
 
 import { sendRaw } from "../../../../../tests/support/raw-request.ts";

@@ -6,6 +6,7 @@ import type { SigningSecret } from "@sluice/signature/secret";
 import type { Connection } from "@sluice/store/connection/database";
 import type { Previous } from "@sluice/store/configuration/rotation";
 import * as store from "@sluice/store/configuration/targets";
+import { removeTarget } from "@sluice/store/delivery/deleted-targets";
 import type { Context } from "hono";
 
 import { makeChange } from "../http/change.ts";
@@ -79,7 +80,7 @@ export async function deleteTarget(
   await makeChange(c, db, async (tx, record) => {
     const current = existing(await store.getTargetForChange(tx, masterKey, id));
     requireMatch(c, view(current));
-    await store.removeTarget(tx, id);
+    await removeTarget(tx, id);
     const before = showTarget(current);
     await record({ action: "target.deleted", resourceId: before.id, before });
   });

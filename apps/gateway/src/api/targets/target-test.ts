@@ -7,7 +7,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { formatId } from "@sluice/shared/domain/ids";
 import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
-import { storeTestEvent } from "@sluice/store/delivery/relay-event";
+import { storeRelayEvent } from "@sluice/store/delivery/relay-event";
 import type { Context } from "hono";
 
 import { problemResponse } from "../http/answer-problem.ts";
@@ -83,7 +83,7 @@ export async function testTarget(
     await record({ action: "target.tested", resourceId: formatId("tgt", targetId) });
     return found;
   });
-  const { deliveryId } = await storeTestEvent(db, targetId, type);
+  const { deliveryId } = await storeRelayEvent(db, targetId, type);
   // Failure policy: open. It is stored, and the sweep finds it where the target is enabled. Not awaited: an attempt
   // that is made meanwhile is an answer.
   askWorker(targetId, deliveryId).catch((error: unknown) =>

@@ -8,12 +8,11 @@ import { until } from "../../../../tests/support/wait.ts";
 import { newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
-import { cancelForDeleted, pruneDeletedTargets } from "./deleted-targets.ts";
-import { claimDue } from "../delivery/deliveries.ts";
-import { storeEvents } from "../delivery/store-events.ts";
+import { cancelForDeleted, pruneDeletedTargets, removeTarget } from "./deleted-targets.ts";
+import { claimDue } from "./deliveries.ts";
+import { storeEvents } from "./store-events.ts";
 import { readStats, readWaiting } from "../journal/stats.ts";
 import { countChanges } from "../journal/stats-count.ts";
-import { removeTarget } from "./targets.ts";
 
 const BACKLOG = 2_500;
 

@@ -2,7 +2,7 @@ import { expect, vi } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { openLog } from "@sluice/shared/runtime/log";
-import { Refreshed } from "./refreshed.ts";
+import { ConfigurationCopy } from "./configuration-copy.ts";
 
 test("a change is seen by the first who suspects it, and a thousand who suspect one in vain cost a few questions", async ({
   database,
@@ -15,7 +15,7 @@ test("a change is seen by the first who suspects it, and a thousand who suspect 
   let questions = 0;
   db.pool.on("acquire", () => (questions += 1));
   let value = 0;
-  const refreshed = await Refreshed.open(db, async () => (value += 1), openLog("gateway", "silent"));
+  const refreshed = await ConfigurationCopy.open(db, async () => (value += 1), openLog("gateway", "silent"));
   onTestFinished(() => refreshed.close());
 
   for (let round = 0; round < 3; round++) {
@@ -44,7 +44,7 @@ test("while PostgreSQL hangs, who suspects a change waits a second, and however 
     if (loads > 1) await hang.promise;
     return loads;
   };
-  const refreshed = await Refreshed.open(database.db, load, openLog("gateway", "silent"));
+  const refreshed = await ConfigurationCopy.open(database.db, load, openLog("gateway", "silent"));
   onTestFinished(() => refreshed.close());
   const known = refreshed.current;
   await database.db.pool.query("UPDATE configuration SET revision = revision + 1");
