@@ -25,6 +25,22 @@ export interface Database extends Connection {
 /** The Drizzle object that a transaction's function gets. */
 export type Transaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
 
+/**
+ * Runs work on one connection of the pool. Closes the connection when the work failed, because it may still be busy; that
+ * also frees the locks of its session.
+ */
+export async function withClient<T>(db: Database, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await db.pool.connect();
+  let hasFailed = true;
+  try {
+    const result = await work(client);
+    hasFailed = false;
+    return result;
+  } finally {
+    client.release(hasFailed);
+  }
+}
+
 /** Runs a statement: on the database as a prepared statement with this name, in a transaction without preparing it. */
 export async function runPrepared<Row extends pg.QueryResultRow>(
   db: Database | Connection,

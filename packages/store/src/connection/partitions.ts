@@ -5,7 +5,7 @@ import type pg from "pg";
 
 import { idTime } from "@sluice/shared/domain/ids";
 
-import type { Database } from "./database.ts";
+import { type Database, withClient } from "./database.ts";
 import { hasSqlState } from "./postgres-errors.ts";
 
 /** The length of one partition, which reaches from midnight to midnight in UTC. */
@@ -112,23 +112,16 @@ type PartitionQuery = <Row extends object>(text: string, values?: unknown[]) => 
  */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** Runs work while this process holds the lock on the partitions. */
 async function withLock(db: Database, work: (query: PartitionQuery) => Promise<unknown>): Promise<void> {
-  const client = await db.pool.connect();
-  const query: PartitionQuery = async <Row extends object>(text: string, values: unknown[] = []) => {
-    // The types of pg lack `query_timeout` of a single statement.
-    const statement: pg.QueryConfig = Object.assign({ text, values }, { query_timeout: NO_TIMEOUT_MS });
-    return (await client.query<Row>(statement)).rows;
-  };
-  let failure: unknown;
-  try {
+  await withClient(db, async (client) => {
+    const query: PartitionQuery = async <Row extends object>(text: string, values: unknown[] = []) => {
+      // The types of pg lack `query_timeout` of a single statement.
+      const statement: pg.QueryConfig = Object.assign({ text, values }, { query_timeout: NO_TIMEOUT_MS });
+      return (await client.query<Row>(statement)).rows;
+    };
     await query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
     await work(query);
     await query("SELECT pg_advisory_unlock($1)", [LOCK_KEY]);
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    // Closes a connection that failed, because it may still be busy. That frees the lock too.
-    client.release(failure !== undefined);
-  }
+  });
 }

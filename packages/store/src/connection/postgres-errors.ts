@@ -3,6 +3,7 @@
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** Data exception, integrity constraint violation, program limit exceeded: the same rows would fail again. */
 const DATA_CLASSES = ["22", "23", "54"];
 
@@ -15,8 +16,8 @@ export function isDataFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // Our own code throws these while it prepares a statement, for example for an invalid date.
   if (error instanceof TypeError || error instanceof RangeError) return true;
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (/^[0-9A-Z]{5}$/.test(code)) return DATA_CLASSES.includes(code.slice(0, 2));
+  const code = codeOf(error);
+  if (SQLSTATE.test(code)) return DATA_CLASSES.includes(code.slice(0, 2));
   return isDataFault(error.cause);
 }
 
@@ -43,9 +44,9 @@ const TRANSIENT_MESSAGES =
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof SluiceError) return error.code === "unavailable";
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  const code = codeOf(error);
   if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
-  if (/^[0-9A-Z]{5}$/.test(code)) {
+  if (SQLSTATE.test(code)) {
     return code === READ_ONLY || (TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== QUERY_CANCELED);
   }
   if (error instanceof AggregateError) return error.errors.some(isTransient);
@@ -55,5 +56,10 @@ export function isTransient(error: unknown): boolean {
 /** Whether PostgreSQL refused a statement with this SQLSTATE. Looks inside Drizzle's wrapper too. */
 export function hasSqlState(error: unknown, sqlState: string): boolean {
   if (!(error instanceof Error)) return false;
-  return ("code" in error && error.code === sqlState) || hasSqlState(error.cause, sqlState);
+  return codeOf(error) === sqlState || hasSqlState(error.cause, sqlState);
+}
+
+/** @returns the SQLSTATE, or the code of the operating system such as `ECONNREFUSED`; empty when the error has none. */
+function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : "";
 }

@@ -18,6 +18,9 @@ export interface AilingTarget {
   isFailingTooLong: boolean;
 }
 
+/** SQL: the open time of the breaker is over, and no worker holds the lease of a probe. */
+const MAY_PROBE = "open_until <= now() AND (probe_until IS NULL OR probe_until <= now())";
+
 /**
  * Every target that is failing or whose breaker is open: few rows of a small table.
  * @param disableAfterMs the time of failing after which a target is disabled; Infinity for never.
@@ -33,8 +36,7 @@ export async function listAiling(db: Database, disableAfterMs: number): Promise<
     name: "list-ailing",
     text: `SELECT target_id, openings, failing_since IS NOT NULL AS is_failing,
              coalesce(extract(epoch FROM now() - failing_since) * 1000 >= $1::float8, false) AS is_failing_too_long,
-             coalesce(open_until <= now() AND (probe_until IS NULL OR probe_until <= now())
-               AND ${hasDue("h.target_id")}, false) AS is_probe_due
+             coalesce(${MAY_PROBE} AND ${hasDue("h.target_id")}, false) AS is_probe_due
            FROM target_health h WHERE openings > 0 OR failing_since IS NOT NULL`,
     values: [disableAfterMs],
   });
@@ -69,7 +71,7 @@ export async function claimProbe(db: Database, targetId: string, lease: Lease): 
   const { rows } = await db.pool.query<{ openings: number }>({
     name: "claim-probe",
     text: `UPDATE target_health SET probe_by = $2, probe_until = now() + $3::float8 * interval '1 ms'
-           WHERE target_id = $1 AND open_until <= now() AND (probe_until IS NULL OR probe_until <= now())
+           WHERE target_id = $1 AND ${MAY_PROBE}
            RETURNING openings`,
     values: [targetId, lease.workerId, lease.durationMs],
   });

@@ -2,7 +2,7 @@
 // stored, and stores its own snapshot together with the figures, in one transaction. So every change is counted exactly
 // once, whatever crashes and however many workers run it. No other statement of the relay waits for a run.
 
-import type { Database } from "../connection/database.ts";
+import { type Database, withClient } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 import { inIdRange } from "../log/id-range.ts";
 import { LATENCY_BOUNDS_MS } from "./latency.ts";
@@ -180,26 +180,22 @@ export async function pruneStats(db: Database, beforeMs: number): Promise<void> 
  * @returns undefined when another worker counts.
  */
 async function runUnderLock<T>(db: Database, work: (query: RunStatement) => Promise<T>): Promise<T | undefined> {
-  const client = await db.pool.connect();
-  const query: RunStatement = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
-    (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
-  let failure: unknown;
   try {
-    await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
-    const locked = await query("SELECT WHERE pg_try_advisory_xact_lock($1)", [LOCK_KEY]);
-    if (locked.length === 0) {
-      await query("ROLLBACK");
-      return undefined;
-    }
-    const result = await work(query);
-    await query("COMMIT");
-    return result;
+    return await withClient(db, async (client) => {
+      const query: RunStatement = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
+        (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
+      await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+      const locked = await query("SELECT WHERE pg_try_advisory_xact_lock($1)", [LOCK_KEY]);
+      if (locked.length === 0) {
+        await query("ROLLBACK");
+        return undefined;
+      }
+      const result = await work(query);
+      await query("COMMIT");
+      return result;
+    });
   } catch (error) {
-    failure = error;
     if (hasSqlState(error, SERIALIZATION_FAILURE)) return undefined;
     throw error;
-  } finally {
-    // Closes a connection that failed, because it may still be busy.
-    client.release(failure !== undefined);
   }
 }
