@@ -1,39 +1,41 @@
+// A copy of the configuration: a caller that suspects a change gets it at once, and many callers cost few questions.
+
 import { expect, vi } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { openLog } from "@sluice/shared/runtime/log";
 import { ConfigurationCopy } from "./configuration-copy.ts";
 
-test("a change is seen by the first who suspects it, and a thousand who suspect one in vain cost a few questions", async ({
+test("the first caller that suspects a change sees it, and a thousand in vain cost a few questions", async ({
   database,
   onTestFinished,
 }) => {
   const { db } = database;
-  // The polls, which would see the changes too, and the limit of a wait, which a busy machine could be over.
+  // Stops the polls, which would see the changes too, and the limit of a wait, which a busy machine could exceed.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   let questions = 0;
   db.pool.on("acquire", () => (questions += 1));
   let value = 0;
-  const refreshed = await ConfigurationCopy.open(db, async () => (value += 1), openLog("gateway", "silent"));
-  onTestFinished(() => refreshed.close());
+  const copy = await ConfigurationCopy.open(db, async () => (value += 1), openLog("gateway", "silent"));
+  onTestFinished(() => copy.close());
 
   for (let round = 0; round < 3; round++) {
-    const known = refreshed.current;
+    const known = copy.current;
     await db.pool.query("UPDATE configuration SET revision = revision + 1");
-    const newer = await refreshed.newerThan(known);
+    const newer = await copy.newerThan(known);
     expect(newer?.revision).toBe(known.revision + 1);
-    expect(newer).toBe(refreshed.current);
+    expect(newer).toBe(copy.current);
   }
 
-  const known = refreshed.current;
+  const known = copy.current;
   questions = 0;
-  const inVain = await Promise.all(Array.from({ length: 1_000 }, () => refreshed.newerThan(known)));
+  const inVain = await Promise.all(Array.from({ length: 1_000 }, () => copy.newerThan(known)));
   expect(inVain.every((newer) => newer === undefined)).toBe(true);
   expect(questions).toBeLessThan(10);
 });
 
-test("while PostgreSQL hangs, who suspects a change waits a second, and however many do leave one load to come", async ({
+test("while PostgreSQL hangs, a caller waits a second, and all callers together cause one load", async ({
   database,
   onTestFinished,
 }) => {
@@ -44,22 +46,22 @@ test("while PostgreSQL hangs, who suspects a change waits a second, and however 
     if (loads > 1) await hang.promise;
     return loads;
   };
-  const refreshed = await ConfigurationCopy.open(database.db, load, openLog("gateway", "silent"));
-  onTestFinished(() => refreshed.close());
-  const known = refreshed.current;
+  const copy = await ConfigurationCopy.open(database.db, load, openLog("gateway", "silent"));
+  onTestFinished(() => copy.close());
+  const known = copy.current;
   await database.db.pool.query("UPDATE configuration SET revision = revision + 1");
-  // Not before the change, which a poll may have come before.
+  // Read after the change, because a poll may have run before it.
   const beforeMs = Date.now();
   for (let round = 0; round < 3; round++) {
-    const answers = await Promise.all(Array.from({ length: 100 }, () => refreshed.newerThan(known)));
+    const answers = await Promise.all(Array.from({ length: 100 }, () => copy.newerThan(known)));
     expect(new Set(answers)).toEqual(new Set([undefined]));
-    void refreshed.refresh();
+    void copy.refresh();
   }
   expect(loads).toBe(2);
-  expect(refreshed.confirmedAtMs).toBeLessThanOrEqual(beforeMs);
+  expect(copy.confirmedAtMs).toBeLessThanOrEqual(beforeMs);
   hang.resolve();
-  await refreshed.refresh();
-  expect(refreshed.current.revision).toBe(known.revision + 1);
+  await copy.refresh();
+  expect(copy.current.revision).toBe(known.revision + 1);
   expect(loads).toBe(2);
-  expect(refreshed.confirmedAtMs).toBeGreaterThan(beforeMs);
+  expect(copy.confirmedAtMs).toBeGreaterThan(beforeMs);
 });

@@ -35,8 +35,8 @@ export async function lockSourceOfKind(tx: Transaction, id: string, kind: Source
 }
 
 /**
- * Ends the earlier secrets or tokens of an owner, before it gets another one. Deletes those that have expired. MUST run
- * in the transaction that locked the owner.
+ * Ends the earlier secrets or tokens of an owner as `previous` says, before the owner gets another one. Deletes those
+ * that have expired. MUST run in the transaction that locked the owner.
  * @throws SluiceError `limit_reached`
  */
 export async function retirePrevious(
@@ -60,8 +60,10 @@ export async function retirePrevious(
     sql`SELECT count(*)::integer AS valid FROM ${table} WHERE ${isOwned}`,
   );
   if ((rows[0]?.valid ?? 0) < MAX_VALID) return;
-  const message = `${MAX_VALID} secrets or tokens are valid, and no more are allowed; revoke the earlier ones immediately`;
-  throw new SluiceError("limit_reached", message);
+  throw new SluiceError(
+    "limit_reached",
+    `${MAX_VALID} are valid, which is the limit; revoke the earlier ones immediately`,
+  );
 }
 
 /**
@@ -98,4 +100,4 @@ export const sourceNotFound = () => new SluiceError("not_found", "There is no so
 
 /** @param kind the kind that the endpoint is for. */
 export const wrongKind = (kind: SourceKind) =>
-  new SluiceError("wrong_kind", `Only a ${kind} source supports this, and this source is not ${kind}`);
+  new SluiceError("wrong_kind", `Only ${kind} sources support this request, and this source is not ${kind}`);

@@ -29,10 +29,8 @@ export async function checkMasterKey(db: Database, masterKey: MasterKey): Promis
   ]);
   const { rows } = await db.pool.query<{ master_key_check: Buffer }>("SELECT master_key_check FROM configuration");
   const sealed = rows[0]?.master_key_check;
-  if (sealed === undefined)
-    throw new SluiceError(
-      "internal",
-      "The table configuration has no row, which the migrations insert; restore the database",
-    );
+  if (sealed === undefined) {
+    throw new SluiceError("internal", "The table configuration has lost its one row; restore the database");
+  }
   masterKey.decrypt(sealed, CHECK_OWNER);
 }

@@ -18,7 +18,9 @@ const LOG_TABLES = ["attempts", "deliveries", "event_terms", "events", "rejectio
 
 /** Makes the partitions from the day of one instant to the day of another, in milliseconds since 1970. */
 export async function ensurePartitions(db: Database, firstMs: number, lastMs: number): Promise<void> {
-  await withLock(db, (query) => query("SELECT ensure_partitions($1::date, $2::date)", [day(firstMs), day(lastMs)]));
+  await withLock(db, (query) =>
+    query("SELECT ensure_partitions($1::date, $2::date)", [isoDay(firstMs), isoDay(lastMs)]),
+  );
 }
 
 /**
@@ -45,7 +47,7 @@ export const lacksPartition = (error: unknown): boolean => hasSqlState(error, NO
  * @returns the names of the dropped tables.
  */
 export async function dropOldPartitions(db: Database, beforeMs: number): Promise<string[]> {
-  const before = day(beforeMs).replaceAll("-", "");
+  const before = isoDay(beforeMs).replaceAll("-", "");
   const dropped = await dropDetached(db, before);
   const { rows } = await db.pool.query<{ parent: string; name: string }>(
     `SELECT parent.relname AS parent, part.relname AS name ${PARTITIONS} AND right(part.relname, 8) < $2
@@ -100,7 +102,7 @@ async function dropDetached(db: Database, before: string): Promise<string[]> {
   return dropped;
 }
 
-function day(ms: number): string {
+function isoDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 

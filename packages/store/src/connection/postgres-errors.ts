@@ -16,7 +16,7 @@ export function isDataFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // Our own code throws these while it prepares a statement, for example for an invalid date.
   if (error instanceof TypeError || error instanceof RangeError) return true;
-  const code = codeOf(error);
+  const code = readErrorCode(error);
   if (SQLSTATE.test(code)) return DATA_CLASSES.includes(code.slice(0, 2));
   return isDataFault(error.cause);
 }
@@ -44,7 +44,7 @@ const TRANSIENT_MESSAGES =
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof SluiceError) return error.code === "unavailable";
-  const code = codeOf(error);
+  const code = readErrorCode(error);
   if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
   if (SQLSTATE.test(code)) {
     return code === READ_ONLY || (TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== QUERY_CANCELED);
@@ -56,10 +56,10 @@ export function isTransient(error: unknown): boolean {
 /** Whether PostgreSQL refused a statement with this SQLSTATE. Looks inside Drizzle's wrapper too. */
 export function hasSqlState(error: unknown, sqlState: string): boolean {
   if (!(error instanceof Error)) return false;
-  return codeOf(error) === sqlState || hasSqlState(error.cause, sqlState);
+  return readErrorCode(error) === sqlState || hasSqlState(error.cause, sqlState);
 }
 
 /** @returns the SQLSTATE, or the code of the operating system such as `ECONNREFUSED`; empty when the error has none. */
-function codeOf(error: Error): string {
+function readErrorCode(error: Error): string {
   return "code" in error && typeof error.code === "string" ? error.code : "";
 }

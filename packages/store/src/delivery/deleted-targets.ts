@@ -11,8 +11,8 @@ import { cancelAll } from "./transitions.ts";
 /** The most rows of one statement, so that none locks many rows for long. */
 const BATCH = 1_000;
 /**
- * An intake that began before a target was deleted, and ended after it, leaves a delivery that no lane would ever take.
- * No statement runs for as long as this.
+ * How long a note stays. An intake that began before a target was deleted, and ended after it, leaves a delivery that
+ * no lane would ever take; the sweep finds it by the note. No statement runs for as long as this.
  */
 const NOTE_KEPT = "1 day";
 

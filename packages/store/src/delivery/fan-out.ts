@@ -9,7 +9,7 @@ import type { Subscriber } from "../configuration/targets.ts";
 import type { FilterError } from "../schema.ts";
 import type { NewDelivery } from "./store-events.ts";
 
-/** What a delivery takes from its event. */
+/** The properties that a delivery copies from its event. */
 type DeliveredEvent = Pick<NewDelivery, "sourceId" | "webhookId"> & { id: string; type: string | null };
 
 /** A paused target's deliveries are stored and held; a disabled target is not subscribed. */

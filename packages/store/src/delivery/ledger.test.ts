@@ -1,4 +1,4 @@
-// The dedupe ledger: an entry outlives its event only for as long as the ledger is kept.
+// The dedupe ledger forgets old events, and only those.
 
 import { expect } from "vitest";
 
@@ -12,7 +12,7 @@ import { withPartitions } from "../connection/partitions.ts";
 import { pruneLedger } from "./ledger.ts";
 import { storeEvents } from "./store-events.ts";
 
-const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
+const noonOf = (day: string) => Date.parse(`${day}T12:00:00Z`);
 
 async function storeOn(db: Database, ms: number) {
   const event = makeEvent({ id: idFloor(ms) });
@@ -22,9 +22,9 @@ async function storeOn(db: Database, ms: number) {
 }
 
 test("pruneLedger deletes the entries of old events and no others", async ({ database: { db } }) => {
-  const old = await storeOn(db, at("2017-01-01"));
-  const young = await storeOn(db, at("2017-01-02"));
-  expect(await pruneLedger(db, at("2017-01-02"))).toBe(1);
+  const old = await storeOn(db, noonOf("2017-01-01"));
+  const young = await storeOn(db, noonOf("2017-01-02"));
+  expect(await pruneLedger(db, noonOf("2017-01-02"))).toBe(1);
   const { rows } = await db.pool.query("SELECT event_id FROM event_keys WHERE event_id = ANY($1)", [
     [old.id, young.id],
   ]);

@@ -1,4 +1,4 @@
-// Operations step by step, as workers make them: with steps that die, and others that go on.
+// Operations step by step, as workers make them, also when a worker dies in a step and another continues.
 
 import { beforeEach, describe, expect } from "vitest";
 
@@ -11,7 +11,7 @@ import { countMatching, hasDueStep, makeNextStep } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
 import { removeTarget } from "./deleted-targets.ts";
 
-/** Deliveries that reached a final state, of one target. */
+/** Makes deliveries of one target in a state, by default exhausted. */
 async function seed(db: Database, count: number, status: DeliveryStatus = "exhausted", maxInFlight = 64) {
   const targetId = await seedTarget(db, { maxInFlight });
   const ids = (await seedDeliveries(db, targetId, count)).map(({ id }) => id);
@@ -28,7 +28,7 @@ async function start(db: Database, filter: BulkFilter, kind: OperationKind = "re
   return (await createOperation(db, { kind, given: {}, filter, keyId: null, keyName: "test" })).id;
 }
 
-/** As a worker does, but for the pauses. */
+/** Makes every step, as workers do, without the pauses. */
 async function runToEnd(db: Database, batch?: number): Promise<void> {
   while ((await makeNextStep(db, batch)) !== undefined) await hurry(db);
 }
@@ -43,7 +43,7 @@ async function countByStatus(db: Database, targetId: string): Promise<Record<str
   return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
 }
 
-/** How often each delivery was brought back, as the journal has it. */
+/** Counts in the journal how often each delivery was reopened. */
 async function countReopenings(db: Database): Promise<Map<string, number>> {
   const { rows } = await db.pool.query<{ id: string; count: number }>(
     "SELECT of.id, count(*)::int AS count FROM changes, unnest(reopened_ids) AS of (id) GROUP BY 1",
@@ -84,14 +84,14 @@ describe("a bulk retry", () => {
     expect(await hasDueStep(db)).toBe(false);
   });
 
-  test("goes on where it was when a worker dies in a step: none is skipped, none done twice", async ({
+  test("continues where it was when a worker dies in a step: no delivery is skipped, and none done twice", async ({
     database: { db },
   }) => {
     const { targetId, ids } = await seed(db, 100);
     const id = await start(db, { targetId, statuses: ["exhausted"] });
     await makeNextStep(db);
     await makeNextStep(db, 30);
-    // The end of the second batch, when its deliveries are changed already.
+    // Dies at the end of the second batch, when its deliveries are changed already.
     await db.pool.query(`
       CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
       CREATE TRIGGER die BEFORE UPDATE ON operations FOR EACH ROW EXECUTE FUNCTION die()`);

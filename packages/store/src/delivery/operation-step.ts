@@ -45,7 +45,7 @@ export async function hasDueStep(db: Database): Promise<boolean> {
 
 /**
  * Makes the next step of the operation that has waited longest. A step that fails is tried again, and after
- * {@link MAX_FAILURES} in a row its operation has failed. A failure because PostgreSQL is away does not count.
+ * {@link MAX_FAILURES} failures in a row its operation has failed. A failure because PostgreSQL is away does not count.
  * @returns undefined when no operation has a step to make, or other workers have all of them in hand.
  * @throws the error of the step that failed.
  */

@@ -33,9 +33,7 @@ export interface NewDelivery {
   eventType: string | null;
   webhookId: string;
   horizonMs: number;
-  /**
-   * Whether the worker that stores it takes it in hand at once; otherwise it is due at once, and any worker claims it.
-   */
+  /** Whether the worker that stores it takes it in hand; otherwise it is due at once, and any worker may claim it. */
   leased: boolean;
 }
 

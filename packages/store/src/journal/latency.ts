@@ -1,6 +1,5 @@
 // The histogram in which the figures keep the durations of attempts: ten buckets for each power of ten, from a
-// millisecond to the longest attempt. A percentile is shown as the middle of its bucket, which is wrong by at most 12
-// %.
+// millisecond to the longest attempt. A percentile is shown as the middle of its bucket, with an error of 12 % at most.
 
 const BUCKETS_PER_DECADE = 10;
 /** The last bound is 31.6 seconds: no attempt takes longer than 30. */

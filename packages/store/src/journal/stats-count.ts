@@ -30,7 +30,7 @@ WHERE c.xid >= (SELECT pg_snapshot_xmin(counted) FROM stats_position)
 // The snapshot up to which this run counts: everything that is committed. When that is more than MAX_CHANGES rows, it
 // is everything up to one transaction that is older than all transactions that still run, so that no change can appear
 // before it later.
-const NEXT = `
+const NEXT_SNAPSHOT = `
 SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
     THEN format('%s:%s:', up_to + 1, up_to + 1) ELSE pg_current_snapshot()::text END AS next,
   EXISTS (SELECT ${FRESH}) AS is_fresh,
@@ -38,11 +38,11 @@ SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
 FROM (SELECT (SELECT c.xid::text::numeric ${FRESH} ORDER BY c.xid OFFSET ${MAX_CHANGES} LIMIT 1) AS up_to) AS bound`;
 
 /** SQL: the minute in which an instant is. */
-const minute = (at: string) => `date_bin('1 minute', ${at}, '2000-01-01Z')`;
+const minuteOf = (at: string) => `date_bin('1 minute', ${at}, '2000-01-01Z')`;
 
 /**
  * SQL: joins the rows of the log whose ids stand in a list of the journal. One scan of a part of the index reads all
- * rows of a list; to look up each row by itself made counting twice as expensive.
+ * rows of a list. Looked up one by one, the rows would take half of the time of counting.
  */
 const rowsOf = (list: string, table: string) => `
   LATERAL (SELECT array_agg(id ORDER BY id) AS ids FROM unnest(${list}) AS id) AS named
@@ -50,11 +50,11 @@ const rowsOf = (list: string, table: string) => `
 
 // Each figure counts in the minute that the log shows: an event when it was received, an attempt when it began, and a
 // change of a delivery when it was written. The statement groups each table to a few rows before it joins them.
-const COUNT = `
+const COUNT_FRESH = `
 WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
 moves AS MATERIALIZED (
-  SELECT ${minute("fresh.at")} AS minute, target_id, source_id, event_type, ${minute("created_at")} AS since, kind, to_waiting,
-    count(*) AS count
+  SELECT ${minuteOf("fresh.at")} AS minute, target_id, source_id, event_type, ${minuteOf("created_at")} AS since, kind,
+    to_waiting, count(*) AS count
   FROM fresh, LATERAL (
     VALUES ('created', 1, created_ids), ('succeeded', -1, succeeded_ids), ('exhausted', -1, exhausted_ids),
       ('cancelled', -1, cancelled_ids), ('retried', 0, retried_ids), ('retried', 1, reopened_ids)
@@ -67,12 +67,12 @@ waiting AS (
   ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting
 ),
 facts (minute, target_id, source_id, event_type, kind, bucket, count) AS (
-  SELECT ${minute("received_at")}, NULL::uuid, source_id, type, 'event', NULL::integer, count(*)
+  SELECT ${minuteOf("received_at")}, NULL::uuid, source_id, type, 'event', NULL::integer, count(*)
   FROM fresh, ${rowsOf("event_ids", "events")} GROUP BY 1, 3, 4
   UNION ALL
   SELECT minute, target_id, source_id, event_type, kind, NULL, count FROM moves
   UNION ALL
-  SELECT ${minute("started_at")}, target_id, source_id, event_type,
+  SELECT ${minuteOf("started_at")}, target_id, source_id, event_type,
     CASE WHEN status_code BETWEEN 200 AND 299 AND error IS NULL THEN 'success' ELSE 'failure' END,
     cardinality($2::float8[]) - width_bucket(-duration_ms, $2), count(*)
   FROM fresh, ${rowsOf("attempt_ids", "attempts")}
@@ -140,15 +140,15 @@ export async function recountWaiting(db: Database): Promise<void> {
     if ((await countOnce(query)).hasMore) return;
     await query("DELETE FROM stats_waiting");
     await query(`INSERT INTO stats_waiting (target_id, since, waiting)
-      SELECT target_id, ${minute("created_at")}, count(*) FROM deliveries
+      SELECT target_id, ${minuteOf("created_at")}, count(*) FROM deliveries
       WHERE next_attempt_at IS NOT NULL GROUP BY 1, 2`);
   });
 }
 
 async function countOnce(query: RunStatement): Promise<{ hasMore: boolean }> {
-  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
+  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT_SNAPSHOT);
   if (found === undefined || !found.is_fresh) return { hasMore: false };
-  await query(COUNT, [found.next, NEGATED_BOUNDS_MS], "count");
+  await query(COUNT_FRESH, [found.next, NEGATED_BOUNDS_MS], "count");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
   return { hasMore: found.is_partial };

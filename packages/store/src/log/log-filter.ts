@@ -154,8 +154,8 @@ function payloadConditions({ dataId, label, userMetadata }: EventFilter): (SQL |
 }
 
 /**
- * `batch.*` matches every type that starts with `batch.`; any other text matches the type with that name, or an alias
- * of it.
+ * `batch.*` matches every type that starts with `batch.`; any other text matches the type that has it as
+ * one of its names.
  */
 function matchesType(column: PgColumn, type: string | undefined): SQL | undefined {
   const prefix = typePrefix(type);
