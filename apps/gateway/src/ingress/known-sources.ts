@@ -104,7 +104,7 @@ export class KnownSources implements SourceLookup {
     const source = current.value.byName.get(name);
     // What is known was taken of an older copy when another request had this one brought.
     if (source !== known) return source;
-    return (await refreshed.newerThan(current))?.value.byName.get(name);
+    return (await refreshed.waitForNewer(current))?.value.byName.get(name);
   }
 
   /** Resolves when what was committed before is known. @throws when PostgreSQL is away. */

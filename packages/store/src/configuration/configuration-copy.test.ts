@@ -23,14 +23,14 @@ test("the first caller that suspects a change sees it, and a thousand in vain co
   for (let round = 0; round < 3; round++) {
     const known = copy.current;
     await db.pool.query("UPDATE configuration SET revision = revision + 1");
-    const newer = await copy.newerThan(known);
+    const newer = await copy.waitForNewer(known);
     expect(newer?.revision).toBe(known.revision + 1);
     expect(newer).toBe(copy.current);
   }
 
   const known = copy.current;
   questions = 0;
-  const inVain = await Promise.all(Array.from({ length: 1_000 }, () => copy.newerThan(known)));
+  const inVain = await Promise.all(Array.from({ length: 1_000 }, () => copy.waitForNewer(known)));
   expect(inVain.every((newer) => newer === undefined)).toBe(true);
   expect(questions).toBeLessThan(10);
 });
@@ -53,7 +53,7 @@ test("while PostgreSQL hangs, a caller waits a second, and all callers together 
   // Read after the change, because a poll may have run before it.
   const beforeMs = Date.now();
   for (let round = 0; round < 3; round++) {
-    const answers = await Promise.all(Array.from({ length: 100 }, () => copy.newerThan(known)));
+    const answers = await Promise.all(Array.from({ length: 100 }, () => copy.waitForNewer(known)));
     expect(new Set(answers)).toEqual(new Set([undefined]));
     void copy.refresh();
   }

@@ -13,9 +13,9 @@ import type { Database } from "../connection/database.ts";
 
 /** The promise is that a change is picked up within a second; this leaves time for the load itself. */
 const POLL_MS = 500;
-/** The shortest time between two checks that callers of `newerThan` cause. */
+/** The shortest time between two checks that callers of `waitForNewer` cause. */
 const CHECK_INTERVAL_MS = 100;
-/** The longest wait of a caller of `newerThan`, so that a PostgreSQL that hangs does not hold up its request. */
+/** The longest wait of a caller of `waitForNewer`, so that a PostgreSQL that hangs does not hold up its request. */
 const CHECK_LIMIT_MS = 1_000;
 
 const NOT_REFRESHED = "the configuration could not be refreshed; the last copy stays in use";
@@ -67,11 +67,11 @@ export class ConfigurationCopy<T> {
   }
 
   /**
-   * For a caller that suspects its copy is old. All callers together cause at most ten checks a second, and each waits
-   * for the next one, at most a second. Never throws.
+   * Checks whether there is a newer copy, for a caller that suspects its copy is old. All callers together cause at most
+   * ten checks a second, and each waits for the next one, at most a second. Never throws.
    * @returns the current copy when it is not the caller's; undefined when it is.
    */
-  async newerThan(known: LoadedCopy<T>): Promise<LoadedCopy<T> | undefined> {
+  async waitForNewer(known: LoadedCopy<T>): Promise<LoadedCopy<T> | undefined> {
     if (this.#current === known) await within(CHECK_LIMIT_MS, (this.#check ??= this.#checkSoon()));
     return this.#current === known ? undefined : this.#current;
   }

@@ -201,11 +201,7 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
   await db.orm.insert(sources).values(rows).onConflictDoNothing({ target: sources.name });
 }
 
-/** Loads every source with its keys in the clear. */
-export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
-  return (await loadStoredSources(db)).map((stored) => openSource(masterKey, stored));
-}
-
+/** Loads every source with its secrets encrypted; {@link openSource} decrypts them. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
   return selectSources(db, ALL);
 }

@@ -45,7 +45,7 @@ test.for(Object.keys(CASES) as (keyof typeof CASES)[])(
         const [row] = await runSql(
           database.url,
           `SELECT $1::${type}[]::text AS read, $2::text[]::${type}[]::text AS expected`,
-          [binaryArray(type, values, (value) => value), texts],
+          [binaryArray(type, values, (each) => each), texts],
         );
         expect(row?.["read"]).toBe(row?.["expected"]);
       }),
@@ -60,9 +60,9 @@ test("the extreme values of each type are kept, and a UUID in upper case is read
     database.url,
     "SELECT $1::uuid[]::text[] AS ids, extract(epoch FROM ($2::timestamptz[])[1])::text AS last, $3::int4[] AS ints",
     [
-      binaryArray("uuid", [id.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"], (value) => value),
-      binaryArray("timestamptz", [LAST_MS], (value) => value),
-      binaryArray("int4", [-(2 ** 31), 2 ** 31 - 1], (value) => value),
+      binaryArray("uuid", [id.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"], (each) => each),
+      binaryArray("timestamptz", [LAST_MS], (each) => each),
+      binaryArray("int4", [-(2 ** 31), 2 ** 31 - 1], (each) => each),
     ],
   );
   expect(row).toEqual({
@@ -86,8 +86,8 @@ test("a value that does not have the type is refused before it is sent", () => {
     `${id.slice(1)}-`,
     "-".repeat(36),
   ];
-  for (const noId of noIds) expect(() => binaryArray("uuid", [noId], (value) => value), noId).toThrow(TypeError);
-  expect(() => binaryArray("timestamptz", [Number.NaN], (value) => value)).toThrow(RangeError);
-  expect(() => binaryArray("int4", [2 ** 31], (value) => value)).toThrow(RangeError);
+  for (const noId of noIds) expect(() => binaryArray("uuid", [noId], (each) => each), noId).toThrow(TypeError);
+  expect(() => binaryArray("timestamptz", [Number.NaN], (each) => each)).toThrow(RangeError);
+  expect(() => binaryArray("int4", [2 ** 31], (each) => each)).toThrow(RangeError);
   expect(() => binaryArray("text", [1], (value) => value as unknown as string)).toThrow(TypeError);
 });

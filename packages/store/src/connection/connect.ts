@@ -50,7 +50,7 @@ export function connectDatabase(options: ConnectOptions): ConnectingDatabase {
     onError: (error) => sparing(options.log).warn({ err: error }, LOST_CONNECTION),
     admit: () => {
       if (!isPrepared) {
-        throw new SluiceError("unavailable", "PostgreSQL is not prepared yet", {
+        throw new SluiceError("unavailable", "PostgreSQL is not migrated and checked yet; try again in a moment", {
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       }

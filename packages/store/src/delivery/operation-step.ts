@@ -11,14 +11,14 @@ import { isTransient } from "../connection/postgres-errors.ts";
 import { anyOf } from "../log/id-range.ts";
 import { deliveryConditions } from "../log/log-filter.ts";
 import { deliverySearch } from "../log/records.ts";
-import { search } from "../log/search.ts";
+import { PAGE_BUDGET, search } from "../log/search.ts";
 import { deliveries, type DeliveryStatus, operations } from "../schema.ts";
 import { cancelMany, retryMany } from "./by-hand.ts";
 import { maxDue, pauseBeforeNextStepMs } from "./operation-pace.ts";
 import type { BulkFilter, OperationRecord } from "./operations.ts";
 
 /** The most deliveries of one step: its transaction takes some ten milliseconds, and its ids fit in one journal row. */
-const BATCH = 500;
+export const STEP_SIZE = 500;
 const COUNT_BATCH = 5_000;
 /** How long one step counts. */
 const COUNT_MS = 500;
@@ -49,7 +49,7 @@ export async function hasDueStep(db: Database): Promise<boolean> {
  * @returns undefined when no operation has a step to make, or other workers have all of them in hand.
  * @throws the error of the step that failed.
  */
-export async function makeNextStep(db: Database, batch = BATCH): Promise<StepResult | undefined> {
+export async function makeNextStep(db: Database, maxDeliveries: number): Promise<StepResult | undefined> {
   let operationId: string | undefined;
   try {
     return await db.orm.transaction(async (orm) => {
@@ -66,7 +66,7 @@ export async function makeNextStep(db: Database, batch = BATCH): Promise<StepRes
         .for("update", { skipLocked: true });
       operationId = operation?.id;
       if (operation === undefined) return undefined;
-      return operation.isCounted ? applyToBatch(tx, operation, batch) : countTotal(tx, operation);
+      return operation.isCounted ? applyToBatch(tx, operation, maxDeliveries) : countTotal(tx, operation);
     });
   } catch (error) {
     if (operationId !== undefined && !isTransient(error)) await noteFailure(db, operationId, error);
@@ -88,9 +88,9 @@ async function countTotal(tx: Connection, operation: OperationRecord): Promise<S
   return { operationId: operation.id, targetIds: [], isLast: false };
 }
 
-async function applyToBatch(tx: Connection, operation: OperationRecord, batch: number): Promise<StepResult> {
+async function applyToBatch(tx: Connection, operation: OperationRecord, maxDeliveries: number): Promise<StepResult> {
   const filter = readFilter(operation);
-  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, batch);
+  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, maxDeliveries);
   // A row may have changed since it was found: the statement compares these again once it has locked the rows.
   const matches = and(...deliveryConditions(filter).own) ?? sql`true`;
   const targetIds = operation.kind === "retry_deliveries" ? await retryMany(tx, ids, matches) : [];
@@ -129,7 +129,7 @@ function readFilter({ id, filter }: OperationRecord): BulkFilter {
 async function readBatch(on: Connection, filter: BulkFilter, afterId: string | undefined, limit: number) {
   const { sinceMs, untilMs, ...rest } = filter;
   const page = { limit, order: "oldest", afterId, sinceMs, untilMs } as const;
-  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page);
+  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page, PAGE_BUDGET);
   return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
 }
 

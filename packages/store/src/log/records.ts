@@ -15,7 +15,7 @@ import {
 } from "./log-filter.ts";
 import { belongToDeliveries, belongToEvent, deliveriesOfFound, eventOfFound } from "./log-relations.ts";
 import type { Page } from "./page.ts";
-import { search, type Search } from "./search.ts";
+import { PAGE_BUDGET, search, type Search } from "./search.ts";
 import { findNamedAttempts, findNamedDeliveries, findNamedEvents, findRareAttempts } from "./search-few.ts";
 import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
 
@@ -99,7 +99,7 @@ export async function findPage<Row extends { id: string }>(
   page: Page,
   read: (isFound: SQL | undefined) => PromiseLike<Row[]>,
 ): Promise<LogPage<Row>> {
-  const { ids, searchedTo } = await search(db, list, page);
+  const { ids, searchedTo } = await search(db, list, page, PAGE_BUDGET);
   const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
   const byId = new Map(rows.map((row) => [row.id, row]));
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };

@@ -23,8 +23,8 @@ export interface Budget {
   lookUps: number;
 }
 
-/** Both limits are a few milliseconds of work. */
-const BUDGET: Budget = { rows: 2_000, lookUps: 200 };
+/** The budget of one page. Both limits are a few milliseconds of work. */
+export const PAGE_BUDGET: Budget = { rows: 2_000, lookUps: 200 };
 
 /** A list of the log under a filter: which rows match, and how they can be found. */
 export interface Search {
@@ -62,7 +62,7 @@ export interface Found {
  * Otherwise it first searches the two days in which the page begins: most pages need no more, and PostgreSQL plans over
  * few partitions and not over every day of the log.
  */
-export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
+export async function search(db: Connection, list: Search, page: Page, budget: Budget): Promise<Found> {
   const range = rangeOf(page);
   const named = await list.findNamed?.();
   if (named !== undefined) return { ids: await readIds(db, list, named, range, page), searchedTo: undefined };
@@ -79,9 +79,7 @@ export async function search(db: Connection, list: Search, page: Page, budget = 
 
 const NOTHING: Found = { ids: [], searchedTo: undefined };
 
-/**
- * Both lists are needed: a row that was found by itself may belong to an event that was deleted, which leads to no row.
- */
+/** Merges two lists: a row that was found by itself may be missing in `few`, because its event was deleted already. */
 function mergeFound(found: readonly string[], few: readonly string[], page: Page): Found {
   const ids = [...new Set([...found, ...few])].toSorted();
   return { ids: (page.order === "oldest" ? ids : ids.toReversed()).slice(0, page.limit), searchedTo: undefined };

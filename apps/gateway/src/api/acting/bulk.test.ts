@@ -1,5 +1,5 @@
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { makeNextStep } from "@sluice/store/delivery/operation-step";
+import { makeNextStep, STEP_SIZE } from "@sluice/store/delivery/operation-step";
 import { describe, expect } from "vitest";
 
 import { seedTarget } from "../../../../../tests/support/seed.ts";
@@ -33,7 +33,7 @@ async function statusesOf(api: TestApi, target: string): Promise<string[]> {
 }
 
 async function runAll(api: TestApi): Promise<void> {
-  while ((await makeNextStep(api.db)) !== undefined);
+  while ((await makeNextStep(api.db, STEP_SIZE)) !== undefined);
 }
 
 describe("POST /v1/deliveries:retry", () => {

@@ -4,10 +4,11 @@ import { createPublicKey } from "node:crypto";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
-import { loadSources, type Source } from "@sluice/store/configuration/sources";
+import type { Source } from "@sluice/store/configuration/sources";
 import { describe, expect } from "vitest";
 
 import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const GOOGLES = "https://generativelanguage.googleapis.com/.well-known/jwks.json";
 const A_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";

@@ -2,7 +2,6 @@
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
-import { loadSources } from "@sluice/store/configuration/sources";
 import { describe, expect } from "vitest";
 
 import {
@@ -12,6 +11,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const HOUR_MS = 3_600_000;
 let count = 0;

@@ -1,5 +1,5 @@
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { ensureBuiltInSources, loadSources } from "@sluice/store/configuration/sources";
+import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 import { describe, expect } from "vitest";
 
 import {
@@ -10,6 +10,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const noSource = formatId("src", newId());
 
