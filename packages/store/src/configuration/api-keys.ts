@@ -2,6 +2,7 @@
 // a look-up tells an attacker nothing. Every request looks its key up, so that a revocation works everywhere at once.
 
 import { createHash, randomBytes } from "node:crypto";
+
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";

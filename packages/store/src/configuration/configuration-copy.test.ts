@@ -2,8 +2,9 @@
 
 import { expect, vi } from "vitest";
 
-import { test } from "../../../../tests/support/database.ts";
 import { openLog } from "@sluice/shared/runtime/log";
+
+import { test } from "../../../../tests/support/database.ts";
 import { ConfigurationCopy } from "./configuration-copy.ts";
 
 test("the first caller that suspects a change sees it, and a thousand in vain cost a few questions", async ({

@@ -1,6 +1,7 @@
 // Sources: where events come from. Reads and writes their rows; `openSource` makes what the gateway holds in memory.
 
 import type { KeyObject } from "node:crypto";
+
 import { and, asc, desc, eq } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";

@@ -4,9 +4,10 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 
+import { newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { binaryArray } from "./binary-array.ts";
 
 const LAST_MS = 8_640_000_000_000_000;

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+
 import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";

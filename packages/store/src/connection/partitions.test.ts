@@ -2,13 +2,14 @@
 
 import { describe, expect, onTestFinished } from "vitest";
 
+import { idFloor } from "@sluice/shared/domain/ids";
+
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { idFloor } from "@sluice/shared/domain/ids";
-import { readRevision } from "./configuration-row.ts";
-import { type Database, openDatabase } from "./database.ts";
 import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
+import { readRevision } from "./configuration-row.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { dropOldPartitions, ensurePartitions, withPartitions } from "./partitions.ts";
 

@@ -50,7 +50,7 @@ export async function dropOldPartitions(db: Database, beforeMs: number): Promise
   const before = isoDay(beforeMs).replaceAll("-", "");
   const dropped = await dropDetached(db, before);
   const { rows } = await db.pool.query<{ parent: string; name: string }>(
-    `SELECT parent.relname AS parent, part.relname AS name ${PARTITIONS} AND right(part.relname, 8) < $2
+    `SELECT parent.relname AS parent, part.relname AS name ${FROM_PARTITIONS} AND right(part.relname, 8) < $2
      ORDER BY part.relname`,
     [LOG_TABLES, before],
   );
@@ -71,7 +71,7 @@ export async function dropOldPartitions(db: Database, beforeMs: number): Promise
   return dropped;
 }
 
-const PARTITIONS = `FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class part ON part.oid = inhrelid
+const FROM_PARTITIONS = `FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class part ON part.oid = inhrelid
   WHERE parent.relname = ANY($1) AND parent.relnamespace = to_regnamespace(current_schema())`;
 
 /**
@@ -84,7 +84,7 @@ async function dropDetached(db: Database, before: string): Promise<string[]> {
   // A table that is no partition is the rest of a drop: while we hold the lock, nobody is making partitions.
   await withLock(db, async (query) => {
     const pending = await query<{ parent: string; name: string }>(
-      `SELECT parent.relname AS parent, part.relname AS name ${PARTITIONS} AND inhdetachpending`,
+      `SELECT parent.relname AS parent, part.relname AS name ${FROM_PARTITIONS} AND inhdetachpending`,
       [LOG_TABLES],
     );
     for (const { parent, name } of pending) await query(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);

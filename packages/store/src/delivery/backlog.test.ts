@@ -3,12 +3,13 @@
 
 import { expect, onTestFinished } from "vitest";
 
+import { newId } from "@sluice/shared/domain/ids";
+
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { type Database, openDatabase, STEADY_PLANS } from "../connection/database.ts";
-import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery } from "../log/records.ts";
+import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { listAiling, writeOpenBreaker } from "./target-health.ts";
 
 /** All for one target, so that the planner expects a condition on the target to exclude nothing. */

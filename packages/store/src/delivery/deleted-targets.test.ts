@@ -2,17 +2,18 @@
 
 import { describe, expect } from "vitest";
 
+import { newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
+import { countChanges } from "../journal/stats-count.ts";
+import { readStats, readWaiting } from "../journal/stats.ts";
 import { cancelForDeleted, pruneDeletedTargets, removeTarget } from "./deleted-targets.ts";
 import { claimDue } from "./deliveries.ts";
 import { storeEvents } from "./store-events.ts";
-import { readStats, readWaiting } from "../journal/stats.ts";
-import { countChanges } from "../journal/stats-count.ts";
 
 const BACKLOG = 2_500;
 

@@ -5,11 +5,11 @@ import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { retryDelivery } from "./by-hand.ts";
 import type { Database } from "../connection/database.ts";
-import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery, listAttemptsOf } from "../log/records.ts";
+import { retryDelivery } from "./by-hand.ts";
 import { removeTarget } from "./deleted-targets.ts";
+import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 
 /** Makes a target with deliveries that are due. */
 async function seed(db: Database, count: number) {

@@ -4,12 +4,12 @@ import { beforeEach, describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import type { DeliveryStatus, OperationKind } from "../schema.ts";
 import type { Database } from "../connection/database.ts";
+import type { DeliveryStatus, OperationKind } from "../schema.ts";
+import { removeTarget } from "./deleted-targets.ts";
 import { claimDue } from "./deliveries.ts";
 import { countMatching, hasDueStep, makeNextStep, STEP_SIZE } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
-import { removeTarget } from "./deleted-targets.ts";
 
 /** Makes deliveries of one target in a state, by default exhausted. */
 async function seed(db: Database, count: number, status: DeliveryStatus = "exhausted", maxInFlight = 64) {

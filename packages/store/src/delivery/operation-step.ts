@@ -133,7 +133,7 @@ async function readBatch(on: Connection, filter: BulkFilter, afterId: string | u
   return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
 }
 
-export interface Count {
+export interface MatchCount {
   total: number;
   byStatus: Partial<Record<DeliveryStatus, number>>;
   /** The last id that was read when the time was over; undefined when all are counted. */
@@ -145,9 +145,9 @@ export async function countMatching(
   on: Connection,
   filter: BulkFilter,
   { afterId, withinMs }: { afterId?: string | undefined; withinMs: number },
-): Promise<Count> {
+): Promise<MatchCount> {
   const endsAt = performance.now() + withinMs;
-  const counted: Count = { total: 0, byStatus: {}, reached: afterId };
+  const counted: MatchCount = { total: 0, byStatus: {}, reached: afterId };
   do {
     const { ids, next } = await readBatch(on, filter, counted.reached, COUNT_BATCH);
     counted.total += ids.length;

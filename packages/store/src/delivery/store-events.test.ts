@@ -2,10 +2,11 @@
 
 import { describe, expect } from "vitest";
 
+import { idFloor, newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { idFloor, newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
 import { claimDue } from "./deliveries.ts";

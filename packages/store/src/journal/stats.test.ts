@@ -2,7 +2,10 @@
 // statements whose answers were lost, and runs of the count in between.
 
 import { randomUUID } from "node:crypto";
+
 import { describe, expect } from "vitest";
+
+import { idTime } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import {
@@ -13,16 +16,15 @@ import {
   seedDeliveries,
   seedTarget,
 } from "../../../../tests/support/seed.ts";
-import { idTime } from "@sluice/shared/domain/ids";
-import type { Resolution } from "../schema.ts";
-import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
+import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
+import { removeTarget } from "../delivery/deleted-targets.ts";
 import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
-import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
+import type { Resolution } from "../schema.ts";
 import { countChanges, pruneStats, recountWaiting } from "./stats-count.ts";
-import { removeTarget } from "../delivery/deleted-targets.ts";
+import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
 
 const DAY_MS = 86_400_000;
 const TYPES = ["batch.succeeded", "batch.completed", "batch.failed", "video.generated", null];

@@ -15,9 +15,9 @@ import {
 } from "./log-filter.ts";
 import { belongToDeliveries, belongToEvent, deliveriesOfFound, eventOfFound } from "./log-relations.ts";
 import type { Page } from "./page.ts";
-import { PAGE_BUDGET, search, type Search } from "./search.ts";
 import { findNamedAttempts, findNamedDeliveries, findNamedEvents, findRareAttempts } from "./search-few.ts";
 import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
+import { PAGE_BUDGET, search, type Search } from "./search.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };

@@ -1,21 +1,22 @@
 // Walks lists with budgets so small that nearly every page ends early, and compares with a plain reading of the table.
 
-import { idFloor, idTime, newId } from "@sluice/shared/domain/ids";
 import { asc, sql, and } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 
+import { idFloor, idTime, newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
-import { deliveries, type DeliveryStatus } from "../schema.ts";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
+import { DAY_MS, ensurePartitions } from "../connection/partitions.ts";
 import { recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
-import { attemptSearch, deliverySearch, eventSearch } from "./records.ts";
+import { deliveries, type DeliveryStatus } from "../schema.ts";
 import { type DeliveryFilter, deliveryConditions } from "./log-filter.ts";
 import type { Order } from "./page.ts";
-import { DAY_MS, ensurePartitions } from "../connection/partitions.ts";
+import { attemptSearch, deliverySearch, eventSearch } from "./records.ts";
 import { search, type Search } from "./search.ts";
 
 const SOURCES = [newId(), newId()];

@@ -3,6 +3,7 @@
 // anything. The answer is kept encrypted, because it may contain a secret that is shown only once.
 
 import { createHash } from "node:crypto";
+
 import { and, eq, sql } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
