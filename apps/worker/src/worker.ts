@@ -11,7 +11,7 @@ import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { loadTargets } from "@sluice/store/configuration/targets";
 import { connectDatabase } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
-import { Refreshed } from "@sluice/store/connection/refreshed";
+import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
@@ -90,7 +90,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   }
 
   // What is known of the targets and their breakers.
-  const targets = await Refreshed.open(
+  const targets = await ConfigurationCopy.open(
     db,
     async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
     log,

@@ -1,4 +1,4 @@
-// schema.ts is written by hand beside the migrations: this is what keeps the two the same.
+// schema.ts is written by hand beside the migrations; this test keeps the two the same.
 
 import { is } from "drizzle-orm";
 import { getTableConfig, type PgColumn, PgTable } from "drizzle-orm/pg-core";
@@ -11,7 +11,7 @@ const tables = Object.values(schema)
   .filter((value) => is(value, PgTable))
   .map((table) => getTableConfig(table));
 
-/** A column in the words that both sides share. */
+/** A column in the words that Drizzle and PostgreSQL share. */
 interface Column {
   name: string;
   type: string;

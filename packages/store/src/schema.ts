@@ -1,4 +1,4 @@
-// The tables as Drizzle sees them. drizzle/*.sql is what makes them; schema.test.ts compares the two.
+// The tables as Drizzle sees them. The migrations in drizzle/*.sql make them, and schema.test.ts compares the two.
 
 import { sql } from "drizzle-orm";
 import {
@@ -23,15 +23,14 @@ const snapshot = customType<{ data: string }>({ dataType: () => "pg_snapshot" })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 export type SourceKind = "static" | "dynamic";
-/** What becomes of an event whose signature does not bind its body. */
 export type TargetState = "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
-/** A target's filter that failed on an event. `target` is its UUID. */
+/** A target's filter that failed on an event. `target` is the UUID of the target. */
 export interface FilterError {
   target: string;
   error: string;
 }
 export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
-/** What an API key may do; each includes those before it. */
+/** What an API key may do. Each scope includes the ones before it. */
 export type Scope = "read" | "write" | "admin";
 export type AttemptTrigger = "initial" | "retry" | "manual";
 export type OperationKind = "retry_deliveries" | "cancel_deliveries";

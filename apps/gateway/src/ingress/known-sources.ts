@@ -5,10 +5,10 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
-import { outlast } from "@sluice/store/connection/connect";
+import { retryWhileAway } from "@sluice/store/connection/connect";
 import type { Database } from "@sluice/store/connection/database";
 import { loadKeySets } from "@sluice/store/configuration/key-sets";
-import { Refreshed } from "@sluice/store/connection/refreshed";
+import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import {
   GEMINI_SOURCE,
   loadStoredSources,
@@ -60,7 +60,7 @@ export class KnownSources implements SourceLookup {
   readonly #dependencies: KnownSourcesDependencies;
   readonly #fromSnapshot: (Copy & { confirmedAtMs: number }) | undefined;
   readonly #keeper: SnapshotKeeper;
-  #refreshed: Refreshed<Copy> | undefined;
+  #refreshed: ConfigurationCopy<Copy> | undefined;
 
   constructor(dependencies: KnownSourcesDependencies) {
     this.#dependencies = dependencies;
@@ -80,7 +80,7 @@ export class KnownSources implements SourceLookup {
       keySets.adopt(await loadKeySets(db));
       return copy;
     };
-    const refreshed = await outlast(() => Refreshed.open(db, load, log), { signal, log });
+    const refreshed = await retryWhileAway(() => ConfigurationCopy.open(db, load, log), { signal, log });
     if (refreshed === undefined) return;
     if (signal.aborted) return refreshed.close();
     this.#refreshed = refreshed;
@@ -104,7 +104,7 @@ export class KnownSources implements SourceLookup {
     const source = current.value.byName.get(name);
     // What is known was taken of an older copy when another request had this one brought.
     if (source !== known) return source;
-    return (await refreshed.newerThan(current))?.value.byName.get(name);
+    return (await refreshed.waitForNewer(current))?.value.byName.get(name);
   }
 
   /** Resolves when what was committed before is known. @throws when PostgreSQL is away. */

@@ -10,7 +10,6 @@ import { saveKeySet, loadKeySets } from "@sluice/store/configuration/key-sets";
 import {
   insertSource,
   ensureBuiltInSources,
-  loadSources,
   loadStoredSources,
   openSource,
   type Source,
@@ -21,6 +20,7 @@ import { createIngressToken } from "@sluice/store/configuration/ingress-tokens";
 import { describe, expect } from "vitest";
 
 import { test as databaseTest } from "../../../../tests/support/database.ts";
+import { loadSources } from "../../../../tests/support/load-sources.ts";
 import { sealSnapshot, type SourceSnapshot, unsealSnapshot } from "./source-snapshot.ts";
 
 const PUBLIC_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";

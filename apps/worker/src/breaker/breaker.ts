@@ -4,7 +4,7 @@
 // Two things have states. PostgreSQL says for all workers whether the breaker is open: `shared`. And this worker may be
 // about to change that: `own`. Each transition is a method, and one that cannot happen throws.
 
-import type { ProbeResult } from "@sluice/store/configuration/target-health";
+import type { ProbeResult } from "@sluice/store/delivery/target-health";
 
 import { AttemptWindow, type EndedAttempt } from "./attempt-window.ts";
 

@@ -1,5 +1,5 @@
 import { openLog } from "@sluice/shared/runtime/log";
-import { writeOpenBreaker } from "@sluice/store/configuration/target-health";
+import { writeOpenBreaker } from "@sluice/store/delivery/target-health";
 import { expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";

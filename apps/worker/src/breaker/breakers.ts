@@ -16,7 +16,7 @@ import {
   type ProbeResult,
   writeOpenBreaker,
   writeTallies,
-} from "@sluice/store/configuration/target-health";
+} from "@sluice/store/delivery/target-health";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import type { Lease } from "@sluice/store/delivery/deliveries";

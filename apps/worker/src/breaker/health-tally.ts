@@ -2,7 +2,7 @@
 // when that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs hardly
 // any writes. Pure: times are the caller's, in milliseconds of one clock.
 
-import type { HealthFigures } from "@sluice/store/configuration/target-health";
+import type { HealthFigures } from "@sluice/store/delivery/target-health";
 
 /** How old `last_success_at` and `last_failure_at` may become in PostgreSQL. */
 const EVERY_MS = 60_000;

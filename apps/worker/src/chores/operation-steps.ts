@@ -5,7 +5,7 @@ import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
-import { hasDueStep, makeNextStep } from "@sluice/store/delivery/operation-step";
+import { hasDueStep, makeNextStep, STEP_SIZE } from "@sluice/store/delivery/operation-step";
 
 import { type Loop, startLoop } from "./loop.ts";
 
@@ -15,7 +15,7 @@ const EVERY_MS = 1_000;
 export function startOperations(db: Database, wake: (targetId: string) => void, log: Logger): Loop {
   return startLoop(EVERY_MS, async () => {
     try {
-      const step = (await hasDueStep(db)) ? await makeNextStep(db) : undefined;
+      const step = (await hasDueStep(db)) ? await makeNextStep(db, STEP_SIZE) : undefined;
       if (step === undefined) return EVERY_MS;
       for (const targetId of step.targetIds) wake(targetId);
       if (step.isLast) log.info({ operation: formatId("opr", step.operationId) }, "operation succeeded");

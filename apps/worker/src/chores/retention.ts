@@ -6,10 +6,11 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";
 import type { Database } from "@sluice/store/connection/database";
 import { pruneConsumedCallbacks } from "@sluice/store/requests/consumed-callbacks";
-import { pruneDeletedTargets } from "@sluice/store/configuration/deleted-targets";
+import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
+import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
-import { dropOldPartitions, ensurePartitions, pruneLedger } from "@sluice/store/connection/partitions";
+import { dropOldPartitions, ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
 
 import { type Loop, startLoop } from "./loop.ts";

@@ -1,5 +1,5 @@
 import { openLog } from "@sluice/shared/runtime/log";
-import { removeTarget } from "@sluice/store/configuration/targets";
+import { removeTarget } from "@sluice/store/delivery/deleted-targets";
 import { expect, onTestFinished, vi } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";

@@ -6,7 +6,7 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
-import { cancelForDeleted } from "@sluice/store/configuration/deleted-targets";
+import { cancelForDeleted } from "@sluice/store/delivery/deleted-targets";
 import { exhaustOverdue, listTargetsWithDue } from "@sluice/store/delivery/deliveries";
 
 import { type Loop, startLoop } from "./loop.ts";

@@ -4,7 +4,8 @@
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
-import { type Database, isDataFault } from "@sluice/store/connection/database";
+import type { Database } from "@sluice/store/connection/database";
+import { isDataFault } from "@sluice/store/connection/postgres-errors";
 import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
 import { withPartitions } from "@sluice/store/connection/partitions";
 

@@ -3,7 +3,7 @@
 import { openLog } from "@sluice/shared/runtime/log";
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { Database } from "@sluice/store/connection/database";
-import { Refreshed } from "@sluice/store/connection/refreshed";
+import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
 import { expect, onTestFinished } from "vitest";
 
@@ -26,7 +26,7 @@ async function startIntake(db: Database) {
     hmacKeys: [],
     filter: null,
   };
-  const targets = await Refreshed.open(db, async () => new Map([[id, target]]), silent);
+  const targets = await ConfigurationCopy.open(db, async () => new Map([[id, target]]), silent);
   const leases = new Leases(db, crypto.randomUUID(), silent);
   onTestFinished(async () => {
     leases.close();

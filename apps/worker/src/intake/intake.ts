@@ -8,11 +8,12 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { pause } from "@sluice/shared/runtime/pause";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Target } from "@sluice/store/configuration/targets";
-import { type Database, isDataFault } from "@sluice/store/connection/database";
+import type { Database } from "@sluice/store/connection/database";
+import { isDataFault } from "@sluice/store/connection/postgres-errors";
 import { withPartitions } from "@sluice/store/connection/partitions";
-import type { Refreshed } from "@sluice/store/connection/refreshed";
+import type { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
-import { type IntakeResult, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { type StoreResult, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
 import type { Lanes } from "../deliver/lanes.ts";
 import type { Leases } from "../deliver/leases.ts";
@@ -24,7 +25,7 @@ const RETRY_MS = 500;
 
 export interface IntakeDependencies {
   db: Database;
-  targets: Refreshed<Map<string, Target>>;
+  targets: ConfigurationCopy<Map<string, Target>>;
   lanes: Lanes;
   leases: Leases;
   producer: Producer;
@@ -116,7 +117,7 @@ async function tryToStore(
   { revision, events }: Matched,
   placed: readonly Placed[],
   { db, leases }: IntakeDependencies,
-): Promise<IntakeResult | { kind: "data_fault" | "unavailable"; error: unknown }> {
+): Promise<StoreResult | { kind: "data_fault" | "unavailable"; error: unknown }> {
   const deliveries = placed.map(({ delivery, reservation }) => ({ ...delivery, leased: reservation !== undefined }));
   const ids = events.map((event) => event.id);
   try {

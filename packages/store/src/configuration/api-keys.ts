@@ -1,14 +1,16 @@
-// API keys: only their SHA-256 is stored. A key is 256 random bits, so looking a hash up leaks nothing useful
-// about timing and needs no slow hash. Every request looks its key up, so that a revocation is in force everywhere at once.
+// API keys, of which only the SHA-256 is stored. A key is 256 random bits, so that a fast hash is safe and the time of
+// a look-up tells an attacker nothing. Every request looks its key up, so that a revocation works everywhere at once.
 
 import { createHash, randomBytes } from "node:crypto";
+
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { newId } from "@sluice/shared/domain/ids";
-import { apiKeys, type Scope } from "../schema.ts";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import type { Connection, Database } from "../connection/database.ts";
 import { type Page, withinPage } from "../log/page.ts";
+import { apiKeys, type Scope } from "../schema.ts";
 
 const PREFIX = "sluice_";
 
@@ -18,11 +20,11 @@ export type ApiKeyRecord = Omit<typeof apiKeys.$inferSelect, "hash">;
 export interface ApiKeySettings {
   name: string;
   scopes: Scope[];
-  /** Null for never. */
+  /** Null when the key never expires. */
   expiresAt: Date | null;
 }
 
-/** Who a valid key is. */
+/** The holder of a valid key, as requests know it. */
 export interface KeyHolder extends ApiKeySettings {
   id: string;
 }
@@ -46,12 +48,12 @@ export function hashApiKey(key: string): Buffer {
   return createHash("sha256").update(key).digest();
 }
 
-/** How a key is shown after it was made: `sluice_...mNoP`. */
+/** The form in which a key is shown after it was made: `sluice_...mNoP`. */
 function truncateApiKey(key: string): string {
   return `${PREFIX}...${key.slice(-4)}`;
 }
 
-/** Who holds a key that is neither expired nor revoked; undefined when there is no such key. */
+/** @returns the holder of a key; undefined when the key is unknown, expired or revoked. */
 export async function findApiKey(db: Database, key: string): Promise<KeyHolder | undefined> {
   const { rows } = await db.pool.query<{ id: string; name: string; scopes: Scope[]; expires_at: Date | null }>({
     name: "find-api-key",
@@ -63,7 +65,7 @@ export async function findApiKey(db: Database, key: string): Promise<KeyHolder |
   return row && { id: row.id, name: row.name, scopes: row.scopes, expiresAt: row.expires_at };
 }
 
-/** Records that a key was used, to the minute: several gateways note it, and one of them writes. */
+/** Records that a key was used. Writes at most once a minute, also when several gateways call it. */
 export async function noteKeyUse(db: Database, id: string): Promise<void> {
   await db.pool.query({
     name: "note-key-use",
@@ -86,7 +88,7 @@ export async function getApiKey(db: Connection, id: string): Promise<ApiKeyRecor
   return (await db.orm.select(columns).from(apiKeys).where(eq(apiKeys.id, id)))[0];
 }
 
-/** @returns its id. */
+/** @returns the id of the new key. */
 export async function insertApiKey(db: Connection, key: string, settings: ApiKeySettings): Promise<string> {
   const id = newId();
   await db.orm.insert(apiKeys).values({ id, ...settings, hash: hashApiKey(key), truncated: truncateApiKey(key) });
@@ -94,13 +96,14 @@ export async function insertApiKey(db: Connection, key: string, settings: ApiKey
 }
 
 /**
- * Revokes a key at once; one that is revoked stays as it is. MUST run in a transaction.
- * @param hasOtherAdmin whether there is an admin key in no table: that of the environment.
- * @returns whether it was not revoked before.
- * @throws SluiceError `last_admin_key` where no admin key would be left that lasts as long.
+ * Revokes a key at once. A key that is revoked already stays as it is. MUST run in a transaction.
+ * @param hasOtherAdmin whether the environment sets an admin key, which is in no table.
+ * @returns whether this call revoked the key.
+ * @throws SluiceError `last_admin_key` when no other admin key lasts as long as this one.
  */
 export async function revokeApiKey(tx: Connection, id: string, hasOtherAdmin: boolean): Promise<boolean> {
-  // All admin keys are locked, in one order: of two that are revoked at once, the second sees the first revoked.
+  // Locks all admin keys in the order of their ids: when two keys are revoked at once, the second call sees that the
+  // first key is revoked.
   const { rows: admins } = await tx.orm.execute<{ id: string; ends_at: string }>(sql`
     SELECT id, coalesce(extract(epoch FROM expires_at), 'infinity') AS ends_at FROM api_keys
     WHERE 'admin' = ANY(scopes) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
@@ -110,7 +113,7 @@ export async function revokeApiKey(tx: Connection, id: string, hasOtherAdmin: bo
   if (revoked !== undefined && !hasOtherAdmin && !admins.some((admin) => admin.id !== id && lastsAsLong(admin))) {
     throw new SluiceError(
       "last_admin_key",
-      "No other key with the scope admin lasts as long as this one: make one first, or set ADMIN_API_KEY",
+      "No other key with the scope admin lasts as long as this one; create one first, or set ADMIN_API_KEY",
     );
   }
   const updated = await tx.orm
@@ -122,7 +125,7 @@ export async function revokeApiKey(tx: Connection, id: string, hasOtherAdmin: bo
 
 /**
  * Stores a key named "first" with every scope, unless any key exists.
- * @returns whether it was stored: of several processes that start at once, one is told so.
+ * @returns whether it was stored. When several processes start at once, exactly one of them gets true.
  */
 export async function createFirstApiKey(db: Database, key: string): Promise<boolean> {
   return db.orm.transaction(async (tx) => {

@@ -1,18 +1,20 @@
-// Ingress tokens as rows: SHA-256 of each, its truncated form, and an expiry while a rotation overlaps.
+// Ingress tokens of dynamic sources as rows. A row has the token's SHA-256, its truncated form, and an expiry while a
+// rotation overlaps.
 
 import { and, eq } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { generateIngressToken, hashIngressToken, truncateIngressToken } from "@sluice/signature/ingress-token";
+
+import type { Connection, Transaction } from "../connection/database.ts";
 import { ingressTokens } from "../schema.ts";
-import type { Connection } from "../connection/database.ts";
-import { lockSourceOfKind, type Previous, retire, type Transaction } from "./rotation.ts";
+import { lockSourceOfKind, type Previous, retirePrevious } from "./rotation.ts";
 
 export type IngressTokenRow = typeof ingressTokens.$inferSelect;
 
 export interface NewIngressToken {
   id: string;
-  /** In the clear, and nowhere else. */
+  /** The token in the clear. Nothing stores it, so it can be shown only once. */
   text: string;
 }
 
@@ -32,12 +34,12 @@ export async function createIngressToken(
 ): Promise<NewIngressToken> {
   return db.orm.transaction(async (tx) => {
     await lockSourceOfKind(tx, sourceId, "dynamic");
-    await retire(tx, ingressTokens, sourceId, previous);
+    await retirePrevious(tx, ingressTokens, sourceId, previous);
     return insertIngressToken(tx, sourceId);
   });
 }
 
-/** @returns whether the source had it. */
+/** @returns whether the source had this token. */
 export async function deleteIngressToken(db: Connection, sourceId: string, id: string): Promise<boolean> {
   const deleted = await db.orm
     .delete(ingressTokens)

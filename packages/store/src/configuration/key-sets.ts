@@ -1,10 +1,10 @@
-// The last good key set of each endpoint, as it was published: served while the endpoint is down, also by a
-// gateway that has just started.
+// The last good key set of each endpoint, as it was published. Gateways verify with it while the endpoint is down, also
+// a gateway that has just started.
 
 import { sql } from "drizzle-orm";
 
-import { keySets } from "../schema.ts";
 import type { Database } from "../connection/database.ts";
+import { keySets } from "../schema.ts";
 
 export interface StoredKeySet {
   uri: string;
@@ -16,7 +16,7 @@ export async function loadKeySets(db: Database): Promise<StoredKeySet[]> {
   return db.orm.select().from(keySets);
 }
 
-/** Keeps the newer of two, for gateways that fetch at the same time. */
+/** Stores a key set unless a newer one is stored: several gateways may fetch at the same time. */
 export async function saveKeySet(db: Database, { uri, document, fetchedAt }: StoredKeySet): Promise<void> {
   await db.orm
     .insert(keySets)

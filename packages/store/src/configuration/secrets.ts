@@ -1,15 +1,15 @@
-// Signing secrets of sources and targets as rows: encrypted, shown only in their truncated form, and with an
-// expiry while a rotation overlaps.
+// Signing secrets of sources and targets as rows: encrypted, shown only in their truncated form, and with an expiry
+// while a rotation overlaps.
 
-import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { newId } from "@sluice/shared/domain/ids";
-import { type HmacKey, readSigningSecret, type SigningSecret, truncateSecret } from "@sluice/signature/secret";
 import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
+import { type HmacKey, readSigningSecret, type SigningSecret, truncateSecret } from "@sluice/signature/secret";
 
-/** A secret as it may be shown. */
+/** A secret as the API may show it. */
 export interface SecretSummary {
   truncated: string;
-  /** The end of its overlap; null while it is current. */
+  /** The end of the rotation's overlap; null while no rotation has replaced the secret. */
   expiresAt: Date | null;
 }
 
@@ -17,7 +17,7 @@ export interface SecretRow extends SecretSummary {
   ciphertext: Buffer;
 }
 
-/** The columns of a new secret's row, but for the owner's id. */
+/** The columns of a new secret's row, without the owner's id. */
 export function sealSecret(masterKey: MasterKey, ownerId: string, secret: SigningSecret) {
   return { id: newId(), ciphertext: masterKey.encrypt(secret.text, ownerId), truncated: truncateSecret(secret.text) };
 }

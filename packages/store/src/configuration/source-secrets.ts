@@ -1,12 +1,13 @@
-// Signing secrets of static sources: replaced at once, or rotated with an overlap in which old and new verify.
+// Signing secrets of static sources: replaced at once, or rotated with an overlap in which old and new ones verify.
 
 import { eq } from "drizzle-orm";
 
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import { sourceSecrets } from "../schema.ts";
 import type { SigningSecret } from "@sluice/signature/secret";
-import type { Connection } from "../connection/database.ts";
-import { lockSourceOfKind, type Previous, retireSecrets, type Transaction } from "./rotation.ts";
+
+import type { Connection, Transaction } from "../connection/database.ts";
+import { sourceSecrets } from "../schema.ts";
+import { lockSourceOfKind, type Previous, retireSecrets } from "./rotation.ts";
 import { sealSecret } from "./secrets.ts";
 
 /** MUST run in the transaction that made or locked the source. */
@@ -19,7 +20,7 @@ export async function insertSourceSecret(
   await tx.insert(sourceSecrets).values({ ...sealSecret(masterKey, sourceId, secret), sourceId });
 }
 
-/** Puts a secret in the place of all others. MUST run in the transaction that locked the source. */
+/** Replaces all secrets of a source by one. MUST run in the transaction that locked the source. */
 export async function replaceSourceSecrets(
   tx: Transaction,
   masterKey: MasterKey,
@@ -30,7 +31,10 @@ export async function replaceSourceSecrets(
   await insertSourceSecret(tx, masterKey, sourceId, secret);
 }
 
-/** @throws SluiceError `not_found`, `wrong_kind`, `limit_reached`, and `invalid_request` for a secret that it has. */
+/**
+ * @throws SluiceError `not_found`, `wrong_kind`, `limit_reached`, and `invalid_request` for a secret that is valid
+ * already.
+ */
 export async function rotateSourceSecret(
   db: Connection,
   masterKey: MasterKey,

@@ -1,42 +1,45 @@
-// Sources: where events come from. Rows in and out; the gateway's copy in memory is made by `openSource`.
+// Sources: where events come from. Reads and writes their rows; `openSource` makes what the gateway holds in memory.
 
 import type { KeyObject } from "node:crypto";
+
 import { and, asc, desc, eq } from "drizzle-orm";
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { newId } from "@sluice/shared/domain/ids";
-import type { IngressToken } from "@sluice/signature/ingress-token";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import { ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import type { IngressToken } from "@sluice/signature/ingress-token";
 import { type BodyUnboundPolicy, SCHEMES_OF, type Scheme } from "@sluice/signature/schemes";
 import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signature/secret";
-import { type Connection, type Database, hasSqlState } from "../connection/database.ts";
-import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+
+import type { Connection, Database } from "../connection/database.ts";
+import { hasSqlState } from "../connection/postgres-errors.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
+import { ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
 
-/** A source with what it takes to verify for it. */
+/** A source with everything that verifying its webhooks needs. */
 export interface Source {
   id: string;
   name: string;
   kind: SourceKind;
   schemes: Scheme[];
   toleranceSeconds: number;
-  /** Of `v1`. */
+  /** The keys of the scheme `v1`. */
   hmacKeys: HmacKey[];
-  /** Of `v1a`, beside those of the key set: configured `whpk_` keys. */
+  /** The configured `whpk_` keys of the scheme `v1a`, beside those of the key set. */
   publicKeys: KeyObject[];
-  /** Of JWTs: a token must be for one of these. */
+  /** A JWT must have one of these audiences. */
   audiences: string[];
   /** Where the key set of a dynamic source is; null means Google's. */
   jwksUri: string | null;
   bodyUnbound: BodyUnboundPolicy;
-  /** A dynamic source is reached with one of these in its path. */
+  /** The path to a dynamic source must contain one of these. */
   ingressTokens: IngressToken[];
 }
 
-/** What a {@link Source} is made of, as it is stored: its secrets are encrypted, and bound to its id. */
+/** A {@link Source} as it is stored: its secrets are encrypted, and bound to its id. */
 export type StoredSource = Omit<Source, "hmacKeys" | "publicKeys" | "ingressTokens"> & {
   secrets: { ciphertext: Buffer; expiresAt: Date | null }[];
   /** `whpk_…` */
@@ -44,7 +47,7 @@ export type StoredSource = Omit<Source, "hmacKeys" | "publicKeys" | "ingressToke
   ingressTokens: { hash: Buffer; expiresAt: Date | null }[];
 };
 
-/** A source as it is stored: a static one with its secrets, a dynamic one with its tokens. */
+/** The rows of a source: a static source has secrets, a dynamic source has tokens. */
 export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[]; ingressTokens: IngressTokenRow[] };
 
 export interface SourceSettings {
@@ -66,13 +69,13 @@ export const SOURCE_DEFAULTS = {
   publicKeys: [],
 } satisfies Partial<SourceSettings>;
 
-/** The source of static webhooks that exists from the start, at `/in/gemini`. */
+/** The built-in source of static webhooks, at `/in/gemini`. */
 export const GEMINI_SOURCE = "gemini";
 
-/** The source of events that come through the API. */
+/** The source of events that are sent through the API. */
 export const API_SOURCE = "api";
 
-/** The sources that exist from the start, by name. */
+/** The kind of each source that exists from the start, by name. */
 export const BUILT_IN_SOURCES: Readonly<Record<string, SourceKind>> = {
   [GEMINI_SOURCE]: "static",
   "gemini-dynamic": "dynamic",
@@ -95,8 +98,8 @@ async function selectSources(db: Connection, page: Page, id?: string): Promise<S
     .orderBy(desc(sources.id))
     .limit(page.limit)
     .as("sources");
-  // One statement, so that a source is never seen without the secrets it was committed with. None has secrets and
-  // tokens, so the second join multiplies nothing.
+  // One statement, so that a source is always read together with the secrets it was committed with. No source has both
+  // secrets and tokens, so that the second join multiplies no rows.
   const rows = await db.orm
     .select()
     .from(chosen)
@@ -122,8 +125,8 @@ export async function getSource(db: Connection, id: string): Promise<SourceRecor
 }
 
 /**
- * The source, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
- * MUST run in a transaction.
+ * Reads a source and locks it until the transaction ends, so that it cannot change in between. MUST run in a
+ * transaction.
  */
 export async function getSourceForChange(tx: Connection, id: string): Promise<SourceRecord | undefined> {
   await tx.orm.select({ id: sources.id }).from(sources).where(eq(sources.id, id)).for("update");
@@ -143,14 +146,14 @@ export async function insertSource(
   db: Connection,
   masterKey: MasterKey,
   settings: SourceSettings,
-  of: { kind: "static"; secret: SigningSecret } | { kind: "dynamic" },
+  source: { kind: "static"; secret: SigningSecret } | { kind: "dynamic" },
 ): Promise<{ id: string; token: NewIngressToken | undefined }> {
   const id = newId();
   try {
     return await db.orm.transaction(async (tx) => {
-      await tx.insert(sources).values({ id, ...settings, kind: of.kind });
-      if (of.kind === "dynamic") return { id, token: await insertIngressToken(tx, id) };
-      await insertSourceSecret(tx, masterKey, id, of.secret);
+      await tx.insert(sources).values({ id, ...settings, kind: source.kind });
+      if (source.kind === "dynamic") return { id, token: await insertIngressToken(tx, id) };
+      await insertSourceSecret(tx, masterKey, id, source.secret);
       return { id, token: undefined };
     });
   } catch (error) {
@@ -158,7 +161,7 @@ export async function insertSource(
   }
 }
 
-/** Changes settings; a secret, when given, replaces all earlier ones at once. @returns whether the source exists. */
+/** Changes settings. A secret, if given, replaces all earlier ones at once. @returns whether the source exists. */
 export async function changeSourceSettings(
   db: Connection,
   masterKey: MasterKey,
@@ -181,7 +184,7 @@ export async function changeSourceSettings(
   }
 }
 
-/** Its events and deliveries stay in the log. @returns whether it existed. */
+/** Deletes a source. Its events and deliveries stay in the log. @returns whether it existed. */
 export async function removeSource(db: Connection, id: string): Promise<boolean> {
   const deleted = await db.orm.delete(sources).where(eq(sources.id, id));
   return deleted.rowCount === 1;
@@ -199,11 +202,7 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
   await db.orm.insert(sources).values(rows).onConflictDoNothing({ target: sources.name });
 }
 
-/** Every source with its keys in the clear. */
-export async function loadSources(db: Database, masterKey: MasterKey): Promise<Source[]> {
-  return (await loadStoredSources(db)).map((stored) => openSource(masterKey, stored));
-}
-
+/** Loads every source with its secrets encrypted; {@link openSource} decrypts them. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
   return selectSources(db, ALL);
 }

@@ -1,20 +1,20 @@
-// Targets: internal URLs with their subscription. Rows in and out; the worker's copy in memory is made of
-// `loadTargets`.
+// Targets: internal URLs with their subscriptions. Reads and writes their rows; `loadTargets` makes what a worker holds
+// in memory.
 
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 
 import { brokenFilter, compileFilter, type Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
-import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
-import type { Connection, Database } from "../connection/database.ts";
-import { noteDeletedTarget } from "./deleted-targets.ts";
+
+import type { Connection, Database, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { type Previous, retireSecrets, type Transaction } from "./rotation.ts";
+import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { type Previous, retireSecrets } from "./rotation.ts";
 import { openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
-/** Header names, as given, with their values. */
+/** The values of headers by their names, as their operator wrote them. */
 export type TargetHeaders = Record<string, string>;
 
 export interface TargetSettings {
@@ -23,39 +23,39 @@ export interface TargetSettings {
   subscribedEvents: string[];
   state: TargetState;
   headers: TargetHeaders;
-  /** For the whole response, its body included. */
+  /** The limit of one attempt, up to the end of the response's body. */
   timeoutSeconds: number;
-  /** Requests to it at once, per worker. */
+  /** The most requests at once from each worker. */
   maxInFlight: number;
   retryBaseSeconds: number;
   retryCapSeconds: number;
   retryHorizonSeconds: number;
-  /** A CEL expression: see filter.ts. Null matches every event of the subscription. */
+  /** A CEL expression: see `compileFilter`. Null matches every event of the subscription. */
   filter: string | null;
 }
 
-/** A target as far as it takes to decide what it gets. */
+/** The part of a target that decides which events it gets. */
 export interface Subscriber extends Pick<TargetSettings, "state" | "subscribedEvents" | "retryHorizonSeconds"> {
   id: string;
   filter: Filter | null;
 }
 
-/** A target with what it takes to deliver to it. */
+/** A target with everything that delivering to it needs. */
 export interface Target extends Omit<TargetSettings, "filter">, Subscriber {
   hmacKeys: HmacKey[];
   filter: Filter | null;
 }
 
-/** How it is doing: see target-health.ts. */
+/** The health of a target: see target-health.ts. */
 export type TargetHealth = typeof targetHealth.$inferSelect;
 
 export interface TargetRecord extends TargetSettings {
   id: string;
-  /** Why the relay disabled it; null for what its operator did. */
+  /** Why the relay disabled the target; null when its operator set the state. */
   stateReason: string | null;
   stateChangedAt: Date;
   secrets: SecretRow[];
-  /** Null until its first attempt. */
+  /** Null until the first attempt. */
   health: TargetHealth | null;
   createdAt: Date;
   updatedAt: Date;
@@ -111,8 +111,8 @@ export async function getTarget(db: Connection, masterKey: MasterKey, id: string
 }
 
 /**
- * The target, locked until the transaction ends: what is compared with it, and what is made of it, is still true then.
- * MUST run in a transaction.
+ * Reads a target and locks it until the transaction ends, so that it cannot change in between. MUST run in a
+ * transaction.
  */
 export async function getTargetForChange(
   tx: Connection,
@@ -148,9 +148,9 @@ async function insertTargetSecret(
 }
 
 /**
- * Gives it another secret; while earlier ones are valid, attempts are signed with all of them.
+ * Adds a secret. Attempts are signed with all secrets that are valid.
  * @returns whether the target exists.
- * @throws SluiceError `limit_reached`, and `invalid_request` for a secret that it has.
+ * @throws SluiceError `limit_reached`, and `invalid_request` for a secret that is valid already.
  */
 export async function addTargetSecret(
   db: Connection,
@@ -160,7 +160,7 @@ export async function addTargetSecret(
   previous: Exclude<Previous, "keep">,
 ): Promise<boolean> {
   return db.orm.transaction(async (tx) => {
-    // Locks the row: rotations of one target come one after the other.
+    // Locks the row, so that rotations of one target run one after the other.
     const updated = await tx
       .update(targets)
       .set({ updatedAt: sql`now()` })
@@ -173,9 +173,10 @@ export async function addTargetSecret(
 }
 
 /**
- * Changes a target by what `change` makes of its settings. The row is locked from the reading to the writing,
- * so that of two changes that merge, neither is lost. Whatever is changed on an enabled target, its health begins
- * anew: somebody has looked after it. @returns whether the target exists.
+ * Changes a target to the settings that `change` returns. The row stays locked from reading to writing, so that two
+ * changes at the same time are both kept. A target that is enabled after the change starts with new health, because its
+ * operator has probably repaired it.
+ * @returns whether the target exists.
  */
 export async function changeTargetSettings(
   db: Connection,
@@ -208,25 +209,12 @@ export async function changeTargetSettings(
 }
 
 /**
- * Deletes it; its log stays. What it still has to get is cancelled: a batch at once, what is left by the workers' sweep.
- * @returns whether it existed.
- */
-export async function removeTarget(db: Connection, id: string): Promise<boolean> {
-  return db.orm.transaction(async (tx) => {
-    const deleted = await tx.delete(targets).where(eq(targets.id, id));
-    if (deleted.rowCount === 0) return false;
-    await noteDeletedTarget({ orm: tx }, id);
-    return true;
-  });
-}
-
-/**
- * The filters of the last load by their texts: every change to any target or source is a load, and compiling a
+ * The filters of the last load by their texts. Every change to any target or source causes a load, and compiling a
  * filter takes a quarter of a millisecond.
  */
 let knownFilters: ReadonlyMap<string, Filter> = new Map();
 
-/** Every target with its keys and headers in the clear, and its filter compiled. */
+/** Loads every target with its keys and headers in the clear, and its filter compiled. */
 export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
   const records = await selectTargets(db, masterKey, ALL);
   return openFilters(records).map(({ secrets, ...record }) => ({
@@ -236,8 +224,8 @@ export async function loadTargets(db: Database, masterKey: MasterKey): Promise<T
 }
 
 /**
- * Every target, without keys and headers, as they are in a transaction, in the order of their ids.
- * @param isLocked whether none of them changes, or is deleted, before it ends.
+ * Loads every target without its keys and headers, in the order of ids.
+ * @param isLocked whether to keep the targets from changing, and from being deleted, until the transaction ends.
  */
 export async function loadSubscribers(tx: Connection, { isLocked }: { isLocked: boolean }): Promise<Subscriber[]> {
   const { id, state, subscribedEvents, retryHorizonSeconds, filter } = targets;
@@ -249,7 +237,7 @@ export async function loadSubscribers(tx: Connection, { isLocked }: { isLocked: 
   return openFilters(await (isLocked ? all.for("share") : all));
 }
 
-/** @param records of all targets: the filters of others are forgotten. */
+/** @param records all targets: a filter that is in none of them is dropped from memory. */
 function openFilters<T extends { filter: string | null }>(
   records: readonly T[],
 ): (Omit<T, "filter"> & { filter: Filter | null })[] {
@@ -262,7 +250,9 @@ function openFilters<T extends { filter: string | null }>(
   }));
 }
 
-/** One that another version stored, and this one does not take, matches nothing and says so. */
+/**
+ * A filter that another version of Sluice stored and this version cannot compile matches nothing and reports an error.
+ */
 function openFilter(text: string): Filter {
   const compiled = compileFilter(text);
   return "filter" in compiled ? compiled.filter : brokenFilter(compiled.fault);

@@ -1,12 +1,13 @@
-// Lists in PostgreSQL's binary format: what it reads of them is what it reads of the driver's own text, and what is no
-// value of the type never becomes another value.
+// Lists in PostgreSQL's binary format: PostgreSQL reads from them what it reads from the driver's text, and a value
+// that does not have the type is refused and never becomes another value.
 
 import fc from "fast-check";
 import { expect } from "vitest";
 
+import { newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { binaryArray } from "./binary-array.ts";
 
 const LAST_MS = 8_640_000_000_000_000;
@@ -14,7 +15,7 @@ const LAST_MS = 8_640_000_000_000_000;
 const text = fc.string({ unit: "binary" }).map((value) => value.replaceAll("\0", ""));
 const anyMs = fc.integer({ min: Date.UTC(1, 0, 1), max: Date.UTC(9999, 11, 31) });
 
-/** For each type, its values, and each as the driver takes it. */
+/** The values of each type, and the text by which the driver sends each value. */
 const CASES = {
   boolean: { value: fc.boolean(), asText: String },
   bytea: {
@@ -41,11 +42,11 @@ test.for(Object.keys(CASES) as (keyof typeof CASES)[])(
     };
     await fc.assert(
       fc.asyncProperty(fc.array(fc.option(value), { maxLength: 20 }), async (values) => {
-        const texts = values.map((one) => (one === null ? null : asText(one)));
+        const texts = values.map((each) => (each === null ? null : asText(each)));
         const [row] = await runSql(
           database.url,
           `SELECT $1::${type}[]::text AS read, $2::text[]::${type}[]::text AS expected`,
-          [binaryArray(type, values, (one) => one), texts],
+          [binaryArray(type, values, (each) => each), texts],
         );
         expect(row?.["read"]).toBe(row?.["expected"]);
       }),
@@ -54,15 +55,15 @@ test.for(Object.keys(CASES) as (keyof typeof CASES)[])(
   },
 );
 
-test("the ends of each type are kept, and its letters in either case", async ({ database }) => {
+test("the extreme values of each type are kept, and a UUID in upper case is read", async ({ database }) => {
   const id = newId();
   const [row] = await runSql(
     database.url,
     "SELECT $1::uuid[]::text[] AS ids, extract(epoch FROM ($2::timestamptz[])[1])::text AS last, $3::int4[] AS ints",
     [
-      binaryArray("uuid", [id.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"], (one) => one),
-      binaryArray("timestamptz", [LAST_MS], (one) => one),
-      binaryArray("int4", [-(2 ** 31), 2 ** 31 - 1], (one) => one),
+      binaryArray("uuid", [id.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"], (each) => each),
+      binaryArray("timestamptz", [LAST_MS], (each) => each),
+      binaryArray("int4", [-(2 ** 31), 2 ** 31 - 1], (each) => each),
     ],
   );
   expect(row).toEqual({
@@ -72,7 +73,7 @@ test("the ends of each type are kept, and its letters in either case", async ({ 
   });
 });
 
-test("what is no value of the type is refused before it is sent", () => {
+test("a value that does not have the type is refused before it is sent", () => {
   const id = newId();
   const noIds = [
     "",
@@ -86,8 +87,8 @@ test("what is no value of the type is refused before it is sent", () => {
     `${id.slice(1)}-`,
     "-".repeat(36),
   ];
-  for (const noId of noIds) expect(() => binaryArray("uuid", [noId], (one) => one), noId).toThrow(TypeError);
-  expect(() => binaryArray("timestamptz", [Number.NaN], (one) => one)).toThrow(RangeError);
-  expect(() => binaryArray("int4", [2 ** 31], (one) => one)).toThrow(RangeError);
-  expect(() => binaryArray("text", [1], (one) => one as unknown as string)).toThrow(TypeError);
+  for (const noId of noIds) expect(() => binaryArray("uuid", [noId], (each) => each), noId).toThrow(TypeError);
+  expect(() => binaryArray("timestamptz", [Number.NaN], (each) => each)).toThrow(RangeError);
+  expect(() => binaryArray("int4", [2 ** 31], (each) => each)).toThrow(RangeError);
+  expect(() => binaryArray("text", [1], (value) => value as unknown as string)).toThrow(TypeError);
 });

@@ -1,21 +1,22 @@
-// A list as one parameter, in PostgreSQL's binary format. The driver would write it as text, and PostgreSQL read that
-// text: docs/decisions/0017 says what this costs in the two large statements.
+// Writes a list as one parameter in PostgreSQL's binary format. The driver would write a list as text, which PostgreSQL
+// then has to parse: docs/decisions/0017 has the cost of that in the two large statements.
 
 import { writeUuid } from "@sluice/shared/domain/uuid";
 
-/** Of one dimension, from 1 on: `array_recv` of PostgreSQL, as are the headers below. */
+/** The header of an array of one dimension whose first index is 1. PostgreSQL's `array_recv` defines the format. */
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const NULL_LENGTH = -1;
-/** PostgreSQL counts from 2000 on, in microseconds. */
+/** PostgreSQL counts microseconds since 2000. */
 const EPOCH_MS = Date.UTC(2000, 0, 1);
 const JSONB_VERSION = 1;
 
 interface ElementType<T> {
-  /** Of `pg_type`, and the same in every PostgreSQL. */
+  /** The type's oid in `pg_type`, which is the same in every PostgreSQL. */
   oid: number;
+  /** The bytes that `write` writes. */
   sizeOf: (value: T) => number;
-  /** MUST write as many bytes as `sizeOf` said. @returns where they end. */
+  /** MUST write exactly `sizeOf` bytes. @returns the offset behind them. */
   write: (value: T, into: Buffer, at: number) => number;
 }
 
@@ -55,8 +56,9 @@ type TypeName = keyof typeof TYPES;
 type ValueOf<N extends TypeName> = (typeof TYPES)[N] extends ElementType<infer T> ? T : never;
 
 /**
- * One value of each row, for a parameter that the statement casts: `$1::uuid[]`. Undefined is NULL too, as with the driver.
- * @throws TypeError, RangeError when a value is not one of the type.
+ * Writes one value of each row as an array, for a parameter that the statement casts, such as `$1::uuid[]`. Undefined
+ * becomes NULL, as it does with the driver.
+ * @throws TypeError, RangeError when a value does not have the type.
  */
 export function binaryArray<N extends TypeName, Row>(
   type: N,
@@ -64,8 +66,8 @@ export function binaryArray<N extends TypeName, Row>(
   valueOf: (row: Row) => ValueOf<N> | null | undefined,
 ): Buffer {
   const { oid, sizeOf, write } = TYPES[type] as unknown as ElementType<ValueOf<N>>;
-  // An event is in thirty of these. So nothing is made for each value, as `entries` would, nor as a loop by iterator does
-  // until V8 has optimized it.
+  // Each event is in thirty of these arrays. A loop by index allocates nothing for each value; `entries` would, and so
+  // does a loop by iterator until V8 has optimized it.
   const values = rows.map(valueOf);
   let bytes = HEADER_BYTES;
   let hasNull = 0;

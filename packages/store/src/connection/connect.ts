@@ -1,65 +1,68 @@
-// What gateway and worker do first: wait for PostgreSQL, bring its tables up to date, and make sure that the
-// master key is the one that its secrets were made with. Nothing else is asked of PostgreSQL before.
+// Connects a gateway or a worker to PostgreSQL: waits until PostgreSQL answers, migrates it, and checks that the master
+// key is the one that encrypted its secrets. Until then no other statement runs.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
-import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
-import { checkMasterKey } from "./configuration-row.ts";
-import { type Database, isTransient, openDatabase } from "./database.ts";
-import { migrate } from "./migrate.ts";
+import type { MasterKey } from "@sluice/shared/settings/master-key";
 
-/** The pauses double between these: a restart is noticed at once, and an outage of hours costs little. */
+import { checkMasterKey } from "./configuration-row.ts";
+import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
+import { migrate } from "./migrate.ts";
+import { isTransient } from "./postgres-errors.ts";
+
+/**
+ * A pause doubles from the first value to the second: a restart is noticed at once, and an outage of hours costs
+ * little.
+ */
 const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5_000;
 const RETRY_AFTER_SECONDS = 2;
+const LOST_CONNECTION = "an idle connection to PostgreSQL was lost";
 
-export interface ConnectOptions {
-  url: string;
-  applicationName: string;
-  maxConnections: number;
-  settings?: Record<string, string>;
+export interface ConnectOptions extends Omit<DatabaseOptions, "onError" | "admit"> {
   masterKey: MasterKey;
-  /** The last step of the preparation. Runs again when it fails. */
+  /** The last step of the preparation. A failed preparation runs again, this step included. */
   prepare?: (db: Database) => Promise<void>;
-  /** Whether an error is waited out: what passes by itself, when not given. */
+  /** Whether to try again after an error; by default, whether the error passes by itself. */
   waitsFor?: (error: unknown) => boolean;
   log: Logger;
 }
 
-export interface ConnectedDatabase {
-  /** Until PostgreSQL is prepared, statements fail with `unavailable`, as if it were away. */
+export interface ConnectingDatabase {
+  /** Until PostgreSQL is prepared, statements fail with `unavailable`, as if PostgreSQL were away. */
   db: Database;
-  /** `closed` when `db` was closed before. Rejects with an error that is not waited out. */
+  /** `closed` when `db` was closed before PostgreSQL was prepared. Rejects with an error that `waitsFor` refuses. */
   prepared: Promise<"prepared" | "closed">;
 }
 
 /**
- * Begins to connect, for as long as it takes: containers start in any order, and a process that gives up is only
- * started again by its supervisor, with longer pauses than ours.
+ * Starts to connect, and tries for as long as it takes. Containers start in any order; if a process gave up, its
+ * supervisor would only start it again, with longer pauses than these.
  */
-export function connectDatabase(options: ConnectOptions): ConnectedDatabase {
+export function connectDatabase(options: ConnectOptions): ConnectingDatabase {
   const closing = new AbortController();
   let isPrepared = false;
   const db = openDatabase({
     ...options,
-    onError: (error) => sparing(options.log).warn({ err: error }, "PostgreSQL connection"),
+    onError: (error) => sparing(options.log).warn({ err: error }, LOST_CONNECTION),
     admit: () => {
       if (!isPrepared) {
-        throw new SluiceError("unavailable", "PostgreSQL is not prepared yet", {
+        throw new SluiceError("unavailable", "PostgreSQL is not migrated and checked yet; try again in a moment", {
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       }
     },
   });
-  const prepared = outlast(() => prepareOnce(options, closing.signal), { ...options, signal: closing.signal }).then(
-    (outcome) => {
-      isPrepared = outcome !== undefined;
-      return isPrepared ? "prepared" : "closed";
-    },
-  );
+  const prepared = retryWhileAway(() => prepareOnce(options, closing.signal), {
+    ...options,
+    signal: closing.signal,
+  }).then((outcome) => {
+    isPrepared = outcome !== undefined;
+    return isPrepared ? "prepared" : "closed";
+  });
   const close = async () => {
     closing.abort();
     await db.close();
@@ -68,17 +71,18 @@ export function connectDatabase(options: ConnectOptions): ConnectedDatabase {
 }
 
 /**
- * Does what needs PostgreSQL, again for as long as that is away. The pauses grow.
- * @returns undefined when the signal ended it. @throws what is not waited out
+ * Runs work that needs PostgreSQL, and runs it again while PostgreSQL is away. The pauses grow.
+ * @returns undefined when the signal ended it.
+ * @throws an error that `waitsFor` refuses.
  */
-export async function outlast<T>(
+export async function retryWhileAway<T>(
   work: () => Promise<T>,
   { waitsFor = isTransient, signal, log }: Pick<ConnectOptions, "waitsFor" | "log"> & { signal: AbortSignal },
 ): Promise<T | undefined> {
   for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
     try {
       const result = await work();
-      if (pauseMs > MIN_PAUSE_MS) log.info("PostgreSQL is there");
+      if (pauseMs > MIN_PAUSE_MS) log.info("PostgreSQL answers");
       return result;
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -93,8 +97,8 @@ export async function outlast<T>(
 async function prepareOnce(options: ConnectOptions, signal: AbortSignal): Promise<true> {
   const { url, masterKey, prepare, applicationName, log } = options;
   await migrate(url, signal);
-  const onError = (error: Error) => log.warn({ err: error }, "PostgreSQL connection");
-  // Of its own: the other hands out nothing yet.
+  const onError = (error: Error) => log.warn({ err: error }, LOST_CONNECTION);
+  // A pool of its own, because the pool of the process admits no statement yet.
   const db = openDatabase({ url, applicationName, maxConnections: 1, onError });
   const cut = () => void db.close();
   signal.addEventListener("abort", cut);

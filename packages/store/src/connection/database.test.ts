@@ -1,5 +1,5 @@
-// A connection that is lost in the middle of something: what runs on it fails and says why, the process lives
-// (an uncaught error fails this run), and the next statement has a new connection.
+// Connections that are lost, and errors that are classified. When a connection is lost, the statement on it fails and
+// says why, the process lives (an uncaught error fails this run), and the next statement gets a new connection.
 
 import { sql } from "drizzle-orm";
 import { expect, onTestFinished } from "vitest";
@@ -7,14 +7,15 @@ import { expect, onTestFinished } from "vitest";
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { hasSqlState, isDataFault, isTransient, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { migrate } from "./migrate.ts";
+import { hasSqlState, isDataFault, isTransient } from "./postgres-errors.ts";
 
 const OWN_PID = "SELECT pg_backend_pid() AS pid";
 const UNIQUE_VIOLATION = "23505";
 
-/** A pool of its own, whose connections are cut without being the test's. */
-function open(url: string) {
+/** Opens a second pool, whose connections can be cut without cutting those of the test. */
+function openSecond(url: string) {
   const lost: Error[] = [];
   const onError = (error: Error) => lost.push(error);
   const db = openDatabase({ url, applicationName: "cut", maxConnections: 2, onError });
@@ -25,7 +26,7 @@ function open(url: string) {
 const cut = (url: string, pid: unknown) => runSql(url, "SELECT pg_terminate_backend($1)", [pid]);
 
 test("a connection lost between two statements of one client fails the second alone", async ({ database: { url } }) => {
-  const { db } = open(url);
+  const { db } = openSecond(url);
   const client = await db.pool.connect();
   const { rows } = await client.query<{ pid: number }>(OWN_PID);
   await cut(url, rows[0]?.pid);
@@ -41,7 +42,7 @@ test("a connection lost between two statements of one client fails the second al
 });
 
 test("a connection lost in a transaction fails the transaction", async ({ database: { url } }) => {
-  const { db } = open(url);
+  const { db } = openSecond(url);
   const work = db.orm.transaction(async (tx) => {
     const { rows } = await tx.execute<{ pid: number }>(sql.raw(OWN_PID));
     await cut(url, rows[0]?.pid);
@@ -53,7 +54,7 @@ test("a connection lost in a transaction fails the transaction", async ({ databa
 });
 
 test("a connection lost while it was idle is reported, and replaced", async ({ database: { url } }) => {
-  const { db, lost } = open(url);
+  const { db, lost } = openSecond(url);
   const { rows } = await db.pool.query<{ pid: number }>(OWN_PID);
   await cut(url, rows[0]?.pid);
   await until(() => lost.length === 1);
@@ -75,7 +76,7 @@ test("a connection lost in a migration fails the migration, to be tried again", 
   await migrate(url);
 });
 
-test("a statement that is wrong is not taken for an outage", async ({ database: { db } }) => {
+test("a wrong statement is not taken for an outage", async ({ database: { db } }) => {
   for (const text of ["SELECT nothing", "SELECT 1 / 0", "SELEC"]) {
     expect(isTransient(await db.pool.query(text).catch((caught: unknown) => caught))).toBe(false);
   }
@@ -88,7 +89,7 @@ test("a statement that is wrong is not taken for an outage", async ({ database: 
 
 const failureOf = (work: Promise<unknown>) => work.then(() => undefined).catch((caught: unknown) => caught);
 
-test("what the rows are refused for is a data fault, and so is what our own code stumbles over", async ({
+test("an error of the rows is a data fault, and so is an error of our own code that prepares them", async ({
   database,
 }) => {
   const { pool, orm } = database.db;
@@ -99,14 +100,14 @@ test("what the rows are refused for is a data fault, and so is what our own code
     "SELECT repeat('x', 1073741824)",
   ]) {
     const error = await failureOf(pool.query(text));
-    // A gigabyte is refused as "54000".
+    // PostgreSQL refuses the gigabyte with the code 54000.
     expect({ text, isFault: isDataFault(error) }).toEqual({ text, isFault: true });
   }
   expect(isDataFault(await failureOf(orm.execute(sql`SELECT 1 / 0`)))).toBe(true);
   expect(isDataFault(await failureOf((async () => new Date(Number.NaN).toISOString())()))).toBe(true);
 });
 
-test("what is the operator's to repair is no data fault: rows wait for it", async ({ database: { db, url } }) => {
+test("an error that the operator has to repair is no data fault: the rows wait", async ({ database: { db, url } }) => {
   const client = await db.pool.connect();
   const states = ["25006", "28P01", "42501", "3D000", "42P01", "57014", "55P03", "58030", "53100", "40001", "XX000"];
   for (const state of states) {
@@ -130,8 +131,8 @@ test("what is the operator's to repair is no data fault: rows wait for it", asyn
   expect(isDataFault(new Error("nobody knows"))).toBe(false);
 });
 
-test("a close ends also while a statement runs", async ({ database: { url } }) => {
-  const { db } = open(url);
+test("a close ends in bounded time while a statement runs", async ({ database: { url } }) => {
+  const { db } = openSecond(url);
   const client = await db.pool.connect();
   const running = failureOf(client.query("SELECT pg_sleep(60)"));
   await db.close();

@@ -1,14 +1,15 @@
-// Migrations: raced, repeated and refused.
+// Migrations that several processes run at once, that run again, and that are refused.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+
 import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { migrate } from "./migrate.ts";
 
-/** Says that it is there, waits for a word, and migrates. */
+/** Says that it is ready, waits for input, and migrates. */
 const PROGRAM = `
   import { migrate } from ${JSON.stringify(new URL("migrate.ts", import.meta.url).href)};
   process.stdout.write("ready");
@@ -28,7 +29,7 @@ async function createEmptyDatabase(): Promise<TestDatabase> {
   return database;
 }
 
-/** Everything that a migration could change, as text. */
+/** Describes everything that a migration could change. */
 async function describeDatabase(url: string): Promise<unknown[]> {
   return runSql(
     url,
@@ -39,7 +40,7 @@ async function describeDatabase(url: string): Promise<unknown[]> {
   );
 }
 
-test("several processes that migrate an empty database at once make what one makes", async () => {
+test("several processes that migrate an empty database at once make the same as one process", async () => {
   const [raced, single] = [await createEmptyDatabase(), await createEmptyDatabase()];
   const migrators = Array.from({ length: 4 }, () => startMigrator(raced.url));
   await Promise.all(migrators.map(({ ready }) => ready));
@@ -52,7 +53,7 @@ test("several processes that migrate an empty database at once make what one mak
   expect(await runSql(raced.url, "SELECT revision FROM configuration")).toEqual([{ revision: "1" }]);
 });
 
-test("a migrated database is left as it is, with what it holds", async () => {
+test("a migrated database stays as it is, with its rows", async () => {
   const { url } = await createEmptyDatabase();
   await migrate(url);
   const before = await describeDatabase(url);

@@ -1,25 +1,25 @@
-// Migrations: Drizzle's for our tables and BullMQ's for its queues on PostgreSQL. Safe to run from several
-// processes at once, and a no-op where nothing is pending.
+// Runs the migrations: Drizzle's for our tables, and BullMQ's for its queues on PostgreSQL. Several processes may run
+// them at once. Without a pending migration nothing changes.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { runMigrations as migrateBullmq } from "bullmq";
+import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
-import { readMigrationFiles } from "drizzle-orm/migrator";
 import pg from "pg";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
-/** Beside the bundle, and far above this file. */
+/** The first is beside the bundle of an app; the second is where the sources have it. */
 const MIGRATIONS_FOLDERS = ["drizzle", "../../../../drizzle"];
 const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
 
 /**
- * @param signal cuts the connection, so that what waits for the lock or for a server that went silent fails.
+ * @param signal cuts the connection, so that a wait for the lock, or for a server that went silent, fails.
  * @throws SluiceError `schema_newer` when the database holds a migration that this version does not know.
  */
 export async function migrate(url: string, signal?: AbortSignal): Promise<void> {
@@ -28,20 +28,21 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
     connectionString: url,
     application_name: "sluice-migrate",
     connectionTimeoutMillis: 5_000,
-    // A migration may take long, so that there is no limit: only the loss of the server is noticed.
+    // A migration may take long, so that no statement has a time limit; keep-alive notices when the server is lost.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });
-  // Without a listener, a connection that is lost would end the process; the statement that ran on it says why.
+  // Without a listener, a lost connection would end the process. The statement that ran on it fails and says why.
   client.on("error", () => undefined);
-  // With a statement under way, an end destroys the socket.
+  // While a statement runs, `end` destroys the socket.
   const cut = () => void client.end().catch(() => undefined);
   signal?.throwIfAborted();
   signal?.addEventListener("abort", cut);
   try {
     await client.connect();
     try {
-      // MUST be held over both: Drizzle reads what is applied and then applies, without a lock of its own.
+      // MUST be held during both migrations: Drizzle first reads which migrations are applied and then applies the
+      // others, without a lock of its own.
       await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
       await refuseNewer(client, migrationsFolder);
       await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
@@ -54,12 +55,12 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
   }
 }
 
-/** @throws SluiceError `invalid_configuration` where there are none. */
+/** @throws SluiceError `invalid_configuration` when there are no migrations. */
 function findMigrations(): string {
   const folders = MIGRATIONS_FOLDERS.map((folder) => join(import.meta.dirname, folder));
   const found = folders.find((folder) => existsSync(join(folder, "meta", "_journal.json")));
   if (found === undefined) {
-    throw new SluiceError("invalid_configuration", `The migrations are missing: there is no ${folders[0]}`);
+    throw new SluiceError("invalid_configuration", `The migrations are missing: there is no folder ${folders[0]}`);
   }
   return found;
 }

@@ -1,21 +1,22 @@
-// Partitions: there when a row needs them, gone when nothing in them is needed any more.
+// Partitions exist when a row needs them, and are dropped when none of their rows is needed any more.
 
 import { describe, expect, onTestFinished } from "vitest";
 
+import { idFloor } from "@sluice/shared/domain/ids";
+
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { idFloor } from "@sluice/shared/domain/ids";
-import { readRevision } from "./configuration-row.ts";
-import { type Database, openDatabase } from "./database.ts";
 import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
+import { readRevision } from "./configuration-row.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { migrate } from "./migrate.ts";
-import { dropOldPartitions, ensurePartitions, pruneLedger, withPartitions } from "./partitions.ts";
+import { dropOldPartitions, ensurePartitions, withPartitions } from "./partitions.ts";
 
 const DAY_MS = 86_400_000;
-const at = (day: string) => Date.parse(`${day}T12:00:00Z`);
+const noonOf = (day: string) => Date.parse(`${day}T12:00:00Z`);
 
-/** The partitions whose day starts with this, such as `2020` or `202001`. */
+/** Lists the partitions whose day begins with `days`, such as `2020` or `202001`. */
 async function listPartitions(db: Database, days: string): Promise<string[]> {
   const { rows } = await db.pool.query<{ name: string }>(
     "SELECT relname AS name FROM pg_class WHERE relispartition AND relkind = 'r' AND relname ~ $1 ORDER BY 1",
@@ -24,10 +25,10 @@ async function listPartitions(db: Database, days: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-const ofDay = (day: string) =>
+const partitionsOf = (day: string) =>
   ["attempts", "deliveries", "event_terms", "events", "rejections"].map((table) => `${table}_${day}`);
 
-/** An event of a past or future day, with one delivery. */
+/** Stores an event of a past or future day, with one delivery. */
 async function storeOn(db: Database, ms: number, targetId: string) {
   const event = makeEvent({ id: idFloor(ms) });
   const delivery = makeDelivery(event, targetId);
@@ -37,41 +38,41 @@ async function storeOn(db: Database, ms: number, targetId: string) {
 }
 
 test("uuid_floor in SQL is idFloor here: partitions are ranges of both", async ({ database: { db } }) => {
-  for (const ms of [0, 1, 1_700_000_000_123, Date.now(), at("2199-12-31")]) {
+  for (const ms of [0, 1, 1_700_000_000_123, Date.now(), noonOf("2199-12-31")]) {
     const { rows } = await db.pool.query("SELECT uuid_floor($1::timestamptz) AS id", [new Date(ms).toISOString()]);
     expect(rows).toEqual([{ id: idFloor(ms) }]);
   }
 });
 
 test("a migrated database has the partitions of today and a week ahead", async () => {
-  // Of its own, for the others are copies of one that may have been made yesterday.
+  // A database of its own: the others are copies of a template that may have been made yesterday.
   const { url, db, drop } = await createTestDatabase(null);
   onTestFinished(drop);
   await migrate(url);
   for (let days = 0; days <= 7; days++) {
     const day = new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "");
-    expect(await listPartitions(db, day)).toEqual(ofDay(day));
+    expect(await listPartitions(db, day)).toEqual(partitionsOf(day));
   }
 });
 
 describe("ensurePartitions", () => {
   test("makes every day of a range once, however many processes do it at once", async ({ database: { db } }) => {
-    const make = () => ensurePartitions(db, at("2020-02-27"), at("2020-03-01"));
+    const make = () => ensurePartitions(db, noonOf("2020-02-27"), noonOf("2020-03-01"));
     await Promise.all([make(), make(), make(), make(), make()]);
     await make();
     const days = ["20200227", "20200228", "20200229", "20200301"];
-    expect(await listPartitions(db, "2020")).toEqual(days.flatMap(ofDay).toSorted());
+    expect(await listPartitions(db, "2020")).toEqual(days.flatMap(partitionsOf).toSorted());
   });
 
-  test("makes a day of exactly its UTC instants", async ({ database: { db } }) => {
+  test("makes a day that begins and ends at midnight in UTC", async ({ database: { db } }) => {
     const targetId = await seedTarget(db);
-    await ensurePartitions(db, at("2021-06-01"), at("2021-06-01"));
+    await ensurePartitions(db, noonOf("2021-06-01"), noonOf("2021-06-01"));
     const [first, last] = [Date.parse("2021-06-01T00:00:00.000Z"), Date.parse("2021-06-01T23:59:59.999Z")];
     for (const ms of [first, last]) await storeOn(db, ms, targetId);
     const { rows } = await db.pool.query("SELECT count(*)::int AS count FROM events_20210601");
     expect(rows).toEqual([{ count: 2 }]);
     await storeOn(db, first - 1, targetId);
-    expect(await listPartitions(db, "202105")).toEqual(ofDay("20210531"));
+    expect(await listPartitions(db, "202105")).toEqual(partitionsOf("20210531"));
   });
 
   test("does not stop writes and reads of other days", async ({ database: { db } }) => {
@@ -81,7 +82,7 @@ describe("ensurePartitions", () => {
       // A long report holds its lock on the parent until it ends.
       await reader.query("BEGIN");
       await reader.query("SELECT count(*) FROM events");
-      await ensurePartitions(db, at("2022-01-01"), at("2022-01-01"));
+      await ensurePartitions(db, noonOf("2022-01-01"), noonOf("2022-01-01"));
       await seedDeliveries(db, targetId, 1);
     } finally {
       await reader.query("COMMIT");
@@ -92,8 +93,8 @@ describe("ensurePartitions", () => {
 
 test("an event of a day without partitions is stored all the same, with its delivery", async ({ database: { db } }) => {
   const targetId = await seedTarget(db);
-  const { event } = await storeOn(db, at("2019-05-05"), targetId);
-  expect(await listPartitions(db, "2019")).toEqual(ofDay("20190505"));
+  const { event } = await storeOn(db, noonOf("2019-05-05"), targetId);
+  expect(await listPartitions(db, "2019")).toEqual(partitionsOf("20190505"));
   const claimed = await claimDue(db, targetId, 10, newLease());
   expect(claimed.map((delivery) => delivery.eventId)).toEqual([event.id]);
 });
@@ -101,9 +102,9 @@ test("an event of a day without partitions is stored all the same, with its deli
 describe("dropOldPartitions", () => {
   test("drops the days before, and keeps whole a day that has an unfinished delivery", async ({ database: { db } }) => {
     const targetId = await seedTarget(db);
-    const finished = await storeOn(db, at("2018-01-01"), targetId);
-    const unfinished = await storeOn(db, at("2018-01-02"), targetId);
-    const kept = await storeOn(db, at("2018-01-03"), targetId);
+    const finished = await storeOn(db, noonOf("2018-01-01"), targetId);
+    const unfinished = await storeOn(db, noonOf("2018-01-02"), targetId);
+    const kept = await storeOn(db, noonOf("2018-01-03"), targetId);
     const finish = (id: string) =>
       db.pool.query(
         "UPDATE deliveries SET status = 'succeeded', next_attempt_at = NULL, leased_by = NULL WHERE id = $1",
@@ -111,18 +112,22 @@ describe("dropOldPartitions", () => {
       );
     await finish(finished.delivery.id);
     await finish(kept.delivery.id);
-    expect((await dropOldPartitions(db, at("2018-01-03"))).toSorted()).toEqual(ofDay("20180101"));
-    expect(await listPartitions(db, "2018")).toEqual([...ofDay("20180102"), ...ofDay("20180103")].toSorted());
+    expect((await dropOldPartitions(db, noonOf("2018-01-03"))).toSorted()).toEqual(partitionsOf("20180101"));
+    expect(await listPartitions(db, "2018")).toEqual(
+      [...partitionsOf("20180102"), ...partitionsOf("20180103")].toSorted(),
+    );
     await finish(unfinished.delivery.id);
-    expect((await dropOldPartitions(db, at("2018-01-03"))).toSorted()).toEqual(ofDay("20180102"));
+    expect((await dropOldPartitions(db, noonOf("2018-01-03"))).toSorted()).toEqual(partitionsOf("20180102"));
   });
 
-  test("finishes what a worker that died left half detached, or detached and not dropped", async ({ database }) => {
+  test("finishes the drop of a worker that died and left a partition half detached, or detached", async ({
+    database,
+  }) => {
     const { db } = database;
-    await ensurePartitions(db, at("2016-01-01"), at("2016-01-03"));
+    await ensurePartitions(db, noonOf("2016-01-01"), noonOf("2016-01-03"));
     await db.pool.query("ALTER TABLE attempts DETACH PARTITION attempts_20160102");
     const [reader, detacher] = [await db.pool.connect(), await db.pool.connect()];
-    // Whoever reads the parent holds the detach up in its middle.
+    // A transaction that reads the parent table stops the detach half-way.
     await reader.query("BEGIN");
     await reader.query("SELECT count(*) FROM events");
     await detacher.query("SET lock_timeout = 300");
@@ -135,14 +140,14 @@ describe("dropOldPartitions", () => {
     detacher.release(true);
     const pending = "SELECT FROM pg_inherits WHERE inhdetachpending";
     expect((await db.pool.query(pending)).rowCount).toBe(1);
-    const dropped = await dropOldPartitions(db, at("2016-01-03"));
-    expect(dropped.toSorted()).toEqual([...ofDay("20160101"), ...ofDay("20160102")].toSorted());
-    expect(await listPartitions(db, "2016")).toEqual(ofDay("20160103"));
+    const dropped = await dropOldPartitions(db, noonOf("2016-01-03"));
+    expect(dropped.toSorted()).toEqual([...partitionsOf("20160101"), ...partitionsOf("20160102")].toSorted());
+    expect(await listPartitions(db, "2016")).toEqual(partitionsOf("20160103"));
     expect((await db.pool.query(pending)).rowCount).toBe(0);
   });
 
-  test("a drop that fails leaves no connection that is busy, and no lock", async ({ database: { db, url } }) => {
-    await ensurePartitions(db, at("2015-01-01"), at("2015-01-01"));
+  test("a drop that fails leaves no busy connection and no lock", async ({ database: { db, url } }) => {
+    await ensurePartitions(db, noonOf("2015-01-01"), noonOf("2015-01-01"));
     const own = openDatabase({ url, applicationName: "drop", maxConnections: 1, onError: () => undefined });
     onTestFinished(own.close);
     await own.pool.query("SET lock_timeout = 200");
@@ -150,22 +155,11 @@ describe("dropOldPartitions", () => {
     await reader.query("BEGIN");
     await reader.query("SELECT count(*) FROM attempts");
     const first = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
-    await expect(dropOldPartitions(own, at("2015-01-02"))).rejects.toThrow("lock timeout");
+    await expect(dropOldPartitions(own, noonOf("2015-01-02"))).rejects.toThrow("lock timeout");
     const second = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
     expect(second).not.toBe(first);
     await reader.query("COMMIT");
     reader.release();
-    expect(await dropOldPartitions(own, at("2015-01-02"))).toHaveLength(5);
+    expect(await dropOldPartitions(own, noonOf("2015-01-02"))).toHaveLength(5);
   });
-});
-
-test("pruneLedger forgets the keys of old events and no others", async ({ database: { db } }) => {
-  const targetId = await seedTarget(db);
-  const old = await storeOn(db, at("2017-01-01"), targetId);
-  const young = await storeOn(db, at("2017-01-02"), targetId);
-  expect(await pruneLedger(db, at("2017-01-02"))).toBe(1);
-  const { rows } = await db.pool.query("SELECT event_id FROM event_keys WHERE event_id = ANY($1)", [
-    [old.event.id, young.event.id],
-  ]);
-  expect(rows).toEqual([{ event_id: young.event.id }]);
 });

@@ -1,28 +1,31 @@
-// Day partitions of the log tables: made ahead, and dropped when they are past retention. Neither takes a
-// lock that reads or writes of other days wait for.
+// Day partitions of the log tables: made ahead, and dropped when they are past retention. Neither takes a lock that
+// makes reads or writes of other days wait.
 
 import type pg from "pg";
 
-import { idFloor, idTime } from "@sluice/shared/domain/ids";
-import { type Database, hasSqlState } from "./database.ts";
-import { pruneBatches } from "./prune.ts";
+import { idTime } from "@sluice/shared/domain/ids";
 
-/** Of one partition, from midnight to midnight in UTC. */
+import { type Database, withClient } from "./database.ts";
+import { hasSqlState } from "./postgres-errors.ts";
+
+/** The length of one partition, which reaches from midnight to midnight in UTC. */
 export const DAY_MS = 86_400_000;
-/** check_violation: also what PostgreSQL raises for a row that no partition takes. */
+/** check_violation, which PostgreSQL also raises for a row that belongs to no partition. */
 const NO_PARTITION = "23514";
-/** "part" in ASCII: one process at a time changes partitions. */
+/** "part" in ASCII. Only the process that holds this lock changes partitions. */
 const LOCK_KEY = 0x7061_7274;
 const LOG_TABLES = ["attempts", "deliveries", "event_terms", "events", "rejections"] as const;
 
-/** Makes the partitions of the days of these instants (milliseconds) and all between them. */
+/** Makes the partitions from the day of one instant to the day of another, in milliseconds since 1970. */
 export async function ensurePartitions(db: Database, firstMs: number, lastMs: number): Promise<void> {
-  await withLock(db, (query) => query("SELECT ensure_partitions($1::date, $2::date)", [day(firstMs), day(lastMs)]));
+  await withLock(db, (query) =>
+    query("SELECT ensure_partitions($1::date, $2::date)", [isoDay(firstMs), isoDay(lastMs)]),
+  );
 }
 
 /**
- * Runs an insert of rows with these ids, and once more after making the partitions that it lacked: for events
- * that waited in the queue for days, or came from a clock that is ahead.
+ * Runs an insert of rows with these ids. If a partition is missing, makes it and runs the insert again: an event may
+ * have waited in the queue for days, or a clock may be ahead.
  */
 export async function withPartitions<T>(db: Database, ids: readonly string[], insert: () => Promise<T>): Promise<T> {
   try {
@@ -35,19 +38,19 @@ export async function withPartitions<T>(db: Database, ids: readonly string[], in
   }
 }
 
-/** Whether an insert failed because the day that its rows belong to is past retention, or not made yet. */
+/** Whether an insert failed because its rows belong to a day whose partition was dropped, or not made yet. */
 export const lacksPartition = (error: unknown): boolean => hasSqlState(error, NO_PARTITION);
 
 /**
- * Drops the partitions of all days before the day of `beforeMs`. A day that still has an unfinished delivery
- * stays whole until that is finished. What an earlier run left half done is finished first.
+ * Drops the partitions of all days before the day of `beforeMs`. A day with an unfinished delivery keeps all its
+ * partitions until the delivery is finished. A drop that an earlier run left half done is finished first.
  * @returns the names of the dropped tables.
  */
 export async function dropOldPartitions(db: Database, beforeMs: number): Promise<string[]> {
-  const before = day(beforeMs).replaceAll("-", "");
+  const before = isoDay(beforeMs).replaceAll("-", "");
   const dropped = await dropDetached(db, before);
   const { rows } = await db.pool.query<{ parent: string; name: string }>(
-    `SELECT parent.relname AS parent, part.relname AS name ${PARTITIONS} AND right(part.relname, 8) < $2
+    `SELECT parent.relname AS parent, part.relname AS name ${FROM_PARTITIONS} AND right(part.relname, 8) < $2
      ORDER BY part.relname`,
     [LOG_TABLES, before],
   );
@@ -59,7 +62,7 @@ export async function dropOldPartitions(db: Database, beforeMs: number): Promise
   for (const { parent, name } of rows) {
     if (unfinished.has(name.slice(-8))) continue;
     await withLock(db, async (query) => {
-      // CONCURRENTLY waits for running statements instead of stopping new ones.
+      // CONCURRENTLY waits for the statements that run, and does not make new ones wait.
       await query(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
       await query(`DROP TABLE ${name}`);
     });
@@ -68,19 +71,20 @@ export async function dropOldPartitions(db: Database, beforeMs: number): Promise
   return dropped;
 }
 
-const PARTITIONS = `FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class part ON part.oid = inhrelid
+const FROM_PARTITIONS = `FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class part ON part.oid = inhrelid
   WHERE parent.relname = ANY($1) AND parent.relnamespace = to_regnamespace(current_schema())`;
 
 /**
- * A detach has two transactions, and the drop is a third: a worker that dies in between leaves a partition that is
- * half detached, which no other can be detached beside, or a table that is no partition any more.
+ * Finishes drops that a worker began before it died. A detach has two transactions, and the drop is a third. A worker
+ * that dies in between leaves a partition that is half detached, which blocks every other detach, or a table that is no
+ * partition any more.
  */
 async function dropDetached(db: Database, before: string): Promise<string[]> {
   const dropped: string[] = [];
-  // Only days that a drop was begun for: under the lock, no table of one is about to become a partition.
+  // A table that is no partition is the rest of a drop: while we hold the lock, nobody is making partitions.
   await withLock(db, async (query) => {
     const pending = await query<{ parent: string; name: string }>(
-      `SELECT parent.relname AS parent, part.relname AS name ${PARTITIONS} AND inhdetachpending`,
+      `SELECT parent.relname AS parent, part.relname AS name ${FROM_PARTITIONS} AND inhdetachpending`,
       [LOG_TABLES],
     );
     for (const { parent, name } of pending) await query(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
@@ -98,40 +102,28 @@ async function dropDetached(db: Database, before: string): Promise<string[]> {
   return dropped;
 }
 
-/** Forgets dedupe keys made before an instant, a bounded number at a time. @returns how many. */
-export async function pruneLedger(db: Database, beforeMs: number): Promise<number> {
-  return pruneBatches(db, "event_keys", "event_id < $1", [idFloor(beforeMs)]);
-}
-
-function day(ms: number): string {
+function isoDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
 type PartitionQuery = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 /**
- * Longer than anybody waits: pg knows no statement without a limit. A detach waits for the statements that run, and
- * a client that gives up on it leaves it half done.
+ * The longest timeout that pg takes, because it cannot switch the pool's timeout off for one statement. A detach waits
+ * for the statements that run, and a client that gives up leaves it half done.
  */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** Runs work while this process holds the lock on the partitions. */
 async function withLock(db: Database, work: (query: PartitionQuery) => Promise<unknown>): Promise<void> {
-  const client = await db.pool.connect();
-  const query: PartitionQuery = async <Row extends object>(text: string, values: unknown[] = []) => {
-    // Its types leave out that a statement may have a limit of its own.
-    const statement: pg.QueryConfig = Object.assign({ text, values }, { query_timeout: NO_TIMEOUT_MS });
-    return (await client.query<Row>(statement)).rows;
-  };
-  let failure: unknown;
-  try {
+  await withClient(db, async (client) => {
+    const query: PartitionQuery = async <Row extends object>(text: string, values: unknown[] = []) => {
+      // The types of pg lack `query_timeout` of a single statement.
+      const statement: pg.QueryConfig = Object.assign({ text, values }, { query_timeout: NO_TIMEOUT_MS });
+      return (await client.query<Row>(statement)).rows;
+    };
     await query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
     await work(query);
     await query("SELECT pg_advisory_unlock($1)", [LOCK_KEY]);
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    // A connection that failed is closed, which frees the lock: it may still be busy.
-    client.release(failure !== undefined);
-  }
+  });
 }

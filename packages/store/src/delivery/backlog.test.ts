@@ -1,19 +1,20 @@
-// A target that is down gathers deliveries by the million, beside which the others go on: what the workers ask all the
-// time MUST read the same however many wait.
+// A target that is down can have millions of pending deliveries, and the other targets must not notice. The statements
+// that workers run all the time MUST read the same number of pages, however many deliveries are pending.
 
 import { expect, onTestFinished } from "vitest";
 
+import { newId } from "@sluice/shared/domain/ids";
+
 import { createTestDatabase, test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { type Database, openDatabase, STEADY_PLANS } from "../connection/database.ts";
-import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery } from "../log/records.ts";
-import { listAiling, writeOpenBreaker } from "../configuration/target-health.ts";
+import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
+import { listAiling, writeOpenBreaker } from "./target-health.ts";
 
-/** All of one target, so that the planner takes a condition on the target for none. */
+/** All for one target, so that the planner expects a condition on the target to exclude nothing. */
 const WAITING = 100_000;
-/** In pages of 8 KiB: more than some look-ups in each partition, and far less than all that waits. */
+/** In pages of 8 KiB: more than some look-ups in each partition, and far less than all pending deliveries. */
 const FEW_PAGES = 500;
 
 interface Plan {
@@ -21,7 +22,7 @@ interface Plan {
   "Shared Read Blocks": number;
 }
 
-/** The database as a worker has it, over one connection. */
+/** Opens the database with the settings of a worker, and one connection. */
 function openAsWorker(url: string): Database {
   const db = openDatabase({
     url,
@@ -34,7 +35,7 @@ function openAsWorker(url: string): Database {
   return db;
 }
 
-/** The same, with how many pages each of its statements read in place of what it returns. */
+/** Does the same, but each statement returns no rows and adds the number of pages that it read to `pages`. */
 function openCounted(url: string) {
   const db = openAsWorker(url);
   const pages: number[] = [];
@@ -51,7 +52,7 @@ function openCounted(url: string) {
   return { db: { ...db, pool: { query: explain } } as unknown as Database, pages };
 }
 
-/** Deliveries that were never attempted, due one second after the other. */
+/** Stores deliveries that were never attempted and became due one second apart. */
 async function seedWaiting(db: Database, targetId: string): Promise<void> {
   await db.pool.query(
     `INSERT INTO deliveries (id, event_id, target_id, source_id, webhook_id, status, next_attempt_at, next_trigger, deadline_at)
@@ -62,7 +63,7 @@ async function seedWaiting(db: Database, targetId: string): Promise<void> {
   );
 }
 
-test("beside many waiting deliveries of one target, what the workers ask all the time reads few pages", async ({
+test("beside many pending deliveries, the statements that workers run all the time read few pages", async ({
   database: { db, url },
 }) => {
   const down = await seedTarget(db);
@@ -70,7 +71,7 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   for (let other = 0; other < 20; other++) await seedTarget(db);
   await db.pool.query("VACUUM ANALYZE deliveries");
   const counted = openCounted(url);
-  // Before and after its breaker opens.
+  // Once before and once after its breaker opens.
   await listTargetsWithDue(counted.db);
   await writeOpenBreaker(db, down, 0);
   await listTargetsWithDue(counted.db);
@@ -80,8 +81,8 @@ test("beside many waiting deliveries of one target, what the workers ask all the
   expect(Math.max(...counted.pages)).toBeLessThan(FEW_PAGES);
 });
 
-test("what is done to deliveries that are far apart reads none of those between them, and no other day", async () => {
-  // Without what ANALYZE knows of the others' rows.
+test("a statement on deliveries that are far apart reads none between them, and no other day", async () => {
+  // A database of its own, without the statistics that ANALYZE made from the rows of the other test.
   const { db, url, drop } = await createTestDatabase();
   onTestFinished(drop);
   const targetId = await seedTarget(db);
@@ -102,7 +103,7 @@ test("what is done to deliveries that are far apart reads none of those between 
     );
     return rows[0] ?? { fetched: Number.NaN, scanned: Number.NaN, days: Number.NaN };
   };
-  // Planned as a worker plans it that is started before there is anything.
+  // The plan is that of a worker that was started while the tables were empty.
   await touch([newId()]);
   const [first] = await seedDeliveries(db, targetId, 1);
   await seedWaiting(db, targetId);
@@ -112,12 +113,12 @@ test("what is done to deliveries that are far apart reads none of those between 
   const after = await look();
   expect(after.fetched - before.fetched).toBeLessThan(20);
   expect(after.days).toBeGreaterThan(5);
-  // Two around midnight.
+  // Around midnight it may be two days.
   expect(after.scanned).toBeLessThanOrEqual(2);
   expect(await getDelivery(db, first?.id ?? "")).toMatchObject({ status: "succeeded" });
 });
 
-test("what is past its deadline behind an open breaker is exhausted once it was attempted", async ({
+test("behind an open breaker, a delivery past its deadline is exhausted if it was attempted", async ({
   database: { db },
 }) => {
   const targetId = await seedTarget(db);

@@ -1,28 +1,20 @@
-// What people do to deliveries: retry them, cancel them, and send an event again. None of it touches a delivery that a
-// worker has in hand: it is being attempted, and its outcome is about to be written.
+// What people do to deliveries: cancel them, retry them, and replay an event. None of it touches a delivery that a
+// worker has in hand: the worker is attempting it, and is about to write its outcome.
 
 import { type SQL, sql } from "drizzle-orm";
 
-import { noteDeliveries } from "../journal/changes.ts";
 import type { Connection } from "../connection/database.ts";
-import type { NewDelivery } from "./store-events.ts";
+import { noteDeliveries } from "../journal/changes.ts";
+import { anyOf } from "../log/id-range.ts";
+import { type DeliveryRecord, getDelivery } from "../log/records.ts";
 import { deliveries } from "../schema.ts";
-import { anyOf, type DeliveryRecord, getDelivery } from "../log/records.ts";
 import { RELAY_SOURCE_ID } from "./relay-event.ts";
+import type { NewDelivery } from "./store-events.ts";
+import * as transitions from "./transitions.ts";
 
-const CANCELLED = sql.raw("status = 'cancelled', next_attempt_at = NULL, leased_by = NULL, finished_at = now()");
-const DUE = sql.raw(
-  "status = 'pending', next_attempt_at = now(), leased_by = NULL, next_trigger = 'manual', " +
-    "backoff_start = d.attempt_count, finished_at = NULL",
-);
-/** In nobody's hands: in a lease that ran out there is nobody's. */
-const IS_FREE = sql.raw("(leased_by IS NULL OR next_attempt_at <= now())");
-/** Parts of a WITH that note what became of `due`, which has the status of before. */
-const NOTE_DUE = sql.raw(`
-  retried AS (SELECT id FROM due WHERE status = 'pending'),
-  reopened AS (SELECT id FROM due WHERE status <> 'pending'),
-  ${noteDeliveries("retried", "retried")},
-  ${noteDeliveries("reopened", "reopened")}`);
+const IS_FREE = sql.raw(transitions.IS_FREE);
+const SET_DUE = sql.raw(transitions.SET_DUE);
+const NOTE_DUE = sql.raw(transitions.NOTE_DUE);
 
 export type CancelResult =
   | { kind: "cancelled"; delivery: DeliveryRecord }
@@ -31,40 +23,57 @@ export type CancelResult =
   | { kind: "not_found" };
 
 /**
- * Ends a delivery that waits for an attempt. Against a claim at the same moment the row's lock decides: one that was
- * claimed first is in flight, and one that was cancelled first is not found by the claim.
+ * Cancels a delivery that waits for an attempt. When a worker claims it at the same moment, the row's lock decides: a
+ * delivery that was claimed first is in flight, and the claim does not find a delivery that was cancelled first.
  */
 export async function cancelDelivery(tx: Connection, id: string): Promise<CancelResult> {
   const cancelled = await tx.orm.execute(sql`
-    WITH moved AS (
-      UPDATE deliveries SET ${CANCELLED} WHERE id = ${id} AND status = 'pending' AND ${IS_FREE}
+    WITH cancelled AS (
+      UPDATE deliveries SET ${sql.raw(transitions.SET_CANCELLED)} WHERE id = ${id} AND status = 'pending' AND ${IS_FREE}
       RETURNING id
     ),
-    ${sql.raw(noteDeliveries("cancelled", "moved"))}
-    SELECT id FROM moved`);
+    ${sql.raw(noteDeliveries("cancelled", "cancelled"))}
+    SELECT id FROM cancelled`);
   const delivery = await getDelivery(tx, id);
   if (delivery === undefined) return { kind: "not_found" };
   if (cancelled.rowCount === 1) return { kind: "cancelled", delivery };
   return { kind: delivery.status === "pending" ? "in_flight" : "finished" };
 }
 
+/**
+ * Cancels the pending ones of these deliveries that match and that no worker has in hand.
+ * @param matches a condition over the columns of `deliveries`.
+ * @returns how many.
+ */
+export async function cancelMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<number> {
+  if (ids.length === 0) return 0;
+  const { rowCount } = await tx.orm.execute(sql`
+    WITH free AS (${selectFree(ids, sql`${matches} AND status = 'pending'`)}),
+    ${sql.raw(transitions.cancelAll("free"))}
+    SELECT id FROM cancelled`);
+  return rowCount ?? 0;
+}
+
 export interface Replayed {
   deliveryId: string;
   targetId: string;
-  /** Retried: there was one, which is due again. In flight: there was one, which is being attempted already. */
+  /**
+   * `created`: the event had no delivery to this target. `retried`: it had one, which is due again. `in_flight`: it has
+   * one that a worker is attempting.
+   */
   result: "created" | "retried" | "in_flight";
 }
 
 /**
- * Makes deliveries of an event, or makes those that there are due again, each with a new deadline and its backoff from
- * the start. MUST run in a transaction that keeps their targets as they are.
- * @throws what a partition that is past retention raises: see partitions.ts.
+ * Makes deliveries of an event. A delivery that exists already becomes due again. Each gets a new deadline, and its
+ * backoff starts again. MUST run in a transaction that keeps their targets from changing.
+ * @throws what PostgreSQL raises for a day that is past retention: see `lacksPartition`.
  */
 export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery, "leased">[]): Promise<Replayed[]> {
   const column = (name: keyof (typeof wanted)[number], type: string) =>
-    sql`${sql.param(wanted.map((one) => one[name]))}::${sql.raw(type)}[]`;
-  // What is locked is being claimed or recorded, and so in somebody's hands: nobody is waited for, and no deadlock comes
-  // of it. Inserts of two replays of one event are in one order.
+    sql`${sql.param(wanted.map((delivery) => delivery[name]))}::${sql.raw(type)}[]`;
+  // SKIP LOCKED: a row that is locked is being claimed or recorded, so that a worker has it in hand. The statement
+  // waits for nobody and cannot deadlock. ORDER BY: two replays of one event insert in the same order.
   const { rows } = await tx.orm.execute<{ id: string; is_new: boolean }>(sql`
     WITH wanted AS (
       SELECT * FROM unnest(${column("id", "uuid")}, ${column("eventId", "uuid")}, ${column("targetId", "uuid")},
@@ -78,7 +87,7 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
       FOR UPDATE SKIP LOCKED
     ),
     due AS (
-      UPDATE deliveries d SET ${DUE}, deadline_at = now() + horizon_ms * interval '1 ms'
+      UPDATE deliveries d SET ${SET_DUE}, deadline_at = now() + horizon_ms * interval '1 ms'
       FROM wanted, free WHERE d.id = free.id AND wanted.id = free.id
       RETURNING d.id, free.status
     ),
@@ -95,10 +104,10 @@ export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery
     ${NOTE_DUE},
     ${sql.raw(noteDeliveries("created", "created"))}
     SELECT id, true AS is_new FROM created UNION ALL SELECT id, false FROM due`);
-  const isNew = new Map(rows.map((row) => [row.id, row.is_new]));
+  const isNewById = new Map(rows.map((row) => [row.id, row.is_new]));
   return wanted.map(({ id, targetId }) => {
-    const made = isNew.get(id);
-    return { deliveryId: id, targetId, result: made === undefined ? "in_flight" : made ? "created" : "retried" };
+    const isNew = isNewById.get(id);
+    return { deliveryId: id, targetId, result: isNew === undefined ? "in_flight" : isNew ? "created" : "retried" };
   });
 }
 
@@ -109,12 +118,12 @@ export type RetryResult =
   | { kind: "not_found" };
 
 /**
- * Makes a delivery due now, whatever its state, with a new deadline and its backoff from the start; not one that a
+ * Makes a delivery in any state due now, with a new deadline, and starts its backoff again; not a delivery that a
  * worker has in hand. MUST run in a transaction.
  */
 export async function retryDelivery(tx: Connection, id: string): Promise<RetryResult> {
   const held = await holdTargets(tx, [id]);
-  // One that is locked is waited for: who asked for this one is to hear what became of it.
+  // Without SKIP LOCKED: the caller asked for this delivery and waits to hear what happened to it.
   const free = sql`SELECT id, status FROM ${deliveries} WHERE id = ${id} AND ${IS_FREE} FOR UPDATE`;
   const due = await makeDue(tx, held, free);
   const delivery = await getDelivery(tx, id);
@@ -124,10 +133,10 @@ export async function retryDelivery(tx: Connection, id: string): Promise<RetryRe
 }
 
 /**
- * Makes many deliveries due now, as one is; not those that a worker has in hand, that no longer match under their locks,
- * or whose target is gone. MUST run in a transaction.
- * @param matches over the columns of `deliveries`.
- * @returns the target of each that is due.
+ * Makes many deliveries due now, each as {@link retryDelivery} does. Leaves out those that a worker has in hand, those
+ * that no longer match once they are locked, and those whose target is gone. MUST run in a transaction.
+ * @param matches a condition over the columns of `deliveries`.
+ * @returns the target id of each delivery that is due.
  */
 export async function retryMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<string[]> {
   if (ids.length === 0) return [];
@@ -135,9 +144,10 @@ export async function retryMany(tx: Connection, ids: readonly string[], matches:
 }
 
 /**
- * Keeps the targets of deliveries from being deleted: what becomes due is then there to be cancelled with its target.
- * Before any delivery is locked, and in one order: whoever deletes a target locks it first, and its deliveries then.
- * @returns those that there are.
+ * Keeps the targets of deliveries from being deleted until the transaction ends, so that a later deletion finds what
+ * became due and cancels it. MUST come before any delivery is locked, and in the order of ids: `removeTarget` locks the
+ * target first and its deliveries second, and another order here could deadlock.
+ * @returns the ids of the targets that exist.
  */
 async function holdTargets(tx: Connection, deliveryIds: readonly string[]): Promise<string[]> {
   const { rows } = await tx.orm.execute<{ id: string }>(sql`
@@ -146,14 +156,18 @@ async function holdTargets(tx: Connection, deliveryIds: readonly string[]): Prom
   return rows.map((row) => row.id);
 }
 
-/** @param free locks deliveries. @returns the target of each that is due: of those, the ones whose target is held. */
+/**
+ * Makes the deliveries due whose targets are held.
+ * @param free a SELECT of `id` and `status` that locks deliveries.
+ * @returns the target id of each delivery that is due.
+ */
 async function makeDue(tx: Connection, held: readonly string[], free: SQL): Promise<string[]> {
-  // A test is attempted once.
+  // The deadline of a test is now, so that its next attempt is its last.
   const { rows } = await tx.orm.execute<{ target_id: string }>(sql`
     WITH target AS (SELECT id, retry_horizon_seconds FROM targets WHERE id = ANY(${sql.param(held)}::uuid[])),
     free AS (${free}),
     due AS (
-      UPDATE deliveries d SET ${DUE}, deadline_at = now() + interval '1 s' *
+      UPDATE deliveries d SET ${SET_DUE}, deadline_at = now() + interval '1 s' *
         CASE WHEN d.source_id = ${RELAY_SOURCE_ID} THEN 0 ELSE target.retry_horizon_seconds END
       FROM target, free WHERE d.id = free.id AND d.target_id = target.id
       RETURNING d.id, d.target_id, free.status
@@ -163,18 +177,9 @@ async function makeDue(tx: Connection, held: readonly string[], free: SQL): Prom
   return rows.map((row) => row.target_id);
 }
 
-/** Cancels many; the parameters as above. Of those that match, the pending ones are. @returns how many. */
-export async function cancelMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<number> {
-  if (ids.length === 0) return 0;
-  const { rowCount } = await tx.orm.execute(sql`
-    WITH free AS (${selectFree(ids, sql`${matches} AND status = 'pending'`)}),
-    moved AS (UPDATE deliveries d SET ${CANCELLED} FROM free WHERE d.id = free.id RETURNING d.id),
-    ${sql.raw(noteDeliveries("cancelled", "moved"))}
-    SELECT id FROM moved`);
-  return rowCount ?? 0;
-}
-
-/** What is locked is being claimed or recorded: nobody is waited for, and no deadlock comes of it. */
+/**
+ * SKIP LOCKED: a row that is locked is being claimed or recorded. The statement waits for nobody and cannot deadlock.
+ */
 const selectFree = (ids: readonly string[], matches: SQL) => sql`
   SELECT id, status FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)} AND ${matches} AND ${IS_FREE}
   FOR UPDATE SKIP LOCKED`;

@@ -1,16 +1,17 @@
-// Claims, leases and outcomes: a delivery is in one hand at a time, and a late hand changes nothing.
+// Claims, leases and outcomes: one worker at a time has a delivery in hand, and a late failure of another changes
+// nothing.
 
 import { describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { retryDelivery } from "./by-hand.ts";
 import type { Database } from "../connection/database.ts";
-import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 import { getDelivery, listAttemptsOf } from "../log/records.ts";
-import { removeTarget } from "../configuration/targets.ts";
+import { retryDelivery } from "./by-hand.ts";
+import { removeTarget } from "./deleted-targets.ts";
+import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
 
-/** A target of its own, with deliveries that are due. */
+/** Makes a target with deliveries that are due. */
 async function seed(db: Database, count: number) {
   const targetId = await seedTarget(db);
   const ids = (await seedDeliveries(db, targetId, count)).map((delivery) => delivery.id);
@@ -47,7 +48,7 @@ describe("claimDue", () => {
     expect(claimed.map((delivery) => delivery.id).toSorted()).toEqual([third, first].toSorted());
   });
 
-  test("stops when the bodies are as large together as asked for, and takes one of any size", async ({
+  test("stops when the bodies have the wanted size together, and takes a body of any size", async ({
     database: { db },
   }) => {
     const { targetId, ids } = await seed(db, 3);
@@ -77,7 +78,7 @@ describe("claimDue", () => {
     const { targetId, id } = await seed(db, 1);
     expect(await claimDue(db, targetId, 1, newLease(60_000))).toHaveLength(1);
     expect(await claimDue(db, targetId, 1, newLease())).toHaveLength(0);
-    // As if a minute had gone by.
+    // The same as a minute later.
     await db.pool.query("UPDATE deliveries SET next_attempt_at = next_attempt_at - interval '1 minute' WHERE id = $1", [
       id,
     ]);
@@ -119,7 +120,7 @@ describe("a lease", () => {
     await claimDue(db, targetId, 1, owner);
     await recordAttempts(db, [makeAttempt(id, { statusCode: 200, next: { status: "succeeded" } })], slow.workerId);
     expect(await getDelivery(db, id)).toMatchObject({ status: "succeeded", nextAttemptAt: null });
-    // And the other attempt's failure does not reopen it.
+    // The failure of the other attempt does not reopen it.
     await recordAttempts(db, [makeAttempt(id, { number: 2 })], owner.workerId);
     expect(await getDelivery(db, id)).toMatchObject({ status: "succeeded", attemptCount: 1, lastStatusCode: 200 });
   });
@@ -158,7 +159,7 @@ describe("recordAttempts", () => {
     await claimDue(db, targetId, 1, lease);
     const attempt = makeAttempt(id, { statusCode: 200, next: { status: "succeeded" } });
     await recordAttempts(db, [attempt], lease.workerId);
-    // Meanwhile somebody wants it once more.
+    // Meanwhile somebody retries it.
     await retry(db, id);
     const before = await getDelivery(db, id);
     await recordAttempts(db, [attempt], lease.workerId);
@@ -167,7 +168,7 @@ describe("recordAttempts", () => {
     expect(await listAttemptsOf(db, [id], 10)).toHaveLength(1);
   });
 
-  test("does not revive what was cancelled meanwhile", async ({ database: { db } }) => {
+  test("does not revive a delivery that was cancelled meanwhile", async ({ database: { db } }) => {
     const { targetId, id } = await seed(db, 1);
     const lease = newLease();
     await claimDue(db, targetId, 1, lease);
@@ -210,7 +211,7 @@ describe("retryDelivery", () => {
     expect(next).toMatchObject({ trigger: "retry", attemptCount: 2, failureCount: 1 });
   });
 
-  test("leaves alone what is in hand, what does not exist, and what has no target", async ({ database: { db } }) => {
+  test("leaves alone a delivery that is in hand, does not exist, or has no target", async ({ database: { db } }) => {
     const { targetId, id } = await seed(db, 1);
     await claimDue(db, targetId, 1, newLease());
     expect(await retry(db, id)).toEqual({ kind: "in_flight" });

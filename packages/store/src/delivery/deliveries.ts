@@ -1,12 +1,14 @@
-// Deliveries as the worker moves them: claimed under a lease, renewed while in hand, and written back with
-// their attempts. The times are all PostgreSQL's: workers whose clocks differ agree on what is due.
+// Deliveries as a worker moves them: it claims them under a lease, renews the lease while it has them in hand, and
+// writes their attempts and new states. PostgreSQL's clock decides what is due, so that workers whose clocks differ
+// agree.
 
-import type { AttemptTrigger } from "../schema.ts";
 import { binaryArray } from "../connection/binary-array.ts";
-import { noteDeliveries } from "../journal/changes.ts";
 import type { Database } from "../connection/database.ts";
+import { noteDeliveries } from "../journal/changes.ts";
+import { inIdRange } from "../log/id-range.ts";
+import type { AttemptTrigger } from "../schema.ts";
 
-/** A delivery in hand, with the event that it carries. */
+/** A delivery that a worker has in hand, with the event that it carries. */
 export interface ClaimedDelivery {
   id: string;
   eventId: string;
@@ -14,12 +16,12 @@ export interface ClaimedDelivery {
   webhookId: string;
   contentType: string | null;
   body: Buffer;
-  /** Attempts made so far. */
+  /** The number of attempts so far. */
   attemptCount: number;
-  /** Of those, the ones since it was new or retried by hand: all failed. */
+  /** The number of attempts since the delivery was made or retried by hand. All of these failed. */
   failureCount: number;
   trigger: AttemptTrigger;
-  /** From the claim to the deadline; negative once it is past. */
+  /** From the claim to the deadline; negative when the deadline is past. */
   deadlineInMs: number;
 }
 
@@ -32,8 +34,8 @@ const claimedColumns = (event: string) =>
   `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
   d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.body`;
 
-// SKIP LOCKED: workers that claim for one target at once share what is due. The worker may not know yet that the target
-// was deleted, while its backlog is still being cancelled.
+// SKIP LOCKED: workers that claim for one target at the same time share its due deliveries. EXISTS: the worker may not
+// know yet that the target was deleted, while its backlog is still being cancelled.
 const CLAIM = `
 WITH due AS (
   SELECT id, event_id, next_attempt_at FROM deliveries
@@ -69,8 +71,8 @@ interface ClaimedRow {
 }
 
 /**
- * Takes up to `limit` deliveries that are due for a target, the longest due first, until their bodies are `maxBytes`
- * or more together: the last may be above it, so that none is too large to be taken.
+ * Claims up to `limit` deliveries that are due for a target, the longest due first, and stops once their bodies have
+ * `maxBytes` or more together. The last one may pass that limit, so that a body of any size can be claimed.
  */
 export async function claimDue(
   db: Database,
@@ -87,7 +89,7 @@ export async function claimDue(
   return rows.map(readClaimed);
 }
 
-/** Takes one delivery, when it is due and in nobody's hands. */
+/** Claims one delivery if it is due and in nobody's hands. */
 export async function claimOne(db: Database, id: string, lease: Lease): Promise<ClaimedDelivery | undefined> {
   const { rows } = await db.pool.query<ClaimedRow>({
     name: "claim-one",
@@ -112,14 +114,7 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
   };
 }
 
-/**
- * SQL: that an id is between the ends of a list, which MUST be in the order of the ids. By it PostgreSQL knows of which days
- * they are; `= ANY` of a parameter tells it nothing, and it opens the partitions of all.
- */
-export const inIdRange = (list: string, id = "id") =>
-  `${id} >= (${list})[1] AND ${id} <= (${list})[cardinality(${list})]`;
-
-/** Pushes the leases of deliveries that are still in hand. */
+/** Extends the leases of deliveries that the worker still has in hand. */
 export async function renewLeases(db: Database, ids: readonly string[], lease: Lease): Promise<void> {
   await db.pool.query({
     name: "renew-leases",
@@ -129,7 +124,7 @@ export async function renewLeases(db: Database, ids: readonly string[], lease: L
   });
 }
 
-/** Makes deliveries that were in hand, and were not attempted, due at once for another worker. */
+/** Makes deliveries that the worker had in hand and did not attempt due at once for another worker. */
 export async function handBack(db: Database, ids: readonly string[], workerId: string): Promise<void> {
   await db.pool.query({
     name: "hand-back",
@@ -139,7 +134,7 @@ export async function handBack(db: Database, ids: readonly string[], workerId: s
   });
 }
 
-/** One attempt and what became of its delivery. */
+/** One attempt, and the state of its delivery after it. */
 export interface AttemptRecord {
   id: string;
   deliveryId: string;
@@ -153,18 +148,23 @@ export interface AttemptRecord {
   next: { status: "succeeded" | "exhausted" } | { status: "pending"; retryInMs: number };
 }
 
-/** SQL: what a list has for the delivery of an UPDATE: the lists are in the order of the ids of the deliveries, `$2`. */
+/**
+ * SQL: the value that a list has for the delivery that an UPDATE is at. Each list is in the order of the ids of the
+ * deliveries, `$2`, which are sorted.
+ */
 const valueFor = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
 
-// A success always finishes a pending delivery: the target has it. A failure moves the delivery only while
-// the lease is still this worker's, or it would cut short the attempt of whoever has it in hand now. "IS TRUE" hides
-// the status from the planner, which would rather read every pending delivery through its index than look up a few
-// ids. An attempt that is in the log already was written by a statement whose answer was lost: its delivery was moved
-// then, and may have been retried by hand since.
+// A success always finishes a pending delivery, because the target has the event. A failure changes the delivery only
+// while this worker still holds the lease; otherwise it would end the attempt of another worker that has the delivery
+// now. An attempt that is in the log already was written by an earlier run of this statement whose answer was lost:
+// that run changed the delivery too, and somebody may have retried it by hand since.
 //
-// Nothing is joined to the deliveries: the plan is made once, in a partition that may be empty then, and of a join the
-// planner would read all deliveries from the lowest id to the highest, and compare each with each. LIMIT keeps it from
-// making a join of the sub-select.
+// "IS TRUE" hides the status from the planner, which would otherwise read every pending delivery through the index of
+// the status and not look up a few ids.
+//
+// MUST NOT join anything to the deliveries: PostgreSQL plans the statement once, when a partition may still be empty,
+// and for a join that plan reads all deliveries from the lowest id to the highest and compares each with each. LIMIT
+// keeps the planner from turning the sub-select into a join.
 const RECORD = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
@@ -201,7 +201,7 @@ SELECT array_agg(id), (SELECT array_agg(id) FROM moved WHERE status = 'succeeded
   (SELECT array_agg(id) FROM moved WHERE status = 'exhausted')
 FROM logged HAVING count(*) > 0`;
 
-/** Writes attempts and the new states of their deliveries, in one statement. Written again they change nothing. */
+/** Writes attempts and the new states of their deliveries in one statement. The same attempts again change nothing. */
 export async function recordAttempts(
   db: Database,
   attempts: readonly AttemptRecord[],
@@ -229,22 +229,23 @@ export async function recordAttempts(
 }
 
 /**
- * SQL: whether a target has a delivery that is due. By the first of its index and not by EXISTS, which the planner turns
- * into a join, and then reads all that waits for any target once for each.
+ * SQL: whether a target has a delivery that is due. Reads the first entry of the target's index. EXISTS would be slow:
+ * the planner turns it into a join, which reads the pending deliveries of all targets once for each target.
  */
 export const hasDue = (targetId: string) => `coalesce((
   SELECT d.next_attempt_at FROM deliveries d WHERE d.target_id = ${targetId} AND d.next_attempt_at IS NOT NULL
   ORDER BY d.next_attempt_at LIMIT 1) <= now(), false)`;
 
 /**
- * Exhausts what waits for a target whose breaker is open, was attempted, and is past its deadline by a minute, in which
- * it could have been a probe. What was never attempted goes on waiting for its attempt. @returns how many, at most `limit`.
+ * Exhausts the deliveries behind open breakers that were attempted and whose deadline passed a minute ago. In that
+ * minute each could have been the probe. A delivery that was never attempted keeps waiting for its attempt.
+ * @returns how many, at most `limit`.
  */
 export async function exhaustOverdue(db: Database, limit: number): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>({
     name: "exhaust-overdue",
-    // Sorted, so that it walks `deliveries_overdue`, which has nothing that was never attempted: behind an open breaker
-    // that can be a million.
+    // ORDER BY makes it walk the index `deliveries_overdue`, which leaves out the deliveries that were never attempted:
+    // there can be a million of them behind an open breaker.
     text: `WITH overdue AS (
              SELECT d.id FROM target_health h
              JOIN targets t ON t.id = h.target_id AND t.state = 'enabled'
@@ -271,8 +272,8 @@ export async function exhaustOverdue(db: Database, limit: number): Promise<numbe
 }
 
 /**
- * The enabled targets that have deliveries which are due and in nobody's hands. Not those whose breaker is open: who
- * watches the breakers wakes them for a probe.
+ * The ids of the enabled targets that have deliveries which are due and in nobody's hands. Leaves out targets whose
+ * breaker is open: a worker that watches the breakers wakes those for a probe.
  */
 export async function listTargetsWithDue(db: Database): Promise<string[]> {
   const { rows } = await db.pool.query<{ id: string }>({

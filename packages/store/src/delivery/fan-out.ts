@@ -1,23 +1,24 @@
-// Which targets an event goes to: those that are subscribed to its type and whose filter matches it. The one place that
-// decides it, for events that come and for those that are replayed.
+// Decides which targets an event goes to: those that subscribed to its type and whose filter matches it. Nothing else
+// decides it, neither for events that arrive nor for events that are replayed.
 
 import type { FilterInput } from "@sluice/filter/compile";
 import { deliveryId } from "@sluice/shared/domain/ids";
-import type { FilterError } from "../schema.ts";
-import type { NewDelivery } from "./store-events.ts";
-import type { Subscriber } from "../configuration/targets.ts";
 import { matchesSubscription } from "@sluice/shared/domain/subscription";
 
-/** What a delivery takes from its event. */
+import type { Subscriber } from "../configuration/targets.ts";
+import type { FilterError } from "../schema.ts";
+import type { NewDelivery } from "./store-events.ts";
+
+/** The properties that a delivery copies from its event. */
 type DeliveredEvent = Pick<NewDelivery, "sourceId" | "webhookId"> & { id: string; type: string | null };
 
-/** A paused target's deliveries are stored and held; a disabled one is not subscribed. */
+/** A paused target's deliveries are stored and held; a disabled target is not subscribed. */
 export const isSubscribed = ({ state }: Subscriber): boolean => state === "enabled" || state === "paused";
 
 /**
  * @param filterInput called when the first filter needs it.
- * @param subscribers those that {@link isSubscribed}.
- * @returns the targets, and the filters that failed on the event, which therefore did not match.
+ * @param subscribers targets that {@link isSubscribed} accepts.
+ * @returns the targets that match, and the filters that failed on the event and therefore did not match.
  */
 export function fanOut<T extends Subscriber>(
   type: string | null,
@@ -36,7 +37,7 @@ export function fanOut<T extends Subscriber>(
   return { matched, filterErrors };
 }
 
-/** The one delivery of an event to a target. */
+/** The one delivery of an event to a target: its id is made of the ids of both. */
 export function deliveryTo(target: Subscriber, event: DeliveredEvent): Omit<NewDelivery, "leased"> {
   return {
     id: deliveryId(event.id, target.id),

@@ -1,28 +1,28 @@
-// How fast a bulk retry goes: as fast as its targets take what it makes due. More would only stand in the way of what
-// comes meanwhile.
+// Decides how fast a bulk retry goes: as fast as its targets accept the deliveries that it makes due. A faster
+// operation would only delay the events that arrive meanwhile.
 
-/** A target of deliveries that a step made due. */
+/** A target with deliveries that a step made due. */
 export interface PacedTarget {
-  /** Enabled, and its breaker closed. */
+  /** True when the target is enabled and its breaker is closed. */
   isTaking: boolean;
   maxInFlight: number;
-  /** Deliveries that are due and in nobody's hands; counted up to {@link maxDue} and one more. */
+  /** The number of deliveries that are due and in nobody's hands; the count stops at {@link maxDue} plus one. */
   due: number;
 }
 
 const PAUSE_MS = 1_000;
-/** What a target that answers in 10 ms gets through in the pause. */
-const DUE_PER_PLACE = 100;
+/** The requests that a target which answers in 10 ms finishes in the pause, for each that it takes at once. */
+const DUE_PER_REQUEST = 100;
 
-/** How many may be due for a target while an operation goes on. */
+/** The number of deliveries that may be due for a target before an operation pauses. */
 export function maxDue(maxInFlight: number): number {
-  return maxInFlight * DUE_PER_PLACE;
+  return maxInFlight * DUE_PER_REQUEST;
 }
 
 /**
- * Until the next step, in milliseconds. What waits for a target that takes nothing holds nobody up: it waits whether it
- * is made due now or later, and an operation that waited for a paused target would hold back all the others.
+ * The pause before the next step in milliseconds. A target that takes nothing causes no pause: its deliveries wait in
+ * any case, and an operation that waited for a paused target would hold back all other targets.
  */
-export function pauseBeforeNextStep(targets: readonly PacedTarget[]): number {
+export function pauseBeforeNextStepMs(targets: readonly PacedTarget[]): number {
   return targets.some(({ isTaking, due, maxInFlight }) => isTaking && due > maxDue(maxInFlight)) ? PAUSE_MS : 0;
 }

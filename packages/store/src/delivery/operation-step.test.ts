@@ -1,17 +1,17 @@
-// Operations step by step, as workers make them: with steps that die, and others that go on.
+// Operations step by step, as workers make them, also when a worker dies in a step and another continues.
 
 import { beforeEach, describe, expect } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import type { DeliveryStatus, OperationKind } from "../schema.ts";
 import type { Database } from "../connection/database.ts";
+import type { DeliveryStatus, OperationKind } from "../schema.ts";
+import { removeTarget } from "./deleted-targets.ts";
 import { claimDue } from "./deliveries.ts";
-import { countMatching, hasDueStep, makeNextStep } from "./operation-step.ts";
+import { countMatching, hasDueStep, makeNextStep, STEP_SIZE } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
-import { removeTarget } from "../configuration/targets.ts";
 
-/** Deliveries that reached a final state, of one target. */
+/** Makes deliveries of one target in a state, by default exhausted. */
 async function seed(db: Database, count: number, status: DeliveryStatus = "exhausted", maxInFlight = 64) {
   const targetId = await seedTarget(db, { maxInFlight });
   const ids = (await seedDeliveries(db, targetId, count)).map(({ id }) => id);
@@ -28,9 +28,9 @@ async function start(db: Database, filter: BulkFilter, kind: OperationKind = "re
   return (await createOperation(db, { kind, given: {}, filter, keyId: null, keyName: "test" })).id;
 }
 
-/** As a worker does, but for the pauses. */
-async function runToEnd(db: Database, batch?: number): Promise<void> {
-  while ((await makeNextStep(db, batch)) !== undefined) await hurry(db);
+/** Makes every step, as workers do, without the pauses. */
+async function runToEnd(db: Database, maxDeliveries = STEP_SIZE): Promise<void> {
+  while ((await makeNextStep(db, maxDeliveries)) !== undefined) await hurry(db);
 }
 
 const hurry = (db: Database) => db.pool.query("UPDATE operations SET next_step_at = now() WHERE state = 'running'");
@@ -43,7 +43,7 @@ async function countByStatus(db: Database, targetId: string): Promise<Record<str
   return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
 }
 
-/** How often each delivery was brought back, as the journal has it. */
+/** Counts in the journal how often each delivery was reopened. */
 async function countReopenings(db: Database): Promise<Map<string, number>> {
   const { rows } = await db.pool.query<{ id: string; count: number }>(
     "SELECT of.id, count(*)::int AS count FROM changes, unnest(reopened_ids) AS of (id) GROUP BY 1",
@@ -63,7 +63,7 @@ describe("a bulk retry", () => {
     expect(await hasDueStep(db)).toBe(true);
     const progress = [];
     for (;;) {
-      const step = await makeNextStep(db);
+      const step = await makeNextStep(db, STEP_SIZE);
       const now = await getOperation(db, id);
       progress.push([now?.isCounted, now?.total, now?.done]);
       if (step?.isLast !== false) break;
@@ -84,14 +84,14 @@ describe("a bulk retry", () => {
     expect(await hasDueStep(db)).toBe(false);
   });
 
-  test("goes on where it was when a worker dies in a step: none is skipped, none done twice", async ({
+  test("continues where it was when a worker dies in a step: no delivery is skipped, and none done twice", async ({
     database: { db },
   }) => {
     const { targetId, ids } = await seed(db, 100);
     const id = await start(db, { targetId, statuses: ["exhausted"] });
-    await makeNextStep(db);
+    await makeNextStep(db, STEP_SIZE);
     await makeNextStep(db, 30);
-    // The end of the second batch, when its deliveries are changed already.
+    // Dies at the end of the second batch, when its deliveries are changed already.
     await db.pool.query(`
       CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
       CREATE TRIGGER die BEFORE UPDATE ON operations FOR EACH ROW EXECUTE FUNCTION die()`);
@@ -110,7 +110,7 @@ describe("a bulk retry", () => {
     const client = await db.pool.connect();
     await client.query("BEGIN");
     await client.query("SELECT FROM operations WHERE id = $1 FOR UPDATE", [id]);
-    expect(await makeNextStep(db)).toBeUndefined();
+    expect(await makeNextStep(db, STEP_SIZE)).toBeUndefined();
     await client.query("ROLLBACK");
     client.release();
     const work = async () => {
@@ -159,7 +159,7 @@ describe("a bulk retry", () => {
       const { targetId } = await seed(db, 300, "exhausted", 1);
       await db.pool.query(change, [targetId]);
       const id = await start(db, { targetId, statuses: ["exhausted"] });
-      await makeNextStep(db);
+      await makeNextStep(db, STEP_SIZE);
       const { rows: begun } = await db.pool.query<{ now: string }>("SELECT clock_timestamp()::text AS now");
       await makeNextStep(db, 150);
       const { rows } = await db.pool.query<{ waits: boolean; goesOn: boolean }>(
@@ -193,10 +193,10 @@ describe("an operation", () => {
   test("that is cancelled in the middle does no more, and what it did stays", async ({ database: { db } }) => {
     const { targetId } = await seed(db, 100);
     const id = await start(db, { targetId, statuses: ["exhausted"] });
-    await makeNextStep(db);
+    await makeNextStep(db, STEP_SIZE);
     await makeNextStep(db, 40);
     expect(await db.orm.transaction((orm) => cancelOperation({ orm }, id))).toMatchObject({ kind: "cancelled" });
-    expect(await makeNextStep(db)).toBeUndefined();
+    expect(await makeNextStep(db, STEP_SIZE)).toBeUndefined();
     expect(await getOperation(db, id)).toMatchObject({ state: "cancelled", done: 40, finishedAt: expect.any(Date) });
     expect(await countByStatus(db, targetId)).toEqual({ pending: 40, exhausted: 60 });
   });
@@ -204,11 +204,11 @@ describe("an operation", () => {
   test("whose steps fail again and again has failed, and says why", async ({ database: { db } }) => {
     const { targetId } = await seed(db, 3);
     const id = await start(db, { targetId, statuses: ["exhausted"] });
-    await makeNextStep(db);
+    await makeNextStep(db, STEP_SIZE);
     await db.pool.query("ALTER TABLE deliveries ADD CONSTRAINT stuck CHECK (status <> 'pending') NOT VALID");
     for (let failures = 1; failures <= 10; failures++) {
       const { rows: begun } = await db.pool.query<{ now: string }>("SELECT clock_timestamp()::text AS now");
-      await expect(makeNextStep(db)).rejects.toThrow();
+      await expect(makeNextStep(db, STEP_SIZE)).rejects.toThrow();
       const state = failures < 10 ? "running" : "failed";
       expect(await getOperation(db, id)).toMatchObject({ state, failures, error: expect.stringContaining("stuck") });
       // The pause is put off, for the first ones are short; its length is compared as it was.
@@ -218,11 +218,11 @@ describe("an operation", () => {
         [id, begun[0]?.now],
       );
       expect(rows[0]?.pause).toBeGreaterThanOrEqual(Math.min(60, 2 ** (failures - 1)));
-      expect(await makeNextStep(db)).toBeUndefined();
+      expect(await makeNextStep(db, STEP_SIZE)).toBeUndefined();
       await hurry(db);
     }
     await db.pool.query("ALTER TABLE deliveries DROP CONSTRAINT stuck");
-    expect(await makeNextStep(db)).toBeUndefined();
+    expect(await makeNextStep(db, STEP_SIZE)).toBeUndefined();
     expect(await countByStatus(db, targetId)).toEqual({ exhausted: 3 });
   });
 });

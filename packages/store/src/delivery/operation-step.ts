@@ -1,35 +1,40 @@
-// A step of an operation: what is next of the deliveries that match, oldest first. The rows that it changes, the figures
-// and the cursor are one transaction, so that a worker that is killed leaves nothing half done: no delivery is skipped,
-// and none is done twice. The row's lock is the lease.
+// One step of an operation: the next matching deliveries, oldest first. A step writes its deliveries, the figures of
+// the operation and its cursor in one transaction, so that a worker that is killed skips no delivery and does none
+// twice. The lock of the operation's row is the lease.
 
 import { and, eq, type SQL, sql } from "drizzle-orm";
 
-import { maxDue, pauseBeforeNextStep } from "./operation-pace.ts";
 import { idTime } from "@sluice/shared/domain/ids";
+
+import type { Connection, Database } from "../connection/database.ts";
+import { isTransient } from "../connection/postgres-errors.ts";
+import { anyOf } from "../log/id-range.ts";
+import { deliveryConditions } from "../log/log-filter.ts";
+import { deliverySearch } from "../log/records.ts";
+import { PAGE_BUDGET, search } from "../log/search.ts";
 import { deliveries, type DeliveryStatus, operations } from "../schema.ts";
 import { cancelMany, retryMany } from "./by-hand.ts";
-import { type Connection, type Database, isTransient } from "../connection/database.ts";
-import { anyOf, deliverySearch } from "../log/records.ts";
-import { deliveryConditions } from "../log/log-filter.ts";
+import { maxDue, pauseBeforeNextStepMs } from "./operation-pace.ts";
 import type { BulkFilter, OperationRecord } from "./operations.ts";
-import { search } from "../log/search.ts";
 
-/** Of one step: a transaction of some ten milliseconds, whose ids are one row of the journal. */
-const BATCH = 500;
+/** The most deliveries of one step: its transaction takes some ten milliseconds, and its ids fit in one journal row. */
+export const STEP_SIZE = 500;
 const COUNT_BATCH = 5_000;
-/** Of one step that counts. */
+/** How long one step counts. */
 const COUNT_MS = 500;
-/** In a row; with the pauses between them some five minutes. */
+/**
+ * The failures in a row after which an operation has failed; with the pauses between them they take five minutes or so.
+ */
 const MAX_FAILURES = 10;
 
 export interface StepResult {
   operationId: string;
-  /** Whose deliveries became due. */
+  /** The targets whose deliveries became due. */
   targetIds: string[];
   isLast: boolean;
 }
 
-/** Whether there is a step to make now: cheap enough to ask all the time. */
+/** Whether some operation has a step to make now. A worker asks this all the time, so it MUST stay cheap. */
 export async function hasDueStep(db: Database): Promise<boolean> {
   const { rowCount } = await db.pool.query({
     name: "has-due-step",
@@ -39,17 +44,18 @@ export async function hasDueStep(db: Database): Promise<boolean> {
 }
 
 /**
- * Makes the next step of the operation that waited longest. A step that fails is tried again, and after some failures
- * in a row its operation has failed; while PostgreSQL is away it waits.
- * @returns undefined where there is none that no other worker has in hand.
- * @throws what PostgreSQL raised.
+ * Makes the next step of the operation that has waited longest. A step that fails is tried again, and after
+ * {@link MAX_FAILURES} failures in a row its operation has failed. A failure because PostgreSQL is away does not count.
+ * @returns undefined when no operation has a step to make, or other workers have all of them in hand.
+ * @throws the error of the step that failed.
  */
-export async function makeNextStep(db: Database, batch = BATCH): Promise<StepResult | undefined> {
+export async function makeNextStep(db: Database, maxDeliveries: number): Promise<StepResult | undefined> {
   let operationId: string | undefined;
   try {
     return await db.orm.transaction(async (orm) => {
       const tx = { orm };
-      // A worker's sessions have generic plans, which cannot know whether a partial index will do.
+      // A worker's sessions use generic plans (STEADY_PLANS). A generic plan does not see the values of the filter, so
+      // it cannot use a partial index.
       await orm.execute(sql`SET LOCAL plan_cache_mode = force_custom_plan`);
       const [operation] = await orm
         .select()
@@ -60,7 +66,7 @@ export async function makeNextStep(db: Database, batch = BATCH): Promise<StepRes
         .for("update", { skipLocked: true });
       operationId = operation?.id;
       if (operation === undefined) return undefined;
-      return operation.isCounted ? apply(tx, operation, batch) : countMatches(tx, operation);
+      return operation.isCounted ? applyToBatch(tx, operation, maxDeliveries) : countTotal(tx, operation);
     });
   } catch (error) {
     if (operationId !== undefined && !isTransient(error)) await noteFailure(db, operationId, error);
@@ -68,8 +74,8 @@ export async function makeNextStep(db: Database, batch = BATCH): Promise<StepRes
   }
 }
 
-/** So that progress is known before anything is done. */
-async function countMatches(tx: Connection, operation: OperationRecord): Promise<StepResult> {
+/** Counts the deliveries before any is changed, so that the API can show progress from the start. */
+async function countTotal(tx: Connection, operation: OperationRecord): Promise<StepResult> {
   const { total, reached } = await countMatching(tx, readFilter(operation), {
     afterId: operation.cursor ?? undefined,
     withinMs: COUNT_MS,
@@ -82,16 +88,16 @@ async function countMatches(tx: Connection, operation: OperationRecord): Promise
   return { operationId: operation.id, targetIds: [], isLast: false };
 }
 
-async function apply(tx: Connection, operation: OperationRecord, batch: number): Promise<StepResult> {
+async function applyToBatch(tx: Connection, operation: OperationRecord, maxDeliveries: number): Promise<StepResult> {
   const filter = readFilter(operation);
-  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, batch);
-  // Compared again under the rows' locks.
+  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, maxDeliveries);
+  // A row may have changed since it was found: the statement compares these again once it has locked the rows.
   const matches = and(...deliveryConditions(filter).own) ?? sql`true`;
   const targetIds = operation.kind === "retry_deliveries" ? await retryMany(tx, ids, matches) : [];
   const done = operation.kind === "retry_deliveries" ? targetIds.length : await cancelMany(tx, ids, matches);
   const isLast = next === undefined;
   const touched = [...new Set(targetIds)];
-  const pauseMs = isLast ? 0 : pauseBeforeNextStep(await readPace(tx, touched));
+  const pauseMs = isLast ? 0 : pauseBeforeNextStepMs(await readPace(tx, touched));
   await advance(tx, operation.id, {
     done: operation.done + done,
     failed: operation.failed + ids.length - done,
@@ -105,43 +111,43 @@ async function apply(tx: Connection, operation: OperationRecord, batch: number):
 type Progress = { [Column in keyof OperationRecord]?: OperationRecord[Column] | SQL };
 
 async function advance(tx: Connection, id: string, progress: Progress): Promise<void> {
-  // At the end of the line, so that no operation waits for the end of another.
-  const line = { nextStepAt: sql`clock_timestamp()`, failures: 0, error: null };
+  // A new time puts the operation behind all others, so that they take turns and none waits until another has ended.
+  const turn = { nextStepAt: sql`clock_timestamp()`, failures: 0, error: null };
   await tx.orm
     .update(operations)
-    .set({ ...line, ...progress })
+    .set({ ...turn, ...progress })
     .where(eq(operations.id, id));
 }
 
-/** Its filter, up to the instant at which it was made: what comes later was not meant. */
+/** The operation's filter, limited to deliveries that existed when it was made: its caller did not mean later ones. */
 function readFilter({ id, filter }: OperationRecord): BulkFilter {
   const given: BulkFilter = filter;
   return { ...given, untilMs: Math.min(given.untilMs ?? Number.POSITIVE_INFINITY, idTime(id) + 1) };
 }
 
-/** @returns with the id that the next batch follows; undefined where there is none. */
+/** @returns the ids, and as `next` the id after which the next batch begins; undefined when this batch was the last. */
 async function readBatch(on: Connection, filter: BulkFilter, afterId: string | undefined, limit: number) {
   const { sinceMs, untilMs, ...rest } = filter;
   const page = { limit, order: "oldest", afterId, sinceMs, untilMs } as const;
-  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page);
+  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page, PAGE_BUDGET);
   return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
 }
 
-export interface Count {
+export interface MatchCount {
   total: number;
   byStatus: Partial<Record<DeliveryStatus, number>>;
-  /** The last id that was looked at when the time was over; undefined when all are counted. */
+  /** The last id that was read when the time was over; undefined when all are counted. */
   reached: string | undefined;
 }
 
-/** Counts what a filter matches, oldest first, for about so long. */
+/** Counts the deliveries that match a filter, oldest first, and stops after about `withinMs`. */
 export async function countMatching(
   on: Connection,
   filter: BulkFilter,
   { afterId, withinMs }: { afterId?: string | undefined; withinMs: number },
-): Promise<Count> {
+): Promise<MatchCount> {
   const endsAt = performance.now() + withinMs;
-  const counted: Count = { total: 0, byStatus: {}, reached: afterId };
+  const counted: MatchCount = { total: 0, byStatus: {}, reached: afterId };
   do {
     const { ids, next } = await readBatch(on, filter, counted.reached, COUNT_BATCH);
     counted.total += ids.length;

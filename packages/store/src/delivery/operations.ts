@@ -1,18 +1,19 @@
-// Operations: what is done to many deliveries at once. A row says what was asked for and how far it is; a worker does it,
-// in steps (operation-step.ts).
+// Operations: a retry or cancellation of many deliveries at once. A row says what was asked for and how far it is; the
+// workers do it in steps (operation-step.ts).
 
 import { and, desc, eq } from "drizzle-orm";
 
 import { idFloor, newId } from "@sluice/shared/domain/ids";
-import { operations, type OperationKind, type OperationState } from "../schema.ts";
+
 import type { Connection, Database } from "../connection/database.ts";
+import { pruneBatches } from "../connection/prune-batches.ts";
 import type { DeliveryFilter } from "../log/log-filter.ts";
 import { type Page, withinPage } from "../log/page.ts";
-import { pruneBatches } from "../connection/prune.ts";
+import { operations, type OperationKind, type OperationState } from "../schema.ts";
 
 export type OperationRecord = typeof operations.$inferSelect;
 
-/** Which deliveries, by what they are and when they were made. */
+/** The deliveries of an operation. `sinceMs` and `untilMs` limit when they were made, in milliseconds since 1970. */
 export interface BulkFilter extends DeliveryFilter {
   sinceMs?: number | undefined;
   untilMs?: number | undefined;
@@ -20,9 +21,9 @@ export interface BulkFilter extends DeliveryFilter {
 
 export interface NewOperation {
   kind: OperationKind;
-  /** As the API shows it. */
+  /** The filter as its caller wrote it; the API shows it. */
   given: Record<string, unknown>;
-  /** What it means. */
+  /** The same filter as the steps use it. */
   filter: BulkFilter;
   keyId: string | null;
   keyName: string;
@@ -59,7 +60,7 @@ export type CancelOperationResult =
   | { kind: "finished" }
   | { kind: "not_found" };
 
-/** Ends an operation where it is. A step that is under way is waited for, and is its last. */
+/** Ends an operation where it is. Waits for a step that is under way, which is then its last. */
 export async function cancelOperation(tx: Connection, id: string): Promise<CancelOperationResult> {
   const [before] = await tx.orm.select().from(operations).where(eq(operations.id, id)).for("update");
   if (before === undefined) return { kind: "not_found" };
@@ -72,7 +73,7 @@ export async function cancelOperation(tx: Connection, id: string): Promise<Cance
   return after === undefined ? { kind: "not_found" } : { kind: "cancelled", before, after };
 }
 
-/** Forgets finished operations that were made before an instant. @returns how many. */
+/** Deletes finished operations that were made before an instant. @returns how many. */
 export async function pruneOperations(db: Database, beforeMs: number): Promise<number> {
   return pruneBatches(db, "operations", "id < $1 AND state <> 'running'", [idFloor(beforeMs)]);
 }

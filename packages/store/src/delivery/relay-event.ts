@@ -1,26 +1,27 @@
-// Test events: made by the relay, for one target, whatever it subscribed to. Stored as any other event is, with one
-// delivery, so that a worker attempts it by the same rules and it stands in the log.
+// Events that the relay itself makes for one target, whatever the target subscribed to: its test. Each is stored as any
+// other event is, with one delivery, so that a worker attempts it by the same rules and the log shows it.
 
 import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
+
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
-import { type NewEvent, storeEvents } from "./store-events.ts";
 import { withPartitions } from "../connection/partitions.ts";
+import { type NewEvent, storeEvents } from "./store-events.ts";
 
 /**
- * The source of events that the relay makes itself. It is in no list, as one that was deleted is not, and nothing
- * arrives for it: what has this id was not sent by anyone.
+ * The source of the events that the relay itself makes. The table `sources` has no row with this id, so that no list
+ * shows it and no webhook can arrive for it.
  */
 export const RELAY_SOURCE_ID = "00000000-0000-7000-8000-000000000000";
 
-/** Nothing is leased here: the delivery is due at once. */
+/** `storeEvents` wants a lease, but no delivery here is leased: each is due at once. */
 const NO_LEASE = { workerId: RELAY_SOURCE_ID, durationMs: 0 };
 
 /**
  * Stores an event in Gemini's envelope and its delivery, whose deadline is now: the first attempt is the last.
  * @param type such as `ping`.
  */
-export async function storeTestEvent(
+export async function storeRelayEvent(
   db: Database,
   targetId: string,
   type: string,
@@ -36,7 +37,7 @@ export async function storeTestEvent(
     type,
     occurredAtMs: nowMs,
     receivedAtMs: nowMs,
-    // It came without a signature.
+    // Nobody signed it.
     scheme: "none",
     userMetadata: null,
     contentType: "application/json",
@@ -57,7 +58,8 @@ export async function storeTestEvent(
     leased: false,
   };
   for (;;) {
-    // The statement wants to know the configuration that its deliveries were matched with, and this one is not matched.
+    // `storeEvents` refuses an old revision. Any revision will do here, because the delivery was not matched with
+    // targets.
     const revision = await readRevision(db);
     const result = await withPartitions(db, [id], () => storeEvents(db, revision, [event], [delivery], NO_LEASE));
     if (result.kind === "stored") return { eventId: id, deliveryId: delivery.id };

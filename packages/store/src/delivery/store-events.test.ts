@@ -1,17 +1,18 @@
-// Intake's one statement: everything of a batch or nothing, and every event once, however it races.
+// The statement of the intake stores all of a batch or nothing, and every event once, also when batches race.
 
 import { describe, expect } from "vitest";
+
+import { idFloor, newId } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { idFloor, newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
 import { claimDue } from "./deliveries.ts";
 import { storeEvents } from "./store-events.ts";
 
-async function count(db: Database, table: string, condition = "true", values: unknown[] = []): Promise<number> {
+async function countRows(db: Database, table: string, condition = "true", values: unknown[] = []): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM ${table} WHERE ${condition}`,
     values,
@@ -72,8 +73,8 @@ describe("storeEvents", () => {
     expect(await store(first, twin)).toEqual({ kind: "stored", freshEventIds: new Set([first.id]) });
     expect(await store(first)).toEqual({ kind: "stored", freshEventIds: new Set() });
     expect(await store({ ...first, id: newId() })).toEqual({ kind: "stored", freshEventIds: new Set() });
-    expect(await count(db, "events", "webhook_id = $1", [first.webhookId])).toBe(1);
-    expect(await count(db, "deliveries", "target_id = $1", [targetId])).toBe(1);
+    expect(await countRows(db, "events", "webhook_id = $1", [first.webhookId])).toBe(1);
+    expect(await countRows(db, "deliveries", "target_id = $1", [targetId])).toBe(1);
   });
 
   test("takes the same webhook id of two sources for two events", async ({ database: { db } }) => {
@@ -123,12 +124,12 @@ describe("storeEvents", () => {
       return storeEvents(db, revision, copies, [], newLease());
     };
     const blocker = await db.pool.connect();
-    // Holds each batch up at the event in the middle, with its first one in hand.
+    // Stops each batch at the event in the middle, after it has inserted its first one.
     await blocker.query("BEGIN");
     await blocker.query("INSERT INTO event_keys VALUES ($1, 'm', $2)", [sourceId, middle.id]);
     const condition = "datname = current_database() AND wait_event_type = 'Lock'";
     const waiting = (expected: number) =>
-      until(() => count(db, "pg_stat_activity", condition), { accept: (actual) => actual === expected });
+      until(() => countRows(db, "pg_stat_activity", condition), { accept: (actual) => actual === expected });
     const one = store(first, middle, last);
     await waiting(1);
     const other = store(last, middle, first);
@@ -139,14 +140,14 @@ describe("storeEvents", () => {
     expect(results.map((result) => (result.kind === "stored" ? result.freshEventIds.size : -1))).toEqual([3, 0]);
   });
 
-  test("stores nothing under a revision that is over, so that a new target is not missed", async ({ database }) => {
+  test("stores nothing under an old revision, so that a new target is not missed", async ({ database }) => {
     const { db } = database;
     const revision = await readRevision(db);
     const event = makeEvent();
     const targetId = await seedTarget(db);
     expect(await storeEvents(db, revision, [event], [], newLease())).toEqual({ kind: "outdated" });
     for (const table of ["events", "event_keys"]) {
-      expect(await count(db, table, "webhook_id = $1", [event.webhookId])).toBe(0);
+      expect(await countRows(db, table, "webhook_id = $1", [event.webhookId])).toBe(0);
     }
     const again = await storeEvents(db, await readRevision(db), [event], [makeDelivery(event, targetId)], newLease());
     expect(again).toEqual({ kind: "stored", freshEventIds: new Set([event.id]) });
@@ -159,7 +160,7 @@ describe("storeEvents", () => {
     const near = makeEvent();
     await expect(storeEvents(db, revision, [near, far], [], newLease())).rejects.toMatchObject({ code: "23514" });
     for (const table of ["events", "event_keys"]) {
-      expect(await count(db, table, "webhook_id = ANY($1)", [[near.webhookId, far.webhookId]])).toBe(0);
+      expect(await countRows(db, table, "webhook_id = ANY($1)", [[near.webhookId, far.webhookId]])).toBe(0);
     }
     expect(await storeEvents(db, revision, [near], [], newLease())).toMatchObject({
       freshEventIds: new Set([near.id]),

@@ -1,10 +1,9 @@
-// Intake: one statement turns a batch of verified requests into events and deliveries, once each.
+// Stores events: one statement turns a batch of verified requests into events and deliveries, each of them once.
 
-import { and, eq } from "drizzle-orm";
-
-import { eventKeys, type FilterError } from "../schema.ts";
 import { binaryArray } from "../connection/binary-array.ts";
 import { type Connection, type Database, runPrepared } from "../connection/database.ts";
+import type { FilterError } from "../schema.ts";
+import type { Lease } from "./deliveries.ts";
 
 /** An event as it is stored. Times are milliseconds since 1970. */
 export interface NewEvent {
@@ -34,21 +33,22 @@ export interface NewDelivery {
   eventType: string | null;
   webhookId: string;
   horizonMs: number;
-  /** Whether the worker takes it in hand at once; otherwise it is due at once, for whoever claims it. */
+  /** Whether the worker that stores it takes it in hand; otherwise it is due at once, and any worker may claim it. */
   leased: boolean;
 }
 
-export type IntakeResult =
+export type StoreResult =
   | { kind: "stored"; freshEventIds: Set<string> }
-  /** Nothing was stored: targets changed since `revision` was read. Match again and repeat. */
+  /** Nothing was stored, because targets changed after `revision` was read. Match the events again and store again. */
   | { kind: "outdated" };
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
-// MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries,
-// or nothing. The revision is compared inside it, so that a target made before the event was sent is never
-// missed through a stale cache. Ledger rows are inserted in key order: two batches with the same ids then wait
-// for each other instead of deadlocking. "IS TRUE" keeps the look-ups in `fresh` hashed where joins are not.
+// MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries, or
+// nothing. The statement itself compares the revision, so that a stale copy of the configuration never misses a target
+// that existed before the event was sent. It inserts ledger rows in the order of their keys, so that two batches with
+// the same ids wait for each other and do not deadlock. "IS TRUE" makes the planner look up `fresh` in a hash table,
+// also where hash joins are off (STEADY_PLANS).
 const STORE = `
 WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
 input AS (
@@ -95,17 +95,17 @@ noted AS (
 SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::text, ',') FROM fresh) AS fresh`;
 
 /**
- * Stores what the ledger has not seen.
- * @param revision of the configuration that `deliveries` were matched with.
- * @param lease who takes the leased deliveries in hand, and for how long.
+ * Stores the events that are not in the ledger yet, with their deliveries.
+ * @param revision the configuration that `deliveries` were matched with.
+ * @param lease the worker that takes the leased deliveries in hand, and for how long.
  */
 export async function storeEvents(
   db: Database | Connection,
   revision: number,
   events: readonly NewEvent[],
   deliveries: readonly NewDelivery[],
-  lease: { workerId: string; durationMs: number },
-): Promise<IntakeResult> {
+  lease: Lease,
+): Promise<StoreResult> {
   const [row] = await runPrepared<{ is_current: boolean; fresh: string | null }>(db, {
     name: "store-events",
     text: STORE,
@@ -139,13 +139,4 @@ export async function storeEvents(
   });
   if (row === undefined || !row.is_current) return { kind: "outdated" };
   return { kind: "stored", freshEventIds: new Set(row.fresh?.split(",")) };
-}
-
-/** The event that a source's webhook id stands for. */
-export async function findEventId(tx: Connection, sourceId: string, webhookId: string): Promise<string | undefined> {
-  const found = await tx.orm
-    .select({ id: eventKeys.eventId })
-    .from(eventKeys)
-    .where(and(eq(eventKeys.sourceId, sourceId), eq(eventKeys.webhookId, webhookId)));
-  return found[0]?.id;
 }

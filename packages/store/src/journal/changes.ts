@@ -1,24 +1,25 @@
-// The journal of what was written to the log, which the live tail reads and the figures are counted of. Every statement
-// that stores events, records attempts or moves deliveries into or out of a final state MUST write it itself: what was
-// committed is then in it, once, and what was not is not.
+// The journal of the log, the table `changes`: the live tail reads it, and the figures are counted from it. Every
+// statement that stores events, records attempts, or moves deliveries into or out of a final state MUST write the
+// journal itself. The journal then has each committed change exactly once.
 
-import { type Database, hasSqlState } from "../connection/database.ts";
+import type { Database } from "../connection/database.ts";
+import { hasSqlState } from "../connection/postgres-errors.ts";
 
-/** What a reader may have missed when it comes back; the journal is kept for a while longer. */
+/** How old a position may be from which a reader continues. The journal is kept a little longer. */
 const READABLE_HOURS = 23;
-/** What PostgreSQL raises for a text that is no snapshot. */
+/** PostgreSQL raises this for a text that is no snapshot. */
 const INVALID_TEXT = "22P02";
 const OUT_OF_RANGE = "22003";
-/** Of one row, so that a target with a million deliveries that is deleted makes no row of sixteen megabytes. */
+/** The most ids of one row: a statement over a million deliveries would otherwise write a row of sixteen megabytes. */
 const MAX_IDS = 500;
 
 const DELIVERY_CHANGES = ["created", "succeeded", "exhausted", "cancelled", "retried", "reopened"] as const;
-/** What becomes of a delivery. One that was `reopened` by a retry had been finished; one that was `retried` had not. */
+/** What happened to a delivery. `reopened` is a retry of a finished delivery, `retried` a retry of a pending one. */
 export type DeliveryChange = (typeof DELIVERY_CHANGES)[number];
 
 /**
- * A part of a statement's WITH that writes what the statement did.
- * @param from the part before it that returns the `id` of each delivery.
+ * A part of a WITH: the journal gets the deliveries that the statement changed.
+ * @param from an earlier part, which returns the `id` of each delivery.
  */
 export function noteDeliveries(change: DeliveryChange, from: string): string {
   return `noted_${change} AS (
@@ -28,34 +29,39 @@ export function noteDeliveries(change: DeliveryChange, from: string): string {
 }
 
 /**
- * Up to where somebody has read the journal. A snapshot says it exactly: what it does not see is new, however late it was
- * committed. Within a part of the journal that took several reads, also up to which row of it.
+ * How far a reader has read the journal. A snapshot of PostgreSQL says this exactly: every row that the snapshot does
+ * not see is new, however late its transaction was committed.
  */
 export interface JournalPosition {
-  /** When it was taken, in milliseconds. */
+  /** When the position was taken, in milliseconds since 1970. */
   takenAtMs: number;
-  /** As PostgreSQL writes a snapshot. What it sees has been read. */
+  /** A snapshot as PostgreSQL writes it. The reader has read every row that it sees. */
   from: string;
-  /** What it sees is being read, and has been read up to this row. */
-  within?: { to: string; xid: string; id: string };
+  /**
+   * The part of the journal that the reader is in, when one read did not take all of it: the rows that the snapshot
+   * `to` sees and `from` does not. The reader has read this part up to the row with this `xid` and `id`.
+   */
+  part?: { to: string; xid: string; id: string };
 }
 
 const SNAPSHOT = String.raw`\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?`;
 const POSITION = new RegExp(String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?$`);
 
-export function writePosition({ takenAtMs, from, within }: JournalPosition): string {
-  const parts = [Math.floor(takenAtMs), from, ...(within === undefined ? [] : [within.to, within.xid, within.id])];
-  return parts.join("_");
+export function writePosition({ takenAtMs, from, part }: JournalPosition): string {
+  const fields = [Math.floor(takenAtMs), from, ...(part === undefined ? [] : [part.to, part.xid, part.id])];
+  return fields.join("_");
 }
 
-/** @returns undefined for a text that is no position. One that is may still be none of this database. */
+/**
+ * @returns undefined for a text that is no position. {@link isReadable} says whether a position is from this database.
+ */
 export function parsePosition(text: string): JournalPosition | undefined {
   const [, takenAt = "", from = "", to, xid = "", id = ""] = POSITION.exec(text) ?? [];
   if (from === "") return undefined;
-  return { takenAtMs: Number(takenAt), from, ...(to === undefined ? {} : { within: { to, xid, id } }) };
+  return { takenAtMs: Number(takenAt), from, ...(to === undefined ? {} : { part: { to, xid, id } }) };
 }
 
-/** The end of the journal. */
+/** @returns the position at the end of the journal. */
 export async function currentPosition(db: Database): Promise<JournalPosition> {
   const { rows } = await db.pool.query<{ snapshot: string; now: string }>(
     "SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now()) * 1000 AS now",
@@ -63,14 +69,14 @@ export async function currentPosition(db: Database): Promise<JournalPosition> {
   return { takenAtMs: Number(rows[0]?.now), from: rows[0]?.snapshot ?? "" };
 }
 
-/** Whether a position is one of this database, from which nothing has been forgotten yet. */
-export async function isReadable(db: Database, { takenAtMs, from, within }: JournalPosition): Promise<boolean> {
+/** Whether a position is from this database, and nothing after it has been deleted yet. */
+export async function isReadable(db: Database, { takenAtMs, from, part }: JournalPosition): Promise<boolean> {
   try {
     const { rowCount } = await db.pool.query(
       `SELECT WHERE pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
          AND pg_snapshot_xmax($2::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) AND $3::xid8 IS NOT NULL
          AND to_timestamp($4::float8 / 1000) BETWEEN now() - interval '${READABLE_HOURS} hours' AND now() + interval '1 hour'`,
-      [from, within?.to ?? from, within?.xid ?? "0", takenAtMs],
+      [from, part?.to ?? from, part?.xid ?? "0", takenAtMs],
     );
     return rowCount === 1;
   } catch (error) {
@@ -85,7 +91,7 @@ export interface JournalEntry {
   eventIds: string[];
   attemptIds: string[];
   deliveries: { change: DeliveryChange; ids: string[] }[];
-  /** After this row. */
+  /** The position after this row. */
   position: JournalPosition;
 }
 
@@ -106,15 +112,15 @@ interface ChangeRow {
 }
 
 /**
- * The next rows of the journal after a position, in the order in which their transactions began to write.
- * @returns `next` is after the last of them; `isEnd` says that there was nothing beyond.
+ * Reads the next rows of the journal after a position, in the order in which their transactions began to write.
+ * @returns `next` is the position after the last of these rows; `isEnd` says that the journal had no more rows.
  */
 export async function readChanges(
   db: Database,
   position: JournalPosition,
   limit: number,
 ): Promise<{ changes: JournalEntry[]; next: JournalPosition; isEnd: boolean }> {
-  const { from, within } = position;
+  const { from, part } = position;
   const { rows } = await db.pool.query<ChangeRow>({
     name: "read-changes",
     text: `WITH bound AS MATERIALIZED (SELECT coalesce($2::pg_snapshot, pg_current_snapshot()) AS upper)
@@ -125,15 +131,15 @@ export async function readChanges(
                AND NOT pg_visible_in_snapshot(xid, $1) AND pg_visible_in_snapshot(xid, upper)
              ORDER BY xid, id LIMIT $5
            ) c ON true ORDER BY c.xid, c.id`,
-    values: [from, within?.to ?? null, within?.xid ?? "0", within?.id ?? "0", limit],
+    values: [from, part?.to ?? null, part?.xid ?? "0", part?.id ?? "0", limit],
   });
   const found = rows.filter((row) => row.xid !== null);
   const [first] = rows;
   const to = first?.upper ?? from;
   const takenAtMs = Number(first?.now);
   const isLast = found.length < limit;
-  // A bound that was taken earlier: what came since follows it.
-  const end = { takenAtMs: within === undefined ? takenAtMs : position.takenAtMs, from: to };
+  // Inside a part, `to` was taken by an earlier read, so that the end is as old as that read; newer rows follow it.
+  const end = { takenAtMs: part === undefined ? takenAtMs : position.takenAtMs, from: to };
   const changes = found.map((row, index) => ({
     at: row.at,
     eventIds: row.event_ids ?? [],
@@ -142,9 +148,9 @@ export async function readChanges(
     position:
       isLast && index === found.length - 1
         ? end
-        : { takenAtMs: position.takenAtMs, from, within: { to, xid: row.xid ?? "", id: row.id ?? "" } },
+        : { takenAtMs: position.takenAtMs, from, part: { to, xid: row.xid ?? "", id: row.id ?? "" } },
   }));
-  return { changes, next: isLast ? end : (changes.at(-1)?.position ?? end), isEnd: isLast && within === undefined };
+  return { changes, next: isLast ? end : (changes.at(-1)?.position ?? end), isEnd: isLast && part === undefined };
 }
 
 const deliveriesOf = (row: ChangeRow) =>

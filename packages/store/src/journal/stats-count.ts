@@ -1,57 +1,60 @@
-// Counts the changes into the figures. Each run takes what was committed since the snapshot that the last one stored, and
-// stores its own with the figures, in one transaction: whatever crashes, and however many workers run it, everything is
-// counted once. No statement of the relay waits for it.
+// Counts the rows of the journal into the figures. A run counts what was committed after the snapshot that the last run
+// stored, and stores its own snapshot together with the figures, in one transaction. So every change is counted exactly
+// once, whatever crashes and however many workers run it. No other statement of the relay waits for a run.
 
-import { type Database, hasSqlState } from "../connection/database.ts";
-import { inIdRange } from "../delivery/deliveries.ts";
+import { type Database, withClient } from "../connection/database.ts";
+import { hasSqlState } from "../connection/postgres-errors.ts";
+import { inIdRange } from "../log/id-range.ts";
 import { LATENCY_BOUNDS_MS } from "./latency.ts";
 
 /** "stat" in ASCII. */
 const LOCK_KEY = 0x7374_6174;
-/** Another run committed since this one took its snapshot. */
+/** PostgreSQL raises this when another run committed after this run took its snapshot. */
 const SERIALIZATION_FAILURE = "40001";
-/** For clients of the live tail that come back. */
+/** How long the journal is kept for clients of the live tail that come back. */
 const CHANGES_HOURS = 24;
 const MINUTES_DAYS = 2;
 const PRUNE_BATCH = 5_000;
 
 /**
- * Of one run: some seconds of work, where a backlog of hours would take longer than a statement may.
+ * The most rows of the journal in one run: seconds of work. A backlog of hours at once would exceed the query timeout.
  */
 const MAX_CHANGES = 1_000;
 
-// Subqueries, because a join reads all changes of the day: the planner knows only of constants that an index helps.
+// MUST stay subqueries: the planner uses the index when it compares with a constant, and a join would read all changes
+// of the day.
 const FRESH = `FROM changes c
 WHERE c.xid >= (SELECT pg_snapshot_xmin(counted) FROM stats_position)
   AND NOT pg_visible_in_snapshot(c.xid, (SELECT counted FROM stats_position))`;
 
-// Up to here this run counts: all that is committed, or where there is too much, all transactions up to one that no
-// other can come before any more.
-const NEXT = `
+// The snapshot up to which this run counts: everything that is committed. When that is more than MAX_CHANGES rows, it
+// is everything up to one transaction that is older than all transactions that still run, so that no change can appear
+// before it later.
+const NEXT_SNAPSHOT = `
 SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
     THEN format('%s:%s:', up_to + 1, up_to + 1) ELSE pg_current_snapshot()::text END AS next,
   EXISTS (SELECT ${FRESH}) AS is_fresh,
   coalesce(up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric, false) AS is_partial
 FROM (SELECT (SELECT c.xid::text::numeric ${FRESH} ORDER BY c.xid OFFSET ${MAX_CHANGES} LIMIT 1) AS up_to) AS bound`;
 
-/** SQL: the minute of an instant. */
-const minute = (at: string) => `date_bin('1 minute', ${at}, '2000-01-01Z')`;
+/** SQL: the minute in which an instant is. */
+const minuteOf = (at: string) => `date_bin('1 minute', ${at}, '2000-01-01Z')`;
 
 /**
- * SQL: joins the rows of the log that a list in a change names. All of a list in one scan of their part of the index:
- * each looked up by itself, they are half of what counting costs.
+ * SQL: joins the rows of the log whose ids stand in a list of the journal. One scan of a part of the index reads all
+ * rows of a list. Looked up one by one, the rows would take half of the time of counting.
  */
 const rowsOf = (list: string, table: string) => `
   LATERAL (SELECT array_agg(id ORDER BY id) AS ids FROM unnest(${list}) AS id) AS named
   JOIN ${table} AS logged ON logged.id = ANY(named.ids) AND ${inIdRange("named.ids", "logged.id")}`;
 
-// Each thing is counted where the log shows it: an event when it was received, an attempt when it began, and what became
-// of a delivery when that was written. Each table by itself comes down to a few rows before they are put together.
-const COUNT = `
+// Each figure counts in the minute that the log shows: an event when it was received, an attempt when it began, and a
+// change of a delivery when it was written. The statement groups each table to a few rows before it joins them.
+const COUNT_FRESH = `
 WITH fresh AS MATERIALIZED (SELECT c.* ${FRESH} AND pg_visible_in_snapshot(c.xid, $1::pg_snapshot)),
 moves AS MATERIALIZED (
-  SELECT ${minute("fresh.at")} AS minute, target_id, source_id, event_type, ${minute("created_at")} AS since, kind, to_waiting,
-    count(*) AS count
+  SELECT ${minuteOf("fresh.at")} AS minute, target_id, source_id, event_type, ${minuteOf("created_at")} AS since, kind,
+    to_waiting, count(*) AS count
   FROM fresh, LATERAL (
     VALUES ('created', 1, created_ids), ('succeeded', -1, succeeded_ids), ('exhausted', -1, exhausted_ids),
       ('cancelled', -1, cancelled_ids), ('retried', 0, retried_ids), ('retried', 1, reopened_ids)
@@ -64,12 +67,12 @@ waiting AS (
   ON CONFLICT (target_id, since) DO UPDATE SET waiting = w.waiting + excluded.waiting
 ),
 facts (minute, target_id, source_id, event_type, kind, bucket, count) AS (
-  SELECT ${minute("received_at")}, NULL::uuid, source_id, type, 'event', NULL::integer, count(*)
+  SELECT ${minuteOf("received_at")}, NULL::uuid, source_id, type, 'event', NULL::integer, count(*)
   FROM fresh, ${rowsOf("event_ids", "events")} GROUP BY 1, 3, 4
   UNION ALL
   SELECT minute, target_id, source_id, event_type, kind, NULL, count FROM moves
   UNION ALL
-  SELECT ${minute("started_at")}, target_id, source_id, event_type,
+  SELECT ${minuteOf("started_at")}, target_id, source_id, event_type,
     CASE WHEN status_code BETWEEN 200 AND 299 AND error IS NULL THEN 'success' ELSE 'failure' END,
     cardinality($2::float8[]) - width_bucket(-duration_ms, $2), count(*)
   FROM fresh, ${rowsOf("attempt_ids", "attempts")}
@@ -111,44 +114,50 @@ ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE
   latency = coalesce(add_counts(s.latency, excluded.latency), s.latency, excluded.latency)`;
 
 /**
- * The bounds of the histogram from the last to the first, negated, as `width_bucket` searches: it counts those that are
- * not above a value, and of a duration we want those that are not below it.
+ * The bounds of the histogram, negated and in ascending order, for `width_bucket`. That function counts the bounds that
+ * are at most the value; a duration needs the bounds that are at least the value.
  */
 const NEGATED_BOUNDS_MS = LATENCY_BOUNDS_MS.map((bound) => -bound).toReversed();
 
-/** What has a name is planned once for each connection: over a month of partitions that costs more than to run it. */
-type CountStatement = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
+/**
+ * Runs a statement. One with a name is planned once for each connection: to plan over a month of partitions costs more
+ * than to run.
+ */
+type RunStatement = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
-/** @returns whether there is more to count, which another run does; undefined while another worker counts. */
+/** Makes one run. @returns whether there is more to count for another run; undefined while another worker counts. */
 export async function countChanges(db: Database): Promise<{ hasMore: boolean } | undefined> {
-  return underLock(db, count);
+  return runUnderLock(db, countOnce);
 }
 
 /**
- * Counts what waits anew. The figures go forward by differences, and what somebody changed by hand in the database makes
- * none; this is what they are held against.
+ * Counts all pending deliveries again. The runs only add differences, and a change that somebody makes by hand in the
+ * database is in no journal, so that the figures would stay wrong.
  */
 export async function recountWaiting(db: Database): Promise<void> {
-  await underLock(db, async (query) => {
-    // While changes are uncounted, they would be counted twice.
-    if ((await count(query)).hasMore) return;
+  await runUnderLock(db, async (query) => {
+    // A change that is not counted yet would be counted here and again by the next run.
+    if ((await countOnce(query)).hasMore) return;
     await query("DELETE FROM stats_waiting");
     await query(`INSERT INTO stats_waiting (target_id, since, waiting)
-      SELECT target_id, ${minute("created_at")}, count(*) FROM deliveries
+      SELECT target_id, ${minuteOf("created_at")}, count(*) FROM deliveries
       WHERE next_attempt_at IS NOT NULL GROUP BY 1, 2`);
   });
 }
 
-async function count(query: CountStatement): Promise<{ hasMore: boolean }> {
-  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT);
+async function countOnce(query: RunStatement): Promise<{ hasMore: boolean }> {
+  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT_SNAPSHOT);
   if (found === undefined || !found.is_fresh) return { hasMore: false };
-  await query(COUNT, [found.next, NEGATED_BOUNDS_MS], "count");
+  await query(COUNT_FRESH, [found.next, NEGATED_BOUNDS_MS], "count");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
   return { hasMore: found.is_partial };
 }
 
-/** Forgets the figures before an instant, the minutes of some days ago, and changes that nobody comes back for. */
+/**
+ * Deletes figures before an instant, minutes that are older than MINUTES_DAYS, and journal rows that nobody reads
+ * again.
+ */
 export async function pruneStats(db: Database, beforeMs: number): Promise<void> {
   await db.pool.query(
     `DELETE FROM stats WHERE start < CASE resolution
@@ -166,30 +175,27 @@ export async function pruneStats(db: Database, beforeMs: number): Promise<void> 
 }
 
 /**
- * Runs work whose statements all see one snapshot, which is the one that is stored. Another run that committed in between
- * makes PostgreSQL refuse this one, which then counted nothing.
+ * Runs work in a transaction whose statements all see one snapshot, the one that the run stores. When another run has
+ * committed in between, PostgreSQL refuses this run, which then counts nothing.
+ * @returns undefined when another worker counts.
  */
-async function underLock<T>(db: Database, work: (query: CountStatement) => Promise<T>): Promise<T | undefined> {
-  const client = await db.pool.connect();
-  const query: CountStatement = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
-    (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
-  let failure: unknown;
+async function runUnderLock<T>(db: Database, work: (query: RunStatement) => Promise<T>): Promise<T | undefined> {
   try {
-    await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
-    const locked = await query("SELECT WHERE pg_try_advisory_xact_lock($1)", [LOCK_KEY]);
-    if (locked.length === 0) {
-      await query("ROLLBACK");
-      return undefined;
-    }
-    const result = await work(query);
-    await query("COMMIT");
-    return result;
+    return await withClient(db, async (client) => {
+      const query: RunStatement = async <Row extends object>(text: string, values: unknown[] = [], name?: string) =>
+        (await client.query<Row>({ text, values, ...(name !== undefined && { name }) })).rows;
+      await query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+      const locked = await query("SELECT WHERE pg_try_advisory_xact_lock($1)", [LOCK_KEY]);
+      if (locked.length === 0) {
+        await query("ROLLBACK");
+        return undefined;
+      }
+      const result = await work(query);
+      await query("COMMIT");
+      return result;
+    });
   } catch (error) {
-    failure = error;
     if (hasSqlState(error, SERIALIZATION_FAILURE)) return undefined;
     throw error;
-  } finally {
-    // A connection that failed is closed: it may still be busy.
-    client.release(failure !== undefined);
   }
 }

@@ -1,8 +1,11 @@
-// The figures against the log itself, counted the plain way: after random work of two workers at once, with retries,
+// Compares the figures with a plain count of the log, after random work of two workers at once: with retries,
 // statements whose answers were lost, and runs of the count in between.
 
 import { randomUUID } from "node:crypto";
+
 import { describe, expect } from "vitest";
+
+import { idTime } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import {
@@ -13,22 +16,21 @@ import {
   seedDeliveries,
   seedTarget,
 } from "../../../../tests/support/seed.ts";
-import { idTime } from "@sluice/shared/domain/ids";
-import type { Resolution } from "../schema.ts";
-import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
+import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
+import { removeTarget } from "../delivery/deleted-targets.ts";
 import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
-import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
+import type { Resolution } from "../schema.ts";
 import { countChanges, pruneStats, recountWaiting } from "./stats-count.ts";
-import { removeTarget } from "../configuration/targets.ts";
+import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsQuery } from "./stats.ts";
 
 const DAY_MS = 86_400_000;
 const TYPES = ["batch.succeeded", "batch.completed", "batch.failed", "video.generated", null];
 const EVER = { sinceMs: 0, untilMs: Date.now() + 10 * DAY_MS };
 
-const pick = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)] as T;
+const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 const recently = () => Date.now() - Math.floor(Math.random() * 2 * DAY_MS);
 
 async function countAll(db: Database): Promise<void> {
@@ -38,7 +40,7 @@ async function countAll(db: Database): Promise<void> {
   }
 }
 
-/** What any worker does, in random order. */
+/** Does what a worker does, in random order. */
 async function work(db: Database, targets: string[], sources: string[], rounds: number): Promise<void> {
   const lease = newLease(600_000);
   for (let round = 0; round < rounds; round++) {
@@ -50,7 +52,7 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     );
     const revision = await readRevision(db);
     await storeEvents(db, revision, events, deliveries, lease);
-    // Its answer was lost.
+    // The answer was lost, so that the worker stores the events again.
     if (Math.random() < 0.3) await storeEvents(db, revision, events, deliveries, lease);
     const claimed = await claimDue(db, pick(targets), 12, lease);
     const attempts = claimed.map(({ id, attemptCount }) => {
@@ -82,7 +84,7 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
   }
 }
 
-/** Every change of a status, as a trigger saw it. */
+/** Makes triggers that record every change of a status in the table `seen`. */
 const WATCH = `
   CREATE TABLE seen (delivery_id uuid, status text, at timestamptz DEFAULT now());
   CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -135,7 +137,7 @@ describe("after random work of two workers", () => {
     targets = await Promise.all([seedTarget(db), seedTarget(db), seedTarget(db)]);
     await Promise.all([work(db, targets, sources, 40), work(db, targets, sources, 40)]);
     await removeTarget(db, targets[2] ?? "");
-    // At once, as workers do.
+    // Three runs at once, as workers make them.
     await Promise.all([countAll(db), countAll(db), countAll(db)]);
 
     const filters = [
@@ -171,7 +173,7 @@ describe("after random work of two workers", () => {
     expect(compared).toBeGreaterThan(1_000);
   });
 
-  test("what waits is what is pending, and since when", async ({ database: { db } }) => {
+  test("the waiting figures are the pending deliveries, and since when they wait", async ({ database: { db } }) => {
     const { rows } = await db.pool.query(
       `SELECT target_id AS "targetId", count(*)::int AS count, date_trunc('minute', min(created_at)) AS "oldestSince"
        FROM deliveries WHERE status = 'pending' GROUP BY 1 ORDER BY 1`,
@@ -181,7 +183,7 @@ describe("after random work of two workers", () => {
     expect(await readWaiting(db, targets[0])).toEqual(rows.filter((row) => row.targetId === targets[0]));
   });
 
-  test("what was changed by hand is found when it is counted anew", async ({ database: { db } }) => {
+  test("a change by hand is found when the pending deliveries are counted again", async ({ database: { db } }) => {
     await db.pool.query("UPDATE deliveries SET status = 'cancelled', next_attempt_at = NULL WHERE target_id = $1", [
       targets[0],
     ]);
@@ -225,7 +227,7 @@ test("a backlog is counted in parts, with nothing lost between them", async ({ d
       ),
     ),
   );
-  // A part ends where no transaction can come before any more, and those of other databases count too.
+  // A part ends before the oldest transaction that still runs, also one of another database.
   const newer = "SELECT FROM changes WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())";
   await expect.poll(async () => (await db.pool.query(newer)).rowCount).toBe(0);
   expect(await countChanges(db)).toEqual({ hasMore: true });
@@ -234,7 +236,7 @@ test("a backlog is counted in parts, with nothing lost between them", async ({ d
   expect(await readStats(db, query)).toMatchObject([{ deliveries: 1, retried: 2_400 }]);
 });
 
-test("old figures and changes are forgotten, but nothing that was not counted yet", async ({ database: { db } }) => {
+test("old figures and journal rows are deleted, but no row that was not counted yet", async ({ database: { db } }) => {
   const targetId = await seedTarget(db);
   const [delivery] = await seedDeliveries(db, targetId, 1);
   await countAll(db);

@@ -1,8 +1,9 @@
-// The figures as the API reads them, out of what a worker counts every few seconds: see stats-count.ts.
+// Reads the figures for the API. A worker counts them every few seconds: see stats-count.ts.
 
-import type { Resolution } from "../schema.ts";
 import { namesOfType } from "@sluice/shared/domain/subscription";
+
 import type { Database } from "../connection/database.ts";
+import type { Resolution } from "../schema.ts";
 import { LATENCY_BOUNDS_MS, latencyOfBucket } from "./latency.ts";
 
 export const STATS_GROUPS = ["target", "source", "event_type"] as const;
@@ -11,16 +12,16 @@ export type StatsGroup = (typeof STATS_GROUPS)[number];
 export interface StatsQuery {
   groupBy: StatsGroup;
   resolution: Resolution;
-  /** Milliseconds; an interval that begins at or after it, and before `untilMs`, is read. */
+  /** Milliseconds since 1970. Reads each interval that begins at `sinceMs` or later, and before `untilMs`. */
   sinceMs: number;
   untilMs: number;
   targetId?: string | undefined;
   sourceId?: string | undefined;
-  /** A type, under any of its names; or `batch.*`; or `*`. */
+  /** A type under any of its names, or a pattern such as `batch.*` or `*`. */
   eventType?: string | undefined;
 }
 
-/** Of one group in one interval. What is zero throughout has no row. */
+/** The figures of one group in one interval. A group whose figures are all zero has no row. */
 export interface StatsRow {
   startMs: number;
   /** Null for events without a type. */
@@ -33,13 +34,15 @@ export interface StatsRow {
   retried: number;
   attemptsSucceeded: number;
   attemptsFailed: number;
-  /** In milliseconds; null without attempts. */
+  /** In milliseconds. Null without attempts. */
   latency: { p50: number; p90: number; p99: number } | null;
 }
 
-/** The bits of grouping(target_id, source_id, event_type): what a cut leaves out. */
+/**
+ * The bits of PostgreSQL's grouping(target_id, source_id, event_type): a cut has the bit of each column it leaves out.
+ */
 const BITS: Record<StatsGroup, number> = { target: 4, source: 2, event_type: 1 };
-/** Those that are kept. A question about others sums up rows of the finest. */
+/** The cuts that `stats` has rows for. A query for another cut sums up rows of the finest cut. */
 const KEPT_CUTS = [0b011, 0b101, 0b110, 0b001, 0b100, 0];
 const COLUMNS: Record<StatsGroup, string> = { target: "target_id", source: "source_id", event_type: "event_type" };
 
@@ -57,7 +60,7 @@ const COUNTS = [
 const percentile = (share: number) =>
   `width_bucket(ceil(${share} * latency[${LATENCY_BOUNDS_MS.length}])::integer - 1, latency)`;
 
-/** Ordered by interval and group. */
+/** @returns the rows in the order of intervals and groups. */
 export async function readStats(db: Database, query: StatsQuery): Promise<StatsRow[]> {
   const { groupBy, resolution, sinceMs, untilMs, targetId, sourceId, eventType } = query;
   const isAnyType = eventType === undefined || eventType === "*";
@@ -67,11 +70,11 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
   if (targetId !== undefined) cut &= ~BITS.target;
   if (sourceId !== undefined) cut &= ~BITS.source;
   if (!isAnyType) cut &= ~BITS.event_type;
-  // A row of the figures is then a row of the answer.
+  // Then each row of the table is a row of the answer, and nothing has to be summed up.
   const isWhole = KEPT_CUTS.includes(cut) && prefix === null && (names?.length ?? 1) === 1;
   if (!KEPT_CUTS.includes(cut)) cut = 0;
   const sum = (column: string) => (isWhole ? column : `sum(${column})::integer`);
-  // By element, which takes a tenth of the time of adding whole arrays.
+  // Sums each element by itself, which takes a tenth of the time of adding whole arrays.
   const latency = isWhole
     ? "latency"
     : `ARRAY[${LATENCY_BOUNDS_MS.map((_, at) => sum(`latency[${at + 1}]`)).join(", ")}]`;
@@ -115,11 +118,11 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
 export interface WaitingFigures {
   targetId: string;
   count: number;
-  /** The minute in which the oldest of them was made. */
+  /** The minute in which the oldest pending delivery was made. */
   oldestSince: Date;
 }
 
-/** What is pending now, for each target that has something; of one target, or of all. */
+/** Counts the pending deliveries of each target that has some. @param targetId all targets when undefined. */
 export async function readWaiting(db: Database, targetId?: string): Promise<WaitingFigures[]> {
   const { rows } = await db.pool.query<{ target_id: string; count: string; oldest: Date }>(
     `SELECT target_id, sum(waiting) AS count, min(since) AS oldest FROM stats_waiting

@@ -1,11 +1,9 @@
-// What the live tail shows: the rows of the log that the journal names, as they are now, where they match a filter.
+// Reads what the live tail shows: the rows of the log that the journal names and a filter matches, as they are now.
 
 import { and, type SQL } from "drizzle-orm";
 
-import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
-import { type JournalEntry, type DeliveryChange, type JournalPosition, readChanges } from "./changes.ts";
 import type { Database } from "../connection/database.ts";
-import { anyOf, type AttemptRow, type DeliveryRecord, eventColumns, type EventRecord } from "../log/records.ts";
+import { anyOf } from "../log/id-range.ts";
 import {
   attemptConditions,
   type Conditions,
@@ -13,11 +11,14 @@ import {
   type DeliveryFilter,
   eventConditions,
 } from "../log/log-filter.ts";
+import { type AttemptRow, type DeliveryRecord, eventColumns, type EventRecord } from "../log/records.ts";
+import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
+import { type DeliveryChange, type JournalEntry, type JournalPosition, readChanges } from "./changes.ts";
 
 export const TAIL_KINDS = ["event", "attempt", "delivery"] as const;
 export type TailKind = (typeof TAIL_KINDS)[number];
 
-/** A filter that a kind knows nothing of leaves it out: of an event there is no status code. */
+/** A kind that lacks a filtered property is left out: an event, for example, has no status code. */
 export interface TailFilter extends DeliveryFilter {
   kinds?: readonly TailKind[] | undefined;
 }
@@ -27,17 +28,17 @@ export type TailMessage =
   | { kind: "attempt"; attempt: AttemptRow }
   | { kind: "delivery"; change: DeliveryChange; at: Date; delivery: DeliveryRecord };
 
-/** What one statement of the relay wrote. */
+/** What one statement of the relay wrote: one row of the journal. */
 export interface TailStep {
   messages: TailMessage[];
-  /** After it. */
+  /** The position after these messages. */
   position: JournalPosition;
 }
 
-/** Statements that are shown at once: a thousand rows of the log or so. */
-const STEPS = 5;
+/** The most steps of one read, which have about a thousand rows of the log. */
+const MAX_STEPS = 5;
 
-/** What a delivery is after each of its changes. */
+/** The status of a delivery after each change. */
 const STATUSES: Record<DeliveryChange, DeliveryStatus> = {
   created: "pending",
   succeeded: "succeeded",
@@ -47,67 +48,64 @@ const STATUSES: Record<DeliveryChange, DeliveryStatus> = {
   reopened: "pending",
 };
 
-/** The next steps after a position. `isEnd` says that there was nothing beyond. */
+/** Reads the next steps after a position. @returns `isEnd` says that the journal had no more rows. */
 export async function readTail(
   db: Database,
   filter: TailFilter,
   position: JournalPosition,
 ): Promise<{ steps: TailStep[]; next: JournalPosition; isEnd: boolean }> {
-  const { changes, next, isEnd } = await readChanges(db, position, STEPS);
+  const { changes, next, isEnd } = await readChanges(db, position, MAX_STEPS);
   if (changes.length === 0) return { steps: [], next, isEnd };
   const { kinds = TAIL_KINDS, statuses, ...rowFilter } = filter;
   const { eventId, targetId, statusCode, errorText, minAttempts } = rowFilter;
-  const isOfEvents = [targetId, statusCode, errorText, minAttempts, statuses].every((each) => each === undefined);
-  const moved = (change: JournalEntry) =>
-    change.deliveries.filter(({ change: kind }) => statuses === undefined || statuses.includes(STATUSES[kind]));
+  const matchesEvents = [targetId, statusCode, errorText, minAttempts, statuses].every((each) => each === undefined);
+  const matchingMoves = (entry: JournalEntry) =>
+    entry.deliveries.filter(({ change }) => statuses === undefined || statuses.includes(STATUSES[change]));
 
-  const eventIds = kinds.includes("event") && isOfEvents ? changes.flatMap((change) => change.eventIds) : [];
+  const allEventIds = kinds.includes("event") && matchesEvents ? changes.flatMap((entry) => entry.eventIds) : [];
+  const eventIds = eventId === undefined ? allEventIds : allEventIds.filter((id) => id === eventId);
   const attemptIds =
-    kinds.includes("attempt") && statuses === undefined ? changes.flatMap((change) => change.attemptIds) : [];
+    kinds.includes("attempt") && statuses === undefined ? changes.flatMap((entry) => entry.attemptIds) : [];
   const deliveryIds = kinds.includes("delivery")
-    ? changes.flatMap((change) => moved(change).flatMap(({ ids }) => ids))
+    ? changes.flatMap((entry) => matchingMoves(entry).flatMap(({ ids }) => ids))
     : [];
-  const ofEvent = eventId === undefined ? eventIds : eventIds.filter((id) => id === eventId);
-  const foundEvents = await findChanged(ofEvent, (ids) =>
+  const foundEvents = await findRows(eventIds, (ids) =>
     db.orm
       .select(eventColumns)
       .from(events)
-      .where(and(anyOf(events.id, ids), ...all(eventConditions(rowFilter)))),
+      .where(and(anyOf(events.id, ids), ...allConditions(eventConditions(rowFilter)))),
   );
-  const foundAttempts = await findChanged(attemptIds, (ids) =>
+  const foundAttempts = await findRows(attemptIds, (ids) =>
     db.orm
       .select()
       .from(attempts)
-      .where(and(anyOf(attempts.id, ids), ...all(attemptConditions(rowFilter)))),
+      .where(and(anyOf(attempts.id, ids), ...allConditions(attemptConditions(rowFilter)))),
   );
-  const foundDeliveries = await findChanged(deliveryIds, (ids) =>
+  const foundDeliveries = await findRows(deliveryIds, (ids) =>
     db.orm
       .select()
       .from(deliveries)
-      .where(and(anyOf(deliveries.id, ids), ...all(deliveryConditions(rowFilter)))),
+      .where(and(anyOf(deliveries.id, ids), ...allConditions(deliveryConditions(rowFilter)))),
   );
-  const steps = changes.map((change) => ({
+  const steps = changes.map((entry) => ({
     messages: [
-      ...pick(change.eventIds, foundEvents, (event): TailMessage => ({ kind: "event", event })),
-      ...pick(change.attemptIds, foundAttempts, (attempt): TailMessage => ({ kind: "attempt", attempt })),
-      ...moved(change).flatMap(({ change: kind, ids }) =>
-        pick(ids, foundDeliveries, (delivery): TailMessage => ({
-          kind: "delivery",
-          change: kind,
-          at: change.at,
-          delivery,
-        })),
+      ...toMessages(entry.eventIds, foundEvents, (event): TailMessage => ({ kind: "event", event })),
+      ...toMessages(entry.attemptIds, foundAttempts, (attempt): TailMessage => ({ kind: "attempt", attempt })),
+      ...matchingMoves(entry).flatMap(({ change, ids }) =>
+        toMessages(ids, foundDeliveries, (delivery): TailMessage => {
+          return { kind: "delivery", change, at: entry.at, delivery };
+        }),
       ),
     ],
-    position: change.position,
+    position: entry.position,
   }));
   return { steps, next, isEnd };
 }
 
-const all = ({ own, lookedUp }: Conditions): SQL[] => [...own, ...lookedUp];
+const allConditions = ({ own, lookedUp }: Conditions): SQL[] => [...own, ...lookedUp];
 
-/** @returns the rows by their ids; a delivery may be named more than once. */
-async function findChanged<Row extends { id: string }>(
+/** @returns the rows by their ids. @param ids may name a delivery more than once. */
+async function findRows<Row extends { id: string }>(
   ids: readonly string[],
   read: (ids: string[]) => Promise<Row[]>,
 ): Promise<Map<string, Row>> {
@@ -115,8 +113,12 @@ async function findChanged<Row extends { id: string }>(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** In the order of the ids, which is that of time; those that were found. */
-function pick<Row>(ids: readonly string[], rows: Map<string, Row>, show: (row: Row) => TailMessage): TailMessage[] {
+/** @returns a message for each row that was found, in the order of ids, which is the order of time. */
+function toMessages<Row>(
+  ids: readonly string[],
+  rows: Map<string, Row>,
+  show: (row: Row) => TailMessage,
+): TailMessage[] {
   return ids.toSorted().flatMap((id) => {
     const row = rows.get(id);
     return row === undefined ? [] : [show(row)];

@@ -1,48 +1,49 @@
-// What the log is filtered by, and what it means in SQL: one set of names for every list, and for whatever acts on
-// the rows that a list shows. Conditions say which rows match; how they are found is search-ways.ts's.
+// The filters of the log and their conditions in SQL. Every list, and every action on the rows of a list, uses the same
+// names. Conditions only say which rows match; search-ways.ts decides how to find them.
 
 import { and, eq, gte, inArray, isNotNull, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { attempts, type AttemptTrigger, deliveries, type DeliveryStatus, events, rejections } from "../schema.ts";
-import type { RefusalReason } from "@sluice/signature/refusal";
 import { namesOfType } from "@sluice/shared/domain/subscription";
+import type { RefusalReason } from "@sluice/signature/refusal";
 
-/** HTTP status codes: any of these. A code stands in `codes` only when its class does not stand in `classes`. */
+import { attempts, type AttemptTrigger, deliveries, type DeliveryStatus, events, rejections } from "../schema.ts";
+
+/** Matches any of these HTTP status codes. A code is in `codes` only when its class is not in `classes`. */
 export interface StatusCodeFilter {
   codes: readonly number[];
-  /** 5 for 500 to 599. */
+  /** The first digits of codes: 5 matches 500 to 599. */
   classes: readonly number[];
-  /** No response came. */
+  /** Whether to match attempts that got no response. */
   none: boolean;
 }
 
-/** Of events. What is absent matches everything; what is there must all match. */
+/** Filters events. An absent property matches everything; an event must match every property that is there. */
 export interface EventFilter {
   sourceId?: string | undefined;
-  /** A type, under any of its names; or `batch.*`; or `*`. */
+  /** A type under any of its names, or a pattern such as `batch.*` or `*`. */
   eventType?: string | undefined;
   webhookId?: string | undefined;
   dataId?: string | undefined;
   label?: { key: string; value: string } | undefined;
-  /** Without a value: any. */
+  /** Without `value`, matches any value of the key. */
   userMetadata?: { key: string; value?: string | undefined } | undefined;
 }
 
-/** Of deliveries. */
+/** Filters deliveries, by themselves and by their events. */
 export interface DeliveryFilter extends EventFilter {
   eventId?: string | undefined;
   targetId?: string | undefined;
-  /** Any of these. */
+  /** Matches any of these. */
   statuses?: readonly DeliveryStatus[] | undefined;
-  /** Of the last attempt, as is `errorText`. */
+  /** Compared with the last attempt, as is `errorText`. */
   statusCode?: StatusCodeFilter | undefined;
-  /** Contained, in upper or lower case. */
+  /** A part of the error, in upper or lower case. */
   errorText?: string | undefined;
   minAttempts?: number | undefined;
 }
 
-/** Of attempts: `minAttempts` is compared with the attempt's number. */
+/** Filters attempts. Compares `statusCode` and `errorText` with the attempt, and `minAttempts` with its number. */
 export interface AttemptFilter extends Omit<DeliveryFilter, "statuses"> {
   deliveryId?: string | undefined;
   triggers?: readonly AttemptTrigger[] | undefined;
@@ -51,22 +52,24 @@ export interface AttemptFilter extends Omit<DeliveryFilter, "statuses"> {
 export interface RejectionFilter {
   sourceId?: string | undefined;
   webhookId?: string | undefined;
-  /** Any of these. */
+  /** Matches any of these. */
   reasons?: readonly RefusalReason[] | undefined;
   remoteAddress?: string | undefined;
-  /** Contained in the detail, in upper or lower case. */
+  /** A part of the detail, in upper or lower case. */
   errorText?: string | undefined;
 }
 
-/** What a row must be, and what must be looked up in another table for each, which costs ten times as much. */
+/** The conditions that a row must meet, all of them. */
 export interface Conditions {
+  /** Conditions on the columns of the row. */
   own: SQL[];
+  /** Conditions that look up another table for each row, which costs ten times as much. */
   lookedUp: SQL[];
 }
 
 export function eventConditions(filter: EventFilter): Conditions {
   return {
-    own: given([
+    own: keepDefined([
       equals(events.sourceId, filter.sourceId),
       matchesType(events.type, filter.eventType),
       equals(events.webhookId, filter.webhookId),
@@ -77,9 +80,9 @@ export function eventConditions(filter: EventFilter): Conditions {
 }
 
 export function deliveryConditions(filter: DeliveryFilter): Conditions {
-  const ofEvent = and(...given(payloadConditions(filter)));
+  const eventCondition = and(...keepDefined(payloadConditions(filter)));
   return {
-    own: given([
+    own: keepDefined([
       equals(deliveries.eventId, filter.eventId),
       equals(deliveries.sourceId, filter.sourceId),
       matchesType(deliveries.eventType, filter.eventType),
@@ -90,21 +93,21 @@ export function deliveryConditions(filter: DeliveryFilter): Conditions {
       contains(deliveries.lastError, filter.errorText),
       filter.minAttempts === undefined ? undefined : gte(deliveries.attemptCount, filter.minAttempts),
     ]),
-    lookedUp: given([ofEvent && lookUpEvent(ofEvent)]),
+    lookedUp: keepDefined([eventCondition && lookUpEvent(eventCondition)]),
   };
 }
 
 export function attemptConditions(filter: AttemptFilter): Conditions {
-  const ofEvent = and(...given(payloadConditions(filter)));
-  const ofDelivery = and(
-    ...given([
+  const eventCondition = and(...keepDefined(payloadConditions(filter)));
+  const deliveryCondition = and(
+    ...keepDefined([
       equals(deliveries.eventId, filter.eventId),
       equals(deliveries.webhookId, filter.webhookId),
-      ofEvent && lookUpEvent(ofEvent),
+      eventCondition && lookUpEvent(eventCondition),
     ]),
   );
   return {
-    own: given([
+    own: keepDefined([
       equals(attempts.deliveryId, filter.deliveryId),
       equals(attempts.targetId, filter.targetId),
       equals(attempts.sourceId, filter.sourceId),
@@ -114,15 +117,16 @@ export function attemptConditions(filter: AttemptFilter): Conditions {
       filter.minAttempts === undefined ? undefined : gte(attempts.number, filter.minAttempts),
       filter.triggers && inArray(attempts.trigger, [...filter.triggers]),
     ]),
-    lookedUp: given([
-      ofDelivery && sql`(SELECT ${ofDelivery} FROM ${deliveries} WHERE ${deliveries.id} = ${attempts.deliveryId})`,
+    lookedUp: keepDefined([
+      deliveryCondition &&
+        sql`(SELECT ${deliveryCondition} FROM ${deliveries} WHERE ${deliveries.id} = ${attempts.deliveryId})`,
     ]),
   };
 }
 
 export function rejectionConditions(filter: RejectionFilter): Conditions {
   return {
-    own: given([
+    own: keepDefined([
       equals(rejections.sourceId, filter.sourceId),
       equals(rejections.webhookId, filter.webhookId),
       filter.reasons && inArray(rejections.reason, [...filter.reasons]),
@@ -133,11 +137,11 @@ export function rejectionConditions(filter: RejectionFilter): Conditions {
   };
 }
 
-// A scalar subquery, and not EXISTS: the planner may turn that into a join with the whole table.
+// MUST stay a scalar subquery: the planner may turn EXISTS into a join with the whole table.
 const lookUpEvent = (condition: SQL) =>
   sql`(SELECT ${condition} FROM ${events} WHERE ${events.id} = ${deliveries.eventId})`;
 
-/** What only the row of the event tells. */
+/** The conditions on columns that only the table of events has. */
 function payloadConditions({ dataId, label, userMetadata }: EventFilter): (SQL | undefined)[] {
   return [
     equals(events.dataId, dataId),
@@ -149,14 +153,17 @@ function payloadConditions({ dataId, label, userMetadata }: EventFilter): (SQL |
   ];
 }
 
-/** `batch.*` matches every type that starts with `batch.`; anything else matches itself, under all of its names. */
+/**
+ * `batch.*` matches every type that starts with `batch.`; any other text matches the type that has it as
+ * one of its names.
+ */
 function matchesType(column: PgColumn, type: string | undefined): SQL | undefined {
   const prefix = typePrefix(type);
   if (prefix !== undefined) return sql`starts_with(${column}, ${prefix})`;
   return type === undefined || type === "*" ? undefined : inArray(column, namesOfType(type));
 }
 
-/** `batch.` for `batch.*`; undefined for anything else. */
+/** @returns `batch.` for `batch.*`; undefined for a type that is no such pattern. */
 export function typePrefix(type: string | undefined): string | undefined {
   return type?.endsWith(".*") === true ? type.slice(0, -1) : undefined;
 }
@@ -177,6 +184,6 @@ function equals(column: PgColumn, value: string | undefined): SQL | undefined {
   return value === undefined ? undefined : eq(column, value);
 }
 
-function given(conditions: (SQL | undefined)[]): SQL[] {
+function keepDefined(conditions: (SQL | undefined)[]): SQL[] {
   return conditions.filter((condition) => condition !== undefined);
 }

@@ -1,17 +1,21 @@
-// Which events, deliveries and attempts belong together, as conditions on ids: an id begins with a time, and so tells in
-// which days of the log its own can be. MUST bound the ids of what is read, or every partition is.
+// Conditions that find the deliveries of an event and the attempts of deliveries. The time in an id tells on which days
+// the related rows can be. MUST bound the ids of what is read, or PostgreSQL opens every partition.
 
 import { and, eq, type SQL, sql } from "drizzle-orm";
 
 import { idCeiling, idFloor, idTime } from "@sluice/shared/domain/ids";
-import { attempts, deliveries, events } from "../schema.ts";
-import type { IdRange } from "./page.ts";
 
-/** How far the clocks of a gateway and a worker may be apart. */
+import { attempts, deliveries, events } from "../schema.ts";
+import type { IdRange } from "./id-range.ts";
+
+/** The most by which the clocks of a gateway and a worker may differ. */
 const CLOCK_MARGIN_MS = 3_600_000;
 
-/** The deliveries of an event. Their ids have its milliseconds, so these are a few rows of the primary key. */
-export function ofEvent(eventId: string): SQL | undefined {
+/**
+ * The condition on deliveries that they belong to an event. Their ids begin with the event's milliseconds, so that
+ * PostgreSQL reads a few rows of the primary key.
+ */
+export function belongToEvent(eventId: string): SQL | undefined {
   return and(
     sql`${deliveries.id} >= ${idFloor(idTime(eventId))}`,
     sql`${deliveries.id} <= ${idCeiling(eventId)}`,
@@ -20,25 +24,28 @@ export function ofEvent(eventId: string): SQL | undefined {
 }
 
 /**
- * The attempts of deliveries.
- * @param list the ids as an array in SQL.
+ * The condition on attempts that they belong to deliveries.
+ * @param list the same ids as an array in SQL.
  */
-export function ofDeliveries(ids: readonly string[], list = sql`${sql.param([...ids])}::uuid[]`): SQL {
+export function belongToDeliveries(ids: readonly string[], list = sql`${sql.param([...ids])}::uuid[]`): SQL {
   if (ids.length === 0) return sql`false`;
-  // No attempt is older than its delivery, but for clocks that differ: this prunes the partitions before.
+  // No attempt is older than its delivery, apart from clocks that differ. The bound skips the partitions before that.
   const oldestMs = Math.min(...ids.map(idTime)) - CLOCK_MARGIN_MS;
   return sql`${attempts.deliveryId} = ANY(${list}) AND ${attempts.id} >= ${idFloor(oldestMs)}`;
 }
 
 /**
- * An event, as a subquery in FROM beside the `event_id` of what is called `found`.
- * OFFSET 0 keeps the planner from joining the whole table instead of looking up one event after the other.
- * @param range that it is in; it prunes partitions, which the ids of what is found do not.
+ * SQL: a subquery in FROM that reads the event of a row `found`, by its `event_id`. OFFSET 0 makes the planner look up
+ * one event after the other; without it, the planner joins the whole table.
+ * @param range the range in which the event is. PostgreSQL skips the other partitions, which it cannot do by
+ * `event_id`.
  */
 export const eventOfFound = ({ from, to }: IdRange): SQL =>
   sql`(SELECT * FROM ${events} WHERE id = found.event_id AND id >= ${from} AND id < ${to} OFFSET 0)`;
 
-/** The deliveries of an event, likewise. */
+/**
+ * SQL: a subquery in FROM that reads the deliveries of an event `found`, with the same parameter and the same OFFSET 0.
+ */
 export const deliveriesOfFound = ({ from, to }: IdRange): SQL => sql`(
   SELECT * FROM deliveries
   WHERE id >= (left(found.event_id::text, 13) || '-0000-0000-000000000000')::uuid

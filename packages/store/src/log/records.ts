@@ -1,10 +1,10 @@
-// The delivery log as the API reads it: pages of events, deliveries and attempts by keyset, and each of them by its id.
+// Reads the log for the API: pages of events, deliveries and attempts, and each of them by its id.
 
-import { and, desc, eq, getTableColumns, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
-import type { PgColumn } from "drizzle-orm/pg-core";
+import { desc, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 
-import { attempts, deliveries, events } from "../schema.ts";
 import type { Connection, Database } from "../connection/database.ts";
+import { attempts, deliveries, events } from "../schema.ts";
+import { anyOf } from "./id-range.ts";
 import {
   attemptConditions,
   type AttemptFilter,
@@ -13,11 +13,11 @@ import {
   eventConditions,
   type EventFilter,
 } from "./log-filter.ts";
-import { deliveriesOfFound, eventOfFound, ofDeliveries, ofEvent } from "./log-relations.ts";
+import { belongToDeliveries, belongToEvent, deliveriesOfFound, eventOfFound } from "./log-relations.ts";
 import type { Page } from "./page.ts";
-import { search, type Search } from "./search.ts";
-import { namedAttempts, namedDeliveries, namedEvents, rareAttempts } from "./search-few.ts";
+import { findNamedAttempts, findNamedDeliveries, findNamedEvents, findRareAttempts } from "./search-few.ts";
 import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
+import { PAGE_BUDGET, search, type Search } from "./search.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -27,22 +27,25 @@ export type AttemptRow = typeof attempts.$inferSelect;
 /** A page of a list of the log. */
 export interface LogPage<Row> {
   rows: Row[];
-  /** Where the search ended before the page was full: the next page follows this id. Undefined at the end of the log. */
+  /**
+   * The id after which the next page begins, when the search ended before the page was full. Undefined at the end of
+   * the log.
+   */
   searchedTo: string | undefined;
 }
 
 const { body, ...withoutBody } = getTableColumns(events);
 export const eventColumns = { ...withoutBody, sizeBytes: sql<number>`octet_length(${body})` };
 
-/** How events that match a filter are found; likewise below, for whatever acts on the rows of a list. */
+/** The search for the events that match a filter. Lists use it, and so does every action on the rows of a list. */
 export function eventSearch(db: Connection, filter: EventFilter): Search {
   return {
     table: events,
     id: events.id,
     conditions: eventConditions(filter),
     ways: (range) => eventWays(db, filter, range),
-    findNamed: () => namedEvents(db, filter),
-    ofEvent: eventOfFound,
+    findNamed: () => findNamedEvents(db, filter),
+    rowsOfEvent: eventOfFound,
   };
 }
 
@@ -52,8 +55,8 @@ export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
     id: deliveries.id,
     conditions: deliveryConditions(filter),
     ways: (range) => deliveryWays(db, filter, range),
-    findNamed: () => namedDeliveries(db, filter),
-    ofEvent: deliveriesOfFound,
+    findNamed: () => findNamedDeliveries(db, filter),
+    rowsOfEvent: deliveriesOfFound,
   };
 }
 
@@ -63,8 +66,8 @@ export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
     id: attempts.id,
     conditions: attemptConditions(filter),
     ways: async () => attemptWays(filter),
-    findNamed: () => namedAttempts(db, filter),
-    findRare: () => rareAttempts(db, filter),
+    findNamed: () => findNamedAttempts(db, filter),
+    findRare: () => findRareAttempts(db, filter),
   };
 }
 
@@ -87,8 +90,8 @@ export async function listAttempts(db: Database, filter: AttemptFilter, page: Pa
 }
 
 /**
- * The rows of a page; those that were deleted since they were found are left out.
- * @param read by a condition on their ids.
+ * Reads the rows of a page. Leaves out a row that was deleted after the search found it.
+ * @param read reads the rows that meet a condition on their ids.
  */
 export async function findPage<Row extends { id: string }>(
   db: Database,
@@ -96,16 +99,10 @@ export async function findPage<Row extends { id: string }>(
   page: Page,
   read: (isFound: SQL | undefined) => PromiseLike<Row[]>,
 ): Promise<LogPage<Row>> {
-  const { ids, searchedTo } = await search(db, list, page);
+  const { ids, searchedTo } = await search(db, list, page, PAGE_BUDGET);
   const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
   const byId = new Map(rows.map((row) => [row.id, row]));
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
-}
-
-/** The range is what prunes partitions. @param ids at least one. */
-export function anyOf(column: PgColumn, ids: readonly string[]): SQL | undefined {
-  const sorted = ids.toSorted();
-  return and(inArray(column, sorted), gte(column, sorted[0]), lte(column, sorted.at(-1)));
 }
 
 export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
@@ -116,16 +113,16 @@ export async function getEventWithBody(tx: Connection, id: string): Promise<type
   return (await tx.orm.select().from(events).where(eq(events.id, id)))[0];
 }
 
-/** The bodies of events by their ids. The caller bounds their size: see `sizeBytes`. */
+/** Reads the bodies of events by their ids. The caller MUST bound their total size: see `sizeBytes`. */
 export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
   if (ids.length === 0) return new Map();
   const rows = await db.orm.select({ id: events.id, body: events.body }).from(events).where(anyOf(events.id, ids));
   return new Map(rows.map((row) => [row.id, row.body]));
 }
 
-/** All deliveries of an event. */
+/** Lists all deliveries of an event. */
 export async function listDeliveriesOf(db: Database, eventId: string): Promise<DeliveryRecord[]> {
-  return db.orm.select().from(deliveries).where(ofEvent(eventId)).orderBy(deliveries.id);
+  return db.orm.select().from(deliveries).where(belongToEvent(eventId)).orderBy(deliveries.id);
 }
 
 export async function getDelivery(db: Connection, id: string): Promise<DeliveryRecord | undefined> {
@@ -136,7 +133,7 @@ export async function getAttempt(db: Database, id: string): Promise<AttemptRow |
   return (await db.orm.select().from(attempts).where(eq(attempts.id, id)))[0];
 }
 
-/** The newest `limit` attempts of deliveries, oldest first. */
+/** Lists the newest `limit` attempts of deliveries, oldest first. */
 export async function listAttemptsOf(
   db: Database,
   deliveryIds: readonly string[],
@@ -146,7 +143,7 @@ export async function listAttemptsOf(
   const rows = await db.orm
     .select()
     .from(attempts)
-    .where(ofDeliveries(deliveryIds))
+    .where(belongToDeliveries(deliveryIds))
     .orderBy(desc(attempts.id))
     .limit(limit);
   return rows.toReversed();

@@ -1,16 +1,17 @@
-// Rejections: refused requests on known sources, a sample of them when there are many. `weight` says how many
-// requests a row stands for, so that sums stay true.
+// Rejections: refused requests on known sources. During a flood only a sample of them is stored, and `weight` is the
+// number of requests that a row stands for, so that sums stay true.
 
 import { idTime } from "@sluice/shared/domain/ids";
-import { rejections } from "../schema.ts";
 import type { RefusalReason } from "@sluice/signature/refusal";
+
 import type { Database } from "../connection/database.ts";
-import { findPage, type LogPage } from "./records.ts";
+import { rejections } from "../schema.ts";
 import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
 import type { Page } from "./page.ts";
+import { findPage, type LogPage } from "./records.ts";
 import { rejectionWays } from "./search-ways.ts";
 
-/** A rejection as it is stored; it was made when its id was. */
+/** A rejection to be stored. The time in its id is the time at which the request was refused. */
 export interface NewRejection {
   id: string;
   sourceId: string;
@@ -43,7 +44,7 @@ export async function insertRejections(db: Database, rows: readonly NewRejection
       rows.map((row) => row.remoteAddress),
       rows.map((row) => row.sizeBytes),
       rows.map((row) => row.weight),
-      // Not now(): a time range is a range of ids, and must mean the time that is shown.
+      // Not now(): a filter by time is a range of ids, so that the time that is shown must be the time in the id.
       rows.map((row) => new Date(idTime(row.id)).toISOString()),
     ],
   });

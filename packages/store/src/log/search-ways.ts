@@ -1,12 +1,14 @@
-// By which indexes the rows of a list are found: each filter that has an index is a way, and each way gives its rows
-// in the order of ids, so that a page can be read from it without the rest.
+// The ways to find the rows of a list. A way reads the index of one property of a filter, and gives its rows in the
+// order of ids, so that a page needs only the beginning of it.
 
 import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 
-import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
 import { namesOfType } from "@sluice/shared/domain/subscription";
+
 import type { Connection } from "../connection/database.ts";
+import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
+import { type IdRange, wholeDays, wholeMilliseconds, withinRange } from "./id-range.ts";
 import {
   type AttemptFilter,
   type DeliveryFilter,
@@ -15,54 +17,53 @@ import {
   type StatusCodeFilter,
   typePrefix,
 } from "./log-filter.ts";
-import { ofDeliveries, ofEvent } from "./log-relations.ts";
-import { type IdRange, wholeDays, wholeMilliseconds, withinRange } from "./page.ts";
+import { belongToDeliveries, belongToEvent } from "./log-relations.ts";
 
 export interface Table {
   table: PgTable;
   id: PgColumn;
 }
 
-/** Rows of one index under one condition, which it has in the order of `id`. */
+/** The entries of one index that meet one condition. The index has them in the order of `id`. */
 export interface Entries extends Table {
   on: SQL | undefined;
 }
 
 export interface Way {
-  /** Which have no row in common. */
+  /** No row is in two of these. */
   entries: Entries[];
-  /** Of the list itself; or of what names an event, whose rows of the list are looked up. */
-  of: "rows" | "events";
-  /** Every row of it matches the filter that it stands for. */
+  /** What an entry is: a row of the list itself, or an event whose rows of the list have to be looked up. */
+  leadsTo: "rows" | "events";
+  /** Whether every row of the way meets the condition that the way was made for. */
   isExact: boolean;
 }
 
-/** A group of types with more names than this has no way of its own. */
+/** A pattern that matches more types than this has no way. */
 const MAX_TYPES = 50;
 
-/** The rows of a list's own table under any of these conditions, which have no row in common. */
+/** The way to the rows of a list's own table that meet any of these conditions. No row may meet two of them. */
 export function wayOf(table: Table, ...conditions: (SQL | undefined)[]): Way {
-  return { entries: conditions.map((on) => ({ ...table, on })), of: "rows", isExact: true };
+  return { entries: conditions.map((on) => ({ ...table, on })), leadsTo: "rows", isExact: true };
 }
 
-/** @param range in which its ways are searched. */
+/** @param range the range in which the ways will be searched. */
 export async function eventWays(db: Connection, filter: EventFilter, range: IdRange): Promise<Way[]> {
   const ways = payloadWays(filter);
-  if (filter.sourceId !== undefined) ways.push(ofEvents(eq(events.sourceId, filter.sourceId)));
-  const types = await typesOf(db, filter.eventType, range);
-  if (types !== undefined) ways.push(ofEvents(...types.map((type) => sql`${events.type} COLLATE "C" = ${type}`)));
+  if (filter.sourceId !== undefined) ways.push(wayToEvents(eq(events.sourceId, filter.sourceId)));
+  const types = await findTypes(db, filter.eventType, range);
+  if (types !== undefined) ways.push(wayToEvents(...types.map((type) => sql`${events.type} COLLATE "C" = ${type}`)));
   return ways;
 }
 
-/** By what a few events have in common, such as a job. */
+/** The ways by properties that only a few events have in common, such as a job. */
 export function payloadWays({ webhookId, dataId, label, userMetadata }: EventFilter): Way[] {
   const ways: Way[] = [];
-  if (webhookId !== undefined) ways.push(ofEvents(eq(events.webhookId, webhookId)));
-  if (dataId !== undefined) ways.push(ofEvents(eq(events.dataId, dataId)));
-  if (label !== undefined) ways.push(ofTerm("label", label.key, label.value));
+  if (webhookId !== undefined) ways.push(wayToEvents(eq(events.webhookId, webhookId)));
+  if (dataId !== undefined) ways.push(wayToEvents(eq(events.dataId, dataId)));
+  if (label !== undefined) ways.push(wayToTerm("label", label.key, label.value));
   if (userMetadata !== undefined) {
     const { key, value } = userMetadata;
-    ways.push(value === undefined ? ofTerm("metadata-key", key, "") : ofTerm("metadata", key, value));
+    ways.push(value === undefined ? wayToTerm("metadata-key", key, "") : wayToTerm("metadata", key, value));
   }
   return ways;
 }
@@ -71,16 +72,18 @@ export async function deliveryWays(db: Connection, filter: DeliveryFilter, range
   const { eventId, targetId, statuses, statusCode, errorText, minAttempts } = filter;
   const table = { table: deliveries, id: deliveries.id };
   const ways: Way[] = [];
-  if (eventId !== undefined) ways.push(wayOf(table, ofEvent(eventId)));
-  ways.push(...(await eventWays(db, filter, wholeMilliseconds(range))).map((way): Way => ({ ...way, of: "events" })));
+  if (eventId !== undefined) ways.push(wayOf(table, belongToEvent(eventId)));
+  ways.push(
+    ...(await eventWays(db, filter, wholeMilliseconds(range))).map((way): Way => ({ ...way, leadsTo: "events" })),
+  );
   if (statuses?.includes("succeeded") === false) {
     const isUnsuccessful = sql`${deliveries.status} <> 'succeeded'`;
     ways.push(wayOf(table, ...statuses.map((status) => and(eq(deliveries.status, status), isUnsuccessful))));
   }
   ways.push(...codeWays(table, deliveries.lastStatusCode, deliveries.lastError, statusCode));
-  if (errorText !== undefined) ways.push(roughly(wayOf(table, isNotNull(deliveries.lastError))));
+  if (errorText !== undefined) ways.push(inexact(wayOf(table, isNotNull(deliveries.lastError))));
   if (minAttempts !== undefined && minAttempts > 1) {
-    ways.push(roughly(wayOf(table, sql`${deliveries.attemptCount} > 1`)));
+    ways.push(inexact(wayOf(table, sql`${deliveries.attemptCount} > 1`)));
   }
   if (targetId !== undefined) ways.push(wayOf(table, eq(deliveries.targetId, targetId)));
   return ways;
@@ -90,17 +93,17 @@ export function attemptWays(filter: AttemptFilter): Way[] {
   const { deliveryId, targetId, statusCode, errorText, minAttempts, triggers } = filter;
   const table = { table: attempts, id: attempts.id };
   const ways: Way[] = [];
-  if (deliveryId !== undefined) ways.push(wayOf(table, ofDeliveries([deliveryId])));
+  if (deliveryId !== undefined) ways.push(wayOf(table, belongToDeliveries([deliveryId])));
   ways.push(...codeWays(table, attempts.statusCode, attempts.error, statusCode));
-  if (errorText !== undefined) ways.push(roughly(wayOf(table, isNotNull(attempts.error))));
+  if (errorText !== undefined) ways.push(inexact(wayOf(table, isNotNull(attempts.error))));
   const isRepeat = sql`${attempts.trigger} <> 'initial'`;
   if (triggers?.includes("initial") === false) {
     ways.push(wayOf(table, ...triggers.map((trigger) => and(eq(attempts.trigger, trigger), isRepeat))));
   }
   if (minAttempts !== undefined && minAttempts > 1) {
-    // Whatever follows a first attempt is one of these.
+    // Every attempt after the first has one of these triggers.
     const repeats = ["retry", "manual"] as const;
-    ways.push(roughly(wayOf(table, ...repeats.map((trigger) => and(eq(attempts.trigger, trigger), isRepeat)))));
+    ways.push(inexact(wayOf(table, ...repeats.map((trigger) => and(eq(attempts.trigger, trigger), isRepeat)))));
   }
   if (targetId !== undefined) ways.push(wayOf(table, eq(attempts.targetId, targetId)));
   return ways;
@@ -116,17 +119,17 @@ export function rejectionWays({ sourceId, webhookId, reasons, remoteAddress }: R
   return ways;
 }
 
-const ofEvents = (...conditions: SQL[]) => wayOf({ table: events, id: events.id }, ...conditions);
+const wayToEvents = (...conditions: SQL[]) => wayOf({ table: events, id: events.id }, ...conditions);
 
-const roughly = (way: Way): Way => ({ ...way, isExact: false });
+const inexact = (way: Way): Way => ({ ...way, isExact: false });
 
-function ofTerm(kind: string, key: string, value: string): Way {
+function wayToTerm(kind: string, key: string, value: string): Way {
   const on = sql`${eventTerms.term} = event_term(${kind}::text, ${key}::text, ${value}::text)`;
-  return { entries: [{ table: eventTerms, id: eventTerms.eventId, on }], of: "events", isExact: true };
+  return { entries: [{ table: eventTerms, id: eventTerms.eventId, on }], leadsTo: "events", isExact: true };
 }
 
 function codeWays(table: Table, code: PgColumn, error: PgColumn, filter: StatusCodeFilter | undefined): Way[] {
-  // Only failures have an index: most of what is delivered succeeds, and is updated at once.
+  // Only failures have an index. Most deliveries succeed, and an index of them would have to be written each time.
   if (filter === undefined || filter.classes.includes(2) || filter.codes.some((each) => each >= 200 && each < 300)) {
     return [];
   }
@@ -139,22 +142,26 @@ function codeWays(table: Table, code: PgColumn, error: PgColumn, filter: StatusC
   return [wayOf(table, ...conditions)];
 }
 
-/** The names of types that a filter matches, of events in the range; undefined when it is none, or when they are too many. */
-async function typesOf(db: Connection, type: string | undefined, range: IdRange): Promise<string[] | undefined> {
+/**
+ * Finds the names of the types in the range that a filter matches.
+ * @returns undefined without a filter, and for more than MAX_TYPES.
+ */
+async function findTypes(db: Connection, type: string | undefined, range: IdRange): Promise<string[] | undefined> {
   const prefix = typePrefix(type);
   if (type === undefined || type === "*") return undefined;
   if (prefix === undefined) return namesOfType(type);
-  // From each type to the next by the index, whatever many events have it. "/" follows ".".
+  // Jumps from each type to the next one in the index, however many events have the type. "/" is the character after
+  // ".".
   const column = sql`${events.type} COLLATE "C"`;
-  // Whole days, which partitions have: within one, the index would be read past all that is outside of the range. A type
-  // too many has no entries.
-  const within = withinRange(events.id, wholeDays(range));
+  // Whole days, because a partition is a day: with a shorter range, each jump would read past all entries of that day
+  // that are outside of it. A type that occurs only outside of the range does no harm: its way has no entries.
+  const isOnDays = withinRange(events.id, wholeDays(range));
   const end = `${prefix.slice(0, -1)}/`;
   const { rows: found } = await db.orm.execute<{ type: string }>(sql`
     WITH RECURSIVE types (type) AS (
-      (SELECT ${column} FROM ${events} WHERE ${column} >= ${prefix} AND ${column} < ${end} AND ${within} ORDER BY ${column} LIMIT 1)
+      (SELECT ${column} FROM ${events} WHERE ${column} >= ${prefix} AND ${column} < ${end} AND ${isOnDays} ORDER BY ${column} LIMIT 1)
       UNION ALL
-      SELECT (SELECT ${column} FROM ${events} WHERE ${column} > types.type AND ${column} < ${end} AND ${within} ORDER BY ${column} LIMIT 1)
+      SELECT (SELECT ${column} FROM ${events} WHERE ${column} > types.type AND ${column} < ${end} AND ${isOnDays} ORDER BY ${column} LIMIT 1)
       FROM types WHERE types.type IS NOT NULL
     )
     SELECT type FROM types WHERE type IS NOT NULL LIMIT ${MAX_TYPES + 1}`);

@@ -1,21 +1,22 @@
-// Walks lists with budgets so small that nearly every page ends early, against a plain reading of the whole table.
+// Walks lists with budgets so small that nearly every page ends early, and compares with a plain reading of the table.
 
-import { idFloor, idTime, newId } from "@sluice/shared/domain/ids";
 import { asc, sql, and } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 
+import { idFloor, idTime, newId } from "@sluice/shared/domain/ids";
+
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
-import { deliveries, type DeliveryStatus } from "../schema.ts";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
+import { DAY_MS, ensurePartitions } from "../connection/partitions.ts";
 import { recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
-import { attemptSearch, deliverySearch, eventSearch } from "./records.ts";
+import { deliveries, type DeliveryStatus } from "../schema.ts";
 import { type DeliveryFilter, deliveryConditions } from "./log-filter.ts";
 import type { Order } from "./page.ts";
-import { DAY_MS, ensurePartitions } from "../connection/partitions.ts";
+import { attemptSearch, deliverySearch, eventSearch } from "./records.ts";
 import { search, type Search } from "./search.ts";
 
 const SOURCES = [newId(), newId()];
@@ -26,7 +27,7 @@ const tiny = { rows: 7, lookUps: 3 };
 
 const DAYS = 5;
 
-/** An id of some moment of the last days: a search looks at the newest of them first. */
+/** Makes an id of a moment in the last days, of which a search reads the newest first. */
 function someId(ageMs = Math.random() * DAYS * DAY_MS): string {
   return idFloor(Date.now() - ageMs).slice(0, 14) + newId().slice(14);
 }
@@ -35,7 +36,7 @@ const pick = <T>(list: readonly T[], n: number) => list[n % list.length] as T;
 
 const makeDays = (db: Database) => ensurePartitions(db, Date.now() - (DAYS + 1) * DAY_MS, Date.now());
 
-/** The nth event of a test, with a delivery to one or two targets, and an attempt of each that came to an end. */
+/** Stores the nth event of a test with a delivery to one or two targets, and mostly an attempt of each. */
 async function store(db: Database, n: number, id = someId()): Promise<void> {
   const event = makeEvent({
     id,
@@ -59,13 +60,13 @@ async function attempt(db: Database, id: string, n: number, number = 1): Promise
     { statusCode: null, error: "connection: Refused", next: { status: "exhausted" as const } },
   ];
   if (n % 5 < 4) {
-    // The first at once; the others days later.
+    // The first attempt begins with its delivery; the others begin days later.
     const attemptId = someId(number === 1 ? Date.now() - idTime(id) : 0);
     await recordAttempts(db, [makeAttempt(id, { id: attemptId, number, ...pick(outcomes, n) })], workerId);
   }
 }
 
-/** Walks to the end. @param between is done after each page. */
+/** Walks to the end of a list. @param between runs after each page. */
 async function walk(
   db: Database,
   list: Search,
@@ -143,7 +144,7 @@ describe("search", () => {
     );
   });
 
-  test("while rows come and change, a walk skips nothing that was there and stays so, and gives nothing twice", async ({
+  test("while rows come and change, a walk skips no row that was there all the time, and gives no row twice", async ({
     database: { db },
   }) => {
     await makeDays(db);
@@ -165,7 +166,7 @@ describe("search", () => {
           );
           let changes = 0;
           const walked = await walk(db, list, direction, limit, async () => {
-            // Fewer than a page each, or a walk to the newest would never end.
+            // At most five: with new rows after each page, a walk to the newest would never end.
             if (changes++ < 5) await store(db, n++, newId());
             await attempt(db, pick(before.rows, n)?.id ?? newId(), 1, 2);
           });

@@ -1,65 +1,76 @@
-// Finds the rows of a page, and reads at most so many entries of an index for it, however the filters combine: of all
-// the ways, it takes the one whose entries reach the furthest. Where those are not enough for a full page, the page
-// ends early and says where the next one goes on. Without a bound, two filters that are common each and rare together
-// would read the whole log.
+// Finds the rows of a page. However the filters combine, it reads a bounded number of index entries: of all ways, it
+// takes the one whose entries reach the furthest in the order of the page. When these do not fill the page, the page
+// ends early and says where the next one begins. Without the bound, two filters that each match many rows, and together
+// few, would read the whole log.
 
 import { and, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 
 import { idCeiling, idFloor, idTime } from "@sluice/shared/domain/ids";
+
 import type { Connection } from "../connection/database.ts";
-import type { Conditions } from "./log-filter.ts";
-import { type IdRange, inOrder, type Page, rangeOf, wholeMilliseconds, withinRange } from "./page.ts";
 import { DAY_MS } from "../connection/partitions.ts";
+import { type IdRange, wholeMilliseconds, withinRange } from "./id-range.ts";
+import type { Conditions } from "./log-filter.ts";
+import { inOrder, type Page, rangeOf } from "./page.ts";
 import { type Entries, type Way, wayOf } from "./search-ways.ts";
 
-/** What is read for one page at most. */
+/** The most index entries that are read for one page. */
 export interface Budget {
-  /** Entries of an index whose rows are read. */
+  /** The limit when each entry costs one row. */
   rows: number;
-  /** Entries for each of which another table is asked. */
+  /** The limit when each entry also needs a look-up in another table. */
   lookUps: number;
 }
 
-/** A few milliseconds of work in either case. */
-const BUDGET: Budget = { rows: 2_000, lookUps: 200 };
+/** The budget of one page. Both limits are a few milliseconds of work. */
+export const PAGE_BUDGET: Budget = { rows: 2_000, lookUps: 200 };
 
+/** A list of the log under a filter: which rows match, and how they can be found. */
 export interface Search {
   table: PgTable;
   id: PgColumn;
   conditions: Conditions;
   ways: (range: IdRange) => Promise<Way[]>;
   /**
-   * The one way that has all rows of the list, whatever the range, where they are those of a few events that the filter
-   * names. Asked before anything is read, so it MUST cost nothing where the filter names none.
+   * Finds the way to all rows of the list, in any range, when these belong to a few events that the filter names.
+   * Called before anything else is read, so that it MUST cost nothing when the filter names no events.
    */
   findNamed?: () => Promise<Way | undefined>;
-  /** Likewise, where the filter may well match many: asked only after the first days, where these do not fill the page. */
+  /**
+   * Does the same for a filter that probably matches many events. Called only when the first days do not fill the page.
+   */
   findRare?: () => Promise<Way | undefined>;
-  /** The rows of an event, as a subquery in FROM beside the `event_id` of what is called `found`, which is in the range. */
-  ofEvent?: (range: IdRange) => SQL;
+  /**
+   * SQL: a subquery in FROM that reads the list's rows of an event `found`, by its `event_id`, which is in the range.
+   */
+  rowsOfEvent?: (range: IdRange) => SQL;
 }
 
 export interface Found {
-  /** In the order of the page, at most its limit. */
+  /** In the order of the page, and at most its limit. */
   ids: string[];
-  /** Where the search ended before the page was full: what matches beyond follows this id. Undefined at the end of the log. */
+  /**
+   * The id after which more rows may match, when the search ended before the page was full. Undefined at the end of the
+   * log.
+   */
   searchedTo: string | undefined;
 }
 
 /**
- * The two days that a page begins in come first, alone: most pages are full with them, and PostgreSQL plans over a few
- * partitions where it would over every day of the log. Few events come before that: their days are known.
+ * Finds the ids of a page. When the filter names a few events, it reads only their rows, whose days are known.
+ * Otherwise it first searches the two days in which the page begins: most pages need no more, and PostgreSQL plans over
+ * few partitions and not over every day of the log.
  */
-export async function search(db: Connection, list: Search, page: Page, budget = BUDGET): Promise<Found> {
+export async function search(db: Connection, list: Search, page: Page, budget: Budget): Promise<Found> {
   const range = rangeOf(page);
   const named = await list.findNamed?.();
   if (named !== undefined) return { ids: await readIds(db, list, named, range, page), searchedTo: undefined };
-  const { first, rest } = split(range, page);
+  const { first, rest } = splitRange(range, page);
   const found = first === undefined ? NOTHING : await searchIn(db, list, first, page, budget);
   if (found.ids.length === page.limit) return found;
   const rare = await list.findRare?.();
-  if (rare !== undefined) return withBoth(found.ids, await readIds(db, list, rare, range, page), page);
+  if (rare !== undefined) return mergeFound(found.ids, await readIds(db, list, rare, range, page), page);
   if (found.searchedTo !== undefined) return found;
   const left = { ...page, limit: page.limit - found.ids.length };
   const more = await searchIn(db, list, rest, left, budget);
@@ -68,21 +79,22 @@ export async function search(db: Connection, list: Search, page: Page, budget = 
 
 const NOTHING: Found = { ids: [], searchedTo: undefined };
 
-/** What was found by itself may be of an event that is forgotten already, by which it cannot be found. */
-function withBoth(found: readonly string[], few: readonly string[], page: Page): Found {
+/** Merges two lists: a row that was found by itself may be missing in `few`, because its event was deleted already. */
+function mergeFound(found: readonly string[], few: readonly string[], page: Page): Found {
   const ids = [...new Set([...found, ...few])].toSorted();
   return { ids: (page.order === "oldest" ? ids : ids.toReversed()).slice(0, page.limit), searchedTo: undefined };
 }
 
 /**
- * A range in the order of its page: the days that are searched first (the one that it begins in, and the next), and the
- * rest. On a midnight of UTC, as partitions do. Without the first when the range is hardly more.
+ * Splits a range at a midnight in UTC, where partitions end: `first` is the day in which the page begins and the day
+ * after it in the order of the page, and `rest` is the rest. There is no `first` when the range is hardly longer than
+ * that.
  */
-function split(range: IdRange, { order }: Page): { first?: IdRange; rest: IdRange } {
+function splitRange(range: IdRange, { order }: Page): { first?: IdRange; rest: IdRange } {
   const fromMs = idTime(range.from);
-  // Nobody said where the oldest days are.
+  // The page begins at the oldest row of the log, and nothing says on which day that is.
   if (order === "oldest" && fromMs === 0) return { rest: range };
-  // Clocks that are ahead may have made newer ids: these are of the first days too.
+  // A clock that is ahead may have made ids of the future; they belong to the first days too.
   const startMs = order === "oldest" ? fromMs : Math.min(idTime(range.to), Date.now());
   const edge = idFloor((Math.floor(startMs / DAY_MS) + (order === "oldest" ? 2 : -1)) * DAY_MS);
   if (edge <= range.from || edge >= range.to) return { rest: range };
@@ -96,22 +108,25 @@ async function searchIn(db: Connection, list: Search, range: IdRange, page: Page
   const ways = await list.ways(range);
   const [only = wholeTable(list)] = ways;
   if (ways.length <= 1 && own.length + lookedUp.length === ways.length && isOrdered(only)) {
-    // Each of its entries is a row of the page.
+    // Every entry of this one way is a row of the page, so that no budget is needed.
     return { ids: await readIds(db, list, only, range, page), searchedTo: undefined };
   }
-  const { way, reached } = await choose(db, list, ways, range, page, budget);
-  const within = reached === undefined ? range : narrow(range, reached, page);
-  const ids = await readIds(db, list, way, within, page);
+  const { way, reached } = await chooseWay(db, list, ways, range, page, budget);
+  const searched = reached === undefined ? range : narrowRange(range, reached, page);
+  const ids = await readIds(db, list, way, searched, page);
   const isFull = ids.length === page.limit;
-  return { ids, searchedTo: isFull || reached === undefined ? undefined : edgeOf(within, page) };
+  return { ids, searchedTo: isFull || reached === undefined ? undefined : endOfRange(searched, page) };
 }
 
-const isOrdered = (way: Way) => way.of === "rows" && way.isExact && way.entries.length === 1;
+const isOrdered = (way: Way) => way.leadsTo === "rows" && way.isExact && way.entries.length === 1;
 
 const wholeTable = ({ table, id }: Search) => wayOf({ table, id }, undefined);
 
-/** The way whose entries reach the furthest, and the id that they reach; undefined when they reach the end of the range. */
-async function choose(
+/**
+ * Chooses the way whose entries reach the furthest within the budget.
+ * @returns the way, and the id that its entries reach; undefined when they reach the end of the range.
+ */
+async function chooseWay(
   db: Connection,
   list: Search,
   ways: Way[],
@@ -119,12 +134,12 @@ async function choose(
   page: Page,
   budget: Budget,
 ): Promise<{ way: Way; reached: string | undefined }> {
-  // Each other way over the list itself reaches at least as far as the whole of it.
-  const all = ways.some((way) => way.of === "rows") ? ways : [...ways, wholeTable(list)];
+  // The whole table is a way only when no way leads to rows: any such way reaches at least as far as the whole table.
+  const all = ways.some((way) => way.leadsTo === "rows") ? ways : [...ways, wholeTable(list)];
   const columns = all.flatMap((way, index) => {
-    const isLookedUp = way.of === "events" || list.conditions.lookedUp.length > 0;
+    const isLookedUp = way.leadsTo === "events" || list.conditions.lookedUp.length > 0;
     const entriesOfWay = isLookedUp ? budget.lookUps : budget.rows;
-    const entryRange = way.of === "events" ? wholeMilliseconds(range) : range;
+    const entryRange = way.leadsTo === "events" ? wholeMilliseconds(range) : range;
     const offset = Math.ceil(entriesOfWay / way.entries.length);
     return way.entries.map((entries, entry) => {
       const name = sql.identifier(`way_${index}_${entry}`);
@@ -138,7 +153,7 @@ async function choose(
       .map((_, entry) => row[`way_${index}_${entry}`] ?? null)
       .filter((each) => each !== null)
       .toSorted();
-    // The one that stopped first: beyond it, entries of its index are missing.
+    // The entries that stopped first decide: beyond that id, some entries were not read.
     return { way, reached: isNewest ? reached.at(-1) : reached[0] };
   });
   return reaches.reduce((best, next) => (reachesFurther(next.reached, best.reached, isNewest) ? next : best));
@@ -154,31 +169,34 @@ function reachesFurther(a: string | undefined, b: string | undefined, isNewest: 
   return isNewest ? a < b : a > b;
 }
 
-/** The range up to the millisecond of an id, and with it: events and their deliveries share milliseconds, not ids. */
-function narrow(range: IdRange, reached: string, page: Page): IdRange {
+/**
+ * Ends a range behind the millisecond of an id. A whole millisecond, because the ids of an event and its deliveries
+ * share only that.
+ */
+function narrowRange(range: IdRange, reached: string, page: Page): IdRange {
   const whole = wholeMilliseconds({ from: reached, to: reached });
   return page.order === "oldest"
     ? { ...range, to: whole.to < range.to ? whole.to : range.to }
     : { ...range, from: whole.from > range.from ? whole.from : range.from };
 }
 
-/** The id that the next page follows. */
-function edgeOf(range: IdRange, page: Page): string {
+/** @returns the id after which the next page begins. */
+function endOfRange(range: IdRange, page: Page): string {
   return page.order === "oldest" ? idCeiling(idFloor(idTime(range.to) - 1)) : range.from;
 }
 
-/** What matches of a way within the range, as far as the page goes. */
+/** Reads the ids of the rows of a way that are in the range and match, at most the limit of the page. */
 async function readIds(db: Connection, list: Search, way: Way, range: IdRange, page: Page): Promise<string[]> {
-  const { table, id, conditions, ofEvent } = list;
+  const { table, id, conditions, rowsOfEvent } = list;
   if (way.entries.length === 0) return [];
-  // OFFSET 0 is a fence: the planner takes the index of the way, whatever it believes about the other conditions.
+  // OFFSET 0 is a fence: the planner uses the index of the way, whatever it estimates for the other conditions.
   const read = (entryRange: IdRange, columns?: SQL) =>
-    union(way.entries.map((entries) => sql`${selectRows(entries, entryRange, page, columns)} OFFSET 0`));
+    unionAll(way.entries.map((entries) => sql`${selectRows(entries, entryRange, page, columns)} OFFSET 0`));
   const from =
-    way.of === "rows" || ofEvent === undefined
+    way.leadsTo === "rows" || rowsOfEvent === undefined
       ? sql`(${read(range, sql`*`)}) AS ${table}`
       : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
-        CROSS JOIN LATERAL ${ofEvent(wholeMilliseconds(range))} AS ${table}`;
+        CROSS JOIN LATERAL ${rowsOfEvent(wholeMilliseconds(range))} AS ${table}`;
   const condition = and(withinRange(id, range), ...conditions.own, ...conditions.lookedUp);
   const { rows } = await db.orm.execute<{ id: string }>(
     sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
@@ -186,7 +204,7 @@ async function readIds(db: Connection, list: Search, way: Way, range: IdRange, p
   return rows.map((row) => row.id);
 }
 
-const union = (parts: SQL[]) =>
+const unionAll = (parts: SQL[]) =>
   parts.length === 1
     ? sql`${parts[0]}`
     : sql.join(

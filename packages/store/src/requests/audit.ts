@@ -1,17 +1,18 @@
-// The audit trail: who changed what through the API. An entry is written by the transaction that makes the change, so
-// that neither exists without the other. `before` and `after` are what the API shows, which has no secrets.
+// The audit trail: who changed what through the API. The transaction that makes a change also writes the entry, so that
+// neither exists without the other. `before` and `after` are what the API shows, which has no secrets.
 
 import { and, desc, eq, isNull, like } from "drizzle-orm";
 
 import { idFloor, newId } from "@sluice/shared/domain/ids";
-import { audit } from "../schema.ts";
-import type { Connection, Database } from "../connection/database.ts";
-import { type Page, withinPage } from "../log/page.ts";
-import { pruneBatches } from "../connection/prune.ts";
 
-/** Who makes a change, and by which request. */
+import type { Connection, Database } from "../connection/database.ts";
+import { pruneBatches } from "../connection/prune-batches.ts";
+import { type Page, withinPage } from "../log/page.ts";
+import { audit } from "../schema.ts";
+
+/** The caller that makes a change, and its request. */
 export interface Author {
-  /** Null for the key of the environment. */
+  /** Null for the admin key of the environment. */
   keyId: string | null;
   keyName: string;
   remoteAddress: string | null;
@@ -20,11 +21,11 @@ export interface Author {
 
 /** One change of one resource. */
 export interface AuditedChange {
-  /** The resource's type and what was done to it, as in `target.updated`. */
+  /** The type of the resource and what was done to it, as in `target.updated`. */
   action: `${string}.${string}`;
-  /** As the API shows it: `tgt_…`. */
+  /** The id as the API shows it: `tgt_…`. */
   resourceId: string;
-  /** MUST be what the API shows to everybody who may read: never a secret, a token or the value of a header. */
+  /** MUST be what the API shows to every reader, as is `after`: never a secret, a token or the value of a header. */
   before?: object;
   after?: object;
 }
@@ -32,9 +33,9 @@ export interface AuditedChange {
 export type AuditEntry = typeof audit.$inferSelect;
 
 export interface AuditFilter {
-  /** The id of a key; null for that of the environment. */
+  /** The id of a key; null for the admin key of the environment. */
   keyId?: string | null | undefined;
-  /** `target.*` for every action on a type of resource. */
+  /** An action such as `target.updated`, or `target.*` for every action on targets. */
   action?: string | undefined;
   resourceId?: string | undefined;
 }
@@ -79,7 +80,7 @@ export async function getAuditEntry(db: Connection, id: string): Promise<AuditEn
   return (await db.orm.select().from(audit).where(eq(audit.id, id)))[0];
 }
 
-/** Forgets entries made before an instant. @returns how many. */
+/** Deletes entries that were made before an instant. @returns how many. */
 export async function pruneAudit(db: Database, beforeMs: number): Promise<number> {
   return pruneBatches(db, "audit", "id < $1", [idFloor(beforeMs)]);
 }

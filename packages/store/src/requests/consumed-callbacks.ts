@@ -1,9 +1,9 @@
-// Single-use callback URLs: the first webhook that comes by one consumes it, and only its own retries may use it
-// again. The one thing that a callback URL leaves in the database.
+// Single-use callback URLs that were used. The first webhook that arrives at such a URL consumes it, and only retries
+// of that webhook may use it again. Nothing else about a callback URL is stored.
 
 import type { Database } from "../connection/database.ts";
 
-/** @returns whether this webhook is the one that the URL was used by, now or before. */
+/** Consumes a callback URL for a webhook. @returns false when another webhook has consumed it before. */
 export async function consumeCallback(
   db: Database,
   id: string,
@@ -12,7 +12,7 @@ export async function consumeCallback(
 ): Promise<boolean> {
   const { rows } = await db.pool.query<{ webhook_id: string }>({
     name: "consume-callback",
-    // The update changes nothing; it makes the row that was there come back.
+    // The update changes nothing. Without it, RETURNING would not return a row that exists already.
     text: `INSERT INTO consumed_callbacks (id, webhook_id, expires_at) VALUES ($1, $2, $3)
            ON CONFLICT (id) DO UPDATE SET webhook_id = consumed_callbacks.webhook_id RETURNING webhook_id`,
     values: [id, webhookId, new Date(expiresAtMs)],
@@ -20,7 +20,7 @@ export async function consumeCallback(
   return rows[0]?.webhook_id === webhookId;
 }
 
-/** Forgets URLs that have expired. @returns how many. */
+/** Deletes the rows of URLs that have expired. @returns how many. */
 export async function pruneConsumedCallbacks(db: Database): Promise<number> {
   const { rowCount } = await db.pool.query("DELETE FROM consumed_callbacks WHERE expires_at < now()");
   return rowCount ?? 0;

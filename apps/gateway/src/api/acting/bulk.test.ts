@@ -3,7 +3,7 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { makeNextStep } from "@sluice/store/delivery/operation-step";
+import { makeNextStep, STEP_SIZE } from "@sluice/store/delivery/operation-step";
 
 import {
   pointersOf,
@@ -37,7 +37,7 @@ async function statusesOf(api: TestApi, target: string): Promise<string[]> {
 
 /** Does what the workers do with the operations, until all of them have ended. */
 async function runOperations(api: TestApi): Promise<void> {
-  while ((await makeNextStep(api.db)) !== undefined);
+  while ((await makeNextStep(api.db, STEP_SIZE)) !== undefined);
 }
 
 describe("POST /v1/deliveries:retry", () => {

@@ -8,7 +8,7 @@ import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
-import { removeTarget } from "@sluice/store/configuration/targets";
+import { removeTarget } from "@sluice/store/delivery/deleted-targets";
 
 import { ADMIN_KEY, pointersOf, recordAttempt, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { sendRaw } from "../../../../../tests/support/raw-request.ts";

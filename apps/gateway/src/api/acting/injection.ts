@@ -15,7 +15,8 @@ import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
-import { findEventId, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import { findEventId } from "@sluice/store/delivery/ledger";
+import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";

@@ -6,7 +6,7 @@ import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 
 import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
-import { isTransient } from "@sluice/store/connection/database";
+import { isTransient } from "@sluice/store/connection/postgres-errors";
 
 import { problem } from "../../http/problem.ts";
 import type { ApiEnv } from "./api-env.ts";

@@ -7,7 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { type Database, isTransient } from "@sluice/store/connection/database";
+import type { Database } from "@sluice/store/connection/database";
+import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
 import { readTail, type TailFilter, type TailMessage } from "@sluice/store/journal/tail";
 

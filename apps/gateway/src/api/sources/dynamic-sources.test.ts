@@ -6,9 +6,10 @@ import { describe, expect } from "vitest";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
-import { loadSources, type Source } from "@sluice/store/configuration/sources";
+import { type Source } from "@sluice/store/configuration/sources";
 
 import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const GOOGLES = "https://generativelanguage.googleapis.com/.well-known/jwks.json";
 const A_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";

@@ -4,7 +4,6 @@ import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
-import { loadSources } from "@sluice/store/configuration/sources";
 
 import {
   createTestApi,
@@ -13,6 +12,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const HOUR_MS = 3_600_000;
 let count = 0;

@@ -4,7 +4,6 @@ import { describe, expect } from "vitest";
 
 import { formatId, newId, parseId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
-import { loadSources } from "@sluice/store/configuration/sources";
 
 import {
   A_SECRET,
@@ -15,6 +14,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const HOUR_MS = 3_600_000;
 let count = 0;

@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { ensureBuiltInSources, loadSources } from "@sluice/store/configuration/sources";
+import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 
 import {
   A_SECRET,
@@ -11,6 +11,7 @@ import {
   test,
   type TestApi,
 } from "../../../../../tests/support/api/test-api.ts";
+import { loadSources } from "../../../../../tests/support/load-sources.ts";
 
 const noSource = formatId("src", newId());
 

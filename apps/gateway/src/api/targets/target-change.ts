@@ -8,6 +8,7 @@ import type { SigningSecret } from "@sluice/signature/secret";
 import type { Previous } from "@sluice/store/configuration/rotation";
 import * as store from "@sluice/store/configuration/targets";
 import type { Connection } from "@sluice/store/connection/database";
+import { removeTarget } from "@sluice/store/delivery/deleted-targets";
 
 import { wake } from "../acting/wake.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -87,7 +88,7 @@ export async function deleteTarget(
   await makeChange(c, db, async (tx, record) => {
     const current = await lockTarget(tx, masterKey, id);
     requireMatch(c, view(current));
-    await store.removeTarget(tx, id);
+    await removeTarget(tx, id);
     const before = showTarget(current);
     await record({ action: "target.deleted", resourceId: before.id, before });
   });

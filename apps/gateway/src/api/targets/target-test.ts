@@ -8,7 +8,7 @@ import type { Context } from "hono";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { storeTestEvent } from "@sluice/store/delivery/relay-event";
+import { storeRelayEvent } from "@sluice/store/delivery/relay-event";
 import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
@@ -87,7 +87,7 @@ export async function testTarget(
     await record({ action: "target.tested", resourceId: formatId("tgt", targetId) });
     return found;
   });
-  const { deliveryId } = await storeTestEvent(db, targetId, type);
+  const { deliveryId } = await storeRelayEvent(db, targetId, type);
   // Failure policy: open. The delivery is stored, and the sweep finds it if the target is enabled. This is not awaited:
   // a worker may make the attempt before it resolves.
   askWorker(targetId, deliveryId).catch((error: unknown) =>

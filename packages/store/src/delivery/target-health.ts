@@ -1,25 +1,29 @@
-// How targets are doing, over all workers: the state of each circuit breaker, the probe of one that is open, and since
-// when every attempt failed. All times are PostgreSQL's. What nobody has to know at once is written once a minute.
+// The health of targets, which all workers share: the state of each circuit breaker, the probe of an open breaker, and
+// since when every attempt failed. All times are PostgreSQL's. Figures that nobody needs at once are written once a
+// minute.
 
 import type { Database } from "../connection/database.ts";
-import { hasDue } from "../delivery/deliveries.ts";
+import { hasDue, type Lease } from "./deliveries.ts";
 
 /** A target that is failing or whose breaker is open. */
 export interface AilingTarget {
   targetId: string;
-  /** Of the breaker, in a row; 0 while it is closed. */
+  /** How often the breaker opened in a row; 0 while it is closed. */
   openings: number;
-  /** Whether a probe may be made now, and there is something to make it with. */
+  /** Whether the breaker may be probed now and the target has a due delivery to probe it with. */
   isProbeDue: boolean;
   /** Whether its last attempt failed. */
   isFailing: boolean;
-  /** Whether that is so for the time after which a target is disabled. */
+  /** Whether every attempt failed for so long that the target is to be disabled. */
   isFailingTooLong: boolean;
 }
 
+/** SQL: the open time of the breaker is over, and no worker holds the lease of a probe. */
+const MAY_PROBE = "open_until <= now() AND (probe_until IS NULL OR probe_until <= now())";
+
 /**
- * Every target that is not well: a small table, and few rows of it.
- * @param disableAfterMs Infinity for never.
+ * Every target that is failing or whose breaker is open: few rows of a small table.
+ * @param disableAfterMs the time of failing after which a target is disabled; Infinity for never.
  */
 export async function listAiling(db: Database, disableAfterMs: number): Promise<AilingTarget[]> {
   const { rows } = await db.pool.query<{
@@ -32,8 +36,7 @@ export async function listAiling(db: Database, disableAfterMs: number): Promise<
     name: "list-ailing",
     text: `SELECT target_id, openings, failing_since IS NOT NULL AS is_failing,
              coalesce(extract(epoch FROM now() - failing_since) * 1000 >= $1::float8, false) AS is_failing_too_long,
-             coalesce(open_until <= now() AND (probe_until IS NULL OR probe_until <= now())
-               AND ${hasDue("h.target_id")}, false) AS is_probe_due
+             coalesce(${MAY_PROBE} AND ${hasDue("h.target_id")}, false) AS is_probe_due
            FROM target_health h WHERE openings > 0 OR failing_since IS NOT NULL`,
     values: [disableAfterMs],
   });
@@ -46,7 +49,7 @@ export async function listAiling(db: Database, disableAfterMs: number): Promise<
   }));
 }
 
-/** Opens the breaker of an enabled target. @returns false where it is open already. */
+/** Opens the breaker of an enabled target. @returns false when it is open already or the target is not enabled. */
 export async function writeOpenBreaker(db: Database, targetId: string, openMs: number): Promise<boolean> {
   const { rowCount } = await db.pool.query({
     name: "open-breaker",
@@ -61,28 +64,24 @@ export async function writeOpenBreaker(db: Database, targetId: string, openMs: n
 }
 
 /**
- * Takes the one probe of a breaker that was open for its time, under a lease: a worker that dies with it blocks it no
- * longer than that. @returns how often in a row the breaker opened; undefined where there is no probe to take.
+ * Claims the one probe of a breaker whose time is over. The lease limits how long a worker that dies blocks the probe.
+ * @returns how often in a row the breaker opened; undefined when no probe is to be made or another worker makes it.
  */
-export async function claimProbe(
-  db: Database,
-  targetId: string,
-  lease: { workerId: string; durationMs: number },
-): Promise<number | undefined> {
+export async function claimProbe(db: Database, targetId: string, lease: Lease): Promise<number | undefined> {
   const { rows } = await db.pool.query<{ openings: number }>({
     name: "claim-probe",
     text: `UPDATE target_health SET probe_by = $2, probe_until = now() + $3::float8 * interval '1 ms'
-           WHERE target_id = $1 AND open_until <= now() AND (probe_until IS NULL OR probe_until <= now())
+           WHERE target_id = $1 AND ${MAY_PROBE}
            RETURNING openings`,
     values: [targetId, lease.workerId, lease.durationMs],
   });
   return rows[0]?.openings;
 }
 
-/** What a probe came to: the breaker closes, opens again for so long, or waits for another probe. */
+/** What a probe leads to: the breaker closes, opens again for `openMs`, or waits for another probe. */
 export type ProbeResult = { kind: "closed" } | { kind: "opened"; openMs: number } | { kind: "not_made" };
 
-/** Ends a probe of this worker. @returns whether it was still this worker's. */
+/** Ends a probe of this worker. @returns false when its lease ran out and another worker has claimed the probe. */
 export async function endProbe(
   db: Database,
   targetId: string,
@@ -101,17 +100,18 @@ export async function endProbe(
   return rowCount === 1;
 }
 
-/** What the attempts of a target came to since the last tally. How long ago, in milliseconds. */
+/** How long ago the attempts of a target succeeded and failed since the last tally, in milliseconds. */
 export interface HealthFigures {
   targetId: string;
   lastSuccessMs: number | undefined;
   lastFailureMs: number | undefined;
-  /** The first failure after the last success. */
+  /** The age of the first failure after the last success. */
   failingForMs: number | undefined;
 }
 
 /**
- * Writes tallies. A target that got nothing for `silenceMs` did not fail in that time: its failing begins anew.
+ * Writes tallies. A target that got no attempt for `silenceMs` did not fail in that time, so that its time of failing
+ * starts again.
  */
 export async function writeTallies(db: Database, tallies: readonly HealthFigures[], silenceMs: number): Promise<void> {
   await db.pool.query({
@@ -143,8 +143,9 @@ export async function writeTallies(db: Database, tallies: readonly HealthFigures
 }
 
 /**
- * Disables an enabled target that answered 410, unless it was changed after the attempt began, `attemptMs` ago: its
- * operator has repaired it. What is pending is held. @returns whether it was this call that did.
+ * Disables an enabled target that answered 410 and holds its pending deliveries. Leaves the target alone if it was
+ * changed after the attempt began, `attemptMs` ago: its operator has probably repaired it.
+ * @returns whether this call disabled it.
  */
 export async function disableGone(db: Database, targetId: string, attemptMs: number): Promise<boolean> {
   const { rowCount } = await db.pool.query({
@@ -158,8 +159,9 @@ export async function disableGone(db: Database, targetId: string, attemptMs: num
 }
 
 /**
- * Disables those of the targets that are enabled and whose every attempt failed for so long. Call it only where that is
- * likely: also a statement that changes no target makes everybody load them again. @returns which.
+ * Disables the enabled ones of these targets whose every attempt has failed for `afterMs`. Call it only when there is
+ * probably one: a statement that changes no target still makes every process load all targets again.
+ * @returns the ids of the targets that it disabled.
  */
 export async function disableFailing(db: Database, targetIds: readonly string[], afterMs: number): Promise<string[]> {
   const { rows } = await db.pool.query<{ id: string }>({

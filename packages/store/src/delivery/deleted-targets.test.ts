@@ -1,19 +1,19 @@
-// What a deleted target still had to get: cancelled in batches, each delivery once, and nothing of other targets.
+// The pending deliveries of a deleted target are cancelled in batches, each once, and none of another target.
 
 import { describe, expect } from "vitest";
+
+import { newId } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { newId } from "@sluice/shared/domain/ids";
 import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
-import { cancelForDeleted, pruneDeletedTargets } from "./deleted-targets.ts";
-import { claimDue } from "../delivery/deliveries.ts";
-import { storeEvents } from "../delivery/store-events.ts";
-import { readStats, readWaiting } from "../journal/stats.ts";
 import { countChanges } from "../journal/stats-count.ts";
-import { removeTarget } from "./targets.ts";
+import { readStats, readWaiting } from "../journal/stats.ts";
+import { cancelForDeleted, pruneDeletedTargets, removeTarget } from "./deleted-targets.ts";
+import { claimDue } from "./deliveries.ts";
+import { storeEvents } from "./store-events.ts";
 
 const BACKLOG = 2_500;
 
@@ -30,7 +30,7 @@ async function isNoted(db: Database, targetId: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** How often the journal says of a target's deliveries that they were cancelled. */
+/** Counts the cancellations in the journal of a target's deliveries, and the deliveries that they name. */
 async function readCancelled(db: Database, targetId: string): Promise<{ all: number; different: number }> {
   const { rows } = await db.pool.query<{ all: number; different: number }>(
     `SELECT count(*)::int AS all, count(DISTINCT d.id)::int AS different
@@ -55,7 +55,7 @@ describe("cancelForDeleted", () => {
     await seedDeliveries(db, otherId, 3);
     const targetId = await seedTarget(db);
     await seedDeliveries(db, targetId, BACKLOG - 2);
-    // In hand, and waiting for a retry: due later.
+    // One delivery is in hand and one waits for a retry: both are due later.
     await seedDeliveries(db, targetId, 1, { leased: true });
     const [retried] = await seedDeliveries(db, targetId, 1);
     await db.pool.query("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour' WHERE id = $1", [
@@ -91,7 +91,7 @@ describe("cancelForDeleted", () => {
     expect(await readCancelled(db, targetId)).toEqual({ all: BACKLOG, different: BACKLOG });
   });
 
-  test("cancels what racing workers find once", async ({ database: { db } }) => {
+  test("cancels each delivery once when workers race", async ({ database: { db } }) => {
     const targetIds = [await seedDeleted(db, BACKLOG), await seedDeleted(db, BACKLOG)];
     const work = async () => {
       let cancelled = 0;
@@ -102,18 +102,20 @@ describe("cancelForDeleted", () => {
       }
     };
     const [one, other] = await Promise.all([work(), work()]);
-    // Neither may have seen what the other had locked last.
+    // A worker does not see the rows that the other had locked last, so that some may be left.
     expect(one + other + (await work())).toBe(2 * (BACKLOG - 1_000));
     for (const targetId of targetIds) {
       expect(await readCancelled(db, targetId)).toEqual({ all: BACKLOG, different: BACKLOG });
     }
   });
 
-  test("finds what an intake left that began before the deletion and ended after it", async ({ database: { db } }) => {
+  test("finds the delivery of an intake that began before the deletion and ended after it", async ({
+    database: { db },
+  }) => {
     const targetId = await seedTarget(db);
     const event = makeEvent();
     const blocker = await db.pool.connect();
-    // Holds the intake up after it has read the configuration.
+    // Stops the intake after it has read the configuration.
     await blocker.query("BEGIN");
     await blocker.query("INSERT INTO event_keys (source_id, webhook_id, event_id) VALUES ($1, $2, $3)", [
       event.sourceId,
@@ -136,7 +138,7 @@ describe("cancelForDeleted", () => {
   });
 });
 
-test("a note stays for a day, and for as long as something is left", async ({ database: { db } }) => {
+test("a note stays for a day, and while deliveries are left", async ({ database: { db } }) => {
   const [fresh, done, left] = [await seedDeleted(db, 1), await seedDeleted(db, 1), await seedDeleted(db, 1_001)];
   await db.pool.query("UPDATE deleted_targets SET deleted_at = now() - interval '25 hours' WHERE target_id = ANY($1)", [
     [done, left],
@@ -149,13 +151,13 @@ test("a note stays for a day, and for as long as something is left", async ({ da
   expect(await noted()).toEqual([true, false, false]);
 });
 
-test("nobody claims of the backlog of a target that is gone", async ({ database: { db } }) => {
+test("nobody claims from the backlog of a deleted target", async ({ database: { db } }) => {
   const targetId = await seedDeleted(db, 1_001);
   expect(await countPending(db, targetId)).toBe(1);
   expect(await claimDue(db, targetId, 10, newLease())).toEqual([]);
 });
 
-test("a target is deleted although its deliveries are locked, and what was is cancelled later", async ({
+test("a target is deleted although its deliveries are locked, and those are cancelled later", async ({
   database: { db },
 }) => {
   const targetId = await seedTarget(db);

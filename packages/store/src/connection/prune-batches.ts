@@ -1,10 +1,14 @@
-// Deleting what is old in statements of bounded size, so that none holds its locks, or the disk, for long.
+// Deletes old rows in statements of bounded size, so that none holds its locks, or keeps the disk busy, for long.
 
 import type { Database } from "./database.ts";
 
 const BATCH = 5_000;
 
-/** Deletes the rows of a table that match a condition. Both are our own text, never a caller's. @returns how many. */
+/**
+ * Deletes the rows of a table that match a condition.
+ * @param table our own SQL text, never a caller's, as is `condition`.
+ * @returns how many.
+ */
 export async function pruneBatches(db: Database, table: string, condition: string, values: unknown[]): Promise<number> {
   for (let pruned = 0; ;) {
     const { rowCount } = await db.pool.query(
