@@ -2,7 +2,7 @@
 // a Redis that is known to be in trouble.
 
 import { openLog } from "@sluice/shared/runtime/log";
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 

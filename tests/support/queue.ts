@@ -1,7 +1,7 @@
 // The queue as a process has it, for a test that adds jobs itself.
 
 import { openLog } from "@sluice/shared/runtime/log";
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
 import { inject, onTestFinished } from "vitest";
 

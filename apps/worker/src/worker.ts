@@ -5,7 +5,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { queueChecks } from "@sluice/queue/checks";
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import { Interrupted } from "@sluice/queue/queue";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { connectDatabase } from "@sluice/store/connection/connect";
