@@ -3,6 +3,8 @@
 
 import { isIPv6 } from "node:net";
 
+import { plainAddress } from "@sluice/shared/address/plain-address";
+
 /** At once, and then one for each interval. */
 const BURST = 10;
 const INTERVAL_MS = 6_000;
@@ -30,7 +32,7 @@ export class FailedTries {
 
 /** An IPv4 address, or the /64 of an IPv6 address: what one customer of a provider has at least. */
 export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:/i, "").replace(/%.*$/, "");
+  const plain = plainAddress(address).replace(/%.*$/, "");
   if (!isIPv6(plain)) return plain;
   const [head = "", tail] = plain.toLowerCase().split("::");
   const before = head === "" ? [] : head.split(":");

@@ -1,5 +1,6 @@
 // What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
 
+import { plainAddress } from "@sluice/shared/address/plain-address";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { MiddlewareHandler } from "hono";
@@ -17,7 +18,8 @@ export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId();
     c.set("requestId", requestId);
-    c.set("remoteAddress", c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/i, ""));
+    const address = c.env?.incoming?.socket.remoteAddress;
+    c.set("remoteAddress", address === undefined ? undefined : plainAddress(address));
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
     await next();
