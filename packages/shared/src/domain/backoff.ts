@@ -7,8 +7,8 @@ export interface BackoffSettings {
 
 /**
  * Milliseconds to the next attempt: evenly spread between the base and base·2^failures, and at most the cap. The spread
- * is wide because deliveries that failed together, when a target went down, must not come back together. The base is the
- * least because a target that failed just now needs a moment.
+ * is wide because deliveries that failed together, when a target went down, must not come back together. The base is
+ * the least because a target that failed just now needs a moment.
  * @param failures how many attempts have failed, 1 or more.
  * @param random from [0, 1).
  */

@@ -11,7 +11,7 @@ function logged(error: unknown) {
   return { text, err: JSON.parse(text).err };
 }
 
-test("of a query that failed the log has where and why, and no parameter", async () => {
+test("the log says where and why a query failed, and has none of its parameters", async () => {
   const db = openDatabase({
     url: "postgres://nobody@127.0.0.1:1/none",
     applicationName: "sluice-test",
@@ -26,7 +26,7 @@ test("of a query that failed the log has where and why, and no parameter", async
   expect(text).not.toContain("at parameter");
 });
 
-test("of another error it has message, code, stack and cause", () => {
+test("the log has the message, code, stack and cause of any other error", () => {
   const error = Object.assign(new Error("it broke", { cause: new Error("the disk") }), { code: "EIO", detail: "row" });
   const { text, err } = logged(error);
   expect(err).toMatchObject({ type: "Error", message: "it broke", code: "EIO", cause: { message: "the disk" } });
