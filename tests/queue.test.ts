@@ -1,8 +1,9 @@
-// The queue interface, on both of its stores: what is added is handled, what fails is tried again and then kept,
-// and what is interrupted goes back as if nothing had happened.
+// The interface of the queue, on both of its stores: a job that is added is handled, a job that fails is tried again
+// and then kept, and a job that is interrupted goes back as if it had not been started.
+
+import { expect, onTestFinished, test } from "vitest";
 
 import { type Handler, Interrupted } from "@sluice/queue/queue";
-import { expect, onTestFinished, test } from "vitest";
 
 import { createTestDatabase } from "./support/database.ts";
 import { openQueue } from "./support/queue.ts";
@@ -10,7 +11,7 @@ import { createQueueRedis, test as relayTest } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
 
-/** A queue with no relay on it. */
+/** Opens a queue on which no relay works. */
 async function openOwnQueue() {
   const database = await createTestDatabase();
   const redis = await createQueueRedis();
@@ -30,7 +31,7 @@ async function openOwnQueue() {
   };
 }
 
-test("a job comes out as it went in, once", async () => {
+test("a job is handled once, with the data that was added", async () => {
   const { producer, consumeIntake } = await openOwnQueue();
   const events = [event(), event({ contentType: "application/json", labels: { team: "é\u{1f600}" } })];
   await producer.add("intake", { events });
@@ -52,7 +53,7 @@ test("a job that fails is tried again", async () => {
   await until(() => starts === 3, { timeoutMs: 60_000 });
 });
 
-test("a job that failed for good is kept, and started once more when that is asked for", async () => {
+test("a job that failed for good is kept, and retryFailed starts it once more", async () => {
   const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   let isRepaired = false;
@@ -67,7 +68,7 @@ test("a job that failed for good is kept, and started once more when that is ask
     const counts = await Promise.all(producer.setAside.map((store) => store.count()));
     return counts.reduce((sum, count) => sum + count, 0);
   };
-  /** Once: asked again only while the job still is where it was. */
+  /** Calls retryFailed until the job has started, and only while the job is still set aside. */
   const startOnceMore = async () => {
     const before = starts;
     await until(async () => {
@@ -84,13 +85,13 @@ test("a job that failed for good is kept, and started once more when that is ask
   expect(starts).toBe(7);
 });
 
-test("an interruption costs a job none of its tries", async () => {
+test("an interruption costs a job none of its starts", async () => {
   const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   let isDone = false;
   consumeIntake(async () => {
     starts += 1;
-    // More often than a job may fail.
+    // A job may not fail so often.
     if (starts <= 8) throw new Interrupted();
     isDone = true;
   });
@@ -109,7 +110,7 @@ test("while a job with a key waits, another is not added; and a delay is kept", 
   await until(() => seen.length === 2);
   expect(seen.map(({ targetId }) => targetId).toSorted()).toEqual(["a", "b"]);
   for (const { afterMs } of seen) expect(afterMs).toBeGreaterThanOrEqual(399);
-  // Once it is done, a moment after its handler, its key is free.
+  // A job is done a moment after its handler has ended. Then its key is free.
   await until(async () => {
     await wake("a");
     return seen.length > 2;
@@ -121,7 +122,7 @@ relayTest(
   async ({ relay }) => {
     const { producer } = await openQueue(relay);
     const good = [event(), event()];
-    // The gateway makes no such job.
+    // The gateway never makes such a job.
     const bad = event({ sourceId: "not a UUID" });
     await producer.add("intake", { events: [good[0] ?? bad, bad, good[1] ?? bad] });
     for (const { webhookId } of good) {

@@ -1,10 +1,11 @@
-// Redis takes events only while it keeps them and answers in time. Otherwise PostgreSQL does, and no event waits for
-// a Redis that is known to be in trouble.
+// Redis takes events only while it keeps them and answers in time. Otherwise PostgreSQL takes them, and no event waits
+// for a Redis that is known to be in trouble.
 
-import { openLog } from "@sluice/shared/runtime/log";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { openLog } from "@sluice/shared/runtime/log";
 
 import { findRedisServer } from "../scripts/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";
@@ -15,7 +16,7 @@ import { startRelay } from "./support/relay.ts";
 import { makeQueuedEvent as event } from "./support/seed.ts";
 import { until } from "./support/wait.ts";
 
-/** Settings are looked at again each 30 s. */
+/** Redis is probed, and its settings are read again, every 30 s. */
 const CHECK_LIMIT_MS = 90_000;
 
 async function startRedis(): Promise<OwnRedis> {
@@ -24,7 +25,7 @@ async function startRedis(): Promise<OwnRedis> {
   return redis;
 }
 
-/** A producer alone: what it adds stays where it is. */
+/** Opens a producer and no consumer, so that its jobs stay in their store. */
 async function openProducer({ redisUrl, durability }: { redisUrl: string; durability?: RedisDurability }) {
   const database = await createTestDatabase();
   const [postgres, redis] = [await startProxy(database.url, 5432), await startProxy(redisUrl, 6379)];
@@ -47,12 +48,12 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
 }
 
 const add = (producer: Producer) => producer.add("intake", { events: [event()] });
-/** In a while: a Redis that is well may need longer than a request waits, when the machine stands still. */
+/** Adds jobs until Redis takes one. On a busy machine, a healthy Redis may need longer than a request waits. */
 const addToRedis = (producer: Producer) => until(() => add(producer), { accept: (store) => store === "redis" });
 const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) => status.takes === store });
 
 describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("Redis", () => {
-  test("that hangs costs one event the budget, and those after it nothing", async () => {
+  test("that hangs delays one event by the budget, and later events not at all", async () => {
     const own = await startRedis();
     const { producer, redis, countInPostgres } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
@@ -62,14 +63,14 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     redis.freeze();
     for (let count = 0; count < 20; count++) expect(await add(producer)).toBe("postgres");
     expect(await countInPostgres()).toBe(inPostgres + 20);
-    // What was sent to it meanwhile arrives now: of twenty jobs, the first.
+    // The commands that were sent during the freeze arrive now. Of the twenty jobs, only the first was sent to Redis.
     redis.thaw();
     await until(() => producer.status(), takes("redis"));
     expect((await own.client.llen("sluice:intake:wait")) - inRedis).toBeLessThanOrEqual(1);
     await addToRedis(producer);
   });
 
-  test("that was only slow takes the event after all while PostgreSQL is away", async () => {
+  test("that was only slow still takes the event when PostgreSQL is away", async () => {
     const own = await startRedis();
     const { producer, postgres, redis } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
@@ -81,7 +82,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     expect(await added).toBe("redis");
   });
 
-  test("that is away is an error, and nothing is taken, while PostgreSQL is away too", async () => {
+  test("that is away makes an add fail when PostgreSQL is away too", async () => {
     const own = await startRedis();
     const { producer, postgres, redis } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
@@ -117,7 +118,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     for (let count = 0; count < 3; count++) await relay.sendEvent();
     await receiver.waitFor(3);
     expect(await relay.countIntakeJobs()).toEqual({ redis: 0, postgres: 3 });
-    // Of the gateway and of the worker: however often they are asked, a line only when something is new.
+    // Gateway and worker log a line only when something is new, however often they are asked.
     for (const service of ["gateway", "worker"]) {
       const readWarnings = () =>
         relay.logLines
@@ -134,7 +135,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await receiver.waitFor(4);
   });
 
-  test("is asked again after each reconnect, and from time to time", async () => {
+  test("is probed again after each reconnect, and from time to time", async () => {
     const own = await startRedis();
     const { producer } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
@@ -150,7 +151,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await until(() => producer.status(), { ...takes("postgres"), timeoutMs: CHECK_LIMIT_MS });
   }, 240_000);
 
-  test("that may not be asked is trusted only where the operator says so", async () => {
+  test("that does not tell its settings is trusted only when the operator vouches for it", async () => {
     const own = await startRedis();
     await own.client.acl("SETUSER", "limited", "on", ">password", "~*", "&*", "+@all", "-config");
     const url = new URL(own.url);
@@ -180,7 +181,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await addToRedis(assuming.producer);
   });
 
-  test("that refuses the password is named so, and not as away", async () => {
+  test("that refuses the password is reported as refusing it, and not as away", async () => {
     const own = await startRedis();
     const url = new URL(own.url);
     [url.username, url.password] = ["nobody", "wrong"];
@@ -191,7 +192,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     expect(await add(producer)).toBe("postgres");
   });
 
-  test("that refuses writes takes none, is not pressed by consumers, and is used again", async () => {
+  test("that refuses writes takes none, is not flooded by consumers, and is used again later", async () => {
     const own = await startRedis();
     const database = await createTestDatabase();
     const relay = await startRelay(database, own.url);
@@ -216,7 +217,8 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await expect
       .poll(async () => (await relay.readiness()).body.checks.redis, { timeout: 40_000 })
       .toEqual({ ok: false, durable: true, problems: ["it refuses with OOM"] });
-    // Consumers ask some times a second; those that ask again at once, hundreds or thousands of times.
+    // Consumers may ask a few times a second. Without a pause after an error, they would ask hundreds or thousands of
+    // times.
     const countRefusedProbes = async () =>
       Number(/^cmdstat_set:.*rejected_calls=(\d+)/m.exec(await own.client.info("commandstats"))?.[1] ?? 0);
     await until(async () => (await countRefusedProbes()) >= 6);

@@ -1,9 +1,10 @@
-// Events that were acknowledged and cannot be stored: they are set aside with their error, can be read, tried again and
-// discarded over the API, and hold up no other.
+// Acknowledged events that cannot be stored are set aside with their error, and delay no other event. The API can read
+// them, try them again and discard them.
 
-import { formatId } from "@sluice/shared/domain/ids";
-import type { JobData } from "@sluice/queue/jobs";
 import { expect, inject } from "vitest";
+
+import type { JobData } from "@sluice/queue/jobs";
+import { formatId } from "@sluice/shared/domain/ids";
 
 import { openQueue } from "./support/queue.ts";
 import { type Relay, test } from "./support/relay.ts";
@@ -11,7 +12,7 @@ import { makeQueuedEvent as event } from "./support/seed.ts";
 import { runSql } from "./support/sql.ts";
 import { until } from "./support/wait.ts";
 
-/** Five starts, with pauses of 1, 2, 4 and 8 seconds. */
+/** A job is started five times, with pauses of 1, 2, 4 and 8 seconds. */
 const SET_ASIDE_LIMIT_MS = 90_000;
 const TEST_LIMIT_MS = 240_000;
 
@@ -20,13 +21,13 @@ async function listSetAside(relay: Relay): Promise<{ id: string; webhook_id: str
 }
 
 test(
-  "a poisoned event is set aside beside others, and stored and delivered once its cause is repaired",
+  "a poisoned event is set aside while others pass, and stored and delivered after its cause is repaired",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
     const { producer } = await openQueue(relay);
     await relay.createTarget(receiver);
     const sql = (text: string, values?: unknown[]) => runSql(relay.database.url, text, values);
-    // A data fault for one webhook alone: what a constraint, or a fault of this version, would be.
+    // This makes one webhook fail, as a mistake in a constraint or in this version of Sluice would.
     await sql(`ALTER TABLE event_keys ADD CONSTRAINT poison CHECK (webhook_id <> 'msg_poison')`);
     const body = Buffer.from('{"type":"batch.succeeded","data":{"id":"batch_1"}}');
     const template = await relay.sendEvent();
@@ -57,12 +58,12 @@ test(
     });
     const readMetrics = async () =>
       (await fetch(`${relay.apiUrl}/metrics`, { headers: { authorization: `Bearer ${relay.apiKey}` } })).text();
-    // Left out when a store does not say it in time.
+    // A store that does not answer in time is left out of the metrics.
     await until(readMetrics, {
       accept: (text) => text.includes(`\nsluice_set_aside_events{store="${inject("queue")}"} 1\n`),
     });
 
-    // Tried again too early, it is set aside again.
+    // The cause is not repaired yet, so the event is set aside again.
     await relay.call("POST", `/v1/set-aside-events/${listed?.id}:retry`);
     await until(() => listSetAside(relay), { accept: ([one]) => one?.starts === 6 });
 
@@ -77,7 +78,7 @@ test(
 );
 
 test(
-  "jobs of no known shape are set aside too, read as they are, tried again together, and discarded",
+  "jobs of an unknown shape are set aside too, can be read as they are, tried again together, and discarded",
   { timeout: TEST_LIMIT_MS },
   async ({ relay, receiver }) => {
     const { producer } = await openQueue(relay);
@@ -88,7 +89,7 @@ test(
       accept: (found) => found.length === shapes.length,
       timeoutMs: SET_ASIDE_LIMIT_MS,
     });
-    // Others pass all the while.
+    // Other events pass meanwhile.
     await relay.sendEvent();
     await receiver.waitFor(1);
 
@@ -124,7 +125,7 @@ test(
   },
 );
 
-test("ids and cursors that are none are refused", async ({ relay }) => {
+test("ids and cursors that are not valid are refused", async ({ relay }) => {
   for (const id of ["1", "redis-", "redis-nothing", "postgres-nothing", "other-1"]) {
     await expect(relay.call("GET", `/v1/set-aside-events/${id}`)).rejects.toThrow("not_found");
   }

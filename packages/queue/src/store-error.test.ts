@@ -1,7 +1,8 @@
 // A sender learns why a store did not confirm an event, and nothing that is secret.
 
-import { openLog } from "@sluice/shared/runtime/log";
 import { expect, onTestFinished, test } from "vitest";
+
+import { openLog } from "@sluice/shared/runtime/log";
 
 import { openQueueBackend } from "./open-backend.ts";
 import { describeStoreError, NoAnswer } from "./store-error.ts";

@@ -177,7 +177,7 @@ describe("every embedding of an IPv4 address", () => {
     );
   });
 
-  test("is refused when the operator denies the IPv4 address, and only the mapped form is allowed by an IPv4 range", () => {
+  test("is refused when the operator denies the IPv4 address; an IPv4 range allows only the mapped form", () => {
     const deny = guardOf({ deny: "10.0.0.0/8" });
     const allow = guardOf({ allow: "10.0.0.0/8" });
     fc.assert(

@@ -1,6 +1,7 @@
 // Ids follow the TypeID specification, by its own vectors, and have the order on which lists and partitions rely.
 
 import { randomUUID } from "node:crypto";
+
 import { describe, expect, test } from "vitest";
 
 import { deliveryId, formatId, idFloor, idTime, newId, parseId, readId } from "./ids.ts";

@@ -2,6 +2,7 @@
 // program sees an id. Both sort by time.
 
 import { hash, randomFillSync } from "node:crypto";
+
 import { v7 } from "uuid";
 
 import { SluiceError } from "../runtime/errors.ts";

@@ -1,6 +1,7 @@
 // docs/errors.md is a promise to everybody who branches on a code: it lists every code with its status.
 
 import { readFileSync } from "node:fs";
+
 import { expect, test } from "vitest";
 
 import { ERROR_CODES, SluiceError } from "./errors.ts";

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 
-import { openLog } from "./log.ts";
-import { openDatabase } from "@sluice/store/connection/database";
 import { findSourceId } from "@sluice/store/configuration/sources";
+import { openDatabase } from "@sluice/store/connection/database";
+
+import { openLog } from "./log.ts";
 
 function logged(error: unknown) {
   const lines: string[] = [];

@@ -2,6 +2,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { inspect } from "node:util";
+
 import { describe, expect, test } from "vitest";
 
 import { MasterKey, readMasterKey } from "./master-key.ts";

@@ -2,6 +2,7 @@
 // name. For a secret `NAME`, the environment may have `NAME_FILE` instead: the path of a file that holds the secret.
 
 import { readFileSync } from "node:fs";
+
 import { z } from "zod";
 
 import { type Fault, SluiceError } from "../runtime/errors.ts";
