@@ -23,7 +23,7 @@ const CLOSE_LIMIT_MS = 500;
 const COUNT_LIMIT_MS = 500;
 
 const STORE_TITLES = { redis: "Redis", postgres: "PostgreSQL" } as const;
-/** For the error of an unconfirmed job: what the job holds, and what its reader can do. */
+/** The words of the error of an unconfirmed job: the content of the job, and advice to the reader of the error. */
 const UNCONFIRMED: Record<JobName, { what: string; advice: string }> = {
   intake: { what: "the event", advice: "the sender should retry" },
   deliver: { what: "the wake-up of the target", advice: "try again" },

@@ -21,6 +21,7 @@ test.for<[string, unknown]>([
   ["host name not found", withCode("ENOTFOUND")],
   ["SQLSTATE 28P01", withCode("28P01", 'password authentication failed for user "hunter2"')],
   ["SQLSTATE 53300", withCode("53300")],
+  ["unexpected error", withCode("EPERM")],
   ["Redis error OOM", ofRedis("OOM command not allowed when used memory > 'maxmemory'")],
   ["Redis error WRONGPASS", ofRedis("WRONGPASS hunter2")],
   ["no answer", new NoAnswer()],

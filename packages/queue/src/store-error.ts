@@ -27,7 +27,8 @@ export function describeStoreError(error: unknown): string {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const known = SYSTEM_ERRORS.get(code);
   if (known !== undefined) return known;
-  if (/^[0-9A-Z]{5}$/.test(code)) return `SQLSTATE ${code}`;
+  // A SQLSTATE has a digit; codes of the system such as EPERM have none.
+  if (/^[0-9A-Z]{5}$/.test(code) && /[0-9]/.test(code)) return `SQLSTATE ${code}`;
   // The errors of pg and ioredis about their own connections have no code.
   if (/time(?:d )?out/i.test(error.message)) return NO_ANSWER;
   return /connection|stream/i.test(error.message) ? "connection lost" : "unexpected error";

@@ -23,7 +23,7 @@ export function readAddressRules(text: string): { rules: AddressRule[] } | { fau
   return { rules };
 }
 
-/** @returns the rule, or what is wrong with it. */
+/** @returns the rule, or the rest of a sentence on what is wrong: "is neither …". */
 function readRule(text: string): AddressRule | string {
   const range = parseRange(text);
   if (range !== undefined) {

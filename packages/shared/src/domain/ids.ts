@@ -66,7 +66,7 @@ export function newId(): string {
  * and target always give the same id, so the primary key refuses a second delivery.
  */
 export function deliveryId(eventId: string, targetId: string): string {
-  // As a Buffer, `hash` takes 2.5 µs instead of 0.7 µs.
+  // With a Buffer as its result, `hash` takes 2.5 µs instead of 0.7 µs.
   digest.write(hash("sha256", eventId + targetId, "hex"), "hex");
   return uuidText(v7({ msecs: idTime(eventId), random: digest }, bytes));
 }

@@ -5,7 +5,10 @@ import { SluiceError } from "./errors.ts";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "./problem-document.ts";
 import { within } from "./within.ts";
 
-/** Below the limits of common probes (our compose file: 5 s). A store that needs longer counts as away. */
+/**
+ * The time for one check, below the limits of common probes (our compose file: 5 s). A store that needs longer counts
+ * as away.
+ */
 const CHECK_LIMIT_MS = 2_000;
 
 /** What a check found: whether all is well, and details that help whoever reads the answer. */
