@@ -1,49 +1,51 @@
-// The worker: intake, lanes, sweep and retention over PostgreSQL and the queue.
+// The worker: intake, lanes and chores over PostgreSQL and the queue.
 
+import { queueChecks } from "@sluice/queue/checks";
+import { openQueueBackend } from "@sluice/queue/open-backend";
+import { Interrupted, type Producer } from "@sluice/queue/queue";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { queueChecks } from "@sluice/queue/checks";
-import { openQueueBackend } from "@sluice/queue/open-backend";
-import { Interrupted } from "@sluice/queue/queue";
 import { settlesWithin } from "@sluice/shared/runtime/within";
+import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
+import { loadTargets } from "@sluice/store/configuration/targets";
 import { connectDatabase } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { Refreshed } from "@sluice/store/connection/refreshed";
-import { loadTargets } from "@sluice/store/configuration/targets";
 
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
+import { startOperations } from "./chores/operation-steps.ts";
+import { startRetention } from "./chores/retention.ts";
+import { startSweep } from "./chores/sweep.ts";
 import type { ResolveHost } from "./deliver/guarded-connect.ts";
-import { startHealthServer } from "./health-server.ts";
-import { takeIn } from "./intake/intake.ts";
-import { IntakeGroup } from "./intake/intake-group.ts";
 import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
-import { startOperations } from "./chores/operation-steps.ts";
 import { Recorder } from "./deliver/recorder.ts";
-import { startRetention } from "./chores/retention.ts";
-import { openAgent } from "./deliver/send.ts";
-import { startSweep } from "./chores/sweep.ts";
-import { ThreadLoad } from "./intake/thread-load.ts";
+import { openAgent, Sender } from "./deliver/send.ts";
+import { WakeUps } from "./deliver/wake-ups.ts";
+import { startHealthServer } from "./health-server.ts";
+import { IntakeGroup } from "./intake/intake-group.ts";
+import { storeAll, takeIn } from "./intake/intake.ts";
+import { ThreadLoad } from "./deliver/thread-load.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 
 const CONNECTIONS = 12;
-/** Jobs in hand, which are stored together: see intake-group.ts. */
+/** Jobs in hand at once, which are stored together: see intake-group.ts. */
 const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
 /**
- * An attempt takes at most 30 s, and has then to be written; what is not is repeated by another worker. With the
- * limits below a stop takes 35 s at most, whatever is away.
+ * How long a stop waits for attempts to end and to be written. An attempt takes at most 30 s. Another worker repeats
+ * what is not written by then. With CLOSE_LIMIT_MS and the limits of the stores, a stop takes 35 s at most, whatever is
+ * away.
  */
 const RECORD_LIMIT_MS = 31_500;
-/** For what asks PostgreSQL when the stop comes, and is of no use any more. */
+/** How long a stop waits for questions to PostgreSQL whose answers are of no use any more. */
 const CLOSE_LIMIT_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export interface Worker {
-  /** Health and the echo target, on loopback. */
+  /** Where its health is served, on loopback. */
   url: string;
   stop: () => Promise<void>;
 }
@@ -66,13 +68,13 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   });
   const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
-  // What it loads of PostgreSQL at its start is there.
+
+  // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
   let isWorking = false;
-  // Before PostgreSQL is there: a worker that waits is alive, and says what it waits for.
   const health = await startHealthServer(
     config.WORKER_PORT,
     {
-      // Without it nothing is delivered; without Redis, what came by PostgreSQL is.
+      // Without PostgreSQL nothing is delivered. Without Redis, what came by PostgreSQL is.
       postgres: { isRequired: true, ask: () => db.pool.query("SELECT").then(() => ({ ok: isWorking })) },
       ...queueChecks(producer, { isRequired: false }),
     },
@@ -86,52 +88,55 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     await backend.close();
     throw error;
   }
-  const stopping = new AbortController();
-  const giveUp = new AbortController();
 
+  // What is known of the targets and their breakers.
   const targets = await Refreshed.open(
     db,
     async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
     log,
   );
+  const workerId = newId();
+  const leases = new Leases(db, workerId, log);
+  const wake = (targetId: string) => lanes.forTarget(targetId).wake();
+  const breakers = new Breakers({
+    db,
+    lease: leases.lease,
+    disableAfterMs: (config.DISABLE_TARGET_AFTER_HOURS || Number.POSITIVE_INFINITY) * HOUR_MS,
+    refreshTargets: () => targets.refresh(),
+    wake,
+    log,
+  });
+
+  // Delivering.
+  const stopping = new AbortController();
+  const giveUp = new AbortController();
+  const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
+  const lanes = new Lanes({
+    findTarget: (id) => targets.current.value.get(id),
+    leases,
+    breakers,
+    sender: new Sender(dispatcher),
+    recorder: new Recorder(db, workerId, giveUp.signal, log),
+    wakeUps: new WakeUps(producer, log),
+    thread: new ThreadLoad(),
+    log,
+  });
+
+  // Chores. Partitions are made first: without them nothing can be stored.
   const retention = await startRetention(
     db,
     { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS },
     log,
   );
-  const counting = startCounting(db, log);
-  const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
-  const workerId = newId();
-  const leases = new Leases(db, workerId, log);
-  const recorder = new Recorder(db, workerId, giveUp.signal, log);
-  const findTarget = (id: string) => targets.current.value.get(id);
-  const disableAfterMs = (config.DISABLE_TARGET_AFTER_HOURS || Number.POSITIVE_INFINITY) * HOUR_MS;
-  const wake = (targetId: string) => lanes.forTarget(targetId).wake();
-  const breakers = new Breakers({
-    db,
-    lease: leases.lease,
-    disableAfterMs,
-    refreshTargets: () => targets.refresh(),
-    wake,
-    log,
-  });
-  const lanes = new Lanes({
-    db,
-    findTarget,
-    leases,
-    breakers,
-    recorder,
-    producer,
-    dispatcher,
-    thread: new ThreadLoad(),
-    log,
-  });
   await breakers.start();
-  const sweep = startSweep(db, wake, log);
-  const operations = startOperations(db, wake, log);
+  const chores = [retention, startCounting(db, log), startSweep(db, wake, log), startOperations(db, wake, log)];
 
+  // Intake and wake-ups.
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
-  const intake = new IntakeGroup((job, isGroup) => takeIn(job, intakeDependencies, isGroup));
+  const intake = new IntakeGroup({
+    storeAll: (events) => storeAll(events, intakeDependencies),
+    takeIn: (job) => takeIn(job, intakeDependencies),
+  });
   const consumers = [
     backend.consume("intake", INTAKE_CONCURRENCY, (job) => intake.add(job)),
     backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId, deliveryId }) => {
@@ -141,24 +146,13 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       );
       const lane = lanes.forTarget(targetId);
       if (deliveryId === undefined) lane.wake();
-      else if (!lane.test(deliveryId)) throw new Interrupted();
+      else if (!lane.sendTest(deliveryId)) throw new Interrupted();
     }),
   ];
   isWorking = true;
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 
-  // Failure policy: open. They are retried at the next start too.
-  const retrySetAside = async () => {
-    for (const one of producer.setAside) {
-      // A store that is away MUST NOT keep those of the other from their try.
-      const events = await one.count().catch(() => 0);
-      if (events > 0) log.warn({ store: one.store, events }, "events are set aside: tried once more");
-    }
-    await producer.retryFailed("intake");
-  };
-  const retrying = retrySetAside().catch((error: unknown) => {
-    log.warn({ err: error }, "failed intake jobs not retried");
-  });
+  const retrying = retrySetAside(producer, log);
 
   const stop = async () => {
     const outOfTime = Promise.withResolvers<void>();
@@ -166,20 +160,38 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       giveUp.abort();
       outOfTime.resolve();
     }, RECORD_LIMIT_MS);
-    // First, so that nothing new begins while the rest comes to its end.
+    // The lanes refuse first, so that nothing new begins while the rest comes to its end.
     lanes.refuse();
     stopping.abort();
-    const asking = [sweep.close(), retention.close(), counting.close(), operations.close(), targets.close(), retrying];
+    const asking = [...chores.map((chore) => chore.close()), targets.close(), retrying];
     await Promise.all(consumers.map((consumer) => consumer.close()));
-    // After the consumers: a job that was in hand may have had reservations.
+    // The lanes stop after the consumers, because a job that was in hand may have had reservations.
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
     await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close()]));
     await producer.close();
     await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close()]);
-    // Their leases run out, and another worker repeats them.
-    if (giveUp.signal.aborted) throw new Error("There was no time to record every attempt");
+    if (giveUp.signal.aborted) {
+      throw new Error(
+        "There was no time to record every attempt; another worker repeats them when their leases run out",
+      );
+    }
   };
   return { url: health.url, stop };
+}
+
+/** Tries once more what earlier workers could not store. Never rejects. */
+async function retrySetAside(producer: Producer, log: Logger): Promise<void> {
+  try {
+    for (const setAside of producer.setAside) {
+      // A store that is away MUST NOT keep the events of the other one from their try.
+      const events = await setAside.count().catch(() => 0);
+      if (events > 0) log.warn({ store: setAside.store, events }, "events are set aside: tried once more");
+    }
+    await producer.retryFailed("intake");
+  } catch (error) {
+    // Failure policy: open. The next start of a worker tries them again.
+    log.warn({ err: error }, "events that were set aside are not tried again before the next start");
+  }
 }

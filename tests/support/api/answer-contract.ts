@@ -1,8 +1,8 @@
-// What the OpenAPI document says of an answer, held against the answer itself. Every test of the API goes through it,
-// so that a document which is not true fails.
+// Compares each answer of the API with its description in the OpenAPI document. Every test of the API uses this, so a
+// wrong description makes a test fail.
 
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
 import type { createDocument } from "@sluice/gateway/api/openapi/document";
 
@@ -14,12 +14,12 @@ interface DescribedResponse {
 }
 
 export interface AnswerContract {
-  /** @throws Error that says in what the answer is not as described. */
+  /** @throws Error that says how the answer differs from its description. */
   check: (method: string, path: string, answer: { status: number; contentType: string | null; text: string }) => void;
 }
 
 export function createAnswerContract(document: Document): AnswerContract {
-  // Not strict: OpenAPI's keywords, such as `example`, are none of JSON Schema's.
+  // `strict` would refuse the keywords that OpenAPI adds to JSON Schema, such as `example`.
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
   ajv.addSchema({ $id: "document", ...document });
@@ -27,16 +27,16 @@ export function createAnswerContract(document: Document): AnswerContract {
   const routes = Object.entries(document.paths ?? {}).map(([path, item]) => ({ path, item, matches: toPattern(path) }));
   return {
     check: (method, url, { status, contentType, text }) => {
-      // As they are routed: a colon may be encoded, and what else is may be no encoding at all.
+      // The router accepts an encoded colon. The rest of the path may not be valid percent-encoding, so it is not decoded.
       const path = new URL(url, "http://api").pathname.replaceAll(/%3a/gi, ":");
       const route =
         routes.find((known) => known.path === path) ??
         routes.find(({ path: template, matches }) => matches.test(path) && endsAlike(template, path));
       const name = method === "HEAD" ? "get" : (method.toLowerCase() as "get");
-      const operation = route?.item[name];
-      if (route === undefined || operation === undefined) return;
+      const endpoint = route?.item[name];
+      if (route === undefined || endpoint === undefined) return;
       const describe = (problem: string) => new Error(`${method} ${route.path} answered ${status}: ${problem}`);
-      const responses: Record<string, DescribedResponse> = operation.responses ?? {};
+      const responses: Record<string, DescribedResponse> = endpoint.responses ?? {};
       const key = String(status) in responses ? String(status) : "default";
       const described = responses[key];
       if (described === undefined || key === "default") throw describe("a status that is not described");
@@ -66,7 +66,7 @@ export function createAnswerContract(document: Document): AnswerContract {
 const toPattern = (path: string) =>
   new RegExp(`^${path.replaceAll(/[.:*]/g, String.raw`\$&`).replaceAll(/\{[a-z_]+\}/g, "[^/]+")}$`);
 
-/** A parameter takes a verb too: `{id}` must not match `id:retry` where `{id}:retry` is a route of its own. */
+/** The pattern of `{id}` also matches `id:retry`, which is another endpoint: only a path with a verb may match a verb. */
 const endsAlike = (template: string, path: string) => template.includes(":") || !/:[A-Za-z_-]+$/.test(path);
 
 const escapePointer = (part: string) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"));

@@ -1,4 +1,4 @@
-// The operations of the OpenAPI document, one by one, for the tests that hold of each.
+// Lists the endpoints of the OpenAPI document, for tests that check every endpoint.
 
 interface Described {
   description?: string;
@@ -10,7 +10,7 @@ export interface DescribedContent {
 }
 
 export interface DescribedEndpoint extends Described {
-  /** In small letters. */
+  /** In lower case, as in the document. */
   method: string;
   path: string;
   operationId?: string;
@@ -21,11 +21,11 @@ export interface DescribedEndpoint extends Described {
   responses: Record<string, Described & DescribedContent>;
 }
 
-/** @param paths of the document, as it is made or as it is served. */
+/** @param paths the paths of the document, either created by createDocument() or parsed from /openapi.json. */
 export function endpointsOf({ paths = {} }: { paths?: Record<string, object> | undefined }): DescribedEndpoint[] {
   return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item as Record<string, object>).map(([method, operation]) => {
-      return { ...operation, method, path } as unknown as DescribedEndpoint;
+    Object.entries(item as Record<string, object>).map(([method, endpoint]) => {
+      return { ...endpoint, method, path } as unknown as DescribedEndpoint;
     }),
   );
 }

@@ -1,17 +1,17 @@
-// Generated requests for every operation of an OpenAPI document: what a client might send, and what nobody should. They
-// are made from the document alone, so a new route is covered by being described.
+// Generates requests for the endpoints of an OpenAPI document: some valid, some that no client should send. They are made
+// from the document alone, so a new endpoint is covered as soon as it is described.
 
 import fc from "fast-check";
 
 import { anything, type FuzzSchema, fuzzValues, SOME_ID, text, weighted } from "./fuzz-values.ts";
 
-interface Operation {
+interface FuzzEndpoint {
   parameters?: { name: string; in: string; required?: boolean; example?: unknown; schema: FuzzSchema }[];
   requestBody?: { content: Record<string, { schema: FuzzSchema }> };
 }
 
 export interface FuzzDocument {
-  paths?: Record<string, Record<string, Operation>>;
+  paths?: Record<string, Record<string, FuzzEndpoint>>;
   components?: { schemas?: Record<string, FuzzSchema> };
 }
 
@@ -22,10 +22,10 @@ export interface FuzzRequest {
   body: string | Uint8Array | undefined;
 }
 
-/** Stands for the so-manieth id with a prefix that the API has shown: `@tgt#3`. */
+/** A placeholder for an id that the API has shown: `@tgt#3` stands for the fourth one with the prefix `tgt`. */
 const KNOWN_ID = /@([a-z]{3})#(\d+)/g;
 
-/** @returns what makes the requests of one operation. */
+/** @returns a function that gives the requests for one endpoint. */
 export function fuzzRequests(document: FuzzDocument) {
   const valueOf = fuzzValues(document.components?.schemas ?? {});
   const bodyOf = (schema: FuzzSchema | undefined) => {
@@ -125,7 +125,7 @@ export function fuzzRequests(document: FuzzDocument) {
     });
   };
 
-  /** Requests of one operation. */
+  /** @param template the path of the endpoint in the document. @param method in lower case. */
   return (template: string, method: string): fc.Arbitrary<FuzzRequest> => {
     const { parameters = [], requestBody } = document.paths?.[template]?.[method] ?? {};
     const schema = Object.values(requestBody?.content ?? {})[0]?.schema;
@@ -174,7 +174,7 @@ const contentTypes = fc.constantFrom(
   "multipart/form-data; boundary=x",
 );
 
-/** Of HTTP's characters: others never get past a client, and only a socket can send them. */
+/** Values with characters that HTTP allows. A client refuses to send others; only a raw socket can. */
 const headerText = fc.oneof(
   fc.constantFrom(
     "",
@@ -219,7 +219,7 @@ const headers = fc
       .map((names) => Object.fromEntries(names.map((name) => [name, all[name] ?? ""]))),
   );
 
-/** A lone surrogate has no percent-encoding; what a browser would send is that of U+FFFD. */
+/** Percent-encodes a value, but not a placeholder. As in a browser, a lone surrogate becomes U+FFFD. */
 const encode = (value: string) => (value.startsWith("@") ? value : encodeURIComponent(value.toWellFormed()));
 
 export interface RawFuzzRequest {
@@ -229,7 +229,7 @@ export interface RawFuzzRequest {
   chunks: (string | Uint8Array)[];
 }
 
-/** What HTTP libraries would not send, made of what they would: other methods, targets, characters and framings. */
+/** Turns valid requests into ones that no HTTP library would send: with odd methods, targets, characters and framings. */
 export function spoil(requests: fc.Arbitrary<FuzzRequest>): fc.Arbitrary<RawFuzzRequest> {
   const methods = fc.constantFrom("TRACE", "CONNECT", "G\0T", "PRI", "a".repeat(300));
   const targets = fc.constantFrom(
@@ -307,11 +307,11 @@ export function spoil(requests: fc.Arbitrary<FuzzRequest>): fc.Arbitrary<RawFuzz
     });
 }
 
-/** Ids that the API has shown, by prefix, in the place of those that a request has for them. */
+/** Collects the ids that the API shows, and puts them in the place of the placeholders of later requests. */
 export class KnownIds {
   readonly #ids = new Map<string, Set<string>>();
 
-  /** Takes every id of an answer. */
+  /** Remembers every id in an answer. */
   learn(answer: string): void {
     for (const [id, prefix = ""] of answer.matchAll(/\b([a-z]{3})_[0-9a-z]{26}\b/g)) {
       const ids = this.#ids.get(prefix) ?? new Set();
@@ -320,6 +320,7 @@ export class KnownIds {
     }
   }
 
+  /** Replaces every placeholder; one without a known id becomes an id that nothing has. */
   putInto({ path, body, ...rest }: FuzzRequest): FuzzRequest {
     const put = (value: string) =>
       value.replaceAll(KNOWN_ID, (_, prefix: string, index: string) => {

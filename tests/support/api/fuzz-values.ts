@@ -1,4 +1,4 @@
-// Generated values of the JSON schemas of an OpenAPI document: good ones, and ones of which parts are anything at all.
+// Generates values for the JSON schemas of an OpenAPI document: valid ones, and ones in which some parts are wrong.
 
 import fc from "fast-check";
 
@@ -26,13 +26,13 @@ export interface FuzzSchema {
 }
 
 const EXAMPLE_ID = /^([a-z]{3})_[0-9a-z]{26}$/;
-/** Of the examples; nothing has it. */
+/** The id in the examples of the document. No resource has it. */
 export const SOME_ID = "01h455vb4pex5vsknk084sn02q";
 
 const LONE_SURROGATE = "a\ud800b";
 const NESTED = "[".repeat(400) + "]".repeat(400);
 
-/** Texts that something may choke on, and others. */
+/** Texts, among them many that parsers, SQL or URLs could mishandle. */
 export const text = fc.oneof(
   fc.constantFrom(
     "",
@@ -73,7 +73,7 @@ export const text = fc.oneof(
 
 const NUMBERS = [0, -0, -1, 1, 250, 251, 0.1, 2 ** 31, 2 ** 53, -(2 ** 63), 1e308, 5e-324];
 
-/** Any JSON. */
+/** Any JSON value. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom(
     null,
@@ -100,7 +100,7 @@ const idOf = (prefix: string): fc.Arbitrary<unknown> =>
     },
   );
 
-/** The second in so many of 100, and less when it shrinks. */
+/** Generates from `second` in so many `percent` of the cases, and otherwise from `first`. Shrinking prefers `first`. */
 export function weighted<T>(first: fc.Arbitrary<T>, second: fc.Arbitrary<T>, percent: number): fc.Arbitrary<T> {
   return fc.oneof({ weight: 100 - percent, arbitrary: first }, { weight: percent, arbitrary: second });
 }
@@ -131,8 +131,9 @@ const stringOf = (schema: FuzzSchema): fc.Arbitrary<unknown> => {
 };
 
 /**
- * @param schemas those of the document, by name.
- * @returns values of a schema; `faults` says how often, of 100, a part is anything instead.
+ * @param schemas the schemas of the document, by name.
+ * @returns a function that gives values for a schema. `faults` is the percentage of parts that get any value instead of a
+ * valid one.
  */
 export function fuzzValues(schemas: Record<string, FuzzSchema>) {
   const resolve = (schema: FuzzSchema): FuzzSchema =>

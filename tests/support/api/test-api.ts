@@ -1,29 +1,29 @@
-// The API of a test: over the test's database, called as a client would, with everything that it did to others
-// recorded.
+// The API for tests. It uses the database of the test, is called like a client calls it, and records what it asks of the
+// workers and of the ingress.
 
 import { randomBytes } from "node:crypto";
 
-import { Secret } from "@sluice/shared/settings/secret";
-import type { Scope } from "@sluice/store/schema";
-import { generateApiKey, insertApiKey } from "@sluice/store/configuration/api-keys";
+import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
+import { Tails } from "@sluice/gateway/api/log/tails";
+import { createDocument } from "@sluice/gateway/api/openapi/document";
+import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
 import { MasterKey } from "@sluice/shared/settings/master-key";
+import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret, type SigningSecret } from "@sluice/signature/secret";
+import { generateApiKey, insertApiKey } from "@sluice/store/configuration/api-keys";
+import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
 import { readRevision } from "@sluice/store/connection/configuration-row";
 import type { Database } from "@sluice/store/connection/database";
-import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
-import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
+import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import type { Scope } from "@sluice/store/schema";
 
 import { test as base } from "../database.ts";
 import { guardOf } from "../guard.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../seed.ts";
-import { Metrics } from "@sluice/gateway/metrics";
 import { createAnswerContract } from "./answer-contract.ts";
-import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
-import { createDocument } from "@sluice/gateway/api/openapi/document";
-import { Tails } from "@sluice/gateway/api/log/tails";
 
 export const ADMIN_KEY = "admin-key-of-this-test";
 export const WORKER_ID = newId();
@@ -41,21 +41,21 @@ export interface Answer {
 }
 
 export interface CallOptions {
-  /** Sent as JSON; a string as it is. */
+  /** Sent as JSON. A string is sent unchanged. */
   body?: unknown;
   headers?: Record<string, string>;
-  /** Null for none. */
+  /** The API key; null sends none. The default is the environment's key. */
   key?: string | null;
   remoteAddress?: string;
 }
 
 export interface TestApi extends ApiDependencies {
   call: (method: string, path: string, options?: CallOptions) => Promise<Answer>;
-  /** Targets that were woken. */
+  /** The UUIDs of the targets for which the API woke a worker. */
   woken: string[];
-  /** How often the ingress was told to read the sources again. */
+  /** How often the API told the ingress to load the sources again. */
   refreshes: { count: number };
-  /** Deliveries that a worker was asked to attempt at once. */
+  /** The UUIDs of the deliveries that the API asked a worker to attempt at once. */
   tested: string[];
   logLines: Record<string, unknown>[];
   geminiId: string;
@@ -103,17 +103,17 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
       headers: {
         ...(key !== null && { authorization: `Bearer ${key}` }),
         ...(sent !== undefined && { "content-type": "application/json" }),
-        // As on a connection, where a body has a length or is chunked.
+        // On a real connection, a body has a length or is chunked.
         ...(sent !== undefined &&
           headers?.["transfer-encoding"] === undefined && { "content-length": String(Buffer.byteLength(sent)) }),
         ...headers,
       },
       ...(sent !== undefined && { body: sent }),
     };
-    // As the server gives it.
+    // The bindings have the form in which the HTTP server passes them.
     const response = await app.request(path, init, { incoming: { socket: { remoteAddress } } });
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
-    // A stream has no end.
+    // A stream never ends, so it is not read.
     if (isStream) await response.body?.cancel();
     const text = isStream ? "" : await response.text();
     contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
@@ -131,19 +131,19 @@ function readBody(response: Response, text: string): Json {
 
 export const test = base.extend("api", { scope: "file" }, ({ database }) => createTestApi(database.db));
 
-/** Stores a key. @returns it in the clear. */
+/** Stores a new API key. @returns the key in the clear. */
 export async function storeKey(api: TestApi, scopes: Scope[], expiresAt: Date | null = null): Promise<string> {
   const key = generateApiKey();
   await insertApiKey(api.db, key, { name: `of ${scopes.join(" and ")}`, scopes, expiresAt });
   return key;
 }
 
-/** The pointers of a problem's errors. */
+/** The pointers of the `errors` in a problem document. */
 export function pointersOf(answer: Answer): string[] {
   return ((answer.body.errors ?? []) as { pointer: string }[]).map((error) => error.pointer);
 }
 
-/** Stores an event as the worker does, with a delivery that this test's worker has in hand for each target. */
+/** Stores an event as a worker does, with one delivery for each target. The worker of this test has leased each of them. */
 export async function seedEvent(
   api: TestApi,
   targetIds: readonly string[] = [],
@@ -162,7 +162,7 @@ export async function seedEvent(
   return { eventId: event.id, webhookId: event.webhookId, deliveryIds: deliveries.map(({ id }) => id) };
 }
 
-/** Ends an attempt of a delivery that this test's worker has in hand. */
+/** Records an attempt of a delivery that the worker of this test has leased. */
 export async function recordAttempt(
   api: TestApi,
   id: string,

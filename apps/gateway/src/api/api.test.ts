@@ -1,11 +1,12 @@
-import { Secret } from "@sluice/shared/settings/secret";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { openDatabase } from "@sluice/store/connection/database";
 import { describe, expect, inject } from "vitest";
 
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { Secret } from "@sluice/shared/settings/secret";
+import { openDatabase } from "@sluice/store/connection/database";
+
+import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "../../../../tests/support/api/test-api.ts";
 import { minimalRequests } from "../../../../tests/support/minimal-requests.ts";
 import { createApi } from "./api.ts";
-import { A_SECRET, ADMIN_KEY, createTestApi, pointersOf, test } from "../../../../tests/support/api/test-api.ts";
 
 const delivery = "/v1/deliveries/dlv_01h455vb4pex5vsknk084sn02q";
 
@@ -13,10 +14,10 @@ const refuse = () => {
   throw new SluiceError("unavailable", "PostgreSQL is not prepared yet", { retryAfterSeconds: 2 });
 };
 
-/** Of the process, and of the queue. */
-const NOT_OF_POSTGRES = /^\/metrics$|^\/v1\/set-aside-events/;
+/** Paths whose endpoints do not use PostgreSQL: they read this process or the queue. */
+const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/set-aside-events/;
 
-/** Where the document's own schema does not say what is needed. */
+/** Bodies for endpoints that check more than the schema in the document says. */
 const BODIES: Record<string, string> = {
   "POST /v1/targets": JSON.stringify({ uri: "http://a.example/", subscribed_events: ["*"] }),
 };
@@ -46,7 +47,7 @@ describe("requests", () => {
     }
   });
 
-  test("a method that a path does not take is a 405 that names those it takes", async ({ api }) => {
+  test("a wrong method is answered with 405 and the methods that the path takes", async ({ api }) => {
     for (const [method, path, allow] of [
       ["DELETE", "/v1/sources", "GET, HEAD, POST, OPTIONS"],
       ["PUT", "/v1/targets/tgt_1", "GET, HEAD, PATCH, DELETE, OPTIONS"],
@@ -60,7 +61,7 @@ describe("requests", () => {
     }
   });
 
-  test("HEAD answers as GET does, without a body", async ({ api }) => {
+  test("HEAD is answered as GET, but without a body", async ({ api }) => {
     const answer = await api.call("HEAD", "/v1/sources");
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toBe("application/json");
@@ -79,7 +80,9 @@ describe("requests", () => {
     expect(new Set(answers.map(({ headers }) => headers.get("x-request-id"))).size).toBe(4);
   });
 
-  test("the verb of a path may be percent-encoded, and its inner form cannot be asked for", async ({ api }) => {
+  test("the colon before a verb may be percent-encoded, and the internal form of the path is not reachable", async ({
+    api,
+  }) => {
     for (const path of [`${delivery}:retry`, `${delivery}%3Aretry`, `${delivery}%3aretry`]) {
       const answer = await api.call("POST", path);
       expect(answer.body).toMatchObject({ code: "not_found", detail: "There is no delivery with this id" });
@@ -92,7 +95,7 @@ describe("requests", () => {
 });
 
 describe("bodies", () => {
-  test("a body that is not JSON is refused as such", async ({ api }) => {
+  test("a body that is not JSON is refused", async ({ api }) => {
     for (const body of ["{", "nonsense", "{'name': 1}", "\u0000"]) {
       const answer = await api.call("POST", "/v1/sources", { body });
       expect(answer.status).toBe(400);
@@ -103,7 +106,7 @@ describe("bodies", () => {
     }
   });
 
-  test("JSON that is no object is refused", async ({ api }) => {
+  test("JSON that is not an object is refused", async ({ api }) => {
     for (const body of ["null", "[]", '"text"', "1"]) {
       const answer = await api.call("POST", "/v1/sources", { body });
       expect(answer.body).toMatchObject({
@@ -113,7 +116,7 @@ describe("bodies", () => {
     }
   });
 
-  test("another content type is a 415, also where none is given", async ({ api }) => {
+  test("another content type, or none, is answered with 415", async ({ api }) => {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]) {
       const answer = await api.call("POST", "/v1/sources", { body: '{"name":"a"}', headers: { "content-type": type } });
       expect(answer.status).toBe(415);
@@ -121,7 +124,7 @@ describe("bodies", () => {
     }
   });
 
-  test("a body over 256 KiB is a 413, whether its length is announced or not", async ({ api }) => {
+  test("a body over 256 KiB is answered with 413, with a Content-Length and without", async ({ api }) => {
     const body = `{"name":"${"a".repeat(256 * 1024)}"}`;
     const announced = await api.call("POST", "/v1/sources", { body });
     const chunked = await api.call("POST", "/v1/sources", { body, headers: { "transfer-encoding": "chunked" } });
@@ -131,7 +134,7 @@ describe("bodies", () => {
     }
   });
 
-  test("every unknown field and parameter is refused by its name", async ({ api }) => {
+  test("every unknown field and parameter is refused, and the error names it", async ({ api }) => {
     const body = await api.call("POST", "/v1/sources", {
       body: { name: "x", colour: 1, "a/b~c": 2, ["__proto__"]: 3 },
     });
@@ -169,7 +172,9 @@ describe("bodies", () => {
 });
 
 describe("failures", () => {
-  test("while PostgreSQL is away, the answer is a 503 with Retry-After", async ({ api }) => {
+  test("while PostgreSQL is away, the environment's key and a stored key are answered with 503 and Retry-After", async ({
+    api,
+  }) => {
     const db = openDatabase({
       url: "postgres://nobody@127.0.0.1:1/none",
       applicationName: "sluice-test",
@@ -186,7 +191,7 @@ describe("failures", () => {
     await db.close();
   });
 
-  test("while PostgreSQL is away, or not prepared yet, every route answers 503 with Retry-After", async ({ api }) => {
+  test("while PostgreSQL is away or not prepared yet, every endpoint answers 503 with Retry-After", async ({ api }) => {
     const settings = { applicationName: "sluice-test", maxConnections: 1, onError: () => {} };
     const databases = [
       openDatabase({ ...settings, url: "postgres://nobody@127.0.0.1:1/none" }),
@@ -197,9 +202,9 @@ describe("failures", () => {
       const document = app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
       const requests = minimalRequests(JSON.parse(JSON.stringify(document)));
       expect(requests.length).toBeGreaterThan(20);
-      for (const request of requests.filter(({ path }) => !NOT_OF_POSTGRES.test(path))) {
+      for (const request of requests.filter(({ path }) => !WITHOUT_POSTGRES.test(path))) {
         const { method, path } = request;
-        // What they require is checked after they are read, and not in the document.
+        // The schemas in the document do not have every check of a body.
         const body = BODIES[`${method} ${path}`] ?? request.body;
         const headers = { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" };
         const response = await app.request(path, { method, headers, ...(body && { body }) });
@@ -213,10 +218,12 @@ describe("failures", () => {
     }
   });
 
-  test("an unexpected error is a 500 without details, and in the log with the request's id", async ({ api }) => {
+  test("an unexpected error is answered with 500 without details, and the log has it under the request id", async ({
+    api,
+  }) => {
     const target = { uri: "http://a.example/", subscribed_events: ["*"], headers: { "x-a": "1" } };
     const { body } = await api.call("POST", "/v1/targets", { body: target });
-    // Another master key: what is stored does not decrypt.
+    // This one has another master key, so it cannot decrypt what is stored.
     const other = await createTestApi(api.db);
     const answer = await other.call("GET", `/v1/targets/${body.id}`);
     const requestId = answer.headers.get("x-request-id");
@@ -225,7 +232,7 @@ describe("failures", () => {
       type: "urn:sluice:problem:internal",
       title: "The relay failed",
       status: 500,
-      detail: `Something went wrong; the log has it under the request id ${requestId}`,
+      detail: `The relay failed; its log has the error under the request id ${requestId}`,
       code: "internal",
       request_id: requestId,
     });
@@ -235,7 +242,7 @@ describe("failures", () => {
     await api.call("DELETE", `/v1/targets/${body.id}`);
   });
 
-  test("a change stands when nobody could be told of it, and the log says so", async ({ api }) => {
+  test("a change is kept even if no ingress and no worker learns about it, and the log says so", async ({ api }) => {
     const failing = await createTestApi(api.db, {
       sourcesChanged: () => Promise.reject(new Error("no refresh")),
       wakeTarget: () => Promise.reject(new Error("no wake-up")),
@@ -250,7 +257,7 @@ describe("failures", () => {
 });
 
 describe("the log", () => {
-  test("a request is one line with its route and outcome, and without what it carried", async ({ api }) => {
+  test("a request is one line with its route and outcome, without its body, query and key", async ({ api }) => {
     const before = api.logLines.length;
     const body = {
       uri: "http://logged.example/?k=v",
@@ -291,10 +298,10 @@ describe("the log", () => {
 });
 
 describe("the document", () => {
-  test("OpenAPI 3.1 is made of the routes that are served, with their public paths", ({ api }) => {
+  test("the OpenAPI document has every endpoint under its public path", ({ api }) => {
     const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
-    const operations = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
-    expect(Object.fromEntries(operations)).toEqual({
+    const endpoints = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
+    expect(Object.fromEntries(endpoints)).toEqual({
       "/v1/keys": ["get", "post"],
       "/v1/keys/{id}": ["get"],
       "/v1/keys/{id}:revoke": ["post"],

@@ -1,42 +1,43 @@
-// The HTTP API: everything under /v1, and /metrics, for callers with a key. The paths, schemas and answers that
-// are served are those that its OpenAPI document is made of.
+// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /docs and /openapi.json for everybody. The OpenAPI
+// document is made from the same routes and schemas that serve the requests.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import { bodyLimit } from "hono/body-limit";
 
-import { answerNotFound, answerProblem, answerOtherMethods } from "./http/answer-problem.ts";
-import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { type AuditDependencies, routeAudit } from "./access/audit.ts";
 import { authenticate, type AuthenticationDependencies } from "./access/authentication.ts";
+import { type KeysDependencies, routeKeys } from "./access/keys.ts";
 import { type BulkDependencies, routeBulk } from "./acting/bulk.ts";
-import { routeCallbackUrls } from "./sources/callback-urls.ts";
+import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
+import { routeInjection } from "./acting/injection.ts";
+import { type OperationsDependencies, routeOperations } from "./acting/operations.ts";
+import { routeReplay } from "./acting/replay.ts";
+import { routeSetAsideEvents, type SetAsideDependencies } from "./acting/set-aside-events.ts";
+import { answerNotFound, answerOtherMethods, answerProblem } from "./http/answer-problem.ts";
+import type { ApiEnv } from "./http/api-env.ts";
 import { compressAnswers } from "./http/compression.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
 import { getPath } from "./http/custom-verb.ts";
-import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
-import { createDocument } from "./openapi/document.ts";
-import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
 import { answerNotModified } from "./http/etag.ts";
-import { type EventsDependencies, routeEvents } from "./log/events.ts";
 import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts";
-import { routeInjection } from "./acting/injection.ts";
-import { routeIngressTokens } from "./sources/ingress-tokens.ts";
 import { refuseInvalid } from "./http/invalid-request.ts";
-import { type KeysDependencies, routeKeys } from "./access/keys.ts";
-import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
-import { type OperationsDependencies, routeOperations } from "./acting/operations.ts";
-import { type RejectionsDependencies, routeRejections } from "./log/rejections.ts";
-import type { ApiEnv } from "./http/api-env.ts";
 import { logRequests } from "./http/request-log.ts";
-import { createReference } from "./openapi/reference.ts";
-import { routeReplay } from "./acting/replay.ts";
-import { routeSecretRotation } from "./sources/secret-rotation.ts";
-import { routeSetAsideEvents, type SetAsideDependencies } from "./acting/set-aside-events.ts";
-import type { SourcesDependencies } from "./sources/source-endpoint.ts";
-import { routeSources } from "./sources/sources.ts";
+import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
+import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
+import { type EventsDependencies, routeEvents } from "./log/events.ts";
+import { type RejectionsDependencies, routeRejections } from "./log/rejections.ts";
 import { routeStats, type StatsDependencies } from "./log/stats.ts";
 import { routeTail, type TailDependencies } from "./log/tail.ts";
+import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
+import { createDocument } from "./openapi/document.ts";
+import { createReference } from "./openapi/reference.ts";
+import { routeCallbackUrls } from "./sources/callback-urls.ts";
+import { routeIngressTokens } from "./sources/ingress-tokens.ts";
+import { routeSecretRotation } from "./sources/secret-rotation.ts";
+import type { SourcesDependencies } from "./sources/source-endpoint.ts";
+import { routeSources } from "./sources/sources.ts";
 import type { TargetsDependencies } from "./targets/target-endpoint.ts";
 import { routeTargetRotation } from "./targets/target-rotation.ts";
 import { routeTargetState } from "./targets/target-state.ts";
@@ -44,7 +45,7 @@ import { routeTargetTest } from "./targets/target-test.ts";
 import { routeTargets } from "./targets/targets.ts";
 import { routeWebhooks } from "./webhook-service/webhooks.ts";
 
-/** A target with 50 headers of the longest kind still fits. */
+/** Room for a target with 50 headers of 4096 ASCII characters each. */
 const MAX_BODY_BYTES = 256 * 1024;
 
 export interface ApiDependencies
@@ -66,7 +67,7 @@ export interface ApiDependencies
     StatsDependencies,
     TailDependencies,
     MetricsDependencies {
-  /** Of pages that may call it. */
+  /** The origins whose web pages may call the API. */
   corsOrigins: readonly string[];
 }
 
@@ -79,7 +80,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   if (dependencies.corsOrigins.length > 0) app.use(allowOrigins(dependencies.corsOrigins));
   app.use(compressAnswers);
   app.use(answerNotModified);
-  // Before the key is asked for: they say what every copy of this software says, and a browser sends no key.
+  // The document and the reference stand before authentication: they are the same in every copy of this software, and a
+  // browser that opens the reference sends no key.
   let document: ReturnType<typeof createDocument> | undefined;
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());

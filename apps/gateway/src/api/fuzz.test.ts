@@ -1,25 +1,22 @@
-// Every route of the document with generated requests: whatever comes, the answer is one that the document describes, is
-// no 5xx, and says nothing of the inside. The same requests each time, so that who changed nothing here fails nothing
-// here; FUZZ_SEED makes others, and FUZZ_RUNS says how many each route gets. To look further: CONTRIBUTING.md.
+// Sends generated requests to every endpoint of the document. Every answer must be one that the document describes, must
+// not be a 5xx, and must not show internals such as file names or SQL. The requests are the same in every run, so the
+// test only fails after a change. FUZZ_SEED makes other requests, and FUZZ_RUNS sets how many each endpoint gets. See
+// CONTRIBUTING.md for longer runs.
 
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import fc from "fast-check";
 import { expect, onTestFinished } from "vitest";
 
-import { sendRaw } from "../../../../tests/support/raw-request.ts";
-import { openServer } from "../http/server.ts";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+
 import { createAnswerContract } from "../../../../tests/support/api/answer-contract.ts";
-import { createApi } from "./api.ts";
 import { endpointsOf } from "../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "./openapi/document.ts";
 import {
-  fuzzRequests,
   type FuzzDocument,
   type FuzzRequest,
+  fuzzRequests,
   KnownIds,
   spoil,
 } from "../../../../tests/support/api/fuzz-requests.ts";
-import { test as base } from "../../../../tests/support/database.ts";
 import {
   ADMIN_KEY,
   createTestApi,
@@ -27,20 +24,25 @@ import {
   seedEvent,
   type TestApi,
 } from "../../../../tests/support/api/test-api.ts";
+import { test as base } from "../../../../tests/support/database.ts";
+import { sendRaw } from "../../../../tests/support/raw-request.ts";
+import { openServer } from "../http/server.ts";
+import { createApi } from "./api.ts";
+import { createDocument } from "./openapi/document.ts";
 
 const seed = Number(process.env["FUZZ_SEED"] ?? 1);
 const numRuns = Number(process.env["FUZZ_RUNS"] ?? 30);
-/** Of a machine that is busy with others: by itself it is a few seconds. */
+/** Long enough for a busy machine. On an idle one, the test takes a few seconds. */
 const TIMEOUT_MS = 600_000;
 
-// Before anything can go wrong, for a process that dies names no seed.
+// This is printed first, because a process that dies could not report its seed.
 process.stdout.write(`FUZZ_SEED=${seed}\n`);
 
-/** Paths of files, frames of a stack, and SQL. None of them is in what the requests are made of. */
+/** Paths of files, frames of a stack, and SQL. No generated request contains any of them. */
 const INTERNAL =
   /node_modules|\bat (?:async )?[\w.<>]+ \(|file:\/\/|\.[jt]s:\d|\bselect .* from\b|\binsert into\b|relation "|column "|invalid input syntax|\bdrizzle\b|\bzod\b/i;
 
-/** With a worker that attempts tests at once, for each of them waits for one. */
+/** An API whose worker attempts every test event at once: the endpoint would wait for the attempt otherwise. */
 const test = base.extend("api", { scope: "file" }, async ({ database }) => {
   const api: TestApi = await createTestApi(database.db, {
     testTarget: (_, deliveryId) => recordAttempt(api, deliveryId, { status: "succeeded" }, { statusCode: 200 }),
@@ -48,7 +50,7 @@ const test = base.extend("api", { scope: "file" }, async ({ database }) => {
   return api;
 });
 
-/** One of each resource, with a history. */
+/** Creates one or more of each resource, and events with attempts. */
 async function seedLog(api: TestApi): Promise<void> {
   const uri = "http://127.0.0.1:9/hook";
   const targetIds: string[] = [];
@@ -73,23 +75,23 @@ async function seedLog(api: TestApi): Promise<void> {
 const readDocument = async (app: ReturnType<typeof createApi>) =>
   (await (await app.request("/openapi.json")).json()) as FuzzDocument;
 
-/** Changes come after reads and deletions last, so that there is something to read. */
+/** The order in which the endpoints are called. Deletions come last, so that the other requests find something. */
 const ORDER = ["get", "post", "patch", "put", "delete"];
 
 const listEndpoints = (document: FuzzDocument) =>
   endpointsOf(document).toSorted((one, other) => ORDER.indexOf(one.method) - ORDER.indexOf(other.method));
 
 function requireHarmless(status: number, contentType: string | null, text: string): void {
-  if (status >= 500) throw new Error(`It is a ${status}: ${text}`);
+  if (status >= 500) throw new Error(`The status is ${status}: ${text}`);
   const found = INTERNAL.exec(text);
-  if (found !== null) throw new Error(`It says "${found[0]}": ${text.slice(0, 1_000)}`);
+  if (found !== null) throw new Error(`The answer contains "${found[0]}": ${text.slice(0, 1_000)}`);
   if (status < 400 || text === "") return;
-  // Those of the WebhookService are in the words of Google.
+  // The WebhookService answers errors in the form of Google's APIs, as plain JSON.
   expect(contentType).toMatch(/^application\/(problem\+)?json/);
 }
 
 test(
-  "a generated request never gets a 5xx, an answer that is not described, or a word of the inside",
+  "a generated request never gets a 5xx, an answer that is not described, or internals",
   async ({ api }) => {
     await seedLog(api);
     const app = createApi(api);
@@ -107,7 +109,7 @@ test(
       });
       const answer = await app.fetch(request, { incoming: { socket: { remoteAddress: "192.0.2.1" } } });
       const contentType = answer.headers.get("content-type");
-      // A stream has no end.
+      // A stream never ends, so its body cannot be read to the end.
       const isStream = contentType?.startsWith("text/event-stream") === true;
       if (isStream) await answer.body?.cancel();
       const isPlain = !answer.headers.has("content-encoding");
@@ -124,21 +126,21 @@ test(
         counts.sent += 1;
         if ((await send(request)) < 300) counts.succeeded += 1;
       });
-      // Not shrunk: the first that fails may have changed what the next ones are about.
+      // Shrinking is off: the request that failed may have changed the data that smaller requests would need.
       const result = await fc.check(property, { seed, numRuns, endOnFailure: true });
       if (!result.failed) continue;
       const request = JSON.stringify(result.counterexample).slice(0, 3_000);
       faults.push(`${method.toUpperCase()} ${template}: ${request}\n${String(result.errorInstance)}`);
     }
     expect(faults.join("\n\n")).toBe("");
-    // Requests that are all refused at the door would show nothing.
+    // If almost all requests were refused, the test would prove nothing.
     expect(counts.succeeded / counts.sent).toBeGreaterThan(0.1);
   },
   TIMEOUT_MS,
 );
 
 test(
-  "what only a socket can send never gets a 5xx or a word of the inside, and the server goes on",
+  "a request that only a raw socket can send never gets a 5xx or internals, and the server continues",
   async ({ api }) => {
     await seedLog(api);
     const app = createApi(api);
@@ -149,7 +151,7 @@ test(
     const { server } = openServer(app.fetch, api.log);
     const url = await listen(server, { host: "127.0.0.1", port: 0 }, "API_PORT");
     onTestFinished(() => closeServer(server, 0));
-    // But for the stream, of which nobody here would see the end.
+    // The tail is left out: its stream never ends.
     const endpoints = listEndpoints(document).filter(({ path }) => path !== "/v1/tail");
     const all = endpoints.map(({ path, method }) => requestsOf(path, method));
     const property = fc.asyncProperty(spoil(fc.oneof(...all)), async ({ method, path, headers, chunks }) => {

@@ -1,11 +1,11 @@
 import { describe, expect } from "vitest";
 
-import { Metrics } from "../metrics.ts";
 import { ADMIN_KEY, storeKey, test } from "../../../../tests/support/api/test-api.ts";
+import { Metrics } from "../metrics.ts";
 import { createApi } from "./api.ts";
 
 describe("/metrics", () => {
-  test("needs a key that may read", async ({ api }) => {
+  test("needs a key with the scope read", async ({ api }) => {
     expect((await api.call("GET", "/metrics", { key: null })).status).toBe(401);
     expect((await api.call("GET", "/metrics", { key: "wrong" })).status).toBe(401);
     const app = createApi(api);
@@ -15,7 +15,7 @@ describe("/metrics", () => {
     await response.body?.cancel();
   });
 
-  test("has the counters of this gateway and the process's own, as text that Prometheus reads", async ({ api }) => {
+  test("has the counters of this gateway and of its process, in the text format of Prometheus", async ({ api }) => {
     const metrics = new Metrics();
     const app = createApi({ ...api, metrics });
     const read = async () => {
@@ -38,14 +38,14 @@ describe("/metrics", () => {
       expect(text).toContain(`\n${series}\n`);
     }
     expect(text).toContain("\nprocess_resident_memory_bytes ");
-    // Each line is a comment, a sample, or empty: https://prometheus.io/docs/instrumenting/exposition_formats/
+    // Every line is a comment, a sample or empty: https://prometheus.io/docs/instrumenting/exposition_formats/
     const malformed = text
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("# ") && !/^[a-z_]\w*(\{[^}]*\})? [-+\w.]+$/i.test(line));
     expect(malformed).toEqual([]);
   });
 
-  test("takes GET and HEAD alone, and no parameters", async ({ api }) => {
+  test("takes only GET and HEAD, and no parameters", async ({ api }) => {
     const posted = await api.call("POST", "/metrics");
     expect(posted).toMatchObject({ status: 405, body: { code: "method_not_allowed" } });
     expect(posted.headers.get("allow")).toBe("GET, HEAD, OPTIONS");

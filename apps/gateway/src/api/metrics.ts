@@ -1,11 +1,12 @@
-// /metrics: for Prometheus, which sends a key as a bearer token. Not under /v1: this is where it looks.
+// GET /metrics: the metrics of this gateway for Prometheus, which sends its key as a bearer token. The path is not under
+// /v1 because Prometheus reads /metrics by default.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import type { Metrics } from "../metrics.ts";
 import { problemResponse } from "./http/answer-problem.ts";
-import { noParameters } from "./openapi/endpoint.ts";
 import type { ApiEnv } from "./http/api-env.ts";
+import { noParameters } from "./openapi/endpoint.ts";
 
 export interface MetricsDependencies {
   metrics: Metrics;
@@ -15,7 +16,7 @@ const read = createRoute({
   method: "get",
   path: "/metrics",
   tags: ["metrics"],
-  summary: "The metrics of this gateway, in the text format of Prometheus",
+  summary: "Read the metrics of this gateway in the text format of Prometheus",
   request: { query: noParameters },
   responses: {
     200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },

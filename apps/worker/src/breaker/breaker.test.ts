@@ -1,68 +1,9 @@
 import { expect, test } from "vitest";
+import fc from "fast-check";
 
-import { BreakerWindow, openForMs } from "./breaker.ts";
+import { openForMs, type Probe, type SharedState, TargetBreaker } from "./breaker.ts";
 
 const settings = { retryBaseSeconds: 5, retryCapSeconds: 3_600 };
-
-/** Adds attempts of no duration, one each `everyMs` from 0. @returns the number of the first that opens it; 0 for none. */
-function firstThatOpens(window: BreakerWindow, outcomes: string, everyMs = 100, fromMs = 0): number {
-  for (const [index, outcome] of outcomes.split("").entries()) {
-    const atMs = fromMs + index * everyMs;
-    if (window.add(outcome === "x", atMs, atMs)) return index + 1;
-  }
-  return 0;
-}
-
-test.for([
-  ["xxxxxxxxx", 0],
-  ["xxxxxxxxxx", 10],
-  ["xxxxx.....", 0],
-  [".....xxxxx", 10],
-  ["......xxxx", 0],
-  [".x.x.x.x.x", 10],
-  ["x.x.x.x.x.", 0],
-  ["x.x.x.x.x.x", 11],
-  ["..x..x..x..x..x..x..x..x..x..x", 0],
-] as const)("%s opens it at %i: half of ten attempts or more, and only by a failure", ([outcomes, at]) => {
-  expect(firstThatOpens(new BreakerWindow(), outcomes)).toBe(at);
-});
-
-test("attempts that ended more than 30 seconds ago do not count", () => {
-  const window = new BreakerWindow();
-  expect(firstThatOpens(window, ".xxxxx.", 100)).toBe(0);
-  expect(firstThatOpens(window, "xxx", 100, 40_000)).toBe(0);
-});
-
-test("ten failures in a row open it however slowly they come, and a success begins them anew", () => {
-  expect(firstThatOpens(new BreakerWindow(), "xxxxxxxxxxxx", 60_000)).toBe(10);
-  expect(firstThatOpens(new BreakerWindow(), "xxxxxxxxx.xxxxxxxxx", 60_000)).toBe(0);
-});
-
-test("after a reset it begins anew, and attempts that began before do not count", () => {
-  const window = new BreakerWindow();
-  expect(firstThatOpens(window, "xxxxxxxxx")).toBe(0);
-  window.reset(10_000);
-  for (let i = 0; i < 100; i++) expect(window.add(true, 9_999, 11_000)).toBe(false);
-  expect(firstThatOpens(window, "xxxxxxxxx", 100, 11_000)).toBe(0);
-  expect(window.add(true, 12_000, 12_000)).toBe(true);
-});
-
-test("after a reset two requests at once, one more with each success, and all of them in the end", () => {
-  const window = new BreakerWindow();
-  expect(window.limit(64)).toBe(64);
-  window.reset(0);
-  expect([window.limit(64), window.limit(1)]).toEqual([2, 1]);
-  const slow = new BreakerWindow();
-  slow.reset(0);
-  slow.add(false, 1, 1);
-  slow.add(true, 1, 1);
-  slow.add(false, 1, 1);
-  expect(slow.limit(64)).toBe(4);
-  for (let i = 0; i < 60; i++) slow.add(false, 1, 1);
-  expect(slow.limit(64)).toBe(64);
-  // It is over the ramp: a larger limit is its own.
-  expect(slow.limit(1_000)).toBe(1_000);
-});
 
 test.for([
   [1, 2_500, 5_000],
@@ -85,9 +26,126 @@ test("Retry-After is the least time, up to five minutes", () => {
   expect(openForMs(1, settings, 86_400_000, 0)).toBe(300_000);
 });
 
-test("what the target asked for is the longest of what is not over", () => {
-  const window = new BreakerWindow();
-  window.add(true, 0, 0, 20_000);
-  window.add(true, 1_000, 1_000, 5_000);
-  expect([window.askedMs(1_000), window.askedMs(30_000)]).toEqual([19_000, 0]);
+const CLOSED: SharedState = { kind: "closed" };
+const OPEN: SharedState = { kind: "open", openings: 1, isProbeDue: false };
+const PROBE_DUE: SharedState = { kind: "open", openings: 1, isProbeDue: true };
+
+function fail(breaker: TargetBreaker, nowMs: number): boolean {
+  return breaker.countAttempt({ isFailure: true, startedAtMs: nowMs, nowMs, askedMs: 0, maxInFlight: 64 });
+}
+
+/** A breaker that PostgreSQL knows as open, and whose probe is due. */
+function openBreaker(): TargetBreaker {
+  const breaker = new TargetBreaker();
+  breaker.learn(PROBE_DUE, 0);
+  return breaker;
+}
+
+test("it opens in this worker at once, and stays open when PostgreSQL knows it", () => {
+  const breaker = new TargetBreaker();
+  expect(Array.from({ length: 10 }, () => fail(breaker, 1))).toEqual([...Array<boolean>(9).fill(false), true]);
+  expect(breaker.gate()).toBe("closed");
+  breaker.open(5_000);
+  expect(breaker.gate()).toBe("open");
+  expect(breaker.unwritten).toEqual({ kind: "opening", openMs: 5_000 });
+  // A look that began before knows nothing of it yet.
+  breaker.learn(CLOSED, 2);
+  expect(breaker.gate()).toBe("open");
+  breaker.openingWritten();
+  expect(breaker.gate()).toBe("open");
+  expect(breaker.unwritten).toBeUndefined();
+  // An open breaker counts nothing.
+  expect(fail(breaker, 3)).toBe(false);
+});
+
+test("a probe that is due goes to one lane, and its end is written before the next one", () => {
+  const breaker = openBreaker();
+  expect(breaker.gate()).toBe("probe");
+  breaker.beginClaim();
+  expect(breaker.gate()).toBe("open");
+  const probe = breaker.claimed(1) as Probe;
+  expect(breaker.gate()).toBe("open");
+  expect(breaker.endProbe(probe, { kind: "opened", openMs: 10_000 })).toBe(true);
+  // A look that began before the end is written must not let the next probe begin.
+  breaker.learn(PROBE_DUE, 1);
+  expect(breaker.gate()).toBe("open");
+  breaker.probeEndWritten();
+  breaker.learn({ kind: "open", openings: 2, isProbeDue: false }, 2);
+  expect(breaker.gate()).toBe("open");
+  breaker.learn({ kind: "open", openings: 2, isProbeDue: true }, 3);
+  expect(breaker.gate()).toBe("probe");
+});
+
+test("a probe that another worker has, or whose claim failed, is not asked for again before the next look", () => {
+  const taken = openBreaker();
+  taken.beginClaim();
+  expect(taken.claimed(undefined)).toBeUndefined();
+  expect(taken.gate()).toBe("open");
+  const failed = openBreaker();
+  failed.beginClaim();
+  failed.claimFailed();
+  expect(failed.unwritten).toEqual({ kind: "ending", result: { kind: "not_made" } });
+  expect(failed.gate()).toBe("open");
+});
+
+test("a breaker that closes lets two requests through at first, and makes a probe that still runs void", () => {
+  const breaker = openBreaker();
+  breaker.beginClaim();
+  const probe = breaker.claimed(3) as Probe;
+  breaker.learn(CLOSED, 1_000);
+  expect(breaker.gate()).toBe("closed");
+  expect(breaker.limit(64)).toBe(2);
+  expect(breaker.endProbe(probe, { kind: "opened", openMs: 1 })).toBe(false);
+  expect(breaker.gate()).toBe("closed");
+});
+
+test("transitions that cannot happen are refused", () => {
+  const closed = new TargetBreaker();
+  expect(() => closed.beginClaim()).toThrow("closed in PostgreSQL");
+  expect(() => closed.openingWritten()).toThrow("while it was idle");
+  expect(() => closed.probeEndWritten()).toThrow("while it was idle");
+  expect(() => closed.claimed(1)).toThrow("while it was idle");
+  expect(() => closed.claimFailed()).toThrow("while it was idle");
+  expect(() => openBreaker().open(1)).toThrow("open in PostgreSQL");
+});
+
+test("whatever happens in which order, a lane and the exchange never ask for what cannot happen", () => {
+  const step = fc.constantFrom("fail", "claim", "given", "denied", "lost", "end", "write", "open", "due", "closed");
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const breaker = new TargetBreaker();
+      let isClaiming = false;
+      let probe: Probe | undefined;
+      for (const [nowMs, event] of steps.entries()) {
+        // What a lane does at the gate, and what the exchange does with what is unwritten.
+        if (event === "fail" && fail(breaker, nowMs)) breaker.open(1_000);
+        if (event === "claim" && breaker.gate() === "probe") {
+          breaker.beginClaim();
+          isClaiming = true;
+        }
+        if (isClaiming && (event === "given" || event === "denied")) {
+          probe = breaker.claimed(event === "given" ? 1 : undefined);
+          isClaiming = false;
+        }
+        if (isClaiming && event === "lost") {
+          breaker.claimFailed();
+          isClaiming = false;
+        }
+        if (event === "end" && probe !== undefined) {
+          breaker.endProbe(probe, { kind: "closed" });
+          probe = undefined;
+        }
+        if (event === "write") {
+          const { unwritten } = breaker;
+          if (unwritten?.kind === "opening") breaker.openingWritten();
+          if (unwritten?.kind === "ending") breaker.probeEndWritten();
+        }
+        if (event === "open") breaker.learn(OPEN, nowMs);
+        if (event === "due") breaker.learn(PROBE_DUE, nowMs);
+        if (event === "closed") breaker.learn(CLOSED, nowMs);
+        // Only one of them at a time: a probe that is due is nobody's.
+        if (breaker.gate() === "probe") expect(isClaiming).toBe(false);
+      }
+    }),
+  );
 });

@@ -1,17 +1,39 @@
-// The circuit breaker of one target in one worker: when what its attempts came to says that the target is down, and
-// for how long it is left alone. Pure: the clock and the dice are the caller's.
+// The circuit breaker of one target, as this worker sees it: a state machine without a clock, dice or a store.
+// ARCHITECTURE.md draws it.
+//
+// Two things have states. PostgreSQL says for all workers whether the breaker is open: `shared`. And this worker may be
+// about to change that: `own`. Each transition is a method, and one that cannot happen throws.
 
-/** Attempts that ended in so much time are counted together. */
-const WINDOW_MS = 30_000;
-const BUCKET_MS = 3_000;
-/** Fewer attempts say nothing of a target. */
-const MIN_ATTEMPTS = 10;
-const FAILURE_RATE = 0.5;
-/** So many in a row open it however slowly they came: a target that hangs makes few attempts in a window. */
-const MAX_FAILURES_IN_A_ROW = 10;
-/** Not longer between two probes: a target that is back must not wait for them. */
+import type { ProbeResult } from "@sluice/store/configuration/target-health";
+
+import { AttemptWindow, type EndedAttempt } from "./attempt-window.ts";
+
+/** `closed`: send. `open`: take nothing in hand. `probe`: one lane may claim the one probe. */
+export type Gate = "closed" | "open" | "probe";
+
+/** The right to send one delivery past the open breaker. A later probe is another object. */
+export interface Probe {
+  /** How many times in a row the breaker has opened. */
+  readonly openings: number;
+}
+
+/** What PostgreSQL said at the last look. */
+export type SharedState = { kind: "closed" } | { kind: "open"; openings: number; isProbeDue: boolean };
+
+/** What this worker is about to change. */
+type OwnState =
+  | { kind: "idle" }
+  /** Attempts of this worker opened the breaker, and PostgreSQL does not know yet. */
+  | { kind: "opening"; openMs: number }
+  /** PostgreSQL is being asked for the probe. */
+  | { kind: "claiming" }
+  | { kind: "probing"; probe: Probe }
+  /** The probe has ended, and PostgreSQL does not know yet. */
+  | { kind: "ending"; result: ProbeResult };
+
+/** The longest time between two probes, because a target that is back should not wait for one. */
 const MAX_OPEN_MS = 60_000;
-/** What a target asks for with `Retry-After` is kept up to here: one answer must not silence it for a day. */
+/** The longest `Retry-After` that keeps a breaker open: one answer must not silence a target for a day. */
 const MAX_ASKED_MS = 300_000;
 
 export interface OpenSettings {
@@ -20,10 +42,10 @@ export interface OpenSettings {
 }
 
 /**
- * Milliseconds for which the breaker stays open: base·2^(openings−1), at most the cap and a minute, of which between
- * a half and the whole. At least what the target asked for, up to five minutes.
- * @param openings in a row, this one included: from 1.
- * @param askedMs the target's `Retry-After`.
+ * For how many milliseconds the breaker stays open: base·2^(openings−1), at most the cap and a minute, and of that
+ * between a half and the whole. At least what the target asked for, up to five minutes.
+ * @param openings in a row, including this one: from 1.
+ * @param askedMs the target's `Retry-After`; 0 without one.
  * @param random from [0, 1).
  */
 export function openForMs(
@@ -37,74 +59,104 @@ export function openForMs(
   return Math.round(Math.max(ceilingMs * (0.5 + random / 2), Math.min(askedMs, MAX_ASKED_MS)));
 }
 
-interface Bucket {
-  startMs: number;
-  attempts: number;
-  failures: number;
-}
+export class TargetBreaker {
+  #shared: SharedState = { kind: "closed" };
+  #own: OwnState = { kind: "idle" };
+  readonly #window = new AttemptWindow();
 
-/** What the attempts of the last while came to, while the breaker is closed. */
-export class BreakerWindow {
-  #buckets: Bucket[] = [];
-  #failuresInARow = 0;
-  #sinceMs = Number.NEGATIVE_INFINITY;
-  /** Since the breaker closed; undefined once the target may have all its requests again. */
-  #ramp: number | undefined;
-  #askedUntilMs = Number.NEGATIVE_INFINITY;
-
-  /**
-   * Counts an attempt. One that began before the breaker last changed says nothing any more.
-   * @param askedMs the target's `Retry-After`, with a failure.
-   * @returns whether the breaker is to open.
-   */
-  add(isFailure: boolean, startedAtMs: number, nowMs: number, askedMs = 0): boolean {
-    if (startedAtMs < this.#sinceMs) return false;
-    if (this.#ramp !== undefined && !isFailure) this.#ramp += 1;
-    this.#failuresInARow = isFailure ? this.#failuresInARow + 1 : 0;
-    if (isFailure) this.#askedUntilMs = Math.max(this.#askedUntilMs, nowMs + askedMs);
-    const bucket = this.#bucketOf(nowMs);
-    bucket.attempts += 1;
-    if (isFailure) bucket.failures += 1;
-    // Only a failure opens it: what comes after a bad minute, and succeeds, must not.
-    return isFailure && (this.#isBad() || this.#failuresInARow >= MAX_FAILURES_IN_A_ROW);
+  get shared(): SharedState {
+    return this.#shared;
   }
 
-  /** The longest that the target asked for and that is not over. */
-  askedMs(nowMs: number): number {
-    return Math.max(0, this.#askedUntilMs - nowMs);
+  /** What PostgreSQL has still to be told. */
+  get unwritten(): (OwnState & { kind: "opening" | "ending" }) | undefined {
+    return this.#own.kind === "opening" || this.#own.kind === "ending" ? this.#own : undefined;
   }
 
-  /** Begins anew, with the breaker closed. */
-  reset(nowMs: number): void {
-    this.#buckets = [];
-    this.#failuresInARow = 0;
-    this.#askedUntilMs = Number.NEGATIVE_INFINITY;
-    this.#sinceMs = nowMs;
-    this.#ramp = 0;
+  gate(): Gate {
+    if (this.#own.kind === "opening") return "open";
+    if (this.#shared.kind === "closed") return "closed";
+    // A second probe must not begin while the end of the first is not written: that end would end the second one too.
+    return this.#shared.isProbeDue && this.#own.kind === "idle" ? "probe" : "open";
   }
 
-  /**
-   * How many requests at once, of those that the target may have: after it was down two, and one more with each that
-   * succeeds, which doubles them with each round.
-   */
   limit(maxInFlight: number): number {
-    if (this.#ramp === undefined) return maxInFlight;
-    if (this.#ramp + 2 >= maxInFlight) this.#ramp = undefined;
-    return Math.min(maxInFlight, (this.#ramp ?? maxInFlight) + 2);
+    return this.#window.limit(maxInFlight);
   }
 
-  #isBad(): boolean {
-    const attempts = this.#buckets.reduce((sum, bucket) => sum + bucket.attempts, 0);
-    const failures = this.#buckets.reduce((sum, bucket) => sum + bucket.failures, 0);
-    return attempts >= MIN_ATTEMPTS && failures >= attempts * FAILURE_RATE;
+  /** The longest time from now that the target still asks for. */
+  askedMs(nowMs: number): number {
+    return this.#window.askedMs(nowMs);
   }
 
-  #bucketOf(nowMs: number): Bucket {
-    this.#buckets = this.#buckets.filter(({ startMs }) => startMs > nowMs - WINDOW_MS);
-    const last = this.#buckets.at(-1);
-    if (last !== undefined && nowMs < last.startMs + BUCKET_MS) return last;
-    const bucket = { startMs: nowMs, attempts: 0, failures: 0 };
-    this.#buckets.push(bucket);
-    return bucket;
+  /** Counts an attempt that was no probe. @returns whether the breaker must open: `open` MUST follow. */
+  countAttempt(attempt: EndedAttempt): boolean {
+    if (this.#shared.kind === "open" || this.#own.kind !== "idle") return false;
+    return this.#window.add(attempt);
+  }
+
+  open(openMs: number): void {
+    this.#expect("idle", "closed");
+    this.#own = { kind: "opening", openMs };
+  }
+
+  openingWritten(): void {
+    this.#expect("opening");
+    this.#own = { kind: "idle" };
+    // The look that follows says the same.
+    this.#shared = { kind: "open", openings: 1, isProbeDue: false };
+  }
+
+  beginClaim(): void {
+    this.#expect("idle", "open");
+    this.#own = { kind: "claiming" };
+  }
+
+  /** @param openings undefined when another worker has the probe. */
+  claimed(openings: number | undefined): Probe | undefined {
+    this.#expect("claiming");
+    this.#probeIsTaken();
+    const probe = openings === undefined ? undefined : { openings };
+    this.#own = probe === undefined ? { kind: "idle" } : { kind: "probing", probe };
+    return probe;
+  }
+
+  /** PostgreSQL may have given the probe to this worker or not. Its end is written in case it did. */
+  claimFailed(): void {
+    this.#expect("claiming");
+    this.#probeIsTaken();
+    this.#own = { kind: "ending", result: { kind: "not_made" } };
+  }
+
+  /** @returns false when the breaker was closed meanwhile, so that the probe is of no account any more. */
+  endProbe(probe: Probe, result: ProbeResult): boolean {
+    if (this.#own.kind !== "probing" || this.#own.probe !== probe) return false;
+    this.#own = { kind: "ending", result };
+    return true;
+  }
+
+  probeEndWritten(): void {
+    this.#expect("ending");
+    this.#own = { kind: "idle" };
+  }
+
+  /** Takes over what PostgreSQL says. A breaker that closed makes a probe of this worker void. */
+  learn(shared: SharedState, nowMs: number): void {
+    const hasClosed = this.#shared.kind === "open" && shared.kind === "closed";
+    this.#shared = shared;
+    if (!hasClosed) return;
+    this.#window.reset(nowMs);
+    if (this.#own.kind === "probing" || this.#own.kind === "ending") this.#own = { kind: "idle" };
+  }
+
+  /** Until the next look, so that this worker does not ask for the same probe again and again. */
+  #probeIsTaken(): void {
+    if (this.#shared.kind === "open") this.#shared = { ...this.#shared, isProbeDue: false };
+  }
+
+  #expect(own: OwnState["kind"], shared: SharedState["kind"] = this.#shared.kind): void {
+    if (this.#own.kind === own && this.#shared.kind === shared) return;
+    const state = `${this.#own.kind} (${this.#shared.kind} in PostgreSQL)`;
+    throw new Error(`A transition of a breaker from ${own} (${shared} in PostgreSQL) came while it was ${state}`);
   }
 }

@@ -1,13 +1,11 @@
-// The circuit breakers of all targets, shared with the other workers through PostgreSQL. One loop writes what was
-// decided here and reads what the others decided, one after the other, so that what is read is never older than what
-// was written. A breaker shuts in this worker at once, and in the others when they look next.
+// The circuit breakers of all targets, shared with the other workers through PostgreSQL. One loop writes what this
+// worker decided and then reads what the others decided, so that what it reads is never older than what it wrote. A
+// breaker opens in this worker at once, and in the others when they look next.
 
-import { FreshRuns } from "@sluice/shared/runtime/fresh-runs";
 import { formatId } from "@sluice/shared/domain/ids";
+import { FreshRuns } from "@sluice/shared/runtime/fresh-runs";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
-import type { Database } from "@sluice/store/connection/database";
-import type { Lease } from "@sluice/store/delivery/deliveries";
 import {
   type AilingTarget,
   claimProbe,
@@ -15,52 +13,69 @@ import {
   disableGone,
   endProbe,
   listAiling,
-  writeOpenBreaker,
   type ProbeResult,
+  writeOpenBreaker,
   writeTallies,
 } from "@sluice/store/configuration/target-health";
 import type { Target } from "@sluice/store/configuration/targets";
+import type { Database } from "@sluice/store/connection/database";
+import type { Lease } from "@sluice/store/delivery/deliveries";
 
-import { BreakerWindow, openForMs } from "./breaker.ts";
+import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "./attempt-result.ts";
+import { type Gate, openForMs, type Probe, type SharedState, TargetBreaker } from "./breaker.ts";
 import { HealthTally } from "./health-tally.ts";
-import type { LaneBreaker } from "../deliver/lane.ts";
-import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "../deliver/outcome.ts";
 
-/** "Seen by all workers within a second." */
+/** How often the loop runs: a change is known to every worker within a second. */
 const EVERY_MS = 500;
-/** A target that got nothing for so long was not failing meanwhile. Above the longest time between two retries. */
+/**
+ * A target that got no attempt for so long was not failing meanwhile. Longer than the longest time between two retries.
+ */
 const SILENCE_MS = 86_400_000;
-/** By each worker that did not open it itself: from then on it sends nothing. */
+/** Logged by each worker that did not open the breaker itself. From then on that worker sends nothing. */
 const SEEN_OPEN = "breaker seen open";
+
+/** The breaker of one target, as its lane uses it. */
+export interface LaneBreaker {
+  gate: () => Gate;
+  /** How many requests at once the target may have now. */
+  limit: (maxInFlight: number) => number;
+  /**
+   * Call it only at the gate `probe`. @returns undefined when another worker has the probe; otherwise end it by
+   * `report` or `cancelProbe`.
+   */
+  claimProbe: () => Promise<Probe | undefined>;
+  /** There was nothing to send as the probe. */
+  cancelProbe: (probe: Probe) => void;
+  /** @param probe that the attempt was; undefined for any other attempt. */
+  report: (target: Target, result: AttemptResult, probe: Probe | undefined) => void;
+}
 
 export interface BreakersDependencies {
   db: Database;
   lease: Lease;
-  /** Of nothing but failures; Infinity for never. */
+  /** For how long every attempt must fail until the target is disabled; Infinity for never. */
   disableAfterMs: number;
-  /** Brings the copy of the targets up to date. */
+  /** Brings this worker's copy of the targets up to date. */
   refreshTargets: () => Promise<void>;
-  /** A target's breaker changed, or it may be probed. */
+  /** Called when the breaker of a target opened or closed, or its probe is due. */
   wake: (targetId: string) => void;
   log: Logger;
 }
 
 /** What this worker knows of one target, and what it has still to write. */
 interface Watched {
-  window: BreakerWindow;
+  breaker: TargetBreaker;
   tally: HealthTally;
-  /** As PostgreSQL had it at the last look; undefined where the target was well. */
-  shared: AilingTarget | undefined;
-  /** Of the probe that this worker has in hand. */
-  probe: { openings: number } | undefined;
-  isClaiming: boolean;
-  /** Any failure since the last look. */
+  /** Whether every attempt failed lately, and for too long, as PostgreSQL said at the last look. */
+  failing: Pick<AilingTarget, "isFailing" | "isFailingTooLong">;
+  /** Whether an attempt of this worker failed since the last look. */
   hasFailed: boolean;
-  opening: { openMs: number } | undefined;
-  ending: ProbeResult | undefined;
-  /** It answered 410, to an attempt that began then. */
+  /** The target answered 410 to an attempt that began then, and is not disabled yet. */
   gone: { attemptStartedAt: number } | undefined;
 }
+
+const WELL = { isFailing: false, isFailingTooLong: false };
+const CLOSED: SharedState = { kind: "closed" };
 
 export class Breakers {
   readonly #dependencies: BreakersDependencies;
@@ -79,15 +94,14 @@ export class Breakers {
     this.#schedule(EVERY_MS);
   }
 
-  /** As the lane of a target sees them. */
   forTarget(targetId: string): LaneBreaker {
     const watched = this.#watch(targetId);
     return {
       gate: () => gateOf(watched),
-      limit: (maxInFlight) => watched.window.limit(maxInFlight),
+      limit: (maxInFlight) => watched.breaker.limit(maxInFlight),
       claimProbe: () => this.#claimProbe(targetId, watched),
-      cancelProbe: () => this.#endProbe(watched, { kind: "not_made" }),
-      report: (target, result, isProbe) => this.#report(target, watched, result, isProbe),
+      cancelProbe: (probe) => this.#endProbe(watched, probe, { kind: "not_made" }),
+      report: (target, result, probe) => this.#report(target, watched, result, probe),
     };
   }
 
@@ -96,7 +110,7 @@ export class Breakers {
     return watched !== undefined && gateOf(watched) !== "closed";
   }
 
-  /** Resolves when what the others committed before is known here. @throws when PostgreSQL is away. */
+  /** Resolves when this worker knows what the others committed before the call. @throws when PostgreSQL is away. */
   refresh(): Promise<void> {
     return this.#exchanges.next();
   }
@@ -105,9 +119,10 @@ export class Breakers {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    // Failure policy: open. A probe's lease runs out, and others find out by themselves how a target is.
+    // Failure policy: open. The lease of a probe runs out, and the other workers find out by themselves how a target
+    // is.
     await this.refresh().catch((error: unknown) =>
-      sparing(this.#dependencies.log).warn({ err: error }, "health not written"),
+      sparing(this.#dependencies.log).warn({ err: error }, "health of targets not written at the stop"),
     );
   }
 
@@ -115,57 +130,54 @@ export class Breakers {
     const known = this.#watched.get(targetId);
     if (known !== undefined) return known;
     const watched: Watched = {
-      window: new BreakerWindow(),
+      breaker: new TargetBreaker(),
       tally: new HealthTally(),
-      shared: undefined,
-      probe: undefined,
-      isClaiming: false,
+      failing: WELL,
       hasFailed: false,
-      opening: undefined,
-      ending: undefined,
       gone: undefined,
     };
     this.#watched.set(targetId, watched);
     return watched;
   }
 
-  #report(target: Target, watched: Watched, result: AttemptResult, isProbe: boolean): void {
-    const now = performance.now();
+  #report(target: Target, watched: Watched, result: AttemptResult, probe: Probe | undefined): void {
+    const { breaker, tally } = watched;
+    const nowMs = performance.now();
+    const startedAtMs = nowMs - result.durationMs;
+    const askedMs = result.retryAfterMs ?? 0;
     const isFailure = isTargetFailure(result);
-    watched.tally.add(isSuccess(result), now);
+    tally.add(isSuccess(result), nowMs);
     watched.hasFailed ||= !isSuccess(result);
     if (isGone(result)) {
-      watched.gone = { attemptStartedAt: now - result.durationMs };
+      watched.gone = { attemptStartedAt: startedAtMs };
       this.#schedule(0);
     }
-    const askedMs = result.retryAfterMs ?? 0;
-    if (isProbe) {
-      const openings = (watched.probe?.openings ?? 0) + 1;
-      const openMs = openForMs(openings, target, askedMs, Math.random());
-      this.#endProbe(watched, isFailure ? { kind: "opened", openMs } : { kind: "closed" });
-    } else if (gateOf(watched) === "closed" && watched.window.add(isFailure, now - result.durationMs, now, askedMs)) {
-      watched.opening = { openMs: openForMs(1, target, watched.window.askedMs(now), Math.random()) };
-      this.#schedule(0);
+    if (probe !== undefined) {
+      const openMs = openForMs(probe.openings + 1, target, askedMs, Math.random());
+      this.#endProbe(watched, probe, isFailure ? { kind: "opened", openMs } : { kind: "closed" });
+      return;
     }
-  }
-
-  async #claimProbe(targetId: string, watched: Watched): Promise<boolean> {
-    const { db, lease } = this.#dependencies;
-    watched.isClaiming = true;
-    try {
-      const openings = await claimProbe(db, targetId, lease);
-      if (openings !== undefined) watched.probe = { openings };
-      return openings !== undefined;
-    } finally {
-      watched.isClaiming = false;
-      // Until the next look.
-      if (watched.shared !== undefined) watched.shared = { ...watched.shared, isProbeDue: false };
-    }
-  }
-
-  #endProbe(watched: Watched, result: ProbeResult): void {
-    watched.ending = result;
+    // A target that is about to be disabled needs no breaker.
+    if (watched.gone !== undefined) return;
+    if (!breaker.countAttempt({ isFailure, startedAtMs, nowMs, askedMs, maxInFlight: target.maxInFlight })) return;
+    breaker.open(openForMs(1, target, breaker.askedMs(nowMs), Math.random()));
     this.#schedule(0);
+  }
+
+  async #claimProbe(targetId: string, { breaker }: Watched): Promise<Probe | undefined> {
+    const { db, lease } = this.#dependencies;
+    breaker.beginClaim();
+    try {
+      return breaker.claimed(await claimProbe(db, targetId, lease));
+    } catch (error) {
+      breaker.claimFailed();
+      this.#schedule(0);
+      throw error;
+    }
+  }
+
+  #endProbe({ breaker }: Watched, probe: Probe, result: ProbeResult): void {
+    if (breaker.endProbe(probe, result)) this.#schedule(0);
   }
 
   #schedule(inMs: number): void {
@@ -174,9 +186,9 @@ export class Breakers {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.refresh()
-        // Failure policy: open. What is known goes on to hold, and what was not written is written the next time.
+        // Failure policy: open. What is known stays in force, and what was not written is written the next time.
         .catch((error: unknown) =>
-          sparing(this.#dependencies.log).warn({ err: error }, "health of targets not exchanged"),
+          sparing(this.#dependencies.log).warn({ err: error }, "health of targets not exchanged; trying again"),
         )
         .finally(() => {
           if (this.#timer === undefined) this.#schedule(EVERY_MS);
@@ -186,8 +198,7 @@ export class Breakers {
 
   async #exchange(): Promise<void> {
     for (const [targetId, watched] of this.#watched) {
-      if (watched.opening !== undefined) await this.#writeOpening(targetId, watched, watched.opening);
-      if (watched.ending !== undefined) await this.#writeEnding(targetId, watched, watched.ending);
+      await this.#writeBreaker(targetId, watched.breaker);
       if (watched.gone !== undefined) await this.#disableGone(targetId, watched, watched.gone);
     }
     await this.#writeTallies();
@@ -196,29 +207,32 @@ export class Breakers {
     if (!this.#closed) this.#learn(await listAiling(db, disableAfterMs));
   }
 
-  async #writeOpening(targetId: string, watched: Watched, { openMs }: { openMs: number }): Promise<void> {
-    const { db, log } = this.#dependencies;
-    const wasOpen = isSharedOpen(watched);
-    const isOpened = await writeOpenBreaker(db, targetId, openMs);
-    watched.opening = undefined;
-    // Until the look that follows says so too.
-    watched.shared = { targetId, openings: 1, isFailing: true, isFailingTooLong: false, isProbeDue: false };
-    if (isOpened) log.warn({ target: formatId("tgt", targetId), open_ms: openMs }, "breaker opened");
-    else if (!wasOpen) log.debug({ target: formatId("tgt", targetId) }, SEEN_OPEN);
-  }
-
-  async #writeEnding(targetId: string, watched: Watched, result: ProbeResult): Promise<void> {
+  async #writeBreaker(targetId: string, breaker: TargetBreaker): Promise<void> {
     const { db, lease, log } = this.#dependencies;
-    await endProbe(db, targetId, lease.workerId, result);
-    watched.ending = undefined;
-    watched.probe = undefined;
-    if (result.kind === "closed") log.info({ target: formatId("tgt", targetId) }, "breaker closed");
+    const { unwritten } = breaker;
+    const target = formatId("tgt", targetId);
+    switch (unwritten?.kind) {
+      case undefined:
+        return;
+      case "opening": {
+        const { openMs } = unwritten;
+        const isOpened = await writeOpenBreaker(db, targetId, openMs);
+        if (isOpened) log.warn({ target, open_ms: openMs }, "breaker opened");
+        else if (breaker.shared.kind === "closed") log.debug({ target }, SEEN_OPEN);
+        breaker.openingWritten();
+        return;
+      }
+      case "ending":
+        await endProbe(db, targetId, lease.workerId, unwritten.result);
+        if (unwritten.result.kind === "closed") log.info({ target }, "breaker closed");
+        breaker.probeEndWritten();
+    }
   }
 
   async #disableGone(targetId: string, watched: Watched, gone: { attemptStartedAt: number }): Promise<void> {
     const { db, log, refreshTargets } = this.#dependencies;
     const isDisabled = await disableGone(db, targetId, performance.now() - gone.attemptStartedAt);
-    // Before the gate opens: the lane must see the new state then.
+    // MUST come before the gate opens, so that the lane sees the new state then.
     await refreshTargets();
     if (watched.gone === gone) watched.gone = undefined;
     if (isDisabled) log.warn({ target: formatId("tgt", targetId) }, "target disabled: it answered 410 Gone");
@@ -226,25 +240,22 @@ export class Breakers {
 
   async #writeTallies(): Promise<void> {
     const { db, disableAfterMs } = this.#dependencies;
-    const now = performance.now();
-    const due = [...this.#watched].filter(([, { tally, shared }]) => tally.isDue(now, shared?.isFailing ?? false));
+    const nowMs = performance.now();
+    const due = [...this.#watched].filter(([, { tally, failing }]) => tally.isDue(nowMs, failing.isFailing));
     if (due.length === 0) return;
-    const tallies = due.map(([targetId, { tally }]) => tally.read(targetId, now));
+    const tallies = due.map(([targetId, { tally }]) => tally.read(targetId, nowMs));
     await writeTallies(db, tallies, Math.min(SILENCE_MS, disableAfterMs));
-    for (const [, { tally }] of due) tally.written(now);
+    for (const [, { tally }] of due) tally.written(nowMs);
   }
 
-  /** Only those that an attempt of this worker failed at just now: time alone disables nothing. */
+  /** Only targets at which an attempt of this worker has just failed: time alone disables nothing. */
   async #disableFailing(): Promise<void> {
     const { db, disableAfterMs, refreshTargets, log } = this.#dependencies;
-    const failed = [...this.#watched].filter(([, { hasFailed, shared }]) => hasFailed && shared?.isFailingTooLong);
+    const failed = [...this.#watched].filter(([, { hasFailed, failing }]) => hasFailed && failing.isFailingTooLong);
     for (const watched of this.#watched.values()) watched.hasFailed = false;
     if (failed.length === 0) return;
-    const disabled = await disableFailing(
-      db,
-      failed.map(([targetId]) => targetId),
-      disableAfterMs,
-    );
+    const targetIds = failed.map(([targetId]) => targetId);
+    const disabled = await disableFailing(db, targetIds, disableAfterMs);
     for (const targetId of disabled) log.warn({ target: formatId("tgt", targetId) }, "target disabled: only failures");
     if (disabled.length > 0) await refreshTargets();
   }
@@ -254,25 +265,25 @@ export class Breakers {
     const byId = new Map(ailing.map((one) => [one.targetId, one]));
     for (const targetId of byId.keys()) this.#watch(targetId);
     for (const [targetId, watched] of this.#watched) {
-      const wasOpen = isSharedOpen(watched);
-      const wasFailing = watched.shared?.isFailing === true;
-      watched.shared = byId.get(targetId);
-      if (wasFailing && watched.shared?.isFailing !== true) watched.tally.forgetFailures();
-      const isOpen = isSharedOpen(watched);
-      if (!wasOpen && isOpen) log.debug({ target: formatId("tgt", targetId) }, SEEN_OPEN);
-      if (wasOpen && !isOpen) watched.window.reset(performance.now());
-      if (wasOpen !== isOpen || watched.shared?.isProbeDue === true) wake(targetId);
+      const { breaker } = watched;
+      const known = byId.get(targetId);
+      const before = breaker.shared.kind;
+      breaker.learn(sharedStateOf(known), performance.now());
+      const { shared } = breaker;
+      if (watched.failing.isFailing && known?.isFailing !== true) watched.tally.forgetFailures();
+      watched.failing = known ?? WELL;
+      if (before === "closed" && shared.kind === "open") log.debug({ target: formatId("tgt", targetId) }, SEEN_OPEN);
+      if (before !== shared.kind || (shared.kind === "open" && shared.isProbeDue)) wake(targetId);
     }
   }
 }
 
-const isSharedOpen = ({ shared }: Watched) => shared !== undefined && shared.openings > 0;
+function sharedStateOf(known: AilingTarget | undefined): SharedState {
+  if (known === undefined || known.openings === 0) return CLOSED;
+  return { kind: "open", openings: known.openings, isProbeDue: known.isProbeDue };
+}
 
-function gateOf(watched: Watched): ReturnType<LaneBreaker["gate"]> {
-  const { shared, opening, ending, gone, probe, isClaiming } = watched;
-  if (gone !== undefined || opening !== undefined) return "open";
-  if (!isSharedOpen(watched)) return "closed";
-  // The end of one probe, written late, would end the next.
-  const hasProbe = probe !== undefined || ending !== undefined || isClaiming;
-  return shared?.isProbeDue === true && !hasProbe ? "probe" : "open";
+/** A target that answered 410 gets nothing more until it is disabled. */
+function gateOf({ breaker, gone }: Watched): Gate {
+  return gone === undefined ? breaker.gate() : "open";
 }

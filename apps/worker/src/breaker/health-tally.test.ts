@@ -45,7 +45,7 @@ test("the first failure and the first success after it are written at once", () 
   expect(tally.read("target", 70)).toMatchObject({ lastSuccessMs: 10, failingForMs: undefined });
 });
 
-test("what came while it was written is kept for the next time", () => {
+test("what came during a write is kept for the next one", () => {
   const tally = new HealthTally();
   tally.add(false, 10);
   tally.add(true, 20);
@@ -54,7 +54,7 @@ test("what came while it was written is kept for the next time", () => {
   expect(tally.read("target", 40)).toMatchObject({ lastSuccessMs: undefined, lastFailureMs: 10, failingForMs: 10 });
 });
 
-test("failures that were forgotten are not written when others find the target well", () => {
+test("older failures are not written after other workers find the target well", () => {
   const tally = new HealthTally();
   tally.add(false, 0);
   tally.written(0);

@@ -1,10 +1,10 @@
-// What a target's attempts came to since it was last written, in memory, and when it has to be written: at once where
-// that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs no writes.
-// Pure: times are the caller's, in milliseconds of one clock.
+// Counts in memory what the attempts at a target came to since the last write, and says when to write again: at once
+// when that changes whether the target is failing, and otherwise once a minute, so that a healthy target costs hardly
+// any writes. Pure: times are the caller's, in milliseconds of one clock.
 
 import type { HealthFigures } from "@sluice/store/configuration/target-health";
 
-/** How old `last_success_at` and `last_failure_at` may be. */
+/** How old `last_success_at` and `last_failure_at` may become in PostgreSQL. */
 const EVERY_MS = 60_000;
 
 export class HealthTally {
@@ -23,7 +23,7 @@ export class HealthTally {
     }
   }
 
-  /** @param isKnownFailing whether PostgreSQL has the target as failing. */
+  /** Whether to write now. @param isKnownFailing whether PostgreSQL has the target as failing. */
   isDue(nowMs: number, isKnownFailing: boolean): boolean {
     if (this.#lastSuccess === undefined && this.#lastFailure === undefined) return false;
     if (nowMs - this.#writtenAt >= EVERY_MS) return true;
@@ -41,13 +41,16 @@ export class HealthTally {
     };
   }
 
-  /** The target is known as not failing: a failure from before that, not written yet, must not make it fail again. */
+  /**
+   * PostgreSQL says that the target is not failing. An older failure that is not written yet must not make it fail
+   * again.
+   */
   forgetFailures(): void {
     this.#lastFailure = undefined;
     this.#failingSince = undefined;
   }
 
-  /** What was read at that time is written. What was added since stays. */
+  /** What `read` returned at that time is written. What was added since stays. */
   written(readAtMs: number): void {
     this.#writtenAt = readAtMs;
     const rest = (atMs: number | undefined) => (atMs !== undefined && atMs > readAtMs ? atMs : undefined);

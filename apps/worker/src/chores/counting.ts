@@ -1,5 +1,5 @@
-// Counts what was written into the figures of /v1/stats, every few seconds. Every worker does it; a lock lets one at a
-// time, and what a run that failed left is counted by the next.
+// Adds what was written lately to the figures of /v1/stats, every few seconds. Every worker does it, one at a time by a
+// lock. The next run counts what a run that failed has left.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
@@ -14,8 +14,8 @@ export function startCounting(db: Database, log: Logger): Loop {
     try {
       return (await countChanges(db))?.hasMore === true ? 0 : EVERY_MS;
     } catch (error) {
-      // Failure policy: open. The figures are late and stay exact.
-      log.warn({ err: error }, "changes not counted yet");
+      // Failure policy: open. The figures come late, and stay exact.
+      log.warn({ err: error }, "figures not counted yet; trying again");
       return EVERY_MS;
     }
   });

@@ -1,11 +1,11 @@
-// A round of work again and again, where the next one begins some time after the end of the one before.
+// Repeats a round of work. Each round begins some time after the end of the one before.
 
 export interface Loop {
-  /** Resolves when the round under way has ended; none follows. */
+  /** Resolves when the round under way has ended. No other round follows. */
   close: () => Promise<void>;
 }
 
-/** @param round MUST not throw. It resolves to the milliseconds until the next one. */
+/** @param round MUST NOT reject. It resolves to the milliseconds until the next round. */
 export function startLoop(firstInMs: number, round: () => Promise<number>): Loop {
   let closed = false;
   let running: Promise<void> = Promise.resolve();

@@ -1,5 +1,5 @@
-// Makes the steps of operations, one after the other. Every worker does it: the lock of an operation's row lets one at a
-// time, and whatever step a worker dies in, another makes it again.
+// Makes the steps of bulk operations, one after the other. Every worker does it: the lock of an operation's row lets
+// one at a time. When a worker dies in a step, another one makes that step again.
 
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -9,7 +9,7 @@ import { hasDueStep, makeNextStep } from "@sluice/store/delivery/operation-step"
 
 import { type Loop, startLoop } from "./loop.ts";
 
-/** A person waits for the first. */
+/** Short, because a person waits for the first step. */
 const EVERY_MS = 1_000;
 
 export function startOperations(db: Database, wake: (targetId: string) => void, log: Logger): Loop {
@@ -21,8 +21,8 @@ export function startOperations(db: Database, wake: (targetId: string) => void, 
       if (step.isLast) log.info({ operation: formatId("opr", step.operationId) }, "operation succeeded");
       return 0;
     } catch (error) {
-      // Failure policy: open. The step left nothing of itself, and is made again.
-      sparing(log).warn({ err: error }, "step of an operation failed");
+      // Failure policy: open. The step is one transaction, which left nothing, and it is made again.
+      sparing(log).warn({ err: error }, "step of an operation failed; trying again");
       return EVERY_MS;
     }
   });

@@ -1,5 +1,6 @@
-// Retention: partitions made a week ahead, dropped past RETENTION_DAYS with the figures of those days, the dedupe ledger
-// pruned, and what waits counted anew. Every worker does it every hour; an advisory lock lets one change partitions.
+// Retention: makes the partitions of the next week, drops those past RETENTION_DAYS with the figures of those days,
+// prunes the dedupe ledger, and counts anew what waits. Every worker does it every hour; an advisory lock lets one
+// change partitions at a time.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";
@@ -16,10 +17,10 @@ import { type Loop, startLoop } from "./loop.ts";
 const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DAYS_AHEAD = 7;
-/** 72 hours are promised; a sender that retries for longer than a week is not known. */
+/** 72 hours are promised. We know no sender that retries for longer than a week. */
 const LEDGER_DAYS = 7;
 
-/** Makes the partitions before it resolves: without them nothing can be stored. */
+/** Resolves when the partitions are made: without them nothing can be stored. */
 export async function startRetention(
   db: Database,
   { retentionDays, auditRetentionDays }: { retentionDays: number; auditRetentionDays: number },
@@ -49,7 +50,7 @@ export async function startRetention(
     if (dropped?.length || pruned) log.info({ dropped, pruned }, "retention");
   }
 
-  /** Each step by itself: a partition that cannot be dropped must not let the ledger grow. */
+  /** Runs one step by itself: a partition that cannot be dropped MUST NOT keep the ledger from being pruned. */
   async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();

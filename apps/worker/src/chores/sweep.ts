@@ -1,7 +1,7 @@
-// The sweep: every few seconds, each worker wakes the lanes of targets that have deliveries which are due and in
-// nobody's hands. It asks PostgreSQL alone, so it works whatever happened to the queues. Once a minute it ends what is
-// past its deadline behind an open breaker, where no attempt comes that would. And it cancels what deleted targets still
-// had to get.
+// The sweep: every few seconds, each worker wakes the lanes of targets that have deliveries which are due and which no
+// worker has in hand. It asks PostgreSQL alone, so it works whatever happened to the queues. Once a minute it exhausts
+// deliveries that are past their deadline behind an open breaker, where no attempt comes that would do so. And it
+// cancels the deliveries that deleted targets still had to get.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
@@ -12,11 +12,11 @@ import { exhaustOverdue, listTargetsWithDue } from "@sluice/store/delivery/deliv
 import { type Loop, startLoop } from "./loop.ts";
 
 const EVERY_MS = 5_000;
-/** A minute is allowed for a last probe anyway. */
+/** A minute is enough: a delivery past its deadline gets that long for a last probe anyway. */
 const OVERDUE_EVERY_MS = 60_000;
-/** At a time, so that no statement holds many rows for long. */
+/** Few at a time, so that no statement holds many rows for long. */
 const OVERDUE_BATCH = 1_000;
-/** In one run, some quarter of a second: the next wakes the lanes first. */
+/** The batches of one run, some quarter of a second. The next run wakes the lanes before it goes on. */
 const CANCELLED_BATCHES = 5;
 
 export function startSweep(db: Database, wake: (targetId: string) => void, log: Logger): Loop {
@@ -26,7 +26,7 @@ export function startSweep(db: Database, wake: (targetId: string) => void, log: 
     overdueAt = performance.now();
     const deliveries = await exhaustOverdue(db, OVERDUE_BATCH);
     if (deliveries > 0) log.warn({ deliveries }, "exhausted behind open breakers");
-    // There may be more.
+    // There may be more: the next run looks again.
     if (deliveries === OVERDUE_BATCH) overdueAt = Number.NEGATIVE_INFINITY;
   };
   let cancelled = 0;
@@ -36,23 +36,23 @@ export function startSweep(db: Database, wake: (targetId: string) => void, log: 
       const done = await cancelForDeleted(db);
       cancelled += done.cancelled;
       if (done.hasMore) continue;
-      // One line, however large the backlog was.
-      if (cancelled > 0) log.info({ deliveries: cancelled }, "cancelled, for their targets were deleted");
+      // One line for all batches, however large the backlog was.
+      if (cancelled > 0) log.info({ deliveries: cancelled }, "cancelled: their targets were deleted");
       cancelled = 0;
       return false;
     }
     return true;
   };
-  // At once: a worker that was down finds what became due meanwhile.
+  // The first run is at once: what became due while no worker ran waits for it.
   return startLoop(0, async () => {
     try {
       for (const targetId of await listTargetsWithDue(db)) wake(targetId);
       await endOverdue();
       if (await cancelSome()) return 0;
     } catch (error) {
-      sparing(log).warn({ err: error }, "sweep failed");
+      sparing(log).warn({ err: error }, "sweep failed; trying again");
     }
-    // Spread by a fifth, so that the workers do not all ask at once.
+    // Spread by a fifth, so that the workers do not all ask at the same time.
     return EVERY_MS * (0.9 + Math.random() * 0.2);
   });
 }

@@ -78,7 +78,7 @@ test.for(["http", "https"])("a name with a refused address is not connected to, 
   expect(asked).toHaveLength(4);
 });
 
-test("a second answer of DNS is never connected to without a check: one question for one connection", async () => {
+test("a second DNS answer is never connected to without a check: one question for one connection", async () => {
   const target = await startTarget({ close: true });
   const { asked, resolve } = answerInTurn(["127.0.0.1"], [METADATA], ["127.0.0.1"]);
   const post = open(resolve);
@@ -102,7 +102,7 @@ test("a connection that is kept is used again, whatever DNS says since", async (
   expect(target.seen.connections).toBe(1);
 });
 
-test("of several addresses only those are tried that are open", async () => {
+test("a name with several addresses is connected to at the allowed ones only", async () => {
   const target = await startTarget();
   const { resolve } = answerInTurn([METADATA, "fe80::1%lo", "127.0.0.1"]);
   expect(await open(resolve)(`http://mixed.test:${target.port}`)).toBe(200);
@@ -124,7 +124,7 @@ test("TARGET_DENY and TARGET_ALLOW hold for what a name resolves to", async () =
   expect(await open(resolve, allowing)(origin)).toBe(200);
 });
 
-test("should a socket end up at another address all the same, nothing is sent", async () => {
+test("nothing is sent when a socket ends up at another address all the same", async () => {
   const target = await startTarget();
   let checks = 0;
   const guard: AddressGuard = {

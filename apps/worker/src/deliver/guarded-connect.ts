@@ -1,5 +1,5 @@
-// Connections to targets, each to an address that was checked right before. The check is where the connection is made,
-// so that no second answer of DNS comes in between. Failure policy: closed.
+// Connects to targets, and refuses forbidden addresses. The check stands where the connection is made, so that no
+// second DNS answer can come between the check and the connection. Failure policy: closed.
 
 import { lookup as resolveWithSystem, type LookupAddress, type LookupAllOptions } from "node:dns";
 import type { LookupFunction } from "node:net";
@@ -14,7 +14,7 @@ export type ResolveHost = (
   done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-/** A target's address is one that it may not have. Its message says which, and by what rule. */
+/** A target has an address that is not allowed. The message says which address, and by which rule. */
 export class AddressRefused extends Error {
   constructor(reason: string) {
     super(`address refused: ${reason}`);
@@ -22,17 +22,17 @@ export class AddressRefused extends Error {
   }
 }
 
-/** As long as the longest attempt: then nobody waits for the connection, and the body that it was for is let go. */
+/** As long as the longest attempt: after that nobody waits for the connection any more. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
-/** For undici's option `connect`. The attempt's own deadline covers the connection. */
+/** A connector for undici's option `connect`. The deadline of the attempt covers the connection too. */
 export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
 ): buildConnector.connector {
   const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: guardLookup(guard, resolve) });
   return (options, callback) => {
-    // Sockets do not look up what is an address already.
+    // A host that is an address already is never looked up, so the look-up below does not check it.
     const reason = guard.refuseHost(options.hostname);
     if (reason !== undefined) {
       callback(new AddressRefused(reason), null);
@@ -43,7 +43,8 @@ export function guardConnections(
         callback(error, null);
         return;
       }
-      // Nothing was sent yet. What is found here would be a fault of the check above.
+      // A second check of the address that the socket really has, before anything is sent. It refuses only if the first
+      // check is wrong.
       const address = socket.remoteAddress;
       const late = guard.refuseAddress(options.hostname, address ?? "unknown");
       if (late === undefined) {
@@ -56,7 +57,7 @@ export function guardConnections(
   };
 }
 
-/** Only what passes is handed to the socket, which may try each of them. */
+/** Hands only allowed addresses to the socket, which may try each of them. */
 function guardLookup(guard: AddressGuard, resolve: ResolveHost): LookupFunction {
   return (host, options, done) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {

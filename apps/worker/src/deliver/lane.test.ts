@@ -1,10 +1,15 @@
+import { openLog } from "@sluice/shared/runtime/log";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
 import { expect, onTestFinished, test, vi } from "vitest";
 
+import type { Gate } from "../breaker/breaker.ts";
+import type { LaneBreaker } from "../breaker/breakers.ts";
 import { BodyBudget } from "./body-budget.ts";
-import { Lane, type LaneBreaker, type LaneDependencies } from "./lane.ts";
-import type { AttemptResult } from "./outcome.ts";
+import { Claims } from "./claims.ts";
+import { Lane } from "./lane.ts";
+import type { AttemptResult } from "../breaker/attempt-result.ts";
+import type { Reservation } from "./reservation.ts";
 
 const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   id,
@@ -51,7 +56,7 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     handedBack: [] as string[],
     wakeUps: [] as number[],
     random: 0,
-    gate: "closed" as ReturnType<LaneBreaker["gate"]>,
+    gate: "closed" as Gate,
     limit: Number.POSITIVE_INFINITY,
     /** Whether this lane gets the probe. */
     hasProbe: true,
@@ -59,9 +64,8 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     reports: [] as { statusCode: number | null; isProbe: boolean }[],
     held,
   };
-  const dependencies: LaneDependencies = {
-    target: () => state.target,
-    claim: async (limit) => {
+  const leases: ConstructorParameters<typeof Claims>[0] = {
+    claimDue: async (_, limit) => {
       state.claims.push(limit);
       return state.due.splice(0, limit);
     },
@@ -73,29 +77,33 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     handBack: async (ids) => void state.handedBack.push(...ids),
     hold: (id) => !held.has(id) && held.add(id) !== undefined,
     release: (id) => held.delete(id),
-    bodies,
-    breaker: {
-      gate: () => state.gate,
-      limit: (maxInFlight) => Math.min(maxInFlight, state.limit),
-      claimProbe: async () => {
-        state.gate = "open";
-        return state.hasProbe;
-      },
-      cancelProbe: () => void (state.probesCancelled += 1),
-      report: (_, { statusCode }, isProbe) => void state.reports.push({ statusCode, isProbe }),
-    },
-    send: (_, { id }) => {
-      const response = Promise.withResolvers<AttemptResult>();
-      state.sending.set(id, response);
-      return response.promise;
-    },
-    record: async (attempt) => void state.recorded.push(attempt),
-    scheduleWakeUp: (inMs) => state.wakeUps.push(inMs),
-    random: () => state.random,
-    onAttempt: () => undefined,
-    onClaimFailed: () => undefined,
   };
-  return { lane: new Lane(dependencies), state };
+  const breaker: LaneBreaker = {
+    gate: () => state.gate,
+    limit: (maxInFlight) => Math.min(maxInFlight, state.limit),
+    claimProbe: async () => {
+      state.gate = "open";
+      return state.hasProbe ? { openings: 1 } : undefined;
+    },
+    cancelProbe: () => void (state.probesCancelled += 1),
+    report: (_, { statusCode }, probe) => void state.reports.push({ statusCode, isProbe: probe !== undefined }),
+  };
+  const send = (_: Target, { id }: ClaimedDelivery) => {
+    const response = Promise.withResolvers<AttemptResult>();
+    state.sending.set(id, response);
+    return response.promise;
+  };
+  const lane = new Lane("target", breaker, {
+    findTarget: () => state.target,
+    claims: new Claims(leases, bodies),
+    bodies,
+    sender: { send },
+    recorder: { record: async (attempt) => void state.recorded.push(attempt) },
+    wakeUps: { schedule: (_, inMs) => state.wakeUps.push(inMs) },
+    random: () => state.random,
+    log: openLog("worker", "silent"),
+  });
+  return { lane, state };
 }
 
 /** Lets everything run that waits for nothing outside. */
@@ -107,10 +115,14 @@ function respond(state: ReturnType<typeof openLane>["state"], id: string, status
   return settle();
 }
 
-const accept = (lane: Lane, id: string) => {
-  expect(lane.reserve()).toBe(true);
-  lane.accept(delivery(id));
-};
+/** A reservation that the lane has room for. */
+function reserve(lane: Lane): Reservation {
+  const reservation = lane.reserve();
+  if (reservation === undefined) throw new Error("The lane has no room");
+  return reservation;
+}
+
+const accept = (lane: Lane, id: string) => reserve(lane).accept(delivery(id));
 
 test("sends at most max_in_flight at once, and the next when one ends", async () => {
   const { lane, state } = openLane();
@@ -122,9 +134,10 @@ test("sends at most max_in_flight at once, and the next when one ends", async ()
 
 test("reserves what it has room for, and frees a cancelled reservation", () => {
   const { lane } = openLane();
-  expect([1, 2, 3, 4, 5].map(() => lane.reserve())).toEqual([true, true, true, true, false]);
-  lane.cancelReservation();
-  expect(lane.reserve()).toBe(true);
+  const reservations = [1, 2, 3, 4, 5].map(() => lane.reserve());
+  expect(reservations.map((one) => one !== undefined)).toEqual([true, true, true, true, false]);
+  reservations[0]?.cancel();
+  expect(lane.reserve()).toBeDefined();
 });
 
 test("lets older deliveries that are due go first", async () => {
@@ -132,7 +145,7 @@ test("lets older deliveries that are due go first", async () => {
   state.due = ["1", "2", "3", "4", "5", "6"].map((id) => delivery(id));
   lane.wake();
   await settle();
-  expect(lane.reserve()).toBe(false);
+  expect(lane.reserve()).toBeUndefined();
   expect([...state.sending.keys()]).toEqual(["1", "2"]);
 });
 
@@ -148,7 +161,7 @@ test("drains everything that is due, in few claims", async () => {
   expect(state.held.size).toBe(0);
 });
 
-test("what is in hand already is not taken twice", async () => {
+test("a delivery that is in hand already is not taken twice", async () => {
   const { lane, state } = openLane();
   accept(lane, "a");
   state.due = [delivery("a")];
@@ -174,10 +187,10 @@ test.for(["paused", "disabled"] as const)("hands back what waits when its target
   lane.wake();
   await settle();
   expect(state.handedBack).toEqual(["c", "d"]);
-  expect(lane.reserve()).toBe(false);
+  expect(lane.reserve()).toBeUndefined();
 });
 
-test("a stop hands back what waits and ends when what runs is recorded", async () => {
+test("a stop hands back what waits, and ends when what is being sent is recorded", async () => {
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c"]) accept(lane, id);
   const stopped = lane.stop();
@@ -193,19 +206,20 @@ test("a stop hands back what waits and ends when what runs is recorded", async (
 test("backoff counts the failures since a retry by hand, and not all attempts", async () => {
   const { lane, state } = openLane({ retryBaseSeconds: 0.25, retryCapSeconds: 3600 });
   state.random = 0.999;
-  lane.reserve();
-  lane.accept(delivery("a", { attemptCount: 20, failureCount: 0, trigger: "manual", deadlineInMs: 86_400_000 }));
+  reserve(lane).accept(
+    delivery("a", { attemptCount: 20, failureCount: 0, trigger: "manual", deadlineInMs: 86_400_000 }),
+  );
   await respond(state, "a", 503);
   expect(state.recorded[0]).toMatchObject({ number: 21, next: { status: "pending", retryInMs: 500 } });
 });
 
-test("a lane that refuses takes nothing more, hands back what waits and lets what runs end", async () => {
+test("a lane that refuses takes nothing more, hands back what waits, and lets what is being sent end", async () => {
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c"]) accept(lane, id);
-  expect(lane.reserve()).toBe(true);
+  const reservation = reserve(lane);
   lane.refuse();
-  expect(lane.reserve()).toBe(false);
-  lane.accept(delivery("d"));
+  expect(lane.reserve()).toBeUndefined();
+  reservation.accept(delivery("d"));
   state.due = [delivery("e")];
   lane.wake();
   await settle();
@@ -215,17 +229,16 @@ test("a lane that refuses takes nothing more, hands back what waits and lets wha
   expect(state.recorded).toHaveLength(1);
 });
 
-test("while bodies fill the memory nothing is claimed or reserved, and it goes on when one is out of hand", async () => {
+test("while bodies fill the memory nothing is claimed or reserved, until one of them is released", async () => {
   const bodies = new BodyBudget(1000);
   const [full, other] = [openLane({}, bodies), openLane({}, bodies)];
-  full.lane.reserve();
-  // A single one may be above the limit.
-  full.lane.accept(delivery("large", { body: Buffer.alloc(5000) }));
+  // A single body may be above the limit.
+  reserve(full.lane).accept(delivery("large", { body: Buffer.alloc(5000) }));
   other.state.due = [delivery("small")];
   other.lane.wake();
   await settle();
   expect(other.state.claims).toEqual([]);
-  expect(full.lane.reserve()).toBe(false);
+  expect(full.lane.reserve()).toBeUndefined();
   await respond(full.state, "large", 200);
   await settle();
   expect([...other.state.sending.keys()]).toEqual(["small"]);
@@ -240,8 +253,8 @@ test("while the breaker is open nothing is reserved or claimed, and what waits i
   await settle();
   expect(state.handedBack).toEqual(["c", "d"]);
   expect(state.claims).toEqual([]);
-  expect(lane.reserve()).toBe(false);
-  // What failed while it is open is woken by nobody: the breaker's end finds it.
+  expect(lane.reserve()).toBeUndefined();
+  // Nobody is woken for what failed while the breaker is open: whoever closes it finds what is due.
   await respond(state, "a", 503);
   expect(state.recorded).toHaveLength(1);
   expect(state.wakeUps).toEqual([]);
@@ -303,7 +316,7 @@ test("a probe waits until one of max_in_flight has ended", async () => {
   expect([...state.sending.keys()]).toEqual(["b", "1"]);
 });
 
-test("after the breaker closed, fewer requests at once are made", async () => {
+test("after the breaker closed, the target gets fewer requests at once", async () => {
   const { lane, state } = openLane({ maxInFlight: 64 });
   state.limit = 2;
   state.due = Array.from({ length: 200 }, (_, i) => delivery(String(i)));
@@ -316,7 +329,7 @@ test("after the breaker closed, fewer requests at once are made", async () => {
   expect(state.sending.size).toBe(64);
 });
 
-test("tests a target at once, whatever its state and its breaker, and reports nothing to that", async () => {
+test("tests a target at once, whatever its state and its breaker, and does not report the attempt to the breaker", async () => {
   for (const [changes, gate] of [
     [{ state: "disabled" }, "closed"],
     [{}, "open"],
@@ -324,7 +337,7 @@ test("tests a target at once, whatever its state and its breaker, and reports no
     const { lane, state } = openLane(changes);
     state.gate = gate;
     state.due.push(delivery("other"), delivery("tested", { deadlineInMs: -1 }));
-    expect(lane.test("tested")).toBe(true);
+    expect(lane.sendTest("tested")).toBe(true);
     await settle();
     expect([...state.sending.keys()]).toEqual(["tested"]);
     state.sending.get("tested")?.resolve(answer(500));
@@ -335,15 +348,15 @@ test("tests a target at once, whatever its state and its breaker, and reports no
   }
 });
 
-test("takes no test once it stops", async () => {
+test("sends no test once it stops", async () => {
   const { lane } = openLane();
   await lane.stop();
-  expect(lane.test("tested")).toBe(false);
+  expect(lane.sendTest("tested")).toBe(false);
 });
 
 /** A lane whose target took so long for its first answer, and that has nothing in hand. */
 async function openPaced(durationMs: number, bodies?: BodyBudget) {
-  // Of a clock that stands still, or a machine that does would make a target silent.
+  // A clock that stands still: a machine that pauses would otherwise make the target look silent.
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());
   const opened = openLane({}, bodies);
@@ -361,7 +374,7 @@ function watch(wait: Promise<void> | undefined) {
 
 const countRoom = (lane: Lane) => Array.from({ length: 2_000 }, () => lane.reserve()).filter(Boolean).length;
 
-test("holds what a quick target takes in a quarter of a second, and of a slow one as little as before", async () => {
+test("holds what a quick target takes in a quarter of a second, and little for a slow one", async () => {
   // Two at once, of 20 ms each: 100 a second.
   expect(countRoom((await openPaced(20)).lane)).toBe(25);
   expect(countRoom((await openPaced(0)).lane)).toBe(1_000);
@@ -386,10 +399,10 @@ test("a quick lane is waited for until it has room and nothing is due", async ()
   await settle();
   expect(state.claims).toEqual([25]);
   expect(caughtUp.isOver).toBe(true);
-  expect(lane.reserve()).toBe(true);
+  expect(lane.reserve()).toBeDefined();
 });
 
-test("so is one of which nothing is known yet", async () => {
+test("a lane whose target has not answered yet is waited for too", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());
   const { lane, state } = openLane();
@@ -410,13 +423,13 @@ test("a lane is not waited for that has more to do than its target takes in a se
   expect(far.lane.catchUp()).toBeUndefined();
 });
 
-test("nor one whose target takes long for each, however many it takes at once", async () => {
+test("a lane is not waited for whose target takes long for each delivery, however many it takes at once", async () => {
   const { lane } = await openPaced(200);
   for (const id of ["a", "b", "c", "d"]) accept(lane, id);
   expect(lane.catchUp()).toBeUndefined();
 });
 
-test("nor one that has more due than was stored here, before it knows the end of it", async () => {
+test("a lane is not waited for while it does not know how much is due", async () => {
   const { lane, state } = await openPaced(20);
   state.due = Array.from({ length: 30 }, (_, index) => delivery(`${index}`));
   lane.wake();
@@ -428,20 +441,20 @@ test("nor one that has more due than was stored here, before it knows the end of
   expect(lane.catchUp()).toBeDefined();
 });
 
-test("nor one whose target was quick and is silent", async () => {
+test("a lane is not waited for whose target was quick and is silent", async () => {
   const { lane, state } = await openPaced(20);
   for (let index = 0; index < 25; index++) accept(lane, `${index}`);
   vi.advanceTimersByTime(250);
   const caughtUp = watch(lane.catchUp());
   vi.advanceTimersByTime(1);
   expect(lane.catchUp()).toBeUndefined();
-  // Something of it after all.
+  // The target answers after all.
   await respond(state, "0", 200, 20);
   expect(caughtUp.isOver).toBe(false);
   expect(lane.catchUp()).toBeDefined();
 });
 
-test("a target that hangs, and large bodies, leave a lane no more than it must hold", async () => {
+test("while a target hangs, or bodies are large, a lane holds the least it needs", async () => {
   const hanging = await openPaced(20);
   accept(hanging.lane, "a");
   vi.advanceTimersByTime(251);
@@ -452,13 +465,13 @@ test("a target that hangs, and large bodies, leave a lane no more than it must h
   expect(countRoom(large.lane)).toBe(4);
 });
 
-test("what is due is claimed also when all that was reserved is cancelled", async () => {
+test("what is due is claimed after every reservation was cancelled", async () => {
   const { lane, state } = openLane();
-  for (let index = 0; index < 4; index++) expect(lane.reserve()).toBe(true);
+  const reservations = Array.from({ length: 4 }, () => reserve(lane));
   state.due = [delivery("due")];
   lane.wake();
   expect(state.claims).toEqual([]);
-  for (let index = 0; index < 4; index++) lane.cancelReservation();
+  for (const reservation of reservations) reservation.cancel();
   await settle();
   expect([...state.sending.keys()]).toEqual(["due"]);
 });

@@ -1,109 +1,122 @@
-// The lane of one target in this worker: what is in hand for it, at most so much at once, and the claim of more
-// when there is room. A target that is slow or dead fills its own lane and nothing else; intake waits a moment for one
-// that is quick, so that what it stores need not be claimed.
+// The lane of one target in this worker: what is in hand for the target, how much of it is sent at once, and the claim
+// of more when there is room. A target that is slow or dead fills its own lane and nothing else.
 
-import { newId } from "@sluice/shared/domain/ids";
-import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import { formatId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Target } from "@sluice/store/configuration/targets";
+import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
+import type { Probe } from "../breaker/breaker.ts";
+import type { LaneBreaker } from "../breaker/breakers.ts";
+import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
+import { Backlog } from "./backlog.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import { type AttemptResult, decideOutcome } from "./outcome.ts";
+import type { Claims, InHand } from "./claims.ts";
+import { type LaneMode, laneMode } from "./lane-mode.ts";
 import { Pace } from "./pace.ts";
+import type { Recorder } from "./recorder.ts";
+import { Reservation, type ReservationHolder } from "./reservation.ts";
+import type { Sender } from "./send.ts";
+import { UnderWay } from "./under-way.ts";
+import type { WakeUps } from "./wake-ups.ts";
 
 /** A lane holds this many times its concurrency, so that a slot that frees up has work at once. */
 const BUFFER_FACTOR = 2;
-/** Attempts that ended and are not written yet, in the same measure: above it the lane waits for PostgreSQL. */
+/** Attempts that ended and are not written yet, in the same measure. Above it the lane waits for PostgreSQL. */
 const UNWRITTEN_FACTOR = 4;
 /** After a claim that failed, before the next. */
 const CLAIM_RETRY_MS = 1_000;
 
-/** The target's circuit breaker. */
-export interface LaneBreaker {
-  /** While it is `open` nothing is taken in hand; at `probe` a lane with room may claim the one probe. */
-  gate: () => "closed" | "open" | "probe";
-  /** How many requests at once, of those that the target may have. */
-  limit: (maxInFlight: number) => number;
-  /** @returns whether this lane has the probe now. It MUST be reported or cancelled. */
-  claimProbe: () => Promise<boolean>;
-  /** There was nothing to make it with. */
-  cancelProbe: () => void;
-  report: (target: Target, result: AttemptResult, isProbe: boolean) => void;
-}
-
 export interface LaneDependencies {
   /** The target as it is now; undefined once it is deleted. */
-  target: () => Target | undefined;
-  /** Up to so many deliveries, and of bodies about so many bytes. */
-  claim: (limit: number, maxBytes: number) => Promise<ClaimedDelivery[]>;
-  /** One delivery, if it is due and in nobody's hands. */
-  claimOne: (deliveryId: string) => Promise<ClaimedDelivery | undefined>;
-  /** Makes deliveries that were not attempted due for others. */
-  handBack: (ids: string[]) => Promise<void>;
-  /** @returns whether it was not in hand before. */
-  hold: (deliveryId: string) => boolean;
-  release: (deliveryId: string) => void;
-  breaker: LaneBreaker;
-  /** All lanes share it. */
+  findTarget: (id: string) => Target | undefined;
+  claims: Claims;
+  /** The memory for bodies, which all lanes share. */
   bodies: BodyBudget;
-  send: (target: Target, delivery: ClaimedDelivery, number: number) => Promise<AttemptResult>;
-  /** Resolves when it is written; soon, when the lane sends nothing before that. */
-  record: (attempt: AttemptRecord, isAwaited: boolean) => Promise<void>;
-  /** Called when an attempt was written and its delivery is due again later. */
-  scheduleWakeUp: (inMs: number) => void;
+  sender: Pick<Sender, "send">;
+  recorder: Pick<Recorder, "record">;
+  wakeUps: Pick<WakeUps, "schedule">;
+  /** From [0, 1), for the jitter of retries. */
   random: () => number;
-  onAttempt: (target: Target, delivery: ClaimedDelivery, attempt: AttemptRecord) => void;
-  onClaimFailed: (error: unknown) => void;
+  log: Logger;
 }
 
-interface InHand {
-  delivery: ClaimedDelivery;
-  takenAt: number;
-}
+/** Why a delivery is sent: in its turn, as the one probe of an open breaker, or because somebody tests the target. */
+type Purpose = { kind: "turn" } | { kind: "probe"; probe: Probe } | { kind: "test" };
 
-export class Lane {
+const IN_TURN: Purpose = { kind: "turn" };
+const AS_TEST: Purpose = { kind: "test" };
+
+export class Lane implements ReservationHolder {
+  readonly #targetId: string;
+  readonly #breaker: LaneBreaker;
   readonly #dependencies: LaneDependencies;
-  #waiting: InHand[] = [];
-  #inFlight = 0;
-  #unwritten = 0;
-  #reserved = 0;
-  /** Whether PostgreSQL may have more that is due. */
-  #mayHaveDue = false;
-  /** Of that, what is known: Infinity once a claim brought more than was stored here. */
-  #due = 0;
-  /** Stored while a claim ran, which may have brought it or not. */
-  #dueSinceClaim = 0;
-  #claiming = false;
-  #stopped = false;
-  #catchingUp: PromiseWithResolvers<void> | undefined;
   readonly #pace = new Pace();
+  readonly #backlog = new Backlog();
+  readonly #underWay = new UnderWay();
+  #waiting: InHand[] = [];
+  #reserved = 0;
+  #inFlight = 0;
+  /** Attempts that ended and are not written yet. */
+  #unwritten = 0;
+  #isProbing = false;
+  #isStopping = false;
+  #catchingUp: PromiseWithResolvers<void> | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
-  #running = 0;
-  #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(dependencies: LaneDependencies) {
+  constructor(targetId: string, breaker: LaneBreaker, dependencies: LaneDependencies) {
+    this.#targetId = targetId;
+    this.#breaker = breaker;
     this.#dependencies = dependencies;
   }
 
   /**
-   * Whether a delivery that is about to be stored may be taken in hand at once. Not while older ones are due:
-   * they come first. What is reserved MUST be followed by `accept` or `cancelReservation`.
+   * Room for a delivery that is about to be stored, so that it is sent without a claim. The reservation MUST be
+   * accepted or cancelled.
+   * @returns undefined when there is no room, or while older deliveries are due: those come first.
    */
-  reserve(): boolean {
-    const target = this.#enabledTarget();
-    if (target === undefined || this.#mayHaveDue || this.#room(target) < 1) return false;
-    if (this.#dependencies.breaker.gate() !== "closed" || this.#dependencies.bodies.isFull) return false;
+  reserve(): Reservation | undefined {
+    const mode = this.#mode();
+    if (mode.kind !== "sending" || this.#backlog.mayHaveDue || this.#dependencies.bodies.isFull) return undefined;
+    if (this.#countInHand() >= this.#capacity(mode.target)) return undefined;
     this.#reserved += 1;
-    return true;
+    return new Reservation(this);
   }
 
-  cancelReservation(): void {
+  /** For {@link Reservation} alone. */
+  takeReserved(delivery: ClaimedDelivery): void {
+    this.#reserved -= 1;
+    const taken = this.#dependencies.claims.hold(delivery);
+    if (taken !== undefined) this.#waiting.push(taken);
+    this.#pump();
+  }
+
+  /** For {@link Reservation} alone. */
+  freeReserved(): void {
     this.#reserved -= 1;
     this.#pump();
   }
 
+  /** Something may be due. @param stored deliveries that were stored just now, and for which the lane had no room. */
+  wake(stored = 0): void {
+    this.#backlog.noteDue(stored);
+    this.#pump();
+  }
+
   /**
-   * Resolves when deliveries that are stored now would be taken in hand, or not in a moment any more. Undefined where
-   * there is nothing to wait for: they would be at once, or it would take longer.
+   * Sends one delivery now, beside what the lane has in hand and whatever the state of its target: a target is tested
+   * before it is enabled. @returns false when this worker stops.
+   */
+  sendTest(deliveryId: string): boolean {
+    if (this.#isStopping) return false;
+    this.#underWay.track(this.#claimAndTest(deliveryId));
+    return true;
+  }
+
+  /**
+   * Resolves when the lane would take what is stored now in hand at once, or when that is no longer soon. Undefined
+   * when there is nothing to wait for: it would do so now, or it would take longer.
    */
   catchUp(): Promise<void> | undefined {
     if (!this.#isCatchingUp()) return undefined;
@@ -111,107 +124,24 @@ export class Lane {
     return this.#catchingUp.promise;
   }
 
-  /** Takes a reserved delivery, now stored and leased. */
-  accept(delivery: ClaimedDelivery): void {
-    this.#reserved -= 1;
-    this.#take(delivery);
-    this.#pump();
-  }
-
-  /** There may be something due. @param stored deliveries just now, for which the lane had no room. */
-  wake(stored = 0): void {
-    this.#mayHaveDue = true;
-    if (this.#claiming) this.#dueSinceClaim += stored;
-    else this.#due += stored;
-    this.#pump();
-  }
-
-  /**
-   * Attempts one delivery now, beside what the lane has in hand and whatever the state of the target: who tests a target
-   * wants to know what it answers, before it is enabled. @returns false when this worker stops.
-   */
-  test(deliveryId: string): boolean {
-    if (!this.#stopped) this.#track(this.#test(deliveryId));
-    return !this.#stopped;
-  }
-
-  /** Takes nothing more, and hands back what waits; what runs goes on. */
+  /** Takes nothing more, and hands back what waits. What is being sent goes on. */
   refuse(): void {
-    this.#stopped = true;
+    this.#isStopping = true;
     clearTimeout(this.#retryTimer);
     this.#pump();
   }
 
-  /** Resolves when all attempts that run have ended and been written. */
+  /** Resolves when every attempt has ended and is written. */
   async stop(): Promise<void> {
     this.refuse();
-    while (this.#running > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise;
+    await this.#underWay.end();
   }
 
-  #enabledTarget(): Target | undefined {
-    const target = this.#stopped ? undefined : this.#dependencies.target();
-    return target?.state === "enabled" ? target : undefined;
+  #mode(): LaneMode {
+    return laneMode(this.#isStopping, this.#dependencies.findTarget(this.#targetId), this.#breaker.gate);
   }
 
-  #limit(target: Target): number {
-    return this.#dependencies.breaker.limit(target.maxInFlight);
-  }
-
-  /** Of which nothing came for a while although something was sent. */
-  #isSilent(): boolean {
-    return this.#inFlight > 0 && this.#pace.isSilent(performance.now());
-  }
-
-  #capacity(target: Target): number {
-    const least = this.#limit(target) * BUFFER_FACTOR;
-    // A target that hangs, and large bodies, MUST NOT take the room that all lanes share.
-    if (this.#isSilent() || !this.#dependencies.bodies.hasPlenty) return least;
-    return Math.max(least, this.#pace.buffer(this.#limit(target)));
-  }
-
-  #countInHand(): number {
-    return this.#inFlight + this.#waiting.length + this.#reserved;
-  }
-
-  #room(target: Target): number {
-    return this.#capacity(target) - this.#countInHand();
-  }
-
-  #isHalfEmpty(target: Target): boolean {
-    return this.#countInHand() <= this.#capacity(target) / 2;
-  }
-
-  #isCatchingUp(): boolean {
-    const target = this.#enabledTarget();
-    const { breaker, bodies } = this.#dependencies;
-    if (target === undefined || breaker.gate() !== "closed" || bodies.isFull) return false;
-    const isBehind = this.#mayHaveDue || this.#claiming || !this.#isHalfEmpty(target);
-    if (!isBehind || this.#isSilent()) return false;
-    return this.#pace.isSoonDone(this.#countInHand() + this.#due + this.#dueSinceClaim, this.#limit(target));
-  }
-
-  #maxUnwritten(target: Target): number {
-    return this.#limit(target) * UNWRITTEN_FACTOR;
-  }
-
-  #take(delivery: ClaimedDelivery): void {
-    const taken = this.#hold(delivery);
-    if (taken !== undefined) this.#waiting.push(taken);
-  }
-
-  #hold(delivery: ClaimedDelivery): InHand | undefined {
-    // A claim can return what is in hand already, when PostgreSQL was away for longer than a lease.
-    if (!this.#dependencies.hold(delivery.id)) return undefined;
-    this.#dependencies.bodies.take(delivery.body.length);
-    return { delivery, takenAt: performance.now() };
-  }
-
-  #release(delivery: ClaimedDelivery): void {
-    this.#dependencies.release(delivery.id);
-    this.#dependencies.bodies.giveBack(delivery.body.length);
-  }
-
-  // An arrow function: the budget tells by it that this lane waits already.
+  // An arrow function, because the budget recognizes by its identity that this lane waits already.
   readonly #pump = (): void => {
     this.#work();
     if (this.#catchingUp === undefined || this.#isCatchingUp()) return;
@@ -220,164 +150,188 @@ export class Lane {
   };
 
   #work(): void {
-    const { breaker, bodies } = this.#dependencies;
-    const target = this.#enabledTarget();
-    const gate = breaker.gate();
-    // What is due stays so while the breaker is open: it takes no slot, no memory and no place in a queue.
-    if ((target === undefined || gate !== "closed") && this.#waiting.length > 0) this.#track(this.#handBackWaiting());
-    if (target === undefined || gate === "open") return;
-    const limit = this.#limit(target);
-    if (gate === "probe") {
-      if (this.#claiming || this.#inFlight >= limit) return;
-      if (bodies.isFull) bodies.onceRoom(this.#pump);
-      else this.#track(this.#probe());
-      return;
-    }
-    while (this.#waiting.length > 0 && this.#inFlight < limit && this.#unwritten < this.#maxUnwritten(target)) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.#track(this.#attempt(target, next));
-    }
-    // Half empty, so that a claim brings many and not one for each that ends.
-    if (this.#mayHaveDue && !this.#claiming && this.#isHalfEmpty(target)) {
-      if (bodies.isFull) bodies.onceRoom(this.#pump);
-      else this.#track(this.#claim(this.#room(target)));
-    }
-  }
-
-  async #claim(limit: number): Promise<void> {
-    this.#claiming = true;
-    // Before the claim: what becomes due while it runs wakes the lane again.
-    this.#mayHaveDue = false;
-    try {
-      const { taken, isFull } = await this.#claimUpTo(limit);
-      this.#waiting.push(...taken);
-      const rest = this.#due >= taken.length ? this.#due - taken.length : Number.POSITIVE_INFINITY;
-      this.#due = (isFull ? rest : 0) + this.#dueSinceClaim;
-      this.#dueSinceClaim = 0;
-      if (isFull) this.#mayHaveDue = true;
-      this.#claiming = false;
-      this.#pump();
-    } catch (error) {
-      this.#claiming = false;
-      this.#dependencies.onClaimFailed(error);
-      clearTimeout(this.#retryTimer);
-      if (!this.#stopped) this.#retryTimer = setTimeout(() => this.wake(), CLAIM_RETRY_MS);
-    }
-  }
-
-  /** @returns what was taken in hand, and whether there may be more. */
-  async #claimUpTo(limit: number): Promise<{ taken: InHand[]; isFull: boolean }> {
-    const { claim, bodies } = this.#dependencies;
-    const maxBytes = bodies.takeForClaim();
-    try {
-      const claimed = await claim(limit, maxBytes);
-      const taken = claimed.map((delivery) => this.#hold(delivery)).filter((one) => one !== undefined);
-      const claimedBytes = claimed.reduce((sum, { body }) => sum + body.length, 0);
-      return { taken, isFull: claimed.length >= limit || claimedBytes >= maxBytes };
-    } finally {
-      bodies.giveBack(maxBytes);
-    }
-  }
-
-  /** One delivery past an open breaker, if no other lane has the probe. */
-  async #probe(): Promise<void> {
-    this.#claiming = true;
-    const { breaker } = this.#dependencies;
-    try {
-      if (!(await breaker.claimProbe())) return;
-      const {
-        taken: [probe],
-      } = await this.#claimUpTo(1);
-      const target = this.#enabledTarget();
-      if (probe !== undefined && target !== undefined) {
-        this.#track(this.#attempt(target, probe, "probe"));
+    const mode = this.#mode();
+    switch (mode.kind) {
+      case "sending":
+        this.#sendWaiting(mode.target);
+        this.#claimMore(mode.target);
         return;
-      }
-      // Paused meanwhile, or another lane has what was due.
-      breaker.cancelProbe();
-      if (probe !== undefined) this.#waiting.push(probe);
-    } catch (error) {
-      breaker.cancelProbe();
-      this.#dependencies.onClaimFailed(error);
-    } finally {
-      this.#claiming = false;
-      this.#pump();
+      case "probing":
+        this.#handBackWaiting();
+        this.#startProbe(mode.target);
+        return;
+      case "blocked":
+      case "closed":
+      case "stopping":
+        this.#handBackWaiting();
     }
   }
 
-  async #attempt(
-    target: Target,
-    { delivery, takenAt }: InHand,
-    as: "usual" | "probe" | "test" = "usual",
-  ): Promise<void> {
-    const { send, record, random, scheduleWakeUp, onAttempt, breaker } = this.#dependencies;
-    const number = delivery.attemptCount + 1;
+  #sendWaiting(target: Target): void {
+    const limit = this.#limit(target);
+    while (this.#inFlight < limit && this.#unwritten < this.#maxUnwritten(target)) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#underWay.track(this.#attempt(target, next, IN_TURN));
+    }
+  }
+
+  /** Sends a delivery, writes what came of it, and lets the next one have its place. */
+  async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
+    const { claims, sender, recorder, wakeUps, random, log } = this.#dependencies;
+    const { delivery, takenAt } = inHand;
     if (this.#inFlight === 0) this.#pace.begin(performance.now());
     this.#inFlight += 1;
-    const result = await send(target, delivery, number);
+    const result = await sender.send(target, delivery);
     this.#inFlight -= 1;
-    this.#pace.add(result.durationMs, performance.now());
     this.#unwritten += 1;
-    // Before the next is sent: this may be the failure that opens it.
-    // A test is not: its target may be known to be broken, and is being repaired.
-    if (as !== "test") breaker.report(target, result, as === "probe");
+    this.#pace.add(result.durationMs, performance.now());
+    // MUST come before the next is sent: this may be the failure that opens the breaker. A test is not reported,
+    // because its target may be known to be broken and is being repaired.
+    if (purpose.kind !== "test")
+      this.#breaker.report(target, result, purpose.kind === "probe" ? purpose.probe : undefined);
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
-    const attempt: AttemptRecord = {
-      id: newId(),
-      deliveryId: delivery.id,
-      number,
-      trigger: delivery.trigger,
-      startedAtMs: result.startedAtMs,
-      durationMs: result.durationMs,
-      statusCode: result.statusCode,
-      error: result.error,
-      responseExcerpt: result.responseExcerpt,
-      next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random()),
-    };
-    onAttempt(target, delivery, attempt);
-    await record(attempt, this.#unwritten >= this.#maxUnwritten(target));
-    this.#release(delivery);
+    const attempt = makeAttemptRecord(target, delivery, result, deadlineInMs, random());
+    logAttempt(log, delivery, attempt);
+    const isAwaited = this.#unwritten >= this.#maxUnwritten(target);
+    await recorder.record(attempt, isAwaited);
+    claims.release(inHand);
     this.#unwritten -= 1;
     // Behind an open breaker nothing is to be woken: whoever closes it finds what is due.
-    if (attempt.next.status === "pending" && breaker.gate() === "closed") scheduleWakeUp(attempt.next.retryInMs);
+    if (attempt.next.status === "pending" && this.#breaker.gate() === "closed") {
+      wakeUps.schedule(this.#targetId, attempt.next.retryInMs);
+    }
     this.#pump();
   }
 
-  async #test(deliveryId: string): Promise<void> {
-    const { target, claimOne, onClaimFailed } = this.#dependencies;
+  #claimMore(target: Target): void {
+    const { bodies } = this.#dependencies;
+    if (!this.#backlog.mayHaveDue || this.#backlog.isClaiming || this.#isProbing) return;
+    // A lane that is half empty claims many at once. A fuller one would claim one for each that ends.
+    if (!this.#isHalfEmpty(target)) return;
+    if (bodies.isFull) bodies.onceRoom(this.#pump);
+    else this.#underWay.track(this.#claim(this.#capacity(target) - this.#countInHand()));
+  }
+
+  async #claim(limit: number): Promise<void> {
+    this.#backlog.beginClaim();
     try {
-      const current = target();
-      // Nothing is claimed that the lane has taken meanwhile.
-      const delivery = current === undefined ? undefined : await claimOne(deliveryId);
-      const taken = delivery === undefined ? undefined : this.#hold(delivery);
-      if (current !== undefined && taken !== undefined) await this.#attempt(current, taken, "test");
+      const { taken, isFull } = await this.#dependencies.claims.claimUpTo(this.#targetId, limit);
+      this.#waiting.push(...taken);
+      this.#backlog.endClaim({ count: taken.length, isFull });
     } catch (error) {
-      // Failure policy: open. The delivery stays due, and the lane of an enabled target comes to it.
-      onClaimFailed(error);
+      this.#backlog.failClaim();
+      this.#logClaimFailed(error);
+      clearTimeout(this.#retryTimer);
+      if (!this.#isStopping) this.#retryTimer = setTimeout(() => this.wake(), CLAIM_RETRY_MS);
+      return;
+    }
+    this.#pump();
+  }
+
+  #startProbe(target: Target): void {
+    const { bodies } = this.#dependencies;
+    if (this.#isProbing || this.#backlog.isClaiming || this.#inFlight >= this.#limit(target)) return;
+    if (bodies.isFull) bodies.onceRoom(this.#pump);
+    else this.#underWay.track(this.#probe());
+  }
+
+  /** Sends one delivery past the open breaker, unless another worker has the probe. */
+  async #probe(): Promise<void> {
+    this.#isProbing = true;
+    try {
+      const probe = await this.#breaker.claimProbe();
+      if (probe !== undefined) await this.#sendProbe(probe);
+    } catch (error) {
+      this.#logClaimFailed(error);
+    } finally {
+      this.#isProbing = false;
+      this.#pump();
     }
   }
 
-  async #handBackWaiting(): Promise<void> {
-    const waiting = this.#waiting.splice(0).map(({ delivery }) => delivery);
-    const ids = waiting.map(({ id }) => id);
-    if (ids.length === 0) return;
-    // Should PostgreSQL be away, their leases run out and the sweep finds them.
-    await this.#dependencies.handBack(ids).catch((error: unknown) => this.#dependencies.onClaimFailed(error));
-    for (const delivery of waiting) this.#release(delivery);
+  async #sendProbe(probe: Probe): Promise<void> {
+    const { claims, findTarget } = this.#dependencies;
+    let inHand: InHand | undefined;
+    try {
+      [inHand] = (await claims.claimUpTo(this.#targetId, 1)).taken;
+    } catch (error) {
+      this.#breaker.cancelProbe(probe);
+      throw error;
+    }
+    const target = findTarget(this.#targetId);
+    if (inHand !== undefined && target?.state === "enabled" && !this.#isStopping) {
+      this.#underWay.track(this.#attempt(target, inHand, { kind: "probe", probe }));
+      return;
+    }
+    // The target was paused meanwhile, or another worker has what was due.
+    this.#breaker.cancelProbe(probe);
+    if (inHand !== undefined) this.#waiting.push(inHand);
   }
 
-  /** @param work never rejects. */
-  #track(work: Promise<void>): void {
-    this.#running += 1;
-    void work.then(this.#onEnd);
+  async #claimAndTest(deliveryId: string): Promise<void> {
+    const { findTarget, claims } = this.#dependencies;
+    try {
+      const target = findTarget(this.#targetId);
+      const inHand = target && (await claims.claimOne(deliveryId));
+      if (target !== undefined && inHand !== undefined) await this.#attempt(target, inHand, AS_TEST);
+    } catch (error) {
+      // Failure policy: open. The delivery stays due, and the lane of an enabled target comes to it.
+      this.#logClaimFailed(error);
+    }
   }
 
-  readonly #onEnd = (): void => {
-    this.#running -= 1;
-    if (this.#running > 0) return;
-    this.#idle?.resolve();
-    this.#idle = undefined;
-  };
+  #handBackWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    // Failure policy: open. When PostgreSQL is away, the leases run out and the sweep finds the deliveries.
+    const handedBack = this.#dependencies.claims.handBack(this.#waiting.splice(0));
+    this.#underWay.track(handedBack.catch((error: unknown) => this.#logClaimFailed(error)));
+  }
+
+  /** How many requests at once the target may have now. */
+  #limit(target: Target): number {
+    return this.#breaker.limit(target.maxInFlight);
+  }
+
+  #maxUnwritten(target: Target): number {
+    return this.#limit(target) * UNWRITTEN_FACTOR;
+  }
+
+  #countInHand(): number {
+    return this.#inFlight + this.#waiting.length + this.#reserved;
+  }
+
+  /** How many deliveries the lane may have in hand. */
+  #capacity(target: Target): number {
+    const limit = this.#limit(target);
+    const least = limit * BUFFER_FACTOR;
+    // A target that hangs, and large bodies, MUST NOT take the room that all lanes share.
+    if (this.#isSilent() || !this.#dependencies.bodies.hasPlenty) return least;
+    return Math.max(least, this.#pace.buffer(limit));
+  }
+
+  #isHalfEmpty(target: Target): boolean {
+    return this.#countInHand() <= this.#capacity(target) / 2;
+  }
+
+  /** True when requests are in flight and none has finished recently. */
+  #isSilent(): boolean {
+    return this.#inFlight > 0 && this.#pace.isSilent(performance.now());
+  }
+
+  #isCatchingUp(): boolean {
+    const mode = this.#mode();
+    if (mode.kind !== "sending" || this.#dependencies.bodies.isFull) return false;
+    const { target } = mode;
+    const isBehind = this.#backlog.mayHaveDue || this.#backlog.isClaiming || !this.#isHalfEmpty(target);
+    if (!isBehind || this.#isSilent()) return false;
+    return this.#pace.isSoonDone(this.#countInHand() + this.#backlog.knownCount, this.#limit(target));
+  }
+
+  #logClaimFailed(error: unknown): void {
+    // Every lane would say so every second while PostgreSQL is away.
+    sparing(this.#dependencies.log).warn({ err: error, target: formatId("tgt", this.#targetId) }, "nothing claimed");
+  }
 }

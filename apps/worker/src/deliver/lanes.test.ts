@@ -1,34 +1,13 @@
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
+import type { Database } from "@sluice/store/connection/database";
 import { TARGET_DEFAULTS } from "@sluice/store/configuration/targets";
 import { expect, onTestFinished, test } from "vitest";
 
 import { until } from "../../../../tests/support/wait.ts";
-import { Lanes, type LanesDependencies, wakeUpAt } from "./lanes.ts";
-
-const now = 1_795_305_600_123;
-
-test.for([
-  [0, 250],
-  [5_000, 250],
-  [30_000, 1_000],
-  [120_000, 10_000],
-  [3_600_000, 60_000],
-])(
-  "a delivery that is due in %i ms is woken up with others of the same %i ms, and not before",
-  ([inMs = 0, width = 0]) => {
-    const at = wakeUpAt(now, inMs);
-    expect(at % width).toBe(0);
-    expect(at).toBeGreaterThanOrEqual(now + inMs);
-    expect(at).toBeLessThan(now + inMs + width);
-  },
-);
-
-test("a million waiting deliveries are a few hundred wake-ups", () => {
-  const wakeUps = new Set<number>();
-  for (let i = 0; i < 1_000_000; i++) wakeUps.add(wakeUpAt(now, (i / 1_000_000) * 3_600_000));
-  expect(wakeUps.size).toBeLessThan(250);
-});
+import { Lanes, type LanesDependencies } from "./lanes.ts";
+import { Leases } from "./leases.ts";
+import type { Reservation } from "./reservation.ts";
 
 test("while PostgreSQL is away the log has one line a minute, however many targets wait for it", async () => {
   const lines: string[] = [];
@@ -37,12 +16,14 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
     claims += 1;
     throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
   };
+  const log = openLog("worker", "info", { write: (line) => lines.push(line) });
+  const leases = new Leases({ pool: { query } } as unknown as Database, newId(), log);
+  onTestFinished(() => leases.close());
   const lanes = new Lanes({
-    db: { pool: { query } },
     findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id }),
-    leases: { lease: { workerId: newId(), durationMs: 45_000 } },
-    breakers: { of: () => ({ gate: () => "closed", limit: (most: number) => most }) },
-    log: openLog("worker", "info", { write: (line) => lines.push(line) }),
+    leases,
+    breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
+    log,
   } as unknown as LanesDependencies);
   onTestFinished(() => lanes.stop());
   for (let target = 0; target < 20; target++) lanes.forTarget(newId()).wake();
@@ -51,21 +32,21 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
   expect(lines[0]).toContain("nothing claimed");
 });
 
-/** Lanes whose target was never heard of, with so much in hand that one has no room. */
+/** Lanes with one target that has not answered yet, and whose lane is full. */
 function openFullLane(isBusy: () => boolean) {
   const lanes = new Lanes({
     findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id, state: "enabled" }),
-    breakers: { of: () => ({ gate: () => "closed", limit: (most: number) => most }) },
-    thread: {
-      get isBusy() {
-        return isBusy();
-      },
-    },
+    breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
+    thread: { measureBusy: isBusy },
     log: openLog("worker", "silent"),
   } as unknown as LanesDependencies);
   const id = newId();
-  while (lanes.forTarget(id).reserve());
-  return { lanes, id };
+  const reservations: Reservation[] = [];
+  for (;;) {
+    const reservation = lanes.forTarget(id).reserve();
+    if (reservation === undefined) return { lanes, id, reservations };
+    reservations.push(reservation);
+  }
 }
 
 test("intake waits for no lane while the thread has time", async () => {
@@ -85,8 +66,8 @@ test("intake waits for a lane that does not catch up a bounded number of times, 
   expect(busy).toBe(-1);
 });
 
-test("intake waits no more when the worker stops, and when the lane has caught up", async () => {
-  const { lanes, id } = openFullLane(() => true);
+test("intake stops waiting when the worker stops, and when the lane has caught up", async () => {
+  const { lanes, id, reservations } = openFullLane(() => true);
   const stopping = new AbortController();
   let isOver = false;
   const waiting = lanes.catchUp([id], stopping.signal).then(() => (isOver = true));
@@ -94,7 +75,7 @@ test("intake waits no more when the worker stops, and when the lane has caught u
   stopping.abort();
   await waiting;
   const caughtUp = lanes.catchUp([id], new AbortController().signal);
-  for (let count = 0; count < TARGET_DEFAULTS.maxInFlight; count++) lanes.forTarget(id).cancelReservation();
+  for (const reservation of reservations.slice(0, TARGET_DEFAULTS.maxInFlight)) reservation.cancel();
   await caughtUp;
   expect(lanes.forTarget(id).catchUp()).toBeUndefined();
 });

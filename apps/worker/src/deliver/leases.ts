@@ -1,10 +1,18 @@
-// The deliveries that this worker has in hand. While one is here its lease is renewed, so that no other worker
-// takes it; when the worker dies the lease runs out and the sweep of another finds it.
+// The deliveries that this worker has in hand, and how it gets them. While a delivery is in hand its lease is renewed,
+// so that no other worker takes it. When the worker dies the lease runs out, and the sweep of another worker finds the
+// delivery.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
-import { type Lease, renewLeases } from "@sluice/store/delivery/deliveries";
+import {
+  claimDue,
+  type ClaimedDelivery,
+  claimOne,
+  handBack,
+  type Lease,
+  renewLeases,
+} from "@sluice/store/delivery/deliveries";
 
 /** Longer than the longest attempt (30 s), so that one missed renewal repeats nothing. */
 const LEASE_MS = 45_000;
@@ -24,19 +32,38 @@ export class Leases {
     this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
   }
 
-  /** @returns whether the delivery was not in hand before. */
+  /** Claims up to `limit` deliveries that are due for a target, with bodies of about `maxBytes` together. */
+  claimDue(targetId: string, limit: number, maxBytes: number): Promise<ClaimedDelivery[]> {
+    return claimDue(this.#db, targetId, limit, this.lease, maxBytes);
+  }
+
+  /** Claims one delivery, if it is due and no worker has it in hand. */
+  claimOne(deliveryId: string): Promise<ClaimedDelivery | undefined> {
+    return claimOne(this.#db, deliveryId, this.lease);
+  }
+
+  /** Makes deliveries that were not attempted due at once, for any worker. */
+  handBack(deliveryIds: readonly string[]): Promise<void> {
+    return handBack(this.#db, deliveryIds, this.lease.workerId);
+  }
+
+  /** Keeps the lease of a claimed delivery alive until it is released. @returns false when it is in hand already. */
   hold(deliveryId: string): boolean {
     if (this.#held.has(deliveryId)) return false;
     this.#held.add(deliveryId);
     return true;
   }
 
-  holds(deliveryId: string): boolean {
+  isHeld(deliveryId: string): boolean {
     return this.#held.has(deliveryId);
   }
 
   release(deliveryId: string): void {
     this.#held.delete(deliveryId);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
   }
 
   async #renew(): Promise<void> {
@@ -45,11 +72,7 @@ export class Leases {
       await renewLeases(this.#db, [...this.#held], this.lease);
     } catch (error) {
       // Failure policy: open. The attempts go on; at worst another worker repeats them.
-      sparing(this.#log).warn({ err: error, held: this.#held.size }, "leases not renewed");
+      sparing(this.#log).warn({ err: error, held: this.#held.size }, "leases not renewed; the attempts go on");
     }
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { type AttemptResult, decideOutcome, isTargetFailure } from "./outcome.ts";
+import { type AttemptResult, isTargetFailure } from "../breaker/attempt-result.ts";
+import { decideOutcome } from "./outcome.ts";
 
 const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600 };
 const attempt = (changes: Partial<AttemptResult>): AttemptResult => ({

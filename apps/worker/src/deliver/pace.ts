@@ -1,23 +1,24 @@
-// How fast a target takes what it is sent, by how long its latest attempts took, and what a lane makes of that.
+// How fast a target answers, measured by its latest attempts, and how much of its work a lane should therefore hold.
 
-/** Of the latest attempt in the mean: some thirty count. */
+/** The weight of the latest attempt in the mean: some thirty attempts count. */
 const WEIGHT = 1 / 32;
-/** Of which nothing came for so long, it is not as fast any more as it was. */
+/** A target that answered nothing for so long, although requests are in flight, is no longer as fast as it was. */
 const SILENT_MS = 250;
-/** Quick is a target that answers within this time: what it takes in BUFFER_SECONDS is a lane's usual buffer, or more. */
+/** A target that answers within this time is quick. */
 const QUICK_MS = 125;
-/** What a target takes in so many seconds is in its lane's hands at most, and of that… */
+/** A lane holds at most what its target takes in this time… */
 const BUFFER_SECONDS = 0.25;
-/** …so many: a worker that dies delays them. */
+/** …and at most so many deliveries, because a worker that dies delays them. */
 const MAX_BUFFER = 1_000;
-/** More than a target takes in so many seconds is not done in a moment. */
-const MOMENT_SECONDS = 1;
+/** A lane is soon done when its target takes all of its work in this time. */
+const SOON_SECONDS = 1;
 
+/** All times are those of `performance.now()`. */
 export class Pace {
   #meanMs: number | undefined;
   #heardAtMs = 0;
 
-  /** A target that had nothing to answer has something now. Times are of `performance.now()`. */
+  /** The first request after a pause is sent. */
   begin(nowMs: number): void {
     this.#heardAtMs = nowMs;
   }
@@ -27,20 +28,22 @@ export class Pace {
     this.#heardAtMs = nowMs;
   }
 
-  /** While something is sent. */
+  /** True when no request has finished recently. Call it only while requests are in flight. */
   isSilent(nowMs: number): boolean {
     return nowMs - this.#heardAtMs > SILENT_MS;
   }
 
-  /** How many deliveries are worth having in hand, of which so many are sent at once; 0 before the first has ended. */
+  /**
+   * How many deliveries are worth holding for a target that gets `atOnce` requests at once; 0 before the first answer.
+   */
   buffer(atOnce: number): number {
     return this.#meanMs === undefined ? 0 : Math.floor(Math.min(this.#perSecond(atOnce) * BUFFER_SECONDS, MAX_BUFFER));
   }
 
-  /** Whether so many deliveries are done in a moment. Before anything is known of a target, it is taken for a quick one. */
+  /** Whether the target takes so many deliveries soon. A target that has not answered yet counts as quick. */
   isSoonDone(deliveries: number, atOnce: number): boolean {
     const isQuick = (this.#meanMs ?? 0) <= QUICK_MS;
-    return isQuick && deliveries < this.#perSecond(atOnce) * MOMENT_SECONDS;
+    return isQuick && deliveries < this.#perSecond(atOnce) * SOON_SECONDS;
   }
 
   #perSecond(atOnce: number): number {

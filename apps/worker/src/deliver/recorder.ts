@@ -1,5 +1,5 @@
-// Writes attempts and what they mean for their deliveries: those that end while a write is under way, or shortly after
-// one, go into the next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
+// Writes attempts and the new states of their deliveries. Attempts that end while a write is under way, or shortly
+// after one, go into the next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
 
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -12,10 +12,11 @@ import { pause } from "@sluice/shared/runtime/pause";
 
 const MAX_BATCH = 500;
 /**
- * Between the starts of two writes, unless somebody waits or many do. At a moderate rate each attempt would be a
- * statement and a commit of its own, which delay what is on its way to the targets.
+ * The time between the starts of two writes, unless a lane waits for its write or many attempts wait. Without it, each
+ * attempt would be a statement and a commit of its own at a moderate rate, and that delays what is being sent.
  */
 const SPACING_MS = 20;
+/** So many waiting attempts are written without a pause. */
 const MANY = 100;
 const RETRY_MS = 500;
 
@@ -31,12 +32,12 @@ export class Recorder {
   readonly #log: Logger;
   #waiting: WaitingAttempt[] = [];
   #isWriting = false;
-  /** Whether one of those that wait is. */
+  /** Whether a lane sends nothing until one of the waiting attempts is written. */
   #isAwaited = false;
   #lastWriteAt = -Infinity;
   #endPause = () => {};
 
-  /** @param giveUp aborts when the process can wait for PostgreSQL no longer. */
+  /** @param giveUp aborts when the process can no longer wait for PostgreSQL. */
   constructor(db: Database, workerId: string, giveUp: AbortSignal, log: Logger) {
     this.#db = db;
     this.#workerId = workerId;
@@ -45,8 +46,8 @@ export class Recorder {
   }
 
   /**
-   * Resolves when the attempt is written, or when it cannot be (then its lease runs out and it is repeated).
-   * @param isAwaited whether nothing goes on before that.
+   * Resolves when the attempt is written, or when it cannot be written: then its lease runs out and it is repeated.
+   * @param isAwaited whether the lane sends nothing until the attempt is written.
    */
   record(attempt: AttemptRecord, isAwaited: boolean): Promise<void> {
     return new Promise((resolve) => {
@@ -60,7 +61,7 @@ export class Recorder {
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
-      await this.#pause();
+      await this.#pauseBeforeWrite();
       this.#lastWriteAt = performance.now();
       const batch = this.#waiting.splice(0, MAX_BATCH);
       if (this.#waiting.length === 0) this.#isAwaited = false;
@@ -74,7 +75,7 @@ export class Recorder {
     return this.#isAwaited || this.#waiting.length >= MANY;
   }
 
-  #pause(): Promise<void> | undefined {
+  #pauseBeforeWrite(): Promise<void> | undefined {
     const inMs = this.#lastWriteAt + SPACING_MS - performance.now();
     if (inMs <= 0 || this.#isUrgent()) return undefined;
     return new Promise((resolve) => {
@@ -93,13 +94,13 @@ export class Recorder {
         return await withPartitions(this.#db, ids, () => recordAttempts(this.#db, attempts, this.#workerId));
       } catch (error) {
         if (isDataFault(error)) return this.#writeSingly(attempts, error);
-        sparing(this.#log).warn({ err: error, attempts: attempts.length }, "attempts not written yet");
+        sparing(this.#log).warn({ err: error, attempts: attempts.length }, "attempts not written yet; trying again");
         if ((await pause(RETRY_MS, this.#giveUp)) === "aborted") return;
       }
     }
   }
 
-  /** One attempt that cannot be written must not hold back the others of its batch. */
+  /** An attempt that cannot be written MUST NOT hold back the others of its batch. */
   async #writeSingly(attempts: AttemptRecord[], cause: unknown): Promise<void> {
     const [only] = attempts;
     if (attempts.length === 1 && only !== undefined) {

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
-import { openAgent, sendDelivery } from "./send.ts";
+import { openAgent, Sender } from "./send.ts";
 
 async function serve(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
@@ -40,7 +40,7 @@ function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(gu
     deadlineInMs: 1_000,
   };
   onTestFinished(() => agent.destroy());
-  return sendDelivery(agent, target, delivery, 1);
+  return new Sender(agent).send(target, delivery);
 }
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */
@@ -64,7 +64,7 @@ test("a configured header replaces the relay's own, however it is written, and i
   expect(valuesOf(raw, "x-tenant")).toEqual(["7"]);
 });
 
-test("no configured header takes the place of one that the relay signs", async () => {
+test("no configured header replaces a header that the relay signs", async () => {
   const raw = await sendWith({ "Webhook-Id": "other", "Sluice-Attempt": "9" });
   expect(valuesOf(raw, "webhook-id")).toEqual(["msg_1"]);
   expect(valuesOf(raw, "sluice-attempt")).toEqual(["1"]);
@@ -98,7 +98,7 @@ test("an informational response is not the answer", async () => {
   expect(await sendTo(uri)).toMatchObject({ statusCode: 202, error: null, responseExcerpt: "taken" });
 });
 
-test("of a response, 64 KiB are read and 1 KiB is kept; what is cut off was complete enough", async () => {
+test("the relay reads 64 KiB of a response and keeps 1 KiB; a response that is cut off there counts as complete", async () => {
   const uri = await serve((_, response) => {
     const write = () => {
       while (!response.destroyed && response.write("x".repeat(10_000)));

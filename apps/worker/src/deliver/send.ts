@@ -10,56 +10,63 @@ import type { Target } from "@sluice/store/configuration/targets";
 import { Agent, type Dispatcher } from "undici";
 
 import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
-import type { AttemptResult } from "./outcome.ts";
+import type { AttemptResult } from "../breaker/attempt-result.ts";
 
-/** Of a response, read at most so much; what comes after it is cut off with its connection. */
+/** The most that is read of a response. The connection is cut after it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
-/** Of that, kept in the log. */
+/** The part of the response that the log keeps. */
 const EXCERPT_BYTES = 1024;
-/** Under the keep-alive time of common servers (Node's is 5 s), unless the server names its own. */
+/**
+ * Shorter than the keep-alive time of common servers (Node's is 5 s). A server that names its own time overrides it.
+ */
 const KEEP_ALIVE_MS = 4_000;
 const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
 const TOO_LATE = new Error("The deadline is over");
 
 /**
- * The connections to all targets, direct ones: a proxy would connect to addresses that were not checked. A lane bounds
- * how many one target gets.
+ * The connections to all targets. They are direct, because a proxy would connect to addresses that were not checked.
+ * The lane of a target bounds how many connections the target gets.
  */
 export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
   return new Agent({
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    // With HTTP/2 in sight, undici would let all requests to a host wait for one connection, for as long as none comes.
+    // With HTTP/2 allowed, undici lets all requests to a host wait for one connection, even while none is made.
     allowH2: false,
-    // The attempt's own deadline covers them all.
+    // The deadline of the attempt covers headers and body.
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: guardConnections(guard, resolve),
   });
 }
 
-/** Makes one attempt; whatever happens is in the result. Never rejects. */
-export function sendDelivery(
-  dispatcher: Dispatcher,
-  target: Target,
-  delivery: ClaimedDelivery,
-  number: number,
-): Promise<AttemptResult> {
-  return new Promise((resolve) => {
-    const exchange = new Exchange(target.timeoutSeconds, resolve);
-    try {
-      const { origin, pathname, search } = new URL(target.uri);
-      const headers = headersOf(target, delivery, number, exchange.startedAtMs);
-      dispatcher.dispatch({ origin, path: pathname + search, method: "POST", headers, body: delivery.body }, exchange);
-    } catch (error) {
-      exchange.fail(error);
-    }
-  });
+/** Sends deliveries over the connections that all targets share. */
+export class Sender {
+  readonly #dispatcher: Dispatcher;
+
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher;
+  }
+
+  /** Makes one attempt. Never rejects: the result says what went wrong. */
+  send(target: Target, delivery: ClaimedDelivery): Promise<AttemptResult> {
+    return new Promise((resolve) => {
+      const exchange = new Exchange(target.timeoutSeconds, resolve);
+      try {
+        const { origin, pathname, search } = new URL(target.uri);
+        const headers = headersOf(target, delivery, exchange.startedAtMs);
+        const request = { origin, path: pathname + search, method: "POST", headers, body: delivery.body } as const;
+        this.#dispatcher.dispatch(request, exchange);
+      } catch (error) {
+        exchange.fail(error);
+      }
+    });
+  }
 }
 
 /**
- * A request and its response, up to the one result. Undici's own handlers make a stream and several promises of each,
- * and wait for a connection also when the deadline is over.
+ * One request and its response, which end in one result. It is a handler of its own, because undici's handlers make a
+ * stream and several promises for each request, and go on waiting for a connection after the deadline.
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly startedAtMs = Date.now();
@@ -86,7 +93,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It waited for its connection until after the deadline, and MUST NOT be sent any more.
+    // The request waited for its connection until the deadline was over, and MUST NOT be sent any more.
     if (this.#resolve === undefined) controller.abort(TOO_LATE);
   }
 
@@ -95,14 +102,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     statusCode: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    // An informational response comes before the one that counts.
+    // An informational response comes before the final one.
     if (statusCode < 200) return;
     this.#statusCode = statusCode;
     const retryAfter = headers["retry-after"];
     this.#retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
   }
 
-  /** Only at its end, or at the limit, is a response complete. */
+  /** A response is complete at its end, or at the limit. */
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#size < EXCERPT_BYTES) this.#excerpt.push(chunk.subarray(0, EXCERPT_BYTES - this.#size));
     this.#size += chunk.length;
@@ -133,13 +140,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf(target: Target, delivery: ClaimedDelivery, number: number, nowMs: number): Record<string, string> {
-  // Fresh per attempt, the id constant: Standard Webhooks 1.0.
+function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Record<string, string> {
+  // The timestamp is that of the attempt, and the id stays the same: Standard Webhooks 1.0.
   const timestamp = String(Math.floor(nowMs / 1000));
   const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
     signV1(key, delivery.webhookId, timestamp, delivery.body),
   );
-  // In lower case, so that each is sent once: names of headers ignore case (RFC 9110, 5.1).
+  // Header names ignore case (RFC 9110, 5.1). In lower case, a configured header replaces ours and is sent once.
   const configured = Object.entries(target.headers).map(([name, value]) => [name.toLowerCase(), value]);
   return {
     "user-agent": "sluice",
@@ -150,11 +157,11 @@ function headersOf(target: Target, delivery: ClaimedDelivery, number: number, no
     "webhook-signature": signatures.join(" "),
     "sluice-event-id": formatId("evt", delivery.eventId),
     "sluice-delivery-id": formatId("dlv", delivery.id),
-    "sluice-attempt": String(number),
+    "sluice-attempt": String(delivery.attemptCount + 1),
   };
 }
 
-/** Whatever a target sends, as text that PostgreSQL can hold. */
+/** The response as text that PostgreSQL can hold. */
 function toText(bytes: Buffer): string {
   return bytes.toString("utf8").replaceAll("\u0000", "\uFFFD");
 }

@@ -1,18 +1,28 @@
 // Intake jobs that wait while others are stored go into the next statement together. At a moderate rate, and after an
-// outage of PostgreSQL, jobs are many and of one event each, and a statement costs little more for a hundred.
+// outage of PostgreSQL, jobs are many and hold one event each, and a statement costs little more for a hundred events
+// than for one.
 
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 
+import type { StoreOutcome } from "./intake.ts";
+
 type IntakeJob = JobData["intake"];
 
-/** At once: one runs while another waits for its commit. With more, each has fewer events, which costs PostgreSQL more. */
+/**
+ * Statements at once: one runs while another waits for its commit. With more, each has fewer events and costs
+ * PostgreSQL more.
+ */
 const MAX_STATEMENTS = 2;
 const MAX_EVENTS = 200;
-/** Of bodies in base64. A single job may be larger. */
+/** The bodies of a group, in base64. A single job may be larger. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
-/** The events of a group cannot be stored together: one of them is at fault, and nothing was stored. */
-export class Ungroupable extends Error {}
+/** How jobs are stored: together, and one by one. */
+export interface IntakeGroupDependencies {
+  /** Stores all of the events, or none when one of them is at fault. */
+  storeAll: (events: QueuedEvent[]) => Promise<StoreOutcome>;
+  takeIn: (job: IntakeJob) => Promise<void>;
+}
 
 interface WaitingJob {
   job: IntakeJob;
@@ -21,16 +31,15 @@ interface WaitingJob {
 }
 
 export class IntakeGroup {
-  readonly #takeIn: (job: IntakeJob, isGroup: boolean) => Promise<void>;
+  readonly #dependencies: IntakeGroupDependencies;
   #waiting: WaitingJob[] = [];
   #running = 0;
 
-  /** @param takeIn stores a job. Of a group, all or nothing: @throws Ungroupable */
-  constructor(takeIn: (job: IntakeJob, isGroup: boolean) => Promise<void>) {
-    this.#takeIn = takeIn;
+  constructor(dependencies: IntakeGroupDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  /** Settles as the job by itself would. */
+  /** Settles as the job would by itself. */
   add(job: IntakeJob): Promise<void> {
     const done = Promise.withResolvers<void>();
     this.#waiting.push({ job, bytes: sizeOf(job), done });
@@ -39,11 +48,11 @@ export class IntakeGroup {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#running < MAX_STATEMENTS) void this.#run(this.#take());
+    while (this.#waiting.length > 0 && this.#running < MAX_STATEMENTS) void this.#run(this.#takeNext());
   }
 
-  /** The oldest jobs up to the bounds; one that is above them alone goes alone. */
-  #take(): WaitingJob[] {
+  /** The oldest jobs up to the bounds. A job that is above them by itself is taken alone. */
+  #takeNext(): WaitingJob[] {
     let events = 0;
     let bytes = 0;
     const end = this.#waiting.findIndex(({ job, bytes: more }) => {
@@ -56,31 +65,43 @@ export class IntakeGroup {
 
   async #run(group: WaitingJob[]): Promise<void> {
     this.#running += 1;
-    if (group.length === 1 || !(await this.#storeTogether(group))) {
-      for (const { job, done } of group) await this.#takeIn(job, false).then(done.resolve, done.reject);
-    }
+    const [first] = group;
+    if (group.length === 1 && first !== undefined) await this.#takeIn(first);
+    else await this.#takeInTogether(group);
     this.#running -= 1;
     this.#pump();
   }
 
-  /** @returns whether the jobs are settled. */
-  async #storeTogether(group: WaitingJob[]): Promise<boolean> {
+  async #takeInTogether(group: WaitingJob[]): Promise<void> {
+    const events = distinct(group.flatMap(({ job }) => job.events));
+    let outcome: StoreOutcome;
     try {
-      await this.#takeIn({ events: distinct(group.flatMap(({ job }) => job.events)) }, true);
-      for (const { done } of group) done.resolve();
+      outcome = await this.#dependencies.storeAll(events);
     } catch (error) {
-      if (error instanceof Ungroupable) return false;
       for (const { done } of group) done.reject(error);
+      return;
     }
-    return true;
+    switch (outcome.kind) {
+      case "stored":
+        for (const { done } of group) done.resolve();
+        return;
+      case "at_fault":
+        // Nothing was stored. By itself, only the job with the event at fault fails.
+        for (const waiting of group) await this.#takeIn(waiting);
+    }
+  }
+
+  /** Never rejects. */
+  #takeIn({ job, done }: WaitingJob): Promise<void> {
+    return this.#dependencies.takeIn(job).then(done.resolve, done.reject);
   }
 }
 
-/** A job whose store did not answer in time may be in both stores, and an event is stored by its id. */
+/** A job whose store did not answer in time may be in both stores, so the same event can be there twice. */
 function distinct(events: QueuedEvent[]): QueuedEvent[] {
   const ids = new Set<unknown>();
   return events.filter((event: QueuedEvent | null) => {
-    // What an older or a newer version left behind may be anything.
+    // An older or a newer version may have left anything in the queue.
     const id = event?.id;
     const isNew = id === undefined || !ids.has(id);
     ids.add(id);

@@ -32,15 +32,11 @@ async function startIntake(db: Database) {
     leases.close();
     await targets.close();
   });
-  const lane = {
-    reserve: () => true,
-    cancelReservation: () => undefined,
-    accept: (delivery: { id: string }) => leases.hold(delivery.id),
-    wake: () => undefined,
-  };
+  const reservation = { accept: (delivery: { id: string }) => leases.hold(delivery.id), cancel: () => undefined };
+  const lane = { reserve: () => reservation, wake: () => undefined };
   const dependencies = {
     targets,
-    lanes: { of: () => lane, catchUp: async () => undefined },
+    lanes: { forTarget: () => lane, catchUp: async () => undefined },
     leases,
     producer: undefined,
     stopping: new AbortController().signal,

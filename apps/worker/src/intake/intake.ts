@@ -1,38 +1,26 @@
-// Intake: a job of verified requests becomes events and deliveries, once each. Deliveries for which a lane has
-// room are stored leased and handed to it at once, body and all; the others are due and get claimed.
+// Intake: a job of verified requests becomes events and deliveries, each exactly once. A delivery for which a lane has
+// room is stored with a lease and handed to that lane at once, with the body that is in memory. The other deliveries
+// are due, and a lane claims them.
 
-import { isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
-import type { FilterInput } from "@sluice/filter/compile";
-import { readFilterInput } from "@sluice/filter/input";
-import { formatId } from "@sluice/shared/domain/ids";
-import type { Logger } from "@sluice/shared/runtime/log";
-import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 import { Interrupted, type Producer } from "@sluice/queue/queue";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { pause } from "@sluice/shared/runtime/pause";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
+import type { Target } from "@sluice/store/configuration/targets";
 import { type Database, isDataFault } from "@sluice/store/connection/database";
-import { type ClaimedDelivery, handBack } from "@sluice/store/delivery/deliveries";
-import { type IntakeResult, type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import type { Refreshed } from "@sluice/store/connection/refreshed";
-import type { Target } from "@sluice/store/configuration/targets";
+import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import { type IntakeResult, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
-import { Ungroupable } from "./intake-group.ts";
 import type { Lanes } from "../deliver/lanes.ts";
 import type { Leases } from "../deliver/leases.ts";
-import { pause } from "@sluice/shared/runtime/pause";
+import type { Reservation } from "../deliver/reservation.ts";
+import { type AtFault, type Matched, type MatchedDelivery, matchTargets, readEvents } from "./match.ts";
+import { setAside } from "./set-aside.ts";
 
 const RETRY_MS = 500;
-
-/** An event on its way, with what filters see of it: read once, and only when a target has a filter. */
-interface Incoming {
-  queued: QueuedEvent;
-  event: NewEvent;
-  filterInput: () => FilterInput;
-}
-
-/** The events of a job that cannot be taken in, and why. */
-type Refused = Map<QueuedEvent, unknown>;
 
 export interface IntakeDependencies {
   db: Database;
@@ -40,139 +28,122 @@ export interface IntakeDependencies {
   lanes: Lanes;
   leases: Leases;
   producer: Producer;
-  /** Aborts when the worker stops: what waits for PostgreSQL then goes back to the queue. */
+  /** Aborts when the worker stops. A job that waits for PostgreSQL then goes back to the queue. */
   stopping: AbortSignal;
   log: Logger;
 }
 
+/** What came of a list of events: all of them are stored, or none of them because some are at fault. */
+export type StoreOutcome = { kind: "stored" } | AtFault;
+
+/** A delivery that is about to be stored, with the room that its lane has for it; undefined when the lane has none. */
+interface Placed {
+  delivery: MatchedDelivery;
+  reservation: Reservation | undefined;
+}
+
 /**
- * @param isGroup of jobs that are one for this statement alone: then all events are stored, or none.
- * @throws Interrupted when the worker stops before the events are stored.
- * @throws Ungroupable when an event of a group is at fault.
+ * Takes in one job: sets the events at fault aside, and stores all others.
+ * @throws the fault, when the job has one event only. Interrupted when the worker stops before the events are stored.
  */
-export async function takeIn(job: JobData["intake"], dependencies: IntakeDependencies, isGroup = false): Promise<void> {
-  const { db, targets, lanes, leases, stopping, log } = dependencies;
-  const refused: Refused = new Map();
-  // Each by itself: one that cannot be read MUST NOT take the other acknowledged ones of its batch with it.
-  const incoming = job.events.flatMap((queued) => forOne(queued, () => [toIncoming(queued)], refused) ?? []);
-  const waitForStore = async (error: unknown) => {
-    sparing(log).warn({ err: error, events: incoming.length }, "events not stored yet");
-    if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
-  };
+export async function takeIn({ events }: JobData["intake"], dependencies: IntakeDependencies): Promise<void> {
+  const whole = await storeAll(events, dependencies);
+  if (whole.kind === "stored") return;
+  const good = events.filter((event) => !whole.faults.has(event));
+  const rest = await storeAll(good, dependencies);
+  const faults = rest.kind === "stored" ? whole.faults : new Map([...whole.faults, ...rest.faults]);
+  await setAside(events, faults, dependencies);
+}
+
+/**
+ * Stores all of the events, or none when one of them is at fault. Waits for PostgreSQL for as long as it takes.
+ * @throws Interrupted when the worker stops before the events are stored.
+ */
+export async function storeAll(
+  queued: readonly QueuedEvent[],
+  dependencies: IntakeDependencies,
+): Promise<StoreOutcome> {
+  const { targets, lanes, stopping, log } = dependencies;
+  if (queued.length === 0) return { kind: "stored" };
+  const read = readEvents(queued);
+  if (read.kind === "at_fault") return read;
+  let matched = matchTargets(read.incoming, targets.current);
+  if (matched.kind === "at_fault") return matched;
+  const targetIds = matched.deliveries.map(({ targetId }) => targetId);
+  await lanes.catchUp(targetIds, stopping);
+
   let mayBeStored = false;
-  let hasWaited = false;
   for (;;) {
-    const { revision, value } = targets.current;
-    const { events, matched } = match(incoming, value, refused);
-    if (isGroup && refused.size > 0) throw new Ungroupable();
-    if (events.length === 0) return setAside(job.events, refused, dependencies);
-    if (!hasWaited) {
-      hasWaited = true;
-      const targetIds = matched.map(({ targetId }) => targetId);
-      await lanes.catchUp(targetIds, stopping);
-      // Matched with what is not true any more, the statement would be in vain.
-      if (targets.current.revision !== revision) continue;
-    }
-    const deliveries = matched.map((one) => ({ ...one, leased: lanes.forTarget(one.targetId).reserve() }));
-    let result: IntakeResult;
-    try {
-      const ids = events.map((event) => event.id);
-      result = await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, leases.lease));
-    } catch (error) {
-      cancelReservations(deliveries, lanes);
-      if (isDataFault(error)) {
-        if (isGroup) throw new Ungroupable();
-        for (const queued of job.events) if (!refused.has(queued)) refused.set(queued, error);
-        return setAside(job.events, refused, dependencies);
+    if (matched.revision !== targets.current.revision) matched = matchTargets(read.incoming, targets.current);
+    if (matched.kind === "at_fault") return matched;
+    const placed = reserveRoom(matched.deliveries, lanes);
+    const result = await tryToStore(matched, placed, dependencies);
+    switch (result.kind) {
+      case "stored": {
+        const { freshEventIds } = result;
+        handOver(matched.events, placed, freshEventIds, lanes);
+        if (mayBeStored) await freeOwn(placed, freshEventIds, dependencies);
+        const duplicates = matched.events.length - freshEventIds.size;
+        if (duplicates > 0) log.info({ events: matched.events.length, duplicates }, "duplicates");
+        return { kind: "stored" };
       }
-      // PostgreSQL may have committed, and only its answer was lost.
-      mayBeStored = true;
-      await waitForStore(error);
-      continue;
+      case "outdated":
+        cancelReservations(placed);
+        await targets.refresh().catch((error: unknown) => waitForStore(error, queued.length, dependencies));
+        break;
+      case "data_fault":
+        cancelReservations(placed);
+        // One statement stores all of them, so each may be the one at fault.
+        return { kind: "at_fault", faults: new Map(queued.map((event) => [event, result.error])) };
+      case "unavailable":
+        cancelReservations(placed);
+        // PostgreSQL may have committed, and only its answer was lost.
+        mayBeStored = true;
+        await waitForStore(result.error, queued.length, dependencies);
     }
-    if (result.kind === "stored") {
-      handOver(events, deliveries, result.freshEventIds, lanes);
-      if (mayBeStored) await freeOwn(deliveries, result.freshEventIds, dependencies);
-      const duplicates = events.length - result.freshEventIds.size;
-      if (duplicates > 0) log.info({ events: events.length, duplicates }, "duplicates");
-      return setAside(job.events, refused, dependencies);
-    }
-    cancelReservations(deliveries, lanes);
-    await targets.refresh().catch(waitForStore);
   }
 }
 
-/** What `work` makes of an event; undefined, and the event refused, when it throws. */
-function forOne<T>(queued: QueuedEvent, work: () => T, refused: Refused): T | undefined {
+function reserveRoom(deliveries: readonly MatchedDelivery[], lanes: Lanes): Placed[] {
+  return deliveries.map((delivery) => ({ delivery, reservation: lanes.forTarget(delivery.targetId).reserve() }));
+}
+
+function cancelReservations(placed: readonly Placed[]): void {
+  for (const { reservation } of placed) reservation?.cancel();
+}
+
+async function tryToStore(
+  { revision, events }: Matched,
+  placed: readonly Placed[],
+  { db, leases }: IntakeDependencies,
+): Promise<IntakeResult | { kind: "data_fault" | "unavailable"; error: unknown }> {
+  const deliveries = placed.map(({ delivery, reservation }) => ({ ...delivery, leased: reservation !== undefined }));
+  const ids = events.map((event) => event.id);
   try {
-    return work();
+    return await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, leases.lease));
   } catch (error) {
-    refused.set(queued, error);
-    return undefined;
+    return { kind: isDataFault(error) ? "data_fault" : "unavailable", error };
   }
 }
 
-function toIncoming(queued: QueuedEvent): Incoming {
-  const { labels = null, userMetadata = null, bodyUnbound = false } = queued;
-  const body = Buffer.from(queued.body, "base64");
-  const envelope = readEnvelope(body);
-  const event: NewEvent = {
-    id: queued.id,
-    sourceId: queued.sourceId,
-    webhookId: queued.webhookId,
-    type: envelope.type,
-    occurredAtMs: envelope.occurredAtMs,
-    receivedAtMs: queued.receivedAtMs,
-    scheme: queued.scheme,
-    userMetadata: envelope.userMetadata ?? (isStorable(userMetadata) ? userMetadata : null),
-    contentType: queued.contentType,
-    body,
-    labels,
-    filterErrors: null,
-    bodyUnbound,
-    dataId: envelope.dataId,
-  };
-  let input: FilterInput | undefined;
-  return { queued, event, filterInput: () => (input ??= readFilterInput(event, queued.sourceName)) };
+/** @throws Interrupted when the worker stops. */
+async function waitForStore(error: unknown, events: number, { stopping, log }: IntakeDependencies): Promise<void> {
+  sparing(log).warn({ err: error, events }, "events not stored yet; trying again");
+  if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
 }
 
-/** What the events become: their deliveries, and they themselves with what their targets' filters failed on. */
-function match(
-  incoming: readonly Incoming[],
-  targets: Map<string, Target>,
-  refused: Refused,
-): { events: NewEvent[]; matched: Omit<NewDelivery, "leased">[] } {
-  const subscribers = [...targets.values()].filter(isSubscribed);
-  const results = incoming
-    .filter(({ queued }) => !refused.has(queued))
-    .flatMap((one) => forOne(one.queued, () => [matchOne(one, subscribers)], refused) ?? []);
-  return { events: results.map(({ event }) => event), matched: results.flatMap(({ matched }) => matched) };
-}
-
-function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target[]) {
-  const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
-  return {
-    event: filterErrors.length === 0 ? event : { ...event, filterErrors },
-    matched: matched.map((target) => deliveryTo(target, event)),
-  };
-}
-
-function handOver(events: NewEvent[], deliveries: NewDelivery[], fresh: Set<string>, lanes: Lanes): void {
+/** Gives the new deliveries to their lanes. The room that was reserved for duplicates is free again. */
+function handOver(events: readonly NewEvent[], placed: readonly Placed[], fresh: Set<string>, lanes: Lanes): void {
   const byId = new Map(events.map((event) => [event.id, event]));
-  for (const delivery of deliveries) {
-    const lane = lanes.forTarget(delivery.targetId);
-    const event = byId.get(delivery.eventId);
-    if (event === undefined || !fresh.has(delivery.eventId)) {
-      if (delivery.leased) lane.cancelReservation();
-    } else if (delivery.leased) {
-      lane.accept(toClaimed(event, delivery));
-    } else {
-      lane.wake(1);
-    }
+  for (const { delivery, reservation } of placed) {
+    const event = fresh.has(delivery.eventId) ? byId.get(delivery.eventId) : undefined;
+    if (event === undefined) reservation?.cancel();
+    else if (reservation === undefined) lanes.forTarget(delivery.targetId).wake(1);
+    else reservation.accept(toClaimed(event, delivery));
   }
 }
 
-function toClaimed(event: NewEvent, delivery: NewDelivery): ClaimedDelivery {
+function toClaimed(event: NewEvent, delivery: MatchedDelivery): ClaimedDelivery {
   return {
     id: delivery.id,
     eventId: event.id,
@@ -188,53 +159,18 @@ function toClaimed(event: NewEvent, delivery: NewDelivery): ClaimedDelivery {
 }
 
 /**
- * Deliveries that an earlier try of this job stored, leased to this worker, and never handed to a lane: due at once,
- * and not when their lease runs out. Should this fail, that is what happens.
+ * An earlier try of this job may have stored deliveries, with a lease of this worker, that no lane has. Makes them due
+ * at once, instead of when the lease runs out.
  */
-async function freeOwn(deliveries: NewDelivery[], fresh: Set<string>, dependencies: IntakeDependencies): Promise<void> {
-  const { db, lanes, leases, log } = dependencies;
-  // What a lane has came by another copy of the job, which this worker took in too.
-  const own = deliveries.filter(({ id, eventId }) => !fresh.has(eventId) && !leases.holds(id));
-  const ids = own.map(({ id }) => id);
-  await handBack(db, ids, leases.lease.workerId).catch((error: unknown) =>
-    sparing(log).warn({ err: error }, "not handed back"),
-  );
+async function freeOwn(placed: readonly Placed[], fresh: Set<string>, dependencies: IntakeDependencies): Promise<void> {
+  const { lanes, leases, log } = dependencies;
+  // A lane can have a delivery of a duplicate: by another copy of the job, which this worker took in too.
+  const own = placed
+    .map(({ delivery }) => delivery)
+    .filter(({ id, eventId }) => !fresh.has(eventId) && !leases.isHeld(id));
+  // Failure policy: open. When PostgreSQL is away again, the leases run out.
+  await leases
+    .handBack(own.map(({ id }) => id))
+    .catch((error: unknown) => sparing(log).warn({ err: error }, "not handed back; their leases run out"));
   for (const targetId of new Set(own.map((delivery) => delivery.targetId))) lanes.forTarget(targetId).wake();
-}
-
-function cancelReservations(deliveries: NewDelivery[], lanes: Lanes): void {
-  for (const delivery of deliveries) if (delivery.leased) lanes.forTarget(delivery.targetId).cancelReservation();
-}
-
-/**
- * Each event that was refused goes back alone, so that a bad one fails by itself and is kept in the failed set, and
- * the others of its batch pass. A crash in between repeats some, which the ledger drops.
- * @throws what the only event of a job was refused for. Interrupted when the worker stops meanwhile.
- */
-async function setAside(events: QueuedEvent[], refused: Refused, dependencies: IntakeDependencies): Promise<void> {
-  const { producer, stopping, log } = dependencies;
-  for (const [event, cause] of refused) {
-    log.error({ err: cause, event: describeId(event), batch: events.length }, "event cannot be stored");
-    if (events.length === 1) throw cause;
-    while (!(await isAdded(event))) {
-      if ((await pause(RETRY_MS, stopping)) === "aborted") throw new Interrupted();
-    }
-  }
-
-  async function isAdded(event: QueuedEvent): Promise<boolean> {
-    try {
-      await producer.add("intake", { events: [event] });
-      return true;
-    } catch (error) {
-      // The queue is away: nothing is wrong with the batch, and it MUST NOT fail for that.
-      sparing(log).warn({ err: error }, "event not set aside yet");
-      return false;
-    }
-  }
-}
-
-/** For the log. A job may hold anything, and telling so must not fail. */
-function describeId(event: QueuedEvent): string | null {
-  const id: unknown = (event as QueuedEvent | null)?.id;
-  return typeof id === "string" ? formatId("evt", id) : null;
 }

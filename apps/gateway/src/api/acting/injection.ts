@@ -17,7 +17,7 @@ import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { labels } from "../sources/callback-urls.ts";
+import { labels } from "../sources/event-labels.ts";
 import { makeChange } from "../http/change.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { readSource } from "../log/filter-parameters.ts";

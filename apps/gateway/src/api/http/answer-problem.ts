@@ -1,16 +1,18 @@
-// Every answer of the API that is not a success, and its place in the OpenAPI document.
+// Every answer of the API that reports a failure, and how the OpenAPI document describes it. No answer shows an
+// internal error: the log has the details under the request id.
 
 import { z } from "@hono/zod-openapi";
-import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
-import { isTransient } from "@sluice/store/connection/database";
 import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 
-import { problem } from "../../http/problem.ts";
-import { answerGoogleError, speaksGoogle } from "./google-error.ts";
-import type { ApiEnv } from "./api-env.ts";
+import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
+import { isTransient } from "@sluice/store/connection/database";
 
-/** PostgreSQL restarts within seconds; a client that comes at once again would only add to the queue. */
+import { problem } from "../../http/problem.ts";
+import type { ApiEnv } from "./api-env.ts";
+import { answerGoogleError, speaksGoogle } from "./google-error.ts";
+
+/** PostgreSQL restarts within seconds. A client that repeats its request at once would only fail again. */
 const RETRY_AFTER_SECONDS = 2;
 
 const problemSchema = z
@@ -25,15 +27,18 @@ const problemSchema = z
       .optional()
       .openapi({
         description:
-          "A JSON pointer into the body, ?name of a query parameter, {name} of the path, or the name of a header",
+          "A JSON pointer into the body, `?name` for a query parameter, `{name}` for a part of the path, or the name " +
+          "of a header",
       }),
-    request_id: z.string().openapi({ description: "`X-Request-Id` of the answer; the log has the request under it" }),
+    request_id: z.string().openapi({
+      description: "The `X-Request-Id` of the answer. The log of the gateway has the request under this id.",
+    }),
   })
   .openapi("Problem");
 
-/** The `default` response of every route. */
+/** The `default` response of every endpoint. */
 export const problemResponse = {
-  description: "A problem; `code` is stable",
+  description: "A problem document. Its `code` is stable.",
   content: { "application/problem+json": { schema: problemSchema } },
 };
 
@@ -47,13 +52,16 @@ export function answerNotFound(c: Context<ApiEnv>): Response {
   return answerProblem(new SluiceError("not_found", "There is nothing at this path"), c);
 }
 
-/** Answers OPTIONS on every path that has a route, and 405 for the methods that it has not. MUST follow the last route. */
+/**
+ * Answers OPTIONS on every path that has a route, and 405 for the methods that the path does not take. MUST be called
+ * after the last route was added.
+ */
 export function answerOtherMethods(app: Hono<ApiEnv>): void {
   const methods = new Map<string, Set<string>>();
   for (const { method, path } of app.routes) {
     if (method === "ALL") continue;
     const known = methods.get(path) ?? new Set();
-    // Hono answers HEAD with the route of GET.
+    // Hono answers HEAD with the handler of GET.
     methods.set(path, method === "GET" ? known.add("GET").add("HEAD") : known.add(method));
   }
   for (const [path, known] of methods) {
@@ -77,10 +85,10 @@ function toSluiceError(error: unknown, requestId: string): SluiceError {
     });
   }
   if (isTransient(error)) {
-    return new SluiceError("unavailable", "PostgreSQL is not available", {
+    return new SluiceError("unavailable", `PostgreSQL is not available; try again in ${RETRY_AFTER_SECONDS} s`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       cause: error,
     });
   }
-  return new SluiceError("internal", `Something went wrong; the log has it under the request id ${requestId}`);
+  return new SluiceError("internal", `The relay failed; its log has the error under the request id ${requestId}`);
 }

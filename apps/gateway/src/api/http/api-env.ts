@@ -1,34 +1,35 @@
-// What a request to the API carries with it: its id, where it came from, and who calls.
+// What the middleware learns about a request and passes on to the handlers: its id, its remote address and its caller.
 
 import type { HttpBindings } from "@hono/node-server";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { Scope } from "@sluice/store/schema";
 import type { Context } from "hono";
 
-/** Who a request is from, as its key says. */
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Scope } from "@sluice/store/schema";
+
+/** The API key with which a request was authenticated. */
 export interface Caller {
-  /** Null for the key of the environment. */
+  /** The UUID of the key; null for ADMIN_API_KEY, the key from the environment. */
   keyId: string | null;
   name: string;
   scopes: Scope[];
-  /** Of the key; null for never. */
+  /** Null when the key never expires. */
   expiresAt: Date | null;
 }
 
 export interface ApiEnv {
-  /** Of the server; a test without one has none. */
+  /** What the HTTP server says about the connection; empty when a test calls the app without a server. */
   Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     remoteAddress: string | undefined;
-    /** Set when it is known, which is before any route. */
+    /** Undefined until authenticate() has run. Every endpoint runs after it. */
     caller: Caller | undefined;
-    /** Of a POST with an Idempotency-Key: see idempotency.ts. */
+    /** The claim that a POST with an Idempotency-Key holds on its key; see idempotency.ts. */
     claim: string | undefined;
   };
 }
 
-/** The caller of an authenticated request. Every request that reaches a route is authenticated. */
+/** The caller of an authenticated request. Every request that reaches an endpoint is authenticated. */
 export function callerOf(c: Context<ApiEnv>): Caller {
   const caller = c.get("caller");
   if (caller === undefined) throw new SluiceError("unauthenticated", "An API key is needed");

@@ -1,20 +1,22 @@
-// Every change that the API makes goes through here: one transaction for the change, its entry in the audit trail, and
-// the mark of its Idempotency-Key, so that none of them exists without the others.
+// Every change that the API makes goes through here. One transaction holds the change, its entry in the audit trail and
+// the mark that its Idempotency-Key took effect, so none of them is ever stored without the others.
+
+import type { Context } from "hono";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
 import type { Connection, Database } from "@sluice/store/connection/database";
+import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
 import { markEffect } from "@sluice/store/requests/idempotency";
-import type { Context } from "hono";
 
 import { type ApiEnv, callerOf } from "./api-env.ts";
 
-/** Writes a change into the audit trail, with its transaction. */
+/** Writes a change into the audit trail, in the transaction of the change. */
 export type RecordChange = (change: AuditedChange) => Promise<void>;
 
 /**
- * Runs a change in a transaction, in which every change MUST be recorded. What others have to be told of it (workers,
- * the ingress) follows after this has returned, when it is committed.
+ * Runs `work` in a transaction. `work` MUST call `record` for every change that it makes. When this resolves, the
+ * change is committed; only then may the caller tell workers or the ingress about it.
+ * @throws SluiceError `idempotency_in_progress` when another request took over the Idempotency-Key of this one.
  */
 export async function makeChange<T>(
   c: Context<ApiEnv>,
@@ -27,9 +29,13 @@ export async function makeChange<T>(
   return db.orm.transaction(async (orm) => {
     const tx = { orm };
     if (claim !== undefined && !(await markEffect(tx, claim))) {
-      throw new SluiceError("idempotency_in_progress", "Another request with this Idempotency-Key took its place", {
-        retryAfterSeconds: 1,
-      });
+      throw new SluiceError(
+        "idempotency_in_progress",
+        "Another request took over this Idempotency-Key; repeat the request to get its answer",
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     }
     return work(tx, (change) => recordChange(tx, author, change));
   });

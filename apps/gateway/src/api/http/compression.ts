@@ -1,5 +1,6 @@
-// Answers in gzip, where the caller takes it and it is worth it. Not by Hono's middleware: that compresses what is small
-// too, and makes an ETag weak, with which no change can be made conditional any more.
+// Compresses answers with gzip when the caller accepts it and the body is large enough. This replaces Hono's own
+// middleware, which also compresses small bodies and makes an ETag weak: `If-Match` compares strongly and would never
+// match such a tag.
 
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -9,9 +10,9 @@ import { parseAccept } from "hono/utils/accept";
 
 import { GZIP_SUFFIX } from "./etag.ts";
 
-/** Below, it is one packet either way. */
+/** A smaller body fits into one packet, compressed or not. */
 const MIN_BYTES = 1_024;
-/** Whole documents. A stream, such as server-sent events, passes as it is. */
+/** The types of whole documents. A stream, such as server-sent events, is not compressed. */
 const COMPRESSIBLE = /^(application\/(problem\+)?json|application\/javascript|text\/(plain|html|css|javascript))(;|$)/i;
 
 const compress = promisify(gzip);
@@ -21,7 +22,7 @@ export const compressAnswers: MiddlewareHandler = async (c, next) => {
   if (!COMPRESSIBLE.test(c.res.headers.get("content-type") ?? "") || c.res.headers.has("content-encoding")) return;
   c.header("vary", "Accept-Encoding", { append: true });
   if (!takesGzip(c.req.header("accept-encoding"))) return;
-  // Not before: to set a header makes another response of it.
+  // MUST be read after c.header(), which replaces c.res by a new response.
   const { res } = c;
   const plain = Buffer.from(await res.arrayBuffer());
   const body = plain.length < MIN_BYTES ? plain : await compress(plain);
@@ -32,7 +33,7 @@ export const compressAnswers: MiddlewareHandler = async (c, next) => {
     const etag = headers.get("etag");
     if (etag !== null) headers.set("etag", `${etag.slice(0, -1)}${GZIP_SUFFIX}"`);
   }
-  // Or the headers of the answer before would be put over these.
+  // Without this line, Hono would copy the headers of the uncompressed response over the new ones.
   c.res = undefined;
   c.res = new Response(body, { status: res.status, headers });
 };

@@ -1,7 +1,7 @@
-// Pages of other origins: none may call the API, but for those of CORS_ORIGINS. A page still needs a key.
+// Lets web pages of the origins in CORS_ORIGINS call the API, and no others. A page still needs an API key.
 
-import { cors } from "hono/cors";
 import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
 
 const REQUEST_HEADERS = [
   "authorization",
@@ -14,10 +14,10 @@ const REQUEST_HEADERS = [
   "x-request-id",
 ];
 const ANSWER_HEADERS = ["allow", "etag", "idempotency-replayed", "location", "retry-after", "x-request-id"];
-/** In which a browser does not ask again. */
+/** How long a browser keeps the answer to a preflight. */
 const MAX_AGE_SECONDS = 600;
 
-/** MUST stand before authentication: a preflight has no key, and a refusal has to be readable too. */
+/** MUST run before authentication: a preflight has no key, and a page must be able to read a 401 as well. */
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const answer = cors({
     origin: (origin) => (origins.includes(origin) ? origin : null),
@@ -30,7 +30,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
     const origin = c.req.header("origin");
     if (origin !== undefined && origins.includes(origin)) {
       const isPreflight = c.req.header("access-control-request-method") !== undefined;
-      // Hono takes every OPTIONS for a preflight.
+      // Hono's middleware would answer every OPTIONS request as a preflight.
       if (c.req.method !== "OPTIONS" || isPreflight) return answer(c, next);
     }
     await next();

@@ -1,5 +1,6 @@
-import { newId } from "@sluice/shared/domain/ids";
 import { describe, expect, test } from "vitest";
+
+import { newId } from "@sluice/shared/domain/ids";
 
 import { cursorOf } from "./cursor.ts";
 
@@ -10,7 +11,7 @@ const refused = expect.objectContaining({
 });
 
 describe("cursorOf", () => {
-  test("a cursor holds the id that it was made of", () => {
+  test("a cursor holds the id that was written into it", () => {
     const filters = { status: "pending", sinceMs: 1 };
     const text = cursorOf("deliveries", filters).write(id);
     expect(cursorOf("deliveries", { ...filters }).read(text)).toBe(id);
@@ -28,7 +29,7 @@ describe("cursorOf", () => {
     }
   });
 
-  test("what is no cursor is refused", () => {
+  test("text that is not a cursor is refused", () => {
     const cursor = cursorOf("sources");
     const text = cursor.write(id);
     for (const wrong of [

@@ -1,5 +1,5 @@
-// Cursors: where a page of a list ended. Opaque, and bound to the list and its filters, because an id that is
-// read against other filters would skip rows without a word.
+// A cursor says where a page of a list ended. It is opaque and bound to its list and filters: with other filters, the
+// same id would silently skip rows.
 
 import { createHash } from "node:crypto";
 
@@ -9,13 +9,16 @@ const FINGERPRINT_BYTES = 8;
 const UUID_BYTES = 16;
 
 export interface ListCursor {
-  /** The cursor of the page that follows the row with this id. */
+  /** The cursor of the page that follows the row with this UUID. */
   write: (lastId: string) => string;
-  /** The id that a cursor holds. @throws SluiceError `invalid_cursor` */
+  /** The UUID that a cursor holds. @throws SluiceError `invalid_cursor` */
   read: (cursor: string) => string;
 }
 
-/** @param filters as they are applied, in a fixed order of keys. */
+/**
+ * @param list the name of the list.
+ * @param filters those that the query applies. The keys MUST always be in the same order: their JSON is compared.
+ */
 export function cursorOf(list: string, filters: object = {}): ListCursor {
   const fingerprint = createHash("sha256")
     .update(JSON.stringify([list, filters]))
@@ -26,13 +29,13 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
       Buffer.concat([fingerprint, Buffer.from(lastId.replaceAll("-", ""), "hex")]).toString("base64url"),
     read: (cursor) => {
       const bytes = Buffer.from(cursor, "base64url");
-      // Buffer.from skips what is not base64url, so the text is compared as well.
+      // Buffer.from() skips characters that are not base64url, so the text is compared as well.
       if (bytes.length !== FINGERPRINT_BYTES + UUID_BYTES || bytes.toString("base64url") !== cursor) {
         throw invalidCursor("is not a cursor of this API");
       }
       if (!bytes.subarray(0, FINGERPRINT_BYTES).equals(fingerprint)) {
         throw invalidCursor(
-          "was made by another list or with other filters; repeat the filters of the page it came with",
+          "belongs to another list or to other filters; repeat the filters of the page that it came with",
         );
       }
       const hex = bytes.toString("hex", FINGERPRINT_BYTES);
@@ -41,7 +44,7 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
   };
 }
 
-/** @param detail what is said of the cursor. */
+/** @param detail what is wrong, as the end of a sentence that begins with "The cursor". */
 export function invalidCursor(detail: string): SluiceError {
   return new SluiceError("invalid_cursor", `The cursor ${detail}`, { faults: [{ pointer: "?cursor", detail }] });
 }

@@ -1,25 +1,25 @@
-// Custom verbs: `POST /v1/deliveries/{id}:retry`. Hono cannot tell a parameter from a verb in one segment, so
-// a request is routed as `/#retry/v1/deliveries/{id}`. The path of a request ends before a "#", and Hono
-// leaves "%23" encoded, so that no request can name such a path itself.
+// Paths with a custom verb, such as `POST /v1/deliveries/{id}:retry`. Hono cannot separate a parameter and a verb in
+// one segment, so this request is routed as `/#retry/v1/deliveries/{id}`. No request can name such a path itself: the
+// path of a URL ends before a "#", and Hono does not decode "%23".
 
 import { getPath as getHonoPath } from "hono/utils/url";
 
-// With the flag s, for Hono decodes "%0D", and a verb after it is one all the same.
+// The flag `s` lets an id contain a line break, because Hono decodes "%0D". The verb after it must still be found.
 const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/is;
 
-/** The path by which a request is routed; for Hono's option of this name. */
+/** The path by which Hono routes a request. This is Hono's option `getPath`. */
 export function getPath(request: Request): string {
   const path = getHonoPath(request);
   const match = VERB.exec(path);
   return match === null ? path : `/#${match[2]}${match[1]}`;
 }
 
-/** `/v1/deliveries/{id}:retry` to the path by which its requests are routed. */
+/** Turns `/v1/deliveries/{id}:retry`, the path of an endpoint, into the path by which Hono routes it. */
 export function routedPath(path: string): string {
   return path.replace(VERB, "/#$2$1");
 }
 
-/** The path of the documents for a path of Hono's: `/v1/deliveries/{id}:retry`. */
+/** Turns a path of Hono's into the documented one: `/#retry/v1/deliveries/:id` becomes `/v1/deliveries/{id}:retry`. */
 export function publicPath(routed: string): string {
   const match = /^\/#([A-Za-z_-]+)(\/.*)$/s.exec(routed);
   const path = match === null ? routed : `${match[2]}:${match[1]}`;

@@ -1,18 +1,19 @@
-import { newId, parseId } from "@sluice/shared/domain/ids";
 import { describe, expect } from "vitest";
 
+import { newId, parseId } from "@sluice/shared/domain/ids";
+
+import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { createTestDatabase } from "../../../../../tests/support/database.ts";
 import { createApi } from "../api.ts";
-import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createDocument } from "../openapi/document.ts";
-import { createTestApi, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
 const createTarget = (api: TestApi) => api.call("POST", "/v1/targets", { body: target });
 const createSource = (api: TestApi) => api.call("POST", "/v1/sources", { body: { name: `s-${newId()}` } });
 
 describe("ETag", () => {
-  test("is that of what is shown, on the answer to a change and on the next reading alike", async ({ api }) => {
+  test("is the same on the answer to a change and on the next GET and HEAD", async ({ api }) => {
     const created = await createTarget(api);
     const path = created.headers.get("location") ?? "";
     const read = await api.call("GET", path);
@@ -24,7 +25,7 @@ describe("ETag", () => {
     expect((await api.call("HEAD", path)).headers.get("etag")).toBe(changed.headers.get("etag"));
   });
 
-  test("stands on every single resource, and If-None-Match with it is a 304", async ({ api }) => {
+  test("is on every single resource, and If-None-Match with it is answered with 304", async ({ api }) => {
     await createTarget(api);
     await seedEvent(api, [(await api.db.pool.query<{ id: string }>("SELECT id FROM targets")).rows[0]?.id ?? ""]);
     await api.call("POST", "/v1/keys", { body: { name: "n", scopes: ["read"] } });
@@ -48,7 +49,7 @@ describe("ETag", () => {
 });
 
 describe("If-Match", () => {
-  test("lets a change through while the resource is what it names, and else is a 412", async ({ api }) => {
+  test("lets a change through while it has the current tag, and is answered with 412 afterwards", async ({ api }) => {
     const source = await api.call("POST", "/v1/sources", { body: { name: "conditional" } });
     for (const [created, change] of [
       [await createTarget(api), { name: "first" }],
@@ -70,10 +71,10 @@ describe("If-Match", () => {
     }
   });
 
-  test("is heeded by the endpoints whose description has it, and by no other", async ({ api }) => {
+  test("is applied by the endpoints whose description has it, and by no other", async ({ api }) => {
     const described: string[] = [];
-    const heeded: string[] = [];
-    // A test of a target waits for a worker, of which there is none here.
+    const applied: string[] = [];
+    // `:test` and `:ping` wait for a worker, and this test has none.
     const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/;
     for (const { method, path, parameters, requestBody } of endpointsOf(createDocument(createApi(api)))) {
       if (method === "get" || !changing.test(path)) continue;
@@ -84,13 +85,15 @@ describe("If-Match", () => {
         body: requestBody?.content?.["application/json"]?.example,
         headers: { "if-match": '"other"' },
       });
-      if (answer.status === 412) heeded.push(name);
+      if (answer.status === 412) applied.push(name);
     }
-    expect(heeded).toEqual(described);
-    expect(heeded).toEqual(expect.arrayContaining(["PATCH /v1/targets/{id}", "POST /v1/sources/{id}/signing-secrets"]));
+    expect(applied).toEqual(described);
+    expect(applied).toEqual(
+      expect.arrayContaining(["PATCH /v1/targets/{id}", "POST /v1/sources/{id}/signing-secrets"]),
+    );
   });
 
-  test("asks for what callers set, and not for what the relay observes, which has another tag", async ({ api }) => {
+  test("ignores the fields that the relay observes, although they change the ETag", async ({ api }) => {
     const created = await createTarget(api);
     const path = created.headers.get("location") ?? "";
     const etag = created.headers.get("etag") ?? "";
@@ -105,7 +108,7 @@ describe("If-Match", () => {
     expect((await api.call("DELETE", path, { headers: { "if-match": etag } })).status).toBe(412);
   });
 
-  test("of changes that were made of the same state at once, one wins", async ({ onTestFinished }) => {
+  test("lets one of several simultaneous changes of the same state through", async ({ onTestFinished }) => {
     const database = await createTestDatabase();
     onTestFinished(database.drop);
     const api = await createTestApi(database.db);

@@ -1,43 +1,44 @@
-// ETags of single resources: strong ones, of what is shown. A change can be made conditional on one (RFC 9110, 13.1).
-// A tag has two parts: what a caller set, and all that is shown. A change is compared by the first alone, or on a busy
-// target, whose health is another one each minute, no condition would ever hold.
+// Strong ETags of single resources, with which a change can be made conditional (RFC 9110, 13.1). A tag has two parts:
+// a hash of the fields that callers set, and a hash of all fields. `If-Match` compares the first part alone. The health
+// of a busy target changes every minute, so a comparison of all fields would almost always fail.
 
 import { createHash } from "node:crypto";
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Context, MiddlewareHandler } from "hono";
+
+import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import type { ApiEnv } from "./api-env.ts";
 
-/** 128 bits. */
+/** Characters of base64url; together more than 128 bits. */
 const HASH_LENGTH = 22;
 
-/** What follows the tag when the answer is compressed: other bytes, so another tag (RFC 9110, 8.8.3.3). */
+/** The end of the tag of a compressed answer: its bytes differ, so its tag must differ too (RFC 9110, 8.8.3.3). */
 export const GZIP_SUFFIX = "-gzip";
 
-/** @returns what is shown, for the answer, which gets its tag. */
+/** Sets the `ETag` of the answer. @returns `shown`, the resource as the answer shows it. */
 export function withEtag<T extends object>(c: Context<ApiEnv>, shown: T): T {
   c.header("etag", etagOf(shown));
   return shown;
 }
 
 /**
- * Compares `If-Match` with what is there. MUST run in the transaction that holds the lock on it, or of two changes that
- * were made of the same state, both could be let through.
+ * Compares `If-Match` with the resource as the API shows it now. MUST run in the transaction that holds the lock on the
+ * resource. Otherwise two callers that read the same state could both pass, and one change would be lost.
  * @throws SluiceError `precondition_failed`
  */
 export function requireMatch(c: Context<ApiEnv>, shown: object): void {
   const condition = c.req.header("if-match");
   if (condition === undefined || condition.trim() === "*") return;
   const start = etagOf(shown).slice(0, HASH_LENGTH + 2);
-  // By strong comparison: a weak tag matches nothing.
+  // The comparison is strong: a weak tag, which begins with `W/`, never matches.
   if (tagsOf(condition).some((tag) => tag.startsWith(start))) return;
-  throw new SluiceError("precondition_failed", "The resource is not the one that If-Match names: read it again", {
+  throw new SluiceError("precondition_failed", "The resource has changed and does not match If-Match: read it again", {
     faults: [{ pointer: "If-Match", detail: `is not ${etagOf(shown)}` }],
   });
 }
 
-/** Answers 304 where the caller has what is shown already. */
+/** Answers 304 when `If-None-Match` has the tag of the answer: the caller has this version already. */
 export const answerNotModified: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await next();
   const condition = c.req.header("if-none-match");
@@ -51,7 +52,7 @@ export const answerNotModified: MiddlewareHandler<ApiEnv> = async (c, next) => {
   c.res = new Response(null, { status: 304, headers });
 };
 
-/** What the relay observes of a resource, and nobody sets. */
+/** The fields that no caller sets: the relay observes them. */
 const OBSERVED = ["health", "last_used_at"];
 
 function etagOf(shown: object): string {

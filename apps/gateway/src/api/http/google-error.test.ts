@@ -1,6 +1,7 @@
-import { ERROR_CODES, type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import { Hono } from "hono";
 import { expect, test } from "vitest";
+
+import { ERROR_CODES, type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 
 import { answerGoogleError } from "./google-error.ts";
 
@@ -12,7 +13,7 @@ async function answerOf(code: ErrorCode): Promise<{ error: { code: number; messa
   return body;
 }
 
-test("every error has a canonical status, and keeps its HTTP status and its message", async () => {
+test("every error has a canonical status of Google's, and keeps its HTTP status and its message", async () => {
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
     const { error } = await answerOf(code);
     expect(error.message).toBe("what happened");
@@ -22,6 +23,9 @@ test("every error has a canonical status, and keeps its HTTP status and its mess
   }
 });
 
-test.for(["ping_failed", "limit_reached"] as const)("%s is answered so that no client repeats it", async (code) => {
-  expect((await answerOf(code)).error).toMatchObject({ code: 400, status: "FAILED_PRECONDITION" });
-});
+test.for(["ping_failed", "limit_reached"] as const)(
+  "%s is answered with 400, which Google's clients do not repeat",
+  async (code) => {
+    expect((await answerOf(code)).error).toMatchObject({ code: 400, status: "FAILED_PRECONDITION" });
+  },
+);

@@ -1,15 +1,16 @@
-// Errors as Google's APIs word them, for the paths on which the relay speaks Gemini's WebhookService: clients of Gemini
-// read `error.code`, `error.message` and `error.status`. See https://google.aip.dev/193.
+// Errors in the form of Google's APIs (https://google.aip.dev/193), for the paths of Gemini's WebhookService. Clients of
+// Gemini read `error.code`, `error.message` and `error.status`.
+
+import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 
 import { ERROR_CODES, type ErrorCode, type SluiceError } from "@sluice/shared/runtime/errors";
-import type { Context } from "hono";
-import { z } from "@hono/zod-openapi";
 
 import { publicPath } from "./custom-verb.ts";
 
 const PATHS = /^\/(v1beta|v1\/webhooks)(\/|:|$)/;
 
-/** The canonical code of an HTTP status: google/rpc/code.proto, with what HTTP adds to it. */
+/** The canonical code of each HTTP status: google/rpc/code.proto, and our choice for statuses that it does not have. */
 const STATUSES: Record<number, string> = {
   400: "INVALID_ARGUMENT",
   401: "UNAUTHENTICATED",
@@ -30,38 +31,37 @@ const STATUSES: Record<number, string> = {
   504: "DEADLINE_EXCEEDED",
 };
 
-/** What does not pass by itself. Google's clients repeat a 409 and every 5xx, which would repeat a ping as well. */
+/** Failures that a repetition does not cure. Google's clients repeat a 409 and every 5xx, so these are answered with 400. */
 const FAILED_PRECONDITIONS: ErrorCode[] = ["limit_reached", "ping_failed"];
 
 const errorSchema = z
   .object({
     error: z.object({
-      code: z.int().openapi({ example: 404, description: "The HTTP status" }),
+      code: z.int().openapi({ example: 404, description: "The HTTP status of the answer" }),
       message: z.string(),
       status: z.string().openapi({ example: "NOT_FOUND", enum: [...new Set(Object.values(STATUSES))] }),
     }),
   })
   .openapi("GoogleError");
 
-/** The `default` response of every route of the WebhookService. */
+/** The `default` response of every endpoint of the WebhookService. */
 export const googleErrorResponse = {
   description: "An error in the form of Google's APIs",
   content: { "application/json": { schema: errorSchema } },
 };
 
-/** The HTTP status of an answer with this code. */
-export const googleStatusOf = (code: ErrorCode): number =>
+/** The HTTP status with which the WebhookService answers this code. */
+export const googleStatusOf = (code: ErrorCode) =>
   FAILED_PRECONDITIONS.includes(code) ? 400 : ERROR_CODES[code].status;
 
-/** Whether a request is to be answered in Google's way: everything under /v1beta is Google's, and /v1/webhooks. */
+/** Whether failures of this request are answered in Google's form: all of /v1beta, and /v1/webhooks. */
 export function speaksGoogle(c: Context): boolean {
   return PATHS.test(publicPath(c.req.path));
 }
 
 export function answerGoogleError(c: Context, { code, status, message, retryAfterSeconds }: SluiceError): Response {
   if (retryAfterSeconds !== undefined) c.header("retry-after", String(retryAfterSeconds));
-  const [http, name] = FAILED_PRECONDITIONS.includes(code)
-    ? ([400, "FAILED_PRECONDITION"] as const)
-    : [status, STATUSES[status] ?? "UNKNOWN"];
-  return c.json({ error: { code: http, message, status: name } }, http);
+  const httpStatus = googleStatusOf(code);
+  const name = FAILED_PRECONDITIONS.includes(code) ? "FAILED_PRECONDITION" : (STATUSES[status] ?? "UNKNOWN");
+  return c.json({ error: { code: httpStatus, message, status: name } }, httpStatus);
 }

@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { MasterKey } from "@sluice/shared/settings/master-key";
-import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
+
 import { describe, expect } from "vitest";
 
-import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
+
 import { createTestApi, seedEvent, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
 const target = (name: string) => ({ name, uri: "http://billing.internal", subscribed_events: ["*"] });
 
@@ -19,7 +21,7 @@ async function countTargets(api: TestApi, name: string): Promise<number> {
   return (await api.db.pool.query("SELECT FROM targets WHERE name = $1", [name])).rowCount ?? 0;
 }
 
-/** Makes every stored answer look as a gateway that died would have left it. */
+/** Leaves every stored request in the state in which a gateway that died leaves it: claimed, and without an answer. */
 async function loseAnswers(api: TestApi, tookEffect: boolean): Promise<void> {
   await api.db.pool.query(
     "UPDATE idempotency_keys SET answer = NULL, claimed_until = now() - interval '1 s', took_effect = $1",
@@ -33,7 +35,7 @@ describe("Idempotency-Key", () => {
     const first = await create(api, idempotencyKey, "once");
     expect(first.status).toBe(201);
     expect(first.headers.get("idempotency-replayed")).toBeNull();
-    // In quotes, as the draft writes it.
+    // The draft writes the key in quotes.
     const second = await create(api, `"${idempotencyKey}"`, "once");
     expect(second.status).toBe(201);
     expect(second.body).toEqual(first.body);
@@ -46,7 +48,7 @@ describe("Idempotency-Key", () => {
     expect((await api.call("GET", `/v1/audit?resource=${first.body.id}`)).body.data).toHaveLength(1);
   });
 
-  test("of requests that arrive at once, one has an effect", async ({ api }) => {
+  test("one of several simultaneous requests has an effect", async ({ api }) => {
     const idempotencyKey = randomUUID();
     const answers = await Promise.all(Array.from({ length: 6 }, () => create(api, idempotencyKey, "raced")));
     expect(await countTargets(api, "raced")).toBe(1);
@@ -58,7 +60,7 @@ describe("Idempotency-Key", () => {
     expect((await create(api, idempotencyKey, "raced")).body).toEqual(made?.body);
   });
 
-  test("another body or another path is refused", async ({ api }) => {
+  test("the same key with another body or another path is refused", async ({ api }) => {
     const idempotencyKey = randomUUID();
     await create(api, idempotencyKey, "first");
     const otherBody = await create(api, idempotencyKey, "second");
@@ -70,7 +72,7 @@ describe("Idempotency-Key", () => {
     expect(await countTargets(api, "second")).toBe(0);
   });
 
-  test("is of the API key that it came with", async ({ api }) => {
+  test("belongs to the API key that it came with", async ({ api }) => {
     const idempotencyKey = randomUUID();
     const key = await storeKey(api, ["write"]);
     const own = await create(api, idempotencyKey, "two-callers");
@@ -79,7 +81,7 @@ describe("Idempotency-Key", () => {
     expect(await countTargets(api, "two-callers")).toBe(2);
   });
 
-  test("a refusal is kept too, and a failure of the relay is not", async ({ api }) => {
+  test("the answer is kept for a refusal, but not for a failure of the relay", async ({ api }) => {
     const headers = { "idempotency-key": randomUUID() };
     const refuse = () => api.call("POST", "/v1/sources", { headers, body: { name: "Not a name" } });
     const refused = await refuse();
@@ -117,7 +119,7 @@ describe("Idempotency-Key", () => {
     expect((await create(api, idempotencyKey, "secretive")).body.new_signing_secret).toBe(secret);
   });
 
-  test("when the gateway died before its answer, the work is done where it was not, and never twice", async ({
+  test("when the gateway died before it answered, a repetition does the work only if it was not done", async ({
     api,
   }) => {
     const idempotencyKey = randomUUID();
@@ -131,7 +133,7 @@ describe("Idempotency-Key", () => {
     expect(await countTargets(api, "died")).toBe(2);
   });
 
-  test("a request that was taken for dead changes nothing any more", async ({ api }) => {
+  test("a request that lost its claim to another one changes nothing", async ({ api }) => {
     const request = { callerId: null, key: randomUUID(), fingerprint: randomBytes(32) };
     const slow = await claimKey(api.db, api.masterKey, request);
     expect((await claimKey(api.db, api.masterKey, request)).kind).toBe("in_progress");
@@ -156,7 +158,7 @@ describe("Idempotency-Key", () => {
     expect((await api.db.pool.query("SELECT FROM idempotency_keys")).rowCount).toBe(0);
   });
 
-  test("a key that is none is refused, and a GET with one is answered as without", async ({ api }) => {
+  test("a malformed key is refused, and a GET ignores its key", async ({ api }) => {
     for (const idempotencyKey of ["", '""', "two words", "a".repeat(256), "ü"]) {
       const refused = await create(api, idempotencyKey, "refused");
       expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: "Idempotency-Key" }] } });

@@ -1,7 +1,9 @@
-// Idempotency-Key on every POST (draft-ietf-httpapi-idempotency-key-header): the same request with the same key gets the
-// same answer for 24 hours, and has one effect.
+// Idempotency-Key on every POST (draft-ietf-httpapi-idempotency-key-header). For 24 hours, a repeated request with the
+// same key gets the same answer, and has its effect only once.
 
 import { createHash } from "node:crypto";
+
+import type { Context, MiddlewareHandler } from "hono";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -14,10 +16,10 @@ import {
   keepAnswer,
   type StoredAnswer,
 } from "@sluice/store/requests/idempotency";
-import type { Context, MiddlewareHandler } from "hono";
 
-import { invalidRequest } from "./invalid-request.ts";
 import { type ApiEnv, callerOf } from "./api-env.ts";
+import { announcesBody } from "./empty-body.ts";
+import { invalidRequest } from "./invalid-request.ts";
 
 export interface IdempotencyDependencies {
   db: Database;
@@ -27,12 +29,15 @@ export interface IdempotencyDependencies {
 
 const HEADER = "Idempotency-Key";
 const KEY = /^[\x21-\x7e]{1,255}$/;
-/** Those that say something of what was done; the others are of the one exchange. */
+/** The headers that describe the result. All others belong to one exchange and are not repeated. */
 const KEPT_HEADERS = ["content-type", "location", "etag"];
-/** "Come again": to keep such an answer would be to refuse for a day what was asked to come again. */
+/** These statuses ask the caller to repeat the request. A kept answer would refuse the repetition for a day. */
 const PASSING = [408, 429];
 
-/** MUST follow authentication, by which keys are kept apart, and the limit of bodies, which this reads. */
+/**
+ * MUST run after authentication, because each API key has its own Idempotency-Keys, and after the limit on the size of a
+ * body, because this reads the body.
+ */
 export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const given = c.req.header(HEADER);
@@ -48,14 +53,14 @@ export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): Mid
     const { status } = c.res;
     const isKept = status < 500 && !PASSING.includes(status);
     const end = isKept ? keepAnswer(db, masterKey, request, claim, await readAnswer(c.res)) : giveUpClaim(db, claim);
-    // Failure policy: open. What was done is done, and its caller is told. When it comes again it is told that the
-    // request took effect, and never makes it take effect twice.
+    // Failure policy: open. The change is made, and the caller gets the answer. A repetition is answered with
+    // `idempotency_answer_lost` and does not make the change again.
     await end.catch((error: unknown) => log.warn({ err: error }, "answer not kept for its Idempotency-Key"));
   };
 }
 
 async function readRequest(c: Context<ApiEnv>, given: string): Promise<IdempotentRequest> {
-  // The draft's form is a string in quotes (RFC 8941, 3.3.3); most clients send it bare.
+  // In the draft, the key is a string in quotes (RFC 8941, 3.3.3). Most clients send it without quotes.
   const key = /^"(.*)"$/.exec(given)?.[1] ?? given;
   if (!KEY.test(key)) {
     throw invalidRequest([
@@ -64,9 +69,9 @@ async function readRequest(c: Context<ApiEnv>, given: string): Promise<Idempoten
   }
   const { pathname, search } = new URL(c.req.url);
   const hash = createHash("sha256").update(JSON.stringify([c.req.method, pathname, search]));
-  // Read here it stays readable, but for one that is empty: the routes that take none look at the headers.
-  const { "content-length": length = "0", "transfer-encoding": coding } = c.req.header();
-  if (length !== "0" || coding !== undefined) hash.update(Buffer.from(await c.req.arrayBuffer()));
+  // Hono keeps a body that was read, so the endpoint can read it again. An absent body MUST NOT be read: Hono would keep
+  // an empty one, and takeEmptyBody() could no longer replace it by `{}`.
+  if (announcesBody(c.req)) hash.update(Buffer.from(await c.req.arrayBuffer()));
   return { callerId: callerOf(c).keyId, key, fingerprint: hash.digest() };
 }
 
@@ -91,10 +96,14 @@ const refusals = {
   answer_lost: () =>
     new SluiceError(
       "idempotency_answer_lost",
-      "The request with this Idempotency-Key took effect, and the relay was stopped before it was answered",
+      "The request with this Idempotency-Key took effect, but its answer was lost: read the resource to see the result",
     ),
   reused: () =>
-    new SluiceError("idempotency_key_reused", "This Idempotency-Key came with another path or another body before", {
-      faults: [{ pointer: HEADER, detail: "is that of another request" }],
-    }),
+    new SluiceError(
+      "idempotency_key_reused",
+      "This Idempotency-Key was used with another path or another body: send a new key",
+      {
+        faults: [{ pointer: HEADER, detail: "was used for another request" }],
+      },
+    ),
 };

@@ -1,8 +1,9 @@
-// Whatever id a caller makes up: one of the right form is looked for, and never makes the relay fail.
+// An id of the right form never makes the relay fail, even if no resource can have this id.
 
-import { formatId, type IdPrefix } from "@sluice/shared/domain/ids";
 import fc from "fast-check";
 import { expect } from "vitest";
+
+import { formatId, type IdPrefix } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../../tests/support/api/test-api.ts";
 
@@ -33,7 +34,7 @@ const PLACES: { at: string; prefix: IdPrefix; answers: number; body?: object }[]
   { at: "GET /v1/rejections?source=@", prefix: "src", answers: 200 },
 ];
 
-/** The ends of the range and of its times, and anything between. */
+/** The ends of the range of UUIDs and of the times in them, and random UUIDs. */
 const uuids = fc.oneof(
   fc.constantFrom(
     ZERO,

@@ -1,14 +1,18 @@
-// What zod found wrong, in the words of the API: one fault for each field, named by where it stands.
+// Turns what zod found wrong into an `invalid_request` of the API, with one fault for each wrong field.
+
+import type { Hook, z } from "@hono/zod-openapi";
 
 import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
-import type { Hook, z } from "@hono/zod-openapi";
 
 import type { ApiEnv } from "./api-env.ts";
 
 type Issue = z.core.$ZodIssue;
 type RequestPart = Parameters<Hook<unknown, ApiEnv, string, void>>[0]["target"];
 
-/** For `defaultHook` of OpenAPIHono. @throws SluiceError `invalid_request` with every fault of this part of the request. */
+/**
+ * The `defaultHook` of OpenAPIHono. It is called once for each part of a request: path, query and body.
+ * @throws SluiceError `invalid_request` with every fault of this part.
+ */
 export const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
   if (result.success) return;
   const faults = result.error.issues.flatMap((issue) => toFaults(result.target, issue));
@@ -44,7 +48,7 @@ function describeIssue(target: RequestPart, issue: Issue): string {
   if (issue.code === "invalid_value") {
     return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
   }
-  // The schemas word the others themselves.
+  // For all other issues, the schemas have their own messages.
   return issue.message;
 }
 

@@ -1,7 +1,8 @@
-// What all lists have in common: a page by keyset with an opaque cursor to the next one, in the order of ids, which is
-// that of time.
+// What all lists of the API share: pages in the order of ids, which is the order of time, and an opaque cursor to the
+// next page. A page continues after an id (keyset pagination), so new rows never shift it.
 
 import { z } from "@hono/zod-openapi";
+
 import type { Order, Page } from "@sluice/store/log/page";
 
 import { cursorOf, type ListCursor } from "./cursor.ts";
@@ -24,27 +25,27 @@ export const pageParameters = {
       minimum: 1,
       maximum: MAX_LIMIT,
       default: DEFAULT_LIMIT,
-      description: "Of one page",
+      description: "The largest number of entries in the page",
       example: DEFAULT_LIMIT,
     }),
   cursor: z.string().optional().openapi({
-    description: "`next_cursor` of the page before, with the same filters and order",
+    description: "The `next_cursor` of the page before; repeat the filters and the order of that page",
     example: "tEp3yQ0Z2p8BnzQ1dZx1S4kq0H1uTzVh",
   }),
 };
 
-/** Of the lists of the log, which people read from either end. */
+/** A query parameter of the lists of the log, which people read from either end. */
 export const orderParameter = z
   .enum(["newest", "oldest"])
   .default("newest")
-  .openapi({ description: "Which comes first", example: "newest" });
+  .openapi({ description: "Which entries come first", example: "newest" });
 
 export function listOf<T extends z.ZodType>(item: T) {
   return z.object({
     data: z.array(item),
     next_cursor: z.string().nullable().openapi({
       description:
-        "Null on the last page. A page may hold fewer than `limit`, even none, before that: go on while there is a cursor.",
+        "Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null.",
     }),
   });
 }
@@ -58,8 +59,9 @@ interface ListQuery {
 }
 
 /**
- * What to read for a page: one row more than is shown, to know whether there is a next one.
- * @param filter as it is applied, in a fixed order of keys.
+ * What to read from the store for a page. `page.limit` is one row more than the page shows: that row tells whether there
+ * is a next page.
+ * @param filter what the query applies; its keys are always in the same order.
  * @throws SluiceError `invalid_cursor`
  */
 export function readPage(list: string, query: ListQuery, filter: object = {}): { page: Page; cursor: ListCursor } {
@@ -70,8 +72,9 @@ export function readPage(list: string, query: ListQuery, filter: object = {}): {
 }
 
 /**
- * A page of up to `limit` rows.
- * @param searchedTo where the search ended before there were enough; undefined at the end of the list.
+ * A page of up to `limit` rows, and the cursor of the next page.
+ * @param searchedTo the id at which the store stopped its search before it had enough rows; undefined when the store
+ * reached the end of the list.
  */
 export function toPage<Row extends { id: string }>(
   rows: Row[],

@@ -1,4 +1,4 @@
-// Text that PostgreSQL stores as it is: in `text` and `jsonb` it takes neither U+0000 nor half a surrogate pair.
+// Text that PostgreSQL can store: its types `text` and `jsonb` refuse U+0000 and a lone surrogate.
 
 import { z } from "@hono/zod-openapi";
 

@@ -1,18 +1,18 @@
-// What a route may refuse, in the OpenAPI document: by status, with each code and what it means. The codes that follow
-// from what a route is (that it takes an id, a body, a key) are added by createDocument().
+// The failures of an endpoint in the OpenAPI document: for each status, the codes and what they mean. An endpoint lists
+// only its own codes. createDocument() adds those that follow from its form: that it takes a key, an id or a body.
 
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
 import { googleStatusOf } from "./google-error.ts";
 
-/** As an `object`, so that it adds nothing to the responses that a handler's types are made of. */
+/** Typed as `object`, so that these responses do not become part of the types that a handler must return. */
 type DescribedResponses = object;
 
-/** For `responses`, beside `default`: the codes of this route that others have not. */
+/** Responses for the codes that only this endpoint has. They stand beside `default` in `responses`. */
 export const problems = (...codes: ErrorCode[]): DescribedResponses =>
   describeByStatus(codes, (code) => ERROR_CODES[code].status);
 
-/** As {@link problems}, for the routes of the WebhookService. */
+/** Like {@link problems}, for the endpoints of the WebhookService. */
 export const googleProblems = (...codes: ErrorCode[]): DescribedResponses => describeByStatus(codes, googleStatusOf);
 
 export const describeCodes = (codes: readonly ErrorCode[]): string =>

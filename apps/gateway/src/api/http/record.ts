@@ -1,4 +1,4 @@
-// Objects whose names the caller chooses, such as headers and labels.
+// Objects whose field names the caller chooses, such as headers and labels.
 
 import { z } from "@hono/zod-openapi";
 
@@ -6,9 +6,9 @@ export function recordOf<T extends z.ZodType>(value: T) {
   return z
     .unknown()
     .superRefine((given, context) => {
-      // zod leaves it out of a record without a word, so it is refused before.
+      // zod silently drops a field with this name from a record, so it is refused here.
       if (typeof given !== "object" || given === null || !Object.hasOwn(given, "__proto__")) return;
-      context.addIssue({ code: "custom", message: "is a name that cannot be taken", path: ["__proto__"] });
+      context.addIssue({ code: "custom", message: "is a name that cannot be used", path: ["__proto__"] });
     })
     .pipe(z.record(z.string(), value));
 }

@@ -1,10 +1,11 @@
-// Lists in which an entry that is given twice is a mistake.
+// Lists in which every entry must be different.
 
 import type { z } from "@hono/zod-openapi";
 
-/** For `superRefine`: names each entry that equals an earlier one. */
+/** A check for `superRefine`: reports each entry that equals an earlier one. */
 export function refuseRepeats(list: readonly string[], context: z.RefinementCtx): void {
   for (const [index, entry] of list.entries()) {
-    if (list.indexOf(entry) < index) context.addIssue({ code: "custom", message: "is there already", path: [index] });
+    if (list.indexOf(entry) < index)
+      context.addIssue({ code: "custom", message: "is in the list already", path: [index] });
   }
 }

@@ -1,15 +1,17 @@
-// What every request gets: an id, an answer that no cache keeps, and one line in the log. Never a body or a key.
+// Gives every request an id and one line in the log, and keeps its answer out of caches. The line never has a body or a
+// key.
 
-import { plainAddress } from "@sluice/shared/address/plain-address";
-import type { Logger } from "@sluice/shared/runtime/log";
-import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
+
+import { plainAddress } from "@sluice/shared/address/plain-address";
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
 
 import type { ApiEnv, Caller } from "./api-env.ts";
 import { publicPath } from "./custom-verb.ts";
 
-/** A caller's own id is taken when it is safe to write into a log and a header. */
+/** The id that a caller sends is used if it is safe to write into a log and a header. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
@@ -26,7 +28,7 @@ export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
     const line = {
       request_id: requestId,
       method: c.req.method,
-      // Of the last match: for a refusal too, and for a path without a route that of this middleware, `/*`.
+      // The path of the last route that matched. A path without an endpoint shows that of this middleware, `/*`.
       route: publicPath(routePath(c, -1)),
       status: c.res.status,
       key: showCaller(c.get("caller")),

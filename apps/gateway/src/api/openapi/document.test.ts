@@ -1,12 +1,12 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { type DescribedContent, endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "./document.ts";
 import { test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
+import { createDocument } from "./document.ts";
 
 test("the document is valid OpenAPI 3.1, and needs no key", async ({ api }) => {
   const answer = await createApi(api).request("/openapi.json");
@@ -16,7 +16,7 @@ test("the document is valid OpenAPI 3.1, and needs no key", async ({ api }) => {
   expect(await new Validator().validate(document)).toEqual({ valid: true });
 });
 
-test("the reference loads nothing but what this port serves, and its policy allows nothing else", async ({ api }) => {
+test("the reference loads only files that this port serves, and its policy forbids others", async ({ api }) => {
   const app = createApi(api);
   const page = await app.request("/docs");
   expect(page.status).toBe(200);
@@ -32,14 +32,14 @@ test("the reference loads nothing but what this port serves, and its policy allo
   }
 });
 
-test("every endpoint has its name, its place and its parameters explained", async ({ api }) => {
+test("every endpoint has a unique name, a tag, a summary, and parameters that are explained", async ({ api }) => {
   const endpoints = endpointsOf(createDocument(createApi(api)));
   expect(endpoints.length).toBeGreaterThan(50);
   const lacking = endpoints.flatMap(({ method, path, operationId, summary, tags, parameters = [] }) => {
     const named = { operationId, summary, tag: tags?.[0] };
     const missing = Object.entries(named).flatMap(([name, text]) => (text ? [] : [name]));
     const unexplained = parameters.filter((given) =>
-      [given, given.schema].every((of) => of?.description === undefined && of?.example === undefined),
+      [given, given.schema].every((part) => part?.description === undefined && part?.example === undefined),
     );
     return [...missing, ...unexplained.map(({ name }) => name)].map((name) => `${method} ${path}: ${name}`);
   });
@@ -47,7 +47,7 @@ test("every endpoint has its name, its place and its parameters explained", asyn
   expect(new Set(endpoints.map(({ operationId }) => operationId)).size).toBe(endpoints.length);
 });
 
-test("every body of JSON has an example that its own schema takes", async ({ api }) => {
+test("every JSON body has an example that is valid under its schema", async ({ api }) => {
   const document = createDocument(createApi(api));
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
@@ -68,7 +68,7 @@ test("every body of JSON has an example that its own schema takes", async ({ api
   expect(wrong).toEqual([]);
 });
 
-test("what may be created can be created by its example", async ({ api }) => {
+test("the example of every creating endpoint creates something", async ({ api }) => {
   const creating = endpointsOf(createDocument(createApi(api))).filter(
     ({ method, path, requestBody }) => method === "post" && !path.includes("{") && requestBody !== undefined,
   );

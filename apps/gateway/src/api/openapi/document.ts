@@ -1,18 +1,19 @@
-// The OpenAPI document, made of the schemas that validate: at /openapi.json. It has no secrets in it, so it needs no
-// key, and neither has the reference page that shows it.
+// The OpenAPI document at /openapi.json. It is made from the schemas that validate the requests, so the two cannot
+// differ. The document and the reference page that shows it hold no secrets and need no key.
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
+
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
-import { exampleOf } from "./example.ts";
-import { endpointName } from "./endpoint-name.ts";
-import { describeCodes } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { describeCodes } from "../http/problems.ts";
+import { endpointName } from "./endpoint-name.ts";
+import { exampleOf } from "./example.ts";
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>["getOpenAPI31Document"]>;
 type Endpoint = NonNullable<NonNullable<Document["paths"]>[string]["get"]>;
 
-/** What a request or a response may be made of. */
+/** The body of a request or of a response. */
 interface DescribedBody {
   content: Partial<Record<string, { schema?: object; example?: unknown }>>;
 }
@@ -22,21 +23,26 @@ const METHODS = ["get", "post", "put", "patch", "delete"] as const;
 type Method = (typeof METHODS)[number];
 
 const DESCRIPTION = `
-Sluice takes the webhooks of the Gemini API, verifies them, and delivers each to every target that subscribed.
+Sluice receives the webhooks of the Gemini API, verifies them, and delivers each one to every target that subscribed to it.
 
-- **Errors** are problem documents (RFC 9457). Their \`code\` is stable; \`errors\` names each field at fault.
-- **Lists** are pages: \`limit\`, and \`cursor\` with the \`next_cursor\` of the page before.
-- **Keys** have scopes: \`read\` for every GET, \`write\` for every change too, \`admin\` also for keys and the audit trail.
-- **Unknown** query parameters and body fields are refused by name.
+- **Errors** are problem documents (RFC 9457). Their \`code\` is stable, and \`errors\` names each wrong field. The paths of
+  Gemini's WebhookService, \`/v1/webhooks\` and \`/v1beta\`, answer errors in the form of Google's APIs instead.
+- **Lists** have pages of up to \`limit\` entries. To read the next page, send the \`next_cursor\` of this one as \`cursor\`.
+- **API keys** have scopes. \`read\` allows every GET. \`write\` also allows changes. \`admin\` also allows managing API keys
+  and reading the audit trail.
+- **Unknown** query parameters and body fields are refused, and the error names them.
 `.trim();
 
-/** What any endpoint may answer; the first part of a code's row in docs/errors.md says when. */
-const OF_ALL: ErrorCode[] = ["unauthenticated", "forbidden", "rate_limited", "internal", "unavailable"];
-const OF_INPUT: ErrorCode[] = ["invalid_request"];
-const OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
-/** Its body is limited also where it is not read. */
-const OF_CHANGE: ErrorCode[] = ["payload_too_large"];
-const OF_BODY: ErrorCode[] = ["unsupported_media_type"];
+/** The codes that every endpoint can answer. docs/errors.md says when. */
+const CODES_OF_ALL: ErrorCode[] = [
+  "unauthenticated",
+  "forbidden",
+  "rate_limited",
+  "internal",
+  "unavailable",
+  "invalid_request",
+];
+const CODES_OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
 
 export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
@@ -58,14 +64,17 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
       if (endpoint === undefined) continue;
       endpoint.operationId ??= endpointName(method, path, isList(endpoint));
       describeProblems(endpoint, path, method);
-      describeConditions(endpoint, path, method);
+      describeHeaders(endpoint, path, method);
       describeExamples(endpoint, document.components?.schemas ?? {});
     }
   }
   return document;
 }
 
-/** A pattern of JSON Schema has no flags, and none ends in "/u": it is read as if it had that one. */
+/**
+ * Removes the flag that zod-openapi appends to patterns, as in `^a$/u`. JSON Schema has no flags and reads every pattern
+ * as if it had this one. No pattern of our own ends in "/u".
+ */
 const withoutFlags = (document: Document): Document =>
   JSON.parse(JSON.stringify(document), (key, value: unknown) =>
     key === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value,
@@ -74,16 +83,17 @@ const withoutFlags = (document: Document): Document =>
 const isList = ({ parameters = [] }: Endpoint) =>
   parameters.some((parameter) => "name" in parameter && ["cursor", "page_token"].includes(parameter.name));
 
-/** Puts the codes that a route need not name itself beside those that it names. */
+/** Adds the codes that follow from the form of an endpoint to those that the endpoint lists itself. */
 function describeProblems(endpoint: Endpoint, path: string, method: Method): void {
   const { responses } = endpoint;
   const problem = responses?.["default"];
   if (responses === undefined || problem === undefined || !("content" in problem)) return;
-  const codes = [...OF_ALL, ...OF_INPUT];
+  const codes = [...CODES_OF_ALL];
   if (path.includes("{")) codes.push("invalid_id", "not_found");
-  if (method !== "get") codes.push(...OF_CHANGE);
-  if (method === "post") codes.push(...OF_POST);
-  if (endpoint.requestBody !== undefined) codes.push(...OF_BODY);
+  // The size of a body is checked even if the endpoint takes none.
+  if (method !== "get") codes.push("payload_too_large");
+  if (method === "post") codes.push(...CODES_OF_POST);
+  if (endpoint.requestBody !== undefined) codes.push("unsupported_media_type");
   if (endpoint.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
   }
@@ -91,27 +101,31 @@ function describeProblems(endpoint: Endpoint, path: string, method: Method): voi
   const named = Object.keys(responses).filter((status) => /^[45]/.test(status));
   for (const status of new Set([...named, ...byStatus.keys()])) {
     const own = responses[status];
-    const ofRule = describeCodes(byStatus.get(status) ?? []);
-    const described = [own !== undefined && "description" in own ? own.description : "", ofRule];
+    const added = describeCodes(byStatus.get(status) ?? []);
+    const described = [own !== undefined && "description" in own ? own.description : "", added];
     responses[status] = { ...problem, description: described.filter((text) => text !== "").join("; ") };
   }
 }
 
-/** The headers of conditions and repeats that a route takes, and what the read of a single resource answers to one. */
-function describeConditions(endpoint: Endpoint, path: string, method: Method): void {
-  const take = (name: string, description: string) => {
+/** Adds the request headers that follow from the form of an endpoint, and the 304 with which they can be answered. */
+function describeHeaders(endpoint: Endpoint, path: string, method: Method): void {
+  const takeHeader = (name: string, description: string) => {
     const header = { name, in: "header" as const, required: false, description, schema: { type: "string" as const } };
     endpoint.parameters = [...(endpoint.parameters ?? []), header];
   };
-  if (method === "post") take("Idempotency-Key", "The same request with the same key has one effect in 24 hours");
+  if (method === "post")
+    takeHeader(
+      "Idempotency-Key",
+      "For 24 hours, a repeated request with this key gets the same answer, and has its effect only once.",
+    );
   if (endpoint.responses?.[ERROR_CODES.precondition_failed.status] !== undefined)
-    take("If-Match", "The `ETag` that the change is made of; 412 when it is another one by now");
+    takeHeader("If-Match", "The `ETag` of the version that you change. The answer is 412 if it is no longer current.");
   if (method !== "get" || !path.endsWith("/{id}") || endpoint.responses === undefined) return;
-  take("If-None-Match", "The `ETag` that the caller has");
-  endpoint.responses["304"] = { description: "It is what the caller has" };
+  takeHeader("If-None-Match", "The `ETag` of the version that you have. The answer is 304 if it is still current.");
+  endpoint.responses["304"] = { description: "The caller has the current version" };
 }
 
-/** Beside each body of JSON that is taken, and each that is answered when all went well. */
+/** Adds an example to each JSON body of the request and of the successful responses. */
 function describeExamples({ requestBody, responses = {} }: Endpoint, schemas: Record<string, object>): void {
   const succeeded = Object.entries(responses).filter(([status]) => status.startsWith("2"));
   for (const body of [requestBody, ...succeeded.map(([, response]): unknown => response)] as Partial<DescribedBody>[]) {

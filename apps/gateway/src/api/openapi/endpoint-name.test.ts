@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
+import { test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
 import { createDocument } from "./document.ts";
 import { endpointName } from "./endpoint-name.ts";
-import { test } from "../../../../../tests/support/api/test-api.ts";
 
 test.for([
   ["get", "/v1/targets", true, "listTargets"],
@@ -27,8 +27,8 @@ test.for([
   expect(endpointName(method, path, isList)).toBe(name);
 });
 
-test("every endpoint has a name of its own", ({ api }) => {
-  const names = endpointsOf(createDocument(createApi(api))).map((operation) => operation.operationId);
+test("every endpoint of the document has a unique name", ({ api }) => {
+  const names = endpointsOf(createDocument(createApi(api))).map(({ operationId }) => operationId);
   expect(names.length).toBeGreaterThan(50);
   expect(new Set(names).size).toBe(names.length);
   for (const name of names) expect(name).toMatch(/^[a-z]+[A-Z][A-Za-z]+$/);

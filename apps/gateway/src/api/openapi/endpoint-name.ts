@@ -1,15 +1,15 @@
-// The name of an operation in clients that are generated from the document: what is done, and to what. It is derived by
-// one rule, so that a client's methods read like one another.
+// The name of an endpoint in clients that are generated from the document: a verb and a resource. One rule derives all
+// names, so the methods of a client follow one pattern.
 
 const VERBS: Record<string, string> = { post: "create", put: "replace", patch: "update", delete: "delete" };
 
-/** Resources that are stated under the path of another one, by a verb in a segment: as Google's older clients have it. */
+/** A custom verb in a segment of its own, `/rotate_secret`, which Google's older clients use instead of `:rotateSecret`. */
 const VERB_SEGMENT = /\/([a-z]+_[a-z]+)$/;
 
 /**
- * `getTarget` for a GET of `/v1/targets/{id}`, `listTargets` for one of `/v1/targets` where that has pages,
- * `rotateTargetSecret` for a POST of `/v1/targets/{id}:rotate-secret`, and `…Beta` under `/v1beta`.
- * @param isList whether it answers pages.
+ * `getTarget` for `GET /v1/targets/{id}`, `listTargets` for `GET /v1/targets`, `rotateTargetSecret` for
+ * `POST /v1/targets/{id}:rotate-secret`. A name under `/v1beta` ends in `Beta`.
+ * @param isList whether the endpoint answers pages.
  */
 export function endpointName(method: string, path: string, isList: boolean): string {
   const [resource = "", verb] = path.replace(VERB_SEGMENT, ":$1").split(":");
@@ -19,7 +19,7 @@ export function endpointName(method: string, path: string, isList: boolean): str
   const words = segments.flatMap((segment, index) => {
     if (segment.startsWith("{")) return [];
     const next = segments[index + 1];
-    // What is created is one of them.
+    // A POST to a list creates one entry, so the name has the singular: `createTarget`.
     const isOne = next === undefined ? method !== "get" && verb === undefined : next.startsWith("{");
     return [pascal(isOne ? toSingular(segment) : segment)];
   });

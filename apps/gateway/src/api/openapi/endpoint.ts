@@ -1,8 +1,8 @@
-// The parts that the endpoints of all resources are described with.
+// Parts of the description of an endpoint that all resources use.
 
 import { z } from "@hono/zod-openapi";
 
-/** The query of an endpoint that takes no parameters, so that one that is given is refused by name. */
+/** The query of an endpoint without parameters. A parameter that is sent anyway is refused by name. */
 export const noParameters = z.strictObject({});
 
 export function jsonBody<T extends z.ZodType>(schema: T) {
@@ -13,7 +13,7 @@ export function jsonAnswer<T extends z.ZodType>(description: string, schema: T) 
   return { description, content: { "application/json": { schema } } };
 }
 
-/** Of an endpoint that takes none: an empty object will do. MUST come with {@link takeEmptyBody}. */
+/** The body of an endpoint that needs none: absent or `{}`. The endpoint MUST use {@link takeEmptyBody}. */
 export const noBody = { content: { "application/json": { schema: z.strictObject({}) } } };
 
 export function idParameter(example: string) {

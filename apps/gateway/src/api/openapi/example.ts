@@ -1,4 +1,4 @@
-// An example for a schema, made of what the schema says itself, so that it cannot be out of date.
+// Makes an example from a schema. The example follows the schema, so it is never out of date.
 
 interface Schema {
   $ref?: string;
@@ -17,10 +17,10 @@ interface Schema {
   oneOf?: object[];
 }
 
-const OF_FORMAT: Partial<Record<string, string>> = { "date-time": "2026-01-22T12:00:00Z" };
+const EXAMPLES_BY_FORMAT: Partial<Record<string, string>> = { "date-time": "2026-01-22T12:00:00Z" };
 
-/** What a field of this name holds, in every schema that has it without an example of its own. */
-const OF_NAME: Partial<Record<string, unknown>> = {
+/** Examples for text fields, by the name of the field. A field whose schema has an example of its own uses that one. */
+const EXAMPLES_BY_FIELD: Partial<Record<string, unknown>> = {
   event: "evt_01h455vb4pex5vsknk084sn02q",
   delivery: "dlv_01h455vb4pex5vsknk084sn02q",
   target: "tgt_01h455vb4pex5vsknk084sn02q",
@@ -36,16 +36,16 @@ const OF_NAME: Partial<Record<string, unknown>> = {
 };
 
 /**
- * A value that the schema takes. Of fields that may be left out it has those with an example; what may be null and says
- * no more is null. Undefined where the schema says too little: nothing is made up.
- * @param schemas to which `$ref` points: `components.schemas`.
+ * A value that is valid under the schema. An optional field is included only if its schema has an example. A nullable
+ * value without an example is null. The result is undefined when the schema does not say enough.
+ * @param schemas the `components.schemas` of the document, to which `$ref` points.
  */
 export function exampleOf(schema: object, schemas: Record<string, object>): unknown {
   const exampleFor = (part: object) => exampleOf(part, schemas);
   const { $ref, example, allOf, anyOf, oneOf, items, properties, ...own }: Schema = schema;
   if (example !== undefined) return example;
   if ($ref !== undefined) return exampleFor(schemas[$ref.slice($ref.lastIndexOf("/") + 1)] ?? {});
-  // A part that only describes another one has no example.
+  // Some parts of an `allOf` only add a description, and give no example.
   if (allOf !== undefined) return mergeAll(allOf.map(exampleFor));
   const [choice] = anyOf ?? oneOf ?? [];
   if (choice !== undefined) return exampleFor(choice);
@@ -59,7 +59,7 @@ export function exampleOf(schema: object, schemas: Record<string, object>): unkn
     return items === undefined ? [] : [exampleFor(items)].filter((item) => item !== undefined);
   if (types.includes("boolean")) return false;
   if (types.includes("integer") || types.includes("number")) return own.minimum ?? 1;
-  return own.format === undefined ? undefined : OF_FORMAT[own.format];
+  return own.format === undefined ? undefined : EXAMPLES_BY_FORMAT[own.format];
 }
 
 function exampleOfObject(
@@ -70,7 +70,8 @@ function exampleOfObject(
   const fields = Object.entries(properties).flatMap(([name, schema]: [string, Schema]) => {
     if (!required.includes(name) && schema.example === undefined) return [];
     const isText = [schema.type].flat().includes("string") && schema.enum === undefined;
-    const value = isText && schema.example === undefined ? (OF_NAME[name] ?? exampleFor(schema)) : exampleFor(schema);
+    const value =
+      isText && schema.example === undefined ? (EXAMPLES_BY_FIELD[name] ?? exampleFor(schema)) : exampleFor(schema);
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(fields);

@@ -1,5 +1,5 @@
-// The reference at /docs: Swagger UI from its npm package over /openapi.json. It loads nothing from elsewhere, so it
-// works without the Internet, and its policy would not let it.
+// The reference of the API at /docs: Swagger UI, which shows /openapi.json. The page works without the Internet, because
+// this gateway serves all of its files. Its content security policy forbids anything from elsewhere.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -25,7 +25,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** The key that is entered stays in the page's memory: it has all of a person's rights. */
+/** `persistAuthorization: false` keeps the entered API key in memory only: the key has all the rights of its owner. */
 const SCRIPT = `SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#reference",
@@ -40,7 +40,7 @@ const SCRIPT = `SwaggerUIBundle({
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  // Swagger UI sets styles and has pictures inline.
+  // Swagger UI sets inline styles, and its pictures are data: URLs.
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
   "connect-src 'self'",
@@ -49,7 +49,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Read when they are asked for: nobody needs 2 MB in every gateway. */
+/** The files are read for each request, so that a gateway does not keep 2 MB in memory that it rarely needs. */
 const ASSETS = [
   { name: "swagger-ui.css", type: "text/css", url: import.meta.resolve("swagger-ui-dist/swagger-ui.css") },
   {
@@ -71,7 +71,7 @@ export function createReference(): Hono<ApiEnv> {
   app.get("/reference.js", (c) => c.body(SCRIPT, 200, { "content-type": "text/javascript; charset=utf-8" }));
   for (const { name, type, url } of ASSETS) {
     app.get(`/${name}`, (c) => {
-      // The package has a version of its own, which the lockfile pins.
+      // The files change only with a new version of the package, so a browser may keep them for a day.
       c.header("cache-control", "private, max-age=86400");
       return c.body(readFileSync(fileURLToPath(url), "utf8"), 200, { "content-type": `${type}; charset=utf-8` });
     });

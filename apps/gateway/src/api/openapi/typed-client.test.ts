@@ -1,22 +1,23 @@
-// A client that is generated from the document, as somebody who integrates the relay would: its types must hold for a
-// program that uses them, and the program must work. A document that drifts from the API fails one or the other.
+// Generates a client from the document, as a user of the API would. A program that uses the client must compile and must
+// work. If the document and the API differ, one of the two fails.
 
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { generateSource } from "oazapfts";
 import { expect, onTestFinished } from "vitest";
 
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+
+import { ADMIN_KEY, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 import { openServer } from "../../http/server.ts";
 import { createApi } from "../api.ts";
-import { ADMIN_KEY, recordAttempt, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
 
 const run = promisify(execFile);
 
-/** The generated client is compiled where the packages that this app declares are found. */
+/** The client is compiled inside of this app, because its packages are installed there. */
 const GATEWAY = join(import.meta.dirname, "../../..");
 
 const PROGRAM = `

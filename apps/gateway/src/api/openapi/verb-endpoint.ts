@@ -1,4 +1,5 @@
-// Endpoints whose path ends in a custom verb, such as `POST /v1/deliveries/{id}:retry`.
+// Endpoints whose path ends in a custom verb, such as `POST /v1/deliveries/{id}:retry`. The document has this path;
+// Hono routes the endpoint by another one (see custom-verb.ts).
 
 import type { OpenAPIHono, RouteConfig } from "@hono/zod-openapi";
 
@@ -7,8 +8,8 @@ import { routedPath } from "../http/custom-verb.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
 
 /**
- * An endpoint whose path ends in a verb, documented under it and ready to be routed. Its body may be left out unless it
- * is required.
+ * Documents an endpoint under its public path. @returns the endpoint to pass to `app.openapi()`. Its callers may leave
+ * out the body, unless the description of the endpoint requires it.
  */
 export function verbEndpoint<R extends RouteConfig>(app: OpenAPIHono<ApiEnv>, endpoint: R) {
   app.openAPIRegistry.registerPath(endpoint);

@@ -1,9 +1,10 @@
-// Callback URLs: what they carry, how long, and that nothing is stored for them.
+// Callback URLs carry their labels until they expire, and nothing is stored for them.
 
-import { CALLBACK_KEY_PURPOSE, readCallbackToken } from "@sluice/signature/callback-token";
-import { formatId, newId } from "@sluice/shared/domain/ids";
-import { readRevision } from "@sluice/store/connection/configuration-row";
 import { describe, expect } from "vitest";
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import { CALLBACK_KEY_PURPOSE, readCallbackToken } from "@sluice/signature/callback-token";
+import { readRevision } from "@sluice/store/connection/configuration-row";
 
 import {
   type Answer,
@@ -19,14 +20,14 @@ const DAY_MS = 86_400_000;
 const pathOf = (id: string) => `/v1/sources/${formatId("src", id)}/callback-urls`;
 const create = (api: TestApi, body: unknown) => api.call("POST", pathOf(api.dynamicId), { body });
 
-/** The token of an answer, as the ingress reads it. */
+/** Reads the token in an answer as the ingress does. */
 function read(api: TestApi, { body }: Answer) {
   const key = api.masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
   return readCallbackToken(key, body.ingress_path.split("/").at(-1));
 }
 
 describe("a callback URL", () => {
-  test("carries its labels, its source and its end, and nothing is stored for it", async ({ api }) => {
+  test("carries its labels, its source and its expiry, and nothing is stored for it", async ({ api }) => {
     const revision = await readRevision(api.db);
     const labels = { job: "nightly-embeddings", "customer.id": "42", note: "Größe 🙂", constructor: "" };
     const before = Date.now();
@@ -48,7 +49,7 @@ describe("a callback URL", () => {
     expect(JSON.stringify(api.logLines)).not.toContain(answer.body.ingress_path.split("/").at(-1));
   });
 
-  test("is another each time, and can be for a single use", async ({ api }) => {
+  test("is different each time, and can be limited to a single use", async ({ api }) => {
     const body = { labels: {}, single_use: true, expires_in_seconds: 60 };
     const [first, second] = [await create(api, body), await create(api, body)];
     expect(first.body).toMatchObject({ single_use: true, labels: {} });
@@ -56,7 +57,7 @@ describe("a callback URL", () => {
     expect(read(api, first)?.id).not.toBe(read(api, second)?.id);
   });
 
-  test("is a path alone while PUBLIC_URL is not set, and of no use under another master key", async ({ api }) => {
+  test("is only a path while PUBLIC_URL is not set, and is not valid under another master key", async ({ api }) => {
     const other = await createTestApi(api.db, { publicUrl: undefined });
     const answer = await create(other, { labels: {} });
     expect(answer.body.url).toBeNull();
@@ -64,7 +65,7 @@ describe("a callback URL", () => {
     expect(read(api, answer)).toBeUndefined();
   });
 
-  test("is for a dynamic source that exists", async ({ api }) => {
+  test("is refused for a static source and for an unknown one", async ({ api }) => {
     const body = { labels: {} };
     expect((await api.call("POST", pathOf(api.geminiId), { body })).body).toMatchObject({ code: "wrong_kind" });
     expect((await api.call("POST", pathOf(newId()), { body })).body).toMatchObject({ code: "not_found" });
@@ -74,7 +75,7 @@ describe("a callback URL", () => {
 const entries = (length: number, value = "x") =>
   Object.fromEntries(Array.from({ length }, (_, index) => [`label-${index}`, value]));
 
-describe("what is not valid is refused by name:", () => {
+describe("a field that is not valid is refused by name:", () => {
   test.for([
     [{}, "/labels", "is required"],
     [{ labels: null }, "/labels", "must be an object"],
@@ -86,11 +87,11 @@ describe("what is not valid is refused by name:", () => {
     [{ labels: { "a\n": "a" } }, "/labels/a\n", "must have a name of 1 to 64"],
     [{ labels: { ü: "a" } }, "/labels/ü", "must have a name of 1 to 64"],
     [{ labels: { ["a".repeat(65)]: "a" } }, `/labels/${"a".repeat(65)}`, "must have a name of 1 to 64"],
-    [{ labels: { ["__proto__"]: "a" } }, "/labels/__proto__", "is a name that cannot be taken"],
+    [{ labels: { ["__proto__"]: "a" } }, "/labels/__proto__", "is a name that cannot be used"],
     [{ labels: { a: 1 } }, "/labels/a", "must be a string"],
     [{ labels: { a: null } }, "/labels/a", "must be a string"],
     [{ labels: { a: "x".repeat(257) } }, "/labels/a", "must have at most 256 characters"],
-    // What PostgreSQL could not store would fail every event that came by the URL.
+    // PostgreSQL could not store these, so every event that arrived at the URL would fail.
     [{ labels: { a: "\u0000" } }, "/labels/a", "must not contain control characters"],
     [{ labels: { a: "\ud800" } }, "/labels/a", "lone surrogates"],
     [{ labels: entries(20, "界".repeat(256)) }, "/labels", "must be shorter by"],
@@ -107,7 +108,7 @@ describe("what is not valid is refused by name:", () => {
     expect(answer.body.errors[0].detail).toContain(detail);
   });
 
-  test("20 labels of the longest plain kind are within every limit", async ({ api }) => {
+  test("20 labels of 256 ASCII characters fit into a URL", async ({ api }) => {
     const answer = await create(api, { labels: entries(20, "x".repeat(256)) });
     expect(answer.status).toBe(201);
     expect(answer.body.ingress_path.length).toBeLessThan(8_000);

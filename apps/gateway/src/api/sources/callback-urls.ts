@@ -1,66 +1,43 @@
-// /v1/sources/{id}/callback-urls: an address for one job, whose labels end up on its events. Nothing is stored:
-// the address carries the labels, signed with a key that is derived from the master key.
+// POST /v1/sources/{id}/callback-urls: an address for one job, whose events get the labels of the address. Nothing is
+// stored: the address itself carries the labels, signed with a key that is derived from the master key.
 
-import { createRoute, z } from "@hono/zod-openapi";
-import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/signature/callback-token";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { newId } from "@sluice/shared/domain/ids";
+import { CALLBACK_KEY_PURPOSE, mintCallbackToken } from "@sluice/signature/callback-token";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
-import { plainText } from "../http/plain-text.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { problems } from "../http/problems.ts";
-import { recordOf } from "../http/record.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { labels } from "./event-labels.ts";
+import { findSourceOfKind } from "./find-source.ts";
+import { showIngressAddress } from "./ingress-address.ts";
 import {
-  findSourceOfKind,
   readSourceId,
-  showAddress,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
 
-const MAX_LABELS = 20;
-const LABEL = /^[A-Za-z0-9_.-]{1,64}$/;
-const MAX_LABEL_VALUE_LENGTH = 256;
 const MIN_EXPIRY_SECONDS = 60;
 const MAX_EXPIRY_SECONDS = 30 * 86_400;
-/** A batch may take a day, and Gemini retries for another. */
+/** A batch may take a day, and Gemini retries its webhook for another day. */
 const DEFAULT_EXPIRY_SECONDS = 7 * 86_400;
-
-/** Of an event. */
-export const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
-  .superRefine((given, context) => {
-    const names = Object.keys(given);
-    if (names.length > MAX_LABELS)
-      context.addIssue({ code: "custom", message: `must have at most ${MAX_LABELS} entries` });
-    for (const name of names) {
-      if (LABEL.test(name)) continue;
-      const message = 'must have a name of 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-"';
-      context.addIssue({ code: "custom", message, path: [name] });
-    }
-  })
-  .openapi({
-    type: "object",
-    additionalProperties: { type: "string", maxLength: MAX_LABEL_VALUE_LENGTH },
-    maxProperties: MAX_LABELS,
-    example: { job: "nightly-embeddings", customer: "42" },
-  });
 
 const newCallbackUrl = z
   .strictObject({
     labels,
     expires_in_seconds: z.int().min(MIN_EXPIRY_SECONDS).max(MAX_EXPIRY_SECONDS).default(DEFAULT_EXPIRY_SECONDS),
-    single_use: z
-      .boolean()
-      .default(false)
-      .openapi({ description: "Only the first webhook that comes by it, and its retries, are taken" }),
+    single_use: z.boolean().default(false).openapi({
+      description: "Whether the URL accepts only one webhook: the first that arrives, and its retries",
+    }),
   })
   .openapi("NewCallbackUrl");
 
 const callbackUrl = z
   .object({
-    url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
+    url: z.string().nullable().openapi({ description: "The whole URL; null if the relay has no `PUBLIC_URL`" }),
     ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/cb_…" }),
     labels: z.record(z.string(), z.string()).openapi({ example: { job: "nightly-embeddings", customer: "42" } }),
     expire_time: z.string().openapi({ format: "date-time" }),
@@ -68,24 +45,24 @@ const callbackUrl = z
   })
   .openapi("CallbackUrl");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/callback-urls",
   tags,
-  summary: "Make a callback URL for one job, for `webhook_config.uris`",
+  summary: "Create a callback URL for one job, to send as its `webhook_config.uris`",
   request: { params, query: noParameters, body: jsonBody(newCallbackUrl) },
   responses: {
-    201: jsonAnswer("The URL; it is not stored, and cannot be shown again", callbackUrl),
+    201: jsonAnswer("The URL. It is not stored and cannot be shown again.", callbackUrl),
     ...problems("wrong_kind"),
     default: problemResponse,
   },
 });
 
-export function routeCallbackUrls(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeCallbackUrls(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, masterKey, publicUrl } = dependencies;
   const key = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
 
-  app.openapi(operation, async (c) => {
+  app.openapi(endpoint, async (c) => {
     const source = await findSourceOfKind(db, readSourceId(c.req.valid("param").id), "dynamic");
     const given = c.req.valid("json");
     const expiresAtMs = Date.now() + given.expires_in_seconds * 1000;
@@ -97,7 +74,7 @@ export function routeCallbackUrls(app: SourcesApp, dependencies: SourcesDependen
       singleUse: given.single_use,
     });
     const answer = {
-      ...showAddress(publicUrl, `/in/${source.name}/${token}`),
+      ...showIngressAddress(publicUrl, `/in/${source.name}/${token}`),
       labels: given.labels,
       expire_time: new Date(expiresAtMs).toISOString(),
       single_use: given.single_use,

@@ -1,11 +1,12 @@
-// Sources for dynamic webhooks: their settings, and that neither kind takes what is the other's.
+// Sources for dynamic webhooks: their settings, and the refusal of fields that belong to the other kind of source.
 
 import { createPublicKey } from "node:crypto";
+
+import { describe, expect } from "vitest";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
 import { loadSources, type Source } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -21,7 +22,7 @@ const keys = (count: number) =>
   Array.from({ length: count }, (_, index) => `whpk_${Buffer.alloc(32, index).toString("base64")}`);
 
 describe("creating a dynamic source", () => {
-  test("the answer is the source with its defaults, and a first token, this once", async ({ api }) => {
+  test("the answer has the source with its defaults, and shows its first token once", async ({ api }) => {
     const refreshes = api.refreshes.count;
     const answer = await api.call("POST", "/v1/sources", { body: { name: "plain", kind: "dynamic" } });
     expect(answer.status).toBe(201);
@@ -53,7 +54,7 @@ describe("creating a dynamic source", () => {
     expect(stored?.ingressTokens).toEqual([{ hash: hashIngressToken(token), expiresAtMs: undefined }]);
   });
 
-  test("every setting is taken, shown, and given to the ingress", async ({ api }) => {
+  test("every setting is stored, shown, and loaded by the ingress", async ({ api }) => {
     const settings = {
       schemes: ["v1a"],
       tolerance_seconds: 60,
@@ -78,7 +79,7 @@ describe("creating a dynamic source", () => {
     expect(stored?.publicKeys.map((each) => each.equals(key))).toEqual([true]);
   });
 
-  test("one exists from the start, without a token", async ({ api }) => {
+  test("a built-in one exists from the start, without a token", async ({ api }) => {
     const { body } = await api.call("GET", `/v1/sources/${formatId("src", api.dynamicId)}`);
     expect(body).toMatchObject({ name: "gemini-dynamic", kind: "dynamic", schemes: ["v1a", "jwt"], jwks_uri: GOOGLES });
     expect(body).toMatchObject({ ingress_tokens: [], ingress_path: "/in/gemini-dynamic/{token}" });
@@ -88,7 +89,7 @@ describe("creating a dynamic source", () => {
     [{ schemes: [] }, "/schemes", "must not be empty"],
     [{ audiences: long(21) }, "/audiences", "must have at most 20 entries"],
     [{ audiences: ["a", ""] }, "/audiences/1", "must not be empty"],
-    [{ audiences: ["a", "a"] }, "/audiences/1", "is there already"],
+    [{ audiences: ["a", "a"] }, "/audiences/1", "is in the list already"],
     [{ audiences: ["a\u0000"] }, "/audiences/0", "must not contain control characters"],
     [{ audiences: "a" }, "/audiences", "must be a list"],
     [{ audiences: [1] }, "/audiences/0", "must be a string"],
@@ -96,7 +97,11 @@ describe("creating a dynamic source", () => {
     [{ jwks_uri: "" }, "/jwks_uri", "must be an absolute https URL"],
     [{ jwks_uri: "https:/a.example" }, "/jwks_uri", "must be an absolute https URL"],
     [{ jwks_uri: "file:///etc/jwks.json" }, "/jwks_uri", "must be an absolute https URL"],
-    [{ jwks_uri: "http://a.example/jwks.json" }, "/jwks_uri", "must be an https URL; http is for this host alone"],
+    [
+      { jwks_uri: "http://a.example/jwks.json" },
+      "/jwks_uri",
+      "must be an https URL; http is only allowed for this host",
+    ],
     [{ jwks_uri: "http://127.0.0.1.a.example/" }, "/jwks_uri", "must be an https URL"],
     [{ jwks_uri: "http://localhost.a.example/" }, "/jwks_uri", "must be an https URL"],
     [{ jwks_uri: "https://a.example/#b" }, "/jwks_uri", "must not have a fragment"],
@@ -105,7 +110,7 @@ describe("creating a dynamic source", () => {
     [{ body_unbound: "accept" }, "/body_unbound", 'must be one of "reject", "mark"'],
     [{ body_unbound: null }, "/body_unbound", 'must be one of "reject", "mark"'],
     [{ public_keys: keys(9) }, "/public_keys", "must have at most 8 entries"],
-    [{ public_keys: [A_KEY, ` ${A_KEY}`] }, "/public_keys/1", "is there already"],
+    [{ public_keys: [A_KEY, ` ${A_KEY}`] }, "/public_keys/1", "is in the list already"],
     [{ public_keys: ["whpk_AAAA"] }, "/public_keys/0", "base64 of 32 bytes"],
     [{ public_keys: [A_SECRET] }, "/public_keys/0", 'must be "whpk_"'],
   ] as const)("%j is refused at %s", async ([settings, pointer, detail], { api }) => {
@@ -116,7 +121,7 @@ describe("creating a dynamic source", () => {
   });
 
   test.for(["http://localhost/", "http://127.8.9.1:81/a", "http://[::1]:9000/", "HTTPS://a.example/b?c=d"])(
-    "the key set may be at %s",
+    "the URL of the key set may be %s",
     async (uri, { api }) => {
       const path = `/v1/sources/${formatId("src", api.dynamicId)}`;
       expect((await api.call("PATCH", path, { body: { jwks_uri: uri } })).body.jwks_uri).toBe(uri);
@@ -125,7 +130,7 @@ describe("creating a dynamic source", () => {
   );
 });
 
-describe("what is the other kind's is refused by name", () => {
+describe("a field of the other kind is refused by name", () => {
   const dynamicOnly = { audiences: ["a"], jwks_uri: null, body_unbound: "reject", public_keys: [] };
 
   test("when a source is created", async ({ api }) => {
@@ -148,7 +153,7 @@ describe("what is the other kind's is refused by name", () => {
     expect(await load(api, "x")).toBeUndefined();
   });
 
-  test("when a source is changed, and its kind cannot be", async ({ api }) => {
+  test("when a source is changed, and so is a change of its kind", async ({ api }) => {
     const [gemini, dynamic] = [api.geminiId, api.dynamicId].map((id) => `/v1/sources/${formatId("src", id)}`);
     const change = (path: string | undefined, body: object) => api.call("PATCH", path ?? "", { body });
     const before = (await api.call("GET", gemini ?? "")).body;
@@ -165,7 +170,7 @@ describe("what is the other kind's is refused by name", () => {
   });
 });
 
-test("given settings of a dynamic source change, and the rest stays", async ({ api }) => {
+test("a change of a dynamic source leaves all other settings as they are", async ({ api }) => {
   const settings = { audiences: ["a"], body_unbound: "mark", public_keys: [A_KEY] };
   const created = await api.call("POST", "/v1/sources", { body: { name: "changing", kind: "dynamic", ...settings } });
   const { new_ingress_token: _, ...source } = created.body;

@@ -1,9 +1,10 @@
-// Ingress tokens: shown once, valid as long as their rotation says, and of dynamic sources only.
+// Ingress tokens are shown once, are valid as long as their rotation says, and belong to dynamic sources only.
+
+import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { hashIngressToken } from "@sluice/signature/ingress-token";
 import { loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   createTestApi,
@@ -38,8 +39,8 @@ async function isStored(api: TestApi, token: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-describe("making a token", () => {
-  test("the answer has it this once, with its address, and the earlier one stays", async ({ api }) => {
+describe("creating a token", () => {
+  test("the answer alone shows the token and its address, and the earlier token stays valid", async ({ api }) => {
     const source = await createSource(api);
     const refreshes = api.refreshes.count;
     const { status, body } = await api.call("POST", source.path);
@@ -62,14 +63,14 @@ describe("making a token", () => {
     expect(JSON.stringify([shown, api.logLines])).not.toContain(body.token);
   });
 
-  test("without PUBLIC_URL there is a path and no URL", async ({ api }) => {
+  test("without PUBLIC_URL, the answer has a path and no URL", async ({ api }) => {
     const source = await createSource(api);
     const without = await createTestApi(api.db, { publicUrl: undefined });
     const { body } = await without.call("POST", source.path, { body: {} });
     expect(body).toMatchObject({ ingress_path: `/in/${source.name}/${body.token}`, url: null });
   });
 
-  test("the earlier ones can be revoked after 24 hours, and a shorter expiry stays", async ({ api }) => {
+  test("earlier tokens can be revoked after 24 hours, and one that expires sooner still does", async ({ api }) => {
     const source = await createSource(api);
     await api.call("POST", source.path, { body: { previous: "revoke_after_24h" } });
     const soon = new Date(Date.now() + HOUR_MS);
@@ -83,14 +84,14 @@ describe("making a token", () => {
     expect(third?.expiresAtMs).toBeUndefined();
   });
 
-  test("the earlier ones can be revoked at once", async ({ api }) => {
+  test("earlier tokens can be revoked at once", async ({ api }) => {
     const source = await createSource(api);
     await api.call("POST", source.path);
     const { body } = await api.call("POST", source.path, { body: { previous: "revoke_immediately" } });
     expect(await tokensOf(api, source.name)).toEqual([{ hash: hashIngressToken(body.token), expiresAtMs: undefined }]);
   });
 
-  test("ten are valid at once, also when more are asked for at the same moment; one that expired makes room", async ({
+  test("at most ten are valid, even if more are requested at the same moment; an expired one makes room", async ({
     api,
   }) => {
     const source = await createSource(api);
@@ -107,7 +108,7 @@ describe("making a token", () => {
     expect(await isStored(api, source.firstToken)).toBe(false);
   });
 
-  test("what is not valid is refused by name", async ({ api }) => {
+  test("a field that is not valid is refused by name", async ({ api }) => {
     const source = await createSource(api);
     for (const [body, pointer] of [
       [{ previous: "revoke" }, "/previous"],
@@ -146,7 +147,7 @@ describe("deleting a token", () => {
   });
 });
 
-test("a static source has no tokens, and a source that is not there neither", async ({ api }) => {
+test("a static source and an unknown source have no tokens", async ({ api }) => {
   const [gemini, nobody] = [api.geminiId, newId()].map((id) => `/v1/sources/${formatId("src", id)}/ingress-tokens`);
   const token = `/${formatId("itk", newId())}`;
   expect((await api.call("POST", gemini ?? "")).body).toMatchObject({ status: 409, code: "wrong_kind" });
@@ -155,7 +156,7 @@ test("a static source has no tokens, and a source that is not there neither", as
   expect((await api.call("DELETE", nobody + token)).body).toMatchObject({ status: 404, code: "not_found" });
 });
 
-test("a token goes with its source", async ({ api }) => {
+test("a token is deleted with its source", async ({ api }) => {
   const source = await createSource(api);
   expect(await isStored(api, source.firstToken)).toBe(true);
   expect((await api.call("DELETE", `/v1/sources/${source.id}`)).status).toBe(204);

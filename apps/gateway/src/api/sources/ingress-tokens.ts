@@ -1,45 +1,38 @@
-// /v1/sources/{id}/ingress-tokens: what makes the address of a dynamic source unguessable, several at once for a
-// rotation.
+// /v1/sources/{id}/ingress-tokens: the tokens that make the address of a dynamic source unguessable. A source can have
+// several, so that its address can be replaced without a gap.
 
-import { createRoute, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { truncateIngressToken } from "@sluice/signature/ingress-token";
 import { createIngressToken, deleteIngressToken } from "@sluice/store/configuration/ingress-tokens";
 import { wrongKind } from "@sluice/store/configuration/rotation";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
-import { shownToken, showTokens } from "./dynamic-source-schema.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import {
-  announceChange,
-  findSource,
-  lockSource,
-  readSourceId,
-  showAddress,
-  sourceParams,
-  type SourcesApp,
-  type SourcesDependencies,
-  sourceTags as tags,
-} from "./source-endpoint.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { findSource, lockSource } from "./find-source.ts";
+import { showIngressAddress } from "./ingress-address.ts";
+import { makeSourceChange } from "./source-change.ts";
+import { readSourceId, sourceParams, type SourcesDependencies, sourceTags as tags } from "./source-endpoint.ts";
 
 const newToken = z
   .strictObject({
-    previous: z
-      .enum(["keep", "revoke_after_24h", "revoke_immediately"])
-      .default("keep")
-      .openapi({ description: "What becomes of the tokens that are there; one that expires sooner still does" }),
+    previous: z.enum(["keep", "revoke_after_24h", "revoke_immediately"]).default("keep").openapi({
+      description: "What happens to the existing tokens. A token that expires sooner keeps its own expiry.",
+    }),
   })
   .openapi("NewIngressToken");
 
 const createdToken = shownToken
   .extend({
-    token: z.string().openapi({ description: "Shown this once", example: "it_…" }),
+    token: z.string().openapi({ description: "The token; shown only in this answer", example: "it_…" }),
     ingress_path: z.string().openapi({ example: "/in/gemini-dynamic/it_…" }),
-    url: z.string().nullable().openapi({ description: "Null while PUBLIC_URL is not set" }),
+    url: z.string().nullable().openapi({ description: "The whole URL; null if the relay has no `PUBLIC_URL`" }),
   })
   .openapi("CreatedIngressToken");
 
@@ -48,7 +41,7 @@ const endpoints = {
     method: "post",
     path: "/v1/sources/{id}/ingress-tokens",
     tags,
-    summary: "Make an ingress token for a dynamic source",
+    summary: "Create an ingress token for a dynamic source",
     middleware: takeEmptyBody,
     request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
     responses: {
@@ -66,17 +59,17 @@ const endpoints = {
       params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
       query: noParameters,
     },
-    responses: { 204: { description: "It is revoked" }, ...problems("wrong_kind"), default: problemResponse },
+    responses: { 204: { description: "The token is revoked" }, ...problems("wrong_kind"), default: problemResponse },
   }),
 };
 
-export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDependencies): void {
-  const { db, publicUrl } = dependencies;
+export function routeIngressTokens(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
+  const { publicUrl } = dependencies;
 
   app.openapi(endpoints.create, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { previous } = c.req.valid("json");
-    const { name, token } = await makeChange(c, db, async (tx, record) => {
+    const { name, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const source = await lockSource(tx, id);
       const before = showTokens(source.ingressTokens);
       const created = await createIngressToken(tx, id, previous);
@@ -89,12 +82,11 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
       });
       return { name: source.name, token: created };
     });
-    await announceChange(dependencies);
     const answer = {
       id: formatId("itk", token.id),
       token: token.text,
       truncated_token: truncateIngressToken(token.text),
-      ...showAddress(publicUrl, `/in/${name}/${token.text}`),
+      ...showIngressAddress(publicUrl, `/in/${name}/${token.text}`),
       expire_time: null,
     };
     return c.json(answer, 201);
@@ -103,7 +95,7 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
   app.openapi(endpoints.delete, async (c) => {
     const { id, token_id: tokenId } = c.req.valid("param");
     const sourceId = readSourceId(id);
-    await makeChange(c, db, async (tx, record) => {
+    await makeSourceChange(c, dependencies, async (tx, record) => {
       const source = await lockSource(tx, sourceId);
       if (source.kind !== "dynamic") throw wrongKind("dynamic");
       const token = parseId("itk", tokenId, "{token_id}");
@@ -113,7 +105,6 @@ export function routeIngressTokens(app: SourcesApp, dependencies: SourcesDepende
       }
       await record({ action: "ingress_token.revoked", resourceId: tokenId, before: { source: id, ...before } });
     });
-    await announceChange(dependencies);
     return c.body(null, 204);
   });
 }

@@ -1,9 +1,10 @@
-// Rotation: which secrets verify after it, and until when.
+// Which secrets verify webhooks after a rotation, and until when.
+
+import { describe, expect } from "vitest";
 
 import { formatId, newId, parseId } from "@sluice/shared/domain/ids";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   A_SECRET,
@@ -36,7 +37,7 @@ async function keysOf(api: TestApi, name: string) {
 
 const base64Of = (secret: string) => readSecret(secret).key.export().toString("base64");
 
-/** Ends the overlap of a source's expiring secrets at another time. */
+/** Changes when the expiring secrets of a source expire. */
 async function setExpiry(api: TestApi, source: { id: string }, expiresAt: Date) {
   await api.db.pool.query("UPDATE source_secrets SET expires_at = $1 WHERE source_id = $2 AND expires_at IS NOT NULL", [
     expiresAt,
@@ -45,7 +46,7 @@ async function setExpiry(api: TestApi, source: { id: string }, expiresAt: Date) 
 }
 
 describe("a rotation", () => {
-  test("with an overlap keeps the earlier secret for 24 hours, beside the one that is given", async ({ api }) => {
+  test("with `revoke_after_24h` keeps the earlier secret for 24 hours beside the new one", async ({ api }) => {
     const source = await createSource(api);
     const refreshes = api.refreshes.count;
     const before = Date.now();
@@ -67,7 +68,9 @@ describe("a rotation", () => {
     expect(current).toEqual({ secret: base64Of(A_SECRET), expiresAtMs: undefined });
   });
 
-  test("without one revokes the earlier secrets at once, also those that were to expire", async ({ api }) => {
+  test("with `revoke_immediately` revokes all earlier secrets, even those that were to expire later", async ({
+    api,
+  }) => {
     const source = await createSource(api);
     await source.rotate({ previous: "revoke_after_24h" });
     const { body } = await source.rotate({ secret: A_SECRET, previous: "revoke_immediately" });
@@ -75,7 +78,7 @@ describe("a rotation", () => {
     expect(await keysOf(api, source.name)).toEqual([{ secret: base64Of(A_SECRET), expiresAtMs: undefined }]);
   });
 
-  test("makes a secret where none is given, and shows it this once", async ({ api }) => {
+  test("generates a secret if none is given, and shows it once", async ({ api }) => {
     const source = await createSource(api);
     const { body } = await source.rotate({ previous: "revoke_immediately" });
     expect(body.new_signing_secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
@@ -84,7 +87,7 @@ describe("a rotation", () => {
     expect(JSON.stringify([shown, api.logLines])).not.toContain(body.new_signing_secret);
   });
 
-  test("leaves an overlap that ends sooner as it is, and forgets what has expired", async ({ api }) => {
+  test("does not extend a secret that expires sooner, and deletes expired ones", async ({ api }) => {
     const source = await createSource(api);
     await source.rotate({ previous: "revoke_after_24h" });
     const soon = new Date(Date.now() + HOUR_MS);
@@ -101,10 +104,10 @@ describe("a rotation", () => {
     expect(await keysOf(api, source.name)).toMatchObject([{ secret: third?.secret }, { expiresAtMs: undefined }]);
   });
 
-  test("takes an expired secret again, and refuses one that is valid", async ({ api }) => {
+  test("accepts an expired secret again, and refuses one that is still valid", async ({ api }) => {
     const source = await createSource(api);
     await source.rotate({ secret: A_SECRET, previous: "revoke_after_24h" });
-    // The second is the same key without its padding.
+    // The last one is the same key without its padding.
     for (const secret of [A_SECRET, source.firstSecret, source.firstSecret.replace("=", "")]) {
       for (const previous of ["revoke_after_24h", "revoke_immediately"]) {
         const refused = await source.rotate({ secret, previous });
@@ -117,7 +120,7 @@ describe("a rotation", () => {
     expect((await source.rotate({ secret: source.firstSecret, previous: "revoke_after_24h" })).status).toBe(201);
   });
 
-  test("at the same moment as others leaves one current secret, and at most ten", async ({ api }) => {
+  test("at the same moment as others leaves one current secret, and at most ten valid ones", async ({ api }) => {
     const source = await createSource(api);
     const answers = await Promise.all(
       Array.from({ length: 12 }, () => source.rotate({ previous: "revoke_after_24h" })),
@@ -133,7 +136,7 @@ describe("a rotation", () => {
     expect(await keysOf(api, source.name)).toHaveLength(1);
   });
 
-  test("that is not valid is refused by name, and changes nothing", async ({ api }) => {
+  test("with a field that is not valid is refused by name, and changes nothing", async ({ api }) => {
     const source = await createSource(api);
     for (const [body, pointers] of [
       [{}, ["/previous"]],
@@ -147,7 +150,7 @@ describe("a rotation", () => {
     expect(await keysOf(api, source.name)).toEqual([{ secret: base64Of(source.firstSecret), expiresAtMs: undefined }]);
   });
 
-  test("is for static sources that exist", async ({ api }) => {
+  test("is refused for a dynamic source and for an unknown one", async ({ api }) => {
     const rotate = (id: string) =>
       api.call("POST", `/v1/sources/${formatId("src", id)}/signing-secrets`, {
         body: { previous: "revoke_after_24h" },
@@ -160,8 +163,8 @@ describe("a rotation", () => {
 const rotate = (api: TestApi, body: object) =>
   api.call("POST", `/v1/sources/${formatId("src", api.geminiId)}/signing-secrets`, { body });
 
-describe("the environment's secret of gemini", () => {
-  test("is not revoked by a rotation, which says so", async ({ api }) => {
+describe("the secret of the source gemini in GEMINI_SIGNING_SECRET", () => {
+  test("stays valid after a rotation, and the answer says so", async ({ api }) => {
     const { body } = await rotate(api, { secret: A_SECRET, previous: "revoke_immediately" });
     expect(body.notice).toContain("GEMINI_SIGNING_SECRET goes on verifying");
     expect(body.signing_secrets).toEqual([
@@ -173,7 +176,7 @@ describe("the environment's secret of gemini", () => {
     expect((await rotate(without, { secret, previous: "revoke_immediately" })).body).not.toHaveProperty("notice");
   });
 
-  test("is refused as a new one", async ({ api }) => {
+  test("is refused as a new secret", async ({ api }) => {
     const { body } = await rotate(api, { secret: ENVIRONMENT_SECRET, previous: "revoke_after_24h" });
     expect(body.errors).toEqual([{ pointer: "/secret", detail: "is GEMINI_SIGNING_SECRET already" }]);
   });

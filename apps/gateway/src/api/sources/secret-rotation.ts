@@ -1,72 +1,73 @@
-// /v1/sources/{id}/signing-secrets: another secret for a static source. While the sender changes over, the
-// earlier ones verify beside it.
+// POST /v1/sources/{id}/signing-secrets: a new signing secret for a static source. While the sender changes over to it,
+// the relay also accepts signatures of the earlier secrets.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { generateSigningSecret, type SigningSecret } from "@sluice/signature/secret";
 import { secretKnown } from "@sluice/store/configuration/rotation";
 import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
 import { GEMINI_SOURCE, type SourceRecord } from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findSource, lockSource } from "./find-source.ts";
 import { generatedSecret, secretRotation } from "./signing-secret.ts";
+import { makeSourceChange } from "./source-change.ts";
 import {
-  announceChange,
-  findSource,
-  lockSource,
   readSourceId,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
 import { showSource, sourceSchema } from "./source-schema.ts";
 
 const ENVIRONMENT_NOTICE =
-  "GEMINI_SIGNING_SECRET goes on verifying: it is revoked by taking it out of the environment of every gateway";
+  "GEMINI_SIGNING_SECRET goes on verifying webhooks: to revoke it, remove it from the environment of every gateway";
 
 const rotatedSource = sourceSchema.extend({
   new_signing_secret: generatedSecret,
-  notice: z.string().optional().openapi({ description: "What this could not revoke" }),
+  notice: z
+    .string()
+    .optional()
+    .openapi({ description: "Names a secret that the rotation could not revoke, and how to revoke it" }),
 });
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/signing-secrets",
   tags,
   summary: "Rotate the signing secret of a static source",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    201: jsonAnswer("The source, with the new secret last of those stored", rotatedSource),
+    201: jsonAnswer("The source. The new secret is the last of the stored ones.", rotatedSource),
     ...problems("wrong_kind", "limit_reached", "precondition_failed"),
     default: problemResponse,
   },
 });
 
-export function routeSecretRotation(app: SourcesApp, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret } = dependencies;
-  app.openapi(operation, async (c) => {
+export function routeSecretRotation(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
+  const { masterKey, geminiSigningSecret } = dependencies;
+  app.openapi(endpoint, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();
-    const { source, ofEnvironment } = await makeChange(c, db, async (tx, record) => {
+    const { source, environmentSecret } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = showSource(current, geminiSigningSecret);
       requireMatch(c, before);
-      const own = findEnvironmentSecret(current, geminiSigningSecret);
-      if (own?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
+      const unrevoked = findEnvironmentSecret(current, geminiSigningSecret);
+      if (unrevoked?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
       await rotateSourceSecret(tx, masterKey, id, secret, previous);
       const after = showSource(await findSource(tx, id), geminiSigningSecret);
       await record({ action: "source.secret_rotated", resourceId: after.id, before, after });
-      return { source: after, ofEnvironment: own };
+      return { source: after, environmentSecret: unrevoked };
     });
-    await announceChange(dependencies);
     const remarks = {
       ...(given === undefined && { new_signing_secret: secret.text }),
-      ...(ofEnvironment !== undefined && { notice: ENVIRONMENT_NOTICE }),
+      ...(environmentSecret !== undefined && { notice: ENVIRONMENT_NOTICE }),
     };
     return c.json({ ...withEtag(c, source), ...remarks }, 201);
   });

@@ -1,10 +1,11 @@
-// Signing secrets in requests and answers: read with their fault, and shown in their truncated form only.
+// Signing secrets in requests and answers. A stored secret is only ever shown truncated.
 
 import { z } from "@hono/zod-openapi";
+
 import { readSigningSecret, type SigningSecret, truncateSecret } from "@sluice/signature/secret";
 import type { SecretSummary } from "@sluice/store/configuration/secrets";
 
-/** A secret that a caller gives. */
+/** A secret in a request. It is read into a {@link SigningSecret}. */
 export const givenSecret = z
   .string()
   .transform((text, context) => {
@@ -13,36 +14,45 @@ export const givenSecret = z
     context.addIssue({ code: "custom", message: read.fault });
     return z.NEVER;
   })
-  .openapi({ type: "string", description: "`whsec_` and base64", writeOnly: true });
+  .openapi({
+    type: "string",
+    description: "A secret of your own: `whsec_` and base64 of at least 16 bytes",
+    writeOnly: true,
+  });
 
-/** What a rotation takes. */
+/** The body of a rotation of signing secrets. */
 export const secretRotation = z
   .strictObject({
-    secret: givenSecret.optional().openapi({ description: "One is generated when it is not given" }),
-    previous: z
-      .enum(["revoke_after_24h", "revoke_immediately"])
-      .openapi({ description: "What becomes of the secrets that are stored; one that expires sooner still does" }),
+    secret: givenSecret
+      .optional()
+      .openapi({ description: "The new secret. If you leave it out, the relay generates one." }),
+    previous: z.enum(["revoke_after_24h", "revoke_immediately"]).openapi({
+      description: "What happens to the stored secrets. A secret that expires sooner keeps its own expiry.",
+    }),
   })
   .openapi("SecretRotation");
 
-/** In the one answer that shows it, beside the resource. */
+/** A field beside those of the resource, in the only answer that shows the generated secret. */
 export const generatedSecret = z
   .string()
   .optional()
-  .openapi({ description: "The secret that was generated because none was given; shown this once" });
+  .openapi({ description: "The generated secret, if the request had none; shown only in this answer" });
 
 export const shownSecret = z
   .object({
     truncated_secret: z.string().openapi({ example: "whsec_...MnM=" }),
-    expire_time: z.string().nullable().openapi({ format: "date-time", description: "Null while it is current" }),
+    expire_time: z
+      .string()
+      .nullable()
+      .openapi({ format: "date-time", description: "When the secret stops working; null if it has no end" }),
     variable: z.string().optional().openapi({
       description:
-        "Where it comes from, when that is the environment (GEMINI_SIGNING_SECRET): only there can it be changed",
+        "The environment variable that sets the secret (`GEMINI_SIGNING_SECRET`). Only there can the secret be changed.",
     }),
   })
   .openapi("SigningSecret");
 
-/** The secrets that are still valid. */
+/** Shows the secrets that have not expired. */
 export function showSecrets(secrets: readonly SecretSummary[]): z.infer<typeof shownSecret>[] {
   return secrets
     .filter(({ expiresAt }) => expiresAt === null || expiresAt.getTime() > Date.now())
@@ -52,7 +62,7 @@ export function showSecrets(secrets: readonly SecretSummary[]): z.infer<typeof s
     }));
 }
 
-/** The one of the source `gemini` that is in no table. */
+/** Shows the secret of the source `gemini` that the environment sets and the database does not have. */
 export function showEnvironmentSecret(secret: SigningSecret | undefined): z.infer<typeof shownSecret>[] {
   if (secret === undefined) return [];
   return [{ truncated_secret: truncateSecret(secret.text), expire_time: null, variable: "GEMINI_SIGNING_SECRET" }];

@@ -1,10 +1,10 @@
-// A source as the API takes and shows it. Fields of one kind are refused for the other, by name: one that is
-// taken and ignored would leave its caller with a source that verifies something else than asked for.
+// A source in requests and answers. A field that belongs to the other kind of source is refused by name. If it were
+// ignored instead, the source would not verify what its caller asked for.
 
 import { z } from "@hono/zod-openapi";
-import type { Fault } from "@sluice/shared/runtime/errors";
+
 import { formatId } from "@sluice/shared/domain/ids";
-import type { SourceKind } from "@sluice/store/schema";
+import type { Fault } from "@sluice/shared/runtime/errors";
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { SigningSecret } from "@sluice/signature/secret";
@@ -14,18 +14,19 @@ import {
   type SourceRecord,
   type SourceSettings,
 } from "@sluice/store/configuration/sources";
+import type { SourceKind } from "@sluice/store/schema";
 
-import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { refuseRepeats } from "../http/repeats.ts";
-import { generatedSecret, givenSecret, shownSecret, showEnvironmentSecret, showSecrets } from "./signing-secret.ts";
+import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
 
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
     error: 'must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or a digit',
   })
-  // A filter takes a name or an id, so no name may be both.
+  // Filters of the API accept a name or an id, so a name must not look like an id.
   .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do');
 
 const kind = z.enum(["static", "dynamic"]);
@@ -39,12 +40,12 @@ const settings = {
 };
 const signingSecret = givenSecret.optional();
 
-/** What an update takes. */
+/** The body of an update. */
 export const sourceChange = z
   .strictObject({
     name: name.optional(),
     schemes,
-    signing_secret: signingSecret.openapi({ description: "Of static sources; replaces every stored secret" }),
+    signing_secret: signingSecret.openapi({ description: "Only for static sources. It replaces every stored secret." }),
     ...settings,
   })
   .openapi("SourceChange");
@@ -52,9 +53,11 @@ export const sourceChange = z
 export const newSource = z
   .strictObject({
     name,
-    kind: kind.default("static").openapi({ description: "Cannot be changed" }),
-    schemes: schemes.openapi({ description: "All of the kind when not given" }),
-    signing_secret: signingSecret.openapi({ description: "Of static sources; one is made when not given" }),
+    kind: kind.default("static").openapi({ description: "The kind cannot be changed later" }),
+    schemes: schemes.openapi({ description: "If you leave it out, the source accepts all schemes of its kind" }),
+    signing_secret: signingSecret.openapi({
+      description: "Only for static sources. If you leave it out, the relay generates one.",
+    }),
     ...settings,
   })
   .openapi("NewSource");
@@ -70,11 +73,17 @@ export const sourceSchema = z
     tolerance_seconds: z.int().openapi({ example: 300 }),
     signing_secrets: z.array(shownSecret),
     audiences: z.array(z.string()).openapi({ example: [] }),
-    jwks_uri: z.string().nullable().openapi({ description: "The one in use; null for a static source" }),
-    body_unbound: z.enum(["reject", "mark"]).nullable().openapi({ description: "Null for a static source" }),
+    jwks_uri: z.string().nullable().openapi({ description: "The URL of the key set in use; null for a static source" }),
+    body_unbound: z
+      .enum(["reject", "mark"])
+      .nullable()
+      .openapi({ description: "`reject` or `mark`; null for a static source" }),
     public_keys: z.array(z.string()).openapi({ example: [] }),
     ingress_tokens: z.array(shownToken).openapi({ example: [] }),
-    ingress_path: z.string().openapi({ example: "/in/billing", description: "With `{token}` for a dynamic source" }),
+    ingress_path: z.string().openapi({
+      example: "/in/billing",
+      description: "Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.",
+    }),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
   })
@@ -82,10 +91,13 @@ export const sourceSchema = z
 
 export const createdSource = sourceSchema.extend({
   new_signing_secret: generatedSecret,
-  new_ingress_token: z.string().optional().openapi({ description: "Of a dynamic source; shown this once" }),
+  new_ingress_token: z
+    .string()
+    .optional()
+    .openapi({ description: "The first token of a new dynamic source; shown only in this answer" }),
 });
 
-/** @param geminiSigningSecret the environment's, which is a secret of the source `gemini` and in no table. */
+/** @param geminiSigningSecret the secret of the source `gemini` that the environment sets and no table has. */
 export function showSource(
   record: SourceRecord,
   geminiSigningSecret: SigningSecret | undefined,
@@ -112,13 +124,13 @@ export function showSource(
   };
 }
 
-/** The settings of a source that is created. @throws SluiceError `invalid_request` naming fields of the other kind. */
+/** The settings of a new source. @throws SluiceError `invalid_request` that names fields of the other kind. */
 export function toSourceSettings(given: z.infer<typeof newSource>): SourceSettings {
   const { kind: ofKind, name: newName, ...change } = given;
   return { ...SOURCE_DEFAULTS, schemes: [...SCHEMES_OF[ofKind]], ...toSettingsChange(ofKind, change), name: newName };
 }
 
-/** The settings that a change names. @throws SluiceError `invalid_request` naming fields of the other kind. */
+/** The settings that a change sets. @throws SluiceError `invalid_request` that names fields of the other kind. */
 export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Partial<SourceSettings> {
   const faults = findForeign(ofKind, given);
   if (faults.length > 0) throw invalidRequest(faults);
@@ -134,7 +146,7 @@ export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Parti
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
 }
 
-/** What belongs to the other kind of sources. */
+/** A fault for each field and each scheme that belongs to the other kind of source. */
 function findForeign(ofKind: SourceKind, given: SourceChange): Fault[] {
   const other = ofKind === "static" ? "dynamic" : "static";
   const foreign: (keyof SourceChange)[] =

@@ -1,6 +1,7 @@
+import { describe, expect } from "vitest";
+
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { ensureBuiltInSources, loadSources } from "@sluice/store/configuration/sources";
-import { describe, expect } from "vitest";
 
 import {
   A_SECRET,
@@ -21,7 +22,7 @@ async function keysOf(api: TestApi, name: string): Promise<string[]> {
 const base64Of = (secret: string) => readSecret(secret).key.export().toString("base64");
 
 describe("creating a source", () => {
-  test("the answer is the source, its place, and a secret that was generated", async ({ api }) => {
+  test("the answer has the source, its location, and the generated secret", async ({ api }) => {
     const refreshes = api.refreshes.count;
     const answer = await api.call("POST", "/v1/sources", { body: { name: "generated" } });
     const secret = answer.body.new_signing_secret as string;
@@ -50,7 +51,7 @@ describe("creating a source", () => {
     expect((await api.call("GET", answer.headers.get("location") ?? "")).body).toEqual(source);
   });
 
-  test("a secret that is given is taken, and never shown", async ({ api }) => {
+  test("a secret of the caller is stored, and never shown", async ({ api }) => {
     const body = { name: "given", kind: "static", signing_secret: ` ${A_SECRET}\n`, tolerance_seconds: 60 };
     const answer = await api.call("POST", "/v1/sources", { body });
     expect(answer.status).toBe(201);
@@ -60,7 +61,7 @@ describe("creating a source", () => {
     expect(await keysOf(api, "given")).toEqual([base64Of(A_SECRET)]);
   });
 
-  test("each wrong field is named, all at once", async ({ api }) => {
+  test("the answer names all wrong fields at once", async ({ api }) => {
     const body = { name: "No Capitals", kind: "rpc", signing_secret: "whsec_AAAA", tolerance_seconds: 0 };
     const answer = await api.call("POST", "/v1/sources", { body });
     expect(answer.status).toBe(400);
@@ -86,7 +87,7 @@ describe("creating a source", () => {
     [{ name: "d", schemes: [] }, "/schemes", "must not be empty"],
     [{ name: "d", schemes: "v1" }, "/schemes", "must be a list"],
     [{ name: "d", schemes: ["v2"] }, "/schemes/0", 'must be one of "v1", "v1a", "jwt"'],
-    [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is there already"],
+    [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is in the list already"],
     [{ name: "d", tolerance_seconds: 86_401 }, "/tolerance_seconds", "must be at most 86400"],
     [{ name: "d", tolerance_seconds: 1.5 }, "/tolerance_seconds", "must be an integer"],
     [{ name: "d", tolerance_seconds: "300" }, "/tolerance_seconds", "must be a number"],
@@ -99,7 +100,7 @@ describe("creating a source", () => {
     expect(answer.body.errors[0].detail).toContain(detail);
   });
 
-  test("a name is given once, also by requests at the same moment", async ({ api }) => {
+  test("only one of several simultaneous requests gets a name", async ({ api }) => {
     const create = () => api.call("POST", "/v1/sources", { body: { name: "once" } });
     const answers = await Promise.all([create(), create(), create()]);
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
@@ -110,7 +111,7 @@ describe("creating a source", () => {
 });
 
 describe("changing a source", () => {
-  test("given fields change, and the rest stays", async ({ api }) => {
+  test("a change leaves all other fields as they are", async ({ api }) => {
     const { body } = await api.call("POST", "/v1/sources", { body: { name: "changing", signing_secret: A_SECRET } });
     const refreshes = api.refreshes.count;
     const changed = await api.call("PATCH", `/v1/sources/${body.id}`, { body: { tolerance_seconds: 10 } });
@@ -123,14 +124,14 @@ describe("changing a source", () => {
     expect(api.refreshes.count).toBe(refreshes + 2);
   });
 
-  test("a new secret replaces the old one", async ({ api }) => {
+  test("a new secret replaces the old one at once", async ({ api }) => {
     const { body } = await api.call("POST", "/v1/sources", { body: { name: "replaced" } });
     const changed = await api.call("PATCH", `/v1/sources/${body.id}`, { body: { signing_secret: A_SECRET } });
     expect(changed.body.signing_secrets).toEqual([{ truncated_secret: "whsec_...LaSw", expire_time: null }]);
     expect(await keysOf(api, "replaced")).toEqual([base64Of(A_SECRET)]);
   });
 
-  test("what cannot be changed is refused by name", async ({ api }) => {
+  test("a field that cannot be changed is refused by name", async ({ api }) => {
     const { body } = await api.call("POST", "/v1/sources", { body: { name: "fixed" } });
     const answer = await api.call("PATCH", `/v1/sources/${body.id}`, { body: { kind: "dynamic", id: "x", name: "A" } });
     expect(pointersOf(answer)).toEqual(["/name", "/kind", "/id"]);
@@ -140,7 +141,7 @@ describe("changing a source", () => {
 });
 
 describe("the built-in sources", () => {
-  test("gemini can be changed, and shows the environment's secret beside its own", async ({ api }) => {
+  test("gemini can be changed, and shows GEMINI_SIGNING_SECRET beside its stored secret", async ({ api }) => {
     const path = `/v1/sources/${formatId("src", api.geminiId)}`;
     const changed = await api.call("PATCH", path, {
       body: { name: "gemini", tolerance_seconds: 600, signing_secret: A_SECRET },
@@ -154,7 +155,7 @@ describe("the built-in sources", () => {
   });
 
   test.for(["geminiId", "dynamicId"] as const)(
-    "the one of %s can be neither renamed nor deleted",
+    "the one with %s can be neither renamed nor deleted",
     async (id, { api }) => {
       const path = `/v1/sources/${formatId("src", api[id])}`;
       for (const answer of [
@@ -171,7 +172,7 @@ describe("the built-in sources", () => {
     },
   );
 
-  test("are made once, by however many processes, and what was changed stays", async ({ api }) => {
+  test("are created once by several processes, and keep their changed settings", async ({ api }) => {
     const path = `/v1/sources/${formatId("src", api.dynamicId)}`;
     await api.call("PATCH", path, { body: { audiences: ["mine"] } });
     await Promise.all([ensureBuiltInSources(api.db), ensureBuiltInSources(api.db), ensureBuiltInSources(api.db)]);
@@ -194,7 +195,7 @@ describe("reading and deleting sources", () => {
     expect((await api.call("GET", `/v1/sources/${noSource}`)).status).toBe(404);
   });
 
-  test("pages of the list hold every source once, newest first", async ({ api }) => {
+  test("the pages of the list have every source once, newest first", async ({ api }) => {
     for (const name of ["page-1", "page-2", "page-3"]) await api.call("POST", "/v1/sources", { body: { name } });
     const whole = (await api.call("GET", "/v1/sources")).body;
     expect(whole.next_cursor).toBeNull();
@@ -211,7 +212,7 @@ describe("reading and deleting sources", () => {
     expect(walked).toEqual(ids);
   });
 
-  test("limits outside 1 to 250 and foreign cursors are refused", async ({ api }) => {
+  test("a limit outside 1 to 250 and a cursor of another list are refused", async ({ api }) => {
     for (const limit of ["0", "251", "-1", "1.5", "ten", "", "1e2", "%20", "1000"]) {
       const answer = await api.call("GET", `/v1/sources?limit=${limit}`);
       expect(answer.body.errors).toEqual([{ pointer: "?limit", detail: "must be an integer from 1 to 250" }]);

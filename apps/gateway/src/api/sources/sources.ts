@@ -1,23 +1,22 @@
-// /v1/sources: where events come from. What this answers is in force: the gateway's ingress knows it already.
+// /v1/sources: the sources from which the relay receives events.
 
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import * as store from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findSource, lockSource } from "./find-source.ts";
+import { makeSourceChange } from "./source-change.ts";
 import {
-  announceChange,
-  findSource,
-  lockSource,
   readSourceId,
   sourceParams as params,
-  type SourcesApp,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
@@ -27,8 +26,8 @@ import {
   showSource,
   sourceChange,
   sourceSchema,
-  toSourceSettings,
   toSettingsChange,
+  toSourceSettings,
 } from "./source-schema.ts";
 
 const endpoints = {
@@ -36,9 +35,9 @@ const endpoints = {
     method: "get",
     path: "/v1/sources",
     tags,
-    summary: "Sources, newest first",
+    summary: "List sources, newest first",
     request: { query: z.strictObject(pageParameters) },
-    responses: { 200: jsonAnswer("A page", listOf(sourceSchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page of sources", listOf(sourceSchema)), default: problemResponse },
   }),
   create: createRoute({
     method: "post",
@@ -60,7 +59,7 @@ const endpoints = {
     method: "patch",
     path: "/v1/sources/{id}",
     tags,
-    summary: "Change the given fields; `signing_secret` replaces every stored secret",
+    summary: "Change fields of a source; `signing_secret` replaces every stored secret",
     request: { params, query: noParameters, body: jsonBody(sourceChange) },
     responses: {
       200: jsonAnswer("The source", sourceSchema),
@@ -75,14 +74,14 @@ const endpoints = {
     summary: "Delete a source; its events stay in the log",
     request: { params, query: noParameters },
     responses: {
-      204: { description: "It is deleted" },
+      204: { description: "The source is deleted" },
       ...problems("protected_source", "precondition_failed"),
       default: problemResponse,
     },
   }),
 };
 
-export function routeSources(app: SourcesApp, dependencies: SourcesDependencies): void {
+export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
   const { db, masterKey, geminiSigningSecret } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
@@ -97,14 +96,13 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
     const given = c.req.valid("json");
     const settings = toSourceSettings(given);
     const secret = given.signing_secret ?? generateSigningSecret();
-    const of = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
-    const { source, token } = await makeChange(c, db, async (tx, record) => {
-      const created = await store.insertSource(tx, masterKey, settings, of);
+    const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
+    const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
+      const created = await store.insertSource(tx, masterKey, settings, verification);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
     });
-    await announceChange(dependencies);
     c.header("location", `/v1/sources/${source.id}`);
     const shownOnce = {
       ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
@@ -120,7 +118,7 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
   app.openapi(endpoints.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const given = c.req.valid("json");
-    const source = await makeChange(c, db, async (tx, record) => {
+    const source = await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = show(current);
       requireMatch(c, before);
@@ -131,13 +129,12 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
       await record({ action: "source.updated", resourceId: after.id, before, after });
       return after;
     });
-    await announceChange(dependencies);
     return c.json(withEtag(c, source), 200);
   });
 
   app.openapi(endpoints.delete, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
-    await makeChange(c, db, async (tx, record) => {
+    await makeSourceChange(c, dependencies, async (tx, record) => {
       const current = await lockSource(tx, id);
       const before = show(current);
       requireMatch(c, before);
@@ -145,12 +142,14 @@ export function routeSources(app: SourcesApp, dependencies: SourcesDependencies)
       await store.removeSource(tx, id);
       await record({ action: "source.deleted", resourceId: before.id, before });
     });
-    await announceChange(dependencies);
     return c.body(null, 204);
   });
 }
 
-function refuseBuiltIn({ name }: store.SourceRecord, what: string): void {
+function refuseBuiltIn({ name }: store.SourceRecord, change: "be renamed" | "be deleted"): void {
   if (!Object.hasOwn(store.BUILT_IN_SOURCES, name)) return;
-  throw new SluiceError("protected_source", `The source "${name}" cannot ${what}: it is made again at every start`);
+  throw new SluiceError(
+    "protected_source",
+    `The source "${name}" cannot ${change}: it is built in, and the relay creates it again at every start`,
+  );
 }

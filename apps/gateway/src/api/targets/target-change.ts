@@ -1,25 +1,27 @@
-// Changes of targets, the same for both views that the API has of them: compared with `If-Match` under the lock, recorded
-// in the audit trail, and made known to the workers once they are committed.
+// Every change of a target goes through here, from /v1/targets and from the WebhookService alike. `If-Match` is compared
+// while the target is locked, the audit trail gets an entry, and a worker is woken after the commit.
+
+import type { Context } from "hono";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import type { SigningSecret } from "@sluice/signature/secret";
-import type { Connection } from "@sluice/store/connection/database";
 import type { Previous } from "@sluice/store/configuration/rotation";
 import * as store from "@sluice/store/configuration/targets";
-import type { Context } from "hono";
+import type { Connection } from "@sluice/store/connection/database";
 
+import { wake } from "../acting/wake.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import type { ApiEnv } from "../http/api-env.ts";
-import { existing, findTarget, type TargetsDependencies } from "./target-endpoint.ts";
+import { findTarget, lockTarget } from "./find-target.ts";
+import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
-import { wake } from "../acting/wake.ts";
 
-/** How the caller sees a target, which is what its `If-Match` is of. */
+/** How this part of the API shows a target. `If-Match` holds the ETag of this view. */
 type View = (record: store.TargetRecord) => object;
 
-/** @throws SluiceError `invalid_request` for an address that is refused. */
+/** @throws SluiceError `invalid_request` for a refused address. */
 export async function createTarget(
   c: Context<ApiEnv>,
   { db, masterKey, addressGuard }: TargetsDependencies,
@@ -36,8 +38,9 @@ export async function createTarget(
 }
 
 /**
- * Changes a target by what `change` makes of its settings.
- * @throws SluiceError `not_found`, `precondition_failed`, `invalid_request` for an address that is refused.
+ * Changes the settings of a target.
+ * @param change returns the settings to change, given the current ones.
+ * @throws SluiceError `not_found`, `precondition_failed`, and `invalid_request` for a refused address.
  */
 export async function updateTarget(
   c: Context<ApiEnv>,
@@ -56,7 +59,12 @@ export async function updateTarget(
   return changeUnderLock(c, dependencies, { id, action: "target.updated", view, work });
 }
 
-/** @throws SluiceError `not_found`, `limit_reached`, and `invalid_request` for a secret that it has. */
+/**
+ * Adds a signing secret to a target.
+ * @param previous what happens to its earlier secrets.
+ * @throws SluiceError `not_found`, `precondition_failed`, `limit_reached`, and `invalid_request` for a secret that the
+ * target already has.
+ */
 export async function rotateTargetSecret(
   c: Context<ApiEnv>,
   dependencies: TargetsDependencies,
@@ -77,7 +85,7 @@ export async function deleteTarget(
   view: View = showTarget,
 ): Promise<void> {
   await makeChange(c, db, async (tx, record) => {
-    const current = existing(await store.getTargetForChange(tx, masterKey, id));
+    const current = await lockTarget(tx, masterKey, id);
     requireMatch(c, view(current));
     await store.removeTarget(tx, id);
     const before = showTarget(current);
@@ -93,7 +101,7 @@ async function changeUnderLock(
   const { db, masterKey } = dependencies;
   const { id, action, view, work } = change;
   const changed = await makeChange(c, db, async (tx, record) => {
-    const before = existing(await store.getTargetForChange(tx, masterKey, id));
+    const before = await lockTarget(tx, masterKey, id);
     requireMatch(c, view(before));
     await work(tx);
     const after = await findTarget(tx, masterKey, id);
@@ -101,17 +109,17 @@ async function changeUnderLock(
     await record({ action, resourceId: formatId("tgt", id), ...shown });
     return after;
   });
-  // Also where it was enabled before: a wake-up too many finds nothing to claim.
+  // This also wakes a worker when the target was enabled before. A needless wake-up finds nothing to claim.
   if (changed.state === "enabled") wake(dependencies, id);
   return changed;
 }
 
 /**
- * For who makes the mistake to see it at once. It is the worker that keeps a target from such an address, whatever DNS
- * says then. @throws SluiceError `invalid_request`
+ * Refuses a host that the guard refuses without DNS, so that the caller sees the mistake immediately. The protection
+ * itself is in the worker, which checks every address that DNS returns when it connects.
+ * @throws SluiceError `invalid_request`
  */
 function refuseAddress(guard: TargetsDependencies["addressGuard"], uri: string): void {
   const reason = guard.refuseHost(new URL(uri).hostname);
-  if (reason !== undefined)
-    throw invalidRequest([{ pointer: "/uri", detail: `is an address that is refused: ${reason}` }]);
+  if (reason !== undefined) throw invalidRequest([{ pointer: "/uri", detail: `is a forbidden address: ${reason}` }]);
 }

@@ -1,22 +1,26 @@
-// The headers that a target gets with every delivery. No value is ever shown again: any may be a credential, and a
-// name does not tell.
+// The headers that the relay sends to a target with every delivery. The API never shows a value again: any value can be
+// a credential, and the name of a header does not tell.
 
 import { z } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetHeaders } from "@sluice/store/configuration/targets";
 
 import { recordOf } from "../http/record.ts";
 
-/** Stands for a value that is not shown; sent back, it keeps that value. */
+/** Shown in place of every value. A caller that sends it back keeps the stored value. */
 const REDACTED = "[redacted]";
 
 const MAX_HEADERS = 50;
-/** RFC 9110, 5.6.2. */
+/** The name of a header: RFC 9110, 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
-/** RFC 9110, 5.5, in the one encoding that HTTP/1.1 libraries agree on: latin1, without control characters. */
+/**
+ * The value of a header: RFC 9110, 5.5. Latin1 is the only encoding on which HTTP/1.1 libraries agree. Control characters
+ * are refused, except the tab.
+ */
 const VALUE = /^[\t\x20-\x7e\xa0-\xff]{0,4096}$/;
 const SET_BY_RELAY = /^(webhook-.*|sluice-.*|host|content-length|content-type)$/i;
-/** Of one connection, and not of the message: RFC 9110, 7.6.1, and `expect`, which undici refuses. */
+/** Headers about the connection instead of the message (RFC 9110, 7.6.1), and `expect`, which undici refuses. */
 const HOP_BY_HOP = /^(connection|proxy-connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect)$/i;
 
 export const headersSchema = recordOf(z.string())
@@ -28,7 +32,8 @@ export const headersSchema = recordOf(z.string())
     for (const name of names) {
       const fault = findFault(name, headers[name] ?? "");
       if (fault !== undefined) refuse(fault, name);
-      else if (seen.has(name.toLowerCase())) refuse("is given twice; names of headers ignore case", name);
+      else if (seen.has(name.toLowerCase()))
+        refuse("is given twice: upper and lower case do not matter in the name of a header", name);
       seen.add(name.toLowerCase());
     }
   })
@@ -37,7 +42,7 @@ export const headersSchema = recordOf(z.string())
     additionalProperties: { type: "string" },
     maxProperties: MAX_HEADERS,
     example: { authorization: "Bearer key-of-the-service" },
-    description: `Every value reads "${REDACTED}"; sent back, that keeps the value that is stored`,
+    description: `Answers show every value as "${REDACTED}". If you send "${REDACTED}", the stored value stays.`,
   });
 
 function findFault(name: string, value: string): string | undefined {
@@ -52,14 +57,17 @@ export function redactHeaders(headers: TargetHeaders): TargetHeaders {
   return Object.fromEntries(Object.keys(headers).map((name) => [name, REDACTED]));
 }
 
-/** What to store: `[redacted]` stands for the stored value. @throws SluiceError `invalid_request` where there is none. */
+/**
+ * The headers to store: each `[redacted]` is replaced by the stored value.
+ * @throws SluiceError `invalid_request` for a `[redacted]` without a stored value.
+ */
 export function restoreHeaders(given: TargetHeaders, stored: TargetHeaders): TargetHeaders {
   const values = new Map(Object.entries(stored).map(([name, value]) => [name.toLowerCase(), value]));
   const restored = Object.entries(given).map(([name, value]): [string, string] => {
     if (value !== REDACTED) return [name, value];
     const kept = values.get(name.toLowerCase());
     if (kept !== undefined) return [name, kept];
-    const detail = `is "${REDACTED}", which keeps a stored value, and there is none`;
+    const detail = `is "${REDACTED}", which keeps the stored value, but no value is stored`;
     throw new SluiceError("invalid_request", `The header ${name} ${detail}`, {
       faults: [{ pointer: `/headers/${name.replaceAll("~", "~0")}`, detail }],
     });

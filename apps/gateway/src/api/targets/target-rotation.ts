@@ -1,15 +1,16 @@
-// POST /v1/targets/{id}:rotate-secret: another signing secret for a target. While the service changes over, every
-// attempt is signed with both.
+// POST /v1/targets/{id}:rotate-secret: a new signing secret for a target. While the service changes over to it, the relay
+// signs every attempt with the new and the earlier secrets.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+
 import { generateSigningSecret } from "@sluice/signature/secret";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { withEtag } from "../http/etag.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { generatedSecret, secretRotation } from "../sources/signing-secret.ts";
 import { rotateTargetSecret } from "./target-change.ts";
 import {
@@ -22,22 +23,22 @@ import { showTarget, targetSchema } from "./target-schema.ts";
 
 const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret });
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/targets/{id}:rotate-secret",
   tags,
   summary: "Rotate the signing secret of a target",
-  description: "Until the earlier secrets expire, attempts are signed with all of them.",
+  description: "Until the earlier secrets expire, the relay signs every attempt with all secrets of the target.",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    200: jsonAnswer("The target, with the new secret last", rotatedTarget),
+    200: jsonAnswer("The target. The new secret is the last one.", rotatedTarget),
     ...problems("limit_reached", "precondition_failed"),
     default: problemResponse,
   },
 });
 
 export function routeTargetRotation(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verbEndpoint(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { secret: given, previous } = c.req.valid("json");
     const secret = given ?? generateSigningSecret();

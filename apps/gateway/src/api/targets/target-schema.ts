@@ -1,10 +1,11 @@
-// A target as the API takes and shows it.
+// A target in the requests and answers of /v1/targets.
 
 import { z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/filter/compile";
 import { formatId } from "@sluice/shared/domain/ids";
 import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import {
   TARGET_DEFAULTS,
   type TargetHealth,
@@ -12,11 +13,10 @@ import {
   type TargetSettings,
 } from "@sluice/store/configuration/targets";
 
+import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { refuseRepeats } from "../http/repeats.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
-
-const MAX_URI_LENGTH = 2048;
 
 const name = z
   .string()
@@ -24,19 +24,9 @@ const name = z
   .max(200)
   .regex(/^\P{Cc}*$/u, { error: "must not contain control characters" });
 
-const uri = z
-  .string()
-  .max(MAX_URI_LENGTH)
-  // new URL() repairs what it reads (spaces, backslashes, missing slashes); a target gets what was written.
-  .refine((text) => /^https?:\/\/[^\s\\\p{Cc}]+$/iu.test(text) && URL.canParse(text), {
-    error: "must be an absolute http or https URL",
-    abort: true,
-  })
-  .refine((text) => !text.includes("#"), "must not have a fragment")
-  .refine((text) => {
-    const { username, password } = new URL(text);
-    return username === "" && password === "";
-  }, "must not hold credentials; use headers for them")
+const uri = absoluteUrl("must be an absolute http or https URL")
+  .refine((text) => !hasFragment(text), "must not have a fragment")
+  .refine((text) => !hasCredentials(text), "must not hold credentials; use headers for them")
   .openapi({ format: "uri", example: "http://billing.internal:3000/gemini" });
 
 const subscribedEvents = z
@@ -66,7 +56,8 @@ const filter = z
   .nullable()
   .openapi({
     description:
-      "A CEL expression over event.type, event.data, event.user_metadata, event.labels and source. Null matches all.",
+      "A CEL expression over event.type, event.data, event.user_metadata, event.labels and source. The target gets only " +
+      "the events for which it is true; null stands for all events.",
     example: 'event.type == "batch.failed" || event.labels.team == "billing"',
   });
 
@@ -79,7 +70,7 @@ const timeoutSeconds = z.int().min(1).max(30);
 const maxInFlight = z.int().min(1).max(1_000);
 const state = z.enum(["enabled", "paused", "disabled"]);
 
-/** What an update takes; each field replaces, and `retry` does so for each of its fields. */
+/** The body of an update. A given field replaces the current value; within `retry`, each given field does so. */
 export const targetChange = z
   .strictObject({
     name: name.optional(),
@@ -97,7 +88,7 @@ export const targetChange = z
 export const newTarget = z
   .strictObject({
     ...targetChange.shape,
-    name: name.optional().openapi({ description: "The host of the uri when not given" }),
+    name: name.optional().openapi({ description: "If you leave it out, the name is the host of `uri`" }),
     uri,
     subscribed_events: subscribedEvents,
   })
@@ -107,12 +98,18 @@ const instant = z.string().openapi({ format: "date-time" }).nullable();
 
 const healthSchema = z.object({
   breaker: z.enum(["closed", "open", "half_open"]).openapi({
-    description: "open: deliveries wait. half_open: one of them is being sent to see whether the target is back.",
+    description:
+      "The state of the circuit breaker. `closed`: deliveries are sent. `open`: deliveries wait. `half_open`: one delivery " +
+      "is being sent, to find out whether the target works again.",
   }),
-  open_until: instant.openapi({ description: "From then on one delivery may be sent; null while it is closed" }),
-  failing_since: instant.openapi({ description: "The first failed attempt since the last success" }),
-  last_success_at: instant.openapi({ description: "Not older than a minute" }),
-  last_failure_at: instant.openapi({ description: "Not older than a minute" }),
+  open_until: instant.openapi({ description: "When one delivery may be sent again; null while the breaker is closed" }),
+  failing_since: instant.openapi({ description: "The time of the first failed attempt since the last success" }),
+  last_success_at: instant.openapi({
+    description: "The time of the last success; a newer one is shown within a minute",
+  }),
+  last_failure_at: instant.openapi({
+    description: "The time of the last failure; a newer one is shown within a minute",
+  }),
 });
 
 export const targetSchema = z
@@ -125,7 +122,7 @@ export const targetSchema = z
     state_reason: z
       .string()
       .nullable()
-      .openapi({ description: "Why the relay disabled it; null for what was done over the API" }),
+      .openapi({ description: "Why the relay disabled the target; null if a caller of the API set the state" }),
     state_changed_at: z.string().openapi({ format: "date-time" }),
     health: healthSchema,
     headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
@@ -144,7 +141,7 @@ export const targetSchema = z
   .openapi("Target");
 
 export const createdTarget = targetSchema
-  .extend({ new_signing_secret: z.string().openapi({ description: "Shown this once" }) })
+  .extend({ new_signing_secret: z.string().openapi({ description: "The signing secret; shown only in this answer" }) })
   .openapi("CreatedTarget");
 
 export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
@@ -184,13 +181,13 @@ function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
   };
 }
 
-/** The settings of a target that is created. @throws SluiceError `invalid_request` */
+/** The settings of a new target. @throws SluiceError `invalid_request` */
 export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {
   const defaults = { ...TARGET_DEFAULTS, name: new URL(given.uri).host };
   return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
 }
 
-/** The settings with a change applied. @throws SluiceError `invalid_request` where only the whole is wrong. */
+/** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
   const { retry = {} } = change;
   const changed: TargetSettings = {

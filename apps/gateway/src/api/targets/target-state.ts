@@ -1,16 +1,17 @@
-// POST /v1/targets/{id}:pause, :resume, :enable, :disable. Pausing and enabling are two pairs, so that who ends a pause
-// does not also end what somebody else disabled.
+// POST /v1/targets/{id}:pause, :resume, :enable and :disable. Pausing and disabling are separate: a disabled target
+// refuses `:resume`, so whoever ends a pause never enables a target that was disabled.
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetState } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { withEtag } from "../http/etag.ts";
-import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
-import { problems } from "../http/problems.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
+import { problems } from "../http/problems.ts";
+import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { updateTarget } from "./target-change.ts";
 import {
   readTargetId,
@@ -23,35 +24,42 @@ import { showTarget, targetSchema } from "./target-schema.ts";
 interface StateVerb {
   name: string;
   summary: string;
-  /** Whether it is refused of a target that is disabled. */
-  isRefusable?: boolean;
-  /** What the target becomes. @throws SluiceError `target_disabled` */
-  next: (current: TargetState) => TargetState;
+  to: TargetState;
+  /** Whether the verb is refused for a disabled target. */
+  refusesDisabled: boolean;
 }
 
 const VERBS: StateVerb[] = [
   {
     name: "pause",
-    summary: "Hold its deliveries; events still come in for it",
-    isRefusable: true,
-    next: unlessDisabled("paused"),
+    summary: "Pause a target: it still gets deliveries for new events, but the relay holds them all",
+    to: "paused",
+    refusesDisabled: true,
   },
-  { name: "resume", summary: "End a pause; what was held is due", isRefusable: true, next: unlessDisabled("enabled") },
+  {
+    name: "resume",
+    summary: "Resume a paused target; its held deliveries become due",
+    to: "enabled",
+    refusesDisabled: true,
+  },
   {
     name: "enable",
-    summary: "Subscribe it again, also after it was disabled for failed deliveries; what was held is due",
-    next: () => "enabled",
+    summary: "Enable a target, also after failed deliveries disabled it; its held deliveries become due",
+    to: "enabled",
+    refusesDisabled: false,
   },
   {
     name: "disable",
-    summary: "End its subscription, and hold what is pending; it never gets what comes meanwhile",
-    next: () => "disabled",
+    summary: "Disable a target: the relay holds its pending deliveries and makes none for new events",
+    to: "disabled",
+    refusesDisabled: false,
   },
 ];
 
 export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const { name, summary, isRefusable = false, next } of VERBS) {
-    const operation = createRoute({
+  for (const verb of VERBS) {
+    const { name, summary, refusesDisabled } = verb;
+    const endpoint = createRoute({
       method: "post",
       path: `/v1/targets/{id}:${name}`,
       tags,
@@ -60,21 +68,21 @@ export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: Targets
       responses: {
         200: jsonAnswer("The target", targetSchema),
         ...problems("precondition_failed"),
-        ...(isRefusable && problems("target_disabled")),
+        ...(refusesDisabled && problems("target_disabled")),
         default: problemResponse,
       },
     });
-    app.openapi(verbEndpoint(app, operation), async (c) => {
+    app.openapi(verbEndpoint(app, endpoint), async (c) => {
       const id = readTargetId(c.req.valid("param").id);
-      const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: next(state) }));
+      const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: nextState(verb, state) }));
       return c.json(withEtag(c, showTarget(changed)), 200);
     });
   }
 }
 
-function unlessDisabled(next: TargetState) {
-  return (current: TargetState) => {
-    if (current === "enabled" || current === "paused") return next;
-    throw new SluiceError("target_disabled", `The target is ${current}; POST …:enable enables it`);
-  };
+/** @throws SluiceError `target_disabled` */
+function nextState({ to, refusesDisabled }: StateVerb, current: TargetState): TargetState {
+  const isDisabled = current !== "enabled" && current !== "paused";
+  if (!refusesDisabled || !isDisabled) return to;
+  throw new SluiceError("target_disabled", `The target is ${current}; enable it with POST …:enable`);
 }

@@ -1,30 +1,31 @@
-// POST /v1/targets/{id}:test: does this target work? A worker sends the event, by the rules of every other, and this
-// waits for what comes of it.
+// POST /v1/targets/{id}:test: tells whether a target works. A worker sends a test event by the same rules as every other
+// event, and the endpoint waits for the result.
 
 import { setTimeout as delay } from "node:timers/promises";
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { formatId } from "@sluice/shared/domain/ids";
-import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
-import { storeTestEvent } from "@sluice/store/delivery/relay-event";
 import type { Context } from "hono";
 
+import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
+import { storeTestEvent } from "@sluice/store/delivery/relay-event";
+import { type AttemptRow, type DeliveryRecord, getDelivery, listAttemptsOf } from "@sluice/store/log/records";
+
 import { problemResponse } from "../http/answer-problem.ts";
-import { makeChange } from "../http/change.ts";
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
-import { noBody, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { makeChange } from "../http/change.ts";
+import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
+import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { findTarget } from "./find-target.ts";
 import {
-  findTarget,
   readTargetId,
   targetParams as params,
   type TargetsDependencies,
   targetTags as tags,
 } from "./target-endpoint.ts";
 
-/** Beyond the target's own timeout: the way to a worker, and the writing of the attempt. */
+/** Added to the timeout of the target: time for the job to reach a worker, and for the worker to store the attempt. */
 const GRACE_MS = 5_000;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 250;
@@ -33,23 +34,25 @@ const testSchema = z
   .object({
     event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
     delivery: deliverySchema,
-    attempt: z.union([attemptSchema, z.null()]).openapi({ description: "Null while no worker has made it" }),
+    attempt: z
+      .union([attemptSchema, z.null()])
+      .openapi({ description: "The attempt; null if no worker has made it yet" }),
   })
   .openapi("TargetTest");
 
-const operation = createRoute({
+const endpoint = createRoute({
   method: "post",
   path: "/v1/targets/{id}:test",
   tags,
-  summary: "Send a signed test event to this target alone, and answer with the attempt",
+  summary: "Send a signed test event to one target, and wait for the attempt",
   description:
-    "The event has the type `sluice.test`. It is sent whatever the target's subscription, filter and state, " +
-    "and attempted once.",
+    "The event has the type `sluice.test`. The target gets it regardless of its subscription, filter and state. " +
+    "The relay attempts the delivery once.",
   request: { params, query: noParameters, body: noBody },
   responses: {
-    200: jsonAnswer("It was attempted; `attempt` says what came back", testSchema),
+    200: jsonAnswer("A worker made the attempt; `attempt` has its result", testSchema),
     202: jsonAnswer(
-      "No worker attempted it in time; it will be, and the delivery shows it",
+      "No worker has made the attempt yet. A worker will make it later, and the delivery shows the result.",
       testSchema.extend({ attempt: z.null().openapi({ example: null }) }),
     ),
     default: problemResponse,
@@ -57,7 +60,7 @@ const operation = createRoute({
 });
 
 export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  app.openapi(verbEndpoint(app, operation), async (c) => {
+  app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const id = readTargetId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "sluice.test");
     const answer = { event: formatId("evt", delivery.eventId), delivery: showDelivery(delivery, Date.now()) };
@@ -67,8 +70,9 @@ export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsD
 }
 
 /**
- * Has a worker attempt a new event of this type, once.
- * @returns the delivery, and its attempt unless none was made within the target's timeout.
+ * Stores a new event of this type for one target, has a worker attempt its delivery once, and waits for the attempt.
+ * @returns the delivery and its attempt. The attempt is undefined if no worker made it within the timeout of the target
+ * and {@link GRACE_MS}.
  * @throws SluiceError `not_found`
  */
 export async function testTarget(
@@ -77,24 +81,25 @@ export async function testTarget(
   targetId: string,
   type: string,
 ): Promise<{ delivery: DeliveryRecord; attempt: AttemptRow | undefined }> {
-  // First, so that a request that comes twice with one Idempotency-Key sends one event at most.
+  // The change MUST come first: of two requests with one Idempotency-Key, only one gets past it and sends an event.
   const target = await makeChange(c, db, async (tx, record) => {
     const found = await findTarget(tx, masterKey, targetId);
     await record({ action: "target.tested", resourceId: formatId("tgt", targetId) });
     return found;
   });
   const { deliveryId } = await storeTestEvent(db, targetId, type);
-  // Failure policy: open. It is stored, and the sweep finds it where the target is enabled. Not awaited: an attempt
-  // that is made meanwhile is an answer.
+  // Failure policy: open. The delivery is stored, and the sweep finds it if the target is enabled. This is not awaited:
+  // a worker may make the attempt before it resolves.
   askWorker(targetId, deliveryId).catch((error: unknown) =>
-    log.warn({ err: error, delivery: formatId("dlv", deliveryId) }, "test not handed over"),
+    log.warn({ err: error, delivery: formatId("dlv", deliveryId) }, "test event not handed to a worker"),
   );
   const deadlineMs = performance.now() + target.timeoutSeconds * 1000 + GRACE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     const [attempt] = await listAttemptsOf(db, [deliveryId], 1);
     if (attempt !== undefined || c.req.raw.signal.aborted || performance.now() >= deadlineMs) {
       const delivery = await getDelivery(db, deliveryId);
-      if (delivery === undefined) throw new SluiceError("internal", "A delivery that was stored is gone");
+      if (delivery === undefined)
+        throw new SluiceError("internal", "The delivery of the test event is gone from the log");
       return { delivery, attempt };
     }
     await delay(pauseMs);

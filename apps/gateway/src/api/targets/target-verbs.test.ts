@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-import { A_SECRET, type TestApi, pointersOf, test } from "../../../../../tests/support/api/test-api.ts";
+import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 async function create(api: TestApi, state = "enabled") {
   const body = { uri: "http://127.0.0.1:9/hook", subscribed_events: ["*"], state };
@@ -27,7 +27,7 @@ for (const [verb, from, to] of [
   });
 }
 
-test(":pause and :resume leave alone what is disabled", async ({ api }) => {
+test(":pause and :resume refuse a disabled target and leave its state", async ({ api }) => {
   for (const verb of ["pause", "resume"]) {
     const { id } = await create(api, "disabled");
     const answer = await api.call("POST", `/v1/targets/${id}:${verb}`);
@@ -40,8 +40,8 @@ test("every verb refuses an unknown target, a malformed id, another method and u
   for (const verb of ["pause", "resume", "enable", "disable", "test", "rotate-secret"]) {
     const body = verb === "rotate-secret" ? { previous: "revoke_immediately" } : {};
     const { id } = await create(api);
-    const call = (method: string, of: string, sent: object = body) =>
-      api.call(method, `/v1/targets/${of}:${verb}`, { ...(method === "POST" && { body: sent }) });
+    const call = (method: string, target: string, sent: object = body) =>
+      api.call(method, `/v1/targets/${target}:${verb}`, { ...(method === "POST" && { body: sent }) });
     expect(await call("POST", "tgt_01h455vb4pex5vsknk084sn02q")).toMatchObject({ body: { code: "not_found" } });
     expect(await call("POST", "abc")).toMatchObject({ body: { code: "invalid_id" } });
     expect(await call("GET", id)).toMatchObject({ body: { code: "method_not_allowed" } });
@@ -51,7 +51,7 @@ test("every verb refuses an unknown target, a malformed id, another method and u
   }
 });
 
-test(":rotate-secret answers a secret that it made, and never one that it was given", async ({ api }) => {
+test(":rotate-secret shows a secret that it generated, and never one from the caller", async ({ api }) => {
   const { id, new_signing_secret: first } = await create(api);
   const rotate = (body: object) => api.call("POST", `/v1/targets/${id}:rotate-secret`, { body });
   const made = await rotate({ previous: "revoke_after_24h" });
@@ -66,7 +66,9 @@ test(":rotate-secret answers a secret that it made, and never one that it was gi
   expect(given.body.signing_secrets).toEqual([{ truncated_secret: "whsec_...LaSw", expire_time: null }]);
 });
 
-test(":rotate-secret refuses a secret that is valid already, a short one, and an eleventh", async ({ api }) => {
+test(":rotate-secret refuses a secret that is already valid, one that is too short, and an eleventh", async ({
+  api,
+}) => {
   const { id, new_signing_secret: first } = await create(api);
   const rotate = (secret?: string) =>
     api.call("POST", `/v1/targets/${id}:rotate-secret`, {

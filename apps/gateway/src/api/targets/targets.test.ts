@@ -1,6 +1,7 @@
+import { describe, expect } from "vitest";
+
 import { formatId, newId, readId } from "@sluice/shared/domain/ids";
 import { getTarget, loadTargets } from "@sluice/store/configuration/targets";
-import { describe, expect } from "vitest";
 
 import {
   type Answer,
@@ -21,7 +22,7 @@ const change = (api: TestApi, { body }: Answer, fields: object) =>
 const uuidOf = ({ body }: Answer) => readId("tgt", body.id) ?? "";
 
 describe("creating a target", () => {
-  test("the answer is the target with its defaults, and its secret this once", async ({ api }) => {
+  test("the answer has the target with its defaults, and shows its secret once", async ({ api }) => {
     const answer = await create(api);
     const { new_signing_secret: secret, ...target } = answer.body;
     expect(answer.status).toBe(201);
@@ -55,7 +56,7 @@ describe("creating a target", () => {
     expect(stored?.hmacKeys.map(({ key }) => key.export())).toEqual([readSecret(secret).key.export()]);
   });
 
-  test("every setting is taken", async ({ api }) => {
+  test("every setting is stored", async ({ api }) => {
     const body = {
       name: "Billing",
       uri: "https://billing.example/hooks?tenant=1",
@@ -71,7 +72,7 @@ describe("creating a target", () => {
     expect((await create(api, body)).body).toMatchObject({ ...body, headers });
   });
 
-  test("each wrong field is named, all at once", async ({ api }) => {
+  test("the answer names all wrong fields at once", async ({ api }) => {
     const answer = await api.call("POST", "/v1/targets", {
       body: {
         name: "",
@@ -145,7 +146,7 @@ describe("creating a target", () => {
     [["a b"], "/subscribed_events/0", "must be the name of an event"],
     [["a".repeat(129)], "/subscribed_events/0", "must be the name of an event"],
     [[1], "/subscribed_events/0", "must be a string"],
-    [["a", "b", "a"], "/subscribed_events/2", "is there already"],
+    [["a", "b", "a"], "/subscribed_events/2", "is in the list already"],
     [Array.from({ length: 101 }, (_, i) => `e${i}`), "/subscribed_events", "must have at most 100 entries"],
     ["batch.*", "/subscribed_events", "must be a list"],
   ] as const)("the subscription %j is refused", async ([subscribed_events, pointer, detail], { api }) => {
@@ -175,14 +176,14 @@ describe("creating a target", () => {
     ["x-a", "€", "latin1"],
     ["x-a", "a".repeat(4097), "at most 4096"],
     ["x-a", 1, "must be a string"],
-    ["__proto__", "1", "is a name that cannot be taken"],
+    ["__proto__", "1", "is a name that cannot be used"],
   ] as const)("the header %j with the value %j is refused", async ([name, value, detail], { api }) => {
     const answer = await create(api, { headers: { [name]: value } });
     expect(answer.body).toMatchObject({ status: 400, errors: [{ pointer: `/headers/${name}` }] });
     expect(answer.body.errors[0].detail).toContain(detail);
   });
 
-  test("headers are at most 50, and their names ignore case", async ({ api }) => {
+  test("a target has at most 50 headers, and their names ignore case", async ({ api }) => {
     const many = Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`x-${i}`, "1"]));
     expect((await create(api, { headers: many })).body.errors).toEqual([
       { pointer: "/headers", detail: "must have at most 50 entries" },
@@ -191,7 +192,7 @@ describe("creating a target", () => {
     expect((await create(api, { headers: ["x-a"] })).body.errors[0].detail).toBe("must be an object");
   });
 
-  test("the cap of the backoff must not be below its base, whichever of them is given", async ({ api }) => {
+  test("the cap of the backoff must not be below its base, even if only one of them is given", async ({ api }) => {
     const both = await create(api, { retry: { base_seconds: 10, cap_seconds: 5 } });
     expect(both.body.errors).toEqual([
       { pointer: "/retry/cap_seconds", detail: "must keep cap_seconds (5) at or above base_seconds (10)" },
@@ -205,7 +206,7 @@ describe("creating a target", () => {
 describe("a target's filter", () => {
   const filter = 'event.type == "batch.failed" && source != "other"';
 
-  test("it is read as it was written, replaced, and removed with null", async ({ api }) => {
+  test("is shown as it was written, can be replaced, and is removed with null", async ({ api }) => {
     const target = await create(api, { filter });
     expect(target.body.filter).toBe(filter);
     expect((await change(api, target, { name: "n" })).body.filter).toBe(filter);
@@ -241,7 +242,7 @@ describe("a target's filter", () => {
     },
   );
 
-  test("one that is not valid any more is loaded as a filter that matches nothing", async ({ api }) => {
+  test("is loaded as a filter that matches nothing if it is no longer valid", async ({ api }) => {
     const target = await create(api, { filter });
     await api.db.pool.query("UPDATE targets SET filter = 'event.gone()' WHERE id = $1", [uuidOf(target)]);
     const loaded = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(target));
@@ -256,7 +257,7 @@ describe("a target's filter", () => {
 describe("the values of headers", () => {
   const headers = { Authorization: "Bearer 1", private: "1", "X-Api-Key-Id": "1", "x-tenant": "7" };
 
-  test("are kept encrypted and are never shown, whatever the names", async ({ api }) => {
+  test("are stored encrypted and never shown, regardless of the names", async ({ api }) => {
     const target = await create(api, { headers });
     const shown = Object.fromEntries(Object.keys(headers).map((name) => [name, "[redacted]"]));
     const page = await api.call("GET", "/v1/targets?limit=1");
@@ -269,7 +270,7 @@ describe("the values of headers", () => {
     expect(row.rows[0].sealed.toString("latin1")).not.toContain("Bearer");
   });
 
-  test("stay when what was shown is sent back", async ({ api }) => {
+  test("stay if the caller sends back what the API showed", async ({ api }) => {
     const target = await create(api, { headers });
     const changed = await change(api, target, {
       headers: { authorization: "[redacted]", "x-tenant": "8", private: "[redacted]", "x-new": "1" },
@@ -279,7 +280,7 @@ describe("the values of headers", () => {
     expect(stored).toEqual({ authorization: "Bearer 1", "x-tenant": "8", private: "1", "x-new": "1" });
   });
 
-  test("are refused when they are redacted with nothing to keep", async ({ api }) => {
+  test("are refused if they are redacted and no value is stored", async ({ api }) => {
     const redacted = { headers: { "x-tenant": "[redacted]" } };
     expect(pointersOf(await create(api, redacted))).toEqual(["/headers/x-tenant"]);
     expect(pointersOf(await change(api, await create(api), redacted))).toEqual(["/headers/x-tenant"]);
@@ -287,7 +288,7 @@ describe("the values of headers", () => {
 });
 
 describe("changing a target", () => {
-  test("given fields change, retry merges, headers are replaced, the rest stays", async ({ api }) => {
+  test("a change merges retry, replaces headers, and leaves all other fields as they are", async ({ api }) => {
     const target = await create(api, { name: "n", headers: { "x-a": "1", "x-b": "2" }, retry: { cap_seconds: 60 } });
     const { new_signing_secret: _, ...before } = target.body;
     const fields = { name: "m", timeout_seconds: 5, headers: { "x-c": "3" }, retry: { horizon_seconds: 120 } };
@@ -305,7 +306,7 @@ describe("changing a target", () => {
     expect((await change(api, target, {})).body).toMatchObject({ name: "m", timeout_seconds: 5 });
   });
 
-  test("of changes at the same moment, none is lost", async ({ api }) => {
+  test("no change is lost if several happen at the same moment", async ({ api }) => {
     const target = await create(api);
     await Promise.all([
       change(api, target, { retry: { base_seconds: 1 } }),
@@ -321,7 +322,7 @@ describe("changing a target", () => {
     });
   });
 
-  test("a target that becomes enabled is woken; one that does not is not", async ({ api }) => {
+  test("only a change to enabled wakes a worker", async ({ api }) => {
     const target = await create(api, { state: "paused" });
     expect((await change(api, target, { state: "disabled" })).body.state).toBe("disabled");
     expect(api.woken).not.toContain(uuidOf(target));
@@ -329,7 +330,7 @@ describe("changing a target", () => {
     expect(api.woken).toContain(uuidOf(target));
   });
 
-  test("an address that no target may have is refused, and allowed ones are taken", async ({ api }) => {
+  test("a forbidden address is refused, and an allowed one is stored", async ({ api }) => {
     const given = await create(api);
     for (const uri of [
       "http://169.254.169.254/",
@@ -340,14 +341,14 @@ describe("changing a target", () => {
       for (const answer of [await create(api, { uri }), await change(api, given, { uri })]) {
         expect(answer).toMatchObject({ status: 400, body: { code: "invalid_request" } });
         expect(pointersOf(answer)).toEqual(["/uri"]);
-        expect(answer.body.errors[0].detail).toMatch(/^is an address that is refused: .*(link-local|unspecified)/);
+        expect(answer.body.errors[0].detail).toMatch(/^is a forbidden address: .*(link-local|unspecified)/);
       }
     }
     expect((await api.call("GET", `/v1/targets/${given.body.id}`)).body.uri).toBe(minimal.uri);
     expect((await change(api, given, { uri: "http://10.0.0.1/" })).status).toBe(200);
   });
 
-  test("a change that is refused changes nothing", async ({ api }) => {
+  test("a refused change changes nothing", async ({ api }) => {
     const target = await create(api);
     expect((await change(api, target, { name: "x", retry: { base_seconds: 3600, cap_seconds: 1 } })).status).toBe(400);
     expect(pointersOf(await change(api, target, { uri: "http://u:p@a/", id: "tgt_" }))).toEqual(["/uri", "/id"]);
@@ -357,7 +358,7 @@ describe("changing a target", () => {
 });
 
 describe("deleting and listing targets", () => {
-  test("a deleted target is gone, and what it still had to get is cancelled", async ({ api }) => {
+  test("a deleted target is gone, and its pending deliveries are cancelled", async ({ api }) => {
     const target = await create(api);
     const { deliveryIds } = await seedEvent(api, [uuidOf(target)]);
     expect((await api.call("DELETE", `/v1/targets/${target.body.id}`)).status).toBe(204);
@@ -370,7 +371,7 @@ describe("deleting and listing targets", () => {
     expect((await api.call("GET", `/v1/targets/${formatId("tgt", newId())}`)).status).toBe(404);
   });
 
-  test("pages of the list hold every target once, newest first", async ({ api }) => {
+  test("the pages of the list have every target once, newest first", async ({ api }) => {
     for (let i = 0; i < 3; i++) await create(api, { headers: { "x-i": String(i) } });
     const first = (await api.call("GET", "/v1/targets?limit=2")).body;
     const second = (await api.call("GET", `/v1/targets?limit=250&cursor=${first.next_cursor}`)).body;

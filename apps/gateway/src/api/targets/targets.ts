@@ -1,18 +1,19 @@
-// /v1/targets: internal services and what they subscribed to.
+// /v1/targets: the internal services to which the relay delivers events, and their subscriptions.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets } from "@sluice/store/configuration/targets";
 
 import { problemResponse } from "../http/answer-problem.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { problems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { findTarget } from "./find-target.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import {
-  findTarget,
   readTargetId,
   targetParams as params,
   type TargetsDependencies,
@@ -33,15 +34,15 @@ const endpoints = {
     method: "get",
     path: "/v1/targets",
     tags,
-    summary: "Targets, newest first",
+    summary: "List targets, newest first",
     request: { query: z.strictObject(pageParameters) },
-    responses: { 200: jsonAnswer("A page", listOf(targetSchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page of targets", listOf(targetSchema)), default: problemResponse },
   }),
   create: createRoute({
     method: "post",
     path: "/v1/targets",
     tags,
-    summary: "Create a target; it gets the events that come from now on",
+    summary: "Create a target, which gets the events that arrive from now on",
     request: { query: noParameters, body: jsonBody(newTarget) },
     responses: { 201: jsonAnswer("The target", createdTarget), default: problemResponse },
   }),
@@ -57,7 +58,7 @@ const endpoints = {
     method: "patch",
     path: "/v1/targets/{id}",
     tags,
-    summary: "Change the given fields; `headers` are replaced as a whole",
+    summary: "Change fields of a target; `headers` are replaced as a whole",
     request: { params, query: noParameters, body: jsonBody(targetChange) },
     responses: {
       200: jsonAnswer("The target", targetSchema),
@@ -69,10 +70,10 @@ const endpoints = {
     method: "delete",
     path: "/v1/targets/{id}",
     tags,
-    summary: "Delete a target and cancel what it still has to get; its log stays",
+    summary: "Delete a target and cancel its pending deliveries; its log stays",
     request: { params, query: noParameters },
     responses: {
-      204: { description: "It is deleted" },
+      204: { description: "The target is deleted" },
       ...problems("precondition_failed"),
       default: problemResponse,
     },

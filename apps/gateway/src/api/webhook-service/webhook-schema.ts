@@ -1,21 +1,22 @@
-// A target as Gemini's WebhookService takes and shows it: the fields and states of the official SDK. What a target has
-// beyond them (headers, filter, retry, …) stays as it is.
+// A target in the requests and answers of Gemini's WebhookService, with the fields and states of the official SDK. A
+// change made here never touches the other settings of a target, such as headers, filter and retry.
 
 import { z } from "@hono/zod-openapi";
+
 import { formatId, readId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { TargetState } from "@sluice/store/schema";
 import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice/store/configuration/targets";
+import type { TargetState } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { newTarget } from "../targets/target-schema.ts";
 
-/** Of Google's: https://google.aip.dev/158 has a larger one coerced. */
+/** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
 const MAX_PAGE_SIZE = 1_000;
 const DEFAULT_PAGE_SIZE = 50;
 
-/** Enums come in both cases: the SDK writes them small, the documentation's curl in capitals. */
+/** An enum in either case: the SDK writes small letters, the curl examples in Gemini's documentation write capitals. */
 const enumOf = <const T extends readonly string[]>(values: T) =>
   z
     .string()
@@ -25,7 +26,7 @@ const enumOf = <const T extends readonly string[]>(values: T) =>
 
 const state = enumOf(["enabled", "disabled", "disabled_due_to_failed_deliveries"]);
 
-/** What a client sends back of a resource that it read; ignored, as https://google.aip.dev/203 says. */
+/** Fields that a client may send back as it read them. They are ignored, as https://google.aip.dev/203 says. */
 const OUTPUT_ONLY = ["id", "signing_secrets", "new_signing_secret", "create_time", "update_time"] as const;
 const ignored = z.unknown().optional().openapi({ description: "Output only; ignored" });
 const outputOnly = Object.fromEntries(OUTPUT_ONLY.map((field) => [field, ignored])) as Record<
@@ -65,15 +66,21 @@ export const webhookListQuery = inEitherCase(
       .regex(/^[0-9]{1,9}$/, { error: "must be a whole number that is not negative" })
       .transform((text) => Math.min(Number(text), MAX_PAGE_SIZE) || DEFAULT_PAGE_SIZE)
       .default(DEFAULT_PAGE_SIZE)
-      .openapi({ type: "integer", minimum: 0, default: DEFAULT_PAGE_SIZE, description: "1000 at most are returned" }),
-    page_token: z.string().optional().openapi({ description: "`next_page_token` of the page before" }),
+      .openapi({
+        type: "integer",
+        minimum: 0,
+        default: DEFAULT_PAGE_SIZE,
+        description: "A page has at most 1000 webhooks",
+      }),
+    page_token: z.string().optional().openapi({ description: "The `next_page_token` of the page before" }),
   }),
 );
 
 export const webhookUpdateQuery = inEitherCase(
   z.strictObject({
     update_mask: z.string().optional().openapi({
-      description: "Fields of the body that are applied, separated by commas; all when not given, and for `*`",
+      description:
+        "The fields of the body to apply, separated by commas. If you leave it out, or for `*`, all fields are applied.",
       example: "state,uri",
     }),
   }),
@@ -86,7 +93,7 @@ export const webhookSchema = z
     uri: z.string(),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
     state: z.enum(["enabled", "disabled", "disabled_due_to_failed_deliveries"]).openapi({
-      description: "A paused target is shown as disabled; `enabled` resumes it, `disabled` leaves it paused",
+      description: "A paused target is shown as `disabled`. Setting `enabled` resumes it; `disabled` leaves it paused.",
     }),
     signing_secrets: z.array(z.object({ truncated_secret: z.string(), expire_time: z.string().optional() })),
     create_time: z.string().openapi({ format: "date-time" }),
@@ -95,7 +102,7 @@ export const webhookSchema = z
   .openapi("Webhook");
 
 export const createdWebhook = webhookSchema
-  .extend({ new_signing_secret: z.string().openapi({ description: "Shown this once" }) })
+  .extend({ new_signing_secret: z.string().openapi({ description: "The signing secret; shown only in this answer" }) })
   .openapi("CreatedWebhook");
 
 export function showWebhook(record: TargetRecord): z.infer<typeof webhookSchema> {
@@ -107,7 +114,7 @@ export function showWebhook(record: TargetRecord): z.infer<typeof webhookSchema>
     state: showState(record.state),
     signing_secrets: showSecrets(record.secrets).map(({ truncated_secret, expire_time }) => ({
       truncated_secret,
-      // As in Google's JSON, a field without a value is left out.
+      // Google's JSON leaves out a field that has no value.
       ...(expire_time !== null && { expire_time }),
     })),
     create_time: record.createdAt.toISOString(),
@@ -115,12 +122,15 @@ export function showWebhook(record: TargetRecord): z.infer<typeof webhookSchema>
   };
 }
 
-/** Nothing is delivered to a paused target, and of what the WebhookService knows, `disabled` says that. */
+/** The WebhookService has no paused state. `disabled` comes closest: nothing is delivered. */
 function showState(current: TargetState) {
   return current === "paused" ? "disabled" : current;
 }
 
-/** The UUID of `tgt_…` or `webhooks/tgt_…`. @throws SluiceError `not_found`: to a client of Gemini, an id has no form. */
+/**
+ * The UUID of `tgt_…` or `webhooks/tgt_…`.
+ * @throws SluiceError `not_found` for a malformed id as well, because clients of Gemini do not know the form of our ids.
+ */
 export function readWebhookId(text: string): string {
   const uuid = readId("tgt", text.replace(/^webhooks\//, ""));
   if (uuid === undefined) throw webhookNotFound();
@@ -129,7 +139,7 @@ export function readWebhookId(text: string): string {
 
 const webhookNotFound = () => new SluiceError("not_found", "There is no webhook with this id");
 
-/** The settings of a target that is made as a webhook. */
+/** The settings of the target for a new webhook. */
 export function toWebhookSettings(given: z.infer<typeof newWebhook>): TargetSettings {
   const { uri: address } = given;
   return {
@@ -142,8 +152,8 @@ export function toWebhookSettings(given: z.infer<typeof newWebhook>): TargetSett
 }
 
 /**
- * What an update changes of a target: the fields of its body that the mask names.
- * @throws SluiceError `invalid_request` for a mask with a field that a webhook does not have.
+ * The settings that an update changes: the fields of the body that the mask names.
+ * @throws SluiceError `invalid_request` for a mask that names an unknown field.
  */
 export function applyWebhookChange(
   current: TargetSettings,
@@ -156,7 +166,7 @@ export function applyWebhookChange(
     ...(given.uri !== undefined && isApplied("uri") && { uri: given.uri }),
     ...(given.subscribed_events !== undefined &&
       isApplied("subscribed_events") && { subscribedEvents: given.subscribed_events }),
-    // What is sent back as it was read changes nothing: a pause stays one, and loses no events.
+    // A client may send back the state that it read. This must not turn a pause into `disabled`, which loses events.
     ...(given.state !== undefined &&
       isApplied("state") &&
       given.state !== showState(current.state) && { state: given.state }),
@@ -168,13 +178,15 @@ function readMask(mask: string | undefined): (field: (typeof WRITABLE)[number]) 
   const known = ["", "*", ...WRITABLE, ...OUTPUT_ONLY];
   const unknown = fields.filter((field) => !known.includes(field));
   if (unknown.length > 0) {
-    throw invalidRequest([{ pointer: "?update_mask", detail: `names ${unknown.join(", ")}, no field of a webhook` }]);
+    throw invalidRequest([
+      { pointer: "?update_mask", detail: `names ${unknown.join(", ")}, but a webhook has no such field` },
+    ]);
   }
   const isWhole = fields.includes("*") || fields.every((field) => field === "");
   return (field) => isWhole || fields.includes(field);
 }
 
-/** Google's JSON is read with the names of its fields in snake_case and in camelCase. */
+/** Accepts the fields of a schema in snake_case and in camelCase, as Google's APIs do. */
 function inEitherCase<T extends z.ZodObject>(schema: T) {
   return z
     .transform((given: unknown, context) => {

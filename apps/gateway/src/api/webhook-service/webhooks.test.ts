@@ -1,7 +1,8 @@
-import { readId } from "@sluice/shared/domain/ids";
 import { expect } from "vitest";
 
-import { type Answer, type TestApi, test } from "../../../../../tests/support/api/test-api.ts";
+import { readId } from "@sluice/shared/domain/ids";
+
+import { type Answer, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 const NEW = { uri: "http://127.0.0.1:9/hook", subscribed_events: ["batch.*"] };
 
@@ -9,7 +10,7 @@ async function create(api: TestApi, changes: object = {}) {
   return (await api.call("POST", "/v1/webhooks", { body: { ...NEW, ...changes } })).body;
 }
 
-/** Every failure has this form, and none the one of the other paths. */
+/** Every failure has Google's form, and none is a problem document. */
 function expectGoogleError(answer: Answer, code: number, status: string, message: string | RegExp): void {
   expect(answer.status).toBe(code);
   expect(answer.headers.get("content-type")).toBe("application/json");
@@ -19,7 +20,7 @@ function expectGoogleError(answer: Answer, code: number, status: string, message
 for (const version of ["v1", "v1beta"]) {
   const path = `/${version}/webhooks`;
 
-  test(`${path}: a webhook is made, read, changed, rotated and deleted`, async ({ api }) => {
+  test(`${path}: a webhook is created, read, changed, rotated and deleted`, async ({ api }) => {
     const created = await api.call("POST", path, { body: { ...NEW, name: "mine" } });
     expect(created.status).toBe(200);
     expect(created.body).toEqual({
@@ -56,7 +57,7 @@ for (const version of ["v1", "v1beta"]) {
       const { signing_secrets: secrets } = (await api.call("GET", `${path}/${id}`)).body;
       expect(secrets).toEqual([{ truncated_secret: `whsec_...${rotated.body.secret.slice(-4)}` }]);
     }
-    // The behaviour is optional; without it, and without a body, nothing stops verifying.
+    // Without a body, the earlier secret stays valid for 24 hours.
     await api.call("POST", `${path}/${id}:rotateSigningSecret`);
     expect((await api.call("GET", `${path}/${id}`)).body.signing_secrets).toHaveLength(2);
 
@@ -64,7 +65,7 @@ for (const version of ["v1", "v1beta"]) {
     expectGoogleError(await api.call("GET", `${path}/${id}`), 404, "NOT_FOUND", "target|webhook");
   });
 
-  test(`${path}: every failure is worded as Google words it`, async ({ api }) => {
+  test(`${path}: every failure has the form of Google's APIs`, async ({ api }) => {
     const { id } = await create(api);
     const wrong: [Promise<Answer>, number, string, string | RegExp][] = [
       [api.call("GET", path, { key: null }), 401, "UNAUTHENTICATED", "Send an API key"],
@@ -89,13 +90,13 @@ for (const version of ["v1", "v1beta"]) {
         api.call("PATCH", `${path}/${id}`, { body: { uri: "http://169.254.169.254/" } }),
         400,
         "INVALID_ARGUMENT",
-        "/uri is an address that is refused",
+        "/uri is a forbidden address",
       ],
       [
         api.call("POST", path, { body: { ...NEW, uri: "http://169.254.169.254/" } }),
         400,
         "INVALID_ARGUMENT",
-        "/uri is an address that is refused",
+        "/uri is a forbidden address",
       ],
       [api.call("POST", path, { body: { ...NEW, url: "x" } }), 400, "INVALID_ARGUMENT", "/url is not a field"],
       [
@@ -128,7 +129,7 @@ for (const version of ["v1", "v1beta"]) {
   });
 }
 
-test("what is not the WebhookService answers problems, also beside it", async ({ api }) => {
+test("paths outside of the WebhookService answer problem documents", async ({ api }) => {
   for (const path of ["/v1/targets/abc", "/v1/webhooksandmore", "/v1/nothing"]) {
     const answer = await api.call("GET", path);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
@@ -136,7 +137,7 @@ test("what is not the WebhookService answers problems, also beside it", async ({
   expectGoogleError(await api.call("GET", "/v1beta/models"), 404, "NOT_FOUND", "nothing at this path");
 });
 
-test("with an update mask only the fields that it names are applied", async ({ api }) => {
+test("an update applies only the fields that its mask names", async ({ api }) => {
   const { id } = await create(api, { name: "before" });
   const change = { name: "after", uri: "http://127.0.0.1:9/after", subscribed_events: ["*"], state: "disabled" };
   const update = async (mask: string) =>
@@ -153,7 +154,7 @@ test("with an update mask only the fields that it names are applied", async ({ a
   expect(camel.body).toMatchObject({ ...change, subscribed_events: ["batch.*"] });
 });
 
-test("a webhook that is sent back as it was read is not changed", async ({ api }) => {
+test("sending a webhook back as it was read does not change it", async ({ api }) => {
   const target = await api.call("POST", "/v1/targets", {
     body: { ...NEW, state: "paused", headers: { "x-team": "a" }, filter: "true", timeout_seconds: 3 },
   });
@@ -166,7 +167,7 @@ test("a webhook that is sent back as it was read is not changed", async ({ api }
   expect(after).toEqual({ ...shown, updated_at: after.updated_at });
 });
 
-test("writing enabled resumes a paused target, and a worker is told", async ({ api }) => {
+test("setting enabled resumes a paused target, and wakes a worker", async ({ api }) => {
   const target = await api.call("POST", "/v1/targets", { body: { ...NEW, state: "paused" } });
   const changed = await api.call("PATCH", `/v1/webhooks/${target.body.id}`, { body: { state: "ENABLED" } });
   expect(changed.body).toMatchObject({ state: "enabled" });
@@ -174,7 +175,7 @@ test("writing enabled resumes a paused target, and a worker is told", async ({ a
   expect(api.woken).toContain(readId("tgt", target.body.id));
 });
 
-test("the state that failed deliveries lead to can be read, written and ended", async ({ api }) => {
+test("the state disabled_due_to_failed_deliveries can be set, read and ended", async ({ api }) => {
   const { id } = await create(api);
   const state = "disabled_due_to_failed_deliveries";
   expect((await api.call("PATCH", `/v1/webhooks/${id}`, { body: { state } })).body).toMatchObject({ state });
@@ -182,7 +183,7 @@ test("the state that failed deliveries lead to can be read, written and ended", 
   expect((await api.call("POST", `/v1/targets/${id}:enable`)).body).toMatchObject({ state: "enabled" });
 });
 
-test("pages are of 50, or of page_size up to 1000", async ({ api }) => {
+test("a page has 50 webhooks, or page_size of them up to 1000", async ({ api }) => {
   await Promise.all(Array.from({ length: 60 }, () => create(api)));
   const count = async (query: string) => (await api.call("GET", `/v1/webhooks${query}`)).body.webhooks.length;
   expect(await count("")).toBe(50);
@@ -191,14 +192,14 @@ test("pages are of 50, or of page_size up to 1000", async ({ api }) => {
   expect(await count("?page_size=100000")).toBeGreaterThanOrEqual(60);
 });
 
-test("an eleventh valid secret is refused in a way that no client repeats", async ({ api }) => {
+test("an eleventh valid secret is refused with a status that clients do not repeat", async ({ api }) => {
   const { id } = await create(api);
   const rotate = () => api.call("POST", `/v1/webhooks/${id}:rotateSigningSecret`, { body: {} });
   for (let valid = 1; valid < 10; valid++) expect((await rotate()).status).toBe(200);
   expectGoogleError(await rotate(), 400, "FAILED_PRECONDITION", "10 that are valid");
 });
 
-test("a change can be made conditional on the webhook that was read", async ({ api }) => {
+test("If-Match makes a change conditional on the webhook that was read", async ({ api }) => {
   const { id } = await create(api);
   const path = `/v1/webhooks/${id}`;
   const etag = (await api.call("GET", path)).headers.get("etag") ?? "";
@@ -207,7 +208,7 @@ test("a change can be made conditional on the webhook that was read", async ({ a
   expectGoogleError(await update(), 412, "FAILED_PRECONDITION", "read it again");
 });
 
-test("an id with the end of a line in it is answered in Google's words as well", async ({ api }) => {
+test("an id that contains a line break is answered in the form of Google's APIs", async ({ api }) => {
   for (const end of ["%0D", "%0A", "%E2%80%A8"]) {
     const answer = await api.call("POST", `/v1/webhooks/a${end}b:rotateSigningSecret`, { body: {} });
     expectGoogleError(answer, 404, "NOT_FOUND", "");

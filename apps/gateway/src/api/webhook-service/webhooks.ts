@@ -1,22 +1,24 @@
-// /v1/webhooks and /v1beta/webhooks: Gemini's own WebhookService over the targets, so that the official client subscribes
-// an internal service. A webhook made here is a target there. Versions 2 and 3 of the client differ in the path alone.
+// /v1/webhooks and /v1beta/webhooks: Gemini's own WebhookService over our targets. The official client can subscribe an
+// internal service here: each webhook is a target. Versions 2 and 3 of the client differ only in the path.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+
 import { formatId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets, type TargetSettings } from "@sluice/store/configuration/targets";
 
-import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import type { ApiEnv } from "../http/api-env.ts";
+import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
-import { takeEmptyBody } from "../http/empty-body.ts";
-import { noBody, idParameter, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { googleProblems } from "../http/problems.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { findTarget } from "../targets/find-target.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
-import { findTarget, type TargetsDependencies } from "../targets/target-endpoint.ts";
+import { targetParams as params, type TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
 import {
   applyWebhookChange,
@@ -33,10 +35,9 @@ import {
 } from "./webhook-schema.ts";
 
 const tags = ["webhooks"];
-const params = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
 const empty = z.object({});
 
-const endpointsOf = (version: "v1" | "v1beta") => {
+const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
   const rotate = {
     method: "post",
     tags,
@@ -56,14 +57,14 @@ const endpointsOf = (version: "v1" | "v1beta") => {
       method: "get",
       path: `/${version}/webhooks`,
       tags,
-      summary: "Webhooks, newest first",
+      summary: "List webhooks, newest first",
       request: { query: webhookListQuery },
       responses: {
         200: jsonAnswer(
-          "A page",
+          "A page of webhooks",
           z.object({
             webhooks: z.array(webhookSchema),
-            next_page_token: z.string().optional().openapi({ description: "Not there on the last page" }),
+            next_page_token: z.string().optional().openapi({ description: "Absent on the last page" }),
           }),
         ),
         default: googleErrorResponse,
@@ -73,7 +74,7 @@ const endpointsOf = (version: "v1" | "v1beta") => {
       method: "post",
       path: `/${version}/webhooks`,
       tags,
-      summary: "Create a webhook, which is a target",
+      summary: "Create a webhook; it is also a target",
       request: { query: noParameters, body: jsonBody(newWebhook) },
       responses: { 200: jsonAnswer("The webhook", createdWebhook), default: googleErrorResponse },
     }),
@@ -89,7 +90,7 @@ const endpointsOf = (version: "v1" | "v1beta") => {
       method: "patch",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Change the fields of the body that the mask names",
+      summary: "Change the fields of a webhook that `update_mask` names",
       request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
       responses: {
         200: jsonAnswer("The webhook", webhookSchema),
@@ -101,26 +102,27 @@ const endpointsOf = (version: "v1" | "v1beta") => {
       method: "delete",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Delete a webhook and cancel what it still has to get",
+      summary: "Delete a webhook and cancel its pending deliveries",
       request: { params, query: noParameters },
       responses: {
-        200: jsonAnswer("It is deleted", empty),
+        200: jsonAnswer("The webhook is deleted", empty),
         ...googleProblems("precondition_failed"),
         default: googleErrorResponse,
       },
     }),
     rotate: createRoute({ ...rotate, path: `/${version}/webhooks/{id}:rotateSigningSecret` }),
-    // As the documentation's curl has it.
+    // The curl example in Gemini's documentation has this path.
     rotateByPath: createRoute({ ...rotate, path: `/${version}/webhooks/{id}/rotate_secret` }),
     ping: createRoute({
       method: "post",
       path: `/${version}/webhooks/{id}:ping`,
       tags,
-      summary: "Send a signed event of the type `ping` to this webhook, whatever its state",
-      description: "It is attempted once. Anything but a 2xx is answered with FAILED_PRECONDITION.",
+      summary: "Send a signed event of the type `ping` to a webhook, regardless of its state",
+      description:
+        "The relay attempts the ping once. If the webhook does not answer it with a 2xx, the error is FAILED_PRECONDITION.",
       request: { params, query: noParameters, body: noBody },
       responses: {
-        200: jsonAnswer("The ping was answered with a 2xx", empty),
+        200: jsonAnswer("The webhook answered the ping with a 2xx", empty),
         ...googleProblems("ping_failed"),
         default: googleErrorResponse,
       },
@@ -129,17 +131,17 @@ const endpointsOf = (version: "v1" | "v1beta") => {
 };
 
 export function routeWebhooks(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
-  for (const version of ["v1", "v1beta"] as const) routeVersion(app, endpointsOf(version), dependencies);
+  for (const version of ["v1", "v1beta"] as const) routeVersion(app, describeWebhookEndpoints(version), dependencies);
 }
 
 function routeVersion(
   app: OpenAPIHono<ApiEnv>,
-  operations: ReturnType<typeof endpointsOf>,
+  endpoints: ReturnType<typeof describeWebhookEndpoints>,
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
 
-  app.openapi(operations.list, async (c) => {
+  app.openapi(endpoints.list, async (c) => {
     const { page_size: limit, page_token: token = "" } = c.req.valid("query");
     const { page: wanted, cursor } = readPage("webhooks", { limit, cursor: token === "" ? undefined : token });
     const page = toPage(await listTargets(db, masterKey, wanted), limit, cursor);
@@ -147,18 +149,18 @@ function routeVersion(
     return c.json({ webhooks: page.rows.map(showWebhook), ...next }, 200);
   });
 
-  app.openapi(operations.create, async (c) => {
+  app.openapi(endpoints.create, async (c) => {
     const secret = generateSigningSecret();
     const made = await createTarget(c, dependencies, toWebhookSettings(c.req.valid("json")), secret);
     return c.json({ ...withEtag(c, showWebhook(made)), new_signing_secret: secret.text }, 200);
   });
 
-  app.openapi(operations.get, async (c) => {
+  app.openapi(endpoints.get, async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     return c.json(withEtag(c, showWebhook(await findTarget(db, masterKey, id))), 200);
   });
 
-  app.openapi(operations.update, async (c) => {
+  app.openapi(endpoints.update, async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     const given = c.req.valid("json");
     const { update_mask: mask } = c.req.valid("query");
@@ -167,16 +169,16 @@ function routeVersion(
     return c.json(withEtag(c, showWebhook(changed)), 200);
   });
 
-  app.openapi(operations.delete, async (c) => {
+  app.openapi(endpoints.delete, async (c) => {
     await deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook);
     return c.json({}, 200);
   });
 
-  for (const operation of [
-    verbEndpoint(app, operations.rotate),
-    { ...operations.rotateByPath, middleware: [takeEmptyBody] },
+  for (const endpoint of [
+    verbEndpoint(app, endpoints.rotate),
+    { ...endpoints.rotateByPath, middleware: [takeEmptyBody] },
   ]) {
-    app.openapi(operation, async (c) => {
+    app.openapi(endpoint, async (c) => {
       const id = readWebhookId(c.req.valid("param").id);
       const secret = generateSigningSecret();
       const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
@@ -186,13 +188,13 @@ function routeVersion(
     });
   }
 
-  app.openapi(verbEndpoint(app, operations.ping), async (c) => {
+  app.openapi(verbEndpoint(app, endpoints.ping), async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
     const { delivery, attempt } = await testTarget(c, dependencies, id, "ping");
     if (delivery.status === "succeeded") return c.json({}, 200);
     const outcome =
       attempt === undefined
-        ? "was not attempted in time, and will be"
+        ? "was not attempted in time, and a worker will attempt it later"
         : `was answered with ${attempt.error ?? `the status ${attempt.statusCode}`}`;
     throw new SluiceError("ping_failed", `The ping ${outcome}; its delivery is ${formatId("dlv", delivery.id)}`);
   });

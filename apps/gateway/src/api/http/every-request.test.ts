@@ -1,12 +1,14 @@
-// What the API does with every request, whatever its route.
+// What the API does with every request, on every endpoint: keys and scopes, unknown parameters, OPTIONS, request ids,
+// compression and CORS.
 
 import { gunzipSync } from "node:zlib";
+
 import { describe, expect } from "vitest";
 
-import { createApi } from "../api.ts";
 import { endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
-import { createDocument } from "../openapi/document.ts";
 import { ADMIN_KEY, type Answer, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
+import { createApi } from "../api.ts";
+import { createDocument } from "../openapi/document.ts";
 
 const ID = "01h455vb4pex5vsknk084sn02q";
 const PREFIXES: Record<string, string> = {
@@ -20,7 +22,7 @@ const PREFIXES: Record<string, string> = {
   operations: "opr",
 };
 
-/** Every endpoint of the document, with an id that could be one in the place of each parameter. */
+/** Every endpoint of the document. Each id in its path has the right form, and nothing has that id. */
 function listEndpoints(api: Parameters<typeof createApi>[0]) {
   return endpointsOf(createDocument(createApi(api))).map(({ method, path, requestBody }) => ({
     method: method.toUpperCase(),
@@ -34,11 +36,11 @@ function listEndpoints(api: Parameters<typeof createApi>[0]) {
   }));
 }
 
-/** What a refusal says, in either of the two forms that the API has. */
+/** The message of a refusal: of a problem document, or of an error in Google's form. */
 const textOf = ({ body }: Answer): string => body.detail ?? body.error.message;
 
 describe("every endpoint of the document", () => {
-  test("needs a key, and the scope that fits it", async ({ api }) => {
+  test("needs a key with the right scope", async ({ api }) => {
     const [read, write] = [await storeKey(api, ["read"]), await storeKey(api, ["write"])];
     const endpoints = listEndpoints(api);
     expect(endpoints.length).toBeGreaterThan(20);
@@ -59,7 +61,7 @@ describe("every endpoint of the document", () => {
     }
   });
 
-  test("refuses a query parameter and a field of the body that it does not know, by name", async ({ api }) => {
+  test("refuses an unknown query parameter and an unknown field of the body, and names it", async ({ api }) => {
     for (const { method, path, takesBody } of listEndpoints(api)) {
       const unknown = await api.call(method, `${path}?nonsense=1`, takesBody ? { body: {} } : {});
       expect(unknown.status, `${method} ${path}`).toBe(400);
@@ -72,7 +74,7 @@ describe("every endpoint of the document", () => {
     }
   });
 
-  test("is named by OPTIONS of its path, which needs a key too", async ({ api }) => {
+  test("is listed by OPTIONS on its path, which needs a key too", async ({ api }) => {
     for (const { method, path } of listEndpoints(api)) {
       const options = await api.call("OPTIONS", path);
       expect(options.status).toBe(204);
@@ -83,7 +85,7 @@ describe("every endpoint of the document", () => {
 });
 
 describe("X-Request-Id", () => {
-  test("is taken from the caller, and is in the answer, the problem and the log", async ({ api }) => {
+  test("from the caller is in the answer, the problem and the log", async ({ api }) => {
     const headers = { "x-request-id": "trace/7f:1" };
     const answer = await api.call("GET", "/v1/nothing", { headers });
     expect(answer.headers.get("x-request-id")).toBe("trace/7f:1");
@@ -95,7 +97,7 @@ describe("X-Request-Id", () => {
     });
   });
 
-  test("is made where the caller's is none that can be written down", async ({ api }) => {
+  test("is generated when the one from the caller is not safe to log", async ({ api }) => {
     for (const id of ["", "a".repeat(129), "two words", "ü"]) {
       const answer = await api.call("GET", "/v1/sources", { headers: { "x-request-id": id } });
       expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
@@ -110,9 +112,7 @@ const request = (app: ReturnType<typeof createApi>, path: string, headers: Recor
   app.request(path, { headers: { authorization: `Bearer ${ADMIN_KEY}`, ...headers } });
 
 describe("gzip", () => {
-  test("is used where it is taken and worth it, with a strong tag of its own that both conditions take", async ({
-    api,
-  }) => {
+  test("compresses large answers, with a strong ETag of its own that works in both conditions", async ({ api }) => {
     const audiences = Array.from({ length: 10 }, (_, index) => `https://audience-${index}.example/${"a".repeat(100)}`);
     const body = { name: "long", kind: "dynamic", audiences };
     const created = await api.call("POST", "/v1/sources", { body });
@@ -141,7 +141,7 @@ describe("gzip", () => {
     }
   });
 
-  test("is left out of small answers", async ({ api }) => {
+  test("does not compress small answers", async ({ api }) => {
     const small = await request(createApi(api), "/v1/nothing", { "accept-encoding": "gzip" });
     expect(small.headers.get("content-encoding")).toBeNull();
     expect(await small.json()).toMatchObject({ code: "not_found" });
@@ -161,7 +161,7 @@ describe("CORS", () => {
     for (const [name] of answer.headers) expect(name).not.toMatch(/^access-control-/);
   });
 
-  test("lets the pages of the configured origins in, by exact match, and no other", async ({ api }) => {
+  test("admits pages of exactly the configured origins", async ({ api }) => {
     const open = await createTestApi(api.db, { corsOrigins: [ORIGIN, "http://localhost:5173"] });
     const allowed = await open.call("OPTIONS", "/v1/targets", preflight);
     expect(allowed.status).toBe(204);
@@ -170,7 +170,7 @@ describe("CORS", () => {
     expect(allowed.headers.get("access-control-allow-headers")?.split(",")).toContain("if-match");
     expect(allowed.headers.get("access-control-allow-credentials")).toBeNull();
     expect(allowed.headers.get("vary")).toContain("Origin");
-    // Refusals too, or the page would see nothing but a failure.
+    // A refusal needs the headers too. Without them, a page could not read its status.
     for (const key of [ADMIN_KEY, null]) {
       const answer = await open.call("GET", "/v1/targets", { key, headers: { origin: ORIGIN } });
       expect(answer.status).toBe(key === null ? 401 : 200);
@@ -188,7 +188,7 @@ describe("CORS", () => {
         expect(answer.headers.get("vary")).toContain("Origin");
       }
     }
-    // And OPTIONS that is no preflight is answered as without.
+    // An OPTIONS request that is no preflight is answered as if CORS were off.
     const options = await open.call("OPTIONS", "/v1/targets", { headers: { origin: ORIGIN } });
     expect(options.headers.get("allow")).toBe("GET, HEAD, POST, OPTIONS");
   });

@@ -1,0 +1,27 @@
+// How an endpoint finds its source. A source that does not exist, or is of the wrong kind, ends the request.
+
+import { sourceNotFound, wrongKind } from "@sluice/store/configuration/rotation";
+import { getSource, getSourceForChange, type SourceRecord } from "@sluice/store/configuration/sources";
+import type { Connection } from "@sluice/store/connection/database";
+import type { SourceKind } from "@sluice/store/schema";
+
+/** @throws SluiceError `not_found` */
+export async function findSource(on: Connection, id: string): Promise<SourceRecord> {
+  const record = await getSource(on, id);
+  if (record === undefined) throw sourceNotFound();
+  return record;
+}
+
+/** Locks the source: until the transaction ends, no other one changes it. @throws SluiceError `not_found` */
+export async function lockSource(tx: Connection, id: string): Promise<SourceRecord> {
+  const record = await getSourceForChange(tx, id);
+  if (record === undefined) throw sourceNotFound();
+  return record;
+}
+
+/** @throws SluiceError `not_found`, `wrong_kind` */
+export async function findSourceOfKind(on: Connection, id: string, kind: SourceKind): Promise<SourceRecord> {
+  const record = await findSource(on, id);
+  if (record.kind !== kind) throw wrongKind(kind);
+  return record;
+}

@@ -1,0 +1,54 @@
+// One attempt as it is written to PostgreSQL and to the log.
+
+import { formatId, newId } from "@sluice/shared/domain/ids";
+import type { Logger } from "@sluice/shared/runtime/log";
+import type { Target } from "@sluice/store/configuration/targets";
+import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+
+import type { AttemptResult } from "../breaker/attempt-result.ts";
+import { decideOutcome } from "./outcome.ts";
+
+/**
+ * @param deadlineInMs from now to the deadline of the delivery; negative once it is past.
+ * @param random from [0, 1), for the jitter of the retry.
+ */
+export function makeAttemptRecord(
+  target: Target,
+  delivery: ClaimedDelivery,
+  result: AttemptResult,
+  deadlineInMs: number,
+  random: number,
+): AttemptRecord {
+  return {
+    id: newId(),
+    deliveryId: delivery.id,
+    number: delivery.attemptCount + 1,
+    trigger: delivery.trigger,
+    startedAtMs: result.startedAtMs,
+    durationMs: result.durationMs,
+    statusCode: result.statusCode,
+    error: result.error,
+    responseExcerpt: result.responseExcerpt,
+    next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random),
+  };
+}
+
+/** The one wide line of an attempt. */
+export function logAttempt(log: Logger, delivery: ClaimedDelivery, attempt: AttemptRecord): void {
+  if (!log.isLevelEnabled("info")) return;
+  log.info(
+    {
+      event: formatId("evt", delivery.eventId),
+      delivery: formatId("dlv", delivery.id),
+      target: formatId("tgt", delivery.targetId),
+      webhook_id: delivery.webhookId,
+      attempt: attempt.number,
+      status_code: attempt.statusCode,
+      error: attempt.error,
+      outcome: attempt.next.status,
+      retry_in_ms: attempt.next.status === "pending" ? attempt.next.retryInMs : undefined,
+      duration_ms: Math.round(attempt.durationMs * 100) / 100,
+    },
+    "attempt",
+  );
+}
