@@ -85,7 +85,7 @@ test("a job that failed for good is kept, and retryFailed starts it once more", 
   expect(starts).toBe(7);
 });
 
-test("an interruption costs a job none of its tries", async () => {
+test("an interruption costs a job none of its starts", async () => {
   const { producer, consumeIntake } = await openOwnQueue();
   let starts = 0;
   let isDone = false;

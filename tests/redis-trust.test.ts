@@ -3,7 +3,7 @@
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
 
@@ -73,7 +73,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await addToRedis(producer);
   });
 
-  test("that was only slow takes the event after all while PostgreSQL is away", async () => {
+  test("that was only slow still takes the event when PostgreSQL is away", async () => {
     const own = await startRedis();
     const { producer, postgres, redis } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));

@@ -25,7 +25,7 @@ describe("imports run one way", () => {
   test.for([
     ["packages/shared/src/planted.ts", 'import { within } from "@sluice/signature/verify";'],
     ["packages/signature/src/planted.ts", 'import type { Filter } from "@sluice/filter/compile";'],
-    ["packages/store/src/log/planted.ts", 'export { openQueueBackend } from "@sluice/queue/open";'],
+    ["packages/store/src/log/planted.ts", 'export { openQueueBackend } from "@sluice/queue/open-backend";'],
     ["apps/worker/src/planted.ts", 'import { startGateway } from "@sluice/gateway/gateway";'],
     ["apps/gateway/src/api/http/planted.ts", 'import { needsAdmin } from "../access/authentication.ts";'],
     ["apps/gateway/src/api/log/planted.ts", 'const acting = await import("../acting/wake.ts");'],

@@ -2,7 +2,7 @@
 
 import { inject, onTestFinished } from "vitest";
 
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
 

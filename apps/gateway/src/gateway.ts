@@ -7,7 +7,7 @@ import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { queueChecks } from "@sluice/queue/checks";
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import { createFirstApiKey, generateApiKey } from "@sluice/store/configuration/api-keys";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { QueuedEvent } from "@sluice/queue/jobs";

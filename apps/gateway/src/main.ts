@@ -1,7 +1,5 @@
 // The gateway as a process: the only file of this app that reads the environment.
 
-import "@sluice/shared/runtime/small-heap";
-
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 

@@ -1,7 +1,7 @@
 // The worker: intake, lanes and chores over PostgreSQL and the queue.
 
 import { queueChecks } from "@sluice/queue/checks";
-import { openQueueBackend } from "@sluice/queue/open";
+import { openQueueBackend } from "@sluice/queue/open-backend";
 import { Interrupted, type Producer } from "@sluice/queue/queue";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";

@@ -1,27 +1,37 @@
-// BullMQ's worker behind a consumer, the same for both stores. It waits for its store for as long as it takes, and
-// asks it in peace: whatever the store answers, the consumer goes on, and does not make its trouble worse.
+// The consumer's side of BullMQ, the same for both stores. A consumer waits for its store without end, and asks a store
+// that is in trouble only a few times a second.
 
 import { createPostgresBackend, type Job, WaitingError, Worker } from "bullmq";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
-import { type StoreConnection, PREFIX, reachStore } from "./bullmq.ts";
+
+import { type StoreConnection, PREFIX, reachStore } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { JobName } from "./jobs.ts";
 import { type Consumer, type Handler, Interrupted } from "./queue.ts";
 
-/** A job that a killed worker had in hand is taken up again after at most the sum of the two. */
+/** When a worker is killed, another takes up its jobs after at most the sum of these two. */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
-/** A job that takes its worker down with it is set aside after so many; a restart is not its fault. */
+/**
+ * A job is set aside after so many workers died while they handled it. The number is high, because a worker may also be
+ * killed for another reason.
+ */
 const MAX_STALLS = 25;
 /** The pause after a failed fetch; short, because it delays the recovery from an outage. */
 const FETCH_RETRY_MS = 500;
-/** For the jobs in hand, which end at once when the worker stops, unless a store does not answer. */
+/**
+ * The limit for the jobs that are being handled. They end at once when the worker stops, unless a store does not
+ * answer.
+ */
 const CONSUMER_CLOSE_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 500;
 
-/** Runs a handler over a queue's jobs. @param cut ends the connection, so that what waits for it fails. */
+/**
+ * Runs a handler over the jobs of a queue.
+ * @param cut ends the connection to the store, so that every call that waits for the store fails.
+ */
 export function consumeBullmq<N extends JobName>(
   name: N,
   concurrency: number,
@@ -39,7 +49,7 @@ export function consumeBullmq<N extends JobName>(
     maxStalledCount: MAX_STALLS,
     runRetryDelay: FETCH_RETRY_MS,
   };
-  const process = async (job: Job, token?: string) => {
+  const handleJob = async (job: Job, token?: string) => {
     try {
       await handler(job.data);
     } catch (error) {
@@ -48,23 +58,23 @@ export function consumeBullmq<N extends JobName>(
       throw new WaitingError();
     }
   };
-  const open = () =>
-    "redis" in connection
-      ? new Worker(name, process, { ...options, connection: connection.redis })
-      : new Worker(name, process, { ...options, connection: connection.postgres }, createPostgresBackend);
-  const warn = connectionLog(log, { queue: name }, "queue connection");
+  const openWorker = () =>
+    connection.store === "redis"
+      ? new Worker(name, handleJob, { ...options, connection: connection.redis })
+      : new Worker(name, handleJob, { ...options, connection: connection.pool }, createPostgresBackend);
+  const logConnectionError = connectionLog(log, { queue: name }, "queue connection");
   let isClosing = false;
-  let worker: ReturnType<typeof open> | undefined;
+  let worker: ReturnType<typeof openWorker> | undefined;
   let restarting: NodeJS.Timeout | undefined;
   const run = async (): Promise<void> => {
     await reachStore(connection);
     if (isClosing) return;
-    const opened = open();
+    const opened = openWorker();
     worker = opened;
     let resuming: NodeJS.Timeout | undefined;
     opened.on("error", (error) => {
-      warn(error);
-      // BullMQ waits after an ECONNREFUSED alone; after all else that a store answers (a full disk, a replica) it
+      logConnectionError(error);
+      // BullMQ pauses only after an ECONNREFUSED. After any other error of a store (a full disk, a replica) BullMQ
       // would ask again at once, thousands of times a second.
       if (isClosing || resuming !== undefined || !opened.isRunning()) return;
       resuming = setTimeout(() => {
@@ -87,7 +97,7 @@ export function consumeBullmq<N extends JobName>(
   const start = () => {
     run().catch((error: unknown) => {
       if (isClosing) return;
-      warn(error instanceof Error ? error : new Error(String(error)));
+      logConnectionError(error instanceof Error ? error : new Error(String(error)));
       restarting = setTimeout(start, FETCH_RETRY_MS);
     });
   };
@@ -101,10 +111,11 @@ export function consumeBullmq<N extends JobName>(
       if (await settlesWithin(CONSUMER_CLOSE_LIMIT_MS, closed)) return closed;
       log.warn({ queue: name }, "consumer cut off: its store does not answer");
       cut();
-      // BullMQ's own second connection, which waits for jobs.
+      // BullMQ has a second connection of its own, on which it waits for jobs.
       worker.disconnect().catch(() => undefined);
       if (await settlesWithin(CLOSE_LIMIT_MS, closed)) return closed;
-      // BullMQ's close waits still, and would never come to its timer, which is protected.
+      // BullMQ's close still waits for the store, so it never stops the timer that renews locks. BullMQ has no public
+      // method for that: `lockManager` is protected.
       await (worker as unknown as { lockManager: { close: () => Promise<void> } }).lockManager.close();
     },
   };

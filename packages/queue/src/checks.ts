@@ -1,12 +1,13 @@
-// What /readyz says of the queue and its stores, the same for every process that has a producer.
+// The checks of the queue and its stores for /readyz, in every process that has a producer.
 
 import type { Check } from "@sluice/shared/runtime/health";
+
 import type { Producer, QueueStatus } from "./queue.ts";
 
-/** @param isRequired whether the process is of no use while no store takes a job. */
+/** @param isRequired whether the process cannot do its work while no store takes a job. */
 export function queueChecks(producer: Producer, { isRequired }: Pick<Check, "isRequired">): Record<string, Check> {
   let asking: Promise<QueueStatus> | undefined;
-  // Of one probe: both checks are answered by the same question.
+  // A probe runs both checks at once, and one question to the stores answers both.
   const ask = () => (asking ??= producer.status().finally(() => (asking = undefined)));
   const queue: Check = {
     isRequired,

@@ -1,10 +1,12 @@
-// The errors of connections to a store, which come back each second for as long as it is away: a line for each
-// that is new, and for the same one a line each minute.
+// Logs the errors of a connection to a store. The same error comes back each second while a store is away, so a new
+// error gets a line at once and a repeated one a line a minute. Errors are told apart by their message: Redis gives no
+// code.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 
 const REPEAT_MS = 60_000;
 
+/** @returns a listener for the `error` event. */
 export function connectionLog(log: Logger, fields: object, message: string): (error: Error) => void {
   let last: { text: string; atMs: number } | undefined;
   return (error) => {

@@ -1,105 +1,111 @@
-// The queue as gateway and worker see it: BullMQ on PostgreSQL, or on Redis with PostgreSQL to fall back on, and
-// nothing outside this folder depends on which.
+// The interfaces of the queue for gateway and worker. The jobs are in PostgreSQL, or in Redis with PostgreSQL to fall
+// back on, and no code outside of this package depends on which.
 
 import type { JobData, JobName } from "./jobs.ts";
 
 export type StoreName = "redis" | "postgres";
 
-/** `verify`: Redis takes jobs only while its settings say that it keeps them. `assume`: the operator says so. */
+/**
+ * With `verify`, Redis takes jobs only while its settings say that it keeps them. With `assume`, the operator vouches
+ * for Redis.
+ */
 export type RedisDurability = "verify" | "assume";
 
 export interface AddOptions {
   delayMs?: number;
-  /** While a job with this key waits, adding another is a no-op. Letters, digits and dashes. */
+  /** While a job with this key waits, another one is not added. Letters, digits and dashes. */
   key?: string;
 }
 
 export interface RedisState {
-  /** Otherwise they go to PostgreSQL. */
+  /** Whether jobs go to Redis. Otherwise they go to PostgreSQL. */
   takesJobs: boolean;
-  /** What its settings say; null while they were not read. */
+  /** Whether the settings of Redis say that it keeps what it confirms; null until the settings are read. */
   durable: boolean | null;
-  /** What is wrong, each in a few words that anybody may read. */
+  /** What is wrong, each problem in a few words that anybody may read. */
   problems: string[];
 }
 
 export interface QueueStatus {
-  /** Where a job would be made durable now; undefined when nowhere. */
+  /** The store that would take a job now; undefined when no store would. */
   takes: StoreName | undefined;
-  /** Where Redis is one of the stores. */
+  /** Present when Redis is one of the stores. */
   redis?: RedisState;
 }
 
-/** Where a job stands among all that were set aside: by time, and by id where that is the same. */
+/** The place of a job in the list of all jobs that were set aside: by time, and by id within one millisecond. */
 export interface SetAsidePosition {
   failedAtMs: number;
   id: string;
 }
 
 export interface SetAsideJob extends SetAsidePosition {
-  /** JSON, unless somebody else than the gateway wrote it. */
+  /** JSON, unless a program other than the gateway wrote the job. */
   data: string;
   error: string;
   starts: number;
 }
 
-/** The jobs that were set aside in one store. All methods throw when it is away. */
+/** The jobs that were set aside in one store. All methods throw when the store is away. */
 export interface SetAsideStore {
   readonly store: StoreName;
-  /** Newest first, those at an earlier time, or at the same and with an id that is lower by its bytes. */
+  /** Newest first: the jobs that failed before the position, or in its millisecond with an id that has lower bytes. */
   positions(before: SetAsidePosition, limit: number): Promise<SetAsidePosition[]>;
   read(id: string): Promise<SetAsideJob | undefined>;
   count(): Promise<number>;
-  /** Starts it once more. @returns whether it was set aside. */
+  /** Starts the job once more. @returns false when no such job was set aside. */
   retry(id: string): Promise<boolean>;
-  /** Removes it for good. @returns whether it was set aside. */
+  /** Removes the job for good. @returns false when no such job was set aside. */
   discard(id: string): Promise<boolean>;
 }
 
 export interface Producer {
   /**
-   * Resolves when the job is durable, with the store that has it. Another may have it too: what a job does MUST be
-   * right also when it is done twice.
-   * @throws SluiceError `unavailable` when that is not certain.
+   * Resolves when the job is durable, with the name of the store that has it. The other store may have the job too, so
+   * a job's handler MUST be right also when it runs twice.
+   * @throws SluiceError `unavailable` when no store confirmed the job.
    */
   add<N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<StoreName>;
-  /** Starts once more what has failed and was kept, in every store. @throws Error when one of them is away. */
+  /** Starts all jobs once more that failed and were kept, in every store. @throws Error when a store is away. */
   retryFailed(name: JobName): Promise<void>;
-  /** Events that could not be stored, in each store. */
+  /** The events that could not be stored, in each store. */
   readonly setAside: readonly SetAsideStore[];
-  /** Jobs that wait, are handled or are to be tried again, in each store that is used; null for one that does not say so within half a second. */
+  /**
+   * The number of unfinished jobs in each store: they wait, are being handled, or will be tried again. Null for a store
+   * that does not answer within half a second.
+   */
   depth(name: JobName): Promise<Partial<Record<StoreName, number | null>>>;
-  /** Asks the stores, within 2 seconds. Never throws. */
+  /** Asks the stores, for at most 2 seconds. Never throws. */
   status(): Promise<QueueStatus>;
-  /** What is known of Redis without asking, where it is one of the stores. */
+  /** What this process knows of Redis without asking. Present when Redis is one of the stores. */
   readonly redis?: { readonly state: RedisState };
-  /** In bounded time, also while the store is away. */
+  /** Closes the producer in bounded time, also while a store is away. */
   close(): Promise<void>;
 }
 
 export interface Consumer {
   /**
-   * Stops taking jobs and waits for those in hand, in bounded time: while the store is away they cannot be finished,
-   * and another consumer has them again.
+   * Takes no more jobs and waits in bounded time for the jobs that are being handled. While the store is away they
+   * cannot be finished, and another consumer takes them later.
    */
   close(): Promise<void>;
 }
 
 /**
- * Handles one job. When it throws, the job is tried again and finally set aside; when it throws
+ * Handles one job. When the handler throws, the job is tried again and finally set aside. When it throws
  * {@link Interrupted}, the job goes back to the queue as if it had not been started.
  */
 export type Handler<N extends JobName> = (data: JobData[N]) => Promise<void>;
 
-/** The worker is stopping, or what the job needs is away: nothing is wrong with the job. */
+/** The job itself is not at fault: the worker is stopping, or something that the job needs is away. */
 export class Interrupted extends Error {}
 
-/** Opened at once, whatever store is away: each connects when it can, for as long as it takes. */
+/** A backend opens at once, also while a store is away: each connection tries until it succeeds. */
 export interface QueueBackend {
-  /** Which takes the jobs while all is well. */
+  /** The store that takes the jobs while all stores are well. */
   readonly kind: StoreName;
   openProducer(): Producer;
   consume<N extends JobName>(name: N, concurrency: number, handler: Handler<N>): Consumer;
-  /** Closes what the backend shares, in bounded time; producers and consumers are closed before. */
+  /** Closes in bounded time what producers and consumers share. Close the producers and consumers first. */
   close(): Promise<void>;
 }

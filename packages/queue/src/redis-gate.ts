@@ -1,44 +1,59 @@
-// When the primary store of the queue is tried, and when it is asked how it is: decisions alone, with the clock
-// passed in. No request ever tries an open breaker out; only a probe closes it.
+// Decides when Redis takes jobs and when Redis is probed. The functions are pure: the caller passes in the clock and
+// the random number. A job never tries out a distrusted Redis: only a probe that passes makes Redis trusted again.
 
-/** While everything is well: settings can be changed behind our back. */
+/** The pause between probes of a trusted Redis. Somebody may change the settings of Redis at any time. */
 const CHECK_MS = 30_000;
-/** While it is open: soon, because the fallback is slower, and less often the longer it takes. */
+/**
+ * The first pause before a distrusted Redis is probed; short, because PostgreSQL is slower. It doubles up to the
+ * maximum.
+ */
 const FIRST_PROBE_MS = 500;
 const MAX_PROBE_MS = 4_000;
-/** Around it, so that the probes of many processes do not come at once. */
+/** Each pause is up to a quarter shorter or longer, so that many processes do not probe at the same moment. */
 const JITTER = 0.25;
 
-export interface Breaker {
-  isOpen: boolean;
-  /** Probes that failed one after the other. */
-  failures: number;
-  /** Counts how often it closed: an attempt belongs to the period in which it began. */
-  period: number;
-  probeAtMs: number;
+/**
+ * `period` counts how often Redis became trusted: an attempt belongs to the period in which it began. `probeAtMs` is
+ * when the next probe is due, in milliseconds of the clock that the caller passes in.
+ */
+export type RedisGate =
+  /** Jobs go to Redis. */
+  | { readonly kind: "trusted"; readonly period: number; readonly probeAtMs: number }
+  /** Jobs go to PostgreSQL. `failedProbes` counts the probes that failed one after the other. */
+  | { readonly kind: "distrusted"; readonly period: number; readonly failedProbes: number; readonly probeAtMs: number };
+
+/** The state of a new process. It distrusts a Redis that was never probed; a new connection brings the first probe. */
+export function distrustAtStart(nowMs: number): RedisGate {
+  return { kind: "distrusted", period: 0, failedProbes: 0, probeAtMs: nowMs + FIRST_PROBE_MS };
 }
 
-/** Open until the first probe, which a new connection brings at once: what was never asked is not trusted. */
-export function openBreaker(nowMs: number): Breaker {
-  return { isOpen: true, failures: 0, period: 0, probeAtMs: nowMs + FIRST_PROBE_MS };
+/**
+ * An attempt to add a job failed. An attempt that began in an earlier period says nothing about Redis now.
+ * @param period the period in which the attempt began.
+ * @param random from [0, 1).
+ * @returns the same object when nothing changes.
+ * @throws Error when the period has not begun yet.
+ */
+export function applyFailedAttempt(gate: RedisGate, period: number, nowMs: number, random: number): RedisGate {
+  if (period > gate.period) throw new Error(`An attempt failed in period ${period}, and this is period ${gate.period}`);
+  if (gate.kind === "distrusted" || period < gate.period) return gate;
+  return distrust(gate.period, 0, nowMs, random);
 }
 
-/** An attempt failed that began in `period`. One of an earlier period says nothing about now. */
-export function afterFailure(breaker: Breaker, period: number, nowMs: number, random: number): Breaker {
-  if (breaker.isOpen || period !== breaker.period) return breaker;
-  return { ...breaker, isOpen: true, failures: 0, probeAtMs: nowMs + probeDelay(0, random) };
+/** A probe failed. @param random from [0, 1). */
+export function applyFailedProbe(gate: RedisGate, nowMs: number, random: number): RedisGate {
+  const failedProbes = gate.kind === "distrusted" ? gate.failedProbes + 1 : 0;
+  return distrust(gate.period, failedProbes, nowMs, random);
 }
 
-export function afterProbe(breaker: Breaker, isWell: boolean, nowMs: number, random: number): Breaker {
-  if (!isWell) {
-    const failures = breaker.isOpen ? breaker.failures + 1 : 0;
-    return { ...breaker, isOpen: true, failures, probeAtMs: nowMs + probeDelay(failures, random) };
-  }
-  const period = breaker.isOpen ? breaker.period + 1 : breaker.period;
-  return { isOpen: false, failures: 0, period, probeAtMs: nowMs + CHECK_MS };
+/** A probe passed. A trusted Redis stays in its period. */
+export function applyPassedProbe(gate: RedisGate, nowMs: number): RedisGate {
+  const period = gate.kind === "trusted" ? gate.period : gate.period + 1;
+  return { kind: "trusted", period, probeAtMs: nowMs + CHECK_MS };
 }
 
-function probeDelay(failures: number, random: number): number {
-  const delayMs = Math.min(FIRST_PROBE_MS * 2 ** failures, MAX_PROBE_MS);
-  return delayMs * (1 - JITTER + 2 * JITTER * random);
+function distrust(period: number, failedProbes: number, nowMs: number, random: number): RedisGate {
+  const pauseMs = Math.min(FIRST_PROBE_MS * 2 ** failedProbes, MAX_PROBE_MS);
+  const probeAtMs = nowMs + pauseMs * (1 - JITTER + 2 * JITTER * random);
+  return { kind: "distrusted", period, failedProbes, probeAtMs };
 }

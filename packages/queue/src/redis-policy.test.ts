@@ -1,4 +1,4 @@
-// Which settings of Redis make an acknowledgement worth nothing.
+// The settings of Redis with which a confirmed job can be lost are found.
 
 import { expect, test } from "vitest";
 
@@ -11,7 +11,7 @@ const DURABLE: RedisPolicy = {
   "maxmemory-policy": "noeviction",
 };
 
-test("finds nothing wrong with a Redis that keeps what it confirmed", () => {
+test("a Redis that keeps what it confirmed has no problem", () => {
   expect(findProblems(DURABLE)).toEqual([]);
 });
 
@@ -22,11 +22,11 @@ test.each([
   [{ "no-appendfsync-on-rewrite": "yes" }, "no-appendfsync-on-rewrite is yes"],
   [{ "maxmemory-policy": "allkeys-lru" }, "maxmemory-policy is allkeys-lru"],
   [{ "maxmemory-policy": "volatile-ttl" }, "maxmemory-policy is volatile-ttl"],
-])("names what is wrong: %o", (change, problem) => {
+])("the problem is named: %o", (change, problem) => {
   expect(findProblems({ ...DURABLE, ...change })).toEqual([problem]);
 });
 
-test("what cannot be read counts against it", () => {
+test("a setting that cannot be read is a problem", () => {
   for (const name of Object.keys(DURABLE) as (keyof RedisPolicy)[]) {
     const { [name]: _, ...rest } = DURABLE;
     expect(findProblems(rest)).toEqual([`${name} cannot be read`]);

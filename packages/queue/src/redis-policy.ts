@@ -1,10 +1,11 @@
-// Whether a Redis keeps what it confirmed, by its own settings. What cannot be read counts against it.
+// Tells from the settings of a Redis whether Redis keeps what it confirmed. A setting that cannot be read counts as
+// wrong.
 
 import type { Redis } from "ioredis";
 
 /**
- * Every write is on disk before it is answered, also while the append-only file is rewritten, and nothing is evicted.
- * https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
+ * With these settings Redis answers a write after the write is on disk, also while Redis rewrites its append-only file,
+ * and evicts nothing. https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
  */
 const DEMANDED = {
   appendonly: "yes",
@@ -14,11 +15,12 @@ const DEMANDED = {
 } as const;
 
 type Setting = keyof typeof DEMANDED;
+/** The values that could be read, by name. */
 export type RedisPolicy = Partial<Record<Setting, string>>;
 
 const SETTINGS = Object.keys(DEMANDED) as Setting[];
 
-/** What is wrong, each in a few words. Empty when a confirmed write is durable. */
+/** What is wrong, each problem in a few words. Empty when Redis keeps what it confirms. */
 export function findProblems(policy: RedisPolicy): string[] {
   return SETTINGS.flatMap((name) => {
     const value = policy[name];
@@ -27,9 +29,9 @@ export function findProblems(policy: RedisPolicy): string[] {
   });
 }
 
-/** @throws Error when Redis does not answer. That it refuses the question is an answer: the setting is missing. */
+/** A setting that Redis refuses to tell is missing from the result. @throws Error when Redis does not answer. */
 export async function readPolicy(redis: Redis): Promise<RedisPolicy> {
-  const answer: unknown = await unlessRefused(redis.config("GET", ...SETTINGS));
+  const answer: unknown = await undefinedIfRefused(redis.config("GET", ...SETTINGS));
   const pairs: unknown[] = Array.isArray(answer) ? answer : [];
   const policy: RedisPolicy = {};
   for (const name of SETTINGS) {
@@ -37,19 +39,19 @@ export async function readPolicy(redis: Redis): Promise<RedisPolicy> {
     if (pairs.includes(name) && typeof value === "string") policy[name] = value;
   }
   if (SETTINGS.every((name) => policy[name] !== undefined)) return policy;
-  // Who may not read the settings may read this; how often Redis syncs is not in it.
-  const info = (await unlessRefused(redis.info())) ?? "";
+  // A user that may not run CONFIG GET may run INFO. INFO tells two of the settings, and not how often Redis syncs.
+  const info = (await undefinedIfRefused(redis.info())) ?? "";
   const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
   const aofEnabled = field("aof_enabled");
-  const evicts = field("maxmemory_policy");
+  const evictionPolicy = field("maxmemory_policy");
   return {
     ...(aofEnabled !== undefined && { appendonly: aofEnabled === "1" ? "yes" : "no" }),
-    ...(evicts !== undefined && { "maxmemory-policy": evicts }),
+    ...(evictionPolicy !== undefined && { "maxmemory-policy": evictionPolicy }),
     ...policy,
   };
 }
 
-async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
+async function undefinedIfRefused<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
@@ -58,7 +60,12 @@ async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Whether Redis answered, and said no. */
-export function isRefusal(error: unknown): error is Error {
+/** The code with which Redis refused a command, such as `OOM` or `READONLY`; undefined for every other error. */
+export function readRefusalCode(error: unknown): string | undefined {
+  return isRefusal(error) ? /^[A-Z]+\b/.exec(error.message)?.[0] : undefined;
+}
+
+/** Whether Redis answered with an error. */
+function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }

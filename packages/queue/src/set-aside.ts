@@ -1,29 +1,29 @@
-// Intake jobs that failed for good: acknowledged events that could not be stored. They are kept until somebody acts on
-// them, so they are read as they are, whatever is in them.
+// Intake jobs that failed for good. They hold acknowledged events that could not be stored, so they are kept until
+// somebody acts on them, and every job can be read, whatever its data is.
 
 import { Job, type PgPool } from "bullmq";
 import type { Redis } from "ioredis";
 
-import { type BullmqQueues, PREFIX, type StoreConnection } from "./bullmq.ts";
+import { type BullmqQueues, PREFIX, type StoreConnection } from "./bullmq-queues.ts";
 import type { SetAsidePosition, SetAsideStore } from "./queue.ts";
 
 const QUEUE = "intake";
 
 export function openSetAside(connection: StoreConnection, queues: BullmqQueues): SetAsideStore {
-  const reads = "redis" in connection ? readRedis(connection.redis) : readPostgres(connection.postgres);
+  const reads = connection.store === "redis" ? openRedisReads(connection.redis) : openPostgresReads(connection.pool);
   const isSetAside = async (id: string) => (await reads.read(id)) !== undefined;
   return {
     ...reads,
     count: async () => (await queues.get(QUEUE)).getFailedCount(),
     retry: async (id) => {
       if (!(await isSetAside(id))) return false;
-      // Not by reading it through BullMQ, which throws where its data is no JSON.
+      // BullMQ's own way to a job parses its data, and throws when the data is not JSON.
       const job = new Job(await queues.get(QUEUE), QUEUE, {}, {}, id);
       try {
         await job.retry("failed");
         return true;
       } catch (error) {
-        // Somebody else was faster.
+        // When the job is gone, another caller has retried or discarded it.
         if (await isSetAside(id)) throw error;
         return false;
       }
@@ -32,11 +32,10 @@ export function openSetAside(connection: StoreConnection, queues: BullmqQueues):
   };
 }
 
-type Reads = Pick<SetAsideStore, "store" | "positions" | "read">;
+// These queries go past BullMQ. It pages by index, and an index skips and repeats jobs while jobs come and go.
+type SetAsideReads = Pick<SetAsideStore, "store" | "positions" | "read">;
 
-// BullMQ pages by index, which skips and repeats while jobs come and go; so both stores are asked by position.
-
-function readRedis(redis: Redis): Reads {
+function openRedisReads(redis: Redis): SetAsideReads {
   const failed = `${PREFIX}:${QUEUE}:failed`;
   return {
     store: "redis",
@@ -71,13 +70,14 @@ function readRedis(redis: Redis): Reads {
   };
 }
 
-function readPostgres(pool: PgPool): Reads {
+function openPostgresReads(pool: PgPool): SetAsideReads {
   const from = `FROM job WHERE queue = '${QUEUE}' AND state = 'failed'`;
   return {
     store: "postgres",
     positions: async ({ failedAtMs, id }, limit) => {
       const { rows } = await pool.query(
-        `SELECT id, coalesce(finished_at_ms, 0)::float8 AS at ${from} AND (coalesce(finished_at_ms, 0), id COLLATE "C") < ($1, $2)
+        `SELECT id, coalesce(finished_at_ms, 0)::float8 AS at
+         ${from} AND (coalesce(finished_at_ms, 0), id COLLATE "C") < ($1, $2)
          ORDER BY coalesce(finished_at_ms, 0) DESC, id COLLATE "C" DESC LIMIT $3`,
         [failedAtMs, id, limit],
       );
@@ -85,7 +85,8 @@ function readPostgres(pool: PgPool): Reads {
     },
     read: async (id) => {
       const { rows } = await pool.query(
-        `SELECT data::text AS data, failed_reason AS error, attempts_made AS starts, coalesce(finished_at_ms, 0)::float8 AS at
+        `SELECT data::text AS data, failed_reason AS error, attempts_made AS starts,
+           coalesce(finished_at_ms, 0)::float8 AS at
          ${from} AND id = $1`,
         [id],
       );

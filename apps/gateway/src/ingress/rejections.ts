@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { plainAddress } from "@sluice/shared/address/plain-address";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { RefusalReason } from "@sluice/signature/refusal";
@@ -187,8 +188,7 @@ function toRow(request: RejectedRequest): NewRejection {
     detail: clean(detail, MAX_DETAIL_LENGTH),
     // A column of ids is ASCII, as every id that is accepted.
     webhookId: webhookId ? clean(webhookId, MAX_WEBHOOK_ID_LENGTH).replaceAll(/[^\x20-\x7e]/g, "?") : null,
-    // An IPv4 sender at a socket of both families: ::ffff:192.0.2.1.
-    remoteAddress: remoteAddress ? clean(remoteAddress.replace(/^::ffff:/i, ""), MAX_ADDRESS_LENGTH) : null,
+    remoteAddress: remoteAddress ? clean(plainAddress(remoteAddress), MAX_ADDRESS_LENGTH) : null,
     sizeBytes: sizeBytes !== undefined && sizeBytes >= 0 ? Math.min(Math.trunc(sizeBytes), MAX_INT4) : null,
     weight: 1,
   };

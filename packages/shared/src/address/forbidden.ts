@@ -1,11 +1,11 @@
-// Addresses that no setting opens for targets: those by which a cloud gives its credentials to who asks from
-// inside, and those that are not one other host's.
+// The addresses that no setting opens for targets. At some of them, a cloud gives its credentials to every program
+// inside of it. The others are not the address of one other host.
 
-import { type IpRange, parseRange } from "./ip.ts";
+import { type IpRange, requireRange } from "./ip.ts";
 
-/** Text of a range, what it is, and where that is written. */
+/** Each range with what it is, and the source of that. */
 const FORBIDDEN: readonly (readonly [range: string, what: string, source: string])[] = [
-  // The metadata services of nearly all clouds are in here, and those of container platforms (169.254.170.2, …).
+  // The metadata services of nearly all clouds are in this range, and those of container platforms (169.254.170.2, …).
   ["169.254.0.0/16", "link-local", "RFC 3927"],
   ["fe80::/10", "link-local", "RFC 4291, 2.5.6"],
   [
@@ -34,7 +34,7 @@ const FORBIDDEN: readonly (readonly [range: string, what: string, source: string
   ],
   ["fd00:42::42/128", "metadata of Scaleway", "docs.cloud-init.io, datasource Scaleway"],
   ["fd00:a9fe:a9fe::1/128", "metadata of Akamai", "techdocs.akamai.com/cloud-computing/docs/metadata-service-api"],
-  // Both reach this host, past a TARGET_DENY of its loopback addresses.
+  // Addresses in these two ranges reach this host itself, even when TARGET_DENY has the loopback addresses.
   ["0.0.0.0/8", "unspecified", "RFC 1122, 3.2.1.3"],
   ["::/128", "unspecified", "RFC 4291, 2.5.2"],
   ["224.0.0.0/4", "multicast", "RFC 5771"],
@@ -44,12 +44,11 @@ const FORBIDDEN: readonly (readonly [range: string, what: string, source: string
 
 export interface ForbiddenRange {
   range: IpRange;
-  /** As in "link-local (169.254.0.0/16)". */
+  /** Such as "link-local (169.254.0.0/16)". */
   name: string;
 }
 
-export const FORBIDDEN_RANGES: readonly ForbiddenRange[] = FORBIDDEN.map(([text, what]) => {
-  const range = parseRange(text);
-  if (range === undefined) throw new Error(`${text} is not a range`);
-  return { range, name: `${what} (${text})` };
-});
+export const FORBIDDEN_RANGES: readonly ForbiddenRange[] = FORBIDDEN.map(([text, what]) => ({
+  range: requireRange(text),
+  name: `${what} (${text})`,
+}));

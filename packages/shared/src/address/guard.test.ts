@@ -1,4 +1,4 @@
-// Addresses that are refused, in every spelling that ends up at them, and what an operator may add to them.
+// The guard refuses dangerous addresses in every spelling that leads to them, and keeps to the rules of an operator.
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { readAddressRules } from "./rules.ts";
 const open = guardOf();
 const hex = (value: number) => value.toString(16);
 const pair = (high: number, low: number) => hex(high * 256 + low);
-/** As gateway and worker see the host of a target. */
+/** Judges the host of a target's URI as gateway and worker do. */
 const refuse = (uri: string, guard = open) => guard.refuseHost(new URL(uri).hostname);
 
 describe("addresses that are always refused", () => {
@@ -75,7 +75,7 @@ describe("addresses that are always refused", () => {
     expect(refuse(`https://${host}/`)).toContain(what);
   });
 
-  test("an allow list does not lift them", () => {
+  test("an allow list does not open them", () => {
     const guard = guardOf({ allow: "0.0.0.0/0, ::/0, metadata.internal" });
     expect(refuse("http://169.254.169.254/", guard)).toContain("link-local");
     expect(guard.refuseAddress("metadata.internal", "169.254.169.254")).toBe(
@@ -83,13 +83,13 @@ describe("addresses that are always refused", () => {
     );
   });
 
-  test("a zone changes nothing, as resolvers and sockets write it", () => {
+  test("a zone, as resolvers and sockets write it, changes nothing", () => {
     expect(open.refuseAddress("a.example", "fe80::1%eth0")).toContain("link-local");
     expect(open.refuseAddress("a.example", "::ffff:169.254.169.254%1")).toContain("link-local");
     expect(URL.canParse("http://[fe80::1%25eth0]/")).toBe(false);
   });
 
-  test.for(["", "unknown", "169.254.169", "1.2.3.4/8", "[::1]"])("what is no address, %j, is refused too", (text) => {
+  test.for(["", "unknown", "169.254.169", "1.2.3.4/8", "[::1]"])("%j is not an address, and is refused too", (text) => {
     expect(open.refuseAddress("a.example", text)).toContain("not an address");
   });
 });
@@ -130,7 +130,7 @@ describe("addresses that are open", () => {
   });
 });
 
-/** One of twelve forms; `prefix` fills what is not the address. */
+/** Embeds an IPv4 address in one of twelve forms. The groups of `prefix` fill the rest. */
 function embed([a, b, c, d]: readonly [number, number, number, number], prefix: number[], form: number): string {
   const [high, low] = [pair(a, b), pair(c, d)];
   const x = prefix.map(hex);
@@ -156,7 +156,7 @@ describe("every embedding of an IPv4 address", () => {
   const group = fc.nat({ max: 0xffff });
   const embeddings = fc.record({ prefix: fc.array(group, { minLength: 8, maxLength: 8 }), form: fc.nat({ max: 11 }) });
 
-  test("that is forbidden is refused", () => {
+  test("is refused when the IPv4 address is forbidden", () => {
     const forbidden = fc.oneof(
       fc.tuple(fc.constant(169), fc.constant(254), byte, byte),
       fc.tuple(fc.integer({ min: 224, max: 239 }), byte, byte, byte),
@@ -177,7 +177,7 @@ describe("every embedding of an IPv4 address", () => {
     );
   });
 
-  test("that an operator denies is refused, and none is allowed by an IPv4 range but the mapped one", () => {
+  test("is refused when the operator denies the IPv4 address; an IPv4 range allows only the mapped form", () => {
     const deny = guardOf({ deny: "10.0.0.0/8" });
     const allow = guardOf({ allow: "10.0.0.0/8" });
     fc.assert(
@@ -212,7 +212,7 @@ describe("every embedding of an IPv4 address", () => {
 });
 
 describe("TARGET_DENY and TARGET_ALLOW", () => {
-  test("a denied range refuses literals before, and names when they are resolved", () => {
+  test("a denied range refuses an address at once, and a name when it is resolved", () => {
     const guard = guardOf({ deny: "10.0.0.0/8, 192.0.2.7, fd00::/8" });
     expect(refuse("http://10.1.2.3/", guard)).toBe("10.1.2.3: TARGET_DENY has 10.0.0.0/8");
     expect(refuse("http://167838211/", guard)).toContain("10.0.0.0/8");
@@ -224,7 +224,7 @@ describe("TARGET_DENY and TARGET_ALLOW", () => {
     expect(guard.refuseAddress("billing.example", "10.0.0.1")).toContain("billing.example is 10.0.0.1: TARGET_DENY");
   });
 
-  test("names match in any case, with a dot at the end or without, and wildcards match below", () => {
+  test("names match in any case, with or without a dot at the end, and a wildcard matches all names below it", () => {
     const guard = guardOf({ deny: "Admin.Example, *.Internal, bücher.example" });
     for (const host of ["admin.example", "ADMIN.EXAMPLE.", "a.internal", "a.b.internal.", "BÜCHER.example"]) {
       expect(refuse(`http://${host}/`, guard)).toContain("TARGET_DENY has");
@@ -235,20 +235,20 @@ describe("TARGET_DENY and TARGET_ALLOW", () => {
     }
   });
 
-  test("with an allow list, nothing else is open", () => {
+  test("an allow list closes everything else", () => {
     const guard = guardOf({ allow: "10.0.0.0/8, *.svc.local" });
     expect(refuse("http://10.1.2.3/", guard)).toBeUndefined();
     expect(refuse("http://11.1.2.3/", guard)).toBe("11.1.2.3: not in TARGET_ALLOW");
     expect(refuse("http://[::1]/", guard)).toContain("not in TARGET_ALLOW");
     expect(guard.refuseAddress("a.svc.local", "192.168.0.1")).toBeUndefined();
-    // It may be in the range, which is seen when it is resolved.
+    // The name may have an address in the range. That is judged when the name is resolved.
     expect(refuse("http://a.example/", guard)).toBeUndefined();
     expect(guard.refuseAddress("a.example", "10.0.0.1")).toBeUndefined();
     expect(guard.refuseAddress("a.example", "192.168.0.1")).toContain("not in TARGET_ALLOW");
     expect(refuse("http://a.example/", guardOf({ allow: "*.svc.local" }))).toBe("a.example: not in TARGET_ALLOW");
   });
 
-  test("what is denied stays so, whatever is allowed", () => {
+  test("a denied address or name stays denied when it is also allowed", () => {
     const guard = guardOf({ allow: "10.0.0.0/8, a.example", deny: "10.0.0.1, b.example" });
     expect(guard.refuseAddress("a.example", "10.0.0.1")).toContain("TARGET_DENY has 10.0.0.1");
     expect(guard.refuseAddress("b.example", "10.0.0.2")).toContain("TARGET_DENY has b.example");
@@ -282,7 +282,7 @@ describe("TARGET_DENY and TARGET_ALLOW", () => {
     ["a.example:80", "neither"],
     ["a..example", "neither"],
     ["a b", "neither"],
-  ])("%s is a fault that names it", ([entry, fault]) => {
+  ])("%s is a fault, and the message names it", ([entry, fault]) => {
     expect(readAddressRules(`10.0.0.0/8,${entry}`)).toEqual({
       fault: expect.stringMatching(new RegExp(`^has "${entry.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}", .*${fault}`)),
     });

@@ -1,26 +1,26 @@
-// Which addresses a target may have. The gateway asks for what it can see in a URI, the worker for every address before
-// it connects to it. Private networks are open, because that is where targets are.
+// Decides which addresses a target may have. The gateway checks the host in a target's URI. The worker checks every
+// address right before it connects to it. Private networks are open, because many targets are there.
 
 import { FORBIDDEN_RANGES } from "./forbidden.ts";
-import { embeddedIpv4, formatIpv4, type Ip, isWithin, parseIp, unmapped } from "./ip.ts";
+import { embeddedIpv4, formatIp, type Ip, isWithin, parseIp, unmapped } from "./ip.ts";
 import { type AddressRule, hostName } from "./rules.ts";
 
 export interface AddressGuard {
   /**
-   * What can be said before a name is resolved; of a host that is an address, everything.
-   * @param host of a URL, which is where its parser makes one of all spellings of an address.
-   * @returns why it is refused.
+   * Judges a host before its name is resolved. For a host that is an address, this judgement is complete.
+   * @param host the host of a parsed URL: the URL parser turns all spellings of an address into one.
+   * @returns the reason why the host is refused; undefined when it is open so far.
    */
   refuseHost: (host: string) => string | undefined;
   /**
-   * @param address that the host was resolved to.
-   * @returns why it is refused.
+   * Judges an address that a host was resolved to.
+   * @returns the reason why the address is refused; undefined when it is open.
    */
   refuseAddress: (host: string, address: string) => string | undefined;
 }
 
 export interface AddressRules {
-  /** When there are any, only what matches one of them is open. */
+  /** When there are any, only hosts and addresses that match one of them are open. */
   allow: readonly AddressRule[];
   /** Wins over `allow`. */
   deny: readonly AddressRule[];
@@ -35,7 +35,7 @@ export function createAddressGuard({ allow, deny }: AddressRules): AddressGuard 
     if (parseIp(name) !== undefined) return refuseAddress(host, name);
     const denied = deny.find((rule) => matchesName(rule, name));
     if (denied !== undefined) return `${name}: TARGET_DENY has ${denied.text}`;
-    // Which addresses a name has is seen when it is resolved.
+    // A name may have an address in an allowed range. That is judged when the name is resolved.
     if (allow.length === 0 || hasAllowedRanges || allow.some((rule) => matchesName(rule, name))) return undefined;
     return `${name}: ${notAllowed}`;
   };
@@ -44,19 +44,20 @@ export function createAddressGuard({ allow, deny }: AddressRules): AddressGuard 
     const name = hostName(host);
     const ip = parseIp(address);
     const shown = name === address ? address : `${name} is ${address}`;
-    // Failure policy: closed. What cannot be read cannot be compared.
+    // Failure policy: closed. Text that is not an address cannot be compared with the ranges.
     if (ip === undefined) return `${shown}: not an address`;
     const reached = [ip, ...embeddedIpv4(ip)];
     for (const { range, name: what } of FORBIDDEN_RANGES) {
       const found = reached.find((one) => isWithin(one, range));
-      if (found !== undefined) return `${shown}: ${holds(ip, found)}${what}`;
+      if (found !== undefined) return `${shown}: ${describeEmbedded(ip, found)}${what}`;
     }
     for (const rule of deny) {
       if (matchesName(rule, name)) return `${shown}: TARGET_DENY has ${rule.text}`;
       const found = rule.kind === "range" ? reached.find((one) => isWithin(one, rule.range)) : undefined;
-      if (found !== undefined) return `${shown}: ${holds(ip, found)}TARGET_DENY has ${rule.text}`;
+      if (found !== undefined) return `${shown}: ${describeEmbedded(ip, found)}TARGET_DENY has ${rule.text}`;
     }
-    // Not by what is embedded: who allows an IPv4 network has not allowed the translators that lead there.
+    // Embedded addresses do not count here: an operator who allows an IPv4 network has not allowed the translators that
+    // lead to it.
     const plain = unmapped(ip);
     const isAllowed = (rule: AddressRule) =>
       rule.kind === "range" ? isWithin(plain, rule.range) : matchesName(rule, name);
@@ -71,7 +72,7 @@ function matchesName(rule: AddressRule, name: string): boolean {
   return rule.isWildcard ? name.endsWith(`.${rule.name}`) : name === rule.name;
 }
 
-/** Says by which IPv4 address inside an IPv6 address that one is refused. */
-function holds(ip: Ip, found: Ip): string {
-  return found === ip ? "" : `holds ${formatIpv4(found)}, `;
+/** Names the IPv4 address for which an IPv6 address is refused; empty when the address itself is in the range. */
+function describeEmbedded(ip: Ip, found: Ip): string {
+  return found === ip ? "" : `holds ${formatIp(found)}, `;
 }

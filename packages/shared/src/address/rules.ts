@@ -1,14 +1,17 @@
-// What an operator writes into TARGET_ALLOW and TARGET_DENY: ranges of addresses, and names of hosts. Whatever could
-// be read in two ways is a fault, because a rule that matches nothing protects nothing.
+// Reads the rules of TARGET_ALLOW and TARGET_DENY: ranges of addresses, and names of hosts. An entry that could be read
+// in two ways is a fault, because a rule that matches nothing protects nothing.
 
-import { formatIpv4, type IpRange, isNetwork, parseRange, unmapped } from "./ip.ts";
+import { formatIp, type IpRange, isNetwork, parseRange, unmapped } from "./ip.ts";
 
 export type AddressRule =
   | { kind: "range"; text: string; range: IpRange }
-  /** `name` in lower case, without a dot at its end. A wildcard is all names below it, and not it itself. */
+  /** `name` is in lower case, without a dot at its end. A wildcard matches all names below `name`, and not `name`. */
   | { kind: "name"; text: string; name: string; isWildcard: boolean };
 
-/** A list separated by commas: `10.0.0.0/8, fd00::/8, 192.0.2.7, billing.internal, *.svc.cluster.local`. */
+/**
+ * Reads a list separated by commas: `10.0.0.0/8, fd00::/8, 192.0.2.7, billing.internal, *.svc.cluster.local`.
+ * @returns the rules, or a sentence on the first entry that is wrong; its subject is the list.
+ */
 export function readAddressRules(text: string): { rules: AddressRule[] } | { fault: string } {
   const rules: AddressRule[] = [];
   for (const entry of text.split(",").map((part) => part.trim())) {
@@ -20,13 +23,13 @@ export function readAddressRules(text: string): { rules: AddressRule[] } | { fau
   return { rules };
 }
 
-/** @returns the rule, or what is wrong with it. */
+/** @returns the rule, or the rest of a sentence on what is wrong: "is neither …". */
 function readRule(text: string): AddressRule | string {
   const range = parseRange(text);
   if (range !== undefined) {
     if (!isNetwork(range)) return "has bits set beyond its prefix";
     const plain = unmapped(range.network);
-    if (plain !== range.network) return `must be written as IPv4, as in ${formatIpv4(plain)}`;
+    if (plain !== range.network) return `must be written as IPv4, as in ${formatIp(plain)}`;
     return { kind: "range", text, range };
   }
   const isWildcard = text.startsWith("*.");
@@ -39,7 +42,11 @@ function readRule(text: string): AddressRule | string {
   return { kind: "name", text, name: host, isWildcard };
 }
 
-/** A host as the URL parser gives it, as names are compared: a dot at the end only says that the name is whole. */
+/**
+ * The form in which names of hosts are compared: lower case, without the brackets of an IPv6 address and without a dot
+ * at the end, which only says that the name is complete.
+ * @param host as the URL parser writes it.
+ */
 export function hostName(host: string): string {
   return host
     .toLowerCase()

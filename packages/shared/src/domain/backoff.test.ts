@@ -11,16 +11,16 @@ test.for([
   [9, 5_000, 2_560_000],
   [10, 5_000, 3_600_000],
   [1_000_000, 5_000, 3_600_000],
-])("after %i failures the next attempt is spread from the base to the doubled ceiling", ([failures, from, to]) => {
+])("after %i failures the pause is spread from the base to the doubled ceiling", ([failures, from, to]) => {
   expect(backoffMs(failures ?? 0, settings, 0)).toBe(from);
   expect(backoffMs(failures ?? 0, settings, 0.999999999)).toBe(to);
 });
 
-test("a base above the cap waits for the cap", () => {
+test("when the base is above the cap, the next attempt waits for the cap", () => {
   expect(backoffMs(1, { baseSeconds: 10, capSeconds: 2 }, 0)).toBe(2_000);
 });
 
-test("24 hours of failures at the default settings are some dozens of attempts", () => {
+test("at the default settings, 24 hours of failures make some dozens of attempts", () => {
   let elapsed = 0;
   let attempts = 1;
   while (elapsed < 86_400_000) {
@@ -38,11 +38,7 @@ test.for([
   ["120", 120_000],
   [" 7 ", 7_000],
   ["Thu, 22 Jan 2026 12:01:30 GMT", 90_000],
-  ["Thursday, 22-Jan-26 12:01:30 GMT", 90_000],
-  ["Thu Jan 22 12:01:30 2026", 90_000],
-  ["Thu Jan  1 00:00:00 2026", 0],
   ["Thu, 22 Jan 2026 11:00:00 GMT", 0],
-  ["Saturday, 22-Jan-77 12:00:00 GMT", 0],
   ["Thu, 22 Jan 2026 12:00:60 GMT", 60_000],
 ] as const)("Retry-After %j is %i ms", ([value, ms]) => {
   expect(readRetryAfter(value, now)).toBe(ms);
@@ -63,6 +59,14 @@ test.for([
   "Thu, 22 Jan 2026 24:00:00 GMT",
   "Thursday",
   "99999999999",
+  "Invalid Date",
+  // The weekday of another date.
+  "Mon, 22 Jan 2026 12:01:30 GMT",
+  // The obsolete forms of an HTTP date (RFC 9110, 5.6.7).
+  "Thursday, 22-Jan-26 12:01:30 GMT",
+  "Saturday, 22-Jan-77 12:00:00 GMT",
+  "Thu Jan 22 12:01:30 2026",
+  "Thu Jan  1 00:00:00 2026",
 ])("Retry-After %j is ignored", (value) => {
   expect(readRetryAfter(value, now)).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-// When a failed delivery is tried again: exponential backoff with full jitter, and `Retry-After`.
+// When a failed delivery is tried again: after an exponential backoff with full jitter, or when `Retry-After` says.
 
 export interface BackoffSettings {
   baseSeconds: number;
@@ -6,9 +6,9 @@ export interface BackoffSettings {
 }
 
 /**
- * Milliseconds to the next attempt: evenly spread between the base and base·2^failures, at most the cap. Full
- * jitter, because deliveries that failed together (a target went down) must not come back together; not under
- * the base, because a target that failed just now needs a moment.
+ * Milliseconds to the next attempt: evenly spread between the base and base·2^failures, and at most the cap. The spread
+ * is wide because deliveries that failed together, when a target went down, must not come back together. The base is
+ * the least because a target that failed just now needs a moment.
  * @param failures how many attempts have failed, 1 or more.
  * @param random from [0, 1).
  */
@@ -19,42 +19,30 @@ export function backoffMs(failures: number, { baseSeconds, capSeconds }: Backoff
 }
 
 /**
- * `Retry-After` (RFC 9110, 10.2.3) in milliseconds from now: whole seconds or an HTTP date; undefined when it is
- * neither. A date that is past is 0.
+ * Reads `Retry-After` (RFC 9110, 10.2.3): whole seconds or an HTTP date.
+ * @returns milliseconds from now, 0 for a date in the past; undefined when the value is neither.
  */
 export function readRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
   if (/^[0-9]{1,10}$/.test(text)) return Number(text) * 1000;
-  const atMs = readHttpDate(text, nowMs);
+  const atMs = readHttpDate(text);
   return atMs === undefined ? undefined : Math.max(0, atMs - nowMs);
 }
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const TIME = "(?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9]):(?<second>[0-5][0-9]|60)";
-const MONTH = `(?<month>${MONTHS.join("|")})`;
-/** All three are in GMT, also the last, which does not say so: RFC 9110, 5.6.7. */
-const HTTP_DATES = [
-  `(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?<day>[0-9]{2}) ${MONTH} (?<year>[0-9]{4}) ${TIME} GMT`,
-  `(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?<day>[0-9]{2})-${MONTH}-(?<year>[0-9]{2}) ${TIME} GMT`,
-  `(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${MONTH} (?<day>[0-9]{2}| [0-9]) ${TIME} (?<year>[0-9]{4})`,
-].map((pattern) => new RegExp(`^${pattern}$`));
+const IMF_FIXDATE_LENGTH = "Thu, 22 Jan 2026 12:01:30 GMT".length;
 
-/** Not by Date.parse, which reads the third form in the machine's own time zone, and much that is no date. */
-function readHttpDate(text: string, nowMs: number): number | undefined {
-  const found = HTTP_DATES.map((form) => form.exec(text)?.groups).find((groups) => groups !== undefined);
-  if (found === undefined) return undefined;
-  const [day, hour, minute, second] = [found["day"], found["hour"], found["minute"], found["second"]].map(Number);
-  const month = MONTHS.indexOf(found["month"] ?? "");
-  const date = new Date(Date.UTC(fullYear(found["year"] ?? "", nowMs), month, day, hour, minute, second));
-  // The 31st of February.
-  return date.getUTCMonth() === month || second === 60 ? date.getTime() : undefined;
-}
-
-/** Two digits are of this century, unless that is more than 50 years ahead: RFC 9110, 5.6.7. */
-function fullYear(digits: string, nowMs: number): number {
-  if (digits.length === 4) return Number(digits);
-  const thisYear = new Date(nowMs).getUTCFullYear();
-  const year = thisYear - (thisYear % 100) + Number(digits);
-  return year > thisYear + 50 ? year - 100 : year;
+/**
+ * Reads an HTTP date in the form that every sender must use (IMF-fixdate; RFC 9110, 5.6.7). The two obsolete forms are
+ * not read. Milliseconds since 1970; undefined when the text is not such a date.
+ */
+function readHttpDate(text: string): number | undefined {
+  if (text.length !== IMF_FIXDATE_LENGTH) return undefined;
+  // The grammar allows a leap second, :60, and Date does not know it.
+  const isLeapSecond = text.endsWith(":60 GMT");
+  const plain = isLeapSecond ? text.replace(/60 GMT$/, "59 GMT") : text;
+  const ms = Date.parse(plain);
+  // Date.parse also reads other forms, and the 31st of February. A real IMF-fixdate is what Date writes itself.
+  if (new Date(ms).toUTCString() !== plain) return undefined;
+  return isLeapSecond ? ms + 1000 : ms;
 }

@@ -33,16 +33,19 @@ test.for([
   expect(read(payload).userMetadata).toEqual({ a: 1 });
 });
 
-test.for(["", "{", "[]", "null", '"batch.succeeded"', "\u00ff"])("%j has no envelope, and is no error", (text) => {
-  expect(readEnvelope(Buffer.from(text, "latin1"))).toEqual(nothing);
-});
+test.for(["", "{", "[]", "null", '"batch.succeeded"', "\u00ff"])(
+  "%j has no envelope, and reading it is no error",
+  (text) => {
+    expect(readEnvelope(Buffer.from(text, "latin1"))).toEqual(nothing);
+  },
+);
 
 test.for([
   { type: 7, timestamp: 7, data: 7, user_metadata: 7 },
   { type: "a\u0000b", timestamp: "yesterday", user_metadata: { a: "\u0000" } },
   { type: "has space", timestamp: "-271821-04-20T00:00:00Z", user_metadata: [] },
   { type: "x".repeat(129) },
-])("what PostgreSQL could not hold, or nobody subscribe to, is absent: %j", (payload) => {
+])("a value that PostgreSQL cannot hold, or no target can subscribe to, is absent: %j", (payload) => {
   expect(read(payload)).toEqual(nothing);
 });
 
@@ -54,18 +57,18 @@ test.for(['{"a":"\\ud800"}', '{"\\udc00":1}', '{"a":"\\u0000"}', '{"\\u0000":1}'
   },
 );
 
-test("metadata that only looks so is kept", () => {
+test("metadata that only looks like that is kept", () => {
   const metadata = { a: "\\u0000", "\\ud800": "😀", deep: [[[[{ b: null }]]]] };
   expect(read({ user_metadata: metadata }).userMetadata).toEqual(metadata);
 });
 
-test("metadata nested a hundred thousand levels deep is absent, and no error", () => {
+test("metadata nested a hundred thousand levels deep is absent, and reading it is no error", () => {
   const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
   expect(readEnvelope(Buffer.from(`{"type":"a","user_metadata":${deep}}`))).toEqual({ ...nothing, type: "a" });
   expect(readEnvelope(Buffer.from(`{"type":"a","data":${deep}}`))).toEqual({ ...nothing, type: "a" });
 });
 
-test("levels of nesting are counted, and not followed beyond", () => {
+test("levels of nesting are counted up to the limit, and not followed beyond it", () => {
   expect(isNestedWithin(0, "a")).toBe(true);
   expect(isNestedWithin(0, [])).toBe(false);
   expect(isNestedWithin(2, { a: [1, null] })).toBe(true);

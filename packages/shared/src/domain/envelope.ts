@@ -1,25 +1,27 @@
-// What the relay reads out of a payload: Gemini's envelope {type, version, timestamp, data} and user_metadata.
-// Any body with a valid signature is an event, so nothing here fails: what is not there is null.
+// Reads Gemini's envelope {type, version, timestamp, data} and user_metadata out of a payload. Any body with a valid
+// signature is an event, so nothing here fails: a field that is missing or malformed is null.
 
 export interface Envelope {
   type: string | null;
-  /** Milliseconds since 1970, as the payload states it. */
+  /** The payload's own timestamp, in milliseconds since 1970. */
   occurredAtMs: number | null;
   userMetadata: Record<string, unknown> | null;
-  /** `data.id`: the job of Gemini's that the event is about. */
+  /** `data.id`: the id of the job in Gemini that the event is about. */
   dataId: string | null;
 }
 
-const NOTHING: Envelope = { type: null, occurredAtMs: null, userMetadata: null, dataId: null };
-/** Names such as `batch.succeeded`; what is longer or has other characters could not be subscribed to. */
+const EMPTY_ENVELOPE: Envelope = { type: null, occurredAtMs: null, userMetadata: null, dataId: null };
+/** A type such as `batch.succeeded`. A subscription cannot name a type that is longer or has other characters. */
 export const EVENT_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
-/** Of what is stored of it as JSON. Nobody nests metadata so deep, and far deeper neither stack nor jsonb holds. */
+/**
+ * The limit for JSON that is stored. Nobody nests metadata so deep, and much deeper JSON overflows the stack and jsonb.
+ */
 const MAX_DEPTH = 64;
 
 export function readEnvelope(body: Buffer): Envelope {
   const payload = parseJson(body);
-  if (!isObject(payload)) return NOTHING;
+  if (!isObject(payload)) return EMPTY_ENVELOPE;
   const data = isObject(payload["data"]) ? payload["data"] : {};
   return {
     type: typeof payload["type"] === "string" && EVENT_TYPE.test(payload["type"]) ? payload["type"] : null,
@@ -31,7 +33,7 @@ export function readEnvelope(body: Buffer): Envelope {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The payload as JSON; undefined when the bytes are not UTF-8 or not JSON. */
+/** Parses a payload. Undefined when the bytes are not UTF-8 or not JSON. */
 export function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(utf8.decode(body));
@@ -41,12 +43,13 @@ export function parseJson(body: Buffer): unknown {
 }
 
 /**
- * The first place that holds an object which can be stored: the documentation says that it is included and not where.
- * @param containers the payload and its `data`, or the claims of a token and what they hold.
+ * The first object under the name user_metadata that can be stored. Several places are searched, because Gemini's
+ * documentation does not say where the metadata is.
+ * @param containers the payload and its `data`, or the claims of a token and the objects in them.
  */
 export function findUserMetadata(...containers: Record<string, unknown>[]): Record<string, unknown> | null {
   for (const container of containers) {
-    // SDKs write it in both cases.
+    // SDKs write the name in both ways.
     for (const place of [container["user_metadata"], container["userMetadata"]]) {
       if (isObject(place) && isStorable(place)) return place;
     }
@@ -54,15 +57,19 @@ export function findUserMetadata(...containers: Record<string, unknown>[]): Reco
   return null;
 }
 
-/** Whether a parsed JSON value has at most so many levels. `JSON.parse` reads any depth; `JSON.stringify` does not write it. */
+/**
+ * Whether a parsed JSON value has at most so many levels. `JSON.parse` reads any depth, and `JSON.stringify` fails on a
+ * deep value.
+ */
 export function isNestedWithin(levels: number, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
   return levels > 0 && Object.values(value).every((child) => isNestedWithin(levels - 1, child));
 }
 
 /**
- * Whether PostgreSQL's jsonb takes a parsed JSON value: it has no U+0000 and no lone surrogate, and refuses what is
- * nested some thousand levels deep, which `JSON.parse` reads. What is not stored is still in the body.
+ * Whether PostgreSQL's jsonb takes a parsed JSON value. jsonb refuses U+0000, a lone surrogate, and some thousand
+ * levels of nesting; `JSON.parse` reads all of them. A value that cannot be stored on its own is still in the stored
+ * body.
  */
 export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value === "string") return value.isWellFormed() && !value.includes("\0");
@@ -71,14 +78,14 @@ export function isStorable(value: unknown, depth = 0): boolean {
   return Object.entries(value).every(([key, child]) => isStorable(key) && isStorable(child, depth + 1));
 }
 
-/** What is longer could not be asked for. */
+/** The API finds events by ids of at most 256 characters, so a longer id is of no use. */
 function readDataId(value: unknown): string | null {
   return typeof value === "string" && value !== "" && value.length <= 256 && isStorable(value) ? value : null;
 }
 
 function readTime(value: unknown): number | null {
   const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  // The range that PostgreSQL and ISO 8601 with four digits share.
+  // 1970 to 9999: times that PostgreSQL holds and that ISO 8601 writes with four digits for the year.
   return ms >= 0 && ms < 253_402_300_800_000 ? ms : null;
 }
 

@@ -1,11 +1,12 @@
-// Ids against the TypeID specification's own vectors, and the order that lists and partitions rest on.
+// Ids follow the TypeID specification, by its own vectors, and have the order on which lists and partitions rely.
 
 import { randomUUID } from "node:crypto";
+
 import { describe, expect, test } from "vitest";
 
 import { deliveryId, formatId, idFloor, idTime, newId, parseId, readId } from "./ids.ts";
 
-// https://github.com/jetify-com/typeid/blob/main/spec/valid.yml, under a prefix of ours.
+// https://github.com/jetify-com/typeid/blob/main/spec/valid.yml, with one of our prefixes.
 const VALID = {
   nil: ["evt_00000000000000000000000000", "00000000-0000-0000-0000-000000000000"],
   one: ["evt_00000000000000000000000001", "00000000-0000-0000-0000-000000000001"],
@@ -17,7 +18,7 @@ const VALID = {
   "valid-uuidv7": ["evt_01h455vb4pex5vsknk084sn02q", "01890a5d-ac96-774b-bcce-b302099a8057"],
 } as const;
 
-// https://github.com/jetify-com/typeid/blob/main/spec/invalid.yml, likewise.
+// https://github.com/jetify-com/typeid/blob/main/spec/invalid.yml, with one of our prefixes.
 const INVALID = {
   "prefix-uppercase": "EVT_00000000000000000000000000",
   "prefix-spaces": "  evt_00000000000000000000000000",
@@ -62,7 +63,7 @@ describe("TypeID", () => {
 });
 
 describe("new ids", () => {
-  test("are version 7, hold the time, and grow within one process, also within one millisecond", () => {
+  test("are version 7, hold the time, and grow within one process, even within one millisecond", () => {
     const before = Date.now();
     const ids = Array.from({ length: 20_000 }, newId);
     expect(new Set(ids).size).toBe(ids.length);
@@ -80,7 +81,7 @@ describe("new ids", () => {
     expect(idTime(idFloor(1_700_000_000_123))).toBe(1_700_000_000_123);
   });
 
-  test("idFloor is a UUID for any time: of one before the first id that one, of one after the last the largest", () => {
+  test("idFloor is a UUID for any time: the first id for an earlier time, and the last id for a later time", () => {
     expect(idFloor(-1)).toBe("00000000-0000-0000-0000-000000000000");
     expect(idFloor(2 ** 48 - 1)).toBe("ffffffff-ffff-0000-0000-000000000000");
     expect(idFloor(2 ** 48)).toBe("ffffffff-ffff-ffff-ffff-ffffffffffff");
@@ -100,7 +101,7 @@ describe("the id of a delivery", () => {
     expect(new Set([deliveryId(event, target), ...others]).size).toBe(4);
   });
 
-  test("has its event's millisecond, so that it is found by the event's range", () => {
+  test("has its event's millisecond, so that a search by the event's time finds it", () => {
     expect(idTime(deliveryId(event, target))).toBe(idTime(event));
   });
 });

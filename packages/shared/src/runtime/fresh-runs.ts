@@ -1,18 +1,18 @@
-// Work that many ask for, such as a look at what PostgreSQL has, done by one run at a time. A run that is under way may
-// have looked before somebody asked, so who asks gets one that begins afterwards. It is for all who ask until it begins:
-// however many do while the work hangs, one run is under way and one is to come.
+// Runs work that many callers ask for, such as a look at PostgreSQL, one run at a time. A caller always gets a run that
+// starts after its call, because an earlier run may have looked too early. Callers that wait for the same run share it,
+// so while the work hangs, at most one run is under way and one is waiting.
 
 export class FreshRuns {
   readonly #work: () => Promise<void>;
   #running: Promise<void> | undefined;
-  /** Begins when the one that is under way has ended. */
+  /** The run that starts when the current one has ended. */
   #next: Promise<void> | undefined;
 
   constructor(work: () => Promise<void>) {
     this.#work = work;
   }
 
-  /** Resolves at the end of a run that began after the call. @throws what that run throws. */
+  /** Resolves at the end of a run that starts after this call. Rejects when this run fails. */
   next(): Promise<void> {
     return (this.#next ??= this.#run());
   }
@@ -26,7 +26,7 @@ export class FreshRuns {
     await this.#running;
   }
 
-  /** Resolves when what was asked for before the call has ended, in whichever way. */
+  /** Resolves when every run that was asked for before this call has ended, also when it failed. */
   async ended(): Promise<void> {
     await (this.#next ?? this.#running)?.catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-// What a probe is told, and that it always is.
+// A probe always gets an answer, and the answer is right.
 
 import { expect, test } from "vitest";
 
@@ -12,14 +12,14 @@ const ask = async (checks: Record<string, Check>) => {
   return [status, JSON.parse(body)];
 };
 
-test("is ready when everything answers", async () => {
+test("readiness is ready when all checks pass", async () => {
   expect(await ask({ a: answering(true), b: answering(true, false) })).toEqual([
     200,
     { status: "ready", checks: { a: { ok: true }, b: { ok: true } } },
   ]);
 });
 
-test("is not ready while something is away that it cannot do without", async () => {
+test("readiness is not ready while a required check fails", async () => {
   for (const away of [answering(false), failing]) {
     expect(await ask({ a: away, b: answering(true) })).toEqual([
       503,
@@ -28,14 +28,14 @@ test("is not ready while something is away that it cannot do without", async () 
   }
 });
 
-test("is degraded while something else is away", async () => {
+test("readiness is degraded while a check fails that is not required", async () => {
   expect(await ask({ a: answering(true), b: answering(false, false) })).toEqual([
     200,
     { status: "degraded", checks: { a: { ok: true }, b: { ok: false } } },
   ]);
 });
 
-test("shows what a check found", async () => {
+test("readiness shows the details that a check found", async () => {
   const finding = { ok: false, durable: false, problems: ["appendfsync is everysec"] };
   expect(await ask({ a: { isRequired: false, ask: async () => finding } })).toEqual([
     200,
@@ -43,7 +43,7 @@ test("shows what a check found", async () => {
   ]);
 });
 
-test("answers in time when a store hangs, and asks that store once", async () => {
+test("readiness answers in time when a store hangs, and asks this store only once", async () => {
   let asked = 0;
   const store = Promise.withResolvers<{ ok: boolean }>();
   const readiness = new Readiness({ hung: { isRequired: true, ask: () => (asked++, store.promise) } }, 20);
@@ -57,13 +57,13 @@ test("answers in time when a store hangs, and asks that store once", async () =>
   expect((await readiness.answer("GET")).status).toBe(200);
 });
 
-test("is stopping from then on", async () => {
+test("readiness is stopping after the stop has begun", async () => {
   const readiness = new Readiness({ a: answering(true) });
   readiness.beginStop();
   expect(await readiness.answer("GET")).toMatchObject({ status: 503 });
 });
 
-test("takes GET and HEAD, and names them to others", async () => {
+test("both take GET and HEAD, and name these methods in the answer to any other", async () => {
   const readiness = new Readiness({});
   for (const method of ["GET", "HEAD"]) {
     expect(answerLiveness(method).status).toBe(200);

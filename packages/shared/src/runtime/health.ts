@@ -1,21 +1,24 @@
-// Liveness and readiness of every process, without a key: they say nothing that is worth hiding. Neither ever
-// hangs, however much the stores do.
+// Liveness and readiness of every process. They need no key, because they say nothing that is worth hiding. They answer
+// in time also when a store hangs.
 
 import { SluiceError } from "./errors.ts";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "./problem-document.ts";
 import { within } from "./within.ts";
 
-/** Below the limits of common probes (compose: 5 s here). A store that needs longer is as good as away. */
+/**
+ * The time for one check, below the limits of common probes (our compose file: 5 s). A store that needs longer counts
+ * as away.
+ */
 const CHECK_LIMIT_MS = 2_000;
 
-/** What a check found: whether all is well, and beside it whatever helps who reads it. */
+/** What a check found: whether all is well, and details that help whoever reads the answer. */
 export interface Finding {
   ok: boolean;
   [detail: string]: unknown;
 }
 
 export interface Check {
-  /** Whether the process cannot do its work while this is not well. */
+  /** Whether the process cannot do its work while this check fails. */
   isRequired: boolean;
   ask: () => Promise<Finding>;
 }
@@ -26,9 +29,9 @@ export interface HealthAnswer {
   body: string;
 }
 
-/** Whether the process runs at all: a restart would not bring a store back. */
+/** Says that the process runs. It asks no store, because a restart of this process would not bring a store back. */
 export function answerLiveness(method: string): HealthAnswer {
-  return refuseOtherMethods(method) ?? answer(200, { status: "ok" });
+  return refuseOtherMethods(method) ?? answerStatus(200, { status: "ok" });
 }
 
 export class Readiness {
@@ -42,14 +45,14 @@ export class Readiness {
     this.#limitMs = limitMs;
   }
 
-  /** From now on the process is not ready, whatever the checks say. */
+  /** From now on the process is not ready, also when all checks pass. */
   beginStop(): void {
     this.#isStopping = true;
   }
 
   /**
-   * 200 `ready`; 200 `degraded` when something is not well that the process can do without; 503 `not_ready`, or
-   * `stopping`. With what each check found.
+   * Answers a probe with the findings of all checks. 200 `ready` when all pass, 200 `degraded` when only checks fail
+   * that are not required, 503 `not_ready` when a required check fails, 503 `stopping` after {@link beginStop}.
    */
   async answer(method: string): Promise<HealthAnswer> {
     const refusal = refuseOtherMethods(method);
@@ -58,13 +61,13 @@ export class Readiness {
       this.#checks.map(async ([name, check]) => ({ name, ...check, finding: await this.#ask(name, check) })),
     );
     const checks = Object.fromEntries(results.map(({ name, finding }) => [name, finding]));
-    if (this.#isStopping) return answer(503, { status: "stopping", checks });
+    if (this.#isStopping) return answerStatus(503, { status: "stopping", checks });
     const unwell = results.filter(({ finding }) => !finding.ok);
-    if (unwell.some(({ isRequired }) => isRequired)) return answer(503, { status: "not_ready", checks });
-    return answer(200, { status: unwell.length === 0 ? "ready" : "degraded", checks });
+    if (unwell.some(({ isRequired }) => isRequired)) return answerStatus(503, { status: "not_ready", checks });
+    return answerStatus(200, { status: unwell.length === 0 ? "ready" : "degraded", checks });
   }
 
-  /** One question at a time: a store that hangs MUST not cost a connection per probe. */
+  /** Asks one question at a time: a store that hangs MUST NOT cost a connection per probe. */
   async #ask(name: string, { ask }: Check): Promise<Finding> {
     let pending = this.#pending.get(name);
     if (pending === undefined) {
@@ -84,7 +87,7 @@ function refuseOtherMethods(method: string): HealthAnswer | undefined {
   return { status: 405, headers, body: JSON.stringify(problemDocument(error)) };
 }
 
-function answer(status: 200 | 503, document: object): HealthAnswer {
+function answerStatus(status: 200 | 503, document: object): HealthAnswer {
   const headers = { "content-type": "application/json", "cache-control": "no-store" };
   return { status, headers, body: JSON.stringify(document) };
 }

@@ -1,5 +1,4 @@
-// Opening and closing an HTTP server: the address it really listens on, and a stop that lets running requests
-// finish.
+// Opens an HTTP server and says on which address it listens. Closes it so that running requests can finish.
 
 import { once } from "node:events";
 import type { Server } from "node:http";
@@ -12,9 +11,9 @@ export interface Address {
 }
 
 /**
- * @param setting the environment variable of the port, for the message.
- * @returns the base URL, with the real port where 0 was asked for.
- * @throws SluiceError `invalid_configuration` when the address cannot be had.
+ * @param setting the name of the port's setting, for the error message.
+ * @returns the base URL. Its port is the real one, also when port 0 was asked for.
+ * @throws SluiceError `invalid_configuration` when the server cannot listen on the address.
  */
 export async function listen(server: Server, { host, port }: Address, setting: string): Promise<string> {
   server.listen(port, host);
@@ -22,7 +21,9 @@ export async function listen(server: Server, { host, port }: Address, setting: s
     await once(server, "listening");
   } catch (error) {
     const reason =
-      error instanceof Error && "code" in error && error.code === "EADDRINUSE" ? "is in use" : String(error);
+      error instanceof Error && "code" in error && error.code === "EADDRINUSE"
+        ? "is in use; stop the other program, or set another port"
+        : `cannot be opened (${String(error)})`;
     throw new SluiceError("invalid_configuration", `${setting}: port ${port} on ${host} ${reason}`, { cause: error });
   }
   const address = server.address();
@@ -31,12 +32,12 @@ export async function listen(server: Server, { host, port }: Address, setting: s
   return `http://${shown.includes(":") ? `[${shown}]` : shown}:${actual}`;
 }
 
-/** Stops accepting, waits for running requests, and cuts those that are still running after the limit. */
+/** Accepts no more connections, waits for running requests, and cuts those that still run after the limit. */
 export async function closeServer(server: Server, limitMs: number): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, "close");
   server.close();
-  // A keep-alive connection becomes idle when its request ends, and would hold the server open.
+  // A keep-alive connection becomes idle when its request ends. An idle connection would keep the server from closing.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
   const limit = setTimeout(() => server.closeAllConnections(), limitMs);
   await closed;

@@ -1,8 +1,8 @@
+// The log of a failed query has a test of its own in packages/store.
+
 import { expect, test } from "vitest";
 
 import { openLog } from "./log.ts";
-import { openDatabase } from "@sluice/store/connection/database";
-import { findSourceId } from "@sluice/store/configuration/sources";
 
 function logged(error: unknown) {
   const lines: string[] = [];
@@ -11,22 +11,7 @@ function logged(error: unknown) {
   return { text, err: JSON.parse(text).err };
 }
 
-test("of a query that failed the log has where and why, and no parameter", async () => {
-  const db = openDatabase({
-    url: "postgres://nobody@127.0.0.1:1/none",
-    applicationName: "sluice-test",
-    maxConnections: 1,
-    onError: () => {},
-  });
-  const error: unknown = await findSourceId(db, "a\n    at parameter").catch((thrown: unknown) => thrown);
-  await db.close();
-  const { text, err } = logged(error);
-  expect(err).toMatchObject({ message: "query failed", cause: { code: "ECONNREFUSED" } });
-  expect(err.stack).toContain("findSourceId");
-  expect(text).not.toContain("at parameter");
-});
-
-test("of another error it has message, code, stack and cause", () => {
+test("the log has the message, code, stack and cause of an error, and no other member", () => {
   const error = Object.assign(new Error("it broke", { cause: new Error("the disk") }), { code: "EIO", detail: "row" });
   const { text, err } = logged(error);
   expect(err).toMatchObject({ type: "Error", message: "it broke", code: "EIO", cause: { message: "the disk" } });

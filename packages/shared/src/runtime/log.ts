@@ -1,13 +1,13 @@
-// Logging: pino, object first, one wide line per request and per attempt. Bodies, secrets and signatures are
-// never handed to it; the redaction below is the net under that rule, not the rule.
+// Logging with pino: the object comes first, and a request or an attempt is one wide line. Code never passes a body, a
+// secret or a signature to the log; the redaction below only catches mistakes.
 
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from "pino";
 
 export type { Logger } from "pino";
 
 /**
- * A JSON logger on stdout. `app` is on every line. A level that does not exist is "info" here: the
- * configuration reports it, together with its other faults, through this logger.
+ * Opens a JSON logger on stdout. Every line has `app`. An unknown level counts as "info" here, because the
+ * configuration reports it through this logger, together with its other faults.
  */
 export function openLog(
   app: "gateway" | "worker",
@@ -26,8 +26,8 @@ export function openLog(
 }
 
 /**
- * What is logged of an error: a chosen few members. PostgreSQL puts rows into `detail`, and Drizzle parameters
- * into its message, which also stands in its stack, so neither is copied.
+ * Chooses the members of an error that are logged. `detail` is not one of them, because PostgreSQL puts rows into it.
+ * The message of a Drizzle error is replaced, also in its stack, because it holds the parameters of the query.
  */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);

@@ -1,4 +1,4 @@
-// How an app runs as a process, seen from outside.
+// An app as a process, seen from outside.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 const runApp = pathToFileURL(join(import.meta.dirname, "process.ts")).href;
 
-test("what an app compiled is kept for its next start, also when it is killed", async () => {
+test("the compiled code of an app is kept for its next start, also when the app is killed", async () => {
   const directory = mkdtempSync(join(tmpdir(), "sluice-process-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const [entry, cache] = [join(directory, "main.mjs"), join(directory, "cache")];

@@ -1,4 +1,4 @@
-// How an app runs as a process: its signals, its exit code, and the end of the process that started it.
+// Runs an app as a process: reacts to signals and to the end of the process that started it, and sets the exit code.
 
 import { flushCompileCache } from "node:module";
 
@@ -7,13 +7,13 @@ import type { Logger } from "./log.ts";
 
 export interface Running {
   stop: () => Promise<void>;
-  /** What of the start goes on behind. Rejects when the app must not go on. */
+  /** The part of the start that still runs in the background. Rejects when the app must not go on. */
   started?: Promise<void>;
 }
 
 /**
- * Starts an app and stops it on SIGTERM, SIGINT, or when the launcher that it has a channel to is gone.
- * Ends with 0 after a clean stop, with 1 when it could not start or stop.
+ * Starts an app. Stops it on SIGTERM, on SIGINT, and when the channel to its launcher closes. The process ends with 0
+ * after a clean stop, and with 1 when the app could not start or stop.
  */
 export async function runApp(start: () => Promise<Running>, log: Logger): Promise<void> {
   let running: Running | undefined;
@@ -22,7 +22,7 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
     if (isStopping) return;
     isStopping = true;
     log.info({ reason }, "stopping");
-    // Before it runs there is nothing to finish.
+    // An app that does not run yet has nothing to finish.
     (running?.stop() ?? Promise.resolve()).then(
       () => {
         log.info("stopped");
@@ -36,17 +36,18 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
-  // Before the start: a launcher that dies meanwhile must not leave an app behind.
+  // The listener is set before the start, because a launcher that dies during the start must not leave an app behind.
   process.on("disconnect", () => stop("launcher gone"));
   try {
     running = await start();
-    // For the next start, and not at an orderly end, which may never come. A start that finds all of it does without
-    // Node's compiler of TypeScript, and 10 MiB.
+    // The cache of compiled code is for the next start. It is written now, because an orderly end may never come. A
+    // start with a complete cache does not load Node's compiler of TypeScript, which saves 10 MiB.
     flushCompileCache();
     await running.started;
   } catch (error) {
     if (isStopping) return;
-    // A fault in the configuration is the operator's to read, not a stack trace.
+    // The operator needs to read the message of a known error, such as a fault in the configuration, and no stack
+    // trace.
     if (error instanceof SluiceError && error.code !== "internal") log.fatal({ code: error.code }, error.message);
     else log.fatal({ err: error }, "could not start");
     process.exit(1);

@@ -11,7 +11,7 @@ function openTestLog() {
   return { log: openLog("gateway", "info", { write }), lines };
 }
 
-test("hours of one failure are a line a minute, and the lines say how many it was", () => {
+test("a failure of hours is one line a minute, and the lines count the repeats", () => {
   const { log, lines } = openTestLog();
   let nowMs = 0;
   const limited = limitRepeats(log, () => nowMs);
@@ -22,12 +22,12 @@ test("hours of one failure are a line a minute, and the lines say how many it wa
   }
   expect(lines).toHaveLength(120);
   const counted = lines.reduce((sum, { repeats }) => sum + 1 + Number(repeats ?? 0), 0);
-  // Those since the last line are still to be told.
+  // The repeats since the last line are not logged yet.
   expect(calls - counted).toBe(119);
   expect(lines[1]).toMatchObject({ level: "warn", msg: "waiting", repeats: 119, err: { code: "ECONNREFUSED" } });
 });
 
-test("another message, another code and another level are lines of their own", () => {
+test("another message, another code or another level has lines of its own", () => {
   const { log, lines } = openTestLog();
   const limited = sparing(log);
   for (let i = 0; i < 3; i++) {
@@ -38,7 +38,7 @@ test("another message, another code and another level are lines of their own", (
     limited.error({ err: away() }, "waiting");
   }
   expect(lines).toHaveLength(4);
-  // Of whoever asks for it again.
+  // Another caller with the same logger shares the lines.
   sparing(log).warn({ err: away() }, "waiting");
   expect(lines).toHaveLength(4);
 });

@@ -1,35 +1,36 @@
-// Lines that repeat for as long as something is away: the first at once, then one a minute that says how many there
-// were. A store that is away for hours costs the log some lines an hour, whatever asks it twice a second.
+// A log for errors that repeat while a store is away. The first line is written at once, and then one line a minute
+// with the number of repeats. So an outage of hours costs 60 lines an hour, although some code asks the store twice a
+// second.
 
 import type { Logger } from "./log.ts";
 
 const EVERY_MS = 60_000;
 
-type Line = (fields: { err: unknown } & Record<string, unknown>, message: string) => void;
+type LogLine = (fields: { err: unknown } & Record<string, unknown>, message: string) => void;
 
 export interface SparingLog {
-  warn: Line;
-  error: Line;
+  warn: LogLine;
+  error: LogLine;
 }
 
-// Of a logger and not of a caller, so that many short-lived callers with one message count as one.
-const ofLogger = new WeakMap<Logger, SparingLog>();
+// There is one for each logger and not for each caller, so that many short-lived callers with one message share a line.
+const sparingLogs = new WeakMap<Logger, SparingLog>();
 
-/** A log whose lines are few: those with the same message and the same code of their error are one a minute. */
+/** The sparing log of a logger. Lines repeat each other when they have the same level, message and error code. */
 export function sparing(log: Logger): SparingLog {
-  const known = ofLogger.get(log);
+  const known = sparingLogs.get(log);
   if (known !== undefined) return known;
   const made = limitRepeats(log);
-  ofLogger.set(log, made);
+  sparingLogs.set(log, made);
   return made;
 }
 
 /** @param nowMs a clock that only goes forward. */
 export function limitRepeats(log: Logger, nowMs = () => performance.now()): SparingLog {
-  // As many entries as there are messages in the code and codes of the system.
+  // The map stays small: its keys are messages of the code and error codes of the system.
   const lines = new Map<string, { loggedAtMs: number; repeats: number }>();
   const limited =
-    (level: "warn" | "error"): Line =>
+    (level: "warn" | "error"): LogLine =>
     (fields, message) => {
       const key = `${level} ${message} ${codeOf(fields.err)}`;
       const line = lines.get(key);
@@ -43,7 +44,7 @@ export function limitRepeats(log: Logger, nowMs = () => performance.now()): Spar
   return { warn: limited("warn"), error: limited("error") };
 }
 
-/** Of the first error that has one, on the way to the cause. */
+/** The first code on the way from an error to its cause; empty when there is none. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
   return "code" in error && typeof error.code === "string" ? error.code : codeOf(error.cause);

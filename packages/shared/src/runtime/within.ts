@@ -1,12 +1,13 @@
-// A wait with an end: what does not settle in time goes on, and nobody waits for it.
+// A wait with an end. A promise that does not settle in time goes on, and nobody waits for it any more.
 
 /**
- * Of a limit, the parts that are counted one after the other: when this process itself stands still (its machine was
- * paused, its turn on the processor did not come), that is one part at most, and no store is blamed for it.
+ * The limit is counted in parts, one timer after the other. When this process itself stands still, because its machine
+ * was paused or busy, at most one part passes meanwhile. So a store is not blamed for the time in which we did not
+ * listen.
  */
 const PARTS = 4;
 
-/** @returns what the promise resolves to, or undefined when it does not settle in time. A rejection is passed on. */
+/** The value of the promise, or undefined when the promise does not settle in time. A rejection is passed on. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   const timeout = Promise.withResolvers<undefined>();
   let partsLeft = PARTS;
@@ -24,7 +25,7 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T | un
   }
 }
 
-/** Whether a promise settles in time, in whichever way. */
+/** Waits for a promise, and says whether it resolved or rejected in time. */
 export async function settlesWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
   return (await within(ms, promise.then(settled, settled))) === true;
 }

@@ -1,4 +1,4 @@
-// The settings that gateway and worker have in common, and the kinds of values that settings are made of.
+// The settings that gateway and worker share, and the kinds of values that settings have.
 
 import { z } from "zod";
 
@@ -7,7 +7,7 @@ import { readMasterKey } from "./master-key.ts";
 import { secretSetting } from "./read-config.ts";
 import { Secret } from "./secret.ts";
 
-/** Strict: Number alone would read " " as 0 and "0x50" as 80. */
+/** A whole number in decimal digits. Number alone would read " " as 0 and "0x50" as 80. */
 export const integer = (min: number, max: number) =>
   z
     .string()
@@ -39,7 +39,7 @@ const addressRules = z
 
 const databaseUrl = secretSetting(secretUrl(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"));
 
-/** What gateway and worker have in common. */
+/** The settings that gateway and worker share. */
 export const commonSettings = {
   DATABASE_URL: databaseUrl,
   REDIS_URL: secretSetting(secretUrl(["redis:", "rediss:"], "redis://host:6379").optional()),
@@ -58,12 +58,12 @@ export const commonSettings = {
       })
       .optional(),
   ),
-  // The worker keeps to them; the gateway refuses what it can see in a target's URI.
+  // The worker enforces both lists. The gateway already refuses a target whose URI shows that the lists refuse it.
   TARGET_ALLOW: addressRules,
   TARGET_DENY: addressRules,
   DATA_DIR: z.string().min(1).default(".data"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };
 
-/** For a process that only connects to the database. */
+/** The settings of a process that only connects to the database. */
 export const databaseConfig = z.object({ DATABASE_URL: databaseUrl });

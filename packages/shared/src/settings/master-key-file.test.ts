@@ -1,10 +1,11 @@
-// The key file is whole whenever it is there, however many processes start at once.
+// The key file is complete as soon as it exists, also when several processes start at once.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
 import { expect, onTestFinished, test } from "vitest";
 
 import { readOrCreateMasterKey } from "./master-key-file.ts";
@@ -15,7 +16,7 @@ function makeDirectory(): string {
   return join(directory, "data");
 }
 
-test("is made once, for its owner alone, and nothing else is left beside it", () => {
+test("the file is made once, only its owner may read it, and nothing else is left beside it", () => {
   const directory = makeDirectory();
   const made = readOrCreateMasterKey(directory);
   expect(readOrCreateMasterKey(directory)).toEqual(made);
@@ -23,9 +24,9 @@ test("is made once, for its owner alone, and nothing else is left beside it", ()
   expect(statSync(join(directory, "master-key")).mode & 0o777).toBe(0o600);
 });
 
-test("is never there without its content", async () => {
+test("the file never exists without its content", async () => {
   const directory = makeDirectory();
-  // The reader and the writer are two processes, and the reader looks without a pause.
+  // The reader is a process of its own and looks without a pause.
   const reader = `
     const { readFileSync } = await import("node:fs");
     process.send("ready");

@@ -1,7 +1,8 @@
-// Secrets at rest: only the right key and the right owner open them, and nothing shows the key.
+// Only the right key and the right owner decrypt a secret at rest, and nothing shows the key.
 
 import { createHmac, randomBytes } from "node:crypto";
 import { inspect } from "node:util";
+
 import { describe, expect, test } from "vitest";
 
 import { MasterKey, readMasterKey } from "./master-key.ts";
@@ -11,11 +12,11 @@ const key = new MasterKey(bytes);
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 describe("encryption at rest", () => {
-  test.for(["", SECRET, "ü\u0000\u{1F511}", "x".repeat(100_000)])("what is encrypted decrypts", (text) => {
+  test.for(["", SECRET, "ü\u0000\u{1F511}", "x".repeat(100_000)])("an encrypted text decrypts", (text) => {
     expect(key.decrypt(key.encrypt(text, "src_1"), "src_1")).toBe(text);
   });
 
-  test("the same text is another ciphertext each time and does not stand in it", () => {
+  test("each encryption of a text gives another ciphertext, which does not contain the text", () => {
     const sealed = [key.encrypt(SECRET, "src_1"), key.encrypt(SECRET, "src_1")];
     expect(sealed[0]).not.toEqual(sealed[1]);
     for (const one of sealed) expect(one.includes("whsec_")).toBe(false);
@@ -31,7 +32,7 @@ describe("encryption at rest", () => {
     expect(() => key.decrypt(sealed, "src_1")).toThrow(expect.objectContaining({ code: "master_key_mismatch" }));
   });
 
-  test("no bit can be changed, and no length is taken for a ciphertext", () => {
+  test("a ciphertext with a changed bit or a shorter length does not decrypt", () => {
     const sealed = key.encrypt("secret", "src_1");
     for (let bit = 0; bit < sealed.length * 8; bit++) {
       const changed = Buffer.from(sealed);
@@ -50,7 +51,7 @@ describe("reading a key", () => {
     ["base64 with a line break", `${bytes.toString("base64")}\n`],
     ["hex", bytes.toString("hex")],
     ["capital hex", bytes.toString("hex").toUpperCase()],
-  ])("%s is taken", ([, text]) => {
+  ])("%s is read", ([, text]) => {
     const read = readMasterKey(text ?? "");
     expect(read?.decrypt(key.encrypt(SECRET, "x"), "x")).toBe(SECRET);
   });
@@ -69,8 +70,8 @@ describe("reading a key", () => {
 const derive = (from: MasterKey, purpose: string) => from.deriveKey(purpose).export().toString("hex");
 
 describe("derived keys", () => {
-  test("are HKDF-SHA256 of the key, the same at every start", () => {
-    // RFC 5869, by hand: an empty salt is one of zeros, and 32 bytes are one block.
+  test("are HKDF-SHA256 of the key, so that they are the same at every start", () => {
+    // RFC 5869, written out: an empty salt stands for zeros, and 32 bytes are one block.
     const extracted = createHmac("sha256", Buffer.alloc(32)).update(bytes).digest();
     const expected = createHmac("sha256", extracted).update("urls").update(Buffer.of(1)).digest("hex");
     expect(derive(new MasterKey(Buffer.from(bytes)), "urls")).toBe(expected);
@@ -87,7 +88,7 @@ describe("derived keys", () => {
   });
 });
 
-test("a key shows itself to nobody", () => {
+test("printing a key does not show it", () => {
   for (const shown of [inspect(key, { depth: 9, showHidden: true }), JSON.stringify({ key })]) {
     for (const encoding of ["base64", "hex", "latin1"] as const) expect(shown).not.toContain(bytes.toString(encoding));
     expect(shown).not.toContain(inspect(bytes).slice(8, 40));

@@ -1,12 +1,13 @@
-// Reads an app's configuration from its environment variables, once, and reports every fault at once, by name.
-// A secret `NAME` may come as `NAME_FILE`, the path of a file that holds it.
+// Reads the configuration of an app from its environment variables, and reports all faults together, each with its
+// name. For a secret `NAME`, the environment may have `NAME_FILE` instead: the path of a file that holds the secret.
 
 import { readFileSync } from "node:fs";
+
 import { z } from "zod";
 
 import { type Fault, SluiceError } from "../runtime/errors.ts";
 
-/** Marks a setting as a secret, which may come from a file. MUST be the outermost step of the setting's schema. */
+/** Marks a setting as a secret, which a file may hold. MUST be the outermost step of the setting's schema. */
 export function secretSetting<T extends z.ZodType>(setting: T): T {
   return setting.meta({ isSecret: true });
 }
@@ -16,8 +17,8 @@ function isSecret(setting: unknown): boolean {
 }
 
 /**
- * Parses the environment. An empty variable counts as absent, as compose files leave them.
- * @throws SluiceError `invalid_configuration` with one fault per variable, by its name.
+ * Parses the environment. An empty variable counts as absent, because compose files leave variables empty.
+ * @throws SluiceError `invalid_configuration` with one fault for each wrong variable.
  */
 export function readConfig<T extends z.ZodObject>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
   const faults: Fault[] = [];
@@ -27,7 +28,7 @@ export function readConfig<T extends z.ZodObject>(schema: T, env: NodeJS.Process
     const path = env[`${name}_FILE`];
     if (!isSecret(setting) || path === undefined || path === "") continue;
     if (values[name] !== undefined) {
-      faults.push({ pointer: name, detail: `is given twice: as ${name} and as ${name}_FILE` });
+      faults.push({ pointer: name, detail: `is given twice; set only one of ${name} and ${name}_FILE` });
       continue;
     }
     try {

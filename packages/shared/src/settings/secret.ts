@@ -1,8 +1,8 @@
-// A secret that was configured, wrapped so that it cannot be printed by accident.
+// Wraps a configured secret, so that no code prints it by accident.
 
 import { inspect } from "node:util";
 
-/** A value that printing, JSON and string concatenation do not reveal. */
+/** Holds a value that `console.log`, JSON and string concatenation show as `[secret]`. */
 export class Secret<T> {
   readonly #value: T;
 
@@ -10,6 +10,7 @@ export class Secret<T> {
     this.#value = value;
   }
 
+  /** The value itself. Pass it only to the code that needs it. */
   reveal(): T {
     return this.#value;
   }

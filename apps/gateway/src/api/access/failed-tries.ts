@@ -1,7 +1,7 @@
 // How often each network may try API keys that are not valid. A key cannot be guessed because it is random. This limit
 // only tells a wrongly configured client, or a scanner, to stop. It never refuses a valid key.
 
-import { formatIpv4, parseIp, unmapped } from "@sluice/shared/address/ip";
+import { formatIp, parseIp, unmapped } from "@sluice/shared/address/ip";
 
 /** The number of tries that a network may make at once. After that it gets one more for each interval. */
 const BURST = 10;
@@ -42,7 +42,5 @@ export function networkOf(address: string): string {
   const parsed = parseIp(address);
   if (parsed === undefined) return address;
   const ip = unmapped(parsed);
-  if (ip.length === 4) return formatIpv4(ip);
-  const groups = [0, 2, 4, 6].map((at) => (((ip[at] ?? 0) << 8) | (ip[at + 1] ?? 0)).toString(16));
-  return `${groups.join(":")}::/64`;
+  return ip.length === 4 ? formatIp(ip) : `${formatIp(ip).split(":").slice(0, 4).join(":")}::/64`;
 }

@@ -4,6 +4,7 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 
+import { plainAddress } from "@sluice/shared/address/plain-address";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 
@@ -19,7 +20,8 @@ export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId();
     c.set("requestId", requestId);
-    c.set("remoteAddress", c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/i, ""));
+    const address = c.env?.incoming?.socket.remoteAddress;
+    c.set("remoteAddress", address === undefined ? undefined : plainAddress(address));
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
     await next();

@@ -1,4 +1,5 @@
-// BullMQ's queues behind a producer, the same for both stores: a store gives a connection and a backend.
+// The producer's side of BullMQ, the same for both stores: opens the queues, adds jobs, counts them and starts them
+// again.
 
 import { createPostgresBackend, type Job, type PgPool, Queue } from "bullmq";
 import type { Redis } from "ioredis";
@@ -6,21 +7,29 @@ import type { Redis } from "ioredis";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin, within } from "@sluice/shared/runtime/within";
+
 import { connectionLog } from "./connection-log.ts";
 import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
 import type { AddOptions } from "./queue.ts";
+import { describeStoreError, NoAnswer } from "./store-error.ts";
 
-/** Of the keys in Redis. */
+/** The prefix of the keys in Redis. */
 export const PREFIX = "sluice";
 
-/** BullMQ's stream of its own events is not read by anyone. */
+/** BullMQ keeps a stream of its own events, which nobody reads here. */
 const EVENT_STREAM_LENGTH = 100;
 const RETRY_AFTER_SECONDS = 5;
 const CLOSE_LIMIT_MS = 500;
 const COUNT_LIMIT_MS = 500;
 
-/** A connection of either store. */
-export type StoreConnection = { redis: Redis } | { postgres: PgPool };
+const STORE_TITLES = { redis: "Redis", postgres: "PostgreSQL" } as const;
+/** The words of the error of an unconfirmed job: the content of the job, and advice to the reader of the error. */
+const UNCONFIRMED: Record<JobName, { what: string; advice: string }> = {
+  intake: { what: "the event", advice: "the sender should retry" },
+  deliver: { what: "the wake-up of the target", advice: "try again" },
+};
+
+export type StoreConnection = { store: "redis"; redis: Redis } | { store: "postgres"; pool: PgPool };
 
 export type BullmqQueue = Pick<
   Queue,
@@ -28,7 +37,7 @@ export type BullmqQueue = Pick<
 > &
   ConstructorParameters<typeof Job>[0];
 
-/** The queues of one producer, each opened when it is first used. */
+/** The queues of one producer. Each opens when it is first used. */
 export class BullmqQueues {
   readonly #connection: StoreConnection;
   readonly #log: Logger;
@@ -39,11 +48,15 @@ export class BullmqQueues {
     this.#log = log;
   }
 
+  get storeTitle(): string {
+    return STORE_TITLES[this.#connection.store];
+  }
+
   async get(name: JobName): Promise<BullmqQueue> {
     const known = this.#queues.get(name);
     if (known !== undefined) return known;
-    // BullMQ asks its store once whether it is ready, and a Queue whose question failed stays unusable: only
-    // one that is ready is kept.
+    // BullMQ asks its store once whether it is ready, and a Queue whose question failed stays unusable. So a queue
+    // that failed to open is dropped, and the next call opens another.
     const opening = openQueue(name, this.#connection, this.#log);
     this.#queues.set(name, opening);
     opening.catch(() => this.#queues.delete(name));
@@ -52,26 +65,27 @@ export class BullmqQueues {
 
   async close(): Promise<void> {
     const closed = Promise.allSettled([...this.#queues.values()].map(async (queue) => (await queue).close()));
-    // One that is still being opened has nothing to lose: its connection is closed next.
+    // A queue that is still opening has nothing to lose: the caller closes its connection next.
     await settlesWithin(CLOSE_LIMIT_MS, closed);
   }
 }
 
 /**
- * To be asked before BullMQ is: it leaves a listener on a pool each time, also when PostgreSQL is away. @throws Error
- * when it is.
+ * Resolves when PostgreSQL answers. Call it before a BullMQ object is made on a pool: BullMQ adds a listener to the
+ * pool each time and leaves it there, also when PostgreSQL is away.
+ * @throws Error when PostgreSQL is away.
  */
 export async function reachStore(connection: StoreConnection): Promise<void> {
-  if ("postgres" in connection) await connection.postgres.query("SELECT");
+  if (connection.store === "postgres") await connection.pool.query("SELECT");
 }
 
 async function openQueue(name: JobName, connection: StoreConnection, log: Logger): Promise<BullmqQueue> {
   await reachStore(connection);
   const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
   const queue =
-    "redis" in connection
+    connection.store === "redis"
       ? new Queue(name, { ...options, connection: connection.redis })
-      : new Queue(name, { ...options, connection: connection.postgres }, createPostgresBackend);
+      : new Queue(name, { ...options, connection: connection.pool }, createPostgresBackend);
   queue.on("error", connectionLog(log, { queue: name }, "queue connection"));
   try {
     await queue.waitUntilReady();
@@ -82,13 +96,13 @@ async function openQueue(name: JobName, connection: StoreConnection, log: Logger
   return queue;
 }
 
-/** Each failed job once: those that fail meanwhile, also again, wait for the next call. */
+/** Starts each job once more that failed before this call. */
 export async function retryFailedJobs(queues: BullmqQueues, name: JobName): Promise<void> {
   const queue = await queues.get(name);
   await queue.retryJobs({ state: "failed", timestamp: Date.now() });
 }
 
-/** Jobs that are not finished and did not fail for good; null when the store does not say so in time. */
+/** The number of jobs that are not finished and did not fail for good; null when the store does not answer in time. */
 export async function countJobs(queues: BullmqQueues, name: JobName): Promise<number | null> {
   const count = queues
     .get(name)
@@ -102,8 +116,8 @@ export async function countJobs(queues: BullmqQueues, name: JobName): Promise<nu
 }
 
 /**
- * Adds a job within a limit of time.
- * @throws SluiceError `unavailable` when the store did not confirm the job; it may have it all the same.
+ * Adds a job within a time limit.
+ * @throws SluiceError `unavailable` when the store did not confirm the job. The store may have the job all the same.
  */
 export async function addBullmqJob<N extends JobName>(
   queues: BullmqQueues,
@@ -115,8 +129,9 @@ export async function addBullmqJob<N extends JobName>(
   const deadline = performance.now() + timeoutMs;
   const add = async (): Promise<true> => {
     const queue = await queues.get(name);
-    // What waited for a connection for too long was refused, or is in the other store.
-    if (performance.now() >= deadline) throw new Error("too late");
+    // The wait for the connection took longer than the limit: the caller was refused, or put the job into the other
+    // store.
+    if (performance.now() >= deadline) throw new NoAnswer();
     await queue.add(name, data, {
       attempts: MAX_STARTS[name],
       backoff: { type: "exponential", delay: RESTART_DELAY_MS },
@@ -129,11 +144,14 @@ export async function addBullmqJob<N extends JobName>(
     return true;
   };
   try {
-    if ((await within(timeoutMs, add())) === undefined) throw new Error(`no answer within ${timeoutMs} ms`);
+    if ((await within(timeoutMs, add())) === undefined) throw new NoAnswer(`no answer within ${timeoutMs} ms`);
   } catch (error) {
-    throw new SluiceError("unavailable", "The queue did not confirm the job", {
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-      cause: error,
-    });
+    const { what, advice } = UNCONFIRMED[name];
+    const reason = describeStoreError(error);
+    throw new SluiceError(
+      "unavailable",
+      `${queues.storeTitle} did not confirm ${what} within ${timeoutMs / 1000} s (${reason}); ${advice}`,
+      { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error },
+    );
   }
 }

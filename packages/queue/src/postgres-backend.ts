@@ -1,32 +1,33 @@
-// BullMQ on PostgreSQL: the queue where there is no Redis, and while there is none. Its tables live in the schema
-// `bullmq`, made by the migrations.
+// BullMQ on PostgreSQL: the queue of a relay without Redis, and the fallback while Redis is away. The migrations make
+// BullMQ's tables, in the schema `bullmq`.
 
 import type { PgPool } from "bullmq";
 import pg from "pg";
 
 import type { Logger } from "@sluice/shared/runtime/log";
-import { closerOf, surviveLostConnections } from "@sluice/store/connection/database";
 import { within } from "@sluice/shared/runtime/within";
+import { closerOf, surviveLostConnections } from "@sluice/store/connection/database";
+
 import { consumeBullmq } from "./bullmq-consumer.ts";
-import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq.ts";
+import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 import { openSetAside } from "./set-aside.ts";
 
 const BULLMQ_SCHEMA = "bullmq";
-/** A sender waits for a producer's statement. */
+/** Short, because a sender waits while a producer adds its job. */
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
 const PRODUCER_CONNECTIONS = 4;
-/** However many jobs are in hand: PostgreSQL has a hundred for everybody. */
+/** The limit at any concurrency: by default, PostgreSQL has one hundred connections for all its clients. */
 const MAX_CONSUMER_CONNECTIONS = 6;
 const STATUS_LIMIT_MS = 1_000;
 
-/** @param addLimitMs for one job. */
+/** @param addLimitMs the time limit for adding one job. */
 export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODUCER_TIMEOUT_MS): QueueBackend {
   const closers: (() => Promise<void>)[] = [];
-  // BullMQ names its tables without a schema, so a pool of ours must set the search path. One pool a consumer:
-  // each keeps one connection for LISTEN.
+  // BullMQ names its tables without a schema, so the pool must set the search path. Each consumer has a pool of its
+  // own, because it keeps one connection for LISTEN.
   const connect = (role: string, max: number, timeoutMs: number) => {
     const pool = new pg.Pool({
       connectionString: url,
@@ -43,7 +44,7 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
     const end = closerOf(pool);
     const close = () => (closing ??= end());
     closers.push(close);
-    // Its overloads of `on` are all that BullMQ's structural type does not find in pg's.
+    // pg's pool has everything that BullMQ's type demands; only its overloads of `on` are declared in another way.
     return { pool: pool as unknown as PgPool, close };
   };
   return {
@@ -52,7 +53,7 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
       openPostgresProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
     consume: (name, concurrency, handler) => {
       const { pool, close } = connect(name, Math.min(concurrency, MAX_CONSUMER_CONNECTIONS) + 2, CONSUMER_TIMEOUT_MS);
-      return consumeBullmq(name, concurrency, handler, { postgres: pool }, () => void close(), log);
+      return consumeBullmq(name, concurrency, handler, { store: "postgres", pool }, () => void close(), log);
     },
     close: async () => {
       await Promise.all(closers.map((close) => close()));
@@ -61,9 +62,10 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
 }
 
 function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
-  const queues = new BullmqQueues({ postgres: pool }, log);
+  const connection = { store: "postgres", pool } as const;
+  const queues = new BullmqQueues(connection, log);
   let asking: Promise<boolean> | undefined;
-  // One question at a time: a server that hangs MUST NOT cost a connection for each, of which an add needs one.
+  // One question at a time: while the server hangs, questions MUST NOT take all connections, because an add needs one.
   const answers = () =>
     (asking ??= pool
       .query("SELECT")
@@ -80,7 +82,7 @@ function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): Pr
       return "postgres";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
-    setAside: [openSetAside({ postgres: pool }, queues)],
+    setAside: [openSetAside(connection, queues)],
     depth: async (name) => ({ postgres: await countJobs(queues, name) }),
     status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
     close: () => queues.close(),

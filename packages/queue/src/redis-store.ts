@@ -1,28 +1,28 @@
-// BullMQ on Redis. The producer fails fast, because a sender waits for it; the consumer waits for Redis for as
-// long as it takes.
+// BullMQ on Redis. The producer fails fast, because a sender waits for it. The consumer waits for Redis without end.
 
 import { Redis, type RedisOptions } from "ioredis";
 
 import type { Logger } from "@sluice/shared/runtime/log";
+
 import { consumeBullmq } from "./bullmq-consumer.ts";
-import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq.ts";
+import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
 import { RedisGuard } from "./redis-guard.ts";
 import { openSetAside } from "./set-aside.ts";
 
-/** An fsync takes milliseconds; a Redis that needs longer than this is as good as away. */
+/** An fsync takes milliseconds, so a Redis that needs longer than this counts as away. */
 const COMMAND_TIMEOUT_MS = 2_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 /**
- * A connection that is silent for so long while an answer is due is made anew: its other end may be gone without a
- * word. A consumer's is silent for 10 s while it waits for jobs.
+ * A connection that stays silent for so long while an answer is due is replaced: its other end may be gone without a
+ * word. The connection of a consumer is silent for up to 10 s while the consumer waits for jobs.
  */
 const PRODUCER_SILENCE_MS = 5_000;
 const CONSUMER_SILENCE_MS = 20_000;
 
-/** Never gives up: an outage may take hours. */
-const reconnect = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
+/** Reconnecting never ends, because an outage may take hours. */
+const reconnectDelayMs = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
 export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "setAside" | "depth" | "close"> {
   readonly guard: RedisGuard;
@@ -37,7 +37,7 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
   const connect = (
     options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout" | "socketTimeout">,
   ): Redis => {
-    const client = new Redis(url, { ...options, retryStrategy: reconnect, connectTimeout: COMMAND_TIMEOUT_MS });
+    const client = new Redis(url, { ...options, retryStrategy: reconnectDelayMs, connectTimeout: COMMAND_TIMEOUT_MS });
     client.on("error", connectionLog(log, {}, "redis connection"));
     open.push(client);
     return client;
@@ -54,14 +54,15 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
     },
     consume: (name, concurrency, handler) => {
       const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
-      // BullMQ waits for jobs on a second connection. When Redis is away it forgets it, and it connects for ever.
+      // BullMQ waits for jobs on a second connection. When Redis is away, BullMQ forgets this connection, which then
+      // tries to connect for ever. So the store keeps it too, and disconnects it when it closes.
       const duplicate = redis.duplicate.bind(redis);
       redis.duplicate = (changes) => {
         const second = duplicate(changes);
         open.push(second);
         return second;
       };
-      return consumeBullmq(name, concurrency, handler, { redis }, () => redis.disconnect(), log);
+      return consumeBullmq(name, concurrency, handler, { store: "redis", redis }, () => redis.disconnect(), log);
     },
     close: async () => {
       for (const client of open) client.disconnect();
@@ -70,14 +71,15 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
 }
 
 function openRedisProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProducer {
-  const queues = new BullmqQueues({ redis: client }, log);
+  const connection = { store: "redis", redis: client } as const;
+  const queues = new BullmqQueues(connection, log);
   return {
     add: async (name, data, options = {}) => {
       await addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS);
       return "redis";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
-    setAside: [openSetAside({ redis: client }, queues)],
+    setAside: [openSetAside(connection, queues)],
     depth: async (name) => ({ redis: await countJobs(queues, name) }),
     guard,
     close: async () => {

@@ -1,15 +1,16 @@
-// The queue on two stores: Redis takes the jobs, and PostgreSQL those that Redis does not confirm in time. Both are
-// consumed at all times. A job may be in both: an event's ledger and a delivery's claim let it count once.
+// The queue on two stores: jobs go to Redis, and to PostgreSQL when Redis does not confirm them in time. Both stores
+// are consumed at all times. A job may be in both: the ledger of events and the claim of a delivery let it count once.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
+
 import type { JobData, JobName } from "./jobs.ts";
-import { openPostgresBackend } from "./postgres.ts";
+import { openPostgresBackend } from "./postgres-backend.ts";
 import type { AddOptions, Producer, QueueBackend, QueueStatus, RedisDurability, StoreName } from "./queue.ts";
 import { REDIS_BUDGET_MS } from "./redis-guard.ts";
-import { openRedisStore, type RedisProducer } from "./redis.ts";
+import { openRedisStore, type RedisProducer } from "./redis-store.ts";
 
-/** Together with twice the budget of Redis, below the gateway's deadline. */
+/** This limit and twice the budget of Redis are together below the gateway's deadline. */
 const POSTGRES_LIMIT_MS = 3_000;
 
 export interface FallbackOptions {
@@ -38,22 +39,22 @@ function openFallbackProducer(redis: RedisProducer, postgres: Producer): Produce
   const add = async <N extends JobName>(name: N, data: JobData[N], options?: AddOptions): Promise<StoreName> => {
     const { period } = guard;
     let attempt: Promise<StoreName> | undefined;
-    if (!guard.isOpen) {
+    if (guard.takesJobs) {
       attempt = redis.add(name, data, options);
       try {
         const store = await within(REDIS_BUDGET_MS, attempt);
         if (store !== undefined) return store;
-        guard.failed(period, new Error("no answer"));
+        guard.recordFailure(period, new Error("no answer"));
       } catch (error) {
-        guard.failed(period, error);
+        guard.recordFailure(period, error);
       }
     }
     try {
       return await postgres.add(name, data, options);
     } catch (error) {
-      // Both are in trouble. Failure policy: closed, unless the Redis that is trusted was only slow: it may confirm the
-      // job yet, or take it now, before a probe has found that it is well again.
-      if (!guard.isTrusted) throw error;
+      // Both stores are in trouble. Failure policy: closed, unless Redis keeps what it confirms and was only slow. Such
+      // a Redis may still confirm the job, or take it now, before a probe has found that Redis is well again.
+      if (!guard.keepsConfirmedJobs) throw error;
       const late = attempt ?? redis.add(name, data, options);
       const store = await within(
         REDIS_BUDGET_MS,
@@ -70,7 +71,7 @@ function openFallbackProducer(redis: RedisProducer, postgres: Producer): Produce
   return {
     add,
     retryFailed: async (name) => {
-      // Each by itself: one that is away is asked for as long as that takes.
+      // A store that is away must not keep the other from retrying, so both calls run to their end.
       const results = await Promise.allSettled([redis.retryFailed(name), postgres.retryFailed(name)]);
       for (const result of results) if (result.status === "rejected") throw result.reason;
     },

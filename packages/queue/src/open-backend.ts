@@ -1,8 +1,9 @@
-// Which stores carry the queues: Redis, with PostgreSQL to fall back on, when there is one; else PostgreSQL alone.
+// Chooses the stores of the queue: Redis with PostgreSQL to fall back on, or PostgreSQL alone when there is no Redis.
 
 import type { Logger } from "@sluice/shared/runtime/log";
-import { openFallbackBackend } from "./fallback.ts";
-import { openPostgresBackend } from "./postgres.ts";
+
+import { openFallbackBackend } from "./fallback-backend.ts";
+import { openPostgresBackend } from "./postgres-backend.ts";
 import type { QueueBackend, RedisDurability } from "./queue.ts";
 
 export function openQueueBackend(

@@ -1,0 +1,54 @@
+// A setting is read from a file when it is marked as a secret, and only then.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+
+import { commonSettings } from "./common.ts";
+import { readConfig, secretSetting } from "./read-config.ts";
+import { Secret } from "./secret.ts";
+
+function writeTestFile(text: string): string {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-settings-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, "value");
+  writeFileSync(path, text);
+  return path;
+}
+
+test("NAME_FILE is read for a secret, and ignored for any other setting", () => {
+  const schema = z.object({ MARKED: secretSetting(z.string().optional()), PLAIN: z.string().optional() });
+  const path = writeTestFile("from the file\n");
+  expect(readConfig(schema, { MARKED_FILE: path, PLAIN_FILE: path })).toEqual({ MARKED: "from the file" });
+});
+
+test("a mark that is not the outermost step is not seen", () => {
+  const schema = z.object({ MARKED: secretSetting(z.string()).optional() });
+  expect(readConfig(schema, { MARKED_FILE: writeTestFile("from the file") })).toEqual({});
+});
+
+test("of the common settings, those that are a Secret can come from a file, and no other", () => {
+  const given: Record<keyof typeof commonSettings, string> = {
+    DATABASE_URL: "postgres://user:hunter2@db.internal/sluice",
+    REDIS_URL: "redis://cache.internal:6379",
+    REDIS_DURABILITY: "assume",
+    MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
+    TARGET_ALLOW: "10.0.0.0/8",
+    TARGET_DENY: "10.0.0.1",
+    DATA_DIR: "/data",
+    LOG_LEVEL: "warn",
+  };
+  const schema = z.object(commonSettings);
+  const expected: Record<string, unknown> = readConfig(schema, given);
+  for (const [name, text] of Object.entries(given)) {
+    const { [name as "LOG_LEVEL"]: _, ...others } = given;
+    const read = () => readConfig(schema, { ...others, [`${name}_FILE`]: writeTestFile(text) }) as typeof expected;
+    if (expected[name] instanceof Secret) expect(read()[name]).toEqual(expected[name]);
+    else expect(read()[name]).not.toEqual(expected[name]);
+  }
+  const secrets = Object.keys(given).filter((name) => expected[name] instanceof Secret);
+  expect(secrets).toEqual(["DATABASE_URL", "REDIS_URL", "MASTER_KEY"]);
+});
