@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startEmbeddedPostgres } from "../scripts/postgres/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../scripts/postgres/embedded.ts";
 
 /** The one of DATABASE_URL, if there is one, which stays. */
 export async function openPostgres(): Promise<{ url: string; stop: () => Promise<void> }> {

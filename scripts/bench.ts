@@ -8,7 +8,7 @@ import { CONNECTIONS } from "../bench/flow.ts";
 import { describeMachine, format, toMarkdown, watchStolen } from "../bench/machine.ts";
 import { type Bench, type Figure, isReached, type Row } from "../bench/row.ts";
 import { ROWS } from "../bench/rows.ts";
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { findRedisServer, installRedisServer } from "../tests/support/redis-server.ts";
 
 const USAGE = `npm run bench -- [row …] [options]
 

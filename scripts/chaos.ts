@@ -11,7 +11,7 @@ import { FAULTS } from "../tests/chaos/faults.ts";
 import { openProcessGroup } from "../tests/support/process-group.ts";
 import { describeRun, headerLines, rowOf, toMarkdown } from "../tests/chaos/report.ts";
 import { type Result, runFault } from "../tests/chaos/run.ts";
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { findRedisServer, installRedisServer } from "../tests/support/redis-server.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const USAGE = `npm run test:chaos -- [options]

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { ensureDemo, sendDemoEvent } from "./demo/demo-event.ts";
+import { ensureDemo, sendDemoEvent } from "./demo/event.ts";
 import { errorText } from "./relay/error-text.ts";
 import { findAddress } from "./demo/find-address.ts";
 import { flood, FLOOD_CONCURRENCY } from "./demo/flood.ts";
-import { connectRelay } from "./relay/relay-connection.ts";
+import { connectRelay } from "./relay/connection.ts";
 import { printTrace } from "./demo/trace.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

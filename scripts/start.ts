@@ -12,11 +12,18 @@ import { openDataDirectory } from "./postgres/data-directory.ts";
 import { errorText } from "./relay/error-text.ts";
 import { proveRelay } from "./demo/first-proof.ts";
 import { hintOf } from "./demo/find-address.ts";
-import { keepPostgres } from "./postgres/kept-postgres.ts";
+import { keepPostgres } from "./postgres/kept.ts";
 import { takeLock } from "./relay/process-lock.ts";
-import type { RelayAddress } from "./relay/relay-connection.ts";
-import { dataDirOf, endLeftovers, findRelay, lockPath, removeRelayFile, writeRelayFile } from "./relay/relay-file.ts";
-import { readRelaySettings, type RelaySettings } from "./relay/relay-settings.ts";
+import type { RelayAddress } from "./relay/connection.ts";
+import {
+  dataDirOf,
+  endLeftovers,
+  findRelay,
+  lockPath,
+  removeRelayFile,
+  writeRelayFile,
+} from "./relay/running-relay.ts";
+import { readRelaySettings, type RelaySettings } from "./relay/settings.ts";
 import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

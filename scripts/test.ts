@@ -8,7 +8,7 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { findRedisServer, installRedisServer } from "../tests/support/redis-server.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");

@@ -6,7 +6,7 @@ import { openQueueBackend } from "@sluice/queue/open";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 
-import { findRedisServer } from "../scripts/redis-server.ts";
+import { findRedisServer } from "./support/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";
 import { startProxy } from "./support/proxy.ts";
 import { startReceiver } from "./support/receiver.ts";

@@ -5,8 +5,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 
-import type { RelayAddress } from "../relay/relay-connection.ts";
-import { dataDirOf, findRelay, type RelayFile } from "../relay/relay-file.ts";
+import type { RelayAddress } from "../relay/connection.ts";
+import { dataDirOf, findRelay, type RelayFile } from "../relay/running-relay.ts";
 
 const COMPOSE_KEY_FILE = "/var/lib/sluice/admin-api-key";
 const ENVIRONMENT_HINT = "$ADMIN_API_KEY";

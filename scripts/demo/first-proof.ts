@@ -1,8 +1,8 @@
 // The proof of the first start: one signed event through the real ingress to the echo target, with its trace.
 
-import { ensureDemo, sendDemoEvent } from "./demo-event.ts";
+import { ensureDemo, sendDemoEvent } from "./event.ts";
 import { errorText } from "../relay/error-text.ts";
-import { connectRelay, type RelayAddress } from "../relay/relay-connection.ts";
+import { connectRelay, type RelayAddress } from "../relay/connection.ts";
 import { printTrace } from "./trace.ts";
 
 /** @returns whether the event was delivered. A failure is printed, and the relay stays up to be looked into. */

@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type DemoSetup, sendDemoEvent } from "./demo-event.ts";
-import { detailOf, listAll, type RelayConnection } from "../relay/relay-connection.ts";
+import { type DemoSetup, sendDemoEvent } from "./event.ts";
+import { detailOf, listAll, type RelayConnection } from "../relay/connection.ts";
 
 export const FLOOD_CONCURRENCY = 64;
 /** After the last event: what a relay of any speed should have delivered. */

@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { DEMO, type SentEvent } from "./demo-event.ts";
-import { detailOf, type RelayConnection } from "../relay/relay-connection.ts";
+import { DEMO, type SentEvent } from "./event.ts";
+import { detailOf, type RelayConnection } from "../relay/connection.ts";
 
 const FOLLOW_LIMIT_MS = 30_000;
 const POLL_MS = 30;

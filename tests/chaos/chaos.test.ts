@@ -2,7 +2,7 @@
 
 import { afterAll, describe, test } from "vitest";
 
-import { findRedisServer } from "../../scripts/redis-server.ts";
+import { findRedisServer } from "../support/redis-server.ts";
 import { FAULTS } from "./faults.ts";
 import { openProcessGroup } from "../support/process-group.ts";
 import { runFault } from "./run.ts";

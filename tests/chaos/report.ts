@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem, type } from "node:os";
 
-import { findRedisServer } from "../../scripts/redis-server.ts";
+import { findRedisServer } from "../support/redis-server.ts";
 import type { Result, RunOptions } from "./run.ts";
 
 const HEADERS = [

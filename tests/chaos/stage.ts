@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { migrate } from "@sluice/store/connection/migrate";
 
-import { connectRelay, type RelayConnection } from "../../scripts/relay/relay-connection.ts";
+import { connectRelay, type RelayConnection } from "../../scripts/relay/connection.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { runSql } from "../support/sql.ts";
 import { until } from "../support/wait.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { inject } from "vitest";
 
-import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { findRedisServer, startRedisServer } from "./redis-server.ts";
 
 /** Handed out in turn. Number 0 holds the counter. */
 const COUNTER = "sluice-test:next-database";

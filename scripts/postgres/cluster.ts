@@ -7,7 +7,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import type { Account } from "./postgres-account.ts";
+import type { Account } from "./account.ts";
 
 export const SUPERUSER = "sluice";
 

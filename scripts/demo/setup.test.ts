@@ -3,8 +3,8 @@
 import { type Answer, test, type TestApi } from "../../tests/support/api/test-api.ts";
 import { describe, expect } from "vitest";
 
-import { DEMO, ensureDemo } from "./demo-event.ts";
-import type { RelayConnection } from "../relay/relay-connection.ts";
+import { DEMO, ensureDemo } from "./event.ts";
+import type { RelayConnection } from "../relay/connection.ts";
 
 const ECHO_URL = "http://127.0.0.1:8082/echo";
 const FILTER = 'source == "sluice-demo"';

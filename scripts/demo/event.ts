@@ -4,7 +4,7 @@ import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:c
 import { setTimeout as delay } from "node:timers/promises";
 import { signV1 } from "@sluice/signature/signing/v1";
 
-import { type Answer, listAll, type RelayConnection } from "../relay/relay-connection.ts";
+import { type Answer, listAll, type RelayConnection } from "../relay/connection.ts";
 
 /** The name of the source and of the target. A relay's own are not named so. */
 export const DEMO = "sluice-demo";

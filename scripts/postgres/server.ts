@@ -7,8 +7,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { Account } from "./postgres-account.ts";
-import { postgresEnvironment } from "./postgres-cluster.ts";
+import type { Account } from "./account.ts";
+import { postgresEnvironment } from "./cluster.ts";
 
 export interface PostgresServer {
   port: number;

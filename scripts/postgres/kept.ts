@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 import { errorText } from "../relay/error-text.ts";
 
 const RESTART_PAUSE_MS = 1_000;

@@ -7,7 +7,7 @@ import { ERROR_CODES } from "@sluice/shared/runtime/errors";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import { expect, test } from "vitest";
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? "");
 
 test("docs/errors.md explains every code with its status, and every reason, and no other", () => {
@@ -24,7 +24,7 @@ test("docs/errors.md explains every code with its status, and every reason, and 
 test("every code has a test", () => {
   const tests = ["apps", "packages", "scripts", "tests"].flatMap((folder) =>
     globSync(`${folder}/**/*.test.ts`, {
-      cwd: new URL("..", import.meta.url),
+      cwd: new URL("../..", import.meta.url),
       exclude: (path) => path.includes("node_modules"),
     }),
   );

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import pg from "pg";
 
 import { openDataDirectory } from "./data-directory.ts";
-import { chooseAccount } from "./postgres-account.ts";
-import { ensureCluster, SUPERUSER } from "./postgres-cluster.ts";
-import { stopOrphans } from "./postgres-orphans.ts";
-import { startServer } from "./postgres-server.ts";
+import { chooseAccount } from "./account.ts";
+import { ensureCluster, SUPERUSER } from "./cluster.ts";
+import { stopOrphans } from "./orphans.ts";
+import { startServer } from "./server.ts";
 import { takeLock } from "../relay/process-lock.ts";
 
 export interface EmbeddedPostgresOptions {
