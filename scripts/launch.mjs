@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate", "bundle"];
 const PNPM = "pnpm@12.21.0";
@@ -82,10 +82,9 @@ function handOver(file, args) {
   const cache = join(root, "node_modules", ".cache", "compile");
   mkdirSync(cache, { recursive: true });
   const env = Object.assign({ NODE_COMPILE_CACHE: cache }, process.env);
-  const preload = pathToFileURL(join(root, "scripts", "fast-imports.mjs")).href;
   // The channel tells a relay that this process is gone, however it went.
   const stdio = ["inherit", "inherit", "inherit", ...(command === "start" ? ["ipc"] : [])];
-  const child = spawn(file, ["--import", preload, ...args], { cwd: root, env, stdio });
+  const child = spawn(file, args, { cwd: root, env, stdio });
   child.on("error", (error) => fail(`${file} does not start: ${error.message}`));
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   // Ctrl-C reaches the child by itself: it is in the terminal's process group like this process. A second

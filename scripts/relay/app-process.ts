@@ -56,11 +56,9 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
   };
   const launch = () => {
     const startedMs = Date.now();
-    // The launcher's preload helps sources; to a bundle it is half a megabyte.
-    const preloads = app.entry.endsWith(".ts") ? process.execArgv : [];
     // Detached: Ctrl-C in the terminal must reach the launcher alone, which stops the apps in their order. The
     // channel tells the app when the launcher is gone, however it went.
-    child = spawn(app.node ?? process.execPath, [...preloads, ...HEAP_FLAGS, app.entry], {
+    child = spawn(app.node ?? process.execPath, [...HEAP_FLAGS, app.entry], {
       env: { ...MALLOC, ...app.env },
       detached: true,
       stdio: ["ignore", output, output, "ipc"],
