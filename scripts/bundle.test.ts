@@ -25,6 +25,7 @@ async function bundled(): Promise<string> {
   await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory]);
   const made = [
     "THIRD-PARTY-LICENSES",
+    "demo-receiver.mjs",
     "drizzle",
     "gateway.mjs",
     "make-secrets.mjs",

@@ -15,6 +15,7 @@ const ENTRIES: Record<string, string> = {
   worker: "apps/worker/src/main.ts",
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
+  "demo-receiver": "scripts/demo/receiver-main.ts",
 };
 /** The gateway serves files of this package unchanged. */
 const SERVED_PACKAGE = "swagger-ui-dist";
@@ -57,8 +58,9 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
   // Names and lines stay readable in stack traces, because the code is not minified. Comments go, because V8 keeps the
-  // text of a module. THIRD-PARTY-LICENSES has the licenses.
-  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false });
+  // text of a module. THIRD-PARTY-LICENSES has the licenses. One character beyond ASCII would make V8 keep the whole
+  // text with two bytes per character.
+  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false, charset: "ascii" });
   await build.close();
   replaceFile(path, output[0].code);
   return output[0].moduleIds;

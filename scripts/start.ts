@@ -11,17 +11,17 @@ import { bundleApps } from "./relay/bundled-apps.ts";
 import { openDataDirectory } from "./postgres/data-directory.ts";
 import { errorText } from "./relay/error-text.ts";
 import { proveRelay } from "./demo/first-proof.ts";
-import { hintOf } from "./demo/find-address.ts";
+import { hintOf } from "./demo/find-relay.ts";
 import { keepPostgres } from "./postgres/kept.ts";
 import { takeLock } from "./relay/process-lock.ts";
 import type { RelayAddress } from "./relay/connection.ts";
 import {
   dataDirOf,
   endLeftovers,
-  findRelay,
+  findRunningRelay,
   lockPath,
-  removeRelayFile,
-  writeRelayFile,
+  removeRunningRelay,
+  writeRunningRelay,
 } from "./relay/running-relay.ts";
 import { readRelaySettings, type RelaySettings } from "./relay/settings.ts";
 import { listenForStop } from "./relay/stop-signals.ts";
@@ -98,7 +98,7 @@ async function run(signal: AbortSignal): Promise<void> {
     launch("worker", settings.workerUrl, WORKER_STOP_LIMIT_MS),
     launch("gateway", settings.apiUrl, GATEWAY_STOP_LIMIT_MS),
   ];
-  running.push({ name: "The notice", stop: () => removeRelayFile(dataDir) });
+  running.push({ name: "The notice", stop: () => removeRunningRelay(dataDir) });
   announce();
   await Promise.all(ready);
   printAddresses(settings);
@@ -113,13 +113,13 @@ async function run(signal: AbortSignal): Promise<void> {
 }
 
 function announceRelay(dataDir: string, settings: RelaySettings): void {
-  const { ingressUrl, apiUrl, echoUrl } = addressOf(settings);
+  const { ingressUrl, apiUrl, apiKeyFile } = settings;
   const processes = apps.map((app) => app.identity()).filter((identity) => identity !== undefined);
-  writeRelayFile(dataDir, { ingressUrl, apiUrl, echoUrl, apiKeyFile: settings.apiKeyFile, processes });
+  writeRunningRelay(dataDir, { ingressUrl, apiUrl, apiKeyFile, processes });
 }
 
-function addressOf({ ingressUrl, apiUrl, workerUrl, apiKey, apiKeyFile }: RelaySettings): RelayAddress {
-  return { ingressUrl, apiUrl, echoUrl: `${workerUrl}/echo`, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
+function addressOf({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): RelayAddress {
+  return { ingressUrl, apiUrl, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
 }
 
 function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): void {
@@ -130,7 +130,7 @@ function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySetting
 }
 
 function describeOther(dataDir: string, pid: number): string {
-  const relay = findRelay(dataDir);
+  const relay = findRunningRelay(dataDir);
   const where = relay === undefined ? "it is starting" : `ingress ${relay.ingressUrl}, API ${relay.apiUrl}`;
   return `A relay is running on ${dataDir} already (process ${pid}; ${where}).\nFor a second one set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
 }

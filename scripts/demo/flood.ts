@@ -1,21 +1,23 @@
-// Many demo events at once: how fast the relay acknowledges them, and how soon all are delivered.
+// Many demo events at once: how fast the relay acknowledges them, and how soon all of them are delivered.
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type DemoSetup, sendDemoEvent } from "./event.ts";
 import { detailOf, listAll, type RelayConnection } from "../relay/connection.ts";
+import { sendDemoEvent } from "./event.ts";
+import { REFUSED_STATUS } from "./receiver.ts";
+import type { DemoSetup } from "./setup.ts";
 
 export const FLOOD_CONCURRENCY = 64;
-/** After the last event: what a relay of any speed should have delivered. */
+/** Counted from the last event. A slow relay delivers everything in this time, too. */
 const DELIVERY_LIMIT_MS = 60_000;
 const DELIVERY_LIMIT_PER_EVENT_MS = 10;
-/** Clocks of this machine and of the relay may be so far apart. */
+/** The clocks of this machine and of the relay may differ by this much. */
 const CLOCK_MARGIN_MS = 10_000;
 const COUNT_PAUSE_MS = 250;
 const TTY_PROGRESS_MS = 100;
 const LOG_PROGRESS_MS = 2_000;
 
-/** Sends, waits until all are delivered, and prints a summary. @returns whether every event was delivered. */
+/** Sends events, waits until all are delivered, and prints a summary. @returns whether every event was delivered. */
 export async function flood(relay: RelayConnection, setup: DemoSetup, count: number): Promise<boolean> {
   const progress = openProgress();
   const since = new Date(Date.now() - CLOCK_MARGIN_MS).toISOString();
@@ -43,7 +45,15 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const sendSeconds = seconds();
   const accepted = missing.size;
 
-  const path = `/v1/deliveries?target=${setup.targetId}&status=succeeded&since=${since}`;
+  const deliveries = `/v1/deliveries?target=${setup.targetId}&since=${since}`;
+  const path = `${deliveries}&status=succeeded`;
+  const hasRefused = async () => {
+    const refused = listAll<{ webhook_id: string }>(relay, `${deliveries}&status_code=${REFUSED_STATUS}`);
+    // An earlier demonstration may have left some of the deliveries.
+    for await (const { webhook_id: webhookId } of refused) if (missing.has(webhookId)) return true;
+    return false;
+  };
+  let isRefused = false;
   const deadlineMs = Date.now() + DELIVERY_LIMIT_MS + count * DELIVERY_LIMIT_PER_EVENT_MS;
   while (missing.size > 0 && Date.now() < deadlineMs) {
     const countStartedMs = Date.now();
@@ -52,7 +62,8 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
       if (missing.size === 0) break;
     }
     progress.show(`accepted ${accepted}, delivered ${accepted - missing.size}`);
-    // Counting costs the relay work too: it may take half of the time, not more.
+    if (missing.size > 0 && (isRefused = await hasRefused())) break;
+    // Counting is work for the relay, too. It takes at most half of the time.
     if (missing.size > 0) await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
   }
   const deliverySeconds = seconds();
@@ -63,7 +74,9 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const delivered = accepted - missing.size;
   console.log(`  delivered  ${delivered} within ${deliverySeconds.toFixed(2)} s (${rate(delivered, deliverySeconds)})`);
   for (const [reason, times] of refusals) console.log(`  refused    ${times} times with ${reason}`);
+  if (isRefused) console.log("  failed     the standardwebhooks library refused the signature of a delivery");
   if (missing.size > 0) console.log(`  missing    ${missing.size} are accepted and not delivered yet`);
+  if (delivered > 0 && !isRefused) console.log("  signatures verified by the standardwebhooks library");
   console.log(`  log        ${relay.address.apiUrl}${path}`);
   return delivered === count;
 }
@@ -77,7 +90,7 @@ function percentile(values: number[], fraction: number): string {
   return (sorted[Math.ceil(sorted.length * fraction) - 1] ?? 0).toFixed(1);
 }
 
-/** One line that is written over on a terminal; a line now and then in a log. */
+/** On a terminal, one line that is overwritten; in a log, a line every two seconds. */
 function openProgress(): { show: (text: string) => void; end: () => void } {
   const { isTTY } = process.stdout;
   let shownMs = Date.now();

@@ -1,17 +1,17 @@
-// What the demonstration does to a relay that others use, over the API itself.
+// What the demonstration changes in a relay that others use, too. The tests use the real API.
 
-import { type Answer, test, type TestApi } from "../../tests/support/api/test-api.ts";
 import { describe, expect } from "vitest";
 
-import { DEMO, ensureDemo } from "./event.ts";
+import { type Answer, test, type TestApi } from "../../tests/support/api/test-api.ts";
 import type { RelayConnection } from "../relay/connection.ts";
+import { DEMO, deriveDemoSecrets, ensureDemo } from "./setup.ts";
 
-const ECHO_URL = "http://127.0.0.1:8082/echo";
+const RECEIVER_URL = "http://127.0.0.1:50080/webhook";
 const FILTER = 'source == "sluice-demo"';
 
-function connect(api: TestApi, changes: { echoUrl?: string; apiKey?: string } = {}): RelayConnection {
+function connect(api: TestApi, apiKey = "key"): RelayConnection {
   return {
-    address: { ingressUrl: "", apiUrl: "", echoUrl: ECHO_URL, apiKey: "key", apiKeyHint: "", ...changes },
+    address: { ingressUrl: "", apiUrl: "", apiKey, apiKeyHint: "" },
     api: async (method, path, body) => {
       const answer = await api.call(method, path, body === undefined ? {} : { body });
       if (answer.status >= 300) throw new Error(JSON.stringify(answer.body));
@@ -38,24 +38,33 @@ describe("the demonstration", () => {
       Promise.all([read(api, source, "sources"), ...targets.map((target) => read(api, target, "targets"))]);
     const before = await readAll();
 
-    const { targetId } = await ensureDemo(connect(api));
+    const { targetId } = await ensureDemo(connect(api), RECEIVER_URL);
     expect(await readAll()).toEqual(before);
     expect(before.map(({ id }) => id)).not.toContain(targetId);
   });
 
   test("gets the events of its own source alone", async ({ api }) => {
-    const { targetId } = await ensureDemo(connect(api));
-    expect(await targetOf(api, targetId)).toMatchObject({ name: DEMO, uri: ECHO_URL, filter: FILTER });
+    const { targetId } = await ensureDemo(connect(api), RECEIVER_URL);
+    expect(await targetOf(api, targetId)).toMatchObject({ name: DEMO, uri: RECEIVER_URL, filter: FILTER });
     const { data } = (await api.call("GET", "/v1/sources")).body;
     expect(data.map(({ name }: { name: string }) => name)).toContain("sluice-demo");
   });
 
-  test("finds its own again, and repairs it after a change of the relay's addresses and key", async ({ api }) => {
-    const { targetId } = await ensureDemo(connect(api));
+  test("finds its own again, and repairs it after a change of the receiver's address and the key", async ({ api }) => {
+    const { targetId } = await ensureDemo(connect(api), RECEIVER_URL);
     await api.call("PATCH", `/v1/targets/${targetId}`, { body: { state: "paused" } });
-    const echoUrl = "http://127.0.0.1:9082/echo";
-    const again = await ensureDemo(connect(api, { echoUrl, apiKey: "another" }));
+    const newUrl = "http://127.0.0.1:50090/webhook";
+    const again = await ensureDemo(connect(api, "another"), newUrl);
     expect(again.targetId).toBe(targetId);
-    expect(await targetOf(api, targetId)).toMatchObject({ uri: echoUrl, state: "enabled", filter: FILTER });
+    expect(await targetOf(api, targetId)).toMatchObject({ uri: newUrl, state: "enabled", filter: FILTER });
+  });
+
+  test("gives its target the secret that follows from the API key, and no other", async ({ api }) => {
+    for (const apiKey of ["key", "another"]) {
+      const { targetId } = await ensureDemo(connect(api, apiKey), RECEIVER_URL);
+      const { signing_secrets: shown } = await targetOf(api, targetId);
+      const end = deriveDemoSecrets(apiKey).target.slice(-4);
+      expect(shown.map((secret: { truncated_secret: string }) => secret.truncated_secret.slice(-4))).toEqual([end]);
+    }
   });
 });

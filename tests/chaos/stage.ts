@@ -153,10 +153,7 @@ export async function startStage(
     }));
     await Promise.all([...gateways, ...workers].map((member) => member.waitUntilReady()));
     const [{ apiPort } = { apiPort: 0 }] = addresses;
-    const api = connectRelay(
-      { ingressUrl: "", apiUrl: `http://127.0.0.1:${apiPort}`, apiKey, echoUrl: "", apiKeyHint: "" },
-      2,
-    );
+    const api = connectRelay({ ingressUrl: "", apiUrl: `http://127.0.0.1:${apiPort}`, apiKey, apiKeyHint: "" }, 2);
     closers.push(api.close);
     const all = await addTarget("all", { subscribed_events: ["*"] }, api);
     const filtered = await addTarget("filtered", FILTERED, api);
