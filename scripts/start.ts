@@ -1,5 +1,5 @@
-// `npm start`: PostgreSQL, migrations, gateway and worker, in this order; and all of it stopped in the reverse
-// order, whether by Ctrl-C, SIGTERM or a step that fails.
+// `npm start` starts PostgreSQL, migrates the database, and starts the gateway and the worker. Ctrl-C, SIGTERM or a failed
+// step stops everything in the reverse order.
 
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,10 +28,10 @@ import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GATEWAY_STOP_LIMIT_MS = 15_000;
-/** A target may take 30 seconds to answer, and the worker waits for what it has in hand. */
+/** A target may take 30 seconds to answer, and the worker waits for its deliveries in progress. */
 const WORKER_STOP_LIMIT_MS = 40_000;
 
-/** What is running, to be stopped from the last to the first. */
+/** The running parts in the order of their start. They are stopped from the last to the first. */
 const running: { name: string; stop: () => Promise<void> | void }[] = [];
 const apps: AppProcess[] = [];
 const stop = listenForStop(() => {
@@ -61,12 +61,13 @@ async function run(signal: AbortSignal): Promise<void> {
   if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
   const dataDir = openDataDirectory(dataDirOf(ROOT, process.env));
   const lock = await takeLock(lockPath(dataDir));
-  if (!lock.taken) throw new Error(describeOther(dataDir, lock.pid));
+  if (!lock.taken) throw new Error(describeRunningRelay(dataDir, lock.pid));
   running.push({ name: "The lock", stop: lock.release });
-  await endLeftovers(dataDir, () => console.log("Waiting for what an earlier start left running to end …"));
+  await endLeftovers(dataDir, () => console.log("Waiting until the processes of an earlier start end …"));
 
   const settings = await readRelaySettings(dataDir, process.env);
-  // Beside the start of PostgreSQL. Awaited where it is needed; until then nobody else hears that it failed.
+  // The bundler runs while PostgreSQL starts. `await bundled` below reports a failure; the empty handler keeps Node from
+  // ending the process before that.
   const bundled = bundleApps();
   bundled.catch(() => undefined);
   let { databaseUrl } = settings;
@@ -79,11 +80,11 @@ async function run(signal: AbortSignal): Promise<void> {
   try {
     await migrate(databaseUrl);
   } catch (error) {
-    throw new Error(`The database cannot be used: ${errorText(error)}`, { cause: error });
+    throw new Error(`The database cannot be migrated: ${errorText(error)}. Check DATABASE_URL.`, { cause: error });
   }
   signal.throwIfAborted();
 
-  // The worker first, so that the gateway is stopped before it: nothing new comes in while the worker finishes.
+  // The worker starts first, so that the gateway stops first: no new event arrives while the worker finishes.
   const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
   const announce = () => announceRelay(dataDir, settings);
   const entries = await bundled;
@@ -98,7 +99,7 @@ async function run(signal: AbortSignal): Promise<void> {
     launch("worker", settings.workerUrl, WORKER_STOP_LIMIT_MS),
     launch("gateway", settings.apiUrl, GATEWAY_STOP_LIMIT_MS),
   ];
-  running.push({ name: "The notice", stop: () => removeRunningRelay(dataDir) });
+  running.push({ name: "relay.json", stop: () => removeRunningRelay(dataDir) });
   announce();
   await Promise.all(ready);
   printAddresses(settings);
@@ -108,7 +109,7 @@ async function run(signal: AbortSignal): Promise<void> {
     const proven = await Promise.race([proveRelay(addressOf(settings)), stop.requested.then(() => false)]);
     if (proven) writeFileSync(proofFile, `${new Date().toISOString()}\n`);
   }
-  if (!signal.aborted) console.log("\nThe relay is running. `npm run demo` sends it an event; Ctrl-C stops it.");
+  if (!signal.aborted) console.log("\nThe relay is running. `npm run demo` sends an event to it. Ctrl-C stops it.");
   await stop.requested;
 }
 
@@ -129,8 +130,8 @@ function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySetting
   API key  ${apiKeyFile === null ? "the one in ADMIN_API_KEY" : `${apiKey}  (in ${apiKeyFile})`}`);
 }
 
-function describeOther(dataDir: string, pid: number): string {
+function describeRunningRelay(dataDir: string, pid: number): string {
   const relay = findRunningRelay(dataDir);
   const where = relay === undefined ? "it is starting" : `ingress ${relay.ingressUrl}, API ${relay.apiUrl}`;
-  return `A relay is running on ${dataDir} already (process ${pid}; ${where}).\nFor a second one set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
+  return `A relay already runs on ${dataDir} (process ${pid}; ${where}).\nFor a second relay, set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
 }

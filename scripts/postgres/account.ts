@@ -31,7 +31,8 @@ export async function chooseAccount(binary: string, directory: string): Promise<
   if (process.getuid?.() !== 0) return { prefix: [], owner: undefined };
   if (process.platform !== "linux") throw new Error(`PostgreSQL does not run as root. ${WAYS_OUT}`);
   const found = existsSync(directory) ? statSync(directory) : undefined;
-  const owner = found !== undefined && found.uid !== 0 ? found : ((await lookUp("postgres")) ?? (await ensureOwnUser()));
+  const owner =
+    found !== undefined && found.uid !== 0 ? found : ((await lookUp("postgres")) ?? (await ensureOwnUser()));
   const { uid, gid } = owner;
   const as = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs"];
   let refusal = "";
@@ -60,7 +61,9 @@ export async function chooseAccount(binary: string, directory: string): Promise<
       refusal = error instanceof Error ? error.message.split("\n").slice(1).join(" ").trim() : String(error);
     }
   }
-  const closed = [binary, directory].map((path) => findClosedDirectory(path, uid, gid)).find((path) => path !== undefined);
+  const closed = [binary, directory]
+    .map((path) => findClosedDirectory(path, uid, gid))
+    .find((path) => path !== undefined);
   throw new Error(
     `PostgreSQL does not run as root, and as user ${uid} it ` +
       `${closed === undefined ? `does not start (${refusal})` : `cannot enter ${closed}`}. ${WAYS_OUT}`,
@@ -79,10 +82,13 @@ async function ensureOwnUser(): Promise<{ uid: number; gid: number }> {
   try {
     await run("useradd", [...options, "--shell", "/usr/sbin/nologin", OWN_USER], { env });
   } catch (error) {
-    throw new Error(`PostgreSQL does not run as root, and useradd cannot make a user for it. ${WAYS_OUT}`, { cause: error });
+    throw new Error(`PostgreSQL does not run as root, and useradd cannot make a user for it. ${WAYS_OUT}`, {
+      cause: error,
+    });
   }
   const made = await lookUp(OWN_USER);
-  if (made === undefined) throw new Error(`useradd made the user ${OWN_USER}, but \`id\` does not find it. ${WAYS_OUT}`);
+  if (made === undefined)
+    throw new Error(`useradd made the user ${OWN_USER}, but \`id\` does not find it. ${WAYS_OUT}`);
   return made;
 }
 

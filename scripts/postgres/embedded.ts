@@ -39,7 +39,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const binaries = await findBinaries();
   const dataDir = openDataDirectory(options.dataDir);
   const lock = await takeLock(join(dataDir, "lock"));
-  if (!lock.taken) throw new Error(`Process ${lock.pid} uses the PostgreSQL data in ${dataDir}. Stop it, or set DATA_DIR.`);
+  if (!lock.taken)
+    throw new Error(`Process ${lock.pid} uses the PostgreSQL data in ${dataDir}. Stop it, or set DATA_DIR.`);
   try {
     const cluster = join(dataDir, "cluster");
     await stopOrphans(cluster);

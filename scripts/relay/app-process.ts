@@ -115,7 +115,9 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
       if (hasEnded(child)) return;
       child.kill("SIGTERM");
       const limit = setTimeout(() => {
-        printLine(`The ${app.name} did not stop in ${app.stopLimitMs / 1000} s and is killed. Its unfinished work is repeated.`);
+        printLine(
+          `The ${app.name} did not stop in ${app.stopLimitMs / 1000} s and is killed. Its unfinished work is repeated.`,
+        );
         child.kill("SIGKILL");
       }, app.stopLimitMs);
       await exited;
