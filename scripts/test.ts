@@ -110,7 +110,7 @@ async function runTests(counts: Counts, words: string[]): Promise<void> {
       console.log(`FAILED vitest: no test failed, but the exit code is ${code}. The output above gives the reason.`);
     } else if (found.executed === 0) {
       counts.failed++;
-      console.log(`FAILED vitest: no test ran. Check the names of the files: ${words.join(" ")}`);
+      console.log("FAILED vitest: no test ran. Check the file names after `npm test --`.");
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -1,10 +1,11 @@
-// Facts that are written in two places are the same in both.
+// Facts that stand in two places are the same in both.
 
 import { globSync, readFileSync } from "node:fs";
+
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { workerConfig } from "@sluice/worker/worker-config";
 import { ERROR_CODES } from "@sluice/shared/runtime/errors";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
+import { workerConfig } from "@sluice/worker/worker-config";
 import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
