@@ -4,7 +4,7 @@
 import { migrate } from "@sluice/store/connection/migrate";
 
 import { fillLog } from "./fill-log.ts";
-import { type Answered, measureQuestions, openLog, readOldest } from "./log-questions.ts";
+import { type Answered, measureQuestions, openLogDatabase, readOldest } from "./log-questions.ts";
 import { describeMachine, format, median, percentile, toMarkdown } from "./machine.ts";
 import { openPostgres } from "./own-postgres.ts";
 
@@ -15,7 +15,7 @@ const days = Number(process.argv[3] ?? 8);
 const { url, stop } = await openPostgres();
 try {
   await migrate(url);
-  const db = openLog(url);
+  const db = openLogDatabase(url);
   try {
     const oldest = await readOldest(db);
     const startMs = oldest ?? (await fillLog(db, deliveries, days));

@@ -27,7 +27,7 @@ export interface Answered {
 }
 
 /** Opens a log with the settings that the API has for lists. */
-export function openLog(url: string): Database {
+export function openLogDatabase(url: string): Database {
   return openDatabase({
     url,
     applicationName: "sluice-bench",

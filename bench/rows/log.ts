@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { fillLog } from "../fill-log.ts";
 import { withRelay } from "../flow.ts";
-import { measureQuestions, openLog, readOldest } from "../log-questions.ts";
+import { measureQuestions, openLogDatabase, readOldest } from "../log-questions.ts";
 import { format, percentile } from "../machine.ts";
 import { openRig, type Rig } from "../rig.ts";
 import { type Bench, type Figure, inTurnsWith, type Row } from "../row.ts";
@@ -25,7 +25,7 @@ export const log: Row = {
     const postgresDirectory = bench.quick || KEPT === undefined ? {} : { postgresDirectory: join(KEPT, "postgres") };
     // No app of the rig runs yet, so nothing makes partitions or removes the oldest ones.
     const rig = await openRig({ queue: "redis", ...postgresDirectory, settings: SETTINGS });
-    const database = openLog(rig.databaseUrl);
+    const database = openLogDatabase(rig.databaseUrl);
     try {
       const days = bench.quick ? 2 : DAYS;
       bench.progress(`a log of ${format(deliveries)} deliveries over ${days} days`);
