@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
+import { makeFirstApiKey } from "./relay/api-key.ts";
 import { errorText } from "./relay/error-text.ts";
 
 const MIN_API_KEY_LENGTH = 20;
@@ -48,7 +49,7 @@ export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
   const password = stored.password ?? randomBytes(24).toString("hex");
   const wanted = {
     "master-key": stored.masterKey ?? given.masterKey ?? randomBytes(32).toString("base64"),
-    "admin-api-key": given.apiKey ?? stored.apiKey ?? `sluice_${randomBytes(32).toString("base64url")}`,
+    "admin-api-key": given.apiKey ?? stored.apiKey ?? makeFirstApiKey(),
     "postgres-password": password,
     "database-url": `postgres://sluice:${password}@postgres:5432/sluice`,
   };
