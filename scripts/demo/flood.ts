@@ -45,26 +45,20 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const sendSeconds = seconds();
   const accepted = missing.size;
 
-  const deliveries = `/v1/deliveries?target=${setup.targetId}&since=${since}`;
-  const path = `${deliveries}&status=succeeded`;
-  const hasRefused = async () => {
-    const refused = listAll<{ webhook_id: string }>(relay, `${deliveries}&status_code=${REFUSED_STATUS}`);
-    // An earlier demonstration may have left some of the deliveries.
-    for await (const { webhook_id: webhookId } of refused) if (missing.has(webhookId)) return true;
-    return false;
-  };
-  let isRefused = false;
   const deadlineMs = Date.now() + DELIVERY_LIMIT_MS + count * DELIVERY_LIMIT_PER_EVENT_MS;
-  while (missing.size > 0 && Date.now() < deadlineMs) {
+  const path = `/v1/deliveries?target=${setup.targetId}&since=${since}`;
+  let isRefused = false;
+  while (missing.size > 0 && !isRefused && Date.now() < deadlineMs) {
     const countStartedMs = Date.now();
-    for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) {
+    for await (const webhookId of listWebhookIds(relay, `${path}&status=succeeded`)) {
       missing.delete(webhookId);
       if (missing.size === 0) break;
     }
     progress.show(`accepted ${accepted}, delivered ${accepted - missing.size}`);
-    if (missing.size > 0 && (isRefused = await hasRefused())) break;
+    if (missing.size === 0) break;
+    isRefused = await includesAny(listWebhookIds(relay, `${path}&status_code=${REFUSED_STATUS}`), missing);
     // Counting is work for the relay, too. It takes at most half of the time.
-    if (missing.size > 0) await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
+    await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
   }
   const deliverySeconds = seconds();
   progress.end();
@@ -77,8 +71,17 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   if (isRefused) console.log("  failed     the standardwebhooks library refused the signature of a delivery");
   if (missing.size > 0) console.log(`  missing    ${missing.size} are accepted and not delivered yet`);
   if (delivered > 0 && !isRefused) console.log("  signatures verified by the standardwebhooks library");
-  console.log(`  log        ${relay.address.apiUrl}${path}`);
+  console.log(`  log        ${relay.address.apiUrl}${path}&status=succeeded`);
   return delivered === count;
+}
+
+async function* listWebhookIds(relay: RelayConnection, path: string): AsyncGenerator<string> {
+  for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) yield webhookId;
+}
+
+async function includesAny(listed: AsyncIterable<string>, wanted: ReadonlySet<string>): Promise<boolean> {
+  for await (const webhookId of listed) if (wanted.has(webhookId)) return true;
+  return false;
 }
 
 function rate(events: number, seconds: number): string {

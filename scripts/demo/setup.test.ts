@@ -28,7 +28,7 @@ const read = async (api: TestApi, { body }: Answer, kind: "sources" | "targets")
 const targetOf = async (api: TestApi, id: string) => (await api.call("GET", `/v1/targets/${id}`)).body;
 
 describe("the demonstration", () => {
-  test("leaves everything of another's as it is, also what is named demo, or as its target", async ({ api }) => {
+  test("changes nothing that belongs to others, not even a target with its own name", async ({ api }) => {
     const source = await api.call("POST", "/v1/sources", { body: { name: "demo" } });
     const mine = { uri: "http://mine.example/", subscribed_events: ["batch.*"], state: "paused" };
     const targets = await Promise.all(
@@ -43,14 +43,16 @@ describe("the demonstration", () => {
     expect(before.map(({ id }) => id)).not.toContain(targetId);
   });
 
-  test("gets the events of its own source alone", async ({ api }) => {
+  test("gets only the events of its own source", async ({ api }) => {
     const { targetId } = await ensureDemo(connect(api), RECEIVER_URL);
     expect(await targetOf(api, targetId)).toMatchObject({ name: DEMO, uri: RECEIVER_URL, filter: FILTER });
     const { data } = (await api.call("GET", "/v1/sources")).body;
     expect(data.map(({ name }: { name: string }) => name)).toContain("sluice-demo");
   });
 
-  test("finds its own again, and repairs it after a change of the receiver's address and the key", async ({ api }) => {
+  test("finds its target again, and repairs it after a change of the receiver's address and the key", async ({
+    api,
+  }) => {
     const { targetId } = await ensureDemo(connect(api), RECEIVER_URL);
     await api.call("PATCH", `/v1/targets/${targetId}`, { body: { state: "paused" } });
     const newUrl = "http://127.0.0.1:50090/webhook";
