@@ -1,5 +1,6 @@
-// Four projects: `unit` (beside the sources), the tests of tests/ twice, once with BullMQ's queues on PostgreSQL and
-// once on Redis, and `chaos`, which starts everything by itself. One PostgreSQL and one Redis for the whole run: tests/support/global-setup.ts.
+// There are four projects. `unit` has the tests beside the sources. `postgres` and `redis` run the tests of tests/ with the
+// queues on PostgreSQL and on Redis. `chaos` starts everything by itself. The other projects share one PostgreSQL and one
+// Redis, which tests/support/global-setup.ts starts.
 
 import { availableParallelism } from "node:os";
 
@@ -11,14 +12,14 @@ const crossApp = (queue: "postgres" | "redis") => ({
 
 export default defineConfig({
   test: {
-    // A process per file: what one file leaves open is seen, and is its own failure.
+    // Each file has a process of its own, so that a handle that stays open fails the file that opened it.
     pool: "forks",
     isolate: true,
-    // Tests mostly wait for each other's network: more of them than processors.
+    // Tests mostly wait for the network, so more of them than processors run at the same time.
     maxWorkers: Math.max(4, availableParallelism()),
     globalSetup: ["tests/support/global-setup.ts"],
     setupFiles: ["tests/support/setup.ts"],
-    // Far above what any test needs, for a machine that is busy with others: some are seconds of work.
+    // Some tests are seconds of work, and a busy machine is much slower. The limits are far above that.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     teardownTimeout: 20_000,
@@ -28,7 +29,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{apps,packages}/*/src/**/*.test.ts", "scripts/**/*.test.ts", "tests/house/*.test.ts"],
+          include: ["{apps,packages}/*/src/**/*.test.ts", "scripts/**/*.test.ts", "tests/repository/*.test.ts"],
           provide: { queue: "postgres" },
         },
       },
@@ -39,7 +40,7 @@ export default defineConfig({
           name: "chaos",
           include: ["tests/chaos/*.test.ts"],
           provide: { queue: "redis" },
-          // Stages at once: each is nine processes, which mostly wait.
+          // Each stage is nine processes, which mostly wait.
           maxConcurrency: 2,
         },
       },

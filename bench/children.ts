@@ -1,5 +1,5 @@
-// The bench's own processes: the load generator, the receiver and the yardstick. Each has a core's worth of work, which
-// the process that measures must not have beside it.
+// The load generator, the receiver and the yardstick run as processes of their own. Each of them can use a whole core, and
+// must not take this core from the process that measures.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import type { Arrivals, FromLoad, FromReceiver, Load, LoadResult, ToLoad, ToRece
 
 let group: ProcessGroup | undefined;
 
-/** Everything that the bench starts ends with it. */
+/** Every process in this group ends with the bench. */
 export function processGroup(): ProcessGroup {
   group ??= openProcessGroup();
   return group;
@@ -19,7 +19,7 @@ export function processGroup(): ProcessGroup {
 export interface Generator {
   /** @throws Error when a request was refused. */
   run: (load: Load) => Promise<LoadResult>;
-  /** Tells how many events arrived at the target. */
+  /** Tells the generator how many events arrived at the target. */
   tellArrived: (events: number) => void;
 }
 
@@ -32,7 +32,9 @@ export function startGenerator(): Generator {
       const message = await nextMessage<FromLoad>(child, ({ kind }) => kind === "done" || kind === "failed");
       if (message.kind === "failed") throw new Error(`The load generator failed: ${message.error}`);
       const { sent, accepted, refused } = message.result;
-      if (accepted !== sent) throw new Error(`${sent - accepted} of ${sent} were refused: ${JSON.stringify(refused)}`);
+      if (accepted !== sent) {
+        throw new Error(`${sent - accepted} of ${sent} events were refused: ${JSON.stringify(refused)}`);
+      }
       return message.result;
     },
     tellArrived: (events) => tell({ kind: "arrived", events }),
@@ -40,18 +42,18 @@ export function startGenerator(): Generator {
 }
 
 export interface BenchReceiver {
-  /** Without a path. */
+  /** The URL without a path. */
   url: string;
-  /** Forgets what arrived. */
+  /** Forgets all arrivals. */
   reset: (options?: { latencies: boolean }) => void;
   report: () => Promise<Arrivals>;
-  /** Resolves when so many arrived since the reset. @throws Error when nothing more arrives. */
+  /** Resolves when so many requests arrived since the reset. @throws Error when no more requests arrive. */
   waitFor: (count: number) => Promise<void>;
-  /** Called as requests arrive, with how many there were since the reset. */
+  /** Calls the listener as requests arrive, with the number of requests since the reset. */
   onCount: (listener: (count: number) => void) => void;
 }
 
-/** Without any arrival for so long, what is waited for does not come. */
+/** After this time without an arrival, `waitFor` gives up. */
 const SILENCE_MS = 30_000;
 
 export async function startReceiver(): Promise<BenchReceiver> {
@@ -61,7 +63,7 @@ export async function startReceiver(): Promise<BenchReceiver> {
   const report = async () => {
     tell({ kind: "report" });
     const message = await nextMessage<FromReceiver>(child, ({ kind }) => kind === "report");
-    if (message.kind !== "report") throw new Error("The receiver did not report");
+    if (message.kind !== "report") throw new Error("The receiver did not answer with a report");
     return message.arrivals;
   };
   let listener: ((count: number) => void) | undefined;
@@ -76,7 +78,7 @@ export async function startReceiver(): Promise<BenchReceiver> {
       let { count: arrived } = await report();
       let changedAt = performance.now();
       while (arrived < count) {
-        if (performance.now() - changedAt > SILENCE_MS) throw new Error(`${arrived} of ${count} arrived`);
+        if (performance.now() - changedAt > SILENCE_MS) throw new Error(`Only ${arrived} of ${count} requests arrived`);
         await delay(20);
         const { count: next } = await report();
         if (next !== arrived) changedAt = performance.now();
@@ -110,7 +112,7 @@ function nextMessage<T>(child: ChildProcess, isIt: (message: T) => boolean): Pro
   return new Promise((resolve, reject) => {
     const onExit = () => {
       child.off("message", onMessage);
-      reject(new Error("A process of the bench ended"));
+      reject(new Error(`A process of the bench ended unexpectedly: ${child.spawnargs.join(" ")}`));
     };
     const onMessage = (message: unknown) => {
       if (!isIt(message as T)) return;

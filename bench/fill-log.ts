@@ -1,11 +1,11 @@
-// A log of so many deliveries over several days, written in SQL, with the skew of a real one: a few targets, sources and
-// types have most of it, 19 of 20 deliveries succeed at once, and of each kind of value there is a rare one.
+// SQL fills a log with deliveries over several days. The log is skewed like a real one: a few targets, sources and types
+// have most of the deliveries, 19 of 20 deliveries succeed at the first attempt, and every column has rare values.
 
 import type { Database } from "@sluice/store/connection/database";
 import { ensurePartitions } from "@sluice/store/connection/partitions";
 
 const DAY_MS = 86_400_000;
-/** Two events have three deliveries. */
+/** Two events have three deliveries in total. */
 const EVENTS_PER_DELIVERY = 2 / 3;
 
 /** The UUID of the nth source or target of the log. */
@@ -20,7 +20,7 @@ SELECT i, at, md5(i || 'e') AS h, random() AS r1, random() AS r2, random() AS r3
 FROM (SELECT $1::bigint + i AS i, $2::timestamptz + i * ($3::float8 / $4::float8) * interval '1 ms' AS at
       FROM generate_series(0, $4::int - 1) AS i) AS spread`;
 
-// A source has 60 %, the next 30 %, …, the last 0.05 %; types alike.
+// One source has 60 % of the events, the next one 30 %, …, the last one 0.05 %. The types are spread in the same way.
 const EVENTS = `
 INSERT INTO events (id, source_id, webhook_id, type, received_at, scheme, user_metadata, content_type, body, labels, data_id)
 SELECT id, ('018f0000-0000-7000-8000-5000000000' || CASE WHEN r1 < 0.6 THEN '00' WHEN r1 < 0.9 THEN '01'
@@ -82,14 +82,14 @@ SELECT id, '${sourceOf(0)}',
   'no signature matches', 'msg_' || h, '192.0.2.' || floor(power(r2, 3) * 250)::int, 100, at
 FROM draft WHERE i % 20 = 0`;
 
-/** A day takes longer than the limit of a statement of the relay. */
+/** A statement for one day takes longer than the relay lets a statement run. */
 const unhurried = (text: string, values: unknown[] = []) => ({ text, values, query_timeout: 600_000 });
 
-/** @returns the first instant of the log, in milliseconds; its last is now. */
+/** @returns the time of the first event, in milliseconds since 1970. The last event is from now. */
 export async function fillLog(db: Database, deliveries: number, days: number): Promise<number> {
   const nowMs = Date.now();
   const startMs = nowMs - days * DAY_MS;
-  // Repeats of the last attempts are made tomorrow.
+  // The last attempts are repeated tomorrow, so their partition must exist.
   await ensurePartitions(db, startMs, nowMs + DAY_MS);
   const perDay = Math.ceil((deliveries * EVENTS_PER_DELIVERY) / days);
   const client = await db.pool.connect();
@@ -105,7 +105,7 @@ export async function fillLog(db: Database, deliveries: number, days: number): P
   } finally {
     client.release();
   }
-  // As autovacuum leaves a log that has been there for a while.
+  // A log that grew slowly was vacuumed by autovacuum.
   await db.pool.query(unhurried("VACUUM (ANALYZE)"));
   return startMs;
 }

@@ -1,20 +1,20 @@
-// A whole relay for a row, and events through it as fast as it delivers them: the generator waits for the receiver, so
-// that a backlog stays small however long it runs.
+// A row gets a whole relay, and sends events as fast as this relay delivers them. The generator waits for the receiver, so
+// that the backlog stays small during a long run.
 
 import { now } from "./messages.ts";
 import { openRig, type Rig, type RigOptions, type RunningApp } from "./rig.ts";
 import type { Bench } from "./row.ts";
 
-/** As many as arrive in a fraction of a second. */
+/** The events that arrive in a fraction of a second. */
 const MAX_UNDELIVERED = 2_000;
-/** Many senders at once, as Gemini is: what a server that is asked by a few would do is mostly wait. */
+/** Gemini sends over many connections at the same time. With a few connections, the relay would mostly wait. */
 export const CONNECTIONS = 256;
 
 interface Deployment extends Partial<RigOptions> {
   gateways?: number;
   workers?: number;
   targets?: number;
-  /** One that is open, and stays so. */
+  /** An open rig, which stays open; a new one when not given. */
   rig?: Rig;
 }
 
@@ -22,7 +22,7 @@ interface Running {
   rig: Rig;
   gateways: RunningApp[];
   workers: RunningApp[];
-  /** Events each second for so long. */
+  /** Sends events for so many milliseconds. @returns delivered events per second. */
   flow: (ms: number, bodyBytes?: number) => Promise<number>;
 }
 
@@ -52,11 +52,11 @@ interface Flow {
   urls: string[];
   ms: number;
   bodyBytes: number;
-  /** Targets that get each event. */
+  /** The number of targets that get each event. */
   fanOut: number;
 }
 
-/** @returns events that were delivered to all their targets, each second. @throws Error when one was lost or came twice. */
+/** @returns events per second that reached all their targets. @throws Error when an event was lost or came twice. */
 async function measureFlow({ generator, receiver }: Bench, { urls, ms, bodyBytes, fanOut }: Flow): Promise<number> {
   receiver.reset();
   receiver.onCount((count) => generator.tellArrived(Math.floor(count / fanOut)));
@@ -70,6 +70,6 @@ async function measureFlow({ generator, receiver }: Bench, { urls, ms, bodyBytes
   });
   await receiver.waitFor(accepted * fanOut);
   const { lastMs = startedAt, repeated } = await receiver.report();
-  if (repeated > 0) throw new Error(`${repeated} deliveries came twice`);
+  if (repeated > 0) throw new Error(`${repeated} deliveries arrived twice`);
   return (accepted * 1000) / (lastMs - startedAt);
 }

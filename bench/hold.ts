@@ -1,4 +1,4 @@
-// A small share of a core for each app, so that the machine has room for one more of them.
+// Each app gets a small share of a core, so that the machine has room for another app.
 
 import type { RunningApp } from "./rig.ts";
 
@@ -6,10 +6,10 @@ const RUN_MS = 4;
 const PERIOD_MS = 40;
 
 /**
- * Stops the apps, and lets each run for a tenth of the time, one after the other: by signals, which need no rights. Timers
- * are late by a millisecond or so, and so an app has some 10 to 14 % of a core.
+ * Stops the apps and lets each of them run for a tenth of the time, one after the other. Signals do this, because they
+ * need no special rights. Timers are late by about a millisecond, so an app gets 10 to 14 % of a core.
  *
- * @returns lets them run freely again.
+ * @returns a function that lets the apps run freely again.
  */
 export function holdToTenthOfCore(apps: readonly RunningApp[]): () => void {
   let isHeld = true;

@@ -1,5 +1,6 @@
-// What targets that are down or slow cost a healthy one: its latency, from the post of an event to its arrival, with and
-// without them, in turns over one relay. `node bench/isolation.ts` prints the table of bench/README.md.
+// Measures how much a target that is down or slow delays the events of a healthy target: the time from the post of an event
+// to its arrival, in alternating phases with and without the other target. `node bench/isolation.ts` prints the table of
+// bench/README.md.
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -15,17 +16,17 @@ import { openRig, type Rig } from "./rig.ts";
 
 const EVENTS_PER_SECOND = Number(process.env["RATE"] ?? 100);
 const ROUNDS = Number(process.env["ROUNDS"] ?? 2);
-/** Of each target that is down. */
+/** The number of waiting deliveries of each target that is down. */
 const WAITING = Number(process.env["WAITING"] ?? 100_000);
-/** Something of 50 ms happens every few seconds on such a machine: a shorter phase has it once more, or once less. */
+/** Every few seconds such a machine pauses for about 50 ms. Short phases would differ by one pause. */
 const PHASE_SECONDS = 30;
-/** At the head of a phase, while targets change and a breaker opens. Sent, and not counted. */
+/** At the start of a phase, a target changes and a breaker opens. Events of this time are sent but not counted. */
 const SETTLE_SECONDS = 2;
 const SLOW_MS = 10_000;
 
 interface Phase {
   latenciesMs: number[];
-  /** At its end. */
+  /** Measured at the end of the phase. */
   redisBytes: number;
 }
 
@@ -41,8 +42,8 @@ async function listen(handle: (request: IncomingMessage, response: ServerRespons
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
 }
 
-/** Nobody listens there. */
-async function refusedUrl(): Promise<string> {
+/** A URL whose port refuses connections. */
+async function findRefusingUrl(): Promise<string> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -50,7 +51,7 @@ async function refusedUrl(): Promise<string> {
   return `http://127.0.0.1:${port}/hook`;
 }
 
-/** Deliveries that are due, each of an event of its own: SQL makes them faster than the ingress. */
+/** Makes due deliveries, each with its own event. SQL makes them faster than the ingress. */
 async function seedWaiting(rig: Rig, targetIds: string[]): Promise<void> {
   await rig.query(
     `INSERT INTO events (id, source_id, webhook_id, type, received_at, scheme, content_type, body)
@@ -69,7 +70,7 @@ async function seedWaiting(rig: Rig, targetIds: string[]): Promise<void> {
     );
   }
   await rig.query("VACUUM ANALYZE events, deliveries");
-  // What was seeded is otherwise written while the first phases are measured.
+  // Otherwise PostgreSQL would write the new rows to disk during the first phases.
   await rig.query("CHECKPOINT");
 }
 
@@ -96,8 +97,8 @@ async function measure(): Promise<void> {
     setTimeout(() => response.end(), SLOW_MS).unref();
   });
   const company = {
-    "refuses connections": await rig.createTarget(await refusedUrl(), disabled),
-    // A short limit, so that within a phase it hangs, its breaker opens, and probes hang.
+    "refuses connections": await rig.createTarget(await findRefusingUrl(), disabled),
+    // The short timeout makes all of this happen within one phase: attempts hang, the breaker opens, and probes hang.
     "never answers": await rig.createTarget(hangs, { ...disabled, timeout_seconds: 1 }),
     "answers in 10 s": await rig.createTarget(slow, disabled),
   };
@@ -111,14 +112,14 @@ async function measure(): Promise<void> {
     const { headers, body, webhookId } = signWebhook({ secret: SECRET, body: geminiEvent() });
     if (isCounted) sentAt.set(webhookId, scheduledAt);
     const response = await fetch(ingress.url, { method: "POST", headers, body: Uint8Array.from(body) });
-    if (!response.ok) throw new Error(`Refused with ${response.status}`);
+    if (!response.ok) throw new Error(`The ingress refused an event with ${response.status}`);
     await response.arrayBuffer();
   };
   const runPhase = async (): Promise<Phase> => {
     latenciesMs = [];
     const startedAt = performance.now();
     const sends: Promise<void>[] = [];
-    // Open loop: an event is as old as the moment at which it should have been sent.
+    // Open loop: the age of an event counts from the moment at which it should have been sent.
     for (let n = 0; n < EVENTS_PER_SECOND * (SETTLE_SECONDS + PHASE_SECONDS); n++) {
       const scheduledAt = startedAt + (n * 1000) / EVENTS_PER_SECOND;
       await delay(Math.max(0, scheduledAt - performance.now()));
@@ -127,11 +128,11 @@ async function measure(): Promise<void> {
     await Promise.all(sends);
     const limitMs = performance.now() + 5_000;
     while (sentAt.size > 0 && performance.now() < limitMs) await delay(10);
-    if (sentAt.size > 0) throw new Error(`${sentAt.size} events did not arrive`);
+    if (sentAt.size > 0) throw new Error(`${sentAt.size} events did not arrive at the healthy target`);
     return { latenciesMs, redisBytes: await rig.redisBytes() };
   };
 
-  // Everything warm, and its memory with it.
+  // The first phase warms everything up, the memory of Redis included.
   await runPhase();
   const alone: Phase[] = [];
   const rows = new Map<string, Phase[]>(Object.keys(company).map((name) => [name, []]));

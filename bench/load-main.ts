@@ -1,5 +1,5 @@
-// The load generator: a process of its own, the same for the yardstick and for the relay. Each request is a new event,
-// signed when it is sent.
+// The load generator runs as a process of its own, and is the same for the yardstick and the relay. Each request is a new
+// event, which is signed when it is sent.
 
 import { randomBytes } from "node:crypto";
 
@@ -9,7 +9,7 @@ import { type Dispatcher, Pool } from "undici";
 
 import { type FromLoad, type Load, type LoadResult, now, SECRET, type ToLoad } from "./messages.ts";
 
-/** As many as an open pace may need when answers are late: more would wait here, where nobody sees them. */
+/** An open pace needs so many connections when answers are late. */
 const OPEN_CONNECTIONS = 256;
 const TICK_MS = 1;
 
@@ -40,7 +40,7 @@ async function generate(load: Load): Promise<LoadResult> {
     const { origin, pathname } = new URL(url);
     return { pool: new Pool(origin, { connections: perUrl, pipelining: 1 }), path: pathname };
   });
-  const makeRequest = requestMaker(load);
+  const makeRequest = createRequestMaker(load);
   const result: LoadResult = { sent: 0, accepted: 0, refused: {}, tookMs: 0, acknowledgedMs: [] };
   eventsArrived = 0;
 
@@ -75,7 +75,7 @@ async function generate(load: Load): Promise<LoadResult> {
         if (inFlight >= connections || isOver() || result.sent - eventsArrived >= maxUndelivered) break;
         post(now());
       }
-      // With nothing in flight, nobody else would see the end.
+      // With no request in flight, no answer would call `resolve`.
       if (inFlight === 0 && isOver()) resolve();
     };
     if (load.pace.kind === "closed") {
@@ -84,7 +84,7 @@ async function generate(load: Load): Promise<LoadResult> {
       return;
     }
     const { perSecond } = load.pace;
-    // A request is as old as the moment at which it was due: a stall of ours, or of the relay, is not hidden.
+    // The age of a request counts from the moment at which it was due, so that a stall of either side shows.
     const timer = setInterval(() => {
       const lastAt = Math.min(now(), endsAt);
       for (;;) {
@@ -104,17 +104,17 @@ async function generate(load: Load): Promise<LoadResult> {
   return result;
 }
 
-function requestMaker({ bodyBytes }: Load): (path: string, dueAt: number) => Dispatcher.DispatchOptions {
+function createRequestMaker({ bodyBytes }: Load): (path: string, dueAt: number) => Dispatcher.DispatchOptions {
   const read = readSigningSecret(SECRET);
   if ("fault" in read) throw new Error(read.fault);
   const { key } = read.secret;
   const run = randomBytes(6).toString("hex");
-  const bare = JSON.stringify(event("batch_000000000000_00000000", 0, "")).length;
+  const bare = JSON.stringify(makeEvent("batch_000000000000_00000000", 0, "")).length;
   const padding = "x".repeat(Math.max(0, bodyBytes - bare - 20));
   let made = 0;
   return (path, dueAt) => {
     const name = `${run}_${(made++).toString(36).padStart(8, "0")}`;
-    const body = Buffer.from(JSON.stringify(event(`batch_${name}`, dueAt, padding)));
+    const body = Buffer.from(JSON.stringify(makeEvent(`batch_${name}`, dueAt, padding)));
     const id = `msg_${name}`;
     const timestamp = String(Math.floor(Date.now() / 1000));
     const headers = {
@@ -127,13 +127,13 @@ function requestMaker({ bodyBytes }: Load): (path: string, dueAt: number) => Dis
   };
 }
 
-/** The receiver reads `due_at` again. */
-function event(id: string, dueAt: number, padding: string): object {
+/** The receiver reads `due_at`. */
+function makeEvent(id: string, dueAt: number, padding: string): object {
   const data = { id, output_file_uri: "gs://bucket/output.jsonl", due_at: dueAt, padding };
   return { type: "batch.succeeded", version: "v1", timestamp: "2026-01-01T00:00:00Z", data };
 }
 
-/** Settles once, with the status or 0. */
+/** Calls `settle` once, with the status of the answer, or with 0 when no answer came. */
 class Answer implements Dispatcher.DispatchHandler {
   readonly #settle: (status: number, dueAt: number) => void;
   readonly #dueAt: number;

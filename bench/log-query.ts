@@ -1,11 +1,10 @@
-// What a question to the log costs: `node bench/log-query.ts [deliveries] [days]` prints the tables of bench/README.md.
-// Without DATABASE_URL it makes a PostgreSQL for itself, which it removes.
+// Measures how long a question to the log takes: `node bench/log-query.ts [deliveries] [days]` prints the tables of
+// bench/README.md. Without DATABASE_URL, the script makes a PostgreSQL and removes it at the end.
 
-import { openDatabase, SEARCH_PLANS } from "@sluice/store/connection/database";
 import { migrate } from "@sluice/store/connection/migrate";
 
 import { fillLog } from "./fill-log.ts";
-import { type Answered, measureQuestions, readOldest } from "./log-questions.ts";
+import { type Answered, measureQuestions, openLogDatabase, readOldest } from "./log-questions.ts";
 import { describeMachine, format, median, percentile, toMarkdown } from "./machine.ts";
 import { openPostgres } from "./own-postgres.ts";
 
@@ -16,13 +15,7 @@ const days = Number(process.argv[3] ?? 8);
 const { url, stop } = await openPostgres();
 try {
   await migrate(url);
-  const db = openDatabase({
-    url,
-    applicationName: "sluice-bench",
-    maxConnections: 4,
-    settings: SEARCH_PLANS,
-    onError: (error) => console.error(error.message),
-  });
+  const db = openLogDatabase(url);
   try {
     const oldest = await readOldest(db);
     const startMs = oldest ?? (await fillLog(db, deliveries, days));

@@ -1,7 +1,7 @@
-// Questions to the log, newest first, over the store's own functions: every filter alone, and with every other one.
+// Questions to the log, asked with the functions of the store: each filter alone, and together with each other filter.
 
 import { idTime } from "@sluice/shared/domain/ids";
-import type { Database } from "@sluice/store/connection/database";
+import { type Database, openDatabase, SEARCH_PLANS } from "@sluice/store/connection/database";
 import { listAttempts, listDeliveries, listEvents } from "@sluice/store/log/records";
 import type { AttemptFilter, DeliveryFilter, RejectionFilter } from "@sluice/store/log/log-filter";
 import type { Page } from "@sluice/store/log/page";
@@ -18,19 +18,30 @@ type Read = (db: Database, question: Question) => Promise<{ rows: unknown[]; sea
 export interface Answered {
   list: string;
   question: string;
-  /** Sorted. */
+  /** In ascending order. */
   timesMs: number[];
   rows: number;
   endsEarly: boolean;
-  /** Of partitions, in the plans of its statements. */
+  /** The number of sequential scans of partitions in the plans of the statements. */
   sequentialScans: number;
+}
+
+/** Opens a log with the settings that the API has for lists. */
+export function openLogDatabase(url: string): Database {
+  return openDatabase({
+    url,
+    applicationName: "sluice-bench",
+    maxConnections: 4,
+    settings: SEARCH_PLANS,
+    onError: (error) => console.error(error.message),
+  });
 }
 
 function codes(name: string, changes: object): Question {
   return { name: `status_code=${name}`, filter: { statusCode: { codes: [], classes: [], none: false, ...changes } } };
 }
 
-/** Of each filter a common and a rare value; those of one inner list are never asked for together. */
+/** Each inner list holds one filter with a common and a rare value. Two of its questions are never combined. */
 async function makeQuestions(
   db: Database,
   startMs: number,
@@ -41,7 +52,7 @@ async function makeQuestions(
     [new Date(startMs + 12 * HOUR_MS)],
   );
   const [one] = rows;
-  if (one === undefined) throw new Error("The log is empty");
+  if (one === undefined) throw new Error("The log has no deliveries to ask for");
   const times: Question[] = [
     { name: "since=an hour ago", filter: {}, page: { sinceMs: Date.now() - HOUR_MS } },
     { name: "until=after an hour", filter: {}, page: { untilMs: startMs + HOUR_MS } },
@@ -124,13 +135,13 @@ async function makeQuestions(
   };
 }
 
-/** @returns the first instant of a log that is there already, in milliseconds. */
+/** @returns the time of the oldest event, in milliseconds since 1970; undefined when the log is empty. */
 export async function readOldest(db: Database): Promise<number | undefined> {
   const { rows } = await db.pool.query<{ id: string }>("SELECT id FROM events ORDER BY id LIMIT 1");
   return rows[0] && idTime(rows[0].id);
 }
 
-/** @param startMs the first instant of the log. @param pairs also each filter with each other one. */
+/** @param startMs the time of the oldest event. @param pairs whether each filter is also combined with each other one. */
 export async function measureQuestions(
   db: Database,
   startMs: number,
@@ -151,7 +162,7 @@ export async function measureQuestions(
   return figures;
 }
 
-/** Its common value, and its rare one. */
+/** The questions for a common and for a rare value of a filter. */
 function commonAndRare(questions: Question[]): Question[] {
   return questions.slice(0, 2);
 }
@@ -187,13 +198,13 @@ interface Statement {
   values: unknown[];
 }
 
-/** The statements are those that the store really sends: what a copy of them would explain, it need not do. */
+/** Records the statements that the store really sends. The plan of a copied statement could differ. */
 async function recordStatements<T>(
   db: Database,
   work: () => Promise<T>,
 ): Promise<{ statements: Statement[]; answer: T }> {
   const statements: Statement[] = [];
-  // oxlint-disable-next-line typescript/unbound-method -- it is called with its pool again.
+  // oxlint-disable-next-line typescript/unbound-method -- Reflect.apply below passes the pool.
   const query = db.pool.query;
   db.pool.query = function record(this: unknown, ...given: unknown[]) {
     const [{ text, values: own = [] }, values = own] = given as [{ text: string; values?: unknown[] }, unknown[]?];

@@ -1,30 +1,29 @@
-// What every table of the bench says of the machine, and how its numbers are written.
+// Every table of the bench names the machine, and formats its numbers in the same way.
 
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 
+import { describeCommit } from "../tests/support/commit.ts";
+
 /** The machine, the Node and the commit: `2 cores (…), Node 24.21.0, commit 79d7bdd with changes`. */
 export function describeMachine(): string {
-  const changed = git("status", "--porcelain", "--untracked-files=no") === "" ? "" : " with changes";
-  const commit = `${git("rev-parse", "--short", "HEAD")}${changed}`;
-  return `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.versions.node}, commit ${commit}`;
+  const cores = `${availableParallelism()} cores (${cpus()[0]?.model})`;
+  return `${cores}, Node ${process.versions.node}, commit ${describeCommit()}`;
 }
 
-function git(...args: string[]): string {
-  return execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname }).trim();
-}
-
-/** Processor time of the machine that other machines took, of what this one wanted, since an earlier call: 0 to 1. */
+/** @returns a function that gives the part of the wanted processor time that other machines took since, from 0 to 1. */
 export function watchStolen(): () => number {
   const first = readTimes();
   return () => {
-    const [busy, stolen] = readTimes().map((ms, index) => ms - (first[index] ?? 0)) as [number, number];
+    const [busy, stolen] = readTimes().map((ticks, index) => ticks - (first[index] ?? 0)) as [number, number];
     return stolen === 0 ? 0 : stolen / (busy + stolen);
   };
 }
 
-/** Busy and stolen, in any unit; zeros where there is no /proc. https://man7.org/linux/man-pages/man5/proc_stat.5.html */
+/**
+ * The busy and the stolen time in ticks; zeros on a machine without /proc.
+ * https://man7.org/linux/man-pages/man5/proc_stat.5.html
+ */
 function readTimes(): [number, number] {
   try {
     const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = readFileSync("/proc/stat", "utf8")
@@ -54,7 +53,7 @@ export function format(value: number, digits = 0): string {
   return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
 }
 
-/** A table in Markdown; the first column is text. */
+/** A table in Markdown. The first column is text, the others are numbers. */
 export function toMarkdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");

@@ -1,27 +1,30 @@
-// What the bench tells its load generator and its receiver over their channels, and what they answer.
+// The messages between the bench, its load generator and its receiver.
 
-/** `whsec_…` of the source `gemini` in every rig. */
+/** The signing secret of the source `gemini` in every rig, as `whsec_…`. */
 export const SECRET = `whsec_${Buffer.alloc(32, "sluice").toString("base64")}`;
 
-/** New events until something is true; each with an id of its own, signed like Gemini's. */
+/** A load of new events. Each has its own id, and is signed as Gemini signs. */
 export interface Load {
-  /** Requests are spread over them. */
+  /** Requests are spread over these URLs. */
   urls: string[];
   bodyBytes: number;
-  /** Closed: as fast as answers come, over so many connections. Open: so many each second, whatever comes back. */
+  /**
+   * Closed: each connection sends its next request when an answer came. Open: so many requests per second, whether answers
+   * come or not.
+   */
   pace: { kind: "closed"; connections: number } | { kind: "open"; perSecond: number };
   until: { kind: "ms"; ms: number } | { kind: "count"; count: number };
-  /** Of a closed pace: at most so many that were sent and did not arrive at the target yet. */
+  /** For a closed pace: the most events that were sent and have not arrived at the target yet. */
   maxUndelivered?: number;
 }
 
 export interface LoadResult {
   sent: number;
   accepted: number;
-  /** Answers other than 2xx, by status; 0 is none at all. */
+  /** The number of answers other than 2xx for each status; 0 means no answer. */
   refused: Record<string, number>;
   tookMs: number;
-  /** From when a request was due to be sent to its answer, sorted. */
+  /** Milliseconds from when a request was due to its answer, in ascending order. */
   acknowledgedMs: number[];
 }
 
@@ -29,14 +32,14 @@ export type ToLoad = { kind: "run"; load: Load } | { kind: "arrived"; events: nu
 export type FromLoad = { kind: "done"; result: LoadResult } | { kind: "failed"; error: string };
 
 export interface Arrivals {
-  /** Requests. */
+  /** The number of requests. */
   count: number;
-  /** Of these, how many came with a `webhook-id` that came before to the same path. */
+  /** The number of requests whose `webhook-id` had already come to the same path. */
   repeated: number;
-  /** On this machine's clock; undefined while there were none. */
+  /** The time of the first request by {@link now}; undefined before it. */
   firstMs: number | undefined;
   lastMs: number | undefined;
-  /** From when an event was due to be sent to its arrival, sorted; where that was asked for. */
+  /** Milliseconds from when an event was due to its arrival, in ascending order; empty unless latencies were wanted. */
   latenciesMs: number[];
 }
 
@@ -46,7 +49,7 @@ export type FromReceiver =
   | { kind: "count"; count: number }
   | { kind: "report"; arrivals: Arrivals };
 
-/** A clock that all processes of a machine share, finer than a millisecond. */
+/** A clock that all processes of a machine share, in milliseconds with fractions. */
 export function now(): number {
   return performance.timeOrigin + performance.now();
 }

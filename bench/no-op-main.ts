@@ -1,4 +1,4 @@
-// The yardstick: the least that a Hono server can do with a webhook, which is to read it and answer 200.
+// The yardstick is a Hono server that only reads a webhook and answers 200.
 
 import { type HttpBindings, serve } from "@hono/node-server";
 import { Hono } from "hono";

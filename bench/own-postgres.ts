@@ -1,17 +1,18 @@
-// A PostgreSQL for one measurement, removed after it, for those that only ask: without fsync, which is about writing.
+// A PostgreSQL for one measurement of reads. It runs without fsync, which matters only for writes, and is removed at the
+// end.
 
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startEmbeddedPostgres } from "../scripts/postgres/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../scripts/postgres/embedded.ts";
 
-/** The one of DATABASE_URL, if there is one, which stays. */
+/** Opens the PostgreSQL of DATABASE_URL, which is kept, or else a new one. */
 export async function openPostgres(): Promise<{ url: string; stop: () => Promise<void> }> {
   const given = process.env["DATABASE_URL"];
   if (given !== undefined) return { url: given, stop: async () => {} };
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  // PostgreSQL runs as another user where we are root.
+  // When this process is root, PostgreSQL runs as another user and must enter the directory.
   chmodSync(directory, 0o711);
   const settings = { fsync: "off", max_wal_size: "4GB" };
   const server = await startEmbeddedPostgres({ dataDir: join(directory, "postgres"), settings });

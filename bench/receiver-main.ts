@@ -1,11 +1,12 @@
-// The targets' receiver: a process of its own that answers 200 to everything, counts, and tells how old each event is.
+// The receiver of all targets runs as a process of its own. It answers 200 to every request, counts the requests, and
+// measures the age of each event.
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { type Arrivals, type FromReceiver, now, type ToReceiver } from "./messages.ts";
 
-/** How often the count is told: the generator waits for it. */
+/** The interval of the reports to the generator, which waits for them. */
 const TELL_MS = 10;
 
 let arrivals: Arrivals;
@@ -38,7 +39,7 @@ const server = createServer((request, response) => {
     arrivals.latenciesMs.push(at - data.due_at);
   });
 });
-// The relay keeps its connections for four seconds, and must never find one closed.
+// The relay keeps idle connections for four seconds. The receiver must not close one before that.
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
   send({ kind: "listening", url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });

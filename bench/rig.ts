@@ -1,5 +1,5 @@
-// The relay as the bench runs it: PostgreSQL with fsync, Redis with `appendfsync always`, gateways and workers as
-// processes, a load generator and a receiver as two more; all on loopback, and ended with this process.
+// The rig is the relay that the bench measures: PostgreSQL with fsync, Redis with `appendfsync always`, and gateways and
+// workers as processes. Everything runs on loopback and ends with this process.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -18,21 +18,21 @@ import { processGroup } from "./children.ts";
 import { SECRET } from "./messages.ts";
 
 export interface RigOptions {
-  /** Where the queue is. */
+  /** The store of the queue. */
   queue: "redis" | "postgres";
-  /** Of PostgreSQL. */
+  /** Settings of PostgreSQL. */
   settings?: Record<string, string>;
-  /** One of the rig's own, which is removed, when not given. */
+  /** The data directory of PostgreSQL; by default a new one, which is removed at the end. */
   postgresDirectory?: string;
-  /** Path of the Node that runs the apps; ours when not given. */
+  /** The path of the Node that runs the apps; by default the Node of this process. */
   node?: string;
 }
 
-/** The same in each run: a database that is kept has secrets under it. */
+/** The key is the same in every run, because it encrypted the secrets of a database that is kept. */
 const MASTER_KEY = Buffer.alloc(32, "bench").toString("base64");
 
 export interface RunningApp extends Member {
-  /** Of a gateway's ingress, or of a worker's health. */
+  /** The URL of a gateway's ingress, or of a worker's health. */
   url: string;
 }
 
@@ -40,27 +40,27 @@ export interface Rig {
   databaseUrl: string;
   startGateway: () => Promise<RunningApp>;
   startWorker: () => Promise<RunningApp>;
-  /** Over the API of the last gateway. @throws Error for any other answer than 2xx. */
+  /** Calls the API of the last gateway. @throws Error for any other answer than 2xx. */
   call: (method: string, path: string, body: object) => Promise<{ id: string }>;
-  /** Subscribed to everything, and whatever `settings` say. @returns `tgt_…` */
+  /** Creates a target that gets every event. @returns `tgt_…` */
   createTarget: (uri: string, settings?: object) => Promise<string>;
-  /** A statement of the bench itself. */
+  /** Runs a statement of the bench itself. */
   query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
-  /** `used_memory`; 0 without Redis. */
+  /** `used_memory` of Redis; 0 without Redis. */
   redisBytes: () => Promise<number>;
   close: () => Promise<void>;
 }
 
-/** Among them NODE_OPTIONS, so that `--cpu-prof` reaches the apps. */
+/** NODE_OPTIONS is among them, so that `--cpu-prof` reaches the apps. */
 const INHERITED = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE", "NODE_OPTIONS"];
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
 
 let rigs = 0;
 let template: Promise<string> | undefined;
-/** As `npm start` runs the apps. */
+/** `npm start` runs the same bundles. */
 let bundles: ReturnType<typeof bundleApps> | undefined;
 
-/** A directory of a PostgreSQL that is migrated and stopped: each rig starts on a copy of it. */
+/** Makes the data directory of a migrated PostgreSQL, which is stopped. Each rig starts on a copy of it. */
 async function makeTemplate(): Promise<string> {
   const processes = processGroup();
   const directory = join(processes.directory, "template");
@@ -76,7 +76,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
   mkdirSync(directory, { mode: 0o711 });
   if (postgresDirectory === undefined) {
     template ??= makeTemplate();
-    // With its owner, who is another user where we are root.
+    // `-a` keeps the owner of the files, who is another user when this process is root.
     execFileSync("cp", ["-a", await template, join(directory, "postgres")]);
   }
   const postgres = await startPostgres(postgresDirectory ?? join(directory, "postgres"), processes, settings);
@@ -98,7 +98,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
     ADMIN_API_KEY: apiKey,
     GEMINI_SIGNING_SECRET: SECRET,
     DATA_DIR: directory,
-    // As `npm start` and docker-compose.yml have it.
+    // `npm start` sets the same level.
     LOG_LEVEL: "warn",
   };
   const apps = new Set<Member>();
@@ -145,7 +145,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
     query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
     redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
     close: async () => {
-      // Nothing of it is kept, but a profile, which is written at an orderly end.
+      // The apps are killed, because nothing of them is kept. A profile, however, is written only at an orderly end.
       if (process.env["NODE_OPTIONS"] === undefined) for (const app of apps) app.signal("SIGKILL");
       await Promise.all([...apps].map((app) => app.stop()));
       redisClient?.disconnect();

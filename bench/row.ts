@@ -1,42 +1,42 @@
-// What a row of the bench's table is, and what all rows share: the generator, the receiver and the yardstick.
+// A row of the bench's table, and the parts that all rows share: the generator, the receiver and the yardstick.
 
 import type { BenchReceiver, Generator } from "./children.ts";
 import { median } from "./machine.ts";
 
 export interface Figure {
-  /** Of what the row measures: `200 B`, `p99`. */
+  /** The part of the row: `200 B`, `p99`. */
   what: string;
   value: number;
   unit: string;
   /** Digits after the point. */
   digits?: number;
-  /** The value to the yardstick's, or to what `what` says, in the same run. */
+  /** The value divided by the yardstick of the same run, or by the value that `what` names. */
   ratio?: number;
-  /** What the ratio, or the value where there is none, is to reach. */
+  /** The aim for the ratio, or for the value of a figure without a ratio. */
   aim?: { atLeast: number } | { atMost: number };
 }
 
 export interface Row {
   name: string;
-  /** One line. */
+  /** One line for the help. */
   about: string;
   run: (bench: Bench) => Promise<Figure[]>;
 }
 
-/** A no-op server that is warm. */
+/** A no-op server that is warmed up. */
 export interface Yardstick {
-  /** @returns its requests each second, over so long. */
+  /** Measures for so many milliseconds. @returns requests per second. */
   measure: (ms: number) => Promise<number>;
   stop: () => void;
 }
 
 export interface Bench {
-  /** Whether this only shows that the bench works. */
+  /** True when a run only checks that the bench works. */
   quick: boolean;
   generator: Generator;
   receiver: BenchReceiver;
   openYardstick: () => Promise<Yardstick>;
-  /** One line for whoever waits. */
+  /** Prints one line for the person who waits. */
   progress: (text: string) => void;
 }
 
@@ -57,7 +57,7 @@ export async function measureYardstick(bench: Bench): Promise<number> {
   }
 }
 
-/** What a measurement gives, and the yardstick: the mean of just before and just after it. */
+/** Measures something, and the yardstick just before and just after it. @returns the mean of these two as `yardstick`. */
 export async function withYardstick<T>(
   bench: Bench,
   measure: () => Promise<T>,
@@ -68,7 +68,7 @@ export async function withYardstick<T>(
   return { measured, yardstick: (before + after) / 2 };
 }
 
-/** What a measurement gives, and how it compares to the yardstick. */
+/** Measures a rate, and divides it by the yardstick. */
 export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
   const { measured: value, yardstick } = await withYardstick(bench, measure);
   return { value, ratio: value / yardstick };
@@ -77,9 +77,9 @@ export async function besideYardstick(bench: Bench, measure: () => Promise<numbe
 const TURN_MS = 2_000;
 
 /**
- * A rate, and how it compares to the yardstick, in so many turns: for what can be stopped and gone on with.
+ * Measures a rate in so many turns, each with its own yardstick. The measured thing must be able to pause between turns.
  *
- * @param prepare what a turn needs, before its yardstick.
+ * @param prepare runs at the start of each turn, before its yardstick.
  */
 export async function inTurns(
   bench: Bench,
@@ -96,8 +96,8 @@ export async function inTurns(
 }
 
 /**
- * A rate, and how it compares to another one just before and just after: the medians of so many turns, because a machine
- * that others use as well is another one within seconds.
+ * Measures a rate, and another rate just before and just after it, in so many turns. The speed of a shared machine changes
+ * within seconds, so the result is the median of the rates and of the ratios.
  */
 export async function inTurnsWith(
   other: () => Promise<number>,

@@ -1,5 +1,5 @@
-// What a question to /v1/stats costs beside ten million deliveries: fills the figures of thirty days of twenty targets and
-// ten types through SQL, twenty million deliveries that wait, and asks.
+// Measures how long a question to /v1/stats takes. SQL fills the figures of twenty targets and ten types over thirty days,
+// and twenty million waiting deliveries.
 
 import type { Resolution } from "@sluice/store/schema";
 import { openDatabase } from "@sluice/store/connection/database";
@@ -31,7 +31,7 @@ try {
   await postgres.stop();
 }
 
-/** As stats-count.ts leaves it: days and hours of a month, minutes of two days, each in all cuts. */
+/** Fills the tables as stats-count.ts would: days and hours of a month, minutes of two days, each in all cuts. */
 async function fill(): Promise<void> {
   const client = await db.pool.connect();
   const query = (text: string) => client.query(text);

@@ -1,11 +1,14 @@
-// What a verification costs, by scheme and by size, beside the library `standardwebhooks` on the same bytes.
-// `node bench/verify.ts` prints the table of bench/README.md.
+// Measures how long a verification takes for each scheme and size, compared to the library `standardwebhooks` on the same
+// bytes. `node bench/verify.ts` prints the table of bench/README.md.
 
 import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 
 import { generateSigningSecret } from "@sluice/signature/secret";
-import { signJwt } from "../tests/support/signing/sign-jwt.ts";
 import { signV1 } from "@sluice/signature/signing/v1";
+import { type ReceivedWebhook, verify } from "@sluice/signature/verify";
+import { Webhook } from "standardwebhooks";
+
+import { signJwt } from "../tests/support/signing/sign-jwt.ts";
 import { signV1a } from "../tests/support/signing/sign-v1a.ts";
 import {
   AUDIENCE,
@@ -15,17 +18,14 @@ import {
   newRsaKey,
   settingsOf,
 } from "../tests/support/signing/test-webhooks.ts";
-import { type ReceivedWebhook, verify } from "@sluice/signature/verify";
-import { Webhook } from "standardwebhooks";
-
 import { describeMachine, format } from "./machine.ts";
 
 const SIZES = { "200 B": 200, "10 KB": 10_000, "1 MB": 1_000_000 };
-/** The fastest of so many rounds, of which each takes so long: what others do on the machine only makes them slower. */
+/** The result is the fastest of so many rounds, because other programs on the machine can only slow a round down. */
 const ROUNDS = 20;
 const ROUND_MS = 100;
 
-/** Does so many verifications in a row. A loop of its own for each, so that awaiting costs only who awaits. */
+/** Does so many verifications in a row. A loop without `await` does not pay for one. */
 type Loop = (times: number) => void | Promise<void>;
 
 function repeat(once: () => void): Loop {
@@ -41,7 +41,7 @@ function repeatAsync(once: () => Promise<void>): Loop {
 }
 
 async function makeLoops(bytes: number): Promise<[string, Loop][]> {
-  // Printable, because the library takes the body as text.
+  // The body is printable, because the library reads it as text.
   const body = Buffer.from(randomBytes(bytes).toString("base64").slice(0, bytes));
   const nowMs = Date.now();
   const seconds = Math.floor(nowMs / 1000);
@@ -69,12 +69,12 @@ async function makeLoops(bytes: number): Promise<[string, Loop][]> {
       if (verdict.kind !== "accepted" || verdict.scheme !== scheme) throw new Error(JSON.stringify(verdict));
     });
   };
-  // Key objects aside, this is v1's own computation: what the type of the key costs is the difference.
+  // The computation of v1 without the rest of the verdict. The two loops differ only in the type of the key.
   const macAndCompare = (key: Buffer | KeyObject) => {
     const received = Buffer.from(signatures.v1.slice(3));
     return repeat(() => {
       const mac = createHmac("sha256", key).update(`${webhookId}.${timestamp}.`).update(body).digest("base64");
-      if (!timingSafeEqual(Buffer.from(mac), received)) throw new Error("no match");
+      if (!timingSafeEqual(Buffer.from(mac), received)) throw new Error("The signatures differ");
     });
   };
   const library = new Webhook(secret.text);
@@ -89,7 +89,7 @@ async function makeLoops(bytes: number): Promise<[string, Loop][]> {
   ];
 }
 
-/** @returns microseconds for one. */
+/** @returns microseconds for one verification. */
 async function measure(loop: Loop): Promise<number> {
   let times = 1;
   const time = async () => {
@@ -97,7 +97,7 @@ async function measure(loop: Loop): Promise<number> {
     await loop(times);
     return performance.now() - startedAt;
   };
-  // Warms up, and finds how many fit into a round.
+  // This loop warms up, and finds how many verifications fit into a round.
   for (let tookMs = await time(); tookMs < ROUND_MS / 2; tookMs = await time()) times *= 2;
   const rounds: number[] = [];
   for (let round = 0; round < ROUNDS; round++) rounds.push(((await time()) * 1000) / times);

@@ -1,4 +1,4 @@
-// The bench in short: every row runs to its end and has its figures. How fast anything is, is not this test's matter.
+// Every row of the bench runs to its end and gives figures. This test does not judge the speed.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -19,7 +19,7 @@ interface Written {
   results: { row: string; figures: { what: string; value: number; unit: string }[] }[];
 }
 
-test("every row of the bench measures something", { timeout: LIMIT_MS }, async () => {
+test("every row of the bench gives figures", { timeout: LIMIT_MS }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const json = join(directory, "result.json");
@@ -36,7 +36,7 @@ test("every row of the bench measures something", { timeout: LIMIT_MS }, async (
   }
 });
 
-test("a row that does not exist is refused by its name", async () => {
+test("an unknown row is refused, and the message names it", async () => {
   const run = promisify(execFile)(process.execPath, [SCRIPT, "no-such-row"]);
   await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("no-such-row") });
 });

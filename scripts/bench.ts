@@ -1,4 +1,4 @@
-// `npm run bench`: the rows of bench/README.md, one after the other, as a table and as JSON.
+// `npm run bench` measures the rows of bench/README.md one after the other, and writes them as a table and as JSON.
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -8,12 +8,12 @@ import { CONNECTIONS } from "../bench/flow.ts";
 import { describeMachine, format, toMarkdown, watchStolen } from "../bench/machine.ts";
 import { type Bench, type Figure, isReached, type Row } from "../bench/row.ts";
 import { ROWS } from "../bench/rows.ts";
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { ensureRedisServer } from "../tests/support/redis-server.ts";
 
 const USAGE = `npm run bench -- [row …] [options]
 
-  quick              every row in short, which shows that the bench works and measures nothing
-  --json <file>      where the figures are written too (bench/result.json)
+  quick              run every row for a short time, to check that the bench works
+  --json <file>      write the figures to this file, too (bench/result.json)
 
 Rows:
 ${ROWS.map(({ name, about }) => `  ${name.padEnd(16)}${about}`).join("\n")}`;
@@ -29,12 +29,12 @@ const quick = positionals.includes("quick");
 const names = positionals.filter((name) => name !== "quick");
 const unknown = names.filter((name) => !ROWS.some((row) => row.name === name));
 if (values.help) console.log(USAGE);
-else if (unknown.length > 0) fail(`There is no row ${unknown.join(", ")}.\n\n${USAGE}`);
+else if (unknown.length > 0) reportFailure(`There is no row ${unknown.join(", ")}.\n\n${USAGE}`);
 else await main(ROWS.filter(({ name }) => names.length === 0 || names.includes(name)));
-// Servers of the bench may still be about to end.
+// Servers of the bench may still be running. They end with this process.
 process.exit();
 
-function fail(text: string): void {
+function reportFailure(text: string): void {
   console.error(text);
   process.exitCode = 1;
 }
@@ -42,12 +42,12 @@ function fail(text: string): void {
 interface Result {
   row: string;
   figures: Figure[];
-  /** Of the processor time that the row wanted, what the machine's host gave to others. */
+  /** The part of the wanted processor time that the host of this virtual machine gave to others, from 0 to 1. */
   stolen: number;
 }
 
 async function main(rows: readonly Row[]): Promise<void> {
-  if (findRedisServer() === undefined) await installRedisServer();
+  await ensureRedisServer();
   const bench = await openBench();
   const results: Result[] = [];
   const startedAt = performance.now();
@@ -57,12 +57,14 @@ async function main(rows: readonly Row[]): Promise<void> {
       const figures = await row.run(bench);
       results.push({ row: row.name, figures, stolen: stolen() });
     } catch (error) {
-      fail(`${row.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      reportFailure(
+        `The row ${row.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     }
   }
   const minutes = (performance.now() - startedAt) / 60_000;
   const machine = describeMachine();
-  console.log(`\n${machine}; ${format(minutes, 1)} minutes${quick ? "; in short, not a measurement" : ""}\n`);
+  console.log(`\n${machine}; ${format(minutes, 1)} minutes${quick ? "; a quick run, not a measurement" : ""}\n`);
   console.log(toMarkdown(["row", "of", "figure", "", "ratio", "to reach", "", "stolen"], results.flatMap(cellsOf)));
   writeFileSync(values.json, `${JSON.stringify({ machine, at: new Date().toISOString(), quick, results }, null, 2)}\n`);
 }
@@ -70,7 +72,7 @@ async function main(rows: readonly Row[]): Promise<void> {
 async function openBench(): Promise<Bench> {
   const generator = startGenerator();
   const receiver = await startReceiver();
-  /** In short, the yardstick is what it was the first time. */
+  /** A quick run measures the yardstick only once. */
   let known: number | undefined;
   return {
     quick,

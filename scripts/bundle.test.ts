@@ -1,4 +1,4 @@
-// What the image runs, as the image has it: the bundles in a folder with nothing else around them.
+// The bundles run as they run in the image: in a folder that holds nothing else.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -19,12 +19,13 @@ import { geminiEvent, signWebhook } from "../tests/support/sign.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
 
-async function bundled(): Promise<string> {
+async function makeBundles(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory]);
-  const made = [
+  const names = [
     "THIRD-PARTY-LICENSES",
+    "demo-receiver.mjs",
     "drizzle",
     "gateway.mjs",
     "make-secrets.mjs",
@@ -32,22 +33,22 @@ async function bundled(): Promise<string> {
     "node_modules",
     "worker.mjs",
   ];
-  expect(readdirSync(directory).toSorted()).toEqual(made);
+  expect(readdirSync(directory).toSorted()).toEqual(names);
   expect(readFileSync(join(directory, "THIRD-PARTY-LICENSES"), "utf8")).toMatch(
     /^bullmq .* \(MIT\)\n\n.*MIT License/ms,
   );
   return directory;
 }
 
-test("an app that is not there is refused by its name", async () => {
+test("an unknown app is refused, and the message names it", async () => {
   const script = join(ROOT, "scripts", "bundle.ts");
   await expect(run(process.execPath, [script, "dist", "no-such-app"])).rejects.toMatchObject({
     stderr: expect.stringContaining("There is no no-such-app to bundle"),
   });
 });
 
-test("the bundles make the secrets and the tables, take an event, deliver it, and show the reference", async () => {
-  const directory = await bundled();
+test("the bundles make the secrets and the tables, accept an event, deliver it, and show the API reference", async () => {
+  const directory = await makeBundles();
   const { url: databaseUrl, drop } = await createTestDatabase(null);
   onTestFinished(drop);
   const receiver = await startReceiver();
@@ -95,12 +96,12 @@ test("the bundles make the secrets and the tables, take an event, deliver it, an
   });
   expect([created.status, await created.json()]).toMatchObject([201, { uri: receiver.url }]);
   const event = signWebhook({ secret, body: geminiEvent() });
-  const taken = await fetch(`http://127.0.0.1:${port}/in/gemini`, {
+  const accepted = await fetch(`http://127.0.0.1:${port}/in/gemini`, {
     method: "POST",
     headers: event.headers,
     body: event.body,
   });
-  expect([taken.status, await taken.json()]).toMatchObject([200, { webhook_id: event.webhookId }]);
+  expect([accepted.status, await accepted.json()]).toMatchObject([200, { webhook_id: event.webhookId }]);
   const [delivered] = await receiver.waitFor(1, 120_000);
   expect(delivered?.body).toEqual(event.body);
 });

@@ -1,6 +1,6 @@
-// `npm run bundle [directory] [app …]`: each app, and what the image runs beside them, as one file, into `dist` when no
-// other directory is given, with the files that they read: docs/decisions/0019-apps-run-as-one-file.md. A process of its
-// own, because the bundler keeps half a gigabyte.
+// `npm run bundle [directory] [app …]` makes one file of each app and of each script that the image runs, and copies
+// the files that they read (docs/decisions/0019-apps-run-as-one-file.md). The default directory is `dist`. The bundler
+// keeps half a gigabyte of memory, so other scripts run this one as a process of its own.
 
 import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,28 +9,16 @@ import { fileURLToPath } from "node:url";
 
 import { rolldown } from "rolldown";
 
-import { keepClosuresYoung } from "./young-closures.ts";
-
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ENTRIES: Record<string, string> = {
   gateway: "apps/gateway/src/main.ts",
   worker: "apps/worker/src/main.ts",
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
+  "demo-receiver": "scripts/demo/receiver-main.ts",
 };
-/** Modules that nothing here needs, and what stands for them: V8 keeps the text of all that is in a bundle. */
-const LEFT_OUT: [module: RegExp, instead: string][] = [
-  // BullMQ's, for repeated jobs, of which the relay has none.
-  [/\/node_modules\/cron-parser\//, "module.exports = {};"],
-  // In English alone.
-  [/\/node_modules\/zod\/v4\/locales\/(?!en\.|index\.)/, "export default undefined;"],
-  // Who called pino, for transports in threads of their own. Asked once, V8 keeps where each line of the bundle ends.
-  [/\/node_modules\/pino\/lib\/caller\.js$/, "module.exports = () => [];"],
-];
-/** Packages that make a closure for each command to a store, and V8 an old object of it. */
-const CLOSE_OVER_COMMANDS = /\/node_modules\/(?:ioredis|pg)\//;
-/** Whose files the gateway serves as they are. */
-const SERVED = "swagger-ui-dist";
+/** The gateway serves files of this package unchanged. */
+const SERVED_PACKAGE = "swagger-ui-dist";
 const SERVED_FILES = [
   "package.json",
   "swagger-ui.css",
@@ -42,79 +30,75 @@ const SERVED_FILES = [
 
 const [directory = "dist", ...names] = process.argv.slice(2);
 const unknown = names.find((name) => ENTRIES[name] === undefined);
-if (unknown !== undefined) throw new Error(`There is no ${unknown} to bundle, but ${Object.keys(ENTRIES).join(", ")}`);
-const to = resolve(ROOT, directory);
-copyFiles(servedFolder(), join(to, "node_modules", SERVED), SERVED_FILES);
-copyFiles(join(ROOT, "drizzle"), join(to, "drizzle"), globSync("**/*.{sql,json}", { cwd: join(ROOT, "drizzle") }));
+if (unknown !== undefined) {
+  throw new Error(`There is no ${unknown} to bundle. Choose from ${Object.keys(ENTRIES).join(", ")}.`);
+}
+const outDirectory = resolve(ROOT, directory);
+copyFiles(findServedPackage(), join(outDirectory, "node_modules", SERVED_PACKAGE), SERVED_FILES);
+copyFiles(
+  join(ROOT, "drizzle"),
+  join(outDirectory, "drizzle"),
+  globSync("**/*.{sql,json}", { cwd: join(ROOT, "drizzle") }),
+);
 const entries = Object.entries(ENTRIES).filter(([name]) => names.length === 0 || names.includes(name));
-const modules = await Promise.all(entries.map(([name, entry]) => bundle(entry, join(to, `${name}.mjs`))));
-replaceFile(join(to, "THIRD-PARTY-LICENSES"), licensesOf(new Set(modules.flat().map(packageOf))));
+const modulePaths = await Promise.all(entries.map(([name, entry]) => bundle(entry, join(outDirectory, `${name}.mjs`))));
+const packageFolders = new Set(modulePaths.flat().map(packageFolderOf));
+replaceFile(join(outDirectory, "THIRD-PARTY-LICENSES"), collectLicenses(packageFolders));
 
-/** @returns the paths of the modules that are in it. */
+/** @returns the paths of the modules in the bundle. */
 async function bundle(entry: string, path: string): Promise<readonly string[]> {
   const build = await rolldown({
     input: join(ROOT, entry),
     platform: "node",
-    // Native, and so in no bundle: msgpackr, of BullMQ, does without.
+    // msgpackr-extract is native code, which a bundle cannot hold. BullMQ's msgpackr works without it.
     external: ["msgpackr-extract"],
-    // BullMQ says by this alone that it has ES modules, of which a bundle needs only what is imported.
+    // BullMQ names its ES modules only in the field `module`. The bundler leaves unused ES modules out.
     resolve: { mainFields: ["module", "main"] },
-    plugins: [
-      { name: "left-out", load: (id) => LEFT_OUT.find(([module]) => module.test(id))?.[1] },
-      {
-        name: "young-closures",
-        transform: (code, id) => (CLOSE_OVER_COMMANDS.test(id) ? keepClosuresYoung(id, code) : undefined),
-      },
-    ],
-    // A package that is not there would be missed by who starts the app.
+    // Without this, a missing package fails when the app starts and not here.
     onLog: (level, log, handle) => handle(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   });
-  // Not minified: a stack trace names what it names in the sources. But without comments, because V8 keeps the text; licenses
-  // are in a file of their own.
-  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false });
+  // Names and lines stay readable in stack traces, because the code is not minified. Comments go, because V8 keeps the
+  // text of a module. THIRD-PARTY-LICENSES has the licenses. One character beyond ASCII would make V8 keep the whole
+  // text with two bytes per character.
+  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false, charset: "ascii" });
   await build.close();
-  replaceFile(path, inAscii(output[0].code));
+  replaceFile(path, output[0].code);
   return output[0].moduleIds;
 }
 
-/** Node keeps a text with one character beyond ASCII in two bytes for each, for as long as the process runs. */
-function inAscii(code: string): string {
-  return code.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
-/** At once: a relay may be starting from it. */
+/** Renames a whole file into place, because a relay may be starting from the old one. */
 function replaceFile(path: string, content: string | Buffer): void {
-  const written = `${path}.${process.pid}`;
-  writeFileSync(written, content);
-  renameSync(written, path);
+  const temporaryPath = `${path}.${process.pid}`;
+  writeFileSync(temporaryPath, content);
+  renameSync(temporaryPath, path);
 }
 
-function copyFiles(from: string, directoryOfCopies: string, files: readonly string[]): void {
+function copyFiles(from: string, to: string, files: readonly string[]): void {
   for (const file of files) {
-    const path = join(directoryOfCopies, file);
+    const path = join(to, file);
     mkdirSync(dirname(path), { recursive: true });
     replaceFile(path, readFileSync(join(from, file)));
   }
 }
 
-function servedFolder(): string {
-  return dirname(createRequire(join(ROOT, "apps/gateway/package.json")).resolve(`${SERVED}/package.json`));
+function findServedPackage(): string {
+  return dirname(createRequire(join(ROOT, "apps/gateway/package.json")).resolve(`${SERVED_PACKAGE}/package.json`));
 }
 
-/** The folder of the package that a module is of; undefined for our own. */
-function packageOf(path: string): string | undefined {
-  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+/** The folder of a module's package; undefined for a module of this repository. */
+function packageFolderOf(modulePath: string): string | undefined {
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(modulePath)?.[0];
 }
 
-/** The texts under which the packages may be passed on. */
-function licensesOf(packages: ReadonlySet<string | undefined>): string {
-  const texts = [...packages]
+/** The license texts that must accompany the packages. */
+function collectLicenses(folders: ReadonlySet<string | undefined>): string {
+  const texts = [...folders]
     .filter((folder) => folder !== undefined)
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
-      const said = files.toSorted().map((file) => readFileSync(join(folder, file), "utf8").trim());
-      return [`${name} ${version} (${license})`, ...said].join("\n\n");
+      const licenseTexts = files.toSorted().map((file) => readFileSync(join(folder, file), "utf8").trim());
+      return [`${name} ${version} (${license})`, ...licenseTexts].join("\n\n");
     });
   return `${texts.toSorted().join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

@@ -1,34 +1,32 @@
-// `npm run test:chaos`: every fault once, each on a stage of its own, and the table of what became of the events. Ends
-// with 1 when a guarantee was broken.
+// `npm run test:chaos` injects every fault once, each into a relay of its own, and prints what became of the events. The
+// exit code is 1 when a guarantee was broken.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import type { Fault } from "../tests/chaos/fault.ts";
 import { FAULTS } from "../tests/chaos/faults.ts";
-import { openProcessGroup } from "../tests/support/process-group.ts";
 import { describeRun, headerLines, rowOf, toMarkdown } from "../tests/chaos/report.ts";
 import { type Result, runFault } from "../tests/chaos/run.ts";
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { openProcessGroup } from "../tests/support/process-group.ts";
+import { ensureRedisServer } from "../tests/support/redis-server.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const USAGE = `npm run test:chaos -- [options]
 
-  --list             what faults there are
-  --fault <name>     only this one; may be given several times
-  --short            only those that are part of npm test
-  --quick            all but the long ones
-  --seed <number>    the same choices as in the run that printed this seed
-  --rate <number>    new events per second (200)
-  --jobs <number>    faults at once, each on a stage of its own (1)
-  --out <directory>  where the table is written, as chaos.md and chaos.json
-  --keep             keep the logs also when nothing is broken`;
+  --list             list the faults
+  --fault <name>     inject only this fault; may be given several times
+  --short            inject only the faults that are part of npm test
+  --quick            inject all faults except the long ones
+  --seed <number>    make the same random choices as the run that printed this seed
+  --rate <number>    send so many new events per second (200)
+  --jobs <number>    inject so many faults at the same time (1)
+  --out <directory>  write the table into this directory, as chaos.md and chaos.json
+  --keep             keep the logs even if nothing is broken`;
 
 const WARM_UP_MS = 1_500;
 const TAIL_MS = 3_000;
-/** On the terminal; the account has all of them. */
+/** On the terminal. The account lists all of them. */
 const MAX_LOST_SHOWN = 10;
 
 const { values } = parseArgs({
@@ -60,13 +58,10 @@ async function main(): Promise<number> {
     limitFactor: 1,
   };
   const jobs = readNumber("jobs", values.jobs, 1);
-  if (findRedisServer() === undefined) {
-    const reason = await installRedisServer();
-    if (reason !== undefined) throw new Error(`There is no redis-server or valkey-server on PATH, and ${reason}`);
-  }
+  await ensureRedisServer();
   const group = openProcessGroup();
   if (values.keep) group.keep();
-  const description = describeRun(options, ROOT);
+  const description = describeRun(options);
   console.log(
     `${chosen.length} faults, seed ${options.seed}, ${options.perSecond} events/s, logs in ${group.directory}\n`,
   );
@@ -102,7 +97,7 @@ async function main(): Promise<number> {
   console.log(
     broken.length === 0
       ? `\nEvery guarantee was kept.`
-      : `\nBroken by ${broken.map(({ fault }) => fault).join(", ")}. Again: --seed ${options.seed} --fault ${broken[0]?.fault}. Logs: ${group.directory}`,
+      : `\nGuarantees were broken by ${broken.map(({ fault }) => fault).join(", ")}. Repeat one with: --seed ${options.seed} --fault ${broken[0]?.fault}. The logs are in ${group.directory}.`,
   );
   group.remove();
   return broken.length === 0 ? 0 : 1;
@@ -116,14 +111,15 @@ function choose(): readonly Fault[] {
   }
   return values.fault.map((name) => {
     const fault = FAULTS.find((one) => one.name === name);
-    if (fault === undefined) throw new Error(`There is no fault ${name}; --list names them`);
+    if (fault === undefined) throw new Error(`There is no fault ${name}. --list lists the faults.`);
     return fault;
   });
 }
 
 function readNumber(name: string, text: string, min: number): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < min) throw new Error(`--${name} must be a whole number from ${min}`);
+  if (!Number.isInteger(number) || number < min)
+    throw new Error(`--${name} must be a whole number of at least ${min}, not "${text}".`);
   return number;
 }
 
@@ -136,6 +132,6 @@ function describeFailure(result: Extract<Result, { outcome: "kept" | "broken" }>
       const states = stored.map((row) => `${String(row["target"])} ${String(row["status"])}`);
       return `  lost: ${webhookId} at ${target}; in PostgreSQL: ${states.join(", ") || "nothing"}`;
     }),
-    `  logs and the whole account: ${directory}`,
+    `  The logs and the whole account are in ${directory}.`,
   ];
 }

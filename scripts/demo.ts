@@ -1,16 +1,18 @@
-// `npm run demo`: sends signed events to a running relay and prints what became of them.
+// `npm run demo` sends signed events to a running relay, receives them as a target, and prints what became of them.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { ensureDemo, sendDemoEvent } from "./demo/demo-event.ts";
-import { errorText } from "./relay/error-text.ts";
-import { findAddress } from "./demo/find-address.ts";
+import { sendDemoEvent } from "./demo/event.ts";
+import { findRelay } from "./demo/find-relay.ts";
 import { flood, FLOOD_CONCURRENCY } from "./demo/flood.ts";
-import { connectRelay } from "./relay/relay-connection.ts";
+import { openReceiver } from "./demo/open-receiver.ts";
+import { deriveDemoSecrets, ensureDemo } from "./demo/setup.ts";
 import { printTrace } from "./demo/trace.ts";
+import { connectRelay } from "./relay/connection.ts";
+import { errorText } from "./relay/error-text.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAX_COUNT = 100_000;
@@ -19,11 +21,13 @@ const USAGE = `Sends a signed event to a running relay and prints its trace.
   npm run demo                      one event
   npm run demo -- --count 1000      many events, and a summary (at most ${MAX_COUNT})
 
-It finds the relay that npm start runs, or that docker compose runs, on this machine. For another one set:
-  SLUICE_URL          its ingress, such as http://10.0.0.5:8080
-  SLUICE_API_URL      its API, such as http://10.0.0.5:8081
-  SLUICE_ECHO_URL     its worker's echo target as the worker reaches it (http://127.0.0.1:8082/echo)
-  ADMIN_API_KEY       an API key (or ADMIN_API_KEY_FILE, a file that holds it)`;
+The command receives the events itself and verifies their signatures with the library standardwebhooks.
+It finds the relay that npm start or docker compose runs on this machine. For another relay set:
+  SLUICE_URL           the URL of its ingress, such as http://10.0.0.5:8080
+  SLUICE_API_URL       the URL of its API, such as http://10.0.0.5:8081
+  SLUICE_RECEIVER_URL  the URL at which its worker reaches this machine, such as http://10.0.0.9:9000/webhook. The
+                       command then listens on this port. Without it, the command listens on a port of 127.0.0.1.
+  ADMIN_API_KEY        an API key (or ADMIN_API_KEY_FILE, the path of a file that holds it)`;
 
 try {
   const count = readCount(process.argv.slice(2));
@@ -36,17 +40,20 @@ try {
 
 async function demonstrate(count: number): Promise<boolean> {
   if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
-  const relay = connectRelay(findAddress(ROOT, process.env), FLOOD_CONCURRENCY);
+  const { address, receiverPlace } = findRelay(ROOT, process.env);
+  const receiver = await openReceiver(receiverPlace, deriveDemoSecrets(address.apiKey).target);
+  const relay = connectRelay(address, FLOOD_CONCURRENCY);
   try {
-    const setup = await ensureDemo(relay);
+    const setup = await ensureDemo(relay, receiver.url);
     if (count > 1) return await flood(relay, setup, count);
     return await printTrace(relay, setup.targetId, await sendDemoEvent(relay, setup));
   } finally {
     await relay.close();
+    await receiver.stop();
   }
 }
 
-/** How many events to send; undefined for the help. @throws Error when the arguments are not understood. */
+/** Reads how many events to send; undefined when the help is wanted. @throws Error for arguments that are not valid. */
 function readCount(args: string[]): number | undefined {
   let values: { count?: string; help?: boolean };
   try {

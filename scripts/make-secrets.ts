@@ -1,5 +1,5 @@
-// The compose file's first step: every secret that the environment does not give is made, once, in DATA_DIR,
-// where only the relay's user reads it. A master key is never replaced: what it encrypted is lost without it.
+// The first step of the compose file makes each secret that the environment does not give, once, in DATA_DIR, where only
+// the relay's user can read it. A master key is never replaced, because the data that it encrypted would be lost.
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
+import { makeFirstApiKey } from "./relay/api-key.ts";
 import { errorText } from "./relay/error-text.ts";
 
 const MIN_API_KEY_LENGTH = 20;
@@ -20,10 +21,10 @@ if (import.meta.main) {
   }
 }
 
-/** @returns the files that were written. @throws Error, before it wrote any, when a given secret cannot be taken. */
+/** @returns the written files. @throws Error when a given secret is not valid; no file is written then. */
 export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
   const pathOf = (name: string) => join(dataDir, name);
-  // An empty file is what a full disk leaves of a secret that nothing was made with yet.
+  // A full disk leaves an empty file. Nothing used its secret yet, so a new one may replace it.
   const read = (name: string) => (existsSync(pathOf(name)) && readFileSync(pathOf(name), "utf8").trim()) || undefined;
   const stored = { masterKey: read("master-key"), apiKey: read("admin-api-key"), password: read("postgres-password") };
   const given = {
@@ -38,7 +39,7 @@ export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
     else if (stored.masterKey !== undefined && !isSameKey(given.masterKey, stored.masterKey))
       faults.push(
         `MASTER_KEY is not the key in ${pathOf("master-key")}, which encrypted the secrets of this relay. ` +
-          "Nothing was overwritten. Take MASTER_KEY out of the environment and of .env, and start again.",
+          "Nothing was changed. Remove MASTER_KEY from the environment and from .env, and start again.",
       );
   }
   if (given.apiKey !== undefined && given.apiKey.length < MIN_API_KEY_LENGTH)
@@ -48,20 +49,20 @@ export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
   const password = stored.password ?? randomBytes(24).toString("hex");
   const wanted = {
     "master-key": stored.masterKey ?? given.masterKey ?? randomBytes(32).toString("base64"),
-    "admin-api-key": given.apiKey ?? stored.apiKey ?? `sluice_${randomBytes(32).toString("base64url")}`,
+    "admin-api-key": given.apiKey ?? stored.apiKey ?? makeFirstApiKey(),
     "postgres-password": password,
     "database-url": `postgres://sluice:${password}@postgres:5432/sluice`,
   };
   const changed = Object.entries(wanted).filter(([name, value]) => read(name) !== value);
   for (const [name, value] of changed) {
-    // Renamed when it is whole and on disk: another service, or the next start, never reads half of a secret.
+    // The complete file is renamed into place, so that another service, or the next start, never reads half of a secret.
     writeFileSync(`${pathOf(name)}.new`, `${value}\n`, { mode: 0o600, flush: true });
     renameSync(`${pathOf(name)}.new`, pathOf(name));
   }
   return changed.map(([name]) => name);
 }
 
-/** Also where one is written in base64 and the other in hex. */
+/** Compares the keys and not their texts, because one may be in base64 and the other in hex. */
 function isSameKey(given: string, stored: string): boolean {
   const [a, b] = [given, stored].map((text) => readMasterKey(text)?.deriveKey("comparison"));
   return a !== undefined && b !== undefined && a.equals(b);

@@ -1,5 +1,5 @@
-// `npm run migrate`: brings the database of DATABASE_URL to this version's schema. `npm start` does this by
-// itself; the compose file runs it once before the apps start.
+// `npm run migrate` brings the database of DATABASE_URL to the schema of this version. `npm start` does this by itself, and
+// the compose file runs this script once before the apps start.
 
 import { databaseConfig } from "@sluice/shared/settings/common";
 import { readConfig } from "@sluice/shared/settings/read-config";

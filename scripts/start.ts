@@ -1,30 +1,38 @@
-// `npm start`: PostgreSQL, migrations, gateway and worker, in this order; and all of it stopped in the reverse
-// order, whether by Ctrl-C, SIGTERM or a step that fails.
+// `npm start` starts PostgreSQL, migrates the database, and starts the gateway and the worker. Ctrl-C, SIGTERM or a failed
+// step stops everything in the reverse order.
 
+import { execFile } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { migrate } from "@sluice/store/connection/migrate";
+import { promisify } from "node:util";
 
 import { type AppProcess, startApp } from "./relay/app-process.ts";
 import { bundleApps } from "./relay/bundled-apps.ts";
 import { openDataDirectory } from "./postgres/data-directory.ts";
 import { errorText } from "./relay/error-text.ts";
 import { proveRelay } from "./demo/first-proof.ts";
-import { hintOf } from "./demo/find-address.ts";
-import { keepPostgres } from "./postgres/kept-postgres.ts";
+import { hintOf } from "./demo/find-relay.ts";
+import { keepPostgres } from "./postgres/kept.ts";
 import { takeLock } from "./relay/process-lock.ts";
-import type { RelayAddress } from "./relay/relay-connection.ts";
-import { dataDirOf, endLeftovers, findRelay, lockPath, removeRelayFile, writeRelayFile } from "./relay/relay-file.ts";
-import { readRelaySettings, type RelaySettings } from "./relay/relay-settings.ts";
+import type { RelayAddress } from "./relay/connection.ts";
+import {
+  dataDirOf,
+  endLeftovers,
+  findRunningRelay,
+  lockPath,
+  removeRunningRelay,
+  writeRunningRelay,
+} from "./relay/running-relay.ts";
+import { readRelaySettings, type RelaySettings } from "./relay/settings.ts";
 import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GATEWAY_STOP_LIMIT_MS = 15_000;
-/** A target may take 30 seconds to answer, and the worker waits for what it has in hand. */
+/** A target may take 30 seconds to answer, and the worker waits for its deliveries in progress. */
 const WORKER_STOP_LIMIT_MS = 40_000;
 
-/** What is running, to be stopped from the last to the first. */
+/** The running parts in the order of their start. They are stopped from the last to the first. */
 const running: { name: string; stop: () => Promise<void> | void }[] = [];
 const apps: AppProcess[] = [];
 const stop = listenForStop(() => {
@@ -54,12 +62,13 @@ async function run(signal: AbortSignal): Promise<void> {
   if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
   const dataDir = openDataDirectory(dataDirOf(ROOT, process.env));
   const lock = await takeLock(lockPath(dataDir));
-  if (!lock.taken) throw new Error(describeOther(dataDir, lock.pid));
+  if (!lock.taken) throw new Error(describeRunningRelay(dataDir, lock.pid));
   running.push({ name: "The lock", stop: lock.release });
-  await endLeftovers(dataDir, () => console.log("Waiting for what an earlier start left running to end …"));
+  await endLeftovers(dataDir, () => console.log("Waiting until the processes of an earlier start end …"));
 
   const settings = await readRelaySettings(dataDir, process.env);
-  // Beside the start of PostgreSQL. Awaited where it is needed; until then nobody else hears that it failed.
+  // The bundler runs while PostgreSQL starts. `await bundled` below reports a failure; the empty handler keeps Node from
+  // ending the process before that.
   const bundled = bundleApps();
   bundled.catch(() => undefined);
   let { databaseUrl } = settings;
@@ -68,19 +77,14 @@ async function run(signal: AbortSignal): Promise<void> {
     running.push({ name: "PostgreSQL", stop: postgres.stop });
     databaseUrl = postgres.url;
   }
-  signal.throwIfAborted();
-  try {
-    await migrate(databaseUrl);
-  } catch (error) {
-    throw new Error(`The database cannot be used: ${errorText(error)}`, { cause: error });
-  }
-  signal.throwIfAborted();
-
-  // The worker first, so that the gateway is stopped before it: nothing new comes in while the worker finishes.
   const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
-  const announce = () => announceRelay(dataDir, settings);
   const entries = await bundled;
   signal.throwIfAborted();
+  await migrate(entries.migrate, env);
+  signal.throwIfAborted();
+
+  // The worker starts first, so that the gateway stops first: no new event arrives while the worker finishes.
+  const announce = () => announceRelay(dataDir, settings);
   const launch = (name: "gateway" | "worker", url: string, stopLimitMs: number) => {
     const app = startApp({ name, entry: entries[name], readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
     apps.push(app);
@@ -91,7 +95,7 @@ async function run(signal: AbortSignal): Promise<void> {
     launch("worker", settings.workerUrl, WORKER_STOP_LIMIT_MS),
     launch("gateway", settings.apiUrl, GATEWAY_STOP_LIMIT_MS),
   ];
-  running.push({ name: "The notice", stop: () => removeRelayFile(dataDir) });
+  running.push({ name: "relay.json", stop: () => removeRunningRelay(dataDir) });
   announce();
   await Promise.all(ready);
   printAddresses(settings);
@@ -101,18 +105,28 @@ async function run(signal: AbortSignal): Promise<void> {
     const proven = await Promise.race([proveRelay(addressOf(settings)), stop.requested.then(() => false)]);
     if (proven) writeFileSync(proofFile, `${new Date().toISOString()}\n`);
   }
-  if (!signal.aborted) console.log("\nThe relay is running. `npm run demo` sends it an event; Ctrl-C stops it.");
+  if (!signal.aborted) console.log("\nThe relay is running. `npm run demo` sends an event to it. Ctrl-C stops it.");
   await stop.requested;
 }
 
-function announceRelay(dataDir: string, settings: RelaySettings): void {
-  const { ingressUrl, apiUrl, echoUrl } = addressOf(settings);
-  const processes = apps.map((app) => app.identity()).filter((identity) => identity !== undefined);
-  writeRelayFile(dataDir, { ingressUrl, apiUrl, echoUrl, apiKeyFile: settings.apiKeyFile, processes });
+/** Runs the bundle, because the sources would load each file of drizzle-orm: half a second of processor time. */
+async function migrate(bundle: string, env: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    await promisify(execFile)(process.execPath, [bundle], { env });
+  } catch (error) {
+    const reason = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : errorText(error);
+    throw new Error(`The database cannot be migrated: ${reason}`, { cause: error });
+  }
 }
 
-function addressOf({ ingressUrl, apiUrl, workerUrl, apiKey, apiKeyFile }: RelaySettings): RelayAddress {
-  return { ingressUrl, apiUrl, echoUrl: `${workerUrl}/echo`, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
+function announceRelay(dataDir: string, settings: RelaySettings): void {
+  const { ingressUrl, apiUrl, apiKeyFile } = settings;
+  const processes = apps.map((app) => app.identity()).filter((identity) => identity !== undefined);
+  writeRunningRelay(dataDir, { ingressUrl, apiUrl, apiKeyFile, processes });
+}
+
+function addressOf({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): RelayAddress {
+  return { ingressUrl, apiUrl, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
 }
 
 function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): void {
@@ -122,8 +136,8 @@ function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySetting
   API key  ${apiKeyFile === null ? "the one in ADMIN_API_KEY" : `${apiKey}  (in ${apiKeyFile})`}`);
 }
 
-function describeOther(dataDir: string, pid: number): string {
-  const relay = findRelay(dataDir);
+function describeRunningRelay(dataDir: string, pid: number): string {
+  const relay = findRunningRelay(dataDir);
   const where = relay === undefined ? "it is starting" : `ingress ${relay.ingressUrl}, API ${relay.apiUrl}`;
-  return `A relay is running on ${dataDir} already (process ${pid}; ${where}).\nFor a second one set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
+  return `A relay already runs on ${dataDir} (process ${pid}; ${where}).\nFor a second relay, set DATA_DIR, PORT, API_PORT and WORKER_PORT.`;
 }

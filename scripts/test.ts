@@ -1,6 +1,6 @@
-// `npm test`: lint, format, types, unused code and every test, and at the end `N passed, N failed` alone on a
-// line. A run that fails in a way that no test reports (a file that does not load, a leak, a crash, no tests
-// at all) is counted as a failure too, and the exit code is 1.
+// `npm test` checks lint, format, types and unused code, and runs every test. Its last line is `N passed, N failed`. A
+// failure that no test reports (a file that does not load, a leak, a crash, no tests at all) counts as one failure, too.
+// The exit code is 1 after a failure.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -8,7 +8,7 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { findRedisServer, installRedisServer } from "./redis-server.ts";
+import { findRedisServer, installRedisServer } from "../tests/support/redis-server.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -27,7 +27,7 @@ interface Counts {
   skipped: number;
 }
 
-/** What is read of vitest's JSON report. */
+/** The fields of vitest's JSON report that this script reads. */
 interface Report {
   numPassedTests: number;
   numFailedTests: number;
@@ -41,17 +41,17 @@ let interruptedBy: "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     interruptedBy ??= signal;
-    // vitest's global setup stops its servers on any of the three, also when a terminal sent it one already.
+    // The global setup of vitest stops its servers on each of these signals, even on a second one.
     running?.kill(signal);
   });
 }
 
-/** Runs a program of ours. @returns its exit code and, where it is not inherited, its output. */
+/** Runs an installed program. @returns its exit code, and its output unless the terminal gets the output. */
 async function run(program: string, words: string[], inherit: boolean): Promise<{ code: number; output: string }> {
   const child = spawn(join(BIN, program), words, {
     cwd: ROOT,
     stdio: ["ignore", inherit ? "inherit" : "pipe", inherit ? "inherit" : "pipe"],
-    // The programs start `node` by name; it must be this one.
+    // The programs start `node` by name. PATH must lead to the Node of this process.
     env: { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` },
   });
   running = child;
@@ -84,16 +84,16 @@ async function runStaticSteps(counts: Counts): Promise<void> {
   }
 }
 
-/** Sees to a real Redis for the tests; the half that needs one is skipped without, but never on CI. */
-async function findRedis(counts: Counts): Promise<void> {
+/** Installs a Redis for the tests if there is none. Without a Redis the tests that need one are skipped, except on CI. */
+async function provideRedis(counts: Counts): Promise<void> {
   if (process.env["TEST_REDIS_URL"] !== undefined || findRedisServer() !== undefined) return;
-  console.log("redis: no redis-server or valkey-server on PATH; trying apt-get");
+  console.log("There is no redis-server or valkey-server on PATH. Installing one with apt-get …");
   const reason = await installRedisServer();
   if (reason === undefined) return;
   const onCi = process.env["CI"] === "true";
   if (onCi) counts.failed++;
   console.log(
-    `${onCi ? "FAILED" : "SKIPPED"} every test on Redis: there is no redis-server or valkey-server, and ${reason}`,
+    `${onCi ? "FAILED" : "SKIPPED"} every test on Redis, because ${reason}. Install redis-server or set TEST_REDIS_URL.`,
   );
 }
 
@@ -107,10 +107,10 @@ async function runTests(counts: Counts, words: string[]): Promise<void> {
     const found = readReport(file, counts);
     if (code !== 0 && found.failed === 0) {
       counts.failed++;
-      console.log(`FAILED vitest: it ended with ${code} although no test failed; its output says why`);
+      console.log(`FAILED vitest: no test failed, but the exit code is ${code}. The output above gives the reason.`);
     } else if (found.executed === 0) {
       counts.failed++;
-      console.log("FAILED vitest: no test was executed");
+      console.log("FAILED vitest: no test ran. Check the file names after `npm test --`.");
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -124,7 +124,7 @@ function readReport(file: string, counts: Counts): { executed: number; failed: n
   } catch {
     return { executed: 0, failed: 0 };
   }
-  // A file that does not load, or whose hooks fail or leak, has no failed test to be counted by.
+  // A file that does not load, or whose hooks fail or leak, has no failed test.
   const broken = report.testResults.filter(
     ({ status, assertionResults }) => status === "failed" && !assertionResults.some((test) => test.status === "failed"),
   );
@@ -139,7 +139,7 @@ function readReport(file: string, counts: Counts): { executed: number; failed: n
 const words = process.argv.slice(2).filter((word) => word !== "--");
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 if (words.length === 0) await runStaticSteps(counts);
-if (interruptedBy === undefined) await findRedis(counts);
+if (interruptedBy === undefined) await provideRedis(counts);
 if (interruptedBy === undefined) await runTests(counts, words);
 if (interruptedBy !== undefined) process.exit(128 + constants.signals[interruptedBy]);
 const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;

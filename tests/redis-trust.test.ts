@@ -7,7 +7,7 @@ import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
 
-import { findRedisServer } from "../scripts/redis-server.ts";
+import { findRedisServer } from "./support/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";
 import { startProxy } from "./support/proxy.ts";
 import { startReceiver } from "./support/receiver.ts";

@@ -1,5 +1,5 @@
-// Events stored, delivered and logged, at saturation: one of each, five targets, two of each, PostgreSQL alone; and what
-// that takes in statements.
+// Events that a saturated relay stores, delivers and logs: with one gateway and one worker, to five targets, with two
+// gateways and two workers, and with PostgreSQL alone. One more row counts the SQL statements per event.
 
 import { withRelay } from "../flow.ts";
 import { holdToTenthOfCore } from "../hold.ts";
@@ -34,7 +34,7 @@ export const fanOut: Row = {
 
 export const two: Row = {
   name: "two",
-  about: "end to end with two gateways and two workers, to one of each; and with a tenth of a core for each of them",
+  about: "end to end with two gateways and two workers, compared to one of each; also with a tenth of a core for each",
   run: async (bench) => {
     const ms = bench.quick ? 1_000 : 20_000;
     const measure = (count: number) =>
@@ -60,7 +60,7 @@ export const two: Row = {
 
 export const embedded: Row = {
   name: "embedded",
-  about: "end to end on PostgreSQL alone, as `npm start` has it",
+  about: "end to end on PostgreSQL alone, as `npm start` runs it",
   run: async (bench) =>
     withRelay(bench, { queue: "postgres" }, async ({ flow }) => {
       bench.progress("PostgreSQL alone");
@@ -71,7 +71,7 @@ export const embedded: Row = {
 
 export const statements: Row = {
   name: "statements",
-  about: "SQL statements per event at saturation, of all sessions of the relay",
+  about: "SQL statements per event at saturation, in all sessions of the relay",
   run: async (bench) => {
     const settings = { shared_preload_libraries: "pg_stat_statements" };
     return withRelay(bench, { settings }, async ({ rig, flow }) => {

@@ -1,4 +1,4 @@
-// drain: a backlog that came while the worker was down, delivered from when it is back.
+// drain: a worker starts and delivers the backlog that arrived while it was down.
 
 import { CONNECTIONS } from "../flow.ts";
 import { openRig } from "../rig.ts";

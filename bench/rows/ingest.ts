@@ -1,4 +1,4 @@
-// no-op and ingest: how many requests a bare server answers, and how many the gateway makes durable.
+// no-op and ingest: the requests per second that a bare server answers, and that the gateway makes durable.
 
 import { CONNECTIONS } from "../flow.ts";
 import { openRig } from "../rig.ts";

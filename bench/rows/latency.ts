@@ -1,4 +1,4 @@
-// latency and acknowledgement: how long an event takes to its target, and its sender waits, at a fixed rate.
+// latency: the time until an event reaches its target, and until its sender gets the answer, at a fixed rate.
 
 import { withRelay } from "../flow.ts";
 import { percentile } from "../machine.ts";
@@ -15,7 +15,7 @@ export const latency: Row = {
       bench.progress(`${PER_SECOND} events/s`);
       const urls = gateways.map(({ url }) => url);
       const load = { urls, bodyBytes: 200, pace: { kind: "open", perSecond: PER_SECOND } } as const;
-      // What saturation left behind is not what a steady rate meets.
+      // `withRelay` saturates the relay. These events are not measured, because the effects of saturation last for a while.
       await generator.run({ ...load, until: { kind: "ms", ms: quick ? 300 : 5_000 } });
       const { measured, yardstick } = await withYardstick(bench, async () => {
         receiver.reset({ latencies: true });
@@ -28,7 +28,7 @@ export const latency: Row = {
       });
       const { acknowledgedMs, latenciesMs } = measured;
       return [
-        // A time depends on how fast the machine is just then.
+        // Latencies depend on the speed of the machine at this moment.
         { what: "no-op beside it", value: yardstick, unit: "requests/s" },
         ...figuresOf("delivered", latenciesMs, { p50: 8, p99: 40, "p99.9": 150 }),
         ...figuresOf("acknowledged", acknowledgedMs, { p50: 4, p99: 15 }),

@@ -1,39 +1,31 @@
-// log growth and log query: what a log of ten million deliveries costs the relay, and whoever asks it.
+// log: how much a log of ten million deliveries slows down the relay, and how long questions to this log take.
 
 import { join } from "node:path";
 
-import { openDatabase, SEARCH_PLANS } from "@sluice/store/connection/database";
-
 import { fillLog } from "../fill-log.ts";
 import { withRelay } from "../flow.ts";
-import { measureQuestions, readOldest } from "../log-questions.ts";
+import { measureQuestions, openLogDatabase, readOldest } from "../log-questions.ts";
 import { format, percentile } from "../machine.ts";
 import { openRig, type Rig } from "../rig.ts";
 import { type Bench, type Figure, inTurnsWith, type Row } from "../row.ts";
 
 const DAYS = 30;
 const TURNS = 11;
-/** Of both PostgreSQLs: filling one writes gigabytes. */
+/** Settings of both PostgreSQL servers. Filling one of them writes gigabytes. */
 const SETTINGS = { max_wal_size: "8GB" };
 
-/** A directory of PostgreSQL that is filled once and kept: filling one takes longer than all other rows. */
+/** The filled PostgreSQL is kept here for later runs, because filling one takes longer than all other rows. */
 const KEPT = process.env["BENCH_LOG_DIR"];
 
 export const log: Row = {
   name: "log",
-  about: "end to end beside ten million deliveries in the log, to an empty log; and each filter of each list then",
+  about: "end to end with ten million deliveries in the log, compared to an empty log; and each filter of each list",
   run: async (bench) => {
     const deliveries = bench.quick ? 5_000 : Number(process.env["BENCH_LOG_DELIVERIES"] ?? 10_000_000);
     const postgresDirectory = bench.quick || KEPT === undefined ? {} : { postgresDirectory: join(KEPT, "postgres") };
-    // Migrated, and no relay beside it that would make partitions or forget the oldest.
+    // No app of the rig runs yet, so nothing makes partitions or removes the oldest ones.
     const rig = await openRig({ queue: "redis", ...postgresDirectory, settings: SETTINGS });
-    const database = openDatabase({
-      url: rig.databaseUrl,
-      applicationName: "sluice-bench",
-      maxConnections: 4,
-      settings: SEARCH_PLANS,
-      onError: (error) => console.error(error.message),
-    });
+    const database = openLogDatabase(rig.databaseUrl);
     try {
       const days = bench.quick ? 2 : DAYS;
       bench.progress(`a log of ${format(deliveries)} deliveries over ${days} days`);
@@ -60,21 +52,21 @@ export const log: Row = {
 };
 
 /**
- * Takes out of a log that is kept what an earlier run had the relay put into it: with its targets, which nobody answers
- * for any more, each event would be more deliveries with each run.
+ * Removes the events and targets of earlier runs from a log that is kept. The receivers of these targets are gone, and each
+ * event of this run would get one more delivery per target.
  */
 async function forgetRuns({ query }: Rig): Promise<void> {
   if ((await query("SELECT FROM targets LIMIT 1")).length === 0) return;
   for (const table of ["attempts", "deliveries", "events", "event_keys"]) {
-    // What the log is filled with is of sources that do not exist.
+    // The events that filled the log belong to sources that do not exist, so they stay.
     await query(`DELETE FROM ${table} WHERE source_id IN (SELECT id FROM sources)`);
     await query(`VACUUM ANALYZE ${table}`);
   }
-  // Last, for by them an earlier run is known.
+  // The targets go last, because their rows are the sign of an earlier run.
   await query("DELETE FROM targets");
 }
 
-/** With two relays, of which one is idle. */
+/** Compares two relays. Only one of them works at a time. */
 async function measureGrowth(bench: Bench, full: Rig): Promise<Figure> {
   const ms = bench.quick ? 1_000 : 4_000;
   return withRelay(bench, { rig: full }, (beside) =>

@@ -1,4 +1,4 @@
-// start: how soon a relay that is started takes its first event.
+// start: the time from the start of a relay to its first accepted event.
 
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { signWebhook, geminiEvent } from "../../tests/support/sign.ts";
 import { claimPort } from "../../tests/support/ports.ts";
+import { geminiEvent, signWebhook } from "../../tests/support/sign.ts";
 import { processGroup } from "../children.ts";
 import { median } from "../machine.ts";
 import { SECRET } from "../messages.ts";
@@ -21,7 +21,8 @@ const POLL_MS = 5;
 
 export const start: Row = {
   name: "start",
-  about: "from `npm start` with its dependencies installed to the first accepted event; from a process to ready",
+  about:
+    "from `npm start`, with dependencies installed, to the first accepted event; from the start of an app to ready",
   run: async (bench) => {
     const dataDir = mkdtempSync(join(tmpdir(), "sluice-start-"));
     chmodSync(dataDir, 0o711);
@@ -45,7 +46,7 @@ export const start: Row = {
 
 const SECONDS = { unit: "s", digits: 2 };
 
-/** Starts a relay, waits for its first 2xx, and stops it. @returns milliseconds. */
+/** Starts a relay, waits for its first 2xx, and stops it. @returns milliseconds until the 2xx. */
 async function startRelay(dataDir: string): Promise<number> {
   const [port, apiPort, workerPort] = [await claimPort(), await claimPort(), await claimPort()];
   const startedAt = performance.now();
@@ -63,14 +64,15 @@ async function startRelay(dataDir: string): Promise<number> {
       WORKER_PORT: String(workerPort),
     },
     stdio: "ignore",
-    // A group of its own: npm ends before what it started.
+    // npm ends before the processes that it started. Their process group tells when all of them have ended.
     detached: true,
   });
   const group = -(child.pid ?? 0);
   processGroup().add(() => (isRunning(group) ? group : undefined), "SIGTERM");
   try {
     while (!(await isAccepted(`http://127.0.0.1:${port}/in/gemini`))) {
-      if (performance.now() - startedAt > LIMIT_MS || child.exitCode !== null) throw new Error("No event was accepted");
+      if (performance.now() - startedAt > LIMIT_MS || child.exitCode !== null)
+        throw new Error("`npm start` accepted no event");
       await delay(POLL_MS);
     }
     return performance.now() - startedAt;
@@ -95,7 +97,7 @@ async function isAccepted(url: string): Promise<boolean> {
   return response?.ok === true;
 }
 
-/** The apps alone, beside stores that run: what a container is, without its runtime. */
+/** Starts the apps alone while their stores run, as a container would. @returns milliseconds until each is ready. */
 async function startApps(bench: Bench): Promise<{ gateway: number; worker: number }> {
   const rig = await openRig({ queue: "redis" });
   try {

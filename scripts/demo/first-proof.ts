@@ -1,21 +1,25 @@
-// The proof of the first start: one signed event through the real ingress to the echo target, with its trace.
+// The proof of the first start: one signed event through the ingress to the demonstration's receiver, with its trace.
 
-import { ensureDemo, sendDemoEvent } from "./demo-event.ts";
 import { errorText } from "../relay/error-text.ts";
-import { connectRelay, type RelayAddress } from "../relay/relay-connection.ts";
+import { connectRelay, type RelayAddress } from "../relay/connection.ts";
+import { sendDemoEvent } from "./event.ts";
+import { startDemoReceiver } from "./receiver.ts";
+import { deriveDemoSecrets, ensureDemo } from "./setup.ts";
 import { printTrace } from "./trace.ts";
 
-/** @returns whether the event was delivered. A failure is printed, and the relay stays up to be looked into. */
+/** @returns whether the event was delivered. On a failure it prints the reason, and the relay keeps running. */
 export async function proveRelay(address: RelayAddress): Promise<boolean> {
   console.log("\nThis is the first start. An event, signed as Gemini signs it, goes through the relay:");
+  const receiver = await startDemoReceiver(deriveDemoSecrets(address.apiKey).target);
   const relay = connectRelay(address, 1);
   try {
-    const setup = await ensureDemo(relay);
+    const setup = await ensureDemo(relay, receiver.url);
     return await printTrace(relay, setup.targetId, await sendDemoEvent(relay, setup));
   } catch (error) {
     console.error(`  failed     ${errorText(error)}`);
     return false;
   } finally {
     await relay.close();
+    await receiver.stop();
   }
 }

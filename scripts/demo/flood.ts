@@ -1,21 +1,23 @@
-// Many demo events at once: how fast the relay acknowledges them, and how soon all are delivered.
+// Many demo events at once: how fast the relay acknowledges them, and how soon all of them are delivered.
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type DemoSetup, sendDemoEvent } from "./demo-event.ts";
-import { detailOf, listAll, type RelayConnection } from "../relay/relay-connection.ts";
+import { detailOf, listAll, type RelayConnection } from "../relay/connection.ts";
+import { sendDemoEvent } from "./event.ts";
+import { REFUSED_STATUS } from "./receiver.ts";
+import type { DemoSetup } from "./setup.ts";
 
 export const FLOOD_CONCURRENCY = 64;
-/** After the last event: what a relay of any speed should have delivered. */
+/** Counted from the last event. A slow relay delivers everything in this time, too. */
 const DELIVERY_LIMIT_MS = 60_000;
 const DELIVERY_LIMIT_PER_EVENT_MS = 10;
-/** Clocks of this machine and of the relay may be so far apart. */
+/** The clocks of this machine and of the relay may differ by this much. */
 const CLOCK_MARGIN_MS = 10_000;
 const COUNT_PAUSE_MS = 250;
 const TTY_PROGRESS_MS = 100;
 const LOG_PROGRESS_MS = 2_000;
 
-/** Sends, waits until all are delivered, and prints a summary. @returns whether every event was delivered. */
+/** Sends events, waits until all are delivered, and prints a summary. @returns whether every event was delivered. */
 export async function flood(relay: RelayConnection, setup: DemoSetup, count: number): Promise<boolean> {
   const progress = openProgress();
   const since = new Date(Date.now() - CLOCK_MARGIN_MS).toISOString();
@@ -43,17 +45,20 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const sendSeconds = seconds();
   const accepted = missing.size;
 
-  const path = `/v1/deliveries?target=${setup.targetId}&status=succeeded&since=${since}`;
   const deadlineMs = Date.now() + DELIVERY_LIMIT_MS + count * DELIVERY_LIMIT_PER_EVENT_MS;
-  while (missing.size > 0 && Date.now() < deadlineMs) {
+  const path = `/v1/deliveries?target=${setup.targetId}&since=${since}`;
+  let isRefused = false;
+  while (missing.size > 0 && !isRefused && Date.now() < deadlineMs) {
     const countStartedMs = Date.now();
-    for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) {
+    for await (const webhookId of listWebhookIds(relay, `${path}&status=succeeded`)) {
       missing.delete(webhookId);
       if (missing.size === 0) break;
     }
     progress.show(`accepted ${accepted}, delivered ${accepted - missing.size}`);
-    // Counting costs the relay work too: it may take half of the time, not more.
-    if (missing.size > 0) await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
+    if (missing.size === 0) break;
+    isRefused = await includesAny(listWebhookIds(relay, `${path}&status_code=${REFUSED_STATUS}`), missing);
+    // Counting is work for the relay, too. It takes at most half of the time.
+    await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
   }
   const deliverySeconds = seconds();
   progress.end();
@@ -63,9 +68,20 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const delivered = accepted - missing.size;
   console.log(`  delivered  ${delivered} within ${deliverySeconds.toFixed(2)} s (${rate(delivered, deliverySeconds)})`);
   for (const [reason, times] of refusals) console.log(`  refused    ${times} times with ${reason}`);
+  if (isRefused) console.log("  failed     the standardwebhooks library refused the signature of a delivery");
   if (missing.size > 0) console.log(`  missing    ${missing.size} are accepted and not delivered yet`);
-  console.log(`  log        ${relay.address.apiUrl}${path}`);
+  if (delivered > 0 && !isRefused) console.log("  signatures verified by the standardwebhooks library");
+  console.log(`  log        ${relay.address.apiUrl}${path}&status=succeeded`);
   return delivered === count;
+}
+
+async function* listWebhookIds(relay: RelayConnection, path: string): AsyncGenerator<string> {
+  for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) yield webhookId;
+}
+
+async function includesAny(listed: AsyncIterable<string>, wanted: ReadonlySet<string>): Promise<boolean> {
+  for await (const webhookId of listed) if (wanted.has(webhookId)) return true;
+  return false;
 }
 
 function rate(events: number, seconds: number): string {
@@ -77,7 +93,7 @@ function percentile(values: number[], fraction: number): string {
   return (sorted[Math.ceil(sorted.length * fraction) - 1] ?? 0).toFixed(1);
 }
 
-/** One line that is written over on a terminal; a line now and then in a log. */
+/** On a terminal, one line that is overwritten; in a log, a line every two seconds. */
 function openProgress(): { show: (text: string) => void; end: () => void } {
   const { isTTY } = process.stdout;
   let shownMs = Date.now();

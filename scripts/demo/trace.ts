@@ -1,12 +1,15 @@
-// The trace of one event, read from the API as anyone can: accepted, verified, stored, each attempt, the log.
+// The trace of one event, as the API shows it to everyone: accepted, verified, stored, each attempt, the log.
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { DEMO, type SentEvent } from "./demo-event.ts";
-import { detailOf, type RelayConnection } from "../relay/relay-connection.ts";
+import { detailOf, type RelayConnection } from "../relay/connection.ts";
+import type { SentEvent } from "./event.ts";
+import { readReceiverAnswer, REFUSED_STATUS } from "./receiver.ts";
+import { DEMO } from "./setup.ts";
 
 const FOLLOW_LIMIT_MS = 30_000;
 const POLL_MS = 30;
+const VERIFIED = "verified by the standardwebhooks library";
 
 interface Event {
   id: string;
@@ -27,6 +30,7 @@ interface Delivery {
   id: string;
   target: string;
   status: string;
+  last_status_code: number | null;
   next_attempt_at: string | null;
   attempts: Attempt[];
 }
@@ -37,7 +41,7 @@ interface List<T> {
 
 /**
  * Follows an event until the demo's target has it, and prints its trace.
- * @returns whether it was delivered to that target. @throws Error when the API does not answer.
+ * @returns whether the target received the event and verified its signature. @throws Error when the API does not answer.
  */
 export async function printTrace(relay: RelayConnection, targetId: string, sent: SentEvent): Promise<boolean> {
   const { webhookId, answer } = sent;
@@ -48,29 +52,44 @@ export async function printTrace(relay: RelayConnection, targetId: string, sent:
   line("accepted", `${answer.status} in ${milliseconds(answer.durationMs)}, webhook-id ${webhookId}`);
   const { event, deliveries } = await follow(relay, webhookId, targetId);
   if (event === undefined) {
-    line("waiting", `not stored after ${FOLLOW_LIMIT_MS / 1000} s; is the worker running?`);
+    line("failed", `the event is not stored after ${FOLLOW_LIMIT_MS / 1000} s. Check that the worker is running.`);
     return false;
   }
   line("verified", `by ${event.scheme} with the secret of the source ${DEMO}`);
   line("stored", `${event.id}, ${event.type ?? "no type"}, ${event.size_bytes} bytes`);
-  for (const delivery of deliveries) {
-    const name = delivery.target === targetId ? DEMO : delivery.target;
-    for (const attempt of delivery.attempts) {
-      const outcome = attempt.status_code ?? attempt.error ?? "no answer";
-      line(
-        `attempt ${attempt.number}`,
-        `to ${name}: ${outcome} in ${milliseconds(attempt.duration_ms)} ${excerpt(attempt)}`,
-      );
-    }
-    const next = delivery.next_attempt_at === null ? "" : `, next attempt at ${delivery.next_attempt_at}`;
-    line(delivery.status, `${delivery.id} to ${name}${next}`);
-  }
+  for (const delivery of deliveries) printDelivery(delivery, targetId);
   const log = `${relay.address.apiUrl}/v1/deliveries?webhook_id=${webhookId}`;
   line("log", log);
   line("", `curl -H "Authorization: Bearer ${relay.address.apiKeyHint}" "${log}"`);
-  const delivered = deliveries.some(({ target, status }) => target === targetId && status === "succeeded");
-  if (!delivered) line("failed", `the target ${DEMO} has not received the event`);
-  return delivered;
+  const failure = findFailure(deliveries.find(({ target }) => target === targetId));
+  if (failure !== undefined) line("failed", failure);
+  return failure === undefined;
+}
+
+function printDelivery(delivery: Delivery, targetId: string): void {
+  const name = delivery.target === targetId ? DEMO : delivery.target;
+  for (const attempt of delivery.attempts) {
+    const outcome = attempt.status_code ?? attempt.error ?? "no answer";
+    const took = milliseconds(attempt.duration_ms);
+    line(`attempt ${attempt.number}`, `to ${name}: ${outcome} in ${took} ${printable(attempt.response_excerpt)}`);
+    const answer = delivery.target === targetId ? readReceiverAnswer(attempt.response_excerpt) : undefined;
+    if (answer === undefined) continue;
+    const verdict = "reason" in answer ? `refused by the standardwebhooks library: ${answer.reason}` : VERIFIED;
+    line("signature", printable(verdict));
+  }
+  const next = delivery.next_attempt_at === null ? "" : `, next attempt at ${delivery.next_attempt_at}`;
+  line(delivery.status, `${delivery.id} to ${name}${next}`);
+}
+
+/** Says why the demo's target does not have the event with a verified signature; undefined when it has. */
+function findFailure(delivery: Delivery | undefined): string | undefined {
+  const last = delivery?.attempts.at(-1);
+  const answer = readReceiverAnswer(last?.response_excerpt ?? null);
+  if (answer !== undefined && "refused_by" in answer) {
+    return `the target ${DEMO} refused the signature of the relay`;
+  }
+  if (delivery?.status !== "succeeded") return `the target ${DEMO} has not received the event`;
+  return answer === undefined ? `the target ${DEMO} did not say that it verified the signature` : undefined;
 }
 
 async function follow(
@@ -81,8 +100,11 @@ async function follow(
   const query = `?webhook_id=${encodeURIComponent(webhookId)}`;
   for (const deadlineMs = Date.now() + FOLLOW_LIMIT_MS; ; await delay(POLL_MS)) {
     const deliveries = (await relay.api<List<Delivery>>("GET", `/v1/deliveries${query}`)).data;
-    // Other targets of this relay are not the demo's to wait for.
-    const isFinished = deliveries.some((delivery) => delivery.target === targetId && delivery.status !== "pending");
+    // The relay would repeat a delivery that the receiver refused, with the same result.
+    const isFinished = deliveries.some(
+      ({ target, status, last_status_code: code }) =>
+        target === targetId && (status !== "pending" || code === REFUSED_STATUS),
+    );
     if (!isFinished && Date.now() < deadlineMs) continue;
     const event = (await relay.api<List<Event>>("GET", `/v1/events${query}`)).data[0];
     const read = ({ id }: Delivery) => relay.api<Delivery>("GET", `/v1/deliveries/${id}`);
@@ -98,7 +120,7 @@ function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-function excerpt({ response_excerpt: text }: Attempt): string {
-  // The target's bytes go to a terminal: no control characters.
+/** The bytes of a target go to a terminal, so control characters are replaced. */
+function printable(text: string | null): string {
   return (text ?? "").replaceAll(/\p{Cc}+/gu, " ").slice(0, 100);
 }

@@ -1,16 +1,16 @@
-// The data directory, made with the rights that everything in it relies on.
+// The data directory has the access rights on which everything in it relies.
 
 import { accessSync, constants, mkdirSync, realpathSync } from "node:fs";
 
-/** Makes it when absent. @returns its real path. @throws Error when it is another user's. */
+/** Makes the directory if it does not exist. @returns its real path. @throws Error when another user owns it. */
 export function openDataDirectory(path: string): string {
-  // Others may enter, not list: when we are root, PostgreSQL is another user and has its data in here. What is
-  // secret is in files that only their owner reads.
+  // Other users may enter the directory but not list it: when this process is root, PostgreSQL runs as another user, and
+  // its data is in here. Secrets are in files that only their owner can read.
   mkdirSync(path, { recursive: true, mode: 0o711 });
   try {
     accessSync(path, constants.W_OK);
   } catch (error) {
-    throw new Error(`${path} is another user's. Start as that user, or set DATA_DIR.`, { cause: error });
+    throw new Error(`This user cannot write to ${path}. Start as its owner, or set DATA_DIR.`, { cause: error });
   }
   return realpathSync(path);
 }

@@ -1,46 +1,48 @@
-// One app as a child process: waited for until it is ready, started again when it dies, stopped by SIGTERM.
+// An app runs as a child process. This file waits until the app is ready, starts it again when it dies, and stops it by
+// SIGTERM.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeSync } from "node:fs";
-import { get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { httpGet } from "./http-get.ts";
 import { processStart } from "./process-lock.ts";
 
 export interface App {
   name: string;
-  /** Path of its main.ts, or of its bundle. */
+  /** The path of the app's main.ts or of its bundle. */
   entry: string;
-  /** Path of the Node that runs it; ours when not given. */
+  /** The path of the Node that runs the app; by default the Node of this process. */
   node?: string | undefined;
   readyUrl: string;
   env: NodeJS.ProcessEnv;
-  /** How long it may take to finish what it has in hand. */
+  /** The time that the app may take to finish its work in progress. */
   stopLimitMs: number;
-  /** The file that takes its output; ours when not given. */
+  /** The file for the output of the app; by default the output of this process. */
   outputFd?: number;
 }
 
 export interface AppProcess {
-  /** Fulfils when /readyz answers 200. @throws Error when the app ends before, or takes too long. */
+  /** Resolves when /readyz answers 200. @throws Error when the app ends before that, or takes longer than a minute. */
   waitUntilReady: (signal: AbortSignal) => Promise<void>;
-  /** The process of the moment; undefined between a death and the next start. */
+  /** The current process; undefined between the death of one process and the start of the next. */
   identity: () => { pid: number; started: string } | undefined;
   stop: () => Promise<void>;
   kill: () => void;
 }
 
-/** As the image has them: Dockerfile says why. In MiB. */
+/** These two settings must equal those in the Dockerfile, which gives the reason. The heap size is in MiB. */
 const HEAP_FLAGS = ["--max-semi-space-size=8"];
 const MALLOC = { MALLOC_ARENA_MAX: "1" };
 const READY_LIMIT_MS = 60_000;
 const READY_POLL_MS = 25;
+const READY_REQUEST_LIMIT_MS = 5_000;
 const RESTART_BASE_MS = 500;
 const RESTART_CAP_MS = 30_000;
-/** An app that was up for so long starts again from the shortest pause. */
+/** If an app ran for this long, its next restart comes after the shortest pause. */
 const STABLE_MS = 60_000;
 
-/** @param onRestart after each restart, since the process is another one. */
+/** @param onRestart is called after each restart, because the app then has another process. */
 export function startApp(app: App, onRestart: () => void): AppProcess {
   let child: ChildProcess;
   let exited: Promise<string>;
@@ -50,17 +52,15 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
   let pause: NodeJS.Timeout | undefined;
 
   const output = app.outputFd ?? "inherit";
-  const report = (line: string) => {
+  const printLine = (line: string) => {
     if (app.outputFd === undefined) console.error(line);
     else writeSync(app.outputFd, `${line}\n`);
   };
   const launch = () => {
     const startedMs = Date.now();
-    // The launcher's preload helps sources; to a bundle it is half a megabyte.
-    const preloads = app.entry.endsWith(".ts") ? process.execArgv : [];
-    // Detached: Ctrl-C in the terminal must reach the launcher alone, which stops the apps in their order. The
-    // channel tells the app when the launcher is gone, however it went.
-    child = spawn(app.node ?? process.execPath, [...preloads, ...HEAP_FLAGS, app.entry], {
+    // The process is detached, because Ctrl-C in the terminal must reach only this process, which stops the apps in
+    // their order. The IPC channel tells the app when this process is gone, even after a SIGKILL.
+    child = spawn(app.node ?? process.execPath, [...HEAP_FLAGS, app.entry], {
       env: { ...MALLOC, ...app.env },
       detached: true,
       stdio: ["ignore", output, output, "ipc"],
@@ -77,7 +77,7 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
   const restart = (reason: string, startedMs: number) => {
     deaths = Date.now() - startedMs > STABLE_MS ? 1 : deaths + 1;
     const pauseMs = Math.min(RESTART_CAP_MS, RESTART_BASE_MS * 2 ** (deaths - 1));
-    report(`The ${app.name} ended unexpectedly (${reason}). Starting it again in ${pauseMs / 1000} s.`);
+    printLine(`The ${app.name} ended unexpectedly (${reason}). Starting it again in ${pauseMs / 1000} s.`);
     pause = setTimeout(() => {
       launch();
       onRestart();
@@ -93,15 +93,17 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
         signal.throwIfAborted();
         const reason = await Promise.race([exited, delay(READY_POLL_MS)]);
         if (typeof reason === "string")
-          throw new Error(`The ${app.name} did not start (${reason}); its last lines above say why.`);
-        const { status, body } = await httpGet(app.readyUrl);
+          throw new Error(`The ${app.name} did not start (${reason}). Its last log lines give the reason.`);
+        const { status, body } = await httpGet(app.readyUrl, READY_REQUEST_LIMIT_MS);
         if (status === 200) {
           isReady = true;
           return;
         }
         if (status !== 0) answer = `${status} ${body}`;
       }
-      throw new Error(`The ${app.name} is not ready after ${READY_LIMIT_MS / 1000} s: ${app.readyUrl} says ${answer}`);
+      throw new Error(
+        `The ${app.name} is not ready after ${READY_LIMIT_MS / 1000} s: ${app.readyUrl} answered ${answer}. Its log gives the reason.`,
+      );
     },
     identity: () => {
       const { pid } = child;
@@ -113,7 +115,9 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
       if (hasEnded(child)) return;
       child.kill("SIGTERM");
       const limit = setTimeout(() => {
-        report(`The ${app.name} does not stop; killing it. Nothing is lost: what it had in hand is due again.`);
+        printLine(
+          `The ${app.name} did not stop in ${app.stopLimitMs / 1000} s and is killed. Its unfinished work is repeated.`,
+        );
         child.kill("SIGKILL");
       }, app.stopLimitMs);
       await exited;
@@ -129,18 +133,4 @@ export function startApp(app: App, onRestart: () => void): AppProcess {
 
 function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
-}
-
-/** One request on a connection of its own, which no stop has to wait for. Status 0 is no answer. */
-async function httpGet(url: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: 5_000 }, (response) => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => {
-        body += text;
-      });
-      response.once("close", () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    request.once("timeout", () => request.destroy()).once("error", () => resolve({ status: 0, body: "" }));
-  });
 }

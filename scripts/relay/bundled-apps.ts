@@ -1,4 +1,4 @@
-// The apps as `npm start` and the bench run them: bundled anew at each start, so that they are what the sources say.
+// The bundles that `npm start` and the bench run. Each start makes new bundles, so that they match the sources.
 
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -8,8 +8,16 @@ import { promisify } from "node:util";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DIRECTORY = join(ROOT, "node_modules", ".cache", "apps");
 
-/** @returns the paths of their files. @throws Error with what the bundler says. */
-export async function bundleApps(): Promise<{ gateway: string; worker: string }> {
-  await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, "gateway", "worker"]);
-  return { gateway: join(DIRECTORY, "gateway.mjs"), worker: join(DIRECTORY, "worker.mjs") };
+export interface Bundles {
+  gateway: string;
+  worker: string;
+  migrate: string;
+}
+
+/** @returns the paths of the bundles. @throws Error with the message of the bundler. */
+export async function bundleApps(): Promise<Bundles> {
+  const names = ["gateway", "worker", "migrate"];
+  await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, ...names]);
+  const pathOf = (name: string) => join(DIRECTORY, `${name}.mjs`);
+  return { gateway: pathOf("gateway"), worker: pathOf("worker"), migrate: pathOf("migrate") };
 }

@@ -1,21 +1,21 @@
-// A lock file that names its process: one launcher per data directory, and one that was killed does not
-// block the next. Node has no flock(2), so the file holds the pid and the start time of its process.
+// A lock file that names its process. Only one process at a time uses a data directory, and the lock of a killed process
+// does not block the next one. Node has no flock(2), so the file holds the pid and the start time of the process.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** A takeover is a few file operations; one that is older belongs to a process that was killed in it. */
+/** A takeover is a few file operations. The process of an older takeover file was killed during its takeover. */
 const TAKEOVER_LIMIT_MS = 5_000;
 
 export type Lock = { taken: true; release: () => void } | { taken: false; pid: number };
 
-/** Takes the lock at a path in an existing directory, or says which living process has it. */
+/** Takes the lock at a path in an existing directory, or says which living process holds the lock. */
 export async function takeLock(path: string): Promise<Lock> {
   const me = `${process.pid} ${processStart(process.pid)}\n`;
   const takeover = `${path}.takeover`;
-  // MUST be held while the file is judged and replaced: two starters that both see a dead owner would
-  // otherwise both replace it.
+  // MUST exist while this process reads and replaces the lock file: otherwise two processes could both find a dead owner,
+  // and both replace the file.
   while (!createExclusively(takeover, me)) {
     if (ageMs(takeover) > TAKEOVER_LIMIT_MS) rmSync(takeover, { force: true });
     await delay(20);
@@ -31,7 +31,7 @@ export async function takeLock(path: string): Promise<Lock> {
   return { taken: true, release: () => rmSync(path, { force: true }) };
 }
 
-/** The living process that holds a lock; undefined when it is free or its owner is gone. */
+/** The living process that holds a lock; undefined when the lock is free or its owner is gone. */
 export function ownerOf(path: string): number | undefined {
   let text: string;
   try {
@@ -41,17 +41,17 @@ export function ownerOf(path: string): number | undefined {
     throw error;
   }
   const [, pid = "", started = ""] = /^(\d+) (.*)$/m.exec(text) ?? [];
-  // The start time tells a process from a later one that was given the same pid.
+  // A later process may have the same pid, but has another start time.
   return pid !== "" && started !== "" && processStart(Number(pid)) === started ? Number(pid) : undefined;
 }
 
-/** When a process started, in whatever unit the system counts; empty when there is no such process. */
+/** The start time of a process, in a format of the system; empty when there is no such process. */
 export function processStart(pid: number): string {
   try {
     if (process.platform === "linux") {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // proc_pid_stat(5): the second field is the name in parentheses, which may hold anything; state is the
-      // third and the start time the 22nd.
+      // proc_pid_stat(5): the second field is the name in parentheses, and the name may contain any character. The third
+      // field is the state, the 22nd the start time.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       return fields[0] === "Z" ? "" : (fields[19] ?? "");
     }

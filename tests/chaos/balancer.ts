@@ -1,10 +1,12 @@
-// What stands before the gateways: takes turns among those that are ready, asks each for that several times a second,
-// and sends a request elsewhere only when nothing of it can have arrived. In this process: a hop less to pay for.
+// The load balancer in front of the gateways takes turns among the ready ones, and asks each gateway several times a
+// second whether it is ready. It repeats a request at another gateway only when no part of the request can have arrived.
+// It runs in this process, which saves a network hop.
 
-import { get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { Pool } from "undici";
+
+import { httpGet } from "../../scripts/relay/http-get.ts";
 
 export interface Backend {
   ingressUrl: string;
@@ -14,7 +16,7 @@ export interface Backend {
 interface Reply {
   /** 0 when no gateway answered. */
   status: number;
-  /** The body, or why there is no answer. */
+  /** The body, or the reason why no answer came. */
   text: string;
 }
 
@@ -25,11 +27,11 @@ export interface Balancer {
 
 const PROBE_EVERY_MS = 250;
 const PROBE_LIMIT_MS = 1_000;
-/** Longer than a sender waits, so that a machine that is busy with others does not read as a relay that is. */
+/** Longer than a sender waits, so that a slow machine does not look like a slow relay. */
 const ANSWER_LIMIT_MS = 30_000;
 const CONNECT_LIMIT_MS = 10_000;
-/** Of a connection that was never made. */
-const UNTOUCHED = ["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"];
+/** The error codes of connections that were never made. */
+const NOT_CONNECTED = ["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"];
 
 interface Upstream extends Backend {
   isReady: boolean;
@@ -53,12 +55,12 @@ export function startBalancer(backends: readonly Backend[]): Balancer {
     turn = (turn + 1) % upstreams.length;
     const rotated = [...upstreams.slice(turn), ...upstreams.slice(0, turn)];
     const ready = rotated.filter(({ isReady }) => isReady);
-    // With none ready, one of them answers for itself.
+    // If no gateway is ready, the sender sees the answer of one of them.
     return ready.length > 0 ? ready : rotated;
   };
   const watch = async (upstream: Upstream) => {
     while (!stopping.signal.aborted) {
-      upstream.isReady = (await probe(upstream.readyUrl)) === 200;
+      upstream.isReady = (await httpGet(upstream.readyUrl, PROBE_LIMIT_MS)).status === 200;
       await delay(PROBE_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
@@ -73,7 +75,7 @@ export function startBalancer(backends: readonly Backend[]): Balancer {
         } catch (error) {
           failure = String(error);
           upstream.isReady = false;
-          if (!(error instanceof Error && "code" in error && UNTOUCHED.includes(String(error.code)))) break;
+          if (!(error instanceof Error && "code" in error && NOT_CONNECTED.includes(String(error.code)))) break;
         }
       }
       return { status: 0, text: failure };
@@ -83,15 +85,4 @@ export function startBalancer(backends: readonly Backend[]): Balancer {
       await Promise.all([...watching, ...upstreams.map(({ pool }) => pool.destroy())]);
     },
   };
-}
-
-/** Status 0 is no answer in time. */
-function probe(url: string): Promise<number> {
-  return new Promise((resolve) => {
-    const asking = get(url, { agent: false, timeout: PROBE_LIMIT_MS }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    asking.once("timeout", () => asking.destroy()).once("error", () => resolve(0));
-  });
 }

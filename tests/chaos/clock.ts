@@ -1,5 +1,5 @@
-// A wall clock that can be stepped while its process runs: libfaketime, which reads the offset from a file. The monotonic
-// clock, and with it every timer, goes on as it was, as when a machine's clock is set.
+// A wall clock that can be set while its process runs. libfaketime reads the offset of the clock from a file. The monotonic
+// clock and the timers do not change, as when somebody sets the clock of a machine.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
@@ -8,13 +8,13 @@ import { join } from "node:path";
 const APT_LIMIT_MS = 120_000;
 
 export interface Clock {
-  /** For the process whose clock it is. */
+  /** The environment of the process that uses this clock. */
   env: NodeJS.ProcessEnv;
-  /** From now on the clock is so many seconds ahead, or behind. */
+  /** Sets the clock so many seconds ahead; a negative number sets it back. */
   step: (seconds: number) => void;
 }
 
-/** The library, installed where apt can. @returns undefined where it cannot be had. */
+/** Finds libfaketime, or installs it with apt. @returns its path; undefined when neither works. */
 export function findFaketime(): string | undefined {
   const found = lookForFaketime();
   if (found !== undefined || process.platform !== "linux" || process.getuid?.() !== 0) return found;
@@ -30,13 +30,13 @@ export function findFaketime(): string | undefined {
 function lookForFaketime(): string | undefined {
   const roots = ["/usr/lib", "/usr/local/lib", "/usr/lib64"].filter((root) => existsSync(root));
   const folders = roots.flatMap((root) => [root, ...readdirSync(root).map((name) => join(root, name))]);
-  // The variant for programs with threads.
+  // This variant is for programs with threads.
   return folders.map((folder) => join(folder, "faketime", "libfaketimeMT.so.1")).find((path) => existsSync(path));
 }
 
 export function openClock(library: string, file: string): Clock {
   const step = (seconds: number) => {
-    // Renamed: a process that reads it at this moment finds the old offset or the new one.
+    // The file is renamed into place, so that a process reads the old offset or the new one, and nothing between.
     writeFileSync(`${file}.new`, `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}\n`);
     renameSync(`${file}.new`, file);
   };

@@ -1,5 +1,5 @@
-// What a fault is: how it is injected and undone, and what the relay may do meanwhile. Without a word here it may do
-// nothing: refuse no valid event, lose none, repeat none beyond what was in flight.
+// A fault says how it is injected and undone, and which promises the relay may break during it. By default the relay must
+// keep all of them: it refuses no valid event, loses none, and repeats only deliveries that were in flight.
 
 import type { ProcessGroup } from "../support/process-group.ts";
 import type { Stage, StageOptions } from "./stage.ts";
@@ -7,25 +7,25 @@ import type { Stage, StageOptions } from "./stage.ts";
 export interface Fault {
   name: string;
   about: string;
-  /** Part of the short form. */
+  /** True for a fault of the short form. */
   isShort?: boolean;
-  /** Minutes, and alone: it is left out of runs of all faults with `--quick`. */
+  /** True for a fault that takes minutes. `--quick` leaves it out. */
   isLong?: boolean;
-  /** What the stage needs for it; a text is why it cannot be done here. */
+  /** Prepares the machine for the fault. A returned text says why this machine cannot run the fault. */
   prepare?: (directory: string, group: ProcessGroup) => Prepared | string;
   inject: (stage: Stage) => Promise<void>;
-  /** Between the two the fault lasts. */
+  /** The time between `inject` and `undo`. */
   holdMs?: number;
-  /** Ends the fault, and waits until what it hit runs again. */
+  /** Ends the fault, and waits until the affected process or store runs again. */
   undo?: (stage: Stage) => Promise<void>;
-  /** Why events may be refused, or their connections cut, at the first try. */
+  /** The reasons why the first try of an event may be refused, or its connection cut. */
   mayRefuse?: string;
   mayCut?: string;
-  /** Why not even what was in flight may be repeated. */
+  /** The reason why not even deliveries in flight may be repeated. */
   mustNotRepeat?: string;
-  /** Why a target may stop getting events that came after the fault: what was stored for it counts then. */
+  /** The reason why a target may get no events after the fault. The target is then owed only the stored deliveries. */
   mayUnsubscribe?: string;
-  /** From its end, until everything that was accepted before is delivered. */
+  /** The limit for the time from the end of the fault until every event that was accepted before it is delivered. */
   recoverLimitMs?: number;
 }
 
@@ -34,7 +34,7 @@ interface Prepared {
   cleanUp?: () => void;
 }
 
-/** Generous: a quiet machine needs a tenth. */
+/** A quiet machine needs a tenth of this time. */
 export const RECOVER_LIMIT_MS = 30_000;
-/** What a worker had in hand is due again when its lease of 45 s runs out, and the sweep looks each 5 s. */
+/** The deliveries of a dead worker are due again when its lease of 45 s ends. The sweep looks for them every 5 s. */
 export const LEASE_RECOVER_LIMIT_MS = 80_000;

@@ -1,4 +1,4 @@
-// The table of all faults.
+// All faults, in the order of the table.
 
 import type { Fault } from "./fault.ts";
 import { networkFaults } from "./network-faults.ts";

@@ -1,10 +1,10 @@
-// Connections between the relay and its stores, each cut after a random number of bytes, in the middle of whatever travels.
+// These faults cut each connection between the relay and a store after a random number of bytes, often in the middle of a
+// message.
 
-import type { Fault } from "./fault.ts";
-import { LEASE_RECOVER_LIMIT_MS } from "./fault.ts";
+import { type Fault, LEASE_RECOVER_LIMIT_MS } from "./fault.ts";
 import type { Role, StoreName } from "./stage.ts";
 
-/** Up to some commands and answers. */
+/** The size of several commands and answers. */
 const MAX_BYTES = 20_000;
 
 function cutAtRandom(role: Role, store: StoreName): Fault {

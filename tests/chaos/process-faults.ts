@@ -1,17 +1,17 @@
-// The relay's own processes, and the targets': killed, hung, restarted, and with a clock that is set.
+// These faults hit the processes of the relay and the targets: they are killed, hung and restarted, and their clock is set.
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import type { Member } from "../support/member.ts";
 import { findFaketime } from "./clock.ts";
 import { type Fault, LEASE_RECOVER_LIMIT_MS } from "./fault.ts";
-import type { Member } from "../support/member.ts";
 import type { Role, Stage } from "./stage.ts";
 
 type Choose = (stage: Stage) => Member;
 
 const aGateway: Choose = ({ victims }) => victims.gateway;
 const aWorker: Choose = ({ victims }) => victims.worker;
-const HELD_BY_GATEWAY = "requests that the gateway had in hand";
+const HELD_BY_GATEWAY = "requests that the gateway was answering";
 
 function kill(name: string, about: string, choose: Choose, rest: Partial<Fault> = {}): Fault {
   return {
@@ -41,7 +41,7 @@ function stepClock(role: Role, seconds: number): Fault {
   const direction = seconds < 0 ? "back" : "forward";
   return {
     name: `${role}-clock-${direction}`,
-    about: `the wall clock of both ${role}s is set ${direction} by ${Math.abs(seconds)} s, and right again`,
+    about: `the wall clock of both ${role}s is set ${direction} by ${Math.abs(seconds)} s, and back again`,
     holdMs: 4_000,
     prepare: () => {
       const library = findFaketime();
@@ -80,11 +80,11 @@ export const processFaults: Fault[] = [
     name: "rolling-restart",
     about: "gateways and workers are restarted one after the other, in an orderly way",
     isLong: true,
-    mustNotRepeat: "an orderly stop finishes what is in hand",
+    mustNotRepeat: "an orderly stop finishes the deliveries in progress",
     inject: async ({ gateways, workers }) => {
       for (const member of [...gateways, ...workers]) {
         await member.restart();
-        // As a deployment does, which looks at the new one before it goes on.
+        // A deployment also checks the new process before it restarts the next one.
         await delay(1_000);
       }
     },

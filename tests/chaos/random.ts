@@ -1,18 +1,18 @@
-// Chance that can be had again: everything that a run leaves to chance comes from its seed.
+// Random choices that can be repeated: every random choice of a run follows from its seed.
 
 export interface Random {
-  /** From [0, 1). */
+  /** A number from 0 up to, but not including, 1. */
   next: () => number;
-  /** A whole number, both ends included. */
+  /** A whole number; both ends are included. */
   integer: (min: number, max: number) => number;
   pick: <T>(choices: readonly T[]) => T;
-  /** Another sequence, made of the seed and a name: what one part draws does not shift what another part gets. */
+  /** Another sequence, from the seed and a name, so that the draws of one part do not change those of another part. */
   derive: (name: string) => Random;
 }
 
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
-  // mulberry32: 32 bits of state are plenty for choices, and it is the same on every machine.
+  // mulberry32 gives the same numbers on every machine, and its 32 bits of state are enough for choices.
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
@@ -25,7 +25,7 @@ export function createRandom(seed: number): Random {
     integer,
     pick: (choices) => {
       const choice = choices[integer(0, choices.length - 1)];
-      if (choice === undefined) throw new Error("There is nothing to pick from");
+      if (choice === undefined) throw new Error("pick() needs at least one choice");
       return choice;
     },
     derive: (name) => {

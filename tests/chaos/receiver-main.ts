@@ -1,5 +1,5 @@
-// A target as a process of its own: it can be hung and killed, and what it received outlasts every other process. It
-// writes down each request before it answers.
+// A target runs as a process of its own, so that a fault can hang or kill it. It writes each request to its log before it
+// answers, and the log outlives every process.
 
 import { createHash } from "node:crypto";
 import { openSync, writeSync } from "node:fs";
@@ -14,7 +14,7 @@ import { type Mode, MODES, type Reception, TAKEN_PATH } from "./receiver.ts";
 const { PORT = "", SECRET = "", LOG = "" } = process.env;
 const log = openSync(LOG, "a");
 const webhook = new Webhook(SECRET);
-/** So that at any moment some are in flight. */
+/** Each answer takes a while, so that some deliveries are always in flight. */
 const WORK_MS = { min: 5, max: 25 };
 const TRICKLE_EVERY_MS = 500;
 const HUGE_CHUNK = Buffer.alloc(64 * 1024, "x");
@@ -52,7 +52,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     attempt: Number(header("sluice-attempt")),
     sha256: createHash("sha256").update(body).digest("hex"),
     isSigned: isSigned(body, headers),
-    // A redirect that was followed shows as this.
+    // Only a sender that follows a redirect asks for another path.
     mode: request.url === TAKEN_PATH ? mode : "followed",
     isTaken: request.url === TAKEN_PATH && (mode === "ok" || mode === "huge"),
   });

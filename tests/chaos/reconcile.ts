@@ -1,56 +1,57 @@
-// The account at the end of a run: what was sent and accepted, against what is stored and what each target received.
+// The account at the end of a run compares the accepted events with the stored events and with the requests that each
+// target received.
 
 import { runSql } from "../support/sql.ts";
 import { type Reception, readReceptions } from "./receiver.ts";
 import type { SentEvent } from "./sender.ts";
 import type { Stage, TargetOnStage } from "./stage.ts";
 
-/** A delivery that never came, with all that is known of it. */
+/** A delivery that never arrived, with everything that is known about it. */
 interface Loss {
   target: string;
   webhookId: string;
-  /** Its rows in PostgreSQL. */
+  /** The rows of the event in PostgreSQL. */
   stored: Record<string, unknown>[];
   tries: SentEvent["tries"];
 }
 
 export interface Account {
-  /** Different events. */
+  /** The number of different events. */
   sent: number;
-  /** Events that the harness did not send, because the machine did not keep up. */
+  /** The number of events that the harness did not send, because the machine was too slow. */
   heldBack: number;
   requests: number;
   accepted: number;
-  /** Events whose first try, or a copy of it, a gateway refused. */
+  /** The number of events whose first try, or a copy of it, a gateway refused. */
   refused: number;
-  /** The same, of connections that failed: no gateway answered. */
+  /** The number of events whose first try, or a copy of it, got no answer from a gateway. */
   cut: number;
   neverAccepted: number;
-  /** Reasons of the two, with how often. */
+  /** How often each reason of `refused` and `cut` occurred. */
   reasons: Record<string, number>;
   stored: number;
-  /** (source, webhook-id) with more than one event. */
+  /** The number of pairs of source and webhook-id that have more than one event. */
   duplicateEvents: number;
-  /** Received, of both targets together, without repeats. */
+  /** The number of events that both targets received together, without repeats. */
   received: number;
   lost: Loss[];
-  /** Receptions of what the target had taken already. */
+  /** The number of requests for an event that the target had already accepted. */
   repeated: number;
-  /** Attempts that got no complete answer: what the target made of each is not known, so that it comes again. */
+  /** The number of attempts without a complete answer. The relay repeats them, because it cannot know their result. */
   unanswered: number;
-  /** Receptions with another body, or a signature that does not hold. */
+  /** The number of requests with a changed body or a wrong signature. */
   damaged: number;
-  /** Requests to where a target redirected. */
+  /** The number of requests to the address of a redirect. */
   followed: number;
-  /** Deliveries that are not finished. */
+  /** The number of deliveries that are not finished. */
   unfinished: number;
-  /** From the end of the fault until all that was accepted before it was received, in milliseconds. */
+  /** Milliseconds from the end of the fault until every event that was accepted before it was received. */
   recoverMs: number;
 }
 
 const MAX_TRACED = 50;
 
-/** Rows of PostgreSQL that say whether the relay is done. */
+/** Counts the rows of PostgreSQL that show whether the relay has finished. */
 export async function countStored(url: string): Promise<{ events: number; unfinished: number }> {
   const [row] = await runSql(
     url,
@@ -61,8 +62,8 @@ export async function countStored(url: string): Promise<{ events: number; unfini
 }
 
 /**
- * @param endedAtMs when the fault was over, since 1970.
- * @param countsAddressedOnly whether a target is owed only what was stored for it.
+ * @param endedAtMs the end of the fault, in milliseconds since 1970.
+ * @param countsAddressedOnly whether a target is owed only the deliveries that were stored for it.
  */
 export async function reconcile(stage: Stage, endedAtMs: number, countsAddressedOnly: boolean): Promise<Account> {
   const { events } = stage.sender;
@@ -129,7 +130,7 @@ export async function reconcile(stage: Stage, endedAtMs: number, countsAddressed
 
 const isAccepted = ({ status }: { status: number }) => status >= 200 && status < 300;
 
-/** One target: what it should have received of what was accepted, and what it did. */
+/** Compares the accepted events that one target should have received with those that it received. */
 function compare(
   target: TargetOnStage,
   owed: readonly SentEvent[],
@@ -170,7 +171,7 @@ function countReasons(events: readonly SentEvent[]): Record<string, number> {
   return counts;
 }
 
-/** The webhook ids that were stored for a target. */
+/** The webhook ids of the deliveries that were stored for a target. */
 async function readAddressed(url: string, target: TargetOnStage): Promise<Set<string>> {
   const rows = await runSql(
     url,

@@ -1,9 +1,10 @@
-// The table of a run, for people (Markdown) and for programs (JSON), with what it takes to have it again.
+// The table of a run, as Markdown and as JSON, with everything that is needed to repeat the run.
 
 import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem, type } from "node:os";
 
-import { findRedisServer } from "../../scripts/redis-server.ts";
+import { describeCommit } from "../support/commit.ts";
+import { findRedisServer } from "../support/redis-server.ts";
 import type { Result, RunOptions } from "./run.ts";
 
 const HEADERS = [
@@ -52,17 +53,17 @@ function tableLine(cells: readonly string[]): string {
   return `| ${padded.join(" | ")} |`;
 }
 
-/** What a run is of, in one paragraph. */
-export function describeRun(options: RunOptions, root: string): Record<string, string | number> {
+/** The settings of a run, and its environment. */
+export function describeRun(options: RunOptions): Record<string, string | number> {
   const [cpu] = cpus();
   return {
     seed: options.seed,
     "events per second": options.perSecond,
-    commit: readCommit(root),
+    commit: describeCommit(),
     date: new Date().toISOString(),
     machine: `${cpus().length} × ${cpu?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
     node: process.version,
-    redis: readVersion(),
+    redis: readRedisVersion(),
   };
 }
 
@@ -71,18 +72,7 @@ export function toMarkdown(description: Record<string, string | number>, results
   return `${facts.join(" · ")}\n\n${[...headerLines(), ...results.map(rowOf)].join("\n")}\n`;
 }
 
-function readCommit(root: string): string {
-  const git = (...words: string[]) =>
-    execFileSync("git", words, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  try {
-    const changed = git("status", "--porcelain", "--untracked-files=no") === "" ? "" : " with changes";
-    return git("rev-parse", "--short", "HEAD") + changed;
-  } catch {
-    return "unknown";
-  }
-}
-
-function readVersion(): string {
+function readRedisVersion(): string {
   const binary = findRedisServer();
   if (binary === undefined) return "none";
   return /v=(\S+)/.exec(execFileSync(binary, ["--version"], { encoding: "utf8" }))?.[1] ?? "unknown";

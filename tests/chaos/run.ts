@@ -1,4 +1,4 @@
-// One fault, from an empty stage to the verdict.
+// A run of one fault, from an empty stage to the verdict.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,20 +6,20 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { within } from "@sluice/shared/runtime/within";
 
-import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
 import type { ProcessGroup } from "../support/process-group.ts";
+import { type Fault, RECOVER_LIMIT_MS } from "./fault.ts";
 import { createRandom } from "./random.ts";
 import { type Account, countStored, reconcile } from "./reconcile.ts";
 import { type Stage, startStage } from "./stage.ts";
 
 export interface RunOptions {
   seed: number;
-  /** New events; with repeats it is some more requests. */
+  /** New events per second. Repeats come on top. */
   perSecond: number;
-  /** Before the fault and after it. */
+  /** The time with load before the fault, and after it. */
   warmUpMs: number;
   tailMs: number;
-  /** Of every limit of time: above 1 for a machine that is busy with others. */
+  /** A factor for every time limit; above 1 for a busy machine. */
   limitFactor: number;
 }
 
@@ -28,19 +28,19 @@ export type Result =
   | {
       fault: string;
       outcome: "kept" | "broken";
-      /** What was promised and not kept; empty when all was. */
+      /** The broken promises; empty when all were kept. */
       broken: string[];
       account: Account;
-      /** Deliveries that workers had in hand at the fault, or attempts that got no answer by it. */
+      /** The deliveries in progress at the fault, or the attempts that got no answer because of it. */
       inFlight: number;
       durationMs: number;
-      /** Where the logs are, when something is broken. */
+      /** The directory of the logs, which is kept when a promise was broken. */
       directory: string;
     };
 
-/** For an event that is refused during a fault, to be accepted after it. */
+/** The time in which an event that was refused during the fault must be accepted. */
 const ACCEPT_LIMIT_MS = 60_000;
-/** Above every limit of recovery: what is late is told from what never comes. */
+/** Longer than every limit of recovery, so that the account tells a late delivery from a lost one. */
 const DRAIN_LIMIT_MS = 120_000;
 const COUNT_LIMIT_MS = 4_000;
 const DRAIN_POLL_MS = 500;
@@ -76,7 +76,7 @@ async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs, limitFactor 
   await delay(warmUpMs + random.integer(0, JITTER_MS));
   const before = await stage.countInHand();
   await fault.inject(stage);
-  // A worker that was killed keeps its leases, so that this is exact; a store that is away or hangs cannot be asked.
+  // The count is exact for a killed worker, whose leases stay. A store that is away or hangs does not answer.
   const after = (await within(COUNT_LIMIT_MS, stage.countInHand()).catch(() => 0)) ?? 0;
   await delay(fault.holdMs ?? 0);
   const endedAtMs = Date.now();
@@ -89,18 +89,18 @@ async function play(stage: Stage, fault: Fault, { warmUpMs, tailMs, limitFactor 
   return { account, inFlight: Math.max(before, after, account.unanswered) };
 }
 
-/** At most: the account says what is missing then. */
+/** Waits until every accepted event is delivered, or until the limit. The account then names the missing ones. */
 async function waitUntilDone(url: string, accepted: number, limitMs: number): Promise<void> {
   const isDone = async () => {
     const { events, unfinished } = await countStored(url);
     return events >= accepted && unfinished === 0;
   };
   const deadlineMs = Date.now() + limitMs;
-  // Seldom: each look is a connection to a machine that has work to do.
+  // Each look opens a connection on a busy machine, so it comes seldom.
   while (Date.now() < deadlineMs && !(await isDone().catch(() => false))) await delay(DRAIN_POLL_MS);
 }
 
-/** What was promised and not kept. */
+/** Lists the broken promises. */
 function judge(fault: Fault, account: Account, inFlight: number, limitFactor: number): string[] {
   const recoverLimitMs = (fault.recoverLimitMs ?? RECOVER_LIMIT_MS) * limitFactor;
   const mayRepeat = fault.mustNotRepeat === undefined ? inFlight : 0;

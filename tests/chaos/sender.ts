@@ -1,5 +1,5 @@
-// The sender, as Gemini is one: an open loop at a steady rate, some events more than once and at once, and every event
-// again with the same id until it is accepted. It keeps what became of each.
+// The sender behaves like Gemini: it sends events at a steady rate in an open loop, sends some events more than once or
+// several times at once, and repeats each event with the same id until it is accepted. It records every try.
 
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,35 +11,35 @@ import type { Random } from "./random.ts";
 interface Try {
   atMs: number;
   durationMs: number;
-  /** 0 is no answer of a gateway. */
+  /** 0 when no gateway answered. */
   status: number;
-  /** The answer's body, or why there is none. */
+  /** The body of the answer, or the reason why no answer came. */
   text: string;
-  /** Whether it came after a try that failed. */
+  /** True when it follows a failed try. */
   isRetry: boolean;
 }
 
 export interface SentEvent {
   webhookId: string;
   type: string;
-  /** Whether the filtered target gets it. */
+  /** True when the filtered target gets the event. */
   isFiltered: boolean;
   sha256: string;
   sentAtMs: number;
-  /** When a first 2xx came. */
+  /** The time of the first 2xx. */
   acceptedAtMs: number | undefined;
   tries: Try[];
 }
 
 export interface Sender {
   events: readonly SentEvent[];
-  /** How many events were not sent, because the machine did not keep up. */
+  /** The number of events that were not sent, because the machine was too slow. */
   heldBack: () => number;
   pause: () => void;
   resume: () => void;
-  /** Fulfils when nothing is under way. Of use while it is paused. */
+  /** Resolves when no request is in progress. It is useful only after `pause`. */
   settled: () => Promise<void>;
-  /** Sends nothing new, and waits until every event is accepted, or the limit is over. */
+  /** Stops new events, and waits until every event is accepted, or until the limit. */
   finish: (limitMs: number) => Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export interface SenderOptions {
   random: Random;
 }
 
-/** The types and the metadata that the filtered target wants: see {@link FILTERED}. */
+/** {@link FILTERED} matches some of these types and teams. */
 const TYPES = ["batch.succeeded", "batch.failed", "interaction.completed", "video.generated"];
 const TEAMS = ["billing", "search"];
 export const FILTERED = {
@@ -62,13 +62,13 @@ const REPEATED_SHARE = 0.08;
 const CONCURRENT_SHARE = 0.04;
 const MAX_COPIES = 3;
 const REPEAT_WITHIN_MS = 1_500;
-/** Gemini's are longer; the same in kind. */
+/** Gemini's pauses grow in the same way, but are longer. */
 const RETRY_BASE_MS = 250;
 const RETRY_CAP_MS = 2_000;
 const TICK_MS = 5;
 /**
- * With so many seconds' worth of requests under way, the machine does not keep up, and the next ones are sent later: more
- * of them would measure nothing else. Far above what a relay leaves waiting in any fault.
+ * With the requests of so many seconds in progress, the machine is too slow, and the sender skips events. More of them
+ * would measure only the machine. No fault makes the relay leave so many requests waiting.
  */
 const MAX_BACKLOG_SECONDS = 6;
 
@@ -85,7 +85,8 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
     const atMs = Date.now();
     const started = performance.now();
     requestsUnderWay += 1;
-    // Signed anew: whether Gemini refreshes the timestamp is not known, and a long outage must not make it stale.
+    // Each try has a new signature. Otherwise the timestamp would be too old after a long outage. Whether Gemini refreshes
+    // the timestamp is not known.
     const { headers } = signWebhook({ secret, body, webhookId: event.webhookId });
     const { status, text } = await balancer.post("/in/gemini", headers, body);
     requestsUnderWay -= 1;
@@ -120,7 +121,7 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
     let dueMs = performance.now();
     while (!stopping.signal.aborted) {
       const nowMs = performance.now();
-      // Open loop: what is late is sent all the same, and no answer is waited for.
+      // Open loop: late events are sent, too, and the loop waits for no answer.
       for (; dueMs <= nowMs; dueMs += 1_000 / perSecond) {
         if (isPaused) continue;
         if (requestsUnderWay < perSecond * MAX_BACKLOG_SECONDS) sendNext();
@@ -156,7 +157,7 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
 function makeEvent(index: number, random: Random): { event: SentEvent; body: string } {
   const type = random.pick(TYPES);
   const team = random.pick(TEAMS);
-  // Characters of one to four bytes, and now and then a large one.
+  // The characters have two to four bytes in UTF-8. One event of fifty may be large.
   const note = "é漢🙂".repeat(random.integer(0, index % 50 === 0 ? 2_000 : 20));
   const body = JSON.stringify({
     type,

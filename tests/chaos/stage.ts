@@ -1,5 +1,5 @@
-// What a fault happens to: two gateways behind a balancer, two workers, Redis, PostgreSQL, two targets and a sender, all
-// real processes on loopback but for balancer and sender, which are this one.
+// The stage is the relay that a fault hits: two gateways behind a balancer, two workers, Redis, PostgreSQL, two targets and
+// a sender. All of them are processes on loopback, except the balancer and the sender, which run in this process.
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -9,30 +9,30 @@ import { fileURLToPath } from "node:url";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { migrate } from "@sluice/store/connection/migrate";
 
-import { connectRelay, type RelayConnection } from "../../scripts/relay/relay-connection.ts";
-import { type Proxy, startProxy } from "../support/proxy.ts";
-import { runSql } from "../support/sql.ts";
-import { until } from "../support/wait.ts";
-import { startBalancer } from "./balancer.ts";
-import { type Clock, openClock } from "./clock.ts";
+import { connectRelay, type RelayConnection } from "../../scripts/relay/connection.ts";
 import { type Member, startMember } from "../support/member.ts";
 import { claimPort } from "../support/ports.ts";
 import type { ProcessGroup } from "../support/process-group.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
+import { runSql } from "../support/sql.ts";
+import { startPostgres, startRedis, type Store } from "../support/stores.ts";
+import { until } from "../support/wait.ts";
+import { startBalancer } from "./balancer.ts";
+import { type Clock, openClock } from "./clock.ts";
 import type { Random } from "./random.ts";
 import { type Mode, TAKEN_PATH } from "./receiver.ts";
 import { FILTERED, type Sender, startSender } from "./sender.ts";
-import { startPostgres, startRedis, type Store } from "../support/stores.ts";
 
 export type Role = "gateway" | "worker";
 export type StoreName = "redis" | "postgres";
 
 export interface StageOptions {
   perSecond: number;
-  /** A way from all processes of a role to a store that can be cut. */
+  /** The processes of this role reach this store through a proxy, which can cut the connections. */
   proxied?: { role: Role; store: StoreName };
-  /** The path of libfaketime, where a role's clock is to be stepped. */
+  /** The processes of this role have a clock that can be set. `library` is the path of libfaketime. */
   clock?: { role: Role; library: string };
-  /** Where Redis has its files; a directory of the stage's own when not given. */
+  /** The directory of Redis; by default a directory of the stage. */
   redisDirectory?: string;
 }
 
@@ -47,31 +47,31 @@ export interface Stage {
   directory: string;
   gateways: readonly Member[];
   workers: readonly Member[];
-  /** Those that a fault of one process hits: of each kind one, by the seed. */
+  /** The gateway and the worker that a fault of one process hits. The seed chooses them. */
   victims: { gateway: Member; worker: Member };
   redis: Store;
   postgres: Store;
   /** Gets every event. */
   all: TargetOnStage;
-  /** Gets what {@link FILTERED} says. */
+  /** Gets the events that match {@link FILTERED}. */
   filtered: TargetOnStage;
   proxy: Proxy | undefined;
   clock: Clock | undefined;
   api: RelayConnection;
   sender: Sender;
   random: Random;
-  /** Deliveries that a worker has in hand, by PostgreSQL. */
+  /** The number of deliveries that workers have leased, from PostgreSQL. */
   countInHand: () => Promise<number>;
-  /** Ends everything, quickly. */
+  /** Kills all processes. */
   stop: () => Promise<void>;
 }
 
-/** Of our own environment, all that the processes get: a DATABASE_URL_FILE of the terminal must not reach them. */
+/** The only variables that the processes inherit. A DATABASE_URL_FILE of the terminal must not reach them. */
 const INHERITED = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE"];
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** As a deployment has them: docker-compose.yml. */
+/** docker-compose.yml sets the same limits for the apps. */
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000, receiver: 2_000 };
-/** A gateway may not have read yet what another one made. */
+/** A gateway may need a while to load what was made through another gateway. */
 const FIRST_EVENT_LIMIT_MS = 90_000;
 
 export async function startStage(
@@ -153,10 +153,7 @@ export async function startStage(
     }));
     await Promise.all([...gateways, ...workers].map((member) => member.waitUntilReady()));
     const [{ apiPort } = { apiPort: 0 }] = addresses;
-    const api = connectRelay(
-      { ingressUrl: "", apiUrl: `http://127.0.0.1:${apiPort}`, apiKey, echoUrl: "", apiKeyHint: "" },
-      2,
-    );
+    const api = connectRelay({ ingressUrl: "", apiUrl: `http://127.0.0.1:${apiPort}`, apiKey, apiKeyHint: "" }, 2);
     closers.push(api.close);
     const all = await addTarget("all", { subscribed_events: ["*"] }, api);
     const filtered = await addTarget("filtered", FILTERED, api);
@@ -202,7 +199,7 @@ export async function startStage(
 
   function keep(member: Member): Member {
     group.add(member.pid, "SIGKILL");
-    // Hung or not, and in no order: what it has in hand is of no use any more.
+    // A kill ends a hung process, too. Nobody needs the work in progress any more.
     closers.push(async () => {
       const stopped = member.stop();
       if (member.pid() !== undefined) member.signal("SIGKILL");

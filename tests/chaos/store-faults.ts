@@ -1,4 +1,4 @@
-// Redis and PostgreSQL: killed, hung, restarted, emptied, full, and away for a while.
+// These faults hit Redis and PostgreSQL: they are killed, hung, restarted, emptied, out of disk space, and away for a while.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -8,19 +8,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 
 import { runSql } from "../support/sql.ts";
+import { signalProcess } from "../support/stores.ts";
 import { until } from "../support/wait.ts";
 import { type Fault, LEASE_RECOVER_LIMIT_MS, RECOVER_LIMIT_MS } from "./fault.ts";
 import { countStored } from "./reconcile.ts";
 import type { StoreName } from "./stage.ts";
-import { signalProcess } from "../support/stores.ts";
 
 const DISK_BYTES = 48 * 1024 * 1024;
 const FILLER_CHUNK = Buffer.alloc(64 * 1024, 1);
-/** For the relay to find the first store again, as an operator would wait before he stops the second. */
+/** The relay finds the first store again in this time. An operator would also wait before stopping the second one. */
 const BETWEEN_OUTAGES_MS = 10_000;
 const LONG_OUTAGE_MS = 60_000;
 
-/** The store ends by a signal, and is started again after a while. */
+/** A signal ends the store, which is started again after a while. */
 function endStore(name: string, about: string, store: StoreName, signal: NodeJS.Signals, rest: Partial<Fault>): Fault {
   return {
     name,
@@ -31,7 +31,7 @@ function endStore(name: string, about: string, store: StoreName, signal: NodeJS.
   };
 }
 
-/** A statement of intake that committed, and whose answer was lost with the server, leaves deliveries leased. */
+/** If a statement of intake commits and its answer is lost with the server, its deliveries stay leased. */
 const LEASED = { recoverLimitMs: LEASE_RECOVER_LIMIT_MS };
 
 function hangStore(store: StoreName, holdMs: number): Fault {
@@ -52,7 +52,7 @@ const flushAll: Fault = {
   inject: async ({ all, sender, redis, postgres }) => {
     await all.setMode("503");
     await delay(1_000);
-    // What is in Redis alone is lost by it: the promise is for what has been taken in.
+    // FLUSHALL deletes events that are only in Redis. The promise covers events that are stored in PostgreSQL.
     sender.pause();
     await sender.settled();
     const accepted = sender.events.filter(({ acceptedAtMs }) => acceptedAtMs !== undefined).length;
@@ -81,7 +81,7 @@ const diskFull: Fault = {
       return "a small disk cannot be mounted here";
     }
     const cleanUp = group.atEnd(() => {
-      // Lazily: whoever still has a file open on it is about to end.
+      // `--lazy`, because a process that is about to end may still have a file open there.
       execFileSync("umount", ["--lazy", disk], { stdio: "ignore" });
       rmSync(disk, { recursive: true, force: true });
     });
@@ -89,7 +89,7 @@ const diskFull: Fault = {
   },
   inject: async ({ redis }) => {
     fill(fillerOf(redis.directory));
-    // A write that fails ends a Redis with `appendfsync always`.
+    // Redis with `appendfsync always` ends when a write fails.
     await redis.ended();
   },
   undo: async ({ redis }) => {

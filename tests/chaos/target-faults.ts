@@ -1,4 +1,4 @@
-// Targets that behave badly: one of the two, so that the other one's share of the events shows that it is let alone.
+// One of the two targets misbehaves. The other one must get its events as if nothing had happened.
 
 import type { Fault } from "./fault.ts";
 import type { Mode } from "./receiver.ts";
@@ -17,9 +17,9 @@ function misbehave(mode: Mode, about: string, rest: Partial<Fault> = {}): Fault 
 }
 
 export const targetFaults: Fault[] = [
-  misbehave("hang", "a target takes requests and never answers"),
+  misbehave("hang", "a target reads requests and never answers"),
   misbehave("reset", "a target resets each connection"),
-  misbehave("trickle", "a target answers a byte at a time, without an end"),
+  misbehave("trickle", "a target answers one byte at a time and never ends"),
   misbehave("429", "a target answers 429 with Retry-After"),
   misbehave("503", "a target answers 503"),
   misbehave("302", "a target answers with a redirect"),

@@ -10,8 +10,8 @@ import type { TestProject } from "vitest/node";
 
 import { migrate } from "@sluice/store/connection/migrate";
 
-import { startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
-import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { startEmbeddedPostgres } from "../../scripts/postgres/embedded.ts";
+import { findRedisServer, startRedisServer } from "./redis-server.ts";
 import { endWithProcess } from "./end-with-process.ts";
 import { runSql, withDatabase } from "./sql.ts";
 

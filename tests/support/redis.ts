@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { inject } from "vitest";
 
-import { findRedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { findRedisServer, startRedisServer } from "./redis-server.ts";
 
 /** The key, in database 0, that counts the database numbers which were handed out. */
 const COUNTER = "sluice-test:next-database";

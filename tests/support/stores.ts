@@ -4,8 +4,8 @@
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/postgres/embedded-postgres.ts";
-import { findRedisServer, type RedisServer, startRedisServer } from "../../scripts/redis-server.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../scripts/postgres/embedded.ts";
+import { findRedisServer, type RedisServer, startRedisServer } from "./redis-server.ts";
 import { claimPort } from "./ports.ts";
 import type { ProcessGroup } from "./process-group.ts";
 import { runSql } from "./sql.ts";

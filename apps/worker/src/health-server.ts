@@ -1,5 +1,5 @@
-// The worker's port, on loopback alone: liveness and readiness for a container's check, and the echo target that
-// `npm run demo` delivers to.
+// The worker's port answers liveness and readiness, for the check of a container. It listens on loopback only, because a
+// worker has no public interface.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
@@ -41,13 +41,5 @@ async function handle(request: IncomingMessage, response: ServerResponse, readin
     send(await readiness.answer(method));
     return;
   }
-  const answer = (status: number, document: object) =>
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
-  if (`${method} ${url}` !== "POST /echo") {
-    answer(404, { status: "not_found" });
-    return;
-  }
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) bytes += chunk.length;
-  answer(200, { echo: true, webhook_id: request.headers["webhook-id"] ?? null, bytes });
+  response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ status: "not_found" }));
 }

@@ -5,7 +5,7 @@ import { z } from "zod";
 
 export const workerConfig = z.object({
   ...commonSettings,
-  // Loopback only: health for the container's check, and the echo target of `npm run demo`.
+  // On loopback only: liveness and readiness, for the check of a container.
   WORKER_PORT: port.default(8082),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
   RETENTION_DAYS: integer(4, 3650).default(30),

@@ -45,7 +45,7 @@ const CLOSE_LIMIT_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 export interface Worker {
-  /** Where its health is served, on loopback. */
+  /** The address of liveness and readiness, on loopback. */
   url: string;
   stop: () => Promise<void>;
 }

@@ -1,10 +1,10 @@
-// The embedded PostgreSQL of `npm start`: started again on the same port when it ends by itself, so that the
-// apps find it where it was.
+// The embedded PostgreSQL of `npm start`. When PostgreSQL ends unexpectedly, it is started again on the same port, so
+// that the apps find it at the same address.
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { errorText } from "../relay/error-text.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 
 const RESTART_PAUSE_MS = 1_000;
 
@@ -16,15 +16,15 @@ export async function keepPostgres(dataDir: string): Promise<{ url: string; stop
     for (;;) {
       await current.exited;
       if (stopping.signal.aborted) return;
-      console.error("PostgreSQL ended unexpectedly. Starting it again.");
+      console.error("The embedded PostgreSQL ended unexpectedly and is started again.");
       while (!stopping.signal.aborted) {
         try {
-          // Gives the lock of the data back.
+          // This releases the lock of the data.
           await current.stop();
           current = await startEmbeddedPostgres({ dataDir, port });
           break;
         } catch (error) {
-          console.error(errorText(error));
+          console.error(`The embedded PostgreSQL did not start: ${errorText(error)}`);
           await delay(RESTART_PAUSE_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
         }
       }
@@ -36,7 +36,7 @@ export async function keepPostgres(dataDir: string): Promise<{ url: string; stop
     stop: async () => {
       stopping.abort();
       await current.stop();
-      // A restart may have been under way.
+      // A restart may have been in progress.
       await kept;
       await current.stop();
     },

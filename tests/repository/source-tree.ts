@@ -10,6 +10,8 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const FOLDERS = ["apps", "packages", "scripts", "tests", "bench", "examples"];
 
+type Statement = ReturnType<typeof parseSync>["program"]["body"][number];
+
 export interface Import {
   /** As it is written: `./ids.ts`, `@sluice/store/schema`, `pg`. */
   specifier: string;
@@ -54,25 +56,9 @@ export function readSourceFile(path: string, text: string, known: ReadonlySet<st
   for (const statement of program.body) {
     const isExport = statement.type === "ExportNamedDeclaration";
     const declaration = isExport ? statement.declaration : statement;
-    switch (declaration?.type) {
-      case "FunctionDeclaration":
-      case "ClassDeclaration":
-        if (declaration.id === null) break;
-        declared.push(declaration.id.name);
-        if (isExport) exportedValues.push(declaration.id.name);
-        break;
-      case "TSInterfaceDeclaration":
-      case "TSTypeAliasDeclaration":
-        declared.push(declaration.id.name);
-        break;
-      case "VariableDeclaration":
-        if (!isExport) break;
-        for (const { id } of declaration.declarations) {
-          if (id.type !== "Identifier") continue;
-          declared.push(id.name);
-          exportedValues.push(id.name);
-        }
-    }
+    const { names, isValue } = namesOf(declaration, isExport);
+    declared.push(...names);
+    if (isExport && isValue) exportedValues.push(...names);
   }
   new Visitor({
     ImportDeclaration: ({ source, specifiers }) =>
@@ -92,6 +78,20 @@ export function readSourceFile(path: string, text: string, known: ReadonlySet<st
     Identifier: ({ name }) => void uses.set(name, (uses.get(name) ?? 0) + 1),
   }).visit(program);
   return { path, imports, declared, exportedValues, uses };
+}
+
+/** The names that a top-level statement declares. Constants count only when they are exported. */
+function namesOf(declaration: Statement | null, isExport: boolean): { names: string[]; isValue: boolean } {
+  const type = declaration?.type;
+  if (type === "FunctionDeclaration" || type === "ClassDeclaration") {
+    return { names: declaration.id === null ? [] : [declaration.id.name], isValue: true };
+  }
+  if (type === "TSInterfaceDeclaration" || type === "TSTypeAliasDeclaration") {
+    return { names: [declaration.id.name], isValue: false };
+  }
+  if (type !== "VariableDeclaration" || !isExport) return { names: [], isValue: false };
+  const ids = declaration.declarations.map(({ id }) => id).filter((id) => id.type === "Identifier");
+  return { names: ids.map(({ name }) => name), isValue: true };
 }
 
 function resolveImport(from: string, specifier: string, known: ReadonlySet<string>): string | undefined {

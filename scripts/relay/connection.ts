@@ -1,5 +1,4 @@
-// A relay as the scripts talk to it: the ingress as Gemini does, the API as an operator does. Connections are
-// kept alive, and closed at the end.
+// A connection of a script to a relay: to its ingress, as Gemini sends events, and to its API, as an operator calls it.
 
 import { Agent } from "undici";
 
@@ -9,8 +8,6 @@ export interface RelayAddress {
   ingressUrl: string;
   apiUrl: string;
   apiKey: string;
-  /** The built-in target, as the worker reaches it. */
-  echoUrl: string;
   /** How to write the key in a shell. */
   apiKeyHint: string;
 }
@@ -23,9 +20,9 @@ export interface Answer {
 
 export interface RelayConnection {
   address: RelayAddress;
-  /** One request to the API. @throws Error with the problem that it answered. */
+  /** Sends one request to the API. @throws Error with the problem that the API answered. */
   api: <T>(method: string, path: string, body?: unknown) => Promise<T>;
-  /** One request to the ingress; status 0 is no answer, with the reason as its body. */
+  /** Sends one request to the ingress. Status 0 means that no answer came, and the body says why. */
   ingress: (path: string, headers: Record<string, string>, body: Buffer) => Promise<Answer>;
   close: () => Promise<void>;
 }
@@ -75,7 +72,7 @@ export function connectRelay(address: RelayAddress, maxConnections: number): Rel
         throw new Error(`The API at ${address.apiUrl} does not answer: ${errorText(error)}`, { cause: error });
       });
       if (answer.status >= 300)
-        throw new Error(`${method} ${path} was answered with ${answer.status}: ${detailOf(answer.body)}`);
+        throw new Error(`${method} ${path} failed with ${answer.status}: ${detailOf(answer.body)}`);
       return (answer.body === "" ? undefined : JSON.parse(answer.body)) as T;
     },
     ingress: (path, headers, body) =>
@@ -88,7 +85,7 @@ export function connectRelay(address: RelayAddress, maxConnections: number): Rel
   };
 }
 
-/** Every item of a list, page by page, until `enough`. */
+/** Reads a list page by page and yields its items. */
 export async function* listAll<T>(relay: RelayConnection, path: string): AsyncGenerator<T> {
   const separator = path.includes("?") ? "&" : "?";
   let cursor: string | null = null;
@@ -103,7 +100,7 @@ export async function* listAll<T>(relay: RelayConnection, path: string): AsyncGe
   } while (cursor !== null);
 }
 
-/** What a problem document (or any other answer) says in one line. */
+/** One line with the detail of a problem document, or with the start of any other body. */
 export function detailOf(body: string): string {
   try {
     const { detail, errors } = JSON.parse(body) as { detail?: string; errors?: { pointer: string; detail: string }[] };

@@ -1,4 +1,4 @@
-// The house: rooms stand on each other, packages list what they use, names mean one thing, and the map is true.
+// The structure of the repository: rooms stand on each other, packages list what they use, names mean one thing, and the map is true.
 
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,6 +14,12 @@ const product = files.filter(({ path }) => isProduct(path));
 /** The repository with one more file. */
 function plant(path: string, text: string): SourceFile[] {
   return [...files, readSourceFile(path, text, new Set(files.map((file) => file.path)))];
+}
+
+/** The packages that files import. */
+function packagesOf(importers: readonly SourceFile[]): string[] {
+  const names = importers.flatMap(({ imports }) => imports.map(packageOf));
+  return [...new Set(names)].filter((name) => name !== undefined);
 }
 
 describe("imports run one way", () => {
@@ -57,13 +63,12 @@ describe("each package.json", () => {
     const own = files.filter(({ path }) =>
       folder === "." ? !/^(apps|packages)\//.test(path) : path.startsWith(`${folder}/`),
     );
-    const needed = (of: SourceFile[]) => new Set(of.flatMap(({ imports }) => imports.map(packageOf)));
-    const all = [...needed(own)].filter((name) => name !== undefined);
+    const all = packagesOf(own);
     const listed = [...Object.keys(dependencies), ...Object.keys(devDependencies)];
     expect(all.filter((name) => !listed.includes(name))).toEqual([]);
     if (folder === ".") return;
     // What the app or package itself runs with, and what only its tests do.
-    const running = [...needed(own.filter(({ path }) => !isTest(path)))].filter((name) => name !== undefined);
+    const running = packagesOf(own.filter(({ path }) => !isTest(path)));
     expect(running.filter((name) => !(name in dependencies))).toEqual([]);
     expect(Object.keys(dependencies).filter((name) => !running.includes(name) && !SERVED_AS_FILES.has(name))).toEqual(
       [],

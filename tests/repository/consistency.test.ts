@@ -1,13 +1,14 @@
-// Facts that are written in two places are the same in both.
+// Facts that stand in two places are the same in both.
 
 import { globSync, readFileSync } from "node:fs";
+
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { workerConfig } from "@sluice/worker/worker-config";
 import { ERROR_CODES } from "@sluice/shared/runtime/errors";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
+import { workerConfig } from "@sluice/worker/worker-config";
 import { expect, test } from "vitest";
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? "");
 
 test("docs/errors.md explains every code with its status, and every reason, and no other", () => {
@@ -24,7 +25,7 @@ test("docs/errors.md explains every code with its status, and every reason, and 
 test("every code has a test", () => {
   const tests = ["apps", "packages", "scripts", "tests"].flatMap((folder) =>
     globSync(`${folder}/**/*.test.ts`, {
-      cwd: new URL("..", import.meta.url),
+      cwd: new URL("../..", import.meta.url),
       exclude: (path) => path.includes("node_modules"),
     }),
   );

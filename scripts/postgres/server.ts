@@ -1,5 +1,5 @@
-// One PostgreSQL server process: started on a free port of loopback, ready when its pid file says so, stopped
-// by PostgreSQL's own signals.
+// One PostgreSQL server process on a free port of loopback. Its pid file says when it is ready, and PostgreSQL's own
+// signals stop it.
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -7,15 +7,17 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { Account } from "./postgres-account.ts";
-import { postgresEnvironment } from "./postgres-cluster.ts";
+import { within } from "@sluice/shared/runtime/within";
+
+import type { Account } from "./account.ts";
+import { postgresEnvironment } from "./cluster.ts";
 
 export interface PostgresServer {
   port: number;
   pid: number;
-  /** Fulfils when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for any reason. */
   exited: Promise<void>;
-  /** Fast shutdown (sessions are ended, nothing is lost); immediate shutdown when that takes too long. */
+  /** Ends the sessions and loses nothing (fast shutdown). If that takes too long, the shutdown is immediate. */
   stop: () => Promise<void>;
 }
 
@@ -27,17 +29,24 @@ export interface ServerOptions {
   settings: Record<string, string>;
 }
 
-/** Crash recovery replays up to 1 GB of WAL (`max_wal_size`) before the server is ready. */
+/** After a crash, the server replays up to 1 GB of WAL (`max_wal_size`) before it is ready. */
 const START_LIMIT_MS = 180_000;
-const FAST_STOP_LIMIT_MS = 10_000;
-const IMMEDIATE_STOP_LIMIT_MS = 5_000;
+/**
+ * The signals that stop PostgreSQL, each with the time to wait after it: fast shutdown, immediate shutdown, kill.
+ * https://www.postgresql.org/docs/current/server-shutdown.html
+ */
+export const STOP_STEPS = [
+  { signal: "SIGINT", limitMs: 10_000 },
+  { signal: "SIGQUIT", limitMs: 5_000 },
+  { signal: "SIGKILL", limitMs: 5_000 },
+] as const;
 const POLL_MS = 10;
-/** Another process may take a free port between the look and the start. */
+/** Another process may take the free port before the server starts. */
 const PORT_TRIES = 5;
 
 export async function startServer(options: ServerOptions): Promise<PostgresServer> {
   for (let tries = 1; ; tries++) {
-    const started = await tryServer(options, options.port ?? (await freePort()));
+    const started = await tryServer(options, options.port ?? (await findFreePort()));
     if ("server" in started) return started.server;
     const portTaken = started.log.includes("could not bind");
     if (!portTaken || options.port !== undefined || tries === PORT_TRIES) {
@@ -52,17 +61,17 @@ async function tryServer(options: ServerOptions, port: number): Promise<{ server
   const settings = {
     listen_addresses: "127.0.0.1",
     port: String(port),
-    // Of no use here, and their directory may be closed or its path too long for a socket.
+    // Nothing uses a Unix socket, and the path of its directory may be closed to the user or too long.
     unix_socket_directories: "",
     log_checkpoints: "off",
     ...options.settings,
   };
   const assignments = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const [file = "", ...args] = [...options.account.prefix, options.binary, "-D", cluster, ...assignments];
-  // Begun anew at each start: it then explains this start, and stays small.
+  // Each start truncates the log, so that it explains this start and stays small.
   const log = openSync(logPath, "w", 0o600);
-  // Detached, in a session of its own: Ctrl-C in the terminal must reach the launcher alone, which lets the
-  // worker finish before it takes the database away.
+  // The server has a session of its own, because Ctrl-C in the terminal must reach only this process, which lets the
+  // worker finish before it stops the database.
   const child = spawn(file, args, {
     cwd: "/",
     env: postgresEnvironment(),
@@ -76,17 +85,10 @@ async function tryServer(options: ServerOptions, port: number): Promise<{ server
   });
   const hasEnded = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
   const stop = async () => {
-    const steps = [
-      { signal: "SIGINT", limitMs: FAST_STOP_LIMIT_MS },
-      { signal: "SIGQUIT", limitMs: IMMEDIATE_STOP_LIMIT_MS },
-      { signal: "SIGKILL", limitMs: IMMEDIATE_STOP_LIMIT_MS },
-    ] as const;
-    for (const { signal, limitMs } of steps) {
+    for (const { signal, limitMs } of STOP_STEPS) {
       if (hasEnded()) return;
       child.kill(signal);
-      const limit = new AbortController();
-      await Promise.race([exited, delay(limitMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
-      limit.abort();
+      await within(limitMs, exited);
     }
   };
   const pid = child.pid ?? 0;
@@ -98,7 +100,7 @@ async function tryServer(options: ServerOptions, port: number): Promise<{ server
   return { log: readFileSync(logPath, "utf8").trim().split("\n").slice(-20).join("\n") };
 }
 
-/** As `pg_ctl start --wait` does it: line 1 of postmaster.pid is the pid, line 8 the state. */
+/** Checks what `pg_ctl start --wait` checks: line 1 of postmaster.pid is the pid, line 8 the state. */
 function isReady(cluster: string, pid: number): boolean {
   try {
     const lines = readFileSync(join(cluster, "postmaster.pid"), "utf8").split("\n");
@@ -108,7 +110,7 @@ function isReady(cluster: string, pid: number): boolean {
   }
 }
 
-async function freePort(): Promise<number> {
+async function findFreePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(0, "127.0.0.1", resolve);

@@ -1,5 +1,5 @@
-// The files of the embedded PostgreSQL: initdb on the first start, and a random password that only the owner
-// of the data directory can read. A cluster has its name only when it is complete.
+// The files of the embedded PostgreSQL. The first start runs initdb and makes a random password that only the owner of the
+// data directory can read. The directory gets the name `cluster` only when initdb has finished.
 
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -7,18 +7,18 @@ import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import type { Account } from "./postgres-account.ts";
+import type { Account } from "./account.ts";
 
 export const SUPERUSER = "sluice";
 
-/** initdb and the server see this alone: a PGDATA or PGPORT of the terminal must not reach them. */
+/** The whole environment of initdb and the server. A PGDATA or PGPORT of the terminal must not reach them. */
 export function postgresEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" };
 }
 
 /**
- * Makes `cluster/` and `password` in a data directory where they are not there yet.
- * @param sync whether the new files must outlast a power cut.
+ * Makes `cluster/` and `password` in a data directory, if they do not exist.
+ * @param sync whether the new files must survive a power cut.
  * @returns the superuser's password.
  */
 export async function ensureCluster(initdb: string, account: Account, dataDir: string, sync: boolean): Promise<string> {
@@ -33,13 +33,13 @@ export async function ensureCluster(initdb: string, account: Account, dataDir: s
   writeFileSync(passwordFile, `${randomBytes(24).toString("hex")}\n`, { mode: 0o600 });
   const { owner } = account;
   if (owner !== undefined) for (const path of [unfinished, passwordFile]) chownSync(path, owner.uid, owner.gid);
-  // The builtin locale is the same on every machine; the system's may be missing or change its sort order.
+  // The builtin locale is the same on every machine. A locale of the system may be missing, or change its sort order.
   const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
   const access = [`--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
   const command = [...account.prefix, initdb, `--pgdata=${unfinished}`, ...access, ...locale];
   if (!sync) command.push("--no-sync");
   const [file = "", ...args] = command;
-  // The working directory may be closed to the account.
+  // The account may not be able to enter the working directory of this process.
   try {
     await promisify(execFile)(file, args, { cwd: "/", env: postgresEnvironment() });
   } catch (error) {

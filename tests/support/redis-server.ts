@@ -1,30 +1,31 @@
-// A Redis (or Valkey) of its own for a test run, on a free port and as durable as the relay demands. Found on
-// PATH or installed with apt; it never touches a server that was there before.
+// Tests and the bench start a Redis (or Valkey) of their own, on a free port and as durable as the relay demands. The
+// program is found on PATH or installed with apt. A server that already runs is never touched.
 
 import { execFile, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+
+import { claimPort } from "./ports.ts";
 
 const run = promisify(execFile);
 
 const NAMES = ["redis-server", "valkey-server"];
 const START_LIMIT_MS = 60_000;
-/** Between the choice of a free port and the server's bind, another process may take it. */
+/** Another process may take the free port before the server starts. */
 const PORT_TRIES = 5;
 const APT_LIMIT_MS = 180_000;
 
 export interface RedisServer {
   url: string;
   pid: number;
-  /** Fulfils when the server has ended, for whatever reason. */
+  /** Resolves when the server has ended, for any reason. */
   exited: Promise<void>;
-  /** Waits for the server to be gone. Safe to call again. */
+  /** Stops the server and waits for its end. A second call is safe. */
   stop: () => Promise<void>;
 }
 
-/** The path of a server's binary on PATH. */
+/** The path of the server's program; undefined when it is not installed. */
 export function findRedisServer(): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   const paths = NAMES.flatMap((name) => [...folders, "/usr/local/bin", "/usr/bin"].map((folder) => join(folder, name)));
@@ -38,7 +39,7 @@ export function findRedisServer(): string | undefined {
   });
 }
 
-/** Installs a server where apt can: as root on Debian and its kin. @returns why there is none, or undefined. */
+/** Installs a server with apt, which needs root. @returns the reason when that fails; undefined on success. */
 export async function installRedisServer(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "only root can install one";
   const options = {
@@ -51,7 +52,7 @@ export async function installRedisServer(): Promise<string | undefined> {
   try {
     await apt("update");
   } catch (error) {
-    // An old package list may still do.
+    // An old package list may be good enough.
     reason = lastLine(error);
   }
   for (const name of NAMES) {
@@ -65,16 +66,24 @@ export async function installRedisServer(): Promise<string | undefined> {
   return `apt-get does not install one: ${reason}`;
 }
 
+/** Installs a server if there is none. @throws Error when that fails. */
+export async function ensureRedisServer(): Promise<void> {
+  if (findRedisServer() !== undefined) return;
+  const reason = await installRedisServer();
+  if (reason === undefined) return;
+  throw new Error(`There is no redis-server or valkey-server on PATH, and ${reason}. Install one of them.`);
+}
+
 interface RedisOptions {
-  /** A free one when not given. */
+  /** A free port when not given. */
   port?: number;
-  /** Told what it prints. */
+  /** Is called with the output of the server. */
   onOutput?: (text: string) => void;
-  /** Told of the process at once, before it is ready: whoever must end it may have to do so before. */
+  /** Is called before the server is ready, because the caller may have to end the process before that. */
   onSpawn?: (pid: number) => void;
 }
 
-/** @param dir an existing directory for its append-only file. */
+/** @param dir an existing directory for the append-only file. */
 export async function startRedisServer(
   binary: string,
   dir: string,
@@ -82,7 +91,7 @@ export async function startRedisServer(
 ): Promise<RedisServer> {
   for (let tries = 1; ; tries++) {
     try {
-      return await startOn(binary, dir, port ?? (await freePort()), onOutput, onSpawn);
+      return await startOn(binary, dir, port ?? (await claimPort()), onOutput, onSpawn);
     } catch (error) {
       if (port !== undefined || tries === PORT_TRIES) throw error;
     }
@@ -128,7 +137,7 @@ async function startOn(
     });
     void exited.then(() => clearTimeout(limit));
   });
-  // Read to the end, so that the server never blocks on its log.
+  // The output is read to its end, because a full pipe would block the server.
   child.stdout.removeAllListeners("data").on("data", onOutput);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${binary} did not start`);
@@ -137,16 +146,6 @@ async function startOn(
     await exited;
   };
   return { url: `redis://127.0.0.1:${port}`, pid, exited, stop };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 function lastLine(error: unknown): string {

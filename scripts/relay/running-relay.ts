@@ -1,5 +1,5 @@
-// `relay.json` in the data directory: what `npm start` tells `npm run demo`, and the next `npm start`, about
-// the relay that runs on that directory.
+// The file `relay.json` in the data directory tells `npm run demo`, and the next `npm start`, about the relay that runs
+// on this directory.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -7,18 +7,16 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { ownerOf, processStart } from "./process-lock.ts";
 
-export interface RelayFile {
+export interface RunningRelay {
   ingressUrl: string;
   apiUrl: string;
-  /** The built-in target, as the worker reaches it. */
-  echoUrl: string;
-  /** Null when the key came from the environment, and is nowhere in a file. */
+  /** Null when the key came from the environment, so that no file holds it. */
   apiKeyFile: string | null;
-  /** The apps: what is left of them after a launcher was killed must end before the next ones start. */
+  /** The apps. If `npm start` was killed, they must end before the next apps start. */
   processes: { pid: number; started: string }[];
 }
 
-/** The apps stop by themselves when their launcher is gone; one that has not by then is stuck. */
+/** The apps stop by themselves when their parent process is gone. An app that still runs after this time is stuck. */
 const LEFTOVER_LIMIT_MS = 45_000;
 
 export function dataDirOf(root: string, env: NodeJS.ProcessEnv): string {
@@ -29,34 +27,34 @@ export function lockPath(dataDir: string): string {
   return join(dataDir, "relay.lock");
 }
 
-export function writeRelayFile(dataDir: string, relay: RelayFile): void {
+export function writeRunningRelay(dataDir: string, relay: RunningRelay): void {
   const path = join(dataDir, "relay.json");
   writeFileSync(`${path}.new`, `${JSON.stringify(relay, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
 
-export function removeRelayFile(dataDir: string): void {
+export function removeRunningRelay(dataDir: string): void {
   rmSync(join(dataDir, "relay.json"), { force: true });
 }
 
-/** The relay that runs on a data directory; undefined when none does, or while it starts. */
-export function findRelay(dataDir: string): RelayFile | undefined {
-  return ownerOf(lockPath(dataDir)) === undefined ? undefined : readRelayFile(dataDir);
+/** The relay that runs on a data directory; undefined when no relay runs, or while it starts. */
+export function findRunningRelay(dataDir: string): RunningRelay | undefined {
+  return ownerOf(lockPath(dataDir)) === undefined ? undefined : readRunningRelay(dataDir);
 }
 
-/** Waits for the apps of a killed launcher to end. The caller MUST hold the lock of the data directory. */
+/** Waits until the apps of a killed `npm start` end. The caller MUST hold the lock of the data directory. */
 export async function endLeftovers(dataDir: string, onWait: () => void): Promise<void> {
-  const left = readRelayFile(dataDir)?.processes ?? [];
+  const left = readRunningRelay(dataDir)?.processes ?? [];
   const living = () => left.filter(({ pid, started }) => processStart(pid) === started);
   if (living().length > 0) onWait();
   for (let waitedMs = 0; waitedMs < LEFTOVER_LIMIT_MS && living().length > 0; waitedMs += 50) await delay(50);
   for (const { pid } of living()) process.kill(pid, "SIGKILL");
-  removeRelayFile(dataDir);
+  removeRunningRelay(dataDir);
 }
 
-function readRelayFile(dataDir: string): RelayFile | undefined {
+function readRunningRelay(dataDir: string): RunningRelay | undefined {
   try {
-    return JSON.parse(readFileSync(join(dataDir, "relay.json"), "utf8")) as RelayFile;
+    return JSON.parse(readFileSync(join(dataDir, "relay.json"), "utf8")) as RunningRelay;
   } catch {
     return undefined;
   }

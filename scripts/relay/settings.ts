@@ -1,33 +1,35 @@
-// What `npm start` makes of the environment: its files in DATA_DIR, the ports, and the environment of the apps.
+// `npm start` turns its environment into files in DATA_DIR, free ports, and the environment of the apps.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
-import { readConfig } from "@sluice/shared/settings/read-config";
-import { workerConfig } from "@sluice/worker/worker-config";
 import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { generateApiKey } from "@sluice/store/configuration/api-keys";
+import { readConfig } from "@sluice/shared/settings/read-config";
+import { workerConfig } from "@sluice/worker/worker-config";
+
+import { makeFirstApiKey } from "./api-key.ts";
 
 export interface RelaySettings {
-  /** Undefined: the embedded PostgreSQL. */
+  /** Undefined when the relay uses the embedded PostgreSQL. */
   databaseUrl: string | undefined;
   apiKey: string;
-  /** Null when the key is in the environment itself. */
+  /** Null when the key is in the environment. */
   apiKeyFile: string | null;
-  /** As this machine reaches them. */
+  /** The URLs at which this machine reaches the apps. */
   ingressUrl: string;
   apiUrl: string;
   workerUrl: string;
-  /** For gateway and worker; DATABASE_URL is still to be added when it is undefined here. */
+  /** The environment of gateway and worker. The caller adds DATABASE_URL for the embedded PostgreSQL. */
   env: NodeJS.ProcessEnv;
 }
 
-/** Any valid one, while the real one does not exist yet. */
+/** A valid URL for the check of the configuration, because the URL of the embedded PostgreSQL is not known yet. */
 const PLACEHOLDER_URL = "postgres://127.0.0.1/sluice";
 
-/** @throws Error that names every variable that is wrong, or every port that is taken. */
+/** @throws Error that names every variable that is not valid, or every port that is in use. */
 export async function readRelaySettings(dataDir: string, environment: NodeJS.ProcessEnv): Promise<RelaySettings> {
   // An empty variable counts as absent, as the apps read it.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
@@ -35,13 +37,13 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   const env: NodeJS.ProcessEnv = { LOG_LEVEL: "warn", ...given, DATA_DIR: dataDir };
   if (given["ADMIN_API_KEY"] === undefined && given["ADMIN_API_KEY_FILE"] === undefined) {
     env["ADMIN_API_KEY_FILE"] = join(dataDir, "admin-api-key");
-    createFile(env["ADMIN_API_KEY_FILE"], () => `${generateApiKey()}\n`);
+    createFile(env["ADMIN_API_KEY_FILE"], () => `${makeFirstApiKey()}\n`);
   }
   if (given["MASTER_KEY"] === undefined && given["MASTER_KEY_FILE"] === undefined) readOrCreateMasterKey(dataDir);
 
   const checked = isEmbedded ? { ...env, DATABASE_URL: PLACEHOLDER_URL } : env;
   const { gateway, worker } = readBoth(checked);
-  const ports = await claimPorts([
+  const ports = await checkPorts([
     { name: "PORT", host: gateway.HOST, port: gateway.PORT },
     { name: "API_PORT", host: gateway.API_HOST, port: gateway.API_PORT },
     { name: "WORKER_PORT", host: "127.0.0.1", port: worker.WORKER_PORT },
@@ -59,7 +61,7 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   };
 }
 
-/** Both apps' configuration, with the faults of both at once. */
+/** Reads the configuration of both apps. @throws Error that names the faults of both. */
 function readBoth(env: NodeJS.ProcessEnv) {
   const faults = new Map<string, Fault>();
   const read = <T>(parse: () => T): T | undefined => {
@@ -75,7 +77,7 @@ function readBoth(env: NodeJS.ProcessEnv) {
   const worker = read(() => readConfig(workerConfig, env));
   if (gateway === undefined || worker === undefined) {
     const lines = [...faults.values()].map((fault) => `\n  ${fault.pointer} ${fault.detail}`);
-    throw new Error(`The environment (or .env) is not valid:${lines.join("")}`);
+    throw new Error(`Correct these settings in the environment or in .env:${lines.join("")}`);
   }
   return { gateway, worker };
 }
@@ -86,12 +88,12 @@ interface Port {
   port: number;
 }
 
-/** Finds that every port is free, before anything is started; 0 becomes a free one. */
-async function claimPorts(wanted: Port[]): Promise<Port[]> {
+/** Checks before the start that every port is free. Port 0 becomes a free port. */
+async function checkPorts(wanted: Port[]): Promise<Port[]> {
   const faults: string[] = [];
   const servers = wanted.map(() => createServer());
-  const claimed: Port[] = [];
-  // All at once, so that no two are the same one.
+  const free: Port[] = [];
+  // All servers listen at the same time, so that no two ports are equal.
   for (const [index, { name, host, port }] of wanted.entries()) {
     const server = servers[index];
     if (server === undefined) continue;
@@ -100,13 +102,13 @@ async function claimPorts(wanted: Port[]): Promise<Port[]> {
       server.listen({ port, host, exclusive: true }, () => resolve(undefined));
     });
     const address = server.address();
-    if (address !== null && typeof address === "object") claimed.push({ name, host, port: address.port });
+    if (address !== null && typeof address === "object") free.push({ name, host, port: address.port });
     else faults.push(`\n  ${name}=${port} on ${host}: ${reason === "EADDRINUSE" ? "in use" : reason}`);
   }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  if (faults.length === 0) return claimed;
+  if (faults.length === 0) return free;
   throw new Error(
-    `Ports cannot be used:${faults.join("")}\nFree them, or choose others, for example: PORT=9080 API_PORT=9081 WORKER_PORT=9082 npm start`,
+    `These ports cannot be used:${faults.join("")}\nFree them, or choose other ports, for example: PORT=9080 API_PORT=9081 WORKER_PORT=9082 npm start`,
   );
 }
 
@@ -115,13 +117,13 @@ function urlOf(host: string, port: number): string {
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
-/** Makes a file that only its owner can read, unless it exists. */
+/** Makes a file that only its owner can read, unless the file exists. */
 function createFile(path: string, content: () => string): void {
   try {
     writeFileSync(path, content(), { flag: "wx", mode: 0o600 });
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    // An empty one is what a full disk leaves.
+    // A full disk leaves an empty file.
     if (readFileSync(path, "utf8").trim() === "") writeFileSync(path, content(), { mode: 0o600 });
   }
 }

@@ -1,38 +1,34 @@
-// PostgreSQL processes that a killed launcher left behind. They are ended before a server starts on the same
-// data, because two servers on one cluster destroy it.
+// A killed `npm start` leaves PostgreSQL processes behind. They must end before a server starts on the same data, because
+// two servers on one cluster destroy it.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-const POLL_MS = 20;
-/** What to send and how long to wait for it: fast shutdown, immediate shutdown, kill. */
-const STEPS = [
-  { signal: "SIGINT", limitMs: 10_000 },
-  { signal: "SIGQUIT", limitMs: 5_000 },
-  { signal: "SIGKILL", limitMs: 5_000 },
-] as const;
+import { STOP_STEPS } from "./server.ts";
 
-/** Ends whatever PostgreSQL runs on a cluster, and clears its pid file. The caller MUST hold the lock of the data. */
+const POLL_MS = 20;
+
+/** Ends every PostgreSQL process on a cluster, and removes the pid file. The caller MUST hold the lock of the data. */
 export async function stopOrphans(cluster: string): Promise<void> {
   if (!existsSync(cluster)) return;
   const path = realpathSync(cluster);
-  for (const { signal, limitMs } of STEPS) {
+  for (const { signal, limitMs } of STOP_STEPS) {
     for (const pid of processesOn(path)) endProcess(pid, signal);
     for (let waitedMs = 0; waitedMs < limitMs && processesOn(path).length > 0; waitedMs += POLL_MS)
       await delay(POLL_MS);
     if (processesOn(path).length === 0) {
-      // A pid in it may be some other program's by now, which PostgreSQL would take for a running server.
-      // Safe to remove here only, where no process is on the cluster and the lock keeps new ones away.
+      // Another program may have the pid in the file by now, and PostgreSQL would take this program for a running server.
+      // Removing the file is safe only here, where no process is on the cluster and the lock keeps new ones away.
       rmSync(join(path, "postmaster.pid"), { force: true });
       return;
     }
   }
-  throw new Error(`The PostgreSQL on ${path} does not end: process ${processesOn(path).join(", ")}`);
+  throw new Error(`Process ${processesOn(path).join(", ")} of PostgreSQL on ${path} does not end. End it by hand.`);
 }
 
-/** The server, or without one its remaining backends. */
+/** The pid of the server, or, if the server is gone, the pids of its remaining sessions. */
 function processesOn(cluster: string): number[] {
   const server = Number(readPidFile(cluster));
   if (process.platform !== "linux") return isServerOf(server, cluster) ? [server] : [];
@@ -40,7 +36,7 @@ function processesOn(cluster: string): number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        // Every PostgreSQL process works in its data directory.
+        // The working directory of every PostgreSQL process is its data directory.
         return (
           readlinkSync(`/proc/${pid}/cwd`) === cluster &&
           basename(readlinkSync(`/proc/${pid}/exe`)).startsWith("postgres")

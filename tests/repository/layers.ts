@@ -9,7 +9,7 @@ interface Layers {
   order: string[][];
 }
 
-export const LAYERS: Layers[] = [
+const LAYERS: Layers[] = [
   {
     room: /^(?:apps|packages)\/([^/]+)\/src\//,
     order: [["shared"], ["signature", "filter"], ["store"], ["queue"], ["gateway", "worker"]],

@@ -1,5 +1,6 @@
-// Who runs the embedded PostgreSQL, which refuses to be root. Not root: ourselves. Root: another user, with
-// the one capability (if any) that it needs to reach a clone below a closed directory such as /root.
+// The user that runs the embedded PostgreSQL, which refuses to run as root. If this process is root, PostgreSQL runs as
+// another user. This user gets at most one capability, if it needs one to reach a clone below a closed directory such as
+// /root.
 
 import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -8,29 +9,30 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The user made where there is no `postgres`. */
+/** The user that is made on a machine without the user `postgres`. */
 const OWN_USER = "sluice";
-// Least first: reaching a directory needs the first, a clone made under umask 077 the second. A container's
-// bounding set often has only the second.
+// The smallest rights come first. `dac_read_search` is enough to reach a directory, and a clone made under umask 077 needs
+// `dac_override`. The bounding set of a container often has only `dac_override`.
 const CAPABILITIES = [undefined, "dac_read_search", "dac_override"];
 
 export interface Account {
-  /** What stands before a command so that it runs as this user, in the same process. */
+  /** The words in front of a command that make it run as this user, in the same process. */
   prefix: string[];
-  /** Owner of the files; undefined when it is ourselves. */
+  /** The owner of the files; undefined when it is the user of this process. */
   owner: { uid: number; gid: number } | undefined;
 }
 
 /**
- * @param binary the `postgres` to run.
- * @param directory where its data directory stands or will stand; its owner, unless root, is the user to be.
- * @throws Error that says what is in the way and what to do about it.
+ * @param binary the path of `postgres`.
+ * @param directory the data directory, which need not exist yet. PostgreSQL runs as its owner, unless that is root.
+ * @throws Error that names the obstacle and the ways around it.
  */
 export async function chooseAccount(binary: string, directory: string): Promise<Account> {
   if (process.getuid?.() !== 0) return { prefix: [], owner: undefined };
   if (process.platform !== "linux") throw new Error(`PostgreSQL does not run as root. ${WAYS_OUT}`);
   const found = existsSync(directory) ? statSync(directory) : undefined;
-  const owner = found !== undefined && found.uid !== 0 ? found : ((await lookUp("postgres")) ?? (await ownUser()));
+  const owner =
+    found !== undefined && found.uid !== 0 ? found : ((await lookUp("postgres")) ?? (await ensureOwnUser()));
   const { uid, gid } = owner;
   const as = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs"];
   let refusal = "";
@@ -39,10 +41,10 @@ export async function chooseAccount(binary: string, directory: string): Promise<
       capability === undefined
         ? []
         : [
-            // Ambient: unlike permitted capabilities, these outlive the change of user and the exec.
+            // Ambient capabilities outlive the change of user and the exec; permitted ones do not.
             `--inh-caps=+${capability}`,
             `--ambient-caps=+${capability}`,
-            // access(2), by which PostgreSQL looks for its own files, otherwise ignores a user's capabilities.
+            // PostgreSQL looks for its own files by access(2), which otherwise ignores the capabilities of a user.
             "--securebits=+no_setuid_fixup",
           ];
     const prefix = [...as, ...ambient, "--"];
@@ -59,7 +61,9 @@ export async function chooseAccount(binary: string, directory: string): Promise<
       refusal = error instanceof Error ? error.message.split("\n").slice(1).join(" ").trim() : String(error);
     }
   }
-  const closed = [binary, directory].map((path) => closedDirectory(path, uid, gid)).find((path) => path !== undefined);
+  const closed = [binary, directory]
+    .map((path) => findClosedDirectory(path, uid, gid))
+    .find((path) => path !== undefined);
   throw new Error(
     `PostgreSQL does not run as root, and as user ${uid} it ` +
       `${closed === undefined ? `does not start (${refusal})` : `cannot enter ${closed}`}. ${WAYS_OUT}`,
@@ -68,9 +72,9 @@ export async function chooseAccount(binary: string, directory: string): Promise<
 
 const WAYS_OUT =
   "Start as a user that is not root, or put the clone and DATA_DIR where other users may enter (such as /srv), " +
-  "or set DATABASE_URL to a PostgreSQL that runs already.";
+  "or set DATABASE_URL to your own PostgreSQL.";
 
-async function ownUser(): Promise<{ uid: number; gid: number }> {
+async function ensureOwnUser(): Promise<{ uid: number; gid: number }> {
   const existing = await lookUp(OWN_USER);
   if (existing !== undefined) return existing;
   const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
@@ -78,10 +82,13 @@ async function ownUser(): Promise<{ uid: number; gid: number }> {
   try {
     await run("useradd", [...options, "--shell", "/usr/sbin/nologin", OWN_USER], { env });
   } catch (error) {
-    throw new Error(`PostgreSQL does not run as root, and a user for it cannot be made. ${WAYS_OUT}`, { cause: error });
+    throw new Error(`PostgreSQL does not run as root, and useradd cannot make a user for it. ${WAYS_OUT}`, {
+      cause: error,
+    });
   }
   const made = await lookUp(OWN_USER);
-  if (made === undefined) throw new Error(`The user ${OWN_USER} was made but is not found. ${WAYS_OUT}`);
+  if (made === undefined)
+    throw new Error(`useradd made the user ${OWN_USER}, but \`id\` does not find it. ${WAYS_OUT}`);
   return made;
 }
 
@@ -94,10 +101,10 @@ async function lookUp(name: string): Promise<{ uid: number; gid: number } | unde
   }
 }
 
-/** The outermost directory above a path that a user may not enter, by its mode bits. */
-function closedDirectory(path: string, uid: number, gid: number): string | undefined {
+/** The outermost directory above a path that the mode bits close to a user; undefined when there is none. */
+function findClosedDirectory(path: string, uid: number, gid: number): string | undefined {
   const parent = dirname(path);
-  const above = parent === path ? undefined : closedDirectory(parent, uid, gid);
+  const above = parent === path ? undefined : findClosedDirectory(parent, uid, gid);
   if (above !== undefined) return above;
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
