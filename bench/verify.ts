@@ -15,7 +15,7 @@ import {
   newRsaKey,
   settingsOf,
 } from "../tests/support/signing/test-webhooks.ts";
-import { type ReceivedWebhook, verify } from "@sluice/signature/verify";
+import { type ReceivedWebhook, verifyWebhook } from "../tests/support/signing/verify-webhook.ts";
 import { Webhook } from "standardwebhooks";
 
 import { describeMachine, format } from "./machine.ts";
@@ -65,7 +65,7 @@ async function makeLoops(bytes: number): Promise<[string, Loop][]> {
   const ours = (scheme: keyof typeof signatures) => {
     const webhook: ReceivedWebhook = { webhookId, timestamp, body, signature: signatures[scheme] };
     return repeatAsync(async () => {
-      const verdict = await verify(webhook, settings, nowMs);
+      const verdict = await verifyWebhook(webhook, settings, nowMs);
       if (verdict.kind !== "accepted" || verdict.scheme !== scheme) throw new Error(JSON.stringify(verdict));
     });
   };

@@ -24,6 +24,7 @@ import { Tails } from "./api/log/tails.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
 import { createHealth } from "./http/health-routes.ts";
 import { Batcher } from "./ingress/batcher.ts";
+import { chooseBodyBudget } from "./ingress/body-budget.ts";
 import { fetchKeySet } from "./ingress/fetch-key-set.ts";
 import { createIngress } from "./ingress/ingress.ts";
 import { JwksCache } from "./ingress/jwks-cache.ts";
@@ -129,8 +130,12 @@ export async function startGateway(
       return isFirst;
     },
     onAnswered,
-    makeDurable: (event) => batcher.add(event),
-    bodies: new BodyReader({ maxBytes: config.MAX_BODY_BYTES, maxCount: config.MAX_CONCURRENT_BODIES }),
+    enqueue: (event) => batcher.add(event),
+    bodies: new BodyReader({
+      maxBytes: config.MAX_BODY_BYTES,
+      maxCount: config.MAX_CONCURRENT_BODIES,
+      budget: chooseBodyBudget(config.MAX_BODY_BYTES),
+    }),
     maxBodyBytes: config.MAX_BODY_BYTES,
     log,
   });

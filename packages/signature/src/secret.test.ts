@@ -4,7 +4,8 @@ import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
 
-import { generateSigningSecret, readPrivateKey, readPublicKey, readSigningSecret, truncateSecret } from "./secret.ts";
+import { readPrivateKey } from "../../../tests/support/signing/read-private-key.ts";
+import { generateSigningSecret, readPublicKey, readSigningSecret, truncateSecret } from "./secret.ts";
 
 /** What was read, with the key's bytes. */
 function read(text: string) {

@@ -27,8 +27,8 @@ import {
   type TestKey,
   webhookOf,
 } from "../../../tests/support/signing/test-webhooks.ts";
+import { type ReceivedWebhook, verifyWebhook } from "../../../tests/support/signing/verify-webhook.ts";
 import type { VerificationSettings } from "./verification/scheme.ts";
-import { type ReceivedWebhook, verify } from "./verify.ts";
 
 const secretBytes = fc.uint8Array({ minLength: 16, maxLength: 80 }).map((bytes) => Buffer.from(bytes));
 const webhookIds = fc.string({
@@ -51,7 +51,7 @@ const events = fc.record({
 });
 
 const judge = async (webhook: ReceivedWebhook, settings: VerificationSettings) =>
-  inAWord(await verify(webhook, settings, NOW_MS));
+  inAWord(await verifyWebhook(webhook, settings, NOW_MS));
 
 /** A copy with one bit changed. */
 function flip(original: Uint8Array, bit: number): Buffer {
@@ -84,11 +84,11 @@ function* flipped(
 }
 
 async function expectEveryFlipRefused({ webhook, settings }: Sample, fields: readonly (keyof ReceivedWebhook)[]) {
-  expect((await verify(webhook, settings, NOW_MS)).kind).toBe("accepted");
+  expect((await verifyWebhook(webhook, settings, NOW_MS)).kind).toBe("accepted");
   let count = 0;
   for (const [what, changed] of flipped(webhook, fields)) {
     count += 1;
-    const verdict = await verify(changed, settings, NOW_MS);
+    const verdict = await verifyWebhook(changed, settings, NOW_MS);
     if (verdict.kind !== "refused") throw new Error(`${verdict.kind}: ${what}`);
   }
   expect(count).toBeGreaterThan(500);
@@ -170,7 +170,7 @@ describe("v1", () => {
     await fc.assert(
       fc.asyncProperty(sample, fractions, async ({ webhook, settings }, fraction) => {
         expect(await judge(webhook, settings)).toBe("v1");
-        const verdict = await verify(flipSome(webhook, EVERYTHING, fraction), settings, NOW_MS);
+        const verdict = await verifyWebhook(flipSome(webhook, EVERYTHING, fraction), settings, NOW_MS);
         expect(verdict.kind).toBe("refused");
       }),
       { numRuns: 3_000 },
@@ -224,7 +224,7 @@ describe("v1a", () => {
     await fc.assert(
       fc.asyncProperty(webhookIds, timestamps, bytes, fractions, async (webhookId, seconds, body, fraction) => {
         const webhook = signByV1a(key.key, { webhookId, timestamp: String(seconds), body });
-        const verdict = await verify(flipSome(webhook, EVERYTHING, fraction), settingsOf({ keySet }), NOW_MS);
+        const verdict = await verifyWebhook(flipSome(webhook, EVERYTHING, fraction), settingsOf({ keySet }), NOW_MS);
         expect(verdict.kind).toBe("refused");
       }),
       { numRuns: 2_000 },
@@ -390,7 +390,7 @@ describe("anything at all in the headers", () => {
   test("is refused, and throws nothing", async () => {
     await fc.assert(
       fc.asyncProperty(headers, fc.option(headers, { nil: undefined }), bytes, async (signature, webhookId, body) => {
-        const verdict = await verify({ webhookId, timestamp: String(NOW), signature, body }, settings, NOW_MS);
+        const verdict = await verifyWebhook({ webhookId, timestamp: String(NOW), signature, body }, settings, NOW_MS);
         expect(verdict.kind).toBe("refused");
       }),
       { numRuns: 2_000 },

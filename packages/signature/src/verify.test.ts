@@ -4,8 +4,9 @@
 import { createSecretKey, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 
+import { readPrivateKey } from "../../../tests/support/signing/read-private-key.ts";
 import { SCHEMES_OF } from "./schemes.ts";
-import { generateSigningSecret, readPrivateKey, readPublicKey } from "./secret.ts";
+import { generateSigningSecret, readPublicKey } from "./secret.ts";
 import { signV1 } from "./signing/v1.ts";
 import { signV1a } from "../../../tests/support/signing/sign-v1a.ts";
 import {
@@ -18,8 +19,8 @@ import {
   tokenOf,
   webhookOf,
 } from "../../../tests/support/signing/test-webhooks.ts";
+import { verifyWebhook } from "../../../tests/support/signing/verify-webhook.ts";
 import type { VerificationSettings } from "./verification/scheme.ts";
-import { verify } from "./verify.ts";
 
 // The vectors of the Standard Webhooks libraries.
 const A = {
@@ -65,7 +66,7 @@ interface Vector {
 }
 
 const judgeVector = (vector: Vector, settings: VerificationSettings, nowMs: number) =>
-  verify({ ...vector, body: Buffer.from(vector.body) }, settings, nowMs);
+  verifyWebhook({ ...vector, body: Buffer.from(vector.body) }, settings, nowMs);
 
 /** What becomes of A when some of it is changed. */
 const judge = (changes: Partial<Vector>, nowMs = nowMsOf(A), settings = withSecrets(A.secret)) =>
@@ -304,7 +305,7 @@ describe("a header with signatures of several versions", async () => {
   };
   const everything = settingsOf({ hmacKeys: [currentKey(secret)], keySet: keySetOf(key) });
   const judgeHeader = async (signature: string, settings = everything) =>
-    inAWord(await verify(webhookOf({ signature }), settings, NOW_MS));
+    inAWord(await verifyWebhook(webhookOf({ signature }), settings, NOW_MS));
 
   test("is accepted for any that is good, and says which", async () => {
     expect(await judgeHeader(`${good.v1} ${good.v1a} ${good.jwt}`)).toBe("v1");
@@ -358,8 +359,8 @@ describe("a header with signatures of several versions", async () => {
     expect(await judgeHeader(good.v1a, { ...without, publicKeys: [key.publicKey] })).toBe("v1a");
     // What is wrong under any key set is refused without one.
     expect(await judgeHeader("v1a,AAAA", without)).toBe("malformed_signature");
-    expect(inAWord(await verify(webhookOf({ signature: good.v1a, webhookId: undefined }), without, NOW_MS))).toBe(
-      "missing_header",
-    );
+    expect(
+      inAWord(await verifyWebhook(webhookOf({ signature: good.v1a, webhookId: undefined }), without, NOW_MS)),
+    ).toBe("missing_header");
   });
 });

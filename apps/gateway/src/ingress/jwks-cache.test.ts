@@ -13,7 +13,8 @@ import {
   tokenOf,
   webhookOf,
 } from "../../../../tests/support/signing/test-webhooks.ts";
-import { judgeHeaders, type ReceivedWebhook } from "@sluice/signature/verify";
+import type { ReceivedWebhook } from "../../../../tests/support/signing/verify-webhook.ts";
+import { judgeHeaders } from "@sluice/signature/verify";
 import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/store/configuration/key-sets";
 import type { Source } from "@sluice/store/configuration/sources";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -22,7 +23,7 @@ import { createTestDatabase } from "../../../../tests/support/database.ts";
 import { type JwksServer, startJwksServer } from "../../../../tests/support/jwks-server.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
-import { judge } from "./judge.ts";
+import { judgeSignatures } from "./judge-signatures.ts";
 import { JwksCache, type JwksCacheDependencies } from "./jwks-cache.ts";
 
 const MINUTE_MS = 60_000;
@@ -81,7 +82,10 @@ async function openCache({
     return inAWord(
       headers.kind === "refused"
         ? headers
-        : await judge(headers, webhook.body, source, cache, { findNewer: async () => undefined }),
+        : await judgeSignatures(headers, webhook.body, source, {
+            keySets: cache,
+            sources: { findNewer: async () => undefined },
+          }),
     );
   };
   return { cache, clock, failures, judgeAt };

@@ -31,7 +31,7 @@ test("an object with a member twice is refused, wherever it is and however the n
         const once = wrap(`{${JSON.stringify(key)}:${value},"${key.length}x":0}`);
         expect(parseStrictJson(once)).toEqual(JSON.parse(once));
         expect(() => parseStrictJson(wrap(`{${JSON.stringify(key)}:${value}, ${second} : 0}`))).toThrow(
-          "a member comes twice",
+          "an object has a member twice",
         );
       },
     ),
@@ -72,7 +72,7 @@ const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
 test("nesting ends before the stack does", () => {
   expect(parseStrictJson(nested(256))).toBeInstanceOf(Array);
-  expect(() => parseStrictJson(nested(257))).toThrow("nested too deep");
+  expect(() => parseStrictJson(nested(257))).toThrow("the nesting is deeper than 256 levels");
   expect(() => parseStrictJson(nested(1_000_000))).toThrow();
 });
 
