@@ -191,7 +191,10 @@ describe("while PostgreSQL is away", () => {
     record();
     expect(await readDropped(metrics)).toBe(5_006);
     expect(logLines).toHaveLength(1);
-    expect(JSON.parse(logLines[0] ?? "")).toMatchObject({ level: "warn", msg: "rejections not written" });
+    expect(JSON.parse(logLines[0] ?? "")).toMatchObject({
+      level: "warn",
+      msg: "rejections not written: their rows are lost",
+    });
     await db.close();
   });
 

@@ -24,8 +24,8 @@ async function openFolder() {
   // Not there yet: it is the keeper that makes it.
   const dataDir = join(folder, "data");
   const read = () => readSnapshot(dataDir, masterKey, log);
-  const startKeeper = (take: () => SourceSnapshot | undefined, dir = dataDir) => {
-    const keeper = new SnapshotKeeper({ dataDir: dir, masterKey, take, log });
+  const startKeeper = (readCurrent: () => SourceSnapshot | undefined, dir = dataDir) => {
+    const keeper = new SnapshotKeeper({ dataDir: dir, masterKey, readCurrent, log });
     onTestFinished(() => keeper.close());
     keeper.start();
     return keeper;
@@ -98,9 +98,9 @@ test("what cannot be used is ignored with a warning that says why", async () => 
   expect(new Set(lines.map(({ msg }) => msg))).toEqual(new Set(["source snapshot ignored"]));
   expect(lines.map(({ reason, err }) => reason ?? err?.code)).toEqual([
     "it is not a snapshot",
-    "it is damaged, or of another MASTER_KEY",
-    "it is damaged, or of another MASTER_KEY",
-    "it is a week old",
+    "it is damaged, or was written with another MASTER_KEY",
+    "it is damaged, or was written with another MASTER_KEY",
+    "it is older than a week",
     "EISDIR",
   ]);
 });

@@ -117,7 +117,7 @@ describe("a snapshot", () => {
 
   test("of another master key, or sealed for another purpose, is a fault", ({ world }) => {
     const file = sealSnapshot(masterKey, world.snapshot);
-    const other = { fault: "it is damaged, or of another MASTER_KEY" };
+    const other = { fault: "it is damaged, or was written with another MASTER_KEY" };
     expect(unseal(file, new MasterKey(randomBytes(32)))).toEqual(other);
     expect(unseal(file, masterKey.derive("sluice source snapshot"))).toEqual(other);
     const header = file.subarray(0, file.indexOf("\n") + 1);
@@ -143,7 +143,7 @@ describe("a snapshot", () => {
     const file = sealSnapshot(masterKey, world.snapshot);
     const end = file.indexOf("\n");
     const newer = Buffer.concat([Buffer.from("sluice sources 2"), file.subarray(end)]);
-    expect(unseal(newer)).toEqual({ fault: "it is of another version, or damaged" });
+    expect(unseal(newer)).toEqual({ fault: "another version wrote it, or it is damaged" });
     expect(unseal(Buffer.from("SQLite format 3"))).toEqual({ fault: "it is not a snapshot" });
     const sealing = masterKey.derive("sluice source snapshot");
     const documents = [
@@ -167,7 +167,7 @@ describe("a snapshot", () => {
     ];
     for (const document of documents) {
       const sealed = sealing.encrypt(document, "sluice source snapshot");
-      expect(unseal(Buffer.concat([file.subarray(0, end + 1), sealed]))).toEqual({ fault: "it is of another version" });
+      expect(unseal(Buffer.concat([file.subarray(0, end + 1), sealed]))).toEqual({ fault: "another version wrote it" });
     }
   });
 });
