@@ -15,7 +15,7 @@ import type { GatewayConfig } from "../gateway-config.ts";
 import type { GatewayStores } from "../gateway-stores.ts";
 import type { Metrics } from "../metrics.ts";
 import { Batcher } from "./batcher.ts";
-import { chooseBodyBudget } from "./body-budget.ts";
+import { limitIngressMemory } from "./ingress-memory.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
 import { createIngress } from "./ingress.ts";
 import { JwksCache } from "./jwks-cache.ts";
@@ -76,7 +76,7 @@ export function assembleIngress(
     bodies: new BodyReader({
       maxBytes: config.MAX_BODY_BYTES,
       maxCount: config.MAX_CONCURRENT_BODIES,
-      budget: chooseBodyBudget(config.MAX_BODY_BYTES),
+      memory: limitIngressMemory(config.MAX_BODY_BYTES),
     }),
     maxBodyBytes: config.MAX_BODY_BYTES,
     log,

@@ -12,7 +12,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { openRaw, type RawConnection, sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { openServer } from "../http/server.ts";
-import { BodyBudget, chooseBodyBudget } from "./body-budget.ts";
+import { IngressMemory, limitIngressMemory } from "./ingress-memory.ts";
 import { createIngress } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import { type BodyLimits, BodyReader } from "./read-body.ts";
@@ -38,8 +38,8 @@ const source: Source = {
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
 async function startIngress(limits: Partial<BodyLimits> = {}) {
-  const budget = limits.budget ?? chooseBodyBudget(MAX_BODY_BYTES);
-  const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, budget });
+  const memory = limits.memory ?? limitIngressMemory(MAX_BODY_BYTES);
+  const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, memory });
   const ingress = createIngress({
     sources: { find: (name) => (name === source.name ? source : undefined), findNewer: async () => undefined },
     // A static source has no key set.
@@ -57,7 +57,7 @@ async function startIngress(limits: Partial<BodyLimits> = {}) {
   const { server } = openServer(ingress.fetch, silent, { answersContinue: true, limits: times });
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
-  return { url, budget };
+  return { url, memory };
 }
 
 async function open(url: string) {
@@ -101,13 +101,13 @@ test.for([
   ["future_timestamp", { "webhook-timestamp": "99999999999" }],
   ["unaccepted_scheme", { "webhook-signature": "v1a,AAAA" }],
 ] as const)("%s: refused before its body is read, %o", async ([reason, changes]) => {
-  const { url, budget } = await startIngress();
+  const { url, memory } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), ...changes, "content-length": String(MIB) }));
   await until(() => connection.text().includes(`"reason":"${reason}"`));
   expect(connection.text()).toMatch(/^HTTP\/1\.1 400 /);
   expect(connection.text()).toMatch(/\r\nconnection: close\r\n/i);
-  expect(budget.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
 test("the same without an id or a timestamp, which v1 signs", async () => {
@@ -121,7 +121,7 @@ test("the same without an id or a timestamp, which v1 signs", async () => {
 });
 
 test("of bodies that do not end no more is held than the budget, and a webhook is taken all the while", async () => {
-  const { url, budget } = await startIngress({ budget: new BodyBudget(4 * MIB) });
+  const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const held: number[] = [];
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   for (const connection of connections) {
@@ -130,7 +130,7 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
   }
   const refused = () => connections.filter((each) => each.text().startsWith("HTTP/1.1 503 "));
   await until(() => {
-    held.push(budget.heldBytes);
+    held.push(memory.heldBytes);
     return refused().length >= 36;
   });
   expect(Math.max(...held)).toBeLessThanOrEqual(4 * MIB);
@@ -141,11 +141,11 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
     expect((await sendRaw(url, { path: "/in/gemini", headers, chunks })).status).toBe(200);
   }
   for (const connection of connections) connection.close();
-  await until(() => budget.heldBytes, { accept: (bytes) => bytes === 0 });
+  await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
 test("of bodies that do not end no more are read than may be, and every webhook is taken all the while", async () => {
-  const { url, budget } = await startIngress({ maxCount: 10 });
+  const { url, memory } = await startIngress({ maxCount: 10 });
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   const begin = headOf({ ...sign(""), "content-length": "1000" });
   await Promise.all(connections.map((connection) => connection.write(`${begin}x`)));
@@ -160,24 +160,24 @@ test("of bodies that do not end no more are read than may be, and every webhook 
   }
   await until(() => refused().length >= 39);
   for (const connection of connections) connection.close();
-  await until(() => budget.heldBytes, { accept: (bytes) => bytes === 0 });
+  await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
 test("a body in chunks of a byte counts what it costs", async () => {
-  const { url, budget } = await startIngress({ budget: new BodyBudget(4 * MIB) });
+  const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
   void connection.write(chunk("x").repeat(100_000));
   await until(() => connection.text().startsWith("HTTP/1.1 503 "));
-  expect(budget.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
 test("what was read counts until it is judged, and no longer", async () => {
-  const { url, budget } = await startIngress();
+  const { url, memory } = await startIngress();
   for (const headers of [sign("{}"), sign("other")]) {
     await sendRaw(url, { path: "/in/gemini", headers: { ...headers, "content-length": "2" }, chunks: ["{}"] });
   }
-  expect(budget.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
 test("after a refusal with a small body unread the connection serves the next request", async () => {

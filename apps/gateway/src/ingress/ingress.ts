@@ -21,7 +21,7 @@ import { judgeHeaders, type ReceivedHeaders, type Verdict } from "@sluice/signat
 import { toResponse } from "../http/health-routes.ts";
 import { problem } from "../http/problem.ts";
 import { judgeAccess } from "./access.ts";
-import { judgeSignatures } from "./judge-signatures.ts";
+import { judgeRequest } from "./judge.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 import { lingerOverUnread } from "./linger.ts";
@@ -131,7 +131,7 @@ async function admit(
   const contentLength = received["content-length"];
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
-    return refuseLargeBody(maxBodyBytes);
+    return refuseTooLarge(maxBodyBytes);
   }
   // Another gateway may have created the source a moment ago.
   source ??= await sources.findNewer(sourceName, undefined);
@@ -157,7 +157,7 @@ async function admit(
   if (plausible.kind === "refused") return plausible;
 
   const read = await bodies.read(incoming, outgoing);
-  if (read.kind === "too_large") return refuseLargeBody(maxBodyBytes);
+  if (read.kind === "too_large") return refuseTooLarge(maxBodyBytes);
   if (read.kind === "interrupted") return refuse("body_interrupted", "The body ended before it was complete");
   if (read.kind === "crowded_out") {
     c.header("connection", "close");
@@ -168,7 +168,7 @@ async function admit(
 
   let verdict: Verdict;
   try {
-    verdict = await judgeSignatures(plausible, read.body, source, { keySets, sources });
+    verdict = await judgeRequest(plausible, read.body, source, { keySets, sources });
   } finally {
     // From now on the batcher counts the body.
     bodies.release(read);
@@ -216,7 +216,7 @@ function readWebhookHeaders(received: IncomingHttpHeaders): ReceivedHeaders {
   };
 }
 
-function refuseLargeBody(maxBodyBytes: number): Refusal {
+function refuseTooLarge(maxBodyBytes: number): Refusal {
   return refuse("too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
 }
 

@@ -23,7 +23,7 @@ import { createTestDatabase } from "../../../../tests/support/database.ts";
 import { type JwksServer, startJwksServer } from "../../../../tests/support/jwks-server.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
-import { judgeSignatures } from "./judge-signatures.ts";
+import { judgeRequest } from "./judge.ts";
 import { JwksCache, type JwksCacheDependencies } from "./jwks-cache.ts";
 
 const MINUTE_MS = 60_000;
@@ -82,7 +82,7 @@ async function openCache({
     return inAWord(
       headers.kind === "refused"
         ? headers
-        : await judgeSignatures(headers, webhook.body, source, {
+        : await judgeRequest(headers, webhook.body, source, {
             keySets: cache,
             sources: { findNewer: async () => undefined },
           }),

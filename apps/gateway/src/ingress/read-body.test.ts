@@ -6,7 +6,7 @@ import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { within } from "@sluice/shared/runtime/within";
 import { expect, onTestFinished, test } from "vitest";
 
-import { BodyBudget } from "./body-budget.ts";
+import { IngressMemory } from "./ingress-memory.ts";
 import { BodyReader } from "./read-body.ts";
 
 test("a sender that left before its body was asked for holds nothing", async () => {
@@ -20,7 +20,7 @@ test("a sender that left before its body was asked for holds nothing", async () 
   const left = once(outgoing, "close");
   socket.destroy();
   await left;
-  const bodies = new BodyReader({ maxBytes: 1_000, maxCount: 10, budget: new BodyBudget(10_000) });
+  const bodies = new BodyReader({ maxBytes: 1_000, maxCount: 10, memory: new IngressMemory(10_000) });
   // Far longer than it takes to see that nobody is there.
   expect(await within(40_000, bodies.read(incoming, outgoing))).toEqual({ kind: "interrupted" });
 });

@@ -4,13 +4,13 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import type { BodyBudget } from "./body-budget.ts";
+import type { IngressMemory } from "./ingress-memory.ts";
 
 /** The memory for a Buffer object beside its bytes. A body in chunks of one byte consists mostly of this. */
 const CHUNK_OVERHEAD_BYTES = 256;
 
 export type BodyResult =
-  /** The body counts against the budget until the caller releases it. */
+  /** The body counts in the memory of the ingress until the caller releases it. */
   | { kind: "complete"; body: Buffer; heldBytes: number }
   | { kind: "too_large" }
   /** The gateway is reading too many bytes or too many bodies at once. */
@@ -28,7 +28,7 @@ export interface BodyLimits {
   /** How many bodies may be read at once. */
   maxCount: number;
   /** The limit of all bodies together. */
-  budget: BodyBudget;
+  memory: IngressMemory;
 }
 
 /** A body that is being read. */
@@ -41,14 +41,14 @@ interface BodyReading {
 export class BodyReader {
   readonly #maxBytes: number;
   readonly #maxCount: number;
-  readonly #budget: BodyBudget;
+  readonly #memory: IngressMemory;
   /** The oldest first. */
   readonly #readings = new Set<BodyReading>();
 
-  constructor({ maxBytes, maxCount, budget }: BodyLimits) {
+  constructor({ maxBytes, maxCount, memory }: BodyLimits) {
     this.#maxBytes = maxBytes;
     this.#maxCount = maxCount;
-    this.#budget = budget;
+    this.#memory = memory;
   }
 
   read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
@@ -68,7 +68,7 @@ export class BodyReader {
         chunks.length = 0;
         if (result.kind !== "complete") {
           incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
-          this.#budget.release(reading.heldBytes);
+          this.#memory.release(reading.heldBytes);
         }
         resolve(result);
       };
@@ -82,8 +82,8 @@ export class BodyReader {
         chunks.push(chunk);
         const bytes = chunk.length + CHUNK_OVERHEAD_BYTES;
         reading.heldBytes += bytes;
-        this.#budget.hold(bytes);
-        if (this.#budget.heldBytes > this.#budget.maxBytes) this.#crowdOutLargest();
+        this.#memory.hold(bytes);
+        if (this.#memory.heldBytes > this.#memory.limitBytes) this.#crowdOutLargest();
       };
       const onEnd = () => end({ kind: "complete", body: joinChunks(chunks), heldBytes: reading.heldBytes });
       const onInterrupted = () => end({ kind: "interrupted" });
@@ -93,9 +93,9 @@ export class BodyReader {
     });
   }
 
-  /** Gives the memory of a complete body back to the budget. MUST be called once for each. */
+  /** Gives back the memory of a complete body. MUST be called once for each. */
   release({ heldBytes }: { heldBytes: number }): void {
-    this.#budget.release(heldBytes);
+    this.#memory.release(heldBytes);
   }
 
   /** Not the newest: a webhook arrives at once and whole, so the body that takes longest is not from a real sender. */

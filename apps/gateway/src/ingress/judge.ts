@@ -13,7 +13,7 @@ export interface NewerKeys {
   sources: Pick<SourceLookup, "findNewer">;
 }
 
-export function judgeSignatures(
+export function judgeRequest(
   headers: PlausibleHeaders,
   body: Buffer,
   source: Source,
