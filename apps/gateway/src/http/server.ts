@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Duplex } from "node:stream";
 
 import { getRequestListener, RequestError } from "@hono/node-server";
+
 import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/runtime/problem-document";

@@ -1,13 +1,14 @@
-// What a sender can do to the public port with the connection itself, over real sockets: what is read, for how
-// long, and that the answer arrives.
+// Tests what a sender can do to the public port with its connection, over real sockets: how much the ingress reads, for how
+// long, and whether the answer arrives.
 
 import { createSecretKey, randomBytes } from "node:crypto";
+
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { openLog } from "@sluice/shared/runtime/log";
 import { signV1 } from "@sluice/signature/signing/v1";
 import type { Source } from "@sluice/store/configuration/sources";
-import { expect, onTestFinished, test, vi } from "vitest";
 
 import { openRaw, type RawConnection, sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
@@ -52,7 +53,7 @@ async function startIngress(limits: Partial<BodyLimits> = {}) {
     maxBodyBytes: MAX_BODY_BYTES,
     log: silent,
   });
-  // What is not sent to its end here is not to be ended by the time that it takes.
+  // Long timeouts, so that they do not end the requests that these tests leave unfinished.
   const times = { headersTimeout: 300_000, requestTimeout: 300_000 };
   const { server } = openServer(ingress.fetch, silent, { answersContinue: true, limits: times });
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
@@ -66,7 +67,7 @@ async function open(url: string) {
   return connection;
 }
 
-/** The headers that a source's sender would send with a body. */
+/** The signature headers for a body. */
 function sign(body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   return {
@@ -84,7 +85,7 @@ function headOf(headers: Record<string, string>, path = "/in/gemini"): string {
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 const CHUNK = chunk("x".repeat(64 * 1024));
 
-/** Its head, and its body, which may come after it. */
+/** Waits for the headers and the body of a 503, which may arrive one after the other. */
 async function expectUnavailable(connection: RawConnection | undefined) {
   await until(() => connection?.text().includes('"code":"unavailable"'));
   expect(connection?.text()).toMatch(/\r\nretry-after: 10\r\n/i);
@@ -110,7 +111,7 @@ test.for([
   expect(memory.heldBytes).toBe(0);
 });
 
-test("the same without an id or a timestamp, which v1 signs", async () => {
+test("missing_header: refused before its body is read, without the id or the timestamp that v1 signs", async () => {
   const { url } = await startIngress();
   for (const missing of ["webhook-id", "webhook-timestamp"]) {
     const { [missing]: _, ...headers } = sign("");
@@ -120,7 +121,7 @@ test("the same without an id or a timestamp, which v1 signs", async () => {
   }
 });
 
-test("of bodies that do not end no more is held than the budget, and a webhook is taken all the while", async () => {
+test("unfinished bodies take no more memory than the limit, and webhooks are accepted all the while", async () => {
   const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const held: number[] = [];
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
@@ -144,7 +145,7 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
   await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
-test("of bodies that do not end no more are read than may be, and every webhook is taken all the while", async () => {
+test("no more unfinished bodies are read than allowed, and every webhook is accepted all the while", async () => {
   const { url, memory } = await startIngress({ maxCount: 10 });
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   const begin = headOf({ ...sign(""), "content-length": "1000" });
@@ -163,7 +164,7 @@ test("of bodies that do not end no more are read than may be, and every webhook 
   await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
-test("a body in chunks of a byte counts what it costs", async () => {
+test("the memory of a body in chunks of one byte counts with its overhead", async () => {
   const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
@@ -172,7 +173,7 @@ test("a body in chunks of a byte counts what it costs", async () => {
   expect(memory.heldBytes).toBe(0);
 });
 
-test("what was read counts until it is judged, and no longer", async () => {
+test("a body counts until it is judged, and no longer", async () => {
   const { url, memory } = await startIngress();
   for (const headers of [sign("{}"), sign("other")]) {
     await sendRaw(url, { path: "/in/gemini", headers: { ...headers, "content-length": "2" }, chunks: ["{}"] });
@@ -180,7 +181,7 @@ test("what was read counts until it is judged, and no longer", async () => {
   expect(memory.heldBytes).toBe(0);
 });
 
-test("after a refusal with a small body unread the connection serves the next request", async () => {
+test("after a refusal with a small unread body the connection takes the next request", async () => {
   const { url } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ "content-length": "1000" }));
@@ -195,15 +196,16 @@ test.for([
   ["with its length announced above the limit", () => headOf({ ...sign(""), "content-length": String(5 * MIB) })],
   ["to no source", () => headOf({ "transfer-encoding": "chunked" }, "/in/nobody")],
   ["to no path", () => headOf({ "transfer-encoding": "chunked" }, "/nothing")],
-] as const)("the answer to a body %s reaches who sends it all first", async ([, head]) => {
+] as const)("the answer to a body %s reaches a sender that first sends all of it", async ([, head]) => {
   const { url } = await startIngress();
-  // A sender that stands still for a second is not waited for, and here it is the machine that may.
+  // The ingress does not wait for a sender that is silent for a second. Fake timers, because this machine may stand still
+  // for as long.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   for (let i = 0; i < 10; i++) {
     const connection = await open(url);
     await connection.write(head());
-    // One after the other: a sender that writes all it has, and meets the closed connection if there is one.
+    // This sender writes one chunk after the other until its connection is closed, if that happens.
     for (let sent = 0; sent < 64; sent++) {
       vi.advanceTimersByTime(1);
       await connection.write(CHUNK);
@@ -219,17 +221,17 @@ test.for([
   }
 });
 
-test("a body without end is not read without end", async () => {
+test("an endless body is read only up to a limit", async () => {
   const { url } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
   let chunks = 0;
   for (; connection.failure() === undefined && chunks < 2_000; chunks++) await connection.write(CHUNK);
-  // 16 MiB, and what the kernel's buffers take.
+  // 16 MiB and the buffers of the kernel.
   expect(chunks).toBeLessThan(1_000);
 });
 
-test("Expect: 100-continue gets a 100 for what is read, and the refusal alone for what is not", async () => {
+test("Expect: 100-continue gets a 100 when the body is wanted, and only the refusal otherwise", async () => {
   const { url } = await startIngress();
   const expecting = { ...sign("{}"), expect: "100-continue" };
   const [good, large, stale] = [await open(url), await open(url), await open(url)];
@@ -248,7 +250,7 @@ test("Expect: 100-continue gets a 100 for what is read, and the refusal alone fo
   expect(stale.text()).toMatch(/^HTTP\/1\.1 400 /);
 });
 
-test("GET and HEAD are what /healthz takes", async () => {
+test("/healthz takes GET and HEAD only", async () => {
   const { url } = await startIngress();
   expect((await fetch(`${url}/healthz`, { method: "HEAD" })).status).toBe(200);
   const response = await fetch(`${url}/healthz`, { method: "POST" });

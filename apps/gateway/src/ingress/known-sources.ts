@@ -5,10 +5,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
-import { outlast } from "@sluice/store/connection/connect";
-import type { Database } from "@sluice/store/connection/database";
 import { loadKeySets } from "@sluice/store/configuration/key-sets";
-import { Refreshed } from "@sluice/store/connection/refreshed";
 import {
   GEMINI_SOURCE,
   loadStoredSources,
@@ -16,6 +13,9 @@ import {
   type Source,
   type StoredSource,
 } from "@sluice/store/configuration/sources";
+import { outlast } from "@sluice/store/connection/connect";
+import type { Database } from "@sluice/store/connection/database";
+import { Refreshed } from "@sluice/store/connection/refreshed";
 
 import type { JwksCache } from "./jwks-cache.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
