@@ -151,7 +151,7 @@ describe("v1", () => {
         });
         const options = { jsonParse: false };
         expect(() => new StandardWebhook(whsec).verify(text, headers("webhook"), options)).not.toThrow();
-        // The types of standardwebhooks lack the options. svix parses the body, so it needs JSON.
+        // The types of svix have no such options. svix always parses the body, so it needs JSON.
         if (isJson(text)) expect(() => new SvixWebhook(whsec).verify(text, headers("svix"))).not.toThrow();
       }),
       { numRuns: 500 },

@@ -93,7 +93,7 @@ describe("a snapshot", () => {
     expect(read.snapshot.keySets).toEqual(snapshot.keySets);
     expect(read.snapshot.confirmedAt).toEqual(snapshot.confirmedAt);
 
-    // The comparison above would also pass with empty sources, so this checks their content.
+    // The comparison above is with the database as it is now. This checks the values that the test stored there.
     const rotated = opened.find(({ name }) => name === "rotated");
     expect(rotated).toMatchObject({ kind: "static", schemes: ["v1"], toleranceSeconds: 42 });
     const known = readSigningSecret(secret.text);
