@@ -86,17 +86,17 @@ export function assembleIngress(
 
 /** Failure policy: closed. When nobody knows whether the URL was used, the sender should come back. */
 async function consumeCallbackInTime(db: Database, callback: CallbackToken, webhookId: string): Promise<boolean> {
-  const unavailable = (cause?: unknown) =>
-    new SluiceError("unavailable", "PostgreSQL is not available, so the callback URL cannot be checked", {
-      retryAfterSeconds: CONSUME_RETRY_AFTER_SECONDS,
-      cause,
-    });
   const asked = consumeCallback(db, callback.id, webhookId, callback.expiresAtMs).catch((error: unknown) => {
-    throw unavailable(error);
+    throw callbackNotChecked(error);
   });
-  const isConsumedByThis = await within(CONSUME_LIMIT_MS, asked);
-  if (isConsumedByThis === undefined) throw unavailable();
-  return isConsumedByThis;
+  const isUsedByThisWebhook = await within(CONSUME_LIMIT_MS, asked);
+  if (isUsedByThisWebhook === undefined) throw callbackNotChecked();
+  return isUsedByThisWebhook;
+}
+
+function callbackNotChecked(cause?: unknown): SluiceError {
+  const detail = "PostgreSQL did not say whether the callback URL was used before; the sender should retry";
+  return new SluiceError("unavailable", detail, { retryAfterSeconds: CONSUME_RETRY_AFTER_SECONDS, cause });
 }
 
 interface RequestRecords {
