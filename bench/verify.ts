@@ -5,7 +5,6 @@ import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } 
 
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { signV1 } from "@sluice/signature/signing/v1";
-import { type ReceivedWebhook, verify } from "@sluice/signature/verify";
 import { Webhook } from "standardwebhooks";
 
 import { signJwt } from "../tests/support/signing/sign-jwt.ts";
@@ -18,6 +17,8 @@ import {
   newRsaKey,
   settingsOf,
 } from "../tests/support/signing/test-webhooks.ts";
+import { type ReceivedWebhook, verifyWebhook } from "../tests/support/signing/verify-webhook.ts";
+
 import { describeMachine, format } from "./machine.ts";
 
 const SIZES = { "200 B": 200, "10 KB": 10_000, "1 MB": 1_000_000 };
@@ -65,7 +66,7 @@ async function makeLoops(bytes: number): Promise<[string, Loop][]> {
   const ours = (scheme: keyof typeof signatures) => {
     const webhook: ReceivedWebhook = { webhookId, timestamp, body, signature: signatures[scheme] };
     return repeatAsync(async () => {
-      const verdict = await verify(webhook, settings, nowMs);
+      const verdict = await verifyWebhook(webhook, settings, nowMs);
       if (verdict.kind !== "accepted" || verdict.scheme !== scheme) throw new Error(JSON.stringify(verdict));
     });
   };

@@ -1,10 +1,13 @@
-// The environment: every fault at once and by name, secrets from files, and no secret ever printed.
+// Tests the settings from the environment: all faults are reported at once and by name, secrets can come from files, and no
+// secret is ever printed.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+
 import { afterAll, describe, expect, test } from "vitest";
+
 import type { Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import { readConfig } from "@sluice/shared/settings/read-config";
 
@@ -175,12 +178,12 @@ describe("a secret in a file", () => {
     ]);
   });
 
-  test("beside the variable itself is a fault: which one counts would be a guess", () => {
+  test("together with the variable itself is a fault, because nobody could say which one counts", () => {
     const { faults } = readFaults({ DATABASE_URL, DATABASE_URL_FILE: file("second", DATABASE_URL) });
     expect(faults).toEqual([{ pointer: "DATABASE_URL", detail: expect.stringContaining("twice") }]);
   });
 
-  test("is not taken for what is no secret", () => {
+  test("is not read for a variable that is not a secret", () => {
     expect(readConfig(gatewayConfig, { DATABASE_URL, PORT_FILE: file("port", "1234") }).PORT).toBe(8080);
   });
 });

@@ -1,19 +1,20 @@
-// The gateway's settings: its two ports, what it accepts, and what it shares with the worker.
+// The settings of the gateway: its two ports, its limits, and the settings that it shares with the worker.
+
+import { z } from "zod";
 
 import { commonSettings, integer, port } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
 import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret } from "@sluice/signature/secret";
-import { z } from "zod";
 
-/** The paths of the ingress are put behind it, so nothing may follow its own. */
+/** The gateway appends the paths of the ingress to this URL, so the URL may not have a query or a fragment. */
 function isPublicUrl(text: string): boolean {
-  // new URL() repairs what it reads (spaces, backslashes, missing slashes), and this is shown as it was written.
+  // new URL() accepts and repairs spaces, backslashes and missing slashes. The gateway shows the URL as it was written.
   if (!/^https?:\/\/[^\s\\?#@\p{Cc}]+$/iu.test(text)) return false;
   return URL.canParse(text);
 }
 
-/** As a browser writes it: without a path, a default port and capitals. Neither "*" nor "null" is one. */
+/** An origin as a browser sends it: without a path, a default port and capitals. "*" and "null" are not allowed. */
 function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
@@ -22,7 +23,7 @@ export const gatewayConfig = z.object({
   ...commonSettings,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(8080),
-  // Private unless told otherwise: the API is not for the public network.
+  // The loopback address by default, because the API is not for the public network.
   API_HOST: z.string().min(1).default("127.0.0.1"),
   API_PORT: port.default(8081),
   ADMIN_API_KEY: secretSetting(
@@ -57,7 +58,7 @@ export const gatewayConfig = z.object({
     .transform((text) => text.split(",").map((origin) => origin.trim()))
     .refine(
       (origins) => origins.every(isOrigin),
-      "must be origins with a comma between them, each as a browser sends it, such as https://console.example.com",
+      "must be origins separated by commas, each as a browser sends it, such as https://console.example.com",
     )
     .optional(),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),

@@ -1,71 +1,50 @@
-// The gateway: ingress on one port, the API on another, over PostgreSQL and the queue.
+// The gateway: the ingress on a public port and the API on a private port, over PostgreSQL and the queue. This file puts
+// the parts together, and starts and stops them in the right order.
 
+import { Hono } from "hono";
+
+import { queueChecks } from "@sluice/queue/checks";
 import { createAddressGuard } from "@sluice/shared/address/guard";
-import { CALLBACK_KEY_PURPOSE } from "@sluice/signature/callback-token";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { queueChecks } from "@sluice/queue/checks";
-import { openQueueBackend } from "@sluice/queue/open-backend";
-import { createFirstApiKey, generateApiKey } from "@sluice/store/configuration/api-keys";
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { QueuedEvent } from "@sluice/queue/jobs";
-import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";
-import { isTransient } from "@sluice/store/connection/postgres-errors";
-import { connectDatabase } from "@sluice/store/connection/connect";
-import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
-import { saveKeySet } from "@sluice/store/configuration/key-sets";
-import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 import { within } from "@sluice/shared/runtime/within";
-import { Hono } from "hono";
 
 import { createApi } from "./api/api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
+import { type GatewayStores, openStores } from "./gateway-stores.ts";
 import { createHealth } from "./http/health-routes.ts";
-import { Batcher } from "./ingress/batcher.ts";
-import { fetchKeySet } from "./ingress/fetch-key-set.ts";
-import { createIngress } from "./ingress/ingress.ts";
-import { JwksCache } from "./ingress/jwks-cache.ts";
-import { KnownSources, type SourcesAge } from "./ingress/known-sources.ts";
-import { BodyReader } from "./ingress/read-body.ts";
-import { RejectionLog } from "./ingress/rejections.ts";
-import { describeRequest, type IngressRequest } from "./ingress/request.ts";
-import { readSnapshot } from "./ingress/snapshot-keeper.ts";
+import { type OpenServer, openServer } from "./http/server.ts";
+import { type AssembledIngress, assembleIngress } from "./ingress/assemble-ingress.ts";
+import type { KnownSources } from "./ingress/known-sources.ts";
 import { Metrics } from "./metrics.ts";
-import { openServer } from "./http/server.ts";
 
-const CONNECTIONS = 10;
-/** How long running requests may take to end when the gateway stops. */
+/** The time that running requests have to end when the gateway stops. */
 const STOP_LIMIT_MS = 10_000;
-/** And what they used, to close after them: a store that hangs does not answer a goodbye. */
+/** The time that the stores have to close after that: a store that hangs does not confirm that it closes. */
 const CLOSE_LIMIT_MS = 5_000;
 /**
- * From the arrival of an event to its answer. Above the limit of one add, which is 5 s on PostgreSQL, and with Redis
- * before it 0.75 s there, 3 s on PostgreSQL and 0.75 s more; and below what senders wait.
+ * The time that the ingress waits for PostgreSQL at the start. If both were restarted together, a gateway that does not
+ * wait would use the old sources of its snapshot.
  */
-const DURABLE_DEADLINE_MS = { redis: 5_500, postgres: 6_000 };
-/** For PostgreSQL at start, before the ingress opens without it: a restart of both would else serve an old copy. */
 const START_LIMIT_MS = 3_000;
-/** Whether a single-use URL was used; below what senders wait. */
-const CONSUME_LIMIT_MS = 3_000;
-/** A wake-up that is asked for twice in this time is asked for once. */
+/** Several requests to wake one target within this time add only one job. */
 const WAKE_WINDOW_MS = 100;
 
 export interface Gateway {
   ingressUrl: string;
   apiUrl: string;
   /**
-   * Resolves when its sources are PostgreSQL's, for which it may wait for hours with its ports open. Rejects when it
-   * must not go on.
+   * Resolves when the gateway has loaded its sources from PostgreSQL. While PostgreSQL is away this can take hours, with
+   * both ports open. Rejects when the gateway must not go on.
    */
   started: Promise<void>;
   stop: () => Promise<void>;
 }
 
 export interface GatewayOptions {
-  /** Until it resolves, a gateway that is told to stop says so on /readyz, and takes events all the same. */
+  /** A gateway that is told to stop first says so on /readyz. It goes on taking events until this resolves. */
   stopNotice?: () => Promise<void>;
 }
 
@@ -74,81 +53,84 @@ export async function startGateway(
   log: Logger,
   { stopNotice = () => Promise.resolve() }: GatewayOptions = {},
 ): Promise<Gateway> {
-  const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
-  const databaseUrl = config.DATABASE_URL.reveal();
-  const geminiSecret = config.GEMINI_SIGNING_SECRET?.reveal();
-  const snapshot = await readSnapshot(config.DATA_DIR, masterKey, log);
-  const { db, prepared } = connectDatabase({
-    url: databaseUrl,
-    applicationName: "sluice-gateway",
-    maxConnections: CONNECTIONS,
-    settings: SEARCH_PLANS,
-    masterKey,
-    prepare: async (database) => {
-      await ensureBuiltInSources(database);
-      if (config.ADMIN_API_KEY === undefined) await printFirstApiKey(database);
-    },
-    // With a snapshot, only what says that these are not its database's sources ends the gateway: a PostgreSQL that
-    // refuses the password is as good as away.
-    waitsFor: (error) => isTransient(error) || (snapshot !== undefined && !(error instanceof SluiceError)),
-    log,
-  });
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
-  const producer = backend.openProducer();
-  const metrics = new Metrics(producer);
-  const addIntakeJob = async (events: QueuedEvent[]) =>
-    metrics.countIntakeJob(await producer.add("intake", { events }));
-  const batcher = new Batcher(addIntakeJob, {
-    deadlineMs: DURABLE_DEADLINE_MS[backend.kind],
-    maxBodyBytes: config.MAX_BODY_BYTES,
-  });
+  const stores = await openStores(config, log);
+  const metrics = new Metrics(stores.producer);
+  const ingress = assembleIngress(config, stores, metrics, log);
+  const publicPort = openServer(ingress.app.fetch, log, { answersContinue: true });
 
-  const keySets = new JwksCache({ fetchKeySet, save: (keySet) => saveKeySet(db, keySet), now: Date.now, log });
-  const { DATA_DIR: dataDir } = config;
-  const sources = new KnownSources({ db, masterKey, geminiSecret, keySets, dataDir, snapshot, log });
-  const callbackKey = masterKey.deriveKey(CALLBACK_KEY_PURPOSE);
-  metrics.watchSources(() => sources.age());
-  const rejections = new RejectionLog({ db, metrics, log });
-  const onAnswered = (request: IngressRequest) => {
-    const { source, refusal, status } = request;
-    if (log.isLevelEnabled("info")) log.info(describeRequest(request), "ingress");
-    metrics.countRequest({ source: source?.name, status, durationMs: performance.now() - request.startedAt });
-    if (source === undefined || refusal === undefined) return;
-    rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });
+  const tails = new Tails({ db: stores.db, log, limits: TAIL_LIMITS });
+  const readiness = createReadiness(stores, ingress.sources, publicPort);
+  const api = assembleApi(config, { stores, sources: ingress.sources, tails, metrics }, log);
+  const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
+  const privatePort = openServer(privateApp.fetch, log);
+
+  const stopping = new AbortController();
+  const stop = async () => {
+    stopping.abort();
+    readiness.beginStop();
+    for (const { endConnections } of [publicPort, privatePort]) endConnections();
+    // A balancer that asks /readyz sends its requests elsewhere before the port closes.
+    if (publicPort.server.listening) await stopNotice();
+    // Nothing but this ends the streams of live events.
+    tails.close();
+    await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
+    // Failure policy: open. Every acknowledged event is durable, and nothing else can be lost.
+    const closed = closeStores(stores, ingress).then(() => true);
+    if ((await within(CLOSE_LIMIT_MS, closed)) === undefined) log.warn("the stores did not close in time");
   };
-  const ingress = createIngress({
-    sources,
-    keySets,
-    callbackKey,
-    consumeCallback: async ({ id, expiresAtMs }, webhookId) => {
-      // Failure policy: closed. Whether the URL was used is not known, so the sender comes back.
-      const asked = consumeCallback(db, id, webhookId, expiresAtMs).catch((error: unknown) => {
-        throw storeAway(error);
-      });
-      const isFirst = await within(CONSUME_LIMIT_MS, asked);
-      if (isFirst === undefined) throw storeAway();
-      return isFirst;
-    },
-    onAnswered,
-    makeDurable: (event) => batcher.add(event),
-    bodies: new BodyReader({ maxBytes: config.MAX_BODY_BYTES, maxCount: config.MAX_CONCURRENT_BODIES }),
-    maxBodyBytes: config.MAX_BODY_BYTES,
-    log,
-  });
-  const readiness = new Readiness({
-    // Where a store of the queue answers, events are taken without it.
+
+  const started = stores.prepared.then((outcome) =>
+    outcome === "prepared" ? ingress.sources.watch(stopping.signal) : undefined,
+  );
+  // The caller of startGateway handles a rejection. This handler is for the time until the caller has the promise.
+  started.catch(() => undefined);
+  try {
+    // The queue learns here which store takes jobs. Otherwise the first events would have to wait for that.
+    await stores.producer.status();
+    // The API opens before the ingress, so that /readyz says what the gateway waits for.
+    const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
+    await waitForSources(started, stores, log);
+    const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
+    log.info({ ingress: ingressUrl, api: apiUrl, queue: stores.backend.kind }, "gateway started");
+    return { ingressUrl, apiUrl, started, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function createReadiness({ db, producer }: GatewayStores, sources: KnownSources, publicPort: OpenServer): Readiness {
+  return new Readiness({
+    // Not required: if a store of the queue answers, the ingress takes events without PostgreSQL.
     postgres: { isRequired: false, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
     ...queueChecks(producer, { isRequired: true }),
-    // Only with its port open: who is told that it is ready sends events at once.
-    sources: { isRequired: true, ask: async () => findingOf(publicPort.server.listening ? sources.age() : undefined) },
+    sources: {
+      isRequired: true,
+      ask: async () => {
+        // Ready means that the port is open too, because senders send events as soon as they see it.
+        const age = publicPort.server.listening ? sources.age() : undefined;
+        if (age === undefined) return { ok: false };
+        return { ok: true, age_seconds: age.seconds, from_snapshot: age.isFromSnapshot };
+      },
+    },
   });
-  const tails = new Tails({ db, log, limits: TAIL_LIMITS });
-  const api = createApi({
+}
+
+interface ApiParts {
+  stores: GatewayStores;
+  sources: KnownSources;
+  tails: Tails;
+  metrics: Metrics;
+}
+
+function assembleApi(config: GatewayConfig, { stores, sources, tails, metrics }: ApiParts, log: Logger) {
+  const { db, masterKey, producer } = stores;
+  return createApi({
     db,
     tails,
     masterKey,
     adminApiKey: config.ADMIN_API_KEY,
-    geminiSigningSecret: geminiSecret,
+    geminiSigningSecret: config.GEMINI_SIGNING_SECRET?.reveal(),
     wakeTarget: (targetId) =>
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
     testTarget: (targetId, deliveryId) => producer.add("deliver", { targetId, deliveryId }),
@@ -161,64 +143,20 @@ export async function startGateway(
     metrics,
     log,
   });
-  const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
+}
 
-  const publicPort = openServer(ingress.fetch, log, { answersContinue: true });
-  const privatePort = openServer(privateApp.fetch, log);
-  const closeStores = async () => {
-    await rejections.close();
-    await sources.close();
-    await producer.close();
-    await backend.close();
-    await db.close();
-    return true;
-  };
-  const stopping = new AbortController();
-  const stop = async () => {
-    stopping.abort();
-    readiness.beginStop();
-    for (const { endConnections } of [publicPort, privatePort]) endConnections();
-    // So that a balancer that asks turns away before the port closes.
-    if (publicPort.server.listening) await stopNotice();
-    // They have no end of their own to wait for.
-    tails.close();
-    await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
-    // Failure policy: open. Every event that was acknowledged is durable, and nothing else is lost.
-    if ((await within(CLOSE_LIMIT_MS, closeStores())) === undefined) log.warn("the stores did not close in time");
-  };
-  const started = prepared.then((outcome) => (outcome === "prepared" ? sources.watch(stopping.signal) : undefined));
-  // Whoever started the gateway is told of it.
-  started.catch(() => undefined);
-  try {
-    // So that the first events find known which store takes them.
-    await producer.status();
-    // Before the ingress, so that /readyz says what is waited for.
-    const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
-    if (
-      (await within(
-        START_LIMIT_MS,
-        started.then(() => true),
-      )) === undefined
-    ) {
-      log.warn({ snapshot: snapshot?.confirmedAt }, "PostgreSQL is away: started without it");
-    }
-    const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
-    log.info({ ingress: ingressUrl, api: apiUrl, queue: backend.kind }, "gateway started");
-    return { ingressUrl, apiUrl, started, stop };
-  } catch (error) {
-    await stop();
-    throw error;
+/** Waits for a limited time. @throws the error of `started` when it rejects in this time. */
+async function waitForSources(started: Promise<void>, { snapshot }: GatewayStores, log: Logger): Promise<void> {
+  const loaded = started.then(() => true);
+  if ((await within(START_LIMIT_MS, loaded)) === undefined) {
+    log.warn({ snapshot: snapshot?.confirmedAt }, "PostgreSQL is away: started without it");
   }
 }
 
-async function printFirstApiKey(database: Database): Promise<void> {
-  const key = generateApiKey();
-  // Not through the log, which keeps no secrets: this is the one time that the key is seen.
-  if (await createFirstApiKey(database, key)) process.stdout.write(`API key (shown this once): ${key}\n`);
+async function closeStores({ db, backend, producer }: GatewayStores, ingress: AssembledIngress): Promise<void> {
+  await ingress.rejections.close();
+  await ingress.sources.close();
+  await producer.close();
+  await backend.close();
+  await db.close();
 }
-
-const storeAway = (cause?: unknown) =>
-  new SluiceError("unavailable", "PostgreSQL is not available", { retryAfterSeconds: 5, cause });
-
-const findingOf = (age: SourcesAge | undefined) =>
-  age === undefined ? { ok: false } : { ok: true, age_seconds: age.seconds, from_snapshot: age.isFromSnapshot };

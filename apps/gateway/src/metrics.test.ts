@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { Metrics } from "./metrics.ts";
 
-/** Our series, with their values. */
+/** The series of Sluice, with their values. */
 async function readOurs(metrics: Metrics): Promise<Record<string, number>> {
   const { text } = await metrics.render();
   const series = text.split("\n").filter((line) => line.startsWith("sluice_") && !line.includes("_bucket{"));
@@ -12,7 +12,7 @@ async function readOurs(metrics: Metrics): Promise<Record<string, number>> {
 }
 
 describe("metrics", () => {
-  test("a request is counted once under its source and what became of it", async () => {
+  test("a request is counted once, under its source and its outcome", async () => {
     const metrics = new Metrics();
     for (const status of [200, 200, 400, 404, 405, 413, 500, 503]) {
       metrics.countRequest({ source: "gemini", status, durationMs: 250 });
@@ -36,7 +36,7 @@ describe("metrics", () => {
     });
   });
 
-  test("where there is Redis, it has gauges, which are read when they are asked for", async () => {
+  test("with Redis there are gauges, and each scrape reads their values", async () => {
     const redis = { state: { takesJobs: true, durable: true as boolean | null, problems: [] as string[] } };
     const metrics = new Metrics({ redis });
     expect(await readOurs(metrics)).toMatchObject({ sluice_redis_durable: 1, sluice_redis_takes_jobs: 1 });
@@ -70,7 +70,7 @@ describe("metrics", () => {
     });
   });
 
-  test("two gateways in one process count for themselves, with the process's own metrics in both", async () => {
+  test("two gateways in one process count separately, and both have the metrics of the process", async () => {
     const [one, other] = [new Metrics(), new Metrics()];
     one.countDroppedRejections(1);
     expect(await readOurs(one)).toEqual({ sluice_rejections_dropped_total: 1 });

@@ -1,5 +1,5 @@
-// What Prometheus reads of a gateway. Every label is of a small set: the names of sources that exist, outcomes,
-// reasons. What a sender chooses is never a label, or it could fill the memory.
+// The metrics of a gateway for Prometheus. The values of each label come from a small set: names of existing sources,
+// outcomes, reasons. Text that a sender chooses is never a label: with it, a sender could fill the memory.
 
 import {
   collectDefaultMetrics,
@@ -9,30 +9,31 @@ import {
   type PrometheusContentType,
   Registry,
 } from "@prometheus-io/client";
-import type { Producer, StoreName } from "@sluice/queue/queue";
-import type { RefusalReason } from "@sluice/signature/refusal";
-import { within } from "@sluice/shared/runtime/within";
 
-/** From a fsync on a fast disk to the limit of a request, `requestTimeout` of the server. */
+import type { Producer, StoreName } from "@sluice/queue/queue";
+import { within } from "@sluice/shared/runtime/within";
+import type { RefusalReason } from "@sluice/signature/refusal";
+
+/** From the time of a fsync on a fast disk to `requestTimeout` of the server, the limit of a request. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** Of a scrape, which Prometheus gives 10 s. */
+/** The time that the stores have to count. Prometheus waits 10 s for the whole page. */
 const SET_ASIDE_LIMIT_MS = 1_000;
-/** Requests to a path of no source. */
+/** The label of requests to a path without a source. */
 const UNKNOWN_SOURCE = "unknown";
 
-/** What became of a request; `failed` is a fault of the relay. */
+/** How a request ended. `failed` is a fault of the relay. */
 type IngressOutcome = "accepted" | "refused" | "unavailable" | "failed";
 
 export interface AnsweredRequest {
-  /** The name of the source, if there is one: never what the path says. */
+  /** The name of an existing source. Never the name in the path, because a sender chooses that. */
   source: string | undefined;
-  /** Of the answer. */
+  /** The HTTP status of the answer. */
   status: number;
   durationMs: number;
 }
 
 export class Metrics {
-  // Of this gateway and not the library's global one: a test has several gateways in one process.
+  // Not the global registry of the library, because a test runs several gateways in one process.
   readonly #registry = new Registry<PrometheusContentType>();
   readonly #requests = new Counter({
     name: "sluice_ingress_requests_total",
@@ -48,13 +49,13 @@ export class Metrics {
   });
   readonly #dropped = new Counter({
     name: "sluice_rejections_dropped_total",
-    help: "Refused requests that are missing in the log of rejections, because it could not be written.",
+    help: "Refused requests that are missing in the log of rejections, because the gateway could not write them.",
     registers: [this.#registry],
   });
   readonly #duration = new Histogram({
     name: "sluice_ingress_duration_seconds",
-    help: "From the head of a request to its answer.",
-    // Not by source: that would be a series per source and bucket.
+    help: "Time from the headers of a request to its answer.",
+    // Without the source, which would make a series for each source and bucket.
     labelNames: ["outcome"],
     buckets: DURATION_BUCKETS_SECONDS,
     registers: [this.#registry],
@@ -66,7 +67,10 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  /** @param queue what is known of its stores: without Redis there are no series that an alert could mistake for trouble. */
+  /**
+   * The parameter is the producer of the queue. Without Redis there are no series for it, which an alert could take for
+   * trouble.
+   */
   constructor({ redis, setAside = [] }: Partial<Pick<Producer, "redis" | "setAside">> = {}) {
     collectDefaultMetrics({ register: this.#registry });
     const setAsideEvents = new Gauge({
@@ -75,12 +79,12 @@ export class Metrics {
       labelNames: ["store"],
       registers: [this.#registry],
       async collect() {
-        const counts = setAside.map(async (one) => {
-          const { store } = one;
-          // Failure policy: open. A store that is away has no count, and the others are shown in time.
-          const found = await within(SET_ASIDE_LIMIT_MS, one.count()).catch(() => undefined);
-          if (found === undefined) setAsideEvents.remove({ store });
-          else setAsideEvents.set({ store }, found);
+        const counts = setAside.map(async (setAsideStore) => {
+          const { store } = setAsideStore;
+          // Failure policy: open. A store that is away has no value, and the values of the other stores are not late.
+          const count = await within(SET_ASIDE_LIMIT_MS, setAsideStore.count()).catch(() => undefined);
+          if (count === undefined) setAsideEvents.remove({ store });
+          else setAsideEvents.set({ store }, count);
         });
         await Promise.all(counts);
       },
@@ -97,7 +101,7 @@ export class Metrics {
       });
     gauge(
       "sluice_redis_durable",
-      "Whether the settings of Redis keep what it confirms.",
+      "Whether the settings of Redis keep the jobs that it confirms.",
       () => redis.state.durable === true,
     );
     gauge(
@@ -111,12 +115,12 @@ export class Metrics {
     this.#intakeJobs.inc({ store });
   }
 
-  /** @param age of the sources, asked for at each reading; undefined while none are known, which is no value. */
+  /** @param age is called at each scrape. It returns undefined while the gateway knows no sources. */
   watchSources(age: () => { seconds: number; isFromSnapshot: boolean } | undefined): void {
     const gauges = [
       {
         name: "sluice_sources_age_seconds",
-        help: "Since PostgreSQL confirmed the sources that the ingress knows.",
+        help: "Time since PostgreSQL confirmed the sources that the ingress knows.",
         read: () => age()?.seconds ?? Number.NaN,
       },
       {
@@ -145,7 +149,7 @@ export class Metrics {
     this.#dropped.inc(requests);
   }
 
-  /** In the text format of Prometheus, 0.0.4. */
+  /** Writes all metrics in the text format of Prometheus, 0.0.4. */
   async render(): Promise<{ contentType: string; text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }

@@ -1,4 +1,4 @@
-// Filters: what they match, what they refuse and where, and that no event and no expression makes them expensive.
+// Tests what filters match, what they refuse and at which position, and that no event and no expression makes them expensive.
 
 import { describe, expect, test } from "vitest";
 
@@ -30,7 +30,7 @@ function run(text: string, given: unknown = input) {
 const withData = (value: unknown): FilterInput => ({ ...input, event: { ...input.event, data: value } });
 const parse = (json: string) => withData(JSON.parse(json));
 
-/** So many `all` within each other. */
+/** An expression with `depth` nested calls of `all`. */
 const nested = (depth: number, range: string) =>
   `${Array.from({ length: depth }, (_, i) => `${range}.all(x${i}, `).join("")}true${")".repeat(depth)}`;
 
@@ -84,14 +84,14 @@ describe("an event is matched by", () => {
     ["event.data.count % 4 == 2", true],
     ["event.data.count / 4.0 == 1.5", true],
     ["7 / 2 == 3 && 7 % 2 == 1", true],
-    // Exact, where a double is not.
+    // The comparison is exact, although a double is not.
     ["9007199254740993 == 9007199254740992", false],
     ["0.0 / event.data.zero == 0.0 / event.data.zero", false],
-  ] as const)("numbers, of which JSON has doubles only: %s is %s", ([text, expected]) => {
+  ] as const)("numbers, which are doubles in JSON: %s is %s", ([text, expected]) => {
     expect(run(text, withData({ ...data, zero: 0 }))).toBe(expected);
   });
 
-  test("an event without type, data, labels and metadata can be asked about", () => {
+  test("a filter can handle an event without type, data, labels and metadata", () => {
     const bare = { event: { type: "", data: null, user_metadata: {}, labels: {} }, source: "gemini" };
     expect(
       run('event.type == "" && event.data == null && event.labels == {} && size(event.user_metadata) == 0', bare),
@@ -99,7 +99,7 @@ describe("an event is matched by", () => {
   });
 });
 
-describe("a failure on an event is no match, and is told:", () => {
+describe("a failure on an event is not a match, and the result says why:", () => {
   test.for([
     ["event.data.nope == 1", 'no such key: "nope"'],
     ["event.data.nope.deeper == 1", 'no such key: "nope"'],
@@ -108,9 +108,9 @@ describe("a failure on an event is no match, and is told:", () => {
     ["event.labels.nope == 'x'", 'no such key: "nope"'],
     ["event.data.id.x == 1", "a string has no fields"],
     ["event.data.items.name == 'a'", "a list has no fields"],
-    ["event.data.items[3] == 1", "no item 3 in a list of 3"],
-    ["event.data.items[-1] == 1", "no item -1 in a list of 3"],
-    ["event.data.items[0.5] == 1", "no item 0.5 in a list of 3"],
+    ["event.data.items[3] == 1", "no item 3 in a list of length 3"],
+    ["event.data.items[-1] == 1", "no item -1 in a list of length 3"],
+    ["event.data.items[0.5] == 1", "no item 0.5 in a list of length 3"],
     ["event.data.id > 5", "no such comparison: string > int"],
     ["event.data.count < 'a'", "no such comparison: double < string"],
     ["event.data.id + 1 == 2", "no such operation: string + int"],
@@ -119,21 +119,21 @@ describe("a failure on an event is no match, and is told:", () => {
     ["event.data.none ? true : false", "expected a bool and got a null"],
     ["event.data.count.startsWith('6')", "expected a string and got a double"],
     ["event.data.count.matches('6')", "matches() takes a string and got a double"],
-    ["'a' in event.data.id", '"in" takes a list or a map'],
-    ["event.data.count.exists(x, true)", "exists() goes over a list or a map, and this is a double"],
+    ["'a' in event.data.id", '"in" needs a list or a map'],
+    ["event.data.count.exists(x, true)", "exists() needs a list or a map and got a double"],
     ["size(event.data.count) == 1", "a double has no size"],
-    ["1 / int(event.data.none) == 1", "this null does not become an int"],
+    ["1 / int(event.data.none) == 1", "this null cannot become an int"],
     ["1 / int('0') == 1", "division by zero"],
     ["9223372036854775807 + event.data.items.size() == 0", "int overflow"],
-    ["event.data", "gave a map where a bool is needed"],
-    ["event.data.count", "gave a double where a bool is needed"],
+    ["event.data", "gave a map and not a bool"],
+    ["event.data.count", "gave a double and not a bool"],
     ["event.data.items.map(i, i.size) == []", 'no such key: "size"'],
     ["{event.data.count: 1} == {}", "the keys of a map must be strings"],
   ] as const)("%s", ([text, error]) => {
     expect(run(text)).toEqual({ error: expect.stringContaining(error) });
   });
 
-  test("the source of a job that does not name it is not known", () => {
+  test("the source is unknown when the job does not name it", () => {
     expect(run('source == "gemini"', { ...input, source: undefined })).toEqual({
       error: "source is not known for this event",
     });
@@ -145,7 +145,7 @@ describe("a failure on an event is no match, and is told:", () => {
     ["event.data.nope == 1 && false", false],
     ["event.data.items.exists(i, i.size == 20)", true],
     ["event.data.items.all(i, i.size < 5)", false],
-  ] as const)("but not where another operand decides, in either order: %s is %s", ([text, expected]) => {
+  ] as const)("no failure when another operand decides, in either order: %s is %s", ([text, expected]) => {
     expect(run(text)).toBe(expected);
   });
 
@@ -170,10 +170,10 @@ describe("refused, with the position of the fault:", () => {
     ["event.type == 5", 1, "no such overload: string == int"],
     ["event == 5", 1, "no such overload"],
     ["source == null", 1, "no such overload"],
-    ["5", 1, "must give a bool, and gives a int"],
-    ["event.type", 1, "must give a bool, and gives a string"],
-    ["true ? 1 : 2", 1, "must give a bool, and gives a int"],
-    ["event.data.map(x, x)", 1, "must give a bool, and gives a list"],
+    ["5", 1, "must give a bool, but gives a int"],
+    ["event.type", 1, "must give a bool, but gives a string"],
+    ["true ? 1 : 2", 1, "must give a bool, but gives a int"],
+    ["event.data.map(x, x)", 1, "must give a bool, but gives a list"],
     ["event.data.x.nope()", 1, "no matching overload"],
     ["nope(1)", 1, "no matching overload"],
     ["true && 'a'.split(',') == []", 9, "filters have no function split()"],
@@ -181,17 +181,17 @@ describe("refused, with the position of the fault:", () => {
     ["cel.bind(a, 1, a == 1)", 1, "filters have no function bind()"],
     ["type(event.data.x) == string", 1, "filters have no function type()"],
     ["event.data.x == string", 17, "Unknown variable: string"],
-    ["event.data.x == b'abc'", 17, "filters have no values of this type"],
-    ["event.data.x == 1u", 17, "filters have no values of this type"],
+    ["event.data.x == b'abc'", 17, "filters have no values of this type, because JSON has none"],
+    ["event.data.x == 1u", 17, "filters have no values of this type, because JSON has none"],
     ["event.data.x == 9223372036854775808", 17, "does not fit an int of 64 bits"],
     ["event.data.x.matches(event.data.y)", 22, "takes its pattern as a string in quotes"],
-    ["event.data.x.matches('(')", 22, "not a pattern of RE2"],
-    ["event.data.x.matches('(?=a)')", 22, "not a pattern of RE2"],
+    ["event.data.x.matches('(')", 22, "the pattern is not valid in RE2"],
+    ["event.data.x.matches('(?=a)')", 22, "the pattern is not valid in RE2"],
     ["event.data.x.matches('(a{90}){90}')", 22, ""],
     [`event.data.x.matches('${"a".repeat(257)}')`, 22, "at most 256 characters"],
     ["event.data.x.exists(1, true)", 21, "invalid predicate iteration variable"],
-    ["event.data.x.exists(event, true)", 21, "the name event is in use already"],
-    ["event.data.x.exists(a, a.exists(a, true))", 33, "the name a is in use already"],
+    ["event.data.x.exists(event, true)", 21, "the name event is already in use"],
+    ["event.data.x.exists(a, a.exists(a, true))", 33, "the name a is already in use"],
     ["event.data.?x == 1", 12, ""],
     ["event.type == '\0'", 1, "without NUL"],
     ["event.type == '\ud800'", 1, "without NUL"],
@@ -204,7 +204,7 @@ describe("refused, with the position of the fault:", () => {
     expect(compileFilter('event.type == "é😀"\n  && bad')).toMatchObject({ position: { line: 2, column: 6 } });
   });
 
-  test("names of JavaScript's are no functions, and no variables", () => {
+  test("names of JavaScript are neither functions nor variables", () => {
     for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf"]) {
       expect(compileFilter(`${name} == 1`), name).toHaveProperty("fault");
       expect(compileFilter(`${name}(1) == 1`), name).toHaveProperty("fault");
@@ -215,7 +215,7 @@ describe("refused, with the position of the fault:", () => {
 });
 
 describe("a hostile event", () => {
-  test("has only the keys that it has: none of a prototype's, and its own whatever their names", () => {
+  test("has only its own keys, whatever their names, and none of a prototype", () => {
     for (const key of ["constructor", "toString", "hasOwnProperty", "__proto__", "length"]) {
       expect(run(`event.data["${key}"] == 1`, parse("{}"))).toEqual({ error: `no such key: "${key}"` });
       expect(run(`"${key}" in event.data`, parse("{}"))).toBe(false);
@@ -227,7 +227,7 @@ describe("a hostile event", () => {
     expect(run("event.data.items.length == 1", parse('{"items": [1]}'))).toHaveProperty("error");
   });
 
-  test("that is nested a hundred thousand levels deep is not followed there", () => {
+  test("that is nested a hundred thousand levels deep is compared only up to a limit", () => {
     const deep = `{"a": 1, "deep": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
     expect(run("event.data.a == 1", parse(deep))).toBe(true);
     expect(run("event.data.deep == event.data.deep", parse(deep))).toEqual({
@@ -235,7 +235,7 @@ describe("a hostile event", () => {
     });
   });
 
-  test("with a message of its own making leaves nothing that PostgreSQL would refuse", () => {
+  test("cannot cause an error message that PostgreSQL would refuse", () => {
     for (const key of ["\0", "\ud800", `${"x".repeat(99)}😀`, "😀".repeat(500)]) {
       const verdict = run("event.data.map[event.data.key] == 1", withData({ map: {}, key }));
       const { error } = verdict as { error: string };
@@ -244,7 +244,7 @@ describe("a hostile event", () => {
     }
   });
 
-  test("does not choose a pattern's time", () => {
+  test("cannot make a pattern slow", () => {
     const text = `${"a".repeat(1_000)}!`;
     expect(run('event.data.matches("^(a+)+$")', withData(text))).toBe(false);
     expect(run('event.data.matches("^(a|a)*$")', withData(text))).toBe(false);
@@ -281,11 +281,11 @@ describe("no expression on no event takes long:", () => {
   ])("%s", (text) => {
     const startedAtMs = cpuTimeMs();
     expect(run(text, large)).toEqual(TOO_MUCH);
-    // Some 20 ms; a second is far below what any of these would take without a bound.
+    // About 20 ms. Without a limit, each of these would take far more than a second.
     expect(cpuTimeMs() - startedAtMs).toBeLessThan(1_000);
   });
 
-  test("what is within the bounds is judged", () => {
+  test("an expression within the limits is evaluated", () => {
     expect(run("event.data.texts.exists(x, x == 'text 9999')", large)).toBe(true);
     expect(run("size(event.data.map) == 20000 && event.data.map['key 7'] == 7", large)).toBe(true);
     expect(run("event.data.text.contains('ba') && event.data.text.startsWith('ab')", large)).toBe(true);
@@ -301,7 +301,7 @@ describe("no expression on no event takes long:", () => {
   );
 });
 
-test("one filter judges many events, each for itself", () => {
+test("one filter judges many events independently", () => {
   const compiled = compileFilter("event.data.list.exists(x, x == source)");
   if (!("filter" in compiled)) throw new Error(compiled.fault);
   const judge = (list: unknown, source: string) => compiled.filter.matches({ ...withData({ list }), source });
@@ -311,7 +311,7 @@ test("one filter judges many events, each for itself", () => {
   expect(judge(["c"], "c")).toBe(true);
 });
 
-test("a filter that is not valid any more matches nothing, and says so", () => {
+test("a stored filter that is no longer valid matches nothing, and says so", () => {
   expect(brokenFilter("x".repeat(300)).matches(input)).toEqual({
     error: expect.stringMatching(/^the filter of this target is not valid: x+$/),
   });

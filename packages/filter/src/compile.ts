@@ -1,5 +1,5 @@
-// Filters of targets: a CEL expression over an event. Pure. A filter is compiled when it is set, and refused with the
-// position of its fault; a filter that fails on an event does not match it, and says why.
+// Compiles the filter of a target, a CEL expression over an event. Pure. A filter is compiled when somebody sets it, and a
+// bad filter is refused with the position of its fault. A filter that fails on an event does not match it and says why.
 
 import { Environment, ParseError, type ParseResult, TypeError } from "@marcbachmann/cel-js";
 
@@ -8,19 +8,19 @@ import type { EvaluationStep } from "./step.ts";
 import { EvaluationFault, Meter, typeName } from "./values.ts";
 
 export const MAX_FILTER_LENGTH = 2_000;
-/** Of a failure's message. It is stored with the event, for each target. */
+/** The limit of an error message. The message is stored with the event, for each target. */
 const MAX_ERROR_LENGTH = 200;
 
-/** What a filter sees, as its variables `event` and `source`. */
+/** The variables of a filter. */
 export interface FilterInput {
   event: {
-    /** Empty for an event without one. */
+    /** Empty for an event without a type. */
     type: string;
     data: unknown;
     user_metadata: Record<string, unknown>;
     labels: Record<string, string>;
   };
-  /** The source's name; undefined where a job of an older version does not say. */
+  /** The name of the source. Undefined when a job of an older version does not contain it. */
   source: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface Filter {
   matches: (input: FilterInput) => boolean | { error: string };
 }
 
-/** Both from 1; a column is a UTF-16 unit, as editors count. */
+/** Both start at 1. A column is a UTF-16 unit, as editors count. */
 export interface FilterPosition {
   line: number;
   column: number;
@@ -47,8 +47,9 @@ const environment = new Environment({
 export function compileFilter(text: string): { filter: Filter } | { fault: string; position: FilterPosition } {
   if (text.length > MAX_FILTER_LENGTH)
     return refuseFilter(text, `must have at most ${MAX_FILTER_LENGTH} characters`, 0);
-  // PostgreSQL has no NUL in a text, and a lone surrogate is no character.
-  if (text.includes("\0") || !text.isWellFormed()) return refuseFilter(text, "must be text without NUL", 0);
+  // PostgreSQL stores neither NUL nor a lone surrogate in a text.
+  if (text.includes("\0") || !text.isWellFormed())
+    return refuseFilter(text, "must be valid Unicode text without NUL", 0);
   try {
     const parsed = environment.parse(text);
     checkTypes(parsed);
@@ -58,12 +59,12 @@ export function compileFilter(text: string): { filter: Filter } | { fault: strin
     if (error instanceof ParseError || error instanceof TypeError) {
       return refuseFilter(text, error.summary, error.range?.start ?? 0);
     }
-    // Failure policy: closed. Whatever the library stumbles over is no filter, and must not stop a worker's start.
+    // Failure policy: closed. A text on which the library fails is not a filter, and must not stop the start of a worker.
     return refuseFilter(text, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, 0);
   }
 }
 
-/** In place of a filter that was stored and is refused now: it matches nothing, and every event says why. */
+/** Replaces a stored filter that is refused now. It matches no event, and each event says why. */
 export function brokenFilter(fault: string): Filter {
   const error = `the filter of this target is not valid: ${fault}`.slice(0, MAX_ERROR_LENGTH).toWellFormed();
   return { matches: () => ({ error }) };
@@ -72,18 +73,18 @@ export function brokenFilter(fault: string): Filter {
 function checkTypes(parsed: ParseResult): void {
   const { valid, type = "dyn", error } = parsed.check();
   if (!valid) throw error ?? new EvaluationFault("is not valid", parsed.ast);
-  if (type !== "bool" && type !== "dyn") throw new EvaluationFault(`must give a bool, and gives a ${type}`, parsed.ast);
+  if (type !== "bool" && type !== "dyn") throw new EvaluationFault(`must give a bool, but gives a ${type}`, parsed.ast);
 }
 
 function toMatcher(step: EvaluationStep): Filter["matches"] {
   return ({ event, source }) => {
     try {
       const result = step({ slots: [event, source], meter: new Meter() });
-      return typeof result === "boolean" ? result : { error: `gave a ${typeName(result)} where a bool is needed` };
+      return typeof result === "boolean" ? result : { error: `gave a ${typeName(result)} and not a bool` };
     } catch (error) {
-      // Failure policy: closed. An event that a filter cannot judge is not sent, and the event says so.
+      // Failure policy: closed. An event that a filter cannot judge is not delivered, and the event says so.
       const message = error instanceof Error ? error.message : String(error);
-      // Well formed after the cut: PostgreSQL takes nothing else.
+      // The cut may leave half a character, which PostgreSQL does not store.
       return { error: message.slice(0, MAX_ERROR_LENGTH).toWellFormed() };
     }
   };

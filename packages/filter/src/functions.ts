@@ -1,19 +1,19 @@
-// The functions of filters: those of CEL's standard library that make sense on JSON, without the ones whose result
-// can be much larger than what they are given.
+// The functions of filters: the functions of CEL's standard library that make sense for JSON, without those whose result can
+// be much larger than their arguments.
 
 import { isMap, isNumber, keysOf, type Meter, readText, toInt, typeName } from "./values.ts";
 
 type Implementation = (args: readonly unknown[], meter: Meter) => unknown;
 
 interface FilterFunction {
-  /** With the receiver. */
+  /** The number of arguments, including the receiver. */
   arity: number;
   run: Implementation;
 }
 
 const size: Implementation = ([value], meter) => {
   if (typeof value === "string") {
-    // Code points, which have to be counted.
+    // A size is in code points, and counting them takes time.
     meter.spend(value.length >> 3);
     return BigInt(countCodePoints(value));
   }
@@ -38,7 +38,7 @@ const compare = (test: (value: string, part: string) => boolean): FilterFunction
   run: ([value, part], meter) => test(readText(value, meter), readText(part, meter)),
 });
 
-/** Called as `f(x)`. */
+/** Functions that are called as `f(x)`. */
 export const FUNCTIONS: Readonly<Record<string, FilterFunction>> = {
   dyn: { arity: 1, run: ([value]) => value },
   size: { arity: 1, run: size },
@@ -46,7 +46,7 @@ export const FUNCTIONS: Readonly<Record<string, FilterFunction>> = {
     arity: 1,
     run: ([value], meter) => {
       if (typeof value === "string" || typeof value === "boolean" || isNumber(value)) return String(value);
-      throw meter.fail(`a ${typeName(value)} does not become a string`);
+      throw meter.fail(`a ${typeName(value)} cannot become a string`);
     },
   },
   int: {
@@ -55,7 +55,7 @@ export const FUNCTIONS: Readonly<Record<string, FilterFunction>> = {
       if (typeof value === "bigint") return value;
       if (typeof value === "number" && Number.isFinite(value)) return toInt(BigInt(Math.trunc(value)), meter);
       if (typeof value === "string" && /^-?[0-9]{1,19}$/.test(value)) return toInt(BigInt(value), meter);
-      throw meter.fail(`this ${typeName(value)} does not become an int`);
+      throw meter.fail(`this ${typeName(value)} cannot become an int`);
     },
   },
   double: {
@@ -65,12 +65,12 @@ export const FUNCTIONS: Readonly<Record<string, FilterFunction>> = {
       if (typeof value === "string" && /^-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?$/.test(value)) {
         return Number(value);
       }
-      throw meter.fail(`this ${typeName(value)} does not become a double`);
+      throw meter.fail(`this ${typeName(value)} cannot become a double`);
     },
   },
 };
 
-/** Called as `x.f(y)`. `matches` is compiled with its pattern: see pattern.ts. */
+/** Functions that are called as `x.f(y)`. `matches` is not here, because pattern.ts compiles it with its pattern. */
 export const METHODS: Readonly<Record<string, FilterFunction>> = {
   size: { arity: 1, run: size },
   startsWith: compare((value, part) => value.startsWith(part)),
@@ -79,7 +79,7 @@ export const METHODS: Readonly<Record<string, FilterFunction>> = {
     arity: 2,
     run: ([value, part], meter) => {
       const [haystack, needle] = [readText(value, meter), readText(part, meter)];
-      // A search may look at every character once for each 256 of what it looks for.
+      // In the worst case a search reads the text once for each 256 characters that it searches for.
       meter.spendText(haystack.length * (needle.length >> 8));
       return haystack.includes(needle);
     },

@@ -16,15 +16,18 @@ test("a filter sees the type, the data, the metadata, the labels and the source"
   });
 });
 
-test.for(["", "{", "[]", "null", "{}", '{"data":null}'])("a body %j has data of null, and is no error", (body) => {
-  expect(read(body, null).event).toEqual({ type: "", data: null, user_metadata: {}, labels: {} });
-});
+test.for(["", "{", "[]", "null", "{}", '{"data":null}'])(
+  "a body %j gives data of null, and is not an error",
+  (body) => {
+    expect(read(body, null).event).toEqual({ type: "", data: null, user_metadata: {}, labels: {} });
+  },
+);
 
-test.for(["text", 7, [1]])("data is whatever it is: %j", (data) => {
+test.for(["text", 7, [1]])("data can be any value: %j", (data) => {
   expect(read({ data }).event.data).toEqual(data);
 });
 
-test("the older shape of video.generated answers to the newer names, and the reverse", () => {
+test("the older shape of video.generated has the newer names too, and the reverse", () => {
   const older = { file_id: "files/1", video_uri: "gs://v" };
   const newer = { file_name: "files/1", output_file_uri: "gs://v" };
   for (const data of [older, newer, { ...older, ...newer }]) {
@@ -35,7 +38,7 @@ test("the older shape of video.generated answers to the newer names, and the rev
   expect(read({ data: older }, "batch.succeeded").event.data).toEqual(older);
 });
 
-test("a key __proto__ of the data is a key", () => {
+test("__proto__ in the data is a key like any other", () => {
   const { data } = read('{"data":{"__proto__":{"file_id":"x"},"video_uri":"u"}}').event;
   expect(Object.keys(data as object)).toEqual(["__proto__", "video_uri", "output_file_uri"]);
   expect(Object.getPrototypeOf(data)).toBe(Object.prototype);

@@ -1,6 +1,8 @@
-// What a filter sees of an event. Both shapes of `video.generated` answer to both names; the body is never changed.
+// Prepares the part of an event that a filter sees. `video.generated` has two shapes, and filters can use the field names of
+// both. The body itself never changes.
 
 import { isObject, parseJson } from "@sluice/shared/domain/envelope";
+
 import type { FilterInput } from "./compile.ts";
 
 export interface FilteredEvent {
@@ -10,13 +12,13 @@ export interface FilteredEvent {
   labels: Record<string, string> | null;
 }
 
-/** The names of one thing in older and newer documents. */
+/** Pairs of names for one field: in older and in newer documentation of Gemini. */
 const VIDEO_FIELDS = [
   ["file_id", "file_name"],
   ["video_uri", "output_file_uri"],
 ] as const;
 
-/** Parses the body: once for all filters of an event. `event.data` is null where the body has none. */
+/** Parses the body once for all filters of an event. `event.data` is null when the body has no data. */
 export function readFilterInput(event: FilteredEvent, sourceName: string | undefined): FilterInput {
   const payload = parseJson(event.body);
   const data = isObject(payload) ? (payload["data"] ?? null) : null;

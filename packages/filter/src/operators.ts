@@ -1,11 +1,11 @@
-// CEL's operators between two values. Two ints give an int, as in CEL; a number of the event is a double, and what
-// is computed with it is a double.
+// CEL's operators between two values. Two ints give an int, as in CEL. The numbers in an event are doubles, and an operation
+// with a double gives a double.
 
 import type { BinaryOperator } from "@marcbachmann/cel-js";
 
 import { celEquals, isIn, isNumber, type Meter, readText, toInt, typeName } from "./values.ts";
 
-type Operation = (a: unknown, b: unknown, meter: Meter) => unknown;
+type BinaryFunction = (a: unknown, b: unknown, meter: Meter) => unknown;
 
 type Arithmetic = "+" | "-" | "*" | "/" | "%";
 type Ordering = "<" | "<=" | ">" | ">=";
@@ -27,7 +27,7 @@ const DOUBLES: Record<Arithmetic, (a: number, b: number) => number> = {
 };
 
 const calculate =
-  (operator: Arithmetic): Operation =>
+  (operator: Arithmetic): BinaryFunction =>
   (a, b, meter) => {
     if (typeof a === "bigint" && typeof b === "bigint") {
       if (b === 0n && (operator === "/" || operator === "%")) throw meter.fail("division by zero");
@@ -39,7 +39,7 @@ const calculate =
 
 const addNumbers = calculate("+");
 
-const add: Operation = (a, b, meter) => {
+const add: BinaryFunction = (a, b, meter) => {
   if (typeof a === "string" && typeof b === "string") return readText(a, meter) + readText(b, meter);
   if (Array.isArray(a) && Array.isArray(b)) {
     meter.spend(a.length + b.length);
@@ -50,7 +50,7 @@ const add: Operation = (a, b, meter) => {
 
 type Comparable = string | number | bigint;
 
-/** JavaScript compares a bigint with a number exactly. */
+/** A comparison of a bigint with a number is exact in JavaScript. */
 const ORDERINGS: Record<Ordering, (a: Comparable, b: Comparable) => boolean> = {
   "<": (a, b) => a < b,
   "<=": (a, b) => a <= b,
@@ -59,7 +59,7 @@ const ORDERINGS: Record<Ordering, (a: Comparable, b: Comparable) => boolean> = {
 };
 
 const order =
-  (operator: Ordering): Operation =>
+  (operator: Ordering): BinaryFunction =>
   (a, b, meter) => {
     if (isNumber(a) && isNumber(b)) return ORDERINGS[operator](a, b);
     if (typeof a === "string" && typeof b === "string") {
@@ -68,7 +68,7 @@ const order =
     throw meter.fail(`no such comparison: ${typeName(a)} ${operator} ${typeName(b)}`);
   };
 
-export const OPERATORS: Readonly<Record<BinaryOperator, Operation>> = {
+export const OPERATORS: Readonly<Record<BinaryOperator, BinaryFunction>> = {
   "==": (a, b, meter) => celEquals(a, b, meter),
   "!=": (a, b, meter) => !celEquals(a, b, meter),
   in: isIn,

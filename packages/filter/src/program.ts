@@ -1,5 +1,5 @@
-// A checked expression as closures. The library parses and checks; it does not evaluate, because events are hostile
-// and its evaluator has no bounds: docs/decisions/0006-filters-are-evaluated-by-us.md.
+// Turns a checked expression into closures. The library only parses and checks. It does not evaluate, because its evaluator
+// has no limits and an event may be hostile: docs/decisions/0006-filters-are-evaluated-by-us.md.
 
 import type { ASTNode, BinaryOperator } from "@marcbachmann/cel-js";
 
@@ -7,7 +7,7 @@ import { FUNCTIONS, METHODS } from "./functions.ts";
 import { compileMacro, isMacro } from "./macros.ts";
 import { OPERATORS } from "./operators.ts";
 import { compilePattern } from "./pattern.ts";
-import { decide, type Names, type EvaluationStep, toBool } from "./step.ts";
+import { decide, type EvaluationStep, type Names, toBool } from "./step.ts";
 import { access, EvaluationFault, isInt, isMap, type Meter, typeName } from "./values.ts";
 
 const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels"];
@@ -16,20 +16,20 @@ export const GLOBAL_NAMES: Names = new Map([
   ["source", 1],
 ]);
 
-/** @throws EvaluationFault for what the library parses and filters do not have. */
+/** @throws EvaluationFault when filters do not support something that the library parses. */
 export function compileNode(node: ASTNode, names: Names): EvaluationStep {
-  const step = compileOperation(node, names);
+  const step = compileWithoutCost(node, names);
   return (frame) => {
     frame.meter.spend(1);
     return step(frame);
   };
 }
 
-function compileOperation(node: ASTNode, names: Names): EvaluationStep {
+function compileWithoutCost(node: ASTNode, names: Names): EvaluationStep {
   if (isBinary(node)) {
-    const operation = OPERATORS[node.op];
+    const operator = OPERATORS[node.op];
     const [left, right] = compileAll(node.args, names);
-    return (frame) => operation(left(frame), right(frame), frame.meter);
+    return (frame) => operator(left(frame), right(frame), frame.meter);
   }
   switch (node.op) {
     case "value": {
@@ -76,7 +76,7 @@ function compileOperation(node: ASTNode, names: Names): EvaluationStep {
     case "[?]":
       break;
   }
-  throw new EvaluationFault("optional access is not part of filters; use has()", node);
+  throw new EvaluationFault("filters have no optional access; use has()", node);
 }
 
 function isBinary(node: ASTNode): node is Extract<ASTNode, { op: BinaryOperator }> {
@@ -94,15 +94,15 @@ function readLiteral(node: ASTNode & { op: "value" }): unknown {
   const value = node.args;
   if (typeof value === "bigint" && !isInt(value))
     throw new EvaluationFault("the number does not fit an int of 64 bits", node);
-  // JSON has neither bytes nor unsigned integers.
+  // These are bytes and unsigned integers, which JSON does not have.
   if (typeof value === "object" && value !== null)
-    throw new EvaluationFault("filters have no values of this type", node);
+    throw new EvaluationFault("filters have no values of this type, because JSON has none", node);
   return value;
 }
 
 function compileName(node: ASTNode & { op: "id" }, names: Names): EvaluationStep {
   const slot = names.get(node.args);
-  // The library also knows the names of types.
+  // The library also accepts the names of types, which filters do not have.
   if (slot === undefined) throw new EvaluationFault(`Unknown variable: ${node.args}`, node);
   return ({ slots, meter }) => {
     const value = slots[slot];
@@ -183,7 +183,7 @@ function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: A
 function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], names: Names): EvaluationStep {
   const steps = entries.map((entry) => compileAll(entry, names));
   return (frame) => {
-    // Without a prototype: `__proto__` is a key like any other.
+    // Without a prototype, `__proto__` is a key like any other.
     const map: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [key, value] of steps) {
       const name = key(frame);

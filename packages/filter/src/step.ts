@@ -1,21 +1,22 @@
-// A compiled piece of a filter, and what its pieces share: the frame they work on, and CEL's logic of failures.
+// The compiled nodes of a filter are steps. This file has what the steps share: their frame, and CEL's logic of failures.
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 
-import { Failure, type Meter, typeName } from "./values.ts";
+import { EvaluationFailure, type Meter, typeName } from "./values.ts";
 
-/** What one evaluation works on: `event`, `source`, and the variables of the macros that are under way. */
+/** The data of one evaluation. */
 export interface Frame {
+  /** `event`, `source`, and the variables of the macros that are under way. */
   slots: unknown[];
   meter: Meter;
 }
 
 export type EvaluationStep = (frame: Frame) => unknown;
 
-/** In which slot a name is. */
+/** The slot of each name. */
 export type Names = ReadonlyMap<string, number>;
 
-/** @throws Fault for what the library parses and filters do not have. */
+/** @throws EvaluationFault when filters do not support something that the library parses. */
 export type Compile = (node: ASTNode, names: Names) => EvaluationStep;
 
 export function toBool(value: unknown, meter: Meter): boolean {
@@ -24,16 +25,16 @@ export function toBool(value: unknown, meter: Meter): boolean {
 }
 
 /**
- * CEL's `||`, `&&`, `exists` and `all`: where one item decides the result, failures of the others do not matter.
- * @param decisive the value that decides.
+ * CEL's `||`, `&&`, `exists` and `all`. When one item decides the result, the failures of other items do not matter.
+ * @param decisive the value that decides: true for `||` and `exists`, false for `&&` and `all`.
  */
 export function decide<T>(items: readonly T[], decisive: boolean, test: (item: T) => boolean): boolean {
-  let failure: Failure | undefined;
+  let failure: EvaluationFailure | undefined;
   for (const item of items) {
     try {
       if (test(item) === decisive) return decisive;
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
+      if (!(error instanceof EvaluationFailure)) throw error;
       failure ??= error;
     }
   }

@@ -1,15 +1,15 @@
-// The values that a filter computes with: JSON as it was parsed, and CEL's int as a bigint. Nothing here trusts an
-// event: keys are own keys only, depth is bounded, and the work is paid for step by step.
+// The values of filters: JSON as JSON.parse returns it, and CEL's int as a bigint. Nothing here trusts an event: only own
+// keys count, depth is limited, and a meter limits the work.
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 
-/** Something that went wrong on one event. `a || b` and `exists` may do without it, as CEL has it. */
-export class Failure extends Error {}
+/** An error on one event. CEL's `a || b` and `exists` can have a result all the same, when another operand decides. */
+export class EvaluationFailure extends Error {}
 
-/** MUST end the evaluation: no operator may do without it. */
+/** The meter is used up. This MUST end the evaluation, so no operator catches it. */
 class OutOfSteps extends Error {}
 
-/** Raised while a filter is compiled. `offset` is in UTF-16 units. */
+/** A fault in the filter itself, found while it is compiled. `offset` is in UTF-16 units. */
 export class EvaluationFault extends Error {
   readonly offset: number;
 
@@ -19,14 +19,15 @@ export class EvaluationFault extends Error {
   }
 }
 
-/** A node of an expression costs a step each time; so does an entry that is looked at, and each stretch of text. */
+/** Each evaluation of a node costs a step. So does each entry that is compared, and each piece of text that is read. */
 const MAX_STEPS = 100_000;
-/** An `Error` takes as long as so many nodes. */
+/** Creating an `Error` takes as long as evaluating so many nodes. */
 const STEPS_PER_FAILURE = 20;
 const CHARACTERS_PER_STEP = 64;
-/** Two values that are nested deeper are not compared: each level is a call on the stack. */
+/** Comparing values needs a call on the stack for each level, so deeper values are not compared. */
 const MAX_DEPTH = 64;
 
+/** The work that one filter may still do on one event. */
 export class Meter {
   #left = MAX_STEPS;
 
@@ -39,9 +40,10 @@ export class Meter {
     this.spend(Math.floor(characters / CHARACTERS_PER_STEP));
   }
 
-  fail(message: string): Failure {
+  /** @returns an error for the caller to throw, and spends the steps for it. */
+  fail(message: string): EvaluationFailure {
     this.spend(STEPS_PER_FAILURE);
-    return new Failure(message);
+    return new EvaluationFailure(message);
   }
 }
 
@@ -49,12 +51,12 @@ export function isNumber(value: unknown): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
 }
 
-/** JSON's object. */
+/** Whether the value is an object in JSON. */
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** As CEL calls it. */
+/** @returns the name of the value's type in CEL. */
 export function typeName(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "list";
@@ -67,7 +69,7 @@ export function typeName(value: unknown): string {
 const MIN_INT = -(2n ** 63n);
 const MAX_INT = 2n ** 63n - 1n;
 
-/** Whether it fits CEL's int of 64 bits. */
+/** Whether the value fits into CEL's int of 64 bits. */
 export const isInt = (value: bigint): boolean => value >= MIN_INT && value <= MAX_INT;
 
 export function toInt(value: bigint, meter: Meter): bigint {
@@ -75,18 +77,18 @@ export function toInt(value: bigint, meter: Meter): bigint {
   throw meter.fail("int overflow");
 }
 
-/** A string that is about to be read from its start to its end. */
+/** Checks that a value is a string, and pays for reading it from its start to its end. */
 export function readText(value: unknown, meter: Meter): string {
   if (typeof value !== "string") throw meter.fail(`expected a string and got a ${typeName(value)}`);
   meter.spendText(value.length);
   return value;
 }
 
-/** Deep, and across int and double. Values of different types are not equal. */
+/** Compares deeply. An int and a double can be equal. Other values of different types never are. */
 export function celEquals(a: unknown, b: unknown, meter: Meter, depth = 0): boolean {
   meter.spend(1);
   if (depth > MAX_DEPTH) throw meter.fail(`values nested deeper than ${MAX_DEPTH} are not compared`);
-  // oxlint-disable-next-line eqeqeq -- an int and a double are equal when their values are, exactly.
+  // oxlint-disable-next-line eqeqeq -- a bigint and a number are equal when their exact values are.
   if (isNumber(a) && isNumber(b)) return a == b;
   if (typeof a === "string" && typeof b === "string") {
     if (a.length === b.length) meter.spendText(a.length);
@@ -111,14 +113,14 @@ export function keysOf(map: Record<string, unknown>, meter: Meter): string[] {
   return keys;
 }
 
-/** What `in` says. */
+/** The result of CEL's operator `in`. */
 export function isIn(value: unknown, container: unknown, meter: Meter): boolean {
   if (Array.isArray(container)) return container.some((item) => celEquals(item, value, meter));
   if (isMap(container)) return typeof value === "string" && Object.hasOwn(container, value);
-  throw meter.fail(`"in" takes a list or a map, and this is a ${typeName(container)}`);
+  throw meter.fail(`"in" needs a list or a map and got a ${typeName(container)}`);
 }
 
-/** A field of a map, or an item of a list by its number. */
+/** @returns the field of a map by its name, or the item of a list by its index. */
 export function access(container: unknown, key: unknown, meter: Meter): unknown {
   if (isMap(container) && typeof key === "string") {
     if (Object.hasOwn(container, key)) return container[key];
@@ -127,7 +129,7 @@ export function access(container: unknown, key: unknown, meter: Meter): unknown 
   if (Array.isArray(container) && isNumber(key)) {
     const index = Number(key);
     if (Number.isInteger(index) && index >= 0 && index < container.length) return container[index];
-    throw meter.fail(`no item ${index} in a list of ${container.length}`);
+    throw meter.fail(`no item ${index} in a list of length ${container.length}`);
   }
   throw meter.fail(`a ${typeName(container)} has no ${typeof key === "string" ? "fields" : "items"}`);
 }

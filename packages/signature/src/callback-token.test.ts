@@ -1,6 +1,7 @@
-// Callback tokens: what is minted is read, and nothing else is.
+// Tests that only minted callback tokens can be read.
 
 import { createHmac, createSecretKey, randomBytes } from "node:crypto";
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -30,7 +31,7 @@ const tokens = fc.record({
   expiresAtMs: fc.maxSafeNat(),
   singleUse: fc.boolean(),
 });
-/** All that may stand in a path, and some that may not. */
+/** All characters that may stand in a path, and some that may not. */
 const symbols = fc.oneof(
   fc.constantFrom(...Array.from({ length: 94 }, (_, index) => String.fromCodePoint(33 + index))),
   fc.string({ unit: "grapheme", minLength: 1, maxLength: 1 }),
@@ -62,7 +63,7 @@ describe("a callback token", () => {
     );
   });
 
-  test("is refused at every place: changed, left out, doubled, cut", () => {
+  test("is refused after a change, a removal, a doubling or a cut at any place", () => {
     for (let index = 0; index < TEXT.length; index++) {
       const [before, symbol, after] = [TEXT.slice(0, index), TEXT.charAt(index), TEXT.slice(index + 1)];
       for (const other of "AQgw019-_.=/~ ") {
@@ -90,7 +91,7 @@ describe("a callback token", () => {
     }
   });
 
-  test("holds labels up to a length that proxies take, and is refused by name beyond", () => {
+  test("takes labels up to a length that proxies accept, and beyond it the error names the labels", () => {
     let longest = 0;
     for (let length = 5_600; length < 6_000; length++) {
       try {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+
 import { expect, test } from "vitest";
 
 import { generateIngressToken, hashIngressToken, truncateIngressToken } from "./ingress-token.ts";
 
-test("a token is 256 bits, another each time, and fits into a path as it is", () => {
+test("a token has 256 random bits, and fits into a path without escaping", () => {
   const tokens = Array.from({ length: 1_000 }, generateIngressToken);
   expect(new Set(tokens).size).toBe(tokens.length);
   for (const token of tokens) {
@@ -12,7 +13,7 @@ test("a token is 256 bits, another each time, and fits into a path as it is", ()
   }
 });
 
-test("what is stored is the SHA-256 of a token, and what is shown its last four letters", () => {
+test("the SHA-256 of a token is stored, and its last four letters are shown", () => {
   const token = generateIngressToken();
   expect(hashIngressToken(token)).toEqual(createHash("sha256").update(token).digest());
   expect(truncateIngressToken(token)).toBe(`it_...${token.slice(-4)}`);

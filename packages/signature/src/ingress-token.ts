@@ -1,16 +1,16 @@
-// Ingress tokens: the unguessable part of a dynamic source's address. A signature of Google's does not say for
-// whom it is, so whoever can name the address can have events signed for it; the token keeps it from being named.
+// Ingress tokens: the secret part of a dynamic source's address. Google's signature does not say for whom it is. Whoever
+// knows an address can therefore make Google send signed events to it. The token keeps strangers from knowing it.
 
 import { createHash, randomBytes } from "node:crypto";
 
 const PREFIX = "it_";
 const BYTES = 32;
 
-/** An ingress token in memory. */
+/** An ingress token as the gateway keeps it in memory. */
 export interface IngressToken {
-  /** SHA-256 of its text. */
+  /** SHA-256 of the token's text. */
   hash: Buffer;
-  /** Milliseconds since 1970; undefined while it is current. */
+  /** Milliseconds since 1970. Undefined for the current token, which does not expire. */
   expiresAtMs: number | undefined;
 }
 
@@ -18,12 +18,12 @@ export function generateIngressToken(): string {
   return PREFIX + randomBytes(BYTES).toString("base64url");
 }
 
-/** A token is 256 random bits, so a slow hash would add nothing. */
+/** A fast hash is enough: nobody can guess a token of 256 random bits. */
 export function hashIngressToken(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** How a token is shown after it was made: `it_...mNoP`. */
+/** @returns the form of a token that the API shows after its creation: `it_...mNoP`. */
 export function truncateIngressToken(text: string): string {
   return `${PREFIX}...${text.slice(-4)}`;
 }

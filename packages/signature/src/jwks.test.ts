@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 
-import { readKeySet } from "./jwks.ts";
 import { newEd25519Key, newRsaKey } from "../../../tests/support/signing/test-webhooks.ts";
+import { readKeySet } from "./jwks.ts";
 
 const ed25519 = newEd25519Key("ed-1");
 const rsa = newRsaKey("rsa-1");
 
 const countEd25519 = (...keys: unknown[]) => readKeySet({ keys })?.ed25519.length;
 
-test("what is not a key set, or holds no key of use, is none", () => {
+test("a document that is not a key set, or has no usable key, gives no set", () => {
   for (const document of [
     undefined,
     null,
@@ -35,19 +35,19 @@ test("what is not a key set, or holds no key of use, is none", () => {
   }
 });
 
-test("keys of use are found among those of none, and v1a tries no key that is for something else", () => {
+test("usable keys are found among others, and v1a does not try keys for other purposes", () => {
   expect(countEd25519({ kty: "EC" }, ed25519.jwk, rsa.jwk, {})).toBe(1);
   expect(countEd25519({ ...ed25519.jwk, use: "enc" }, rsa.jwk)).toBe(0);
   expect(countEd25519({ ...ed25519.jwk, use: undefined, alg: undefined, kid: undefined })).toBe(1);
 });
 
-test("a private key that was published by mistake verifies, and is not kept", async () => {
+test("a private key that was published by mistake verifies, but only its public part is kept", async () => {
   const jwk = { ...ed25519.key.export({ format: "jwk" }), kid: "ed-1" };
   const keySet = readKeySet({ keys: [jwk] });
   expect(keySet?.ed25519.map(({ type }) => type)).toEqual(["public"]);
   expect(await keySet?.findJwtKey({ alg: "EdDSA", kid: "ed-1" })).toMatchObject({ type: "public" });
 });
 
-test("of a set that grew without bounds only the first 32 are tried", () => {
+test("only the first 32 keys of a very large set are used", () => {
   expect(countEd25519(...Array.from({ length: 1_000 }, () => ed25519.jwk))).toBe(32);
 });

@@ -1,38 +1,41 @@
-// A JSON Web Key Set (RFC 7517) as a set of keys that verify: Ed25519 for `v1a`, and Ed25519 and RSA for JWTs.
-// Pure: who fetches it, and when, is the gateway's jwks-cache.
+// Reads the verification keys in a JSON Web Key Set (RFC 7517): Ed25519 for `v1a`, Ed25519 and RSA for JWTs. Pure: the
+// gateway's jwks-cache decides when to fetch a key set.
 
 import { createPublicKey, type KeyObject } from "node:crypto";
+
 import { createLocalJWKSet, type JSONWebKeySet, type JWK } from "jose";
 
-/** Google's, for dynamic webhooks of the Gemini API. */
+/** Google's key set for dynamic webhooks of the Gemini API. */
 export const DEFAULT_JWKS_URI = "https://generativelanguage.googleapis.com/.well-known/jwks.json";
 
-/** Far above what a rotation publishes; each key of `v1a` is a try for every request. */
+/**
+ * Far more keys than a rotation publishes. The limit is needed because `v1a` tries each Ed25519 key for every request.
+ */
 const MAX_KEYS = 32;
 const MIN_RSA_BITS = 2048;
 
 export interface KeySet {
-  /** For `v1a`, whose header names no key. */
+  /** Keys for `v1a`, whose header does not name a key. */
   ed25519: KeyObject[];
-  /** For JWTs: finds the key by the token's `kid` and `alg`, never in the token. */
+  /** Finds the key for a JWT by the token's `kid` and `alg`. It never takes a key out of the token. */
   findJwtKey: ReturnType<typeof createLocalJWKSet>;
 }
 
 /**
- * Reads a key set. Keys of other types and uses are left out.
- * @returns undefined when it is not a key set or holds no key that is of use: the last good one then stays.
+ * Reads a key set without the keys of other types and uses.
+ * @returns undefined when the document is not a key set or has no usable key. The caller then keeps its last good set.
  */
 export function readKeySet(document: unknown): KeySet | undefined {
   if (!isKeySet(document)) return undefined;
   const usable = document.keys.slice(0, MAX_KEYS).filter((key) => key.use === undefined || key.use === "sig");
-  const read = usable.flatMap((jwk) => {
+  const keys = usable.flatMap((jwk) => {
     const key = readKey(jwk);
     return key === undefined ? [] : [{ jwk: toPublicJwk(jwk), key }];
   });
-  if (read.length === 0) return undefined;
+  if (keys.length === 0) return undefined;
   return {
-    ed25519: read.filter(({ key }) => key.asymmetricKeyType === "ed25519").map(({ key }) => key),
-    findJwtKey: createLocalJWKSet({ keys: read.map(({ jwk }) => jwk) }),
+    ed25519: keys.filter(({ key }) => key.asymmetricKeyType === "ed25519").map(({ key }) => key),
+    findJwtKey: createLocalJWKSet({ keys: keys.map(({ jwk }) => jwk) }),
   };
 }
 
@@ -57,7 +60,7 @@ function readKey(jwk: JWK): KeyObject | undefined {
   }
 }
 
-/** Only the members that make a public key, whatever else was published. */
+/** Copies only the members of a public key: somebody may publish a private key by mistake. */
 function toPublicJwk(jwk: JWK): JWK {
   const { kty, crv, x, n, e, kid, alg, use } = jwk;
   return Object.fromEntries(

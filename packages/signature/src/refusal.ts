@@ -1,5 +1,5 @@
-// How a request on a known source can be refused. Stable: shown to the sender, recorded, counted, and explained
-// in docs/errors.md (a test compares them).
+// Why the ingress can refuse a request on a known source. The reasons are stable: the sender sees them, the log of
+// rejections and the metrics record them, and docs/errors.md explains them (a test compares the two lists).
 
 export const REFUSAL_REASONS = [
   "missing_token",
@@ -25,8 +25,14 @@ export const REFUSAL_REASONS = [
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-/** A refusal, with words for a person. */
+/** The outcome "refused" of every check of a request. */
 export interface Refusal {
+  kind: "refused";
   reason: RefusalReason;
+  /** Says to a person what is wrong. It never contains a secret. */
   detail: string;
+}
+
+export function refuse(reason: RefusalReason, detail: string): Refusal {
+  return { kind: "refused", reason, detail };
 }

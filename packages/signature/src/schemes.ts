@@ -1,5 +1,5 @@
-// The schemes of signatures that Gemini uses, and which kind of webhook each belongs to. A static source never
-// accepts a scheme of dynamic webhooks, and the reverse: a key of one proves nothing about the other.
+// The signature schemes of Gemini, by the kind of webhook. A static source never accepts a scheme of dynamic webhooks, and
+// a dynamic source never accepts a scheme of static webhooks: a key for one kind proves nothing about the other.
 
 export const SCHEMES_OF = {
   static: ["v1"],
@@ -8,5 +8,5 @@ export const SCHEMES_OF = {
 
 export type Scheme = (typeof SCHEMES_OF)[keyof typeof SCHEMES_OF][number];
 
-/** What a dynamic source does with a JWT that says nothing about the body: refuse it, or take the event and mark it. */
+/** What a dynamic source does with a JWT that does not prove the body: refuse the request, or mark the event. */
 export type BodyUnboundPolicy = "reject" | "mark";

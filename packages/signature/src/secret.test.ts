@@ -1,24 +1,26 @@
-// Signing secrets: what is refused when it is set, and that a fault never repeats it.
+// Tests which signing secrets are refused, and that a fault never repeats the secret.
 
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
 
-import { generateSigningSecret, readPrivateKey, readPublicKey, readSigningSecret, truncateSecret } from "./secret.ts";
+import { readPrivateKey } from "../../../tests/support/signing/read-private-key.ts";
+import { generateSigningSecret, readPublicKey, readSigningSecret, truncateSecret } from "./secret.ts";
 
-/** What was read, with the key's bytes. */
+/** The result of reading a secret, with the bytes of its key. */
 function read(text: string) {
   const result = readSigningSecret(text);
   return "fault" in result ? result : { key: result.secret.key.export(), text: result.secret.text };
 }
 
 describe("readSigningSecret", () => {
-  test("takes a secret of 32 bytes, as Gemini gives, without the white space around it", () => {
+  test("takes a secret of 32 bytes, as Gemini gives, and ignores the white space around it", () => {
     const text = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
     expect(read(`\t${text} \n`)).toEqual({ key: Buffer.alloc(32, 9), text });
   });
 
-  test("takes the shortest allowed, and one that lost its padding", () => {
+  test("takes the shortest allowed secret, and a secret without its padding", () => {
     const key = Buffer.alloc(16, 9);
     for (const encoded of [key.toString("base64"), key.toString("base64").replaceAll("=", "")]) {
       expect(read(`whsec_${encoded}`)).toEqual({ key, text: `whsec_${encoded}` });
@@ -43,7 +45,7 @@ describe("readSigningSecret", () => {
   });
 });
 
-test("a generated secret has 32 bytes, reads back, is another each time, and works in standardwebhooks", () => {
+test("a generated secret has 32 random bytes, can be read, and works in standardwebhooks", () => {
   const [first, second] = [generateSigningSecret(), generateSigningSecret()];
   expect(first.text).not.toBe(second.text);
   expect(first.key.symmetricKeySize).toBe(32);
@@ -79,7 +81,7 @@ describe("keys of v1a", () => {
     expect(readPublicKey(given)).toEqual({ fault: expect.stringMatching(/32 bytes/) });
   });
 
-  test("are a pair when they are of one whsk_", () => {
+  test("are a pair when they come from one whsk_ key", () => {
     const whsk = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
     const result = readPublicKey("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=");
     expect("key" in result && createPublicKey(readPrivateKey(whsk)).equals(result.key)).toBe(true);

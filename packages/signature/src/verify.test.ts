@@ -1,12 +1,11 @@
-// Verification against the specification's vectors, and of all that is neither key nor token: headers, times,
-// versions, and which schemes a source accepts.
+// Tests verification with the vectors of the specification, and everything except keys and tokens: headers, times, versions,
+// and which schemes a source accepts.
 
 import { createSecretKey, generateKeyPairSync } from "node:crypto";
+
 import { describe, expect, test } from "vitest";
 
-import { SCHEMES_OF } from "./schemes.ts";
-import { generateSigningSecret, readPrivateKey, readPublicKey } from "./secret.ts";
-import { signV1 } from "./signing/v1.ts";
+import { readPrivateKey } from "../../../tests/support/signing/read-private-key.ts";
 import { signV1a } from "../../../tests/support/signing/sign-v1a.ts";
 import {
   currentKey,
@@ -18,10 +17,13 @@ import {
   tokenOf,
   webhookOf,
 } from "../../../tests/support/signing/test-webhooks.ts";
+import { verifyWebhook } from "../../../tests/support/signing/verify-webhook.ts";
+import { SCHEMES_OF } from "./schemes.ts";
+import { generateSigningSecret, readPublicKey } from "./secret.ts";
+import { signV1 } from "./signing/v1.ts";
 import type { VerificationSettings } from "./verification/scheme.ts";
-import { verify } from "./verify.ts";
 
-// The vectors of the Standard Webhooks libraries.
+// Test vectors of the Standard Webhooks libraries.
 const A = {
   secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
   webhookId: "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -36,7 +38,7 @@ const B = {
   body: '{"email":"test@example.com","username":"test_user"}',
   signature: "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
 };
-/** The `v1a` signature of A's content. */
+/** The content of A with a `v1a` signature. */
 const C = {
   ...A,
   privateKey: "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
@@ -65,9 +67,9 @@ interface Vector {
 }
 
 const judgeVector = (vector: Vector, settings: VerificationSettings, nowMs: number) =>
-  verify({ ...vector, body: Buffer.from(vector.body) }, settings, nowMs);
+  verifyWebhook({ ...vector, body: Buffer.from(vector.body) }, settings, nowMs);
 
-/** What becomes of A when some of it is changed. */
+/** The verdict on A with some changes, as one word. */
 const judge = (changes: Partial<Vector>, nowMs = nowMsOf(A), settings = withSecrets(A.secret)) =>
   judgeVector({ ...A, ...changes }, settings, nowMs);
 
@@ -75,7 +77,7 @@ const accepted = (scheme: string) => expect.objectContaining({ kind: "accepted",
 const refused = (reason: string) => ({ kind: "refused", reason, detail: expect.any(String) });
 
 describe("the specification's vectors", () => {
-  test.for([A, B])("are verified, and made, by v1", async (vector) => {
+  test.for([A, B])("are verified and reproduced by v1", async (vector) => {
     const body = Buffer.from(vector.body);
     const verdict = await judgeVector(vector, withSecrets(vector.secret), nowMsOf(vector));
     expect(verdict).toEqual({
@@ -89,7 +91,7 @@ describe("the specification's vectors", () => {
     expect(signV1(keyOf(vector.secret), vector.webhookId, vector.timestamp, body)).toBe(vector.signature);
   });
 
-  test("are verified, and made, by v1a, with the key configured or published", async () => {
+  test("are verified and reproduced by v1a, with a configured and with a published key", async () => {
     expect(await judgeVector(C, withC(), nowMsOf(C))).toMatchObject({ scheme: "v1a", webhookId: C.webhookId });
     expect(signV1a(readPrivateKey(C.privateKey), C.webhookId, C.timestamp, Buffer.from(C.body))).toBe(C.signature);
     const jwk = readPublic(C.publicKey).export({ format: "jwk" });
@@ -127,7 +129,7 @@ describe.for([
     "0x60378bb2",
     "1614265330,1614265330",
   ])("the timestamp %j", async (timestamp) => {
-    // Signed over what is sent, so that only the strict reading refuses it.
+    // The signature is right for this timestamp, so only the strict pattern can refuse it.
     const signature = sign(vector.webhookId, timestamp);
     expect(await judgeChanged({ timestamp, signature })).toEqual(refused("malformed_header"));
   });
@@ -137,7 +139,7 @@ describe.for([
     expect(await judgeChanged({ webhookId, signature })).toEqual(refused("malformed_header"));
   });
 
-  test("bytes that move between id, timestamp and body", async () => {
+  test("bytes moved between id, timestamp and body", async () => {
     const joined = `${vector.webhookId}.${vector.timestamp}`;
     expect(await judgeChanged({ webhookId: joined })).toEqual(refused("malformed_header"));
     expect(await judgeChanged({ timestamp: "161426533", body: `0.${vector.body}` }, 161_426_533_000)).toEqual(
@@ -180,7 +182,7 @@ describe("refused", () => {
     expect(await judge({ signature })).toEqual(refused(reason));
   });
 
-  test("a v1 signature of as many characters and more bytes, also after the one that it begins as", async () => {
+  test("a v1 signature with the right number of characters but more bytes, also next to a good signature", async () => {
     for (const signature of [
       A.signature.replace(/.$/, "\u00e9"),
       A.signature.replace(/..$/, "\u00e9="),
@@ -217,7 +219,7 @@ describe("refused", () => {
     expect(await judge({}, nowMsOf(A), withSecrets())).toEqual(refused("no_secret"));
   });
 
-  test("by another key's type: an X25519 or P-256 key in the set is none of v1a", async () => {
+  test("for a key of another type: v1a does not use X25519 and P-256 keys of the set", async () => {
     const others = [generateKeyPairSync("x25519"), generateKeyPairSync("ec", { namedCurve: "P-256" })];
     const keySet = keySetOf(
       newEd25519Key("good"),
@@ -232,7 +234,7 @@ function bytesOf(signature: string): Buffer {
   return Buffer.from(signature.slice(signature.indexOf(",") + 1), "base64");
 }
 
-/** The same signature to a verifier that does not check the range of S (RFC 8032, 5.1.7). */
+/** A verifier that does not check the range of S takes this for the same signature (RFC 8032, 5.1.7). */
 function addOrder(signature: Buffer): Buffer {
   const order = 2n ** 252n + 27742317777372353535851937790883648493n;
   let s = 0n;
@@ -255,7 +257,7 @@ describe("the tolerance", () => {
     expect(await judge({}, nowMsOf(A) + 86_401_000, settings)).toEqual(refused("stale_timestamp"));
   });
 
-  test("is judged before any signature", async () => {
+  test("is checked before any signature", async () => {
     expect(await judge({ signature: "v1,AAAA" }, nowMsOf(A) + 301_000)).toEqual(refused("stale_timestamp"));
   });
 });
@@ -278,7 +280,7 @@ describe("a rotation", () => {
     expect(await judge({}, nowMsOf(A), settingsOf({ hmacKeys: [old] }))).toEqual(refused("no_secret"));
   });
 
-  test("verifies with any of several v1 signatures, as who rotates sends them", async () => {
+  test("verifies when any of several v1 signatures is good, as senders send them during a rotation", async () => {
     for (const signature of [`${signBy(A.secret)} ${signBy(B.secret)}`, `${signBy(B.secret)} ${signBy(A.secret)}`]) {
       expect(await judge({ signature })).toEqual(accepted("v1"));
       expect(await judge({ signature }, nowMsOf(A), withSecrets(B.secret))).toEqual(accepted("v1"));
@@ -304,9 +306,9 @@ describe("a header with signatures of several versions", async () => {
   };
   const everything = settingsOf({ hmacKeys: [currentKey(secret)], keySet: keySetOf(key) });
   const judgeHeader = async (signature: string, settings = everything) =>
-    inAWord(await verify(webhookOf({ signature }), settings, NOW_MS));
+    inAWord(await verifyWebhook(webhookOf({ signature }), settings, NOW_MS));
 
-  test("is accepted for any that is good, and says which", async () => {
+  test("is accepted when one of them is good, and the verdict names its scheme", async () => {
     expect(await judgeHeader(`${good.v1} ${good.v1a} ${good.jwt}`)).toBe("v1");
     expect(await judgeHeader(`${bad.v1} ${good.v1a} ${good.jwt}`)).toBe("v1a");
     expect(await judgeHeader(`${bad.v1} ${bad.v1a} ${good.jwt}`)).toBe("jwt");
@@ -316,7 +318,7 @@ describe("a header with signatures of several versions", async () => {
     expect(await judgeHeader(`${bad.v1} ${bad.v1a} ${bad.jwt}`)).toBe("signature_mismatch");
   });
 
-  test("passes over versions that are not known", async () => {
+  test("skips unknown versions", async () => {
     expect(await judgeHeader(`v2,AAAA ${good.v1a} v1b,something`)).toBe("v1a");
     expect(await judgeHeader(`v3,${good.jwt} v2,AAAA ${good.jwt}`)).toBe("jwt");
     expect(await judgeHeader("v2,AAAA v3,BBBB")).toBe("unaccepted_scheme");
@@ -327,13 +329,13 @@ describe("a header with signatures of several versions", async () => {
     expect(await judgeHeader(prefix + bad.jwt)).toBe("signature_mismatch");
   });
 
-  test("takes nothing else for a JWT", async () => {
+  test("does not read other text as a JWT", async () => {
     expect(await judgeHeader(`v1a,${good.jwt}`)).toBe("malformed_signature");
     expect(await judgeHeader(`Basic ${good.jwt}`)).toBe("malformed_signature");
     expect(await judgeHeader(`Bearer v1,${good.jwt}`)).toBe("unaccepted_scheme");
   });
 
-  test("on a source of one kind counts only with that kind's schemes", async () => {
+  test("counts only with the schemes that fit the kind of the source", async () => {
     const onStatic = { ...everything, schemes: SCHEMES_OF.static };
     const onDynamic = { ...everything, schemes: SCHEMES_OF.dynamic };
     for (const dynamic of [good.v1a, good.jwt, `v1,${good.jwt}`, `Bearer ${good.jwt}`]) {
@@ -349,17 +351,17 @@ describe("a header with signatures of several versions", async () => {
     expect(await judgeHeader(good.v1, { ...everything, schemes: [] })).toBe("unaccepted_scheme");
   });
 
-  test("without any key set is undecidable, unless what needs none is good", async () => {
+  test("is undecidable without a key set, unless a signature that needs none is good", async () => {
     const without = { ...everything, keySet: undefined };
     expect(await judgeHeader(good.v1a, without)).toBe("undecidable");
     expect(await judgeHeader(good.jwt, without)).toBe("undecidable");
     expect(await judgeHeader(`${bad.v1} ${good.v1a}`, without)).toBe("undecidable");
     expect(await judgeHeader(`${good.v1} ${good.v1a}`, without)).toBe("v1");
     expect(await judgeHeader(good.v1a, { ...without, publicKeys: [key.publicKey] })).toBe("v1a");
-    // What is wrong under any key set is refused without one.
+    // A request that no key set could make good is refused without one.
     expect(await judgeHeader("v1a,AAAA", without)).toBe("malformed_signature");
-    expect(inAWord(await verify(webhookOf({ signature: good.v1a, webhookId: undefined }), without, NOW_MS))).toBe(
-      "missing_header",
-    );
+    expect(
+      inAWord(await verifyWebhook(webhookOf({ signature: good.v1a, webhookId: undefined }), without, NOW_MS)),
+    ).toBe("missing_header");
   });
 });

@@ -1,58 +1,55 @@
-// Verification of one request for one source: pure, on raw bytes, and able to say why it refused. A source names
-// the schemes that it accepts; another scheme's signature is as good as none.
+// Verifies one request for one source: pure, on raw bytes, and with the reason for each refusal. A source names the
+// schemes that it accepts. The verifier ignores the signatures of all other schemes.
 
-import type { Refusal } from "./refusal.ts";
+import { type Refusal, refuse } from "./refusal.ts";
 import type { Scheme } from "./schemes.ts";
 import { jwt } from "./verification/jwt.ts";
-import type { Acceptance, SchemeVerdict, VerificationScheme, VerificationSettings } from "./verification/scheme.ts";
+import type { Acceptance, Undecidable, VerificationScheme, VerificationSettings } from "./verification/scheme.ts";
 import { readSignedHeaders } from "./verification/signed-headers.ts";
 import { v1 } from "./verification/v1.ts";
 import { v1a } from "./verification/v1a.ts";
 import { isWebhookId, MAX_ID_LENGTH } from "./verification/webhook-id.ts";
 
-/** In the order in which a part of a header is offered to them. */
+/** The first scheme that recognizes a part of the header gets it. */
 const REGISTRY: readonly VerificationScheme[] = [v1, v1a, jwt];
 
-/** A rotation sends two signatures; more than this is an attempt to buy verification time. */
+/** A rotation sends two signatures. More than this limit is an attempt to cost the relay time. */
 const MAX_SIGNATURES = 8;
 
-/** The headers as they came. */
+/** The three headers as the sender wrote them. */
 export interface ReceivedHeaders {
   webhookId: string | undefined;
   timestamp: string | undefined;
   signature: string | undefined;
 }
 
-/** And the raw body. */
-export interface ReceivedWebhook extends ReceivedHeaders {
-  body: Buffer;
-}
-
-/** Headers that a body is worth reading for: well-formed, fresh, and with a signature of an accepted scheme. */
-export interface PlausibleHeaders extends Pick<ReceivedHeaders, "webhookId" | "timestamp"> {
+/** Well-formed, fresh headers with a signature of an accepted scheme: it is worth reading the body. */
+export interface PlausibleHeaders {
   kind: "plausible";
-  nowMs: number;
-  /** In the order of the registry. */
+  webhookId: string | undefined;
+  timestamp: string | undefined;
+  /** Milliseconds since 1970. The signatures are judged by the same instant as the headers. */
+  judgedAtMs: number;
+  /** In the order of the registry. There is at least one. */
   candidates: { scheme: VerificationScheme; signatures: string[] }[];
 }
 
-type RefusedVerdict = { kind: "refused" } & Refusal;
-
 export type Verdict =
-  | ({ kind: "accepted"; scheme: Scheme } & Acceptance)
-  | RefusedVerdict
-  /** There is no key set to judge by: the answer is 503, and never a refusal. */
-  | { kind: "undecidable" };
+  | (Acceptance & { scheme: Scheme })
+  | Refusal
+  /** There is no key set yet. The ingress answers 503 and does not refuse the request. */
+  | Undecidable;
 
 /**
- * What can be said without the body, and without cryptography: a flood of old or malformed requests stays cheap.
+ * Judges the headers without the body and without cryptography, so that a flood of old or malformed requests stays
+ * cheap.
  * @param nowMs the receiver's clock, milliseconds since 1970.
  */
 export function judgeHeaders(
   { webhookId, timestamp, signature }: ReceivedHeaders,
   { schemes, toleranceSeconds }: Pick<VerificationSettings, "schemes" | "toleranceSeconds">,
   nowMs: number,
-): PlausibleHeaders | RefusedVerdict {
+): PlausibleHeaders | Refusal {
   if (!signature) return refuse("missing_header", "the header webhook-signature is missing");
   if (webhookId === "" || timestamp === "") return refuse("missing_header", "webhook-id or webhook-timestamp is empty");
   if (webhookId !== undefined && !isWebhookId(webhookId)) {
@@ -71,64 +68,42 @@ export function judgeHeaders(
     if (signatures.length > 0) candidates.push({ scheme, signatures });
   }
   if (candidates.length === 0) {
-    return refuse("unaccepted_scheme", `no signature is of a scheme that this source accepts: ${schemes.join(", ")}`);
+    return refuse("unaccepted_scheme", `no signature has a scheme that this source accepts: ${schemes.join(", ")}`);
   }
   if (candidates.every(({ scheme }) => scheme.signsHeaders)) {
     const signed = readSignedHeaders({ webhookId, timestamp });
-    if ("kind" in signed) return signed;
+    if (signed.kind === "refused") return signed;
   }
-  return { kind: "plausible", nowMs, webhookId, timestamp, candidates };
+  return { kind: "plausible", webhookId, timestamp, judgedAtMs: nowMs, candidates };
 }
 
-/**
- * The rest of the verdict, at the time at which the headers were judged. At once where the schemes say so at once, as
- * `v1` and `v1a` do: a promise more for each event is time that the others wait.
- */
-export function verifySignatures(
-  { webhookId, timestamp, candidates, nowMs }: PlausibleHeaders,
+/** Judges the signatures over the body, scheme by scheme, until one scheme accepts the request. */
+export async function verifySignatures(
+  { webhookId, timestamp, judgedAtMs, candidates }: PlausibleHeaders,
   body: Buffer,
   settings: VerificationSettings,
-): Verdict | Promise<Verdict> {
-  const request = { webhookId, timestamp, body };
-  const judgeFrom = (
-    index: number,
-    earlier?: Exclude<SchemeVerdict, { kind: "accepted" }>,
-  ): Verdict | Promise<Verdict> => {
-    const candidate = candidates[index];
-    if (candidate === undefined) return earlier ?? refuse("unaccepted_scheme", "there is no signature");
-    const { scheme, signatures } = candidate;
-    const conclude = (judged: SchemeVerdict) => {
-      if (judged.kind === "accepted") return { ...judged, scheme: scheme.name };
-      // Of several schemes, one that could not be judged decides: the sender comes back.
-      return judgeFrom(index + 1, earlier === undefined || judged.kind === "undecidable" ? judged : earlier);
-    };
-    const judged = scheme.verify(signatures, request, settings, nowMs);
-    return judged instanceof Promise ? judged.then(conclude) : conclude(judged);
-  };
-  return judgeFrom(0);
-}
-
-/** Both at once, for a body that is there. */
-export async function verify(
-  webhook: ReceivedWebhook,
-  settings: VerificationSettings,
-  nowMs: number,
 ): Promise<Verdict> {
-  const headers = judgeHeaders(webhook, settings, nowMs);
-  return headers.kind === "refused" ? headers : verifySignatures(headers, webhook.body, settings);
+  const request = { webhookId, timestamp, body };
+  let failure: Refusal | Undecidable | undefined;
+  for (const { scheme, signatures } of candidates) {
+    const verdict = await scheme.verify(signatures, request, settings, judgedAtMs);
+    if (verdict.kind === "accepted") return { ...verdict, scheme: scheme.name };
+    // A scheme that needs a key set outweighs the refusals of other schemes: with the key set it may accept.
+    if (failure === undefined || verdict.kind === "undecidable") failure = verdict;
+  }
+  if (failure === undefined) throw new Error("plausible headers without a signature to verify");
+  return failure;
 }
 
-const refuse = (reason: Refusal["reason"], detail: string): RefusedVerdict => ({ kind: "refused", reason, detail });
-
-interface Part {
-  /** Undefined for a version that is not known: it is passed over, as the specification says. */
+interface SignaturePart {
+  /** Undefined for an unknown version. The verifier skips such a part, as the specification demands. */
   scheme: VerificationScheme | undefined;
   signature: string;
 }
 
-/** The signatures of a header; undefined when it is not a list of them. */
-function readParts(header: string): Part[] | undefined {
-  const parts: Part[] = [];
+/** @returns the signatures in a header, or undefined when the header is not a list of signatures. */
+function readParts(header: string): SignaturePart[] | undefined {
+  const parts: SignaturePart[] = [];
   for (const text of header.replace(/^Bearer +/i, "Bearer,").split(" ")) {
     if (text === "") continue;
     const part = readPart(text);
@@ -138,7 +113,7 @@ function readParts(header: string): Part[] | undefined {
   return parts.length === 0 ? undefined : parts;
 }
 
-function readPart(text: string): Part | undefined {
+function readPart(text: string): SignaturePart | undefined {
   for (const scheme of REGISTRY) {
     const signature = scheme.read(text);
     if (signature !== undefined) return signature === "" ? undefined : { scheme, signature };
@@ -146,14 +121,10 @@ function readPart(text: string): Part | undefined {
   return /^[A-Za-z0-9]+,.+$/.test(text) ? { scheme: undefined, signature: "" } : undefined;
 }
 
-function judgeTimestamp(
-  timestamp: string | undefined,
-  toleranceSeconds: number,
-  nowMs: number,
-): RefusedVerdict | undefined {
-  // Where there is none, the scheme says whether it needs one.
+function judgeTimestamp(timestamp: string | undefined, toleranceSeconds: number, nowMs: number): Refusal | undefined {
+  // Whether a timestamp is needed depends on the scheme.
   if (timestamp === undefined) return undefined;
-  // Strict: parseInt would read "123junk" and "1e9".
+  // A strict pattern, because parseInt would read "123junk" and "1e9".
   if (!/^(0|[1-9][0-9]{0,11})$/.test(timestamp)) {
     return refuse("malformed_header", "webhook-timestamp must be an integer of seconds since 1970");
   }

@@ -1,13 +1,16 @@
-// Keys, settings and requests for the tests of verification: a source that takes everything, and one event.
+// Keys, settings and requests for the tests of verification: a source that accepts every scheme, and one event.
 
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+
 import type { JWTPayload } from "jose";
 
 import { type KeySet, readKeySet } from "@sluice/signature/jwks";
 import type { HmacKey } from "@sluice/signature/secret";
-import { signJwt, type SigningKey } from "./sign-jwt.ts";
 import type { VerificationSettings } from "@sluice/signature/verification/scheme";
-import type { ReceivedWebhook, Verdict } from "@sluice/signature/verify";
+import type { Verdict } from "@sluice/signature/verify";
+
+import { signJwt, type SigningKey } from "./sign-jwt.ts";
+import type { ReceivedWebhook } from "./verify-webhook.ts";
 
 /** The clock of these tests. */
 export const NOW_MS = Date.UTC(2026, 0, 22, 12);
@@ -16,7 +19,7 @@ export const AUDIENCE = "https://relay.example/in/gemini-dynamic";
 
 export interface TestKey extends SigningKey {
   publicKey: KeyObject;
-  /** As it is published. */
+  /** The public key as a key set publishes it. */
   jwk: Record<string, unknown>;
 }
 
@@ -33,17 +36,17 @@ function describeKey(kid: string, alg: string, pair: { privateKey: KeyObject; pu
   return { kid, key: pair.privateKey, publicKey: pair.publicKey, jwk };
 }
 
-/** @throws Error when none of the keys is of use. */
+/** @throws Error when none of the keys is usable. */
 export function keySetOf(...keys: Pick<TestKey, "jwk">[]): KeySet {
   const keySet = readKeySet({ keys: keys.map(({ jwk }) => jwk) });
-  if (keySet === undefined) throw new Error("There is no key of use");
+  if (keySet === undefined) throw new Error("None of the keys is usable");
   return keySet;
 }
 
-/** One that does not expire. */
+/** An HMAC key that does not expire. */
 export const currentKey = (key: KeyObject): HmacKey => ({ key, expiresAtMs: undefined });
 
-/** Of a source that takes every scheme. */
+/** The settings of a source that accepts every scheme. */
 export function settingsOf(changes: Partial<VerificationSettings> = {}): VerificationSettings {
   return {
     schemes: ["v1", "v1a", "jwt"],
@@ -63,7 +66,7 @@ export const EVENT = {
   data: { id: "batch_123456", output_file_uri: "gs://my-bucket/results.jsonl" },
 };
 
-/** The event without a signature. */
+/** {@link EVENT} as a request without a signature. */
 export function webhookOf(changes: Partial<ReceivedWebhook> = {}): ReceivedWebhook {
   return {
     webhookId: "msg_1",
@@ -74,15 +77,15 @@ export function webhookOf(changes: Partial<ReceivedWebhook> = {}): ReceivedWebho
   };
 }
 
-/** The registered claims of a token that is good now. */
+/** The registered claims of a token that is good at {@link NOW}. */
 export const GOOD_CLAIMS: JWTPayload = { iss: "https://google.example", aud: AUDIENCE, iat: NOW, exp: NOW + 300 };
 
-/** A good token that holds the event. */
+/** A good token that contains {@link EVENT}. */
 export function tokenOf(key: SigningKey, claims: JWTPayload = {}): Promise<string> {
   return signJwt(key, { ...GOOD_CLAIMS, event: EVENT, ...claims });
 }
 
-/** A verdict in a word: the scheme that accepted, the reason of a refusal, or "undecidable". */
+/** A verdict as one word: the scheme that accepted, the reason of a refusal, or "undecidable". */
 export function inAWord(verdict: Verdict): string {
   if (verdict.kind === "accepted") return verdict.scheme;
   return verdict.kind === "refused" ? verdict.reason : verdict.kind;

@@ -1,49 +1,50 @@
-// How many connections a server has, and how many requests wait on one of them: what a sender can open without
-// sending a whole request. Above the limits connections are closed, those first that nobody waits on.
+// Limits the connections of a server, and the requests that wait on one connection: a sender can open both without sending
+// a whole request. Above the limits the server closes connections, idle ones first.
 
 import type { Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 
-/** Above this part of the limit idle connections are closed, so that a crowd of them keeps nobody out. */
+/** The server closes idle connections above this part of its limit, so that they keep no sender out. */
 const CROWDED = 7 / 8;
-/** Between two looks at all connections, and between two lines of the log. */
+/** The server looks for idle connections at most once in this time, because each time it looks at all connections. */
 const CLOSE_IDLE_MS = 1_000;
+/** At most one line of the log in this time says that connections were closed. */
 const LOG_MS = 10_000;
 
-/** @param max of open connections; what comes above is closed without an answer. */
+/** @param max the limit of open connections. The server closes further ones without an answer. */
 export function limitConnections(server: Server, max: number, log: Logger): void {
   let open = 0;
-  let lastClosed = -Infinity;
-  let lastLogged = -Infinity;
+  let lastClosedAt = -Infinity;
+  let lastLoggedAt = -Infinity;
   server.maxConnections = max;
   server.on("connection", (socket) => {
     open += 1;
     socket.once("close", () => (open -= 1));
-    if (open < max * CROWDED || performance.now() - lastClosed < CLOSE_IDLE_MS) return;
-    lastClosed = performance.now();
+    if (open < max * CROWDED || performance.now() - lastClosedAt < CLOSE_IDLE_MS) return;
+    lastClosedAt = performance.now();
     server.closeIdleConnections();
   });
   server.on("drop", () => {
-    if (performance.now() - lastLogged < LOG_MS) return;
-    lastLogged = performance.now();
-    log.warn({ connections: max }, "connections closed: there are too many");
+    if (performance.now() - lastLoggedAt < LOG_MS) return;
+    lastLoggedAt = performance.now();
+    log.warn({ connections: max }, "too many connections: the server closes new ones");
   });
 }
 
 /** The requests of one connection that wait for their answers. */
 interface Pipeline {
   waiting: number;
-  /** It may have no more requests, and never may again: its last answer ends it. */
+  /** Stays true: the connection takes no more requests, and its last answer closes it. */
   isFull: boolean;
-  /** To the last request that came, while it is under way. */
+  /** The answer to the newest request, while it is under way. */
   latest: ServerResponse | undefined;
 }
 
 /**
- * What waits on each connection: HTTP/1.1 lets a sender write many requests at once. Kept for as long as the connection,
- * and not by request (decision 20).
+ * The requests that wait on each connection: HTTP/1.1 lets a sender write many requests at once. An entry lives as long as
+ * its connection and not as long as a request (decision 20).
  */
 export class Pipelines {
   readonly #max: number;
@@ -53,7 +54,7 @@ export class Pipelines {
     this.#max = max;
   }
 
-  /** Whether a connection may have one more request, which leaves when its answer is closed. */
+  /** Adds a request to its connection until its answer is closed. @returns false when the connection has too many. */
   enter(socket: Duplex, response: ServerResponse): boolean {
     const pipeline = this.#bySocket.get(socket) ?? this.#open(socket);
     if (pipeline.waiting >= this.#max) pipeline.isFull = true;
@@ -67,13 +68,13 @@ export class Pipelines {
     return true;
   }
 
-  /** What is under way on a connection: the latest, where it is more than one. */
+  /** @returns the answer that is under way on a connection. If there are several, the newest. */
   latestOn(socket: Duplex): ServerResponse | undefined {
     return this.#bySocket.get(socket)?.latest;
   }
 
-  /** And on all of them. */
-  latest(): ServerResponse[] {
+  /** @returns the newest answer under way on each connection. */
+  latestOnAll(): ServerResponse[] {
     return [...this.#bySocket.values()].flatMap(({ latest }) => latest ?? []);
   }
 

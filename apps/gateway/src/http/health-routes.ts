@@ -1,7 +1,8 @@
-// Liveness and readiness on the gateway's ports.
+// The routes for liveness and readiness on the ports of the gateway.
+
+import { type Context, Hono } from "hono";
 
 import { answerLiveness, type HealthAnswer, type Readiness } from "@sluice/shared/runtime/health";
-import { type Context, Hono } from "hono";
 
 export function createHealth(readiness: Readiness): Hono {
   const app = new Hono();

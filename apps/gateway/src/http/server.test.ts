@@ -1,10 +1,11 @@
-// What a server does with connections that are slow, broken or no HTTP at all, and when it is told to end.
+// Tests what a server does with connections that are slow, broken or not HTTP, and when it is told to end.
 
 import type { HttpBindings } from "@hono/node-server";
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
-import { openLog } from "@sluice/shared/runtime/log";
 import { Hono } from "hono";
 import { expect, onTestFinished, test } from "vitest";
+
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { openLog } from "@sluice/shared/runtime/log";
 
 import { openRaw, type RawConnection } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
@@ -36,7 +37,7 @@ async function start(options?: ServerOptions) {
   return { server, endConnections, open, gate, seen };
 }
 
-/** The one answer on a connection that was closed after it. */
+/** Waits for the end of a connection with exactly one answer, and returns the answer. */
 async function answerOn(connection: RawConnection) {
   await until(connection.isClosed);
   const [head = "", body = ""] = connection.text().split("\r\n\r\n");
@@ -104,7 +105,7 @@ test.for([
   ["headers", "GET / HTTP/1.1\r\nhost: a\r\n", "x: y\r\n"],
   ["a body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n", "x"],
   ["a chunked body", "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"],
-] as const)("%s that trickle get a 408 all the same", async ([, head, drop]) => {
+] as const)("%s that arrive too slowly get a 408 too", async ([, head, drop]) => {
   const { open } = await start({
     limits: { headersTimeout: 150, requestTimeout: 300, connectionsCheckingInterval: 20 },
   });
@@ -115,14 +116,14 @@ test.for([
   expect(await answerOn(connection)).toEqual({ status: 408, code: "request_timeout" });
 });
 
-test("no header is left out of those that a request may have", async () => {
+test("a request may have 100 headers, and none is dropped", async () => {
   const { open } = await start();
   const connection = await open();
   await connection.write(`GET /headers HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(99)}\r\n`);
   await until(() => connection.text().endsWith("\r\n\r\n100"));
 });
 
-test("of a flood of requests on one connection some wait, the next is refused, and that is its end", async () => {
+test("of a flood of requests on one connection 32 wait, the next is refused, and the connection ends", async () => {
   const { open, gate, seen } = await start();
   const [flood, other] = [await open(), await open()];
   await flood.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2_000));
@@ -137,7 +138,7 @@ test("of a flood of requests on one connection some wait, the next is refused, a
   expect(flood.text()).toContain('"code":"unavailable"');
 });
 
-test("one request after the other, a connection takes as many as come", async () => {
+test("a connection takes any number of requests, one after the other", async () => {
   const { open } = await start();
   const connection = await open();
   for (let i = 1; i <= 100; i++) {
@@ -147,7 +148,7 @@ test("one request after the other, a connection takes as many as come", async ()
   expect(connection.isClosed()).toBe(false);
 });
 
-test("after an answer, what is no request on the same connection gets one too", async () => {
+test("data that is not a request gets an answer too, also after another answer on its connection", async () => {
   const { open } = await start();
   const connection = await open();
   await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -157,7 +158,7 @@ test("after an answer, what is no request on the same connection gets one too", 
   expect(connection.text()).toMatch(/hereHTTP\/1\.1 400 .*"code":"invalid_request"/s);
 });
 
-test("where connections are many the idle ones make room", async () => {
+test("idle connections are closed when there are many connections", async () => {
   const { open } = await start({ limits: { maxConnections: 16 } });
   const idle = await Promise.all(Array.from({ length: 13 }, () => open()));
   for (const connection of idle) {
@@ -170,14 +171,14 @@ test("where connections are many the idle ones make room", async () => {
   for (const connection of idle) await until(connection.isClosed);
 });
 
-test("above the limit a connection is closed at once, and there is room again when unfinished requests end", async () => {
+test("above the limit a connection is closed at once, until unfinished requests end", async () => {
   const { server, open } = await start({ limits: { maxConnections: 8, connectionsCheckingInterval: 20 } });
   const unfinished = await Promise.all(Array.from({ length: 8 }, () => open()));
   for (const connection of unfinished) await connection.write("GET / HTTP/1.1\r\n");
   const extra = await open();
   await until(extra.isClosed);
   expect(extra.text()).toBe("");
-  // Only now, for before it the extra one must find all of them there.
+  // Not earlier, because the extra connection must come while all others are open.
   const { headersTimeout } = server;
   server.headersTimeout = 1;
   for (const connection of unfinished) expect(await answerOn(connection)).toMatchObject({ status: 408 });
@@ -187,9 +188,9 @@ test("above the limit a connection is closed at once, and there is room again wh
   await until(() => next.text().endsWith("here"));
 });
 
-test("the limits of time are looked at often enough to be what they say", async () => {
+test("the limits of time are checked often enough to be exact", async () => {
   const { server } = await start();
-  // Node keeps it under a symbol.
+  // Node stores the timer under a symbol.
   const symbol = Object.getOwnPropertySymbols(server).find(
     ({ description }) => description === "http.server.connectionsCheckingInterval",
   );
@@ -198,7 +199,7 @@ test("the limits of time are looked at often enough to be what they say", async 
   expect(Reflect.get(checks as object, "_repeat")).toBeLessThanOrEqual(server.headersTimeout / 5);
 });
 
-test("when it is told to, it ends each connection with its answer, those under way too", async () => {
+test("endConnections ends each connection with its next answer, including the answers under way", async () => {
   const { open, endConnections, gate } = await start();
   const [before, after] = [await open(), await open()];
   await before.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -215,7 +216,7 @@ test("when it is told to, it ends each connection with its answer, those under w
   expect(before.text()).toMatch(/waited$/);
 });
 
-test("an expectation that is not known is none: the request gets its answer", async () => {
+test("an unknown expectation is ignored, and the request gets its answer", async () => {
   const { open } = await start();
   const connection = await open();
   await connection.write("GET / HTTP/1.1\r\nhost: a\r\nexpect: a-miracle\r\nconnection: close\r\n\r\n");

@@ -1,26 +1,27 @@
-// An HTTP server of the gateway: its limits of time, size and number, and an answer with a code to what never becomes
-// a request.
+// Opens an HTTP server of the gateway with limits of time, size and number. A request that the server cannot read gets an
+// answer with a code too.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
 import { getRequestListener, RequestError } from "@hono/node-server";
+
 import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/runtime/problem-document";
 
 import { limitConnections, Pipelines } from "./connections.ts";
 
-/** Of all headers of a request together, and of each line of its chunked body. */
+/** The limit of all headers of a request together, and of each line of a chunked body. */
 const MAX_HEADER_BYTES = 16 * 1024;
-/** Gemini sends some ten, and each proxy on the way adds a few. */
+/** Gemini sends about ten, and each proxy on the way adds a few. */
 const MAX_HEADERS = 100;
-/** Senders that wait for an answer before the next request, as nearly all do, never have more than one. */
+/** Nearly all senders wait for an answer before the next request, so they never have more than one. */
 const MAX_PIPELINED_REQUESTS = 32;
 const RETRY_AFTER_SECONDS = 1;
 
 /** Times are in milliseconds, as `http.createServer` takes them. */
-interface Limits {
+interface ServerLimits {
   headersTimeout: number;
   requestTimeout: number;
   keepAliveTimeout: number;
@@ -28,28 +29,29 @@ interface Limits {
   maxConnections: number;
 }
 
-const LIMITS: Limits = {
+const LIMITS: ServerLimits = {
   headersTimeout: 10_000,
-  // Of the whole request: a body that trickles ends with it.
+  // For the whole request, so that a body that arrives too slowly ends here.
   requestTimeout: 30_000,
-  // Longer than the idle time of common balancers (60 s), so that the balancer closes first.
+  // Longer than the idle time of common balancers (60 s). If the server closed first, a balancer could send a request on a
+  // connection that is closing.
   keepAliveTimeout: 65_000,
-  // Node's default is 30 s, by which each of the limits could be exceeded.
+  // A request can exceed the limits above by this time. Node's default is 30 s.
   connectionsCheckingInterval: 2_000,
-  // With 16 KiB of unfinished headers in each it is some 100 MiB.
+  // With 16 KiB of unfinished headers each, they take about 100 MiB.
   maxConnections: 4_096,
 };
 
 export interface OpenServer {
   server: Server;
-  /** From now on every answer ends its connection, those of requests under way too. */
+  /** From now on every answer closes its connection, including the answers under way. */
   endConnections: () => void;
 }
 
 export interface ServerOptions {
-  /** The application answers `Expect: 100-continue` itself: with writeContinue, or with a refusal. */
+  /** Set when the application itself answers `Expect: 100-continue`, with writeContinue or with a refusal. */
   answersContinue?: boolean;
-  limits?: Partial<Limits>;
+  limits?: Partial<ServerLimits>;
 }
 
 export function openServer(
@@ -60,22 +62,23 @@ export function openServer(
   const { maxConnections, ...times } = { ...LIMITS, ...limits };
   const pipelines = new Pipelines(MAX_PIPELINED_REQUESTS);
   let isEnding = false;
-  const listener = getRequestListener(fetch, { errorHandler: (error) => answerError(error, log) });
+  const listener = getRequestListener(fetch, { errorHandler: (error) => answerListenerError(error, log) });
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const refusal = refuseHeaders(request) ?? judgePipeline(pipelines.enter(request.socket, response));
-    if (refusal !== undefined) {
-      refuseRequest(response, refusal, log);
+    const error = judgeHeaderCount(request) ?? judgePipeline(pipelines.enter(request.socket, response));
+    if (error !== undefined) {
+      refuseRequest(response, error, log);
       return;
     }
     if (isEnding) response.shouldKeepAlive = false;
     void listener(request, response);
   };
-  // Without a Host, Node answers by itself and without a word; the listener refuses it too.
+  // requireHostHeader: false, because Node's own answer to a request without Host has no body. The listener refuses such a
+  // request too, with a body.
   const server = createServer({ ...times, maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }, handle);
-  // Node leaves out what is above a maximum of its own, without a word.
+  // No maximum in Node, which would silently drop the headers above it. judgeHeaderCount refuses them.
   server.maxHeadersCount = 0;
   limitConnections(server, maxConnections, log);
-  // Node's own answer is a 417 without a word. Any other expectation may be ignored (RFC 9110, 10.1.1).
+  // Node's own answer to an unknown expectation is a 417 without a body. RFC 9110, 10.1.1 allows to ignore it instead.
   server.on("checkExpectation", handle);
   if (answersContinue) server.on("checkContinue", handle);
   server.on("clientError", (error, socket) => refuseConnection(error, socket, pipelines.latestOn(socket), log));
@@ -83,14 +86,14 @@ export function openServer(
     server,
     endConnections: () => {
       isEnding = true;
-      for (const response of pipelines.latest()) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const response of pipelines.latestOnAll()) if (!response.headersSent) response.shouldKeepAlive = false;
     },
   };
 }
 
-function refuseHeaders({ rawHeaders }: IncomingMessage): SluiceError | undefined {
+function judgeHeaderCount({ rawHeaders }: IncomingMessage): SluiceError | undefined {
   if (rawHeaders.length / 2 <= MAX_HEADERS) return undefined;
-  return new SluiceError("headers_too_large", `There are more than ${MAX_HEADERS} headers`);
+  return new SluiceError("headers_too_large", `The request has more than ${MAX_HEADERS} headers`);
 }
 
 function judgePipeline(hasRoom: boolean): SluiceError | undefined {
@@ -99,7 +102,7 @@ function judgePipeline(hasRoom: boolean): SluiceError | undefined {
   return new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 
-/** Before anything of the request was looked at. Ends the connection. */
+/** Answers a request that the application never sees, and closes the connection. */
 function refuseRequest(response: ServerResponse, error: SluiceError, log: Logger): void {
   log.info({ status: error.status, code: error.code }, "no request");
   const body = JSON.stringify(problemDocument(error));
@@ -113,8 +116,8 @@ function refuseRequest(response: ServerResponse, error: SluiceError, log: Logger
     .end(body);
 }
 
-/** What the application did not get, because it has no URL; or a fault of the application itself. */
-function answerError(error: unknown, log: Logger): Response {
+/** Answers a request whose URL cannot be read, and a fault of the application itself. */
+function answerListenerError(error: unknown, log: Logger): Response {
   const known =
     error instanceof RequestError
       ? new SluiceError("invalid_request", `The request cannot be read: ${error.message}`)
@@ -126,29 +129,30 @@ function answerError(error: unknown, log: Logger): Response {
   });
 }
 
-/** https://nodejs.org/api/http.html#event-clienterror, and its errors' codes. */
-const CODES: Record<string, [ErrorCode, string]> = {
+/** The answers by the code of Node's error: https://nodejs.org/api/http.html#event-clienterror */
+const CLIENT_ERRORS: Record<string, [ErrorCode, string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "The request was not complete in time"],
   HPE_HEADER_OVERFLOW: ["headers_too_large", `The headers are above ${MAX_HEADER_BYTES / 1024} KiB`],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ["payload_too_large", "The chunk extensions are too large"],
 };
 
+/** Answers data that is not a request, or the rest of a body that cannot be read, and closes the connection. */
 function refuseConnection(
   error: NodeJS.ErrnoException,
   socket: Duplex,
   underWay: ServerResponse | undefined,
   log: Logger,
 ): void {
-  // A connection that was reset has nobody to answer; a second status line would corrupt an answer under way.
+  // Nobody reads an answer on a connection that was reset. A second status line would corrupt an answer under way.
   if (!socket.writable || error.code === "ECONNRESET" || underWay?.headersSent === true) {
     socket.destroy();
     return;
   }
   const [code, detail]: [ErrorCode, string] =
-    CODES[error.code ?? ""] ??
+    CLIENT_ERRORS[error.code ?? ""] ??
     (underWay === undefined
       ? ["invalid_request", "This is not an HTTP request"]
-      : ["body_interrupted", "The body is not complete, or not framed as HTTP says"]);
+      : ["body_interrupted", "The body is not complete, or its chunks are not framed as HTTP demands"]);
   const known = new SluiceError(code, detail);
   const body = JSON.stringify(problemDocument(known));
   log.info({ status: known.status, code, error: error.code }, "no request");

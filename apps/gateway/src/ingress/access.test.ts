@@ -1,11 +1,12 @@
-// Who may use which path.
+// Tests who may use the path of a source.
 
 import { createSecretKey, randomBytes, randomUUID } from "node:crypto";
+
+import { expect, test } from "vitest";
 
 import { type CallbackToken, mintCallbackToken } from "@sluice/signature/callback-token";
 import { generateIngressToken, hashIngressToken } from "@sluice/signature/ingress-token";
 import type { Source } from "@sluice/store/configuration/sources";
-import { expect, test } from "vitest";
 
 import { judgeAccess } from "./access.ts";
 
@@ -49,21 +50,21 @@ const judge = (token: string | undefined, of = source, nowMs = NOW_MS) => {
   return access.kind === "granted" ? access.kind : access.reason;
 };
 
-test("a static source is public, and takes no token, not even a right one", () => {
+test("a static source is public and takes no token, not even a valid one", () => {
   const statically: Source = { ...source, kind: "static" };
   expect(judge(undefined, statically)).toBe("granted");
   for (const token of [current, mintCallbackToken(key, callback), ""])
     expect(judge(token, statically)).toBe("unknown_token");
 });
 
-test("a dynamic source is reached with each of its tokens until that expires", () => {
+test("each token of a dynamic source grants access until it expires", () => {
   expect(judge(current)).toBe("granted");
   expect(judge(overlapping)).toBe("granted");
   expect(judge(overlapping, source, NOW_MS + 1)).toBe("expired_token");
   expect(judge(expired)).toBe("expired_token");
 });
 
-test("and with nothing else", () => {
+test("a dynamic source refuses everything that is not one of its tokens", () => {
   expect(judge(undefined)).toBe("missing_token");
   for (const token of [
     "",
@@ -80,7 +81,7 @@ test("and with nothing else", () => {
   expect(judge(current, { ...source, ingressTokens: [] })).toBe("unknown_token");
 });
 
-test("a callback URL is a way in for its source until it expires, with its labels", () => {
+test("the token of a callback URL grants access to its source, with its labels, until it expires", () => {
   const token = mintCallbackToken(key, callback);
   expect(judgeAccess(source, token, key, NOW_MS)).toEqual({ kind: "granted", callback });
   expect(judge(token, source, NOW_MS + 1)).toBe("expired_token");
@@ -88,7 +89,7 @@ test("a callback URL is a way in for its source until it expires, with its label
   expect(judge(mintCallbackToken(createSecretKey(randomBytes(32)), callback))).toBe("unknown_token");
 });
 
-test("a callback URL with any one bit changed is none", () => {
+test("the token of a callback URL is refused after a change of any bit", () => {
   const token = Buffer.from(mintCallbackToken(key, callback));
   for (let bit = 0; bit < token.length * 8; bit++) {
     const changed = Buffer.from(token);

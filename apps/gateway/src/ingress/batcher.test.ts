@@ -1,6 +1,7 @@
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { QueuedEvent } from "@sluice/queue/jobs";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { Batcher, type BatcherOptions } from "./batcher.ts";
 
@@ -14,7 +15,7 @@ const event = (id: string, bytes = 10): QueuedEvent => ({
   body: "a".repeat(bytes),
 });
 
-/** A store whose adds complete when the test says so. */
+/** A batcher over a store that confirms a job when the test says so. */
 function controlledStore(options: Partial<BatcherOptions> = {}) {
   const adds: { ids: string[]; settle: PromiseWithResolvers<void> }[] = [];
   let isOver = false;
@@ -37,7 +38,7 @@ function controlledStore(options: Partial<BatcherOptions> = {}) {
 const numbered = (count: number, bytes?: number) => Array.from({ length: count }, (_, i) => event(`e${i}`, bytes));
 
 describe("a batch", () => {
-  test("of one travels at once, and what comes meanwhile travels together", async () => {
+  test("with one event starts at once, and events that arrive meanwhile travel together", async () => {
     const { adds, batcher } = controlledStore();
     const first = batcher.add(event("a"));
     const second = batcher.add(event("b"));
@@ -50,7 +51,7 @@ describe("a batch", () => {
     await Promise.all([second, third]);
   });
 
-  test("follows the one before it not at once, unless it is full", async () => {
+  test("does not start right after the one before it, unless it is full", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { adds, batcher, sizes } = controlledStore({ spacingMs: 10 });
@@ -68,7 +69,7 @@ describe("a batch", () => {
     expect(sizes()).toEqual([1, 2, 100]);
   });
 
-  test("travels at once when none was on its way for a while", async () => {
+  test("starts at once when the last one started long enough ago", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { adds, batcher, sizes } = controlledStore({ spacingMs: 10 });
@@ -79,7 +80,7 @@ describe("a batch", () => {
     expect(sizes()).toEqual([1, 1]);
   });
 
-  test("answers nobody before it is durable", async () => {
+  test("is answered only when it is durable", async () => {
     const { adds, batcher } = controlledStore();
     let answered = false;
     const added = batcher.add(event("a")).finally(() => {
@@ -92,7 +93,7 @@ describe("a batch", () => {
     expect(answered).toBe(true);
   });
 
-  test("has at most 100 events, and full ones do not wait for each other", () => {
+  test("has at most 100 events, and full batches do not wait for each other", () => {
     const { batcher, sizes } = controlledStore();
     for (const each of numbered(251)) void batcher.add(each);
     expect(sizes()).toEqual([1, 100, 100]);
@@ -107,7 +108,7 @@ describe("a batch", () => {
     expect(adds.map(({ ids }) => ids)).toEqual([["first"], ["large"], ["b"]]);
   });
 
-  test("that fails refuses all of its requests and none of the next", async () => {
+  test("that fails refuses all of its events and none of the next batch", async () => {
     const { adds, batcher } = controlledStore();
     const first = batcher.add(event("a"));
     const [second, third] = [batcher.add(event("b")), batcher.add(event("c"))];
@@ -122,7 +123,7 @@ describe("a batch", () => {
   });
 });
 
-test("what waits is bounded: the sender is told to come back", async () => {
+test("above the limit of waiting events, the sender is told to come back", async () => {
   const { batcher } = controlledStore();
   for (const each of numbered(70, 1024 * 1024)) batcher.add(each).catch(() => undefined);
   await expect(batcher.add(event("one too many", 1024 * 1024))).rejects.toMatchObject({
@@ -131,7 +132,7 @@ test("what waits is bounded: the sender is told to come back", async () => {
   });
 });
 
-test("the largest event finds a place beside what waits", async () => {
+test("the largest event fits in while other events wait", async () => {
   const { adds, batcher } = controlledStore({ maxBodyBytes: 64 * 1024 * 1024 });
   const waits = ["in flight", "waiting"].map((id) => batcher.add(event(id)));
   const largest = batcher.add(event("largest", Math.ceil((64 * 1024 * 1024) / 3) * 4));
@@ -143,13 +144,13 @@ test("the largest event finds a place beside what waits", async () => {
 });
 
 describe("a store that hangs", () => {
-  test("keeps nobody past the deadline, in flight or waiting, and gives back the room", async () => {
+  test("keeps no event past its deadline, under way or waiting, and frees its memory", async () => {
     const { adds, batcher } = controlledStore({ deadlineMs: 50 });
     const all = [event("in flight"), ...numbered(60, 1024 * 1024)].map((each) => batcher.add(each));
     for (const answer of await Promise.allSettled(all)) {
       expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable", retryAfterSeconds: 5 } });
     }
-    // It holds what it holds, and the next requests have their own time.
+    // The batches under way still hang, and later events have deadlines of their own.
     const next = numbered(60, 1024 * 1024).map((each) => batcher.add(each));
     const started = adds.length;
     for (const { settle } of adds) settle.resolve();
@@ -157,7 +158,7 @@ describe("a store that hangs", () => {
     for (const answer of await Promise.allSettled(next)) expect(answer.status).toBe("rejected");
   });
 
-  test("keeps each until its own deadline, whoever came before it", async () => {
+  test("keeps each event until its own deadline, even when an earlier event came before it", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { adds, batcher } = controlledStore({ deadlineMs: 100 });
@@ -176,11 +177,11 @@ describe("a store that hangs", () => {
     expect(late).toEqual(["in flight"]);
     await vi.advanceTimersByTimeAsync(30);
     expect(late).toEqual(["in flight", "waiting"]);
-    // Nothing is left that would keep a gateway from its end.
+    // No timer is left, so a gateway could end now.
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("ends the wait of all when one add finds that it is away", async () => {
+  test("ends the wait of all events when one job finds that it is away", async () => {
     const { adds, batcher } = controlledStore();
     const [first, ...waiting] = numbered(50).map((each) => batcher.add(each));
     adds[0]?.settle.reject(new SluiceError("unavailable", "away", { retryAfterSeconds: 5 }));

@@ -1,36 +1,40 @@
-// The micro-batch: requests that arrive while an add is in flight, or shortly after one, travel together in the next
-// job, and each is answered when its job is durable. Alone, a request travels at once.
+// The micro-batch: events that arrive while the queue is taking a job, or shortly after, travel together in the next job.
+// Each request is answered when the job of its event is durable. A single event does not wait for others.
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { QueuedEvent } from "@sluice/queue/jobs";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 
 const MAX_BATCH_EVENTS = 100;
 const MAX_BATCH_BYTES = 1024 * 1024;
 /**
- * Between the starts of two adds, unless a batch is full. At some hundred requests a second each would be a job of its
- * own: what that costs the gateway, Redis and the worker delays the others by more than this.
+ * The time between the starts of two batches, unless a batch is full. Without it, each of some hundred requests a second
+ * would be a job of its own. The work for these jobs in the gateway, Redis and the worker would delay other requests by
+ * more than this time.
  */
 const SPACING_MS = 3;
-/** A full batch does not wait for the one before it, up to this many at once. */
+/** A full batch does not wait for the batches before it, until so many are under way at once. */
 const MAX_UNDER_WAY = 4;
-/** What waits is memory that is not durable yet; above this the sender had better come back. */
+/** Waiting events are in memory and not durable yet. Above this limit it is better that the sender comes back. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** A store that hangs is not better in a second. */
-const RETRY_AFTER_SECONDS = 5;
+const FULL_RETRY_AFTER_SECONDS = 1;
+/** A store that hangs does not recover within a second. */
+const LATE_RETRY_AFTER_SECONDS = 5;
 
-/** An event that is not known to be durable. Its promise ends by the first that happens: durable, failed, or too late. */
-interface WaitingEvent {
+/**
+ * An event whose request has no answer yet. The event waits for a batch, then its batch is under way. The first of three
+ * things settles its promise: the batch is durable, the batch fails, or the deadline passes.
+ */
+interface UnansweredEvent {
   event: QueuedEvent;
   resolve: () => void;
   reject: (error: unknown) => void;
-  /** `performance.now()`. */
-  expiresAt: number;
+  deadline: NodeJS.Timeout;
 }
 
 export interface BatcherOptions {
   /**
-   * From a request's arrival to its answer, whatever the store does. The store's own limit of time is for one
-   * add, and a request can arrive behind another.
+   * The time from the arrival of an event to its answer, whatever the store does. The limit of the store is for one job,
+   * and an event can arrive while another job is under way.
    */
   deadlineMs: number;
   /** The largest body, before base64. */
@@ -39,122 +43,117 @@ export interface BatcherOptions {
 }
 
 export class Batcher {
-  readonly #add: (events: QueuedEvent[]) => Promise<void>;
+  readonly #addIntakeJob: (events: QueuedEvent[]) => Promise<void>;
   readonly #deadlineMs: number;
   readonly #maxWaitingBytes: number;
   readonly #spacingMs: number;
-  #waiting: WaitingEvent[] = [];
+  /** The events that are not in a batch yet, the oldest first. */
+  #waiting: UnansweredEvent[] = [];
+  /** The size of the bodies in `#waiting`, in base64. */
   #waitingBytes = 0;
-  /** The batches whose events are not known to be durable, by age. */
-  readonly #underWay = new Set<WaitingEvent[]>();
-  /** One for all: at each event's own, the timers of a busy gateway are a good part of its work. */
-  #expiring: NodeJS.Timeout | undefined;
-  #lastAddAt = -Infinity;
-  #pumping: NodeJS.Timeout | undefined;
+  #batchesUnderWay = 0;
+  #lastBatchAt = -Infinity;
+  /** Runs while waiting events may not start a batch yet, because the last batch started too recently. */
+  #spacing: NodeJS.Timeout | undefined;
 
-  /** @param add resolves when the events are durable. */
-  constructor(add: (events: QueuedEvent[]) => Promise<void>, options: BatcherOptions) {
+  /** @param addIntakeJob resolves when the events are durable. */
+  constructor(addIntakeJob: (events: QueuedEvent[]) => Promise<void>, options: BatcherOptions) {
     const { deadlineMs, maxBodyBytes, spacingMs = SPACING_MS } = options;
-    this.#add = add;
+    this.#addIntakeJob = addIntakeJob;
     this.#deadlineMs = deadlineMs;
     this.#spacingMs = spacingMs;
-    // The largest event finds a place beside others: otherwise it never would while there is traffic.
-    this.#maxWaitingBytes = Math.max(MAX_WAITING_BYTES, 2 * Math.ceil(maxBodyBytes / 3) * 4);
+    // Room for two of the largest events. Otherwise the largest event would never fit in while there is traffic.
+    this.#maxWaitingBytes = Math.max(MAX_WAITING_BYTES, 2 * base64Length(maxBodyBytes));
   }
 
   /**
    * Resolves when the event is durable.
-   * @throws SluiceError `unavailable` when that is not certain; it may be all the same.
+   * @throws SluiceError `unavailable` when that is not certain. The event may be durable all the same.
    */
   add(event: QueuedEvent): Promise<void> {
     if (this.#waitingBytes + event.body.length > this.#maxWaitingBytes) {
-      return Promise.reject(new SluiceError("unavailable", "Too much waits to be stored", { retryAfterSeconds: 1 }));
+      const detail = "Too many events wait to be stored; the sender should retry";
+      return Promise.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS }));
     }
     return new Promise((resolve, reject) => {
-      const waiting = { event, resolve, reject, expiresAt: performance.now() + this.#deadlineMs };
-      this.#waiting.push(waiting);
+      const deadline = setTimeout(() => this.#expire(unanswered), this.#deadlineMs);
+      const unanswered: UnansweredEvent = { event, resolve, reject, deadline };
+      this.#waiting.push(unanswered);
       this.#waitingBytes += event.body.length;
-      this.#expiring ??= setTimeout(() => this.#expire(), this.#deadlineMs);
-      this.#pump();
+      this.#startBatches();
     });
   }
 
-  /** Ends the waits that are too long, and comes back for the oldest of the others. */
-  #expire(): void {
-    this.#expiring = undefined;
-    for (const events of [...this.#underWay, this.#waiting]) {
-      for (let oldest = events[0]; oldest !== undefined; oldest = events[0]) {
-        const inMs = oldest.expiresAt - performance.now();
-        if (inMs > 0) {
-          this.#expiring = setTimeout(() => this.#expire(), inMs);
-          return;
-        }
-        events.shift();
-        if (events === this.#waiting) this.#waitingBytes -= oldest.event.body.length;
-        const detail = `The event was not stored within ${this.#deadlineMs} ms`;
-        oldest.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }));
-      }
-    }
-  }
-
-  #pump(): void {
-    while (this.#hasFullBatch() && this.#underWay.size < MAX_UNDER_WAY) void this.#send(this.#takeBatch());
-    if (this.#waiting.length === 0 && this.#underWay.size === 0) {
-      clearTimeout(this.#expiring);
-      this.#expiring = undefined;
-    }
-    if (this.#waiting.length === 0 || this.#underWay.size > 0 || this.#pumping !== undefined) return;
-    const inMs = this.#lastAddAt + this.#spacingMs - performance.now();
-    if (inMs <= 0) {
+  /** Starts the batches that may start now. A later call starts the others: at the end of a batch or of the spacing. */
+  #startBatches(): void {
+    while (this.#hasFullBatch() && this.#batchesUnderWay < MAX_UNDER_WAY) void this.#send(this.#takeBatch());
+    if (this.#waiting.length === 0 || this.#batchesUnderWay > 0 || this.#spacing !== undefined) return;
+    const spacingLeftMs = this.#lastBatchAt + this.#spacingMs - performance.now();
+    if (spacingLeftMs <= 0) {
       void this.#send(this.#takeBatch());
       return;
     }
-    this.#pumping = setTimeout(() => {
-      this.#pumping = undefined;
-      this.#pump();
-    }, inMs);
+    this.#spacing = setTimeout(() => {
+      this.#spacing = undefined;
+      this.#startBatches();
+    }, spacingLeftMs);
   }
 
   #hasFullBatch(): boolean {
     return this.#waiting.length >= MAX_BATCH_EVENTS || this.#waitingBytes >= MAX_BATCH_BYTES;
   }
 
-  /** The oldest requests up to the bounds; one that is above them alone travels alone. */
-  #takeBatch(): WaitingEvent[] {
+  /** Removes the oldest waiting events up to the limits of a batch. An event above the limits travels alone. */
+  #takeBatch(): UnansweredEvent[] {
     let bytes = 0;
     let count = 0;
     for (const { event } of this.#waiting) {
-      bytes += event.body.length;
-      if (count > 0 && (count === MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES)) {
-        bytes -= event.body.length;
-        break;
-      }
+      const withNext = bytes + event.body.length;
+      if (count > 0 && (count === MAX_BATCH_EVENTS || withNext > MAX_BATCH_BYTES)) break;
+      bytes = withNext;
       count += 1;
     }
     this.#waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
   }
 
-  async #send(batch: WaitingEvent[]): Promise<void> {
-    this.#underWay.add(batch);
-    this.#lastAddAt = performance.now();
+  async #send(batch: UnansweredEvent[]): Promise<void> {
+    this.#batchesUnderWay += 1;
+    this.#lastBatchAt = performance.now();
     try {
-      await this.#add(batch.map(({ event }) => event));
+      await this.#addIntakeJob(batch.map(({ event }) => event));
       for (const { resolve } of batch) resolve();
     } catch (error) {
       for (const { reject } of batch) reject(error);
       if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
-      this.#underWay.delete(batch);
-      // Whatever has the batch yet, such as a table that the Set left behind, has none of its requests: decision 20.
-      batch.length = 0;
-      this.#pump();
+      this.#batchesUnderWay -= 1;
+      for (const { deadline } of batch) clearTimeout(deadline);
+      this.#startBatches();
     }
   }
 
-  /** Failure policy: closed. What waits would wait for the same store, one limit of time after the other. */
+  /** Failure policy: closed. The waiting events would only wait for the same store, one limit of time after the other. */
   #refuseWaiting(error: SluiceError): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const { reject, deadline } of this.#waiting.splice(0)) {
+      clearTimeout(deadline);
+      reject(error);
+    }
     this.#waitingBytes = 0;
   }
+
+  /** Answers an event that is late. Its batch, if there is one, stays under way. */
+  #expire(late: UnansweredEvent): void {
+    // All events have the same time, so a late event that still waits is the oldest one.
+    if (this.#waiting[0] === late) {
+      this.#waiting.shift();
+      this.#waitingBytes -= late.event.body.length;
+    }
+    const detail = `No store confirmed the event within ${this.#deadlineMs} ms; the sender should retry`;
+    late.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: LATE_RETRY_AFTER_SECONDS }));
+  }
+}
+
+function base64Length(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3);
 }

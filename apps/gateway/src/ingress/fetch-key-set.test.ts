@@ -1,4 +1,4 @@
-// What an endpoint can do to the one who fetches from it: the limits, over real HTTP.
+// Tests the limits of a fetch against hostile endpoints, over real HTTP.
 
 import type { ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
@@ -17,7 +17,7 @@ async function startEndpoint() {
   return endpoint;
 }
 
-/** Writes as fast as it is read, up to so much. @returns how much was taken. */
+/** Writes as fast as the other end reads, up to a limit. @returns the number of bytes that were written. */
 async function pour(response: ServerResponse, bytes: number): Promise<number> {
   const chunk = Buffer.alloc(64 * 1024, " ");
   let poured = 0;
@@ -28,7 +28,7 @@ async function pour(response: ServerResponse, bytes: number): Promise<number> {
   return poured;
 }
 
-test("a document is what was sent, and its age what Cache-Control says", async () => {
+test("the document arrives as it was sent, with the age from Cache-Control", async () => {
   const endpoint = await startEndpoint();
   expect(await fetchKeySet(endpoint.url)).toEqual({ document: { keys: [{ kty: "OKP" }] }, maxAgeMs: undefined });
   for (const [header, maxAgeMs] of [
@@ -54,13 +54,13 @@ test.for([
   ["500", { keys: [] }, 500],
   ["204", "", 204],
   ["206", { keys: [] }, 206],
-] as const)("%s is no document", async ([, document, status]) => {
+] as const)("%s is an error", async ([, document, status]) => {
   const endpoint = await startEndpoint();
   endpoint.answer(document, status);
   await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
 });
 
-test("nobody there is no document", async () => {
+test("an endpoint that does not listen is an error", async () => {
   const endpoint = await startEndpoint();
   await endpoint.stop();
   await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
@@ -79,7 +79,7 @@ test("a redirect is not followed", async () => {
 test.for([
   ["announced", { "content-length": String(100 * MIB) }],
   ["chunked", {}],
-] as const)("of 100 MB, %s, little is read", async ([, headers]) => {
+] as const)("of a document with 100 MB, %s, only a little is read", async ([, headers]) => {
   const endpoint = await startEndpoint();
   const poured = new Promise<number>((resolve) => {
     endpoint.answerWith((response) => {
@@ -88,11 +88,11 @@ test.for([
     });
   });
   await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above 262144 bytes");
-  // What the two ends' buffers hold, at most.
+  // The buffers of both ends take at most this much.
   expect(await poured).toBeLessThan(16 * MIB);
 });
 
-test("100 MB that travel as 100 KB are as large", async () => {
+test("a document of 100 MB that travels as 100 KB is too large all the same", async () => {
   const endpoint = await startEndpoint();
   const bomb = gzipSync(Buffer.alloc(100 * MIB, " "));
   endpoint.answerWith((response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb));
@@ -111,7 +111,7 @@ test("a set at the limit is read, and one byte more is not", async () => {
   await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above");
 });
 
-test("an endpoint that hangs, before its answer or in it, or trickles, is given up in five seconds", async () => {
+test("a fetch from an endpoint that hangs or sends too slowly ends after five seconds", async () => {
   const [silent, stuck, trickling] = [await startEndpoint(), await startEndpoint(), await startEndpoint()];
   silent.answerWith(() => {});
   stuck.answerWith((response) => void response.writeHead(200).write('{"keys":['));

@@ -1,17 +1,19 @@
-// What a sender can do to the public port with the connection itself, over real sockets: what is read, for how
-// long, and that the answer arrives.
+// Tests what a sender can do to the public port with its connection, over real sockets: how much the ingress reads, for how
+// long, and whether the answer arrives.
 
 import { createSecretKey, randomBytes } from "node:crypto";
+
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import { openLog } from "@sluice/shared/runtime/log";
 import { signV1 } from "@sluice/signature/signing/v1";
 import type { Source } from "@sluice/store/configuration/sources";
-import { expect, onTestFinished, test, vi } from "vitest";
 
 import { openRaw, type RawConnection, sendRaw } from "../../../../tests/support/raw-request.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { openServer } from "../http/server.ts";
+import { IngressMemory, limitIngressMemory } from "./ingress-memory.ts";
 import { createIngress } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import { type BodyLimits, BodyReader } from "./read-body.ts";
@@ -37,26 +39,26 @@ const source: Source = {
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
 async function startIngress(limits: Partial<BodyLimits> = {}) {
-  const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits });
-  const reasons: (string | undefined)[] = [];
+  const memory = limits.memory ?? limitIngressMemory(MAX_BODY_BYTES);
+  const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, memory });
   const ingress = createIngress({
     sources: { find: (name) => (name === source.name ? source : undefined), findNewer: async () => undefined },
     // A static source has no key set.
     keySets: undefined as unknown as JwksCache,
     callbackKey: key,
     consumeCallback: async () => true,
-    makeDurable: async () => undefined,
-    onAnswered: ({ refusal }) => reasons.push(refusal?.reason),
+    enqueue: async () => undefined,
+    onAnswered: () => undefined,
     bodies,
     maxBodyBytes: MAX_BODY_BYTES,
     log: silent,
   });
-  // What is not sent to its end here is not to be ended by the time that it takes.
+  // Long timeouts, so that they do not end the requests that these tests leave unfinished.
   const times = { headersTimeout: 300_000, requestTimeout: 300_000 };
   const { server } = openServer(ingress.fetch, silent, { answersContinue: true, limits: times });
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
-  return { url, bodies, reasons };
+  return { url, memory };
 }
 
 async function open(url: string) {
@@ -65,7 +67,7 @@ async function open(url: string) {
   return connection;
 }
 
-/** The headers that a source's sender would send with a body. */
+/** The signature headers for a body. */
 function sign(body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   return {
@@ -83,7 +85,7 @@ function headOf(headers: Record<string, string>, path = "/in/gemini"): string {
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 const CHUNK = chunk("x".repeat(64 * 1024));
 
-/** Its head, and its body, which may come after it. */
+/** Waits for the headers and the body of a 503, which may arrive one after the other. */
 async function expectUnavailable(connection: RawConnection | undefined) {
   await until(() => connection?.text().includes('"code":"unavailable"'));
   expect(connection?.text()).toMatch(/\r\nretry-after: 10\r\n/i);
@@ -100,16 +102,16 @@ test.for([
   ["future_timestamp", { "webhook-timestamp": "99999999999" }],
   ["unaccepted_scheme", { "webhook-signature": "v1a,AAAA" }],
 ] as const)("%s: refused before its body is read, %o", async ([reason, changes]) => {
-  const { url, bodies } = await startIngress();
+  const { url, memory } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), ...changes, "content-length": String(MIB) }));
   await until(() => connection.text().includes(`"reason":"${reason}"`));
   expect(connection.text()).toMatch(/^HTTP\/1\.1 400 /);
   expect(connection.text()).toMatch(/\r\nconnection: close\r\n/i);
-  expect(bodies.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
-test("the same without an id or a timestamp, which v1 signs", async () => {
+test("missing_header: refused before its body is read, without the id or the timestamp that v1 signs", async () => {
   const { url } = await startIngress();
   for (const missing of ["webhook-id", "webhook-timestamp"]) {
     const { [missing]: _, ...headers } = sign("");
@@ -119,9 +121,8 @@ test("the same without an id or a timestamp, which v1 signs", async () => {
   }
 });
 
-test("of bodies that do not end no more is held than the budget, and a webhook is taken all the while", async () => {
-  const budgetBytes = 4 * MIB;
-  const { url, bodies } = await startIngress({ budgetBytes });
+test("unfinished bodies take no more memory than the limit, and webhooks are accepted all the while", async () => {
+  const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const held: number[] = [];
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   for (const connection of connections) {
@@ -130,10 +131,10 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
   }
   const refused = () => connections.filter((each) => each.text().startsWith("HTTP/1.1 503 "));
   await until(() => {
-    held.push(bodies.heldBytes);
+    held.push(memory.heldBytes);
     return refused().length >= 36;
   });
-  expect(Math.max(...held)).toBeLessThanOrEqual(budgetBytes);
+  expect(Math.max(...held)).toBeLessThanOrEqual(4 * MIB);
   await expectUnavailable(refused()[0]);
   for (let i = 0; i < 20; i++) {
     const chunks = ["{}"];
@@ -141,11 +142,11 @@ test("of bodies that do not end no more is held than the budget, and a webhook i
     expect((await sendRaw(url, { path: "/in/gemini", headers, chunks })).status).toBe(200);
   }
   for (const connection of connections) connection.close();
-  await until(() => bodies.heldBytes, { accept: (bytes) => bytes === 0 });
+  await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
-test("of bodies that do not end no more are read than may be, and every webhook is taken all the while", async () => {
-  const { url, bodies } = await startIngress({ maxCount: 10 });
+test("no more unfinished bodies are read than allowed, and every webhook is accepted all the while", async () => {
+  const { url, memory } = await startIngress({ maxCount: 10 });
   const connections = await Promise.all(Array.from({ length: 40 }, () => open(url)));
   const begin = headOf({ ...sign(""), "content-length": "1000" });
   await Promise.all(connections.map((connection) => connection.write(`${begin}x`)));
@@ -160,27 +161,27 @@ test("of bodies that do not end no more are read than may be, and every webhook 
   }
   await until(() => refused().length >= 39);
   for (const connection of connections) connection.close();
-  await until(() => bodies.heldBytes, { accept: (bytes) => bytes === 0 });
+  await until(() => memory.heldBytes, { accept: (bytes) => bytes === 0 });
 });
 
-test("a body in chunks of a byte counts what it costs", async () => {
-  const { url, bodies } = await startIngress({ budgetBytes: 4 * MIB });
+test("the memory of a body in chunks of one byte counts with its overhead", async () => {
+  const { url, memory } = await startIngress({ memory: new IngressMemory(4 * MIB) });
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
   void connection.write(chunk("x").repeat(100_000));
   await until(() => connection.text().startsWith("HTTP/1.1 503 "));
-  expect(bodies.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
-test("what was read counts until it is judged, and no longer", async () => {
-  const { url, bodies } = await startIngress();
+test("a body counts until it is judged, and no longer", async () => {
+  const { url, memory } = await startIngress();
   for (const headers of [sign("{}"), sign("other")]) {
     await sendRaw(url, { path: "/in/gemini", headers: { ...headers, "content-length": "2" }, chunks: ["{}"] });
   }
-  expect(bodies.heldBytes).toBe(0);
+  expect(memory.heldBytes).toBe(0);
 });
 
-test("after a refusal with a small body unread the connection serves the next request", async () => {
+test("after a refusal with a small unread body the connection takes the next request", async () => {
   const { url } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ "content-length": "1000" }));
@@ -195,15 +196,16 @@ test.for([
   ["with its length announced above the limit", () => headOf({ ...sign(""), "content-length": String(5 * MIB) })],
   ["to no source", () => headOf({ "transfer-encoding": "chunked" }, "/in/nobody")],
   ["to no path", () => headOf({ "transfer-encoding": "chunked" }, "/nothing")],
-] as const)("the answer to a body %s reaches who sends it all first", async ([, head]) => {
+] as const)("the answer to a body %s reaches a sender that first sends all of it", async ([, head]) => {
   const { url } = await startIngress();
-  // A sender that stands still for a second is not waited for, and here it is the machine that may.
+  // The ingress does not wait for a sender that is silent for a second. Fake timers, because this machine may stand still
+  // for as long.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   for (let i = 0; i < 10; i++) {
     const connection = await open(url);
     await connection.write(head());
-    // One after the other: a sender that writes all it has, and meets the closed connection if there is one.
+    // This sender writes one chunk after the other until its connection is closed, if that happens.
     for (let sent = 0; sent < 64; sent++) {
       vi.advanceTimersByTime(1);
       await connection.write(CHUNK);
@@ -219,17 +221,17 @@ test.for([
   }
 });
 
-test("a body without end is not read without end", async () => {
+test("an endless body is read only up to a limit", async () => {
   const { url } = await startIngress();
   const connection = await open(url);
   await connection.write(headOf({ ...sign(""), "transfer-encoding": "chunked" }));
   let chunks = 0;
   for (; connection.failure() === undefined && chunks < 2_000; chunks++) await connection.write(CHUNK);
-  // 16 MiB, and what the kernel's buffers take.
+  // 16 MiB and the buffers of the kernel.
   expect(chunks).toBeLessThan(1_000);
 });
 
-test("Expect: 100-continue gets a 100 for what is read, and the refusal alone for what is not", async () => {
+test("Expect: 100-continue gets a 100 when the body is wanted, and only the refusal otherwise", async () => {
   const { url } = await startIngress();
   const expecting = { ...sign("{}"), expect: "100-continue" };
   const [good, large, stale] = [await open(url), await open(url), await open(url)];
@@ -248,7 +250,7 @@ test("Expect: 100-continue gets a 100 for what is read, and the refusal alone fo
   expect(stale.text()).toMatch(/^HTTP\/1\.1 400 /);
 });
 
-test("GET and HEAD are what /healthz takes", async () => {
+test("/healthz takes GET and HEAD only", async () => {
   const { url } = await startIngress();
   expect((await fetch(`${url}/healthz`, { method: "HEAD" })).status).toBe(200);
   const response = await fetch(`${url}/healthz`, { method: "POST" });

@@ -1,25 +1,27 @@
-// The public port: `POST /in/{source}`, with a token for a dynamic source, and liveness; nothing else. Limit,
-// access, verification, durability, and only then a 2xx.
+// The public port: `POST /in/{source}` (with a token for a dynamic source) and liveness, nothing else. A webhook gets a
+// 2xx only after the checks of `admit` and after a store has made the event durable.
 
 import type { KeyObject } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
 import type { HttpBindings } from "@hono/node-server";
-import type { CallbackToken } from "@sluice/signature/callback-token";
-import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
-import { newId } from "@sluice/shared/domain/ids";
-import type { Logger } from "@sluice/shared/runtime/log";
-import type { QueuedEvent } from "@sluice/queue/jobs";
-import { answerLiveness } from "@sluice/shared/runtime/health";
-import { judgeHeaders, type ReceivedHeaders } from "@sluice/signature/verify";
-import { sparing } from "@sluice/shared/runtime/sparing-log";
-import type { RefusalReason } from "@sluice/signature/refusal";
 import { type Context, Hono } from "hono";
+
+import type { QueuedEvent } from "@sluice/queue/jobs";
+import { newId } from "@sluice/shared/domain/ids";
+import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
+import { answerLiveness } from "@sluice/shared/runtime/health";
+import type { Logger } from "@sluice/shared/runtime/log";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
+import type { CallbackToken } from "@sluice/signature/callback-token";
+import { type Refusal, type RefusalReason, refuse } from "@sluice/signature/refusal";
+import { MAX_ID_LENGTH } from "@sluice/signature/verification/webhook-id";
+import { judgeHeaders, type ReceivedHeaders, type Verdict } from "@sluice/signature/verify";
 
 import { toResponse } from "../http/health-routes.ts";
 import { problem } from "../http/problem.ts";
 import { judgeAccess } from "./access.ts";
-import { judge } from "./judge.ts";
+import { judgeRequest } from "./judge.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 import { lingerOverUnread } from "./linger.ts";
@@ -28,8 +30,10 @@ import type { IngressRequest } from "./request.ts";
 
 const NO_SOURCE = "There is no source at this path";
 
-/** A crowd of unfinished requests is gone when their time is, after 30 s at most. */
-const RETRY_AFTER_SECONDS = 10;
+/** The server ends unfinished requests after 30 s. Most of a crowd of them is therefore gone after 10 s. */
+const CROWD_RETRY_AFTER_SECONDS = 10;
+/** The gateway tries to fetch a key set again after 5 s. */
+const KEYS_RETRY_AFTER_SECONDS = 10;
 
 type IngressEnv = { Bindings: HttpBindings };
 type IngressContext = Context<IngressEnv>;
@@ -38,11 +42,18 @@ export interface IngressDependencies {
   sources: SourceLookup;
   keySets: JwksCache;
   callbackKey: KeyObject;
-  /** @returns whether a single-use URL was not used by another webhook. */
+  /**
+   * Marks a single-use URL as used by a webhook.
+   * @returns false when another webhook used the URL before.
+   * @throws SluiceError `unavailable` when PostgreSQL does not answer.
+   */
   consumeCallback: (callback: CallbackToken, webhookId: string) => Promise<boolean>;
-  /** Resolves when the event is durable. @throws SluiceError `unavailable` */
-  makeDurable: (event: QueuedEvent) => Promise<void>;
-  /** Told of every request when it is answered. */
+  /**
+   * Resolves when the event is durable.
+   * @throws SluiceError `unavailable` when that is not certain.
+   */
+  enqueue: (event: QueuedEvent) => Promise<void>;
+  /** Is called once for every webhook, when its answer is known. */
   onAnswered: (request: IngressRequest) => void;
   bodies: BodyReader;
   maxBodyBytes: number;
@@ -50,117 +61,128 @@ export interface IngressDependencies {
 }
 
 export function createIngress(dependencies: IngressDependencies): Hono<IngressEnv> {
-  const { log, onAnswered } = dependencies;
+  const { log } = dependencies;
   const app = new Hono<IngressEnv>();
-  const receive = async (c: IngressContext): Promise<Response> => {
-    const request: IngressRequest = {
-      startedAt: performance.now(),
-      sourceName: c.req.param("source") ?? "",
-      remoteAddress: c.env.incoming.socket.remoteAddress,
-      webhookId: undefined,
-      sizeBytes: undefined,
-      status: 200,
-    };
-    let response: Response;
-    try {
-      // Two steps, so that what it took to admit the event is not in memory while it waits for its store.
-      const event = await admit(c, request, dependencies);
-      await dependencies.makeDurable(event);
-      response = c.json({ status: "received", webhook_id: request.webhookId });
-    } catch (error) {
-      const known =
-        error instanceof SluiceError ? error : new SluiceError("internal", "The relay failed", { cause: error });
-      request.status = known.status;
-      request.code = known.code;
-      // While a store is away this is every request; each has its own line besides.
-      if (known.status === 503) sparing(log).warn({ err: error }, "ingress unavailable");
-      else if (known.status >= 500) log.error({ err: error }, "ingress failed");
-      response = problem(c, known, known.code === "verification_failed" ? { reason: request.refusal?.reason } : {});
-    } finally {
-      onAnswered(request);
-    }
-    return lingerOverUnread(c.env, response);
-  };
-  // One handler for each path, and no middleware: of one, Hono takes the answer as it is. Of several it makes a chain for
-  // each request, which stays in memory while the event waits for its store.
+  // One handler for each path and no middleware. With several handlers Hono makes a chain of closures for each request,
+  // and the chain stays in memory while the event waits for its store.
   app.all("/in/:source/:token?", (c) => {
-    if (c.req.method === "POST") return receive(c);
+    if (c.req.method === "POST") return receiveWebhook(c, dependencies);
     c.header("allow", "POST");
-    return answer(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
+    return answerIngressError(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
   });
   app.all("/healthz", (c) => lingerOverUnread(c.env, toResponse(c, answerLiveness(c.req.method))));
-  app.notFound((c) => answer(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")));
+  app.notFound((c) =>
+    answerIngressError(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")),
+  );
   app.onError((error, c) => {
     log.error({ err: error }, "ingress failed");
-    return answer(c, new SluiceError("internal", "The relay failed"));
+    return answerIngressError(c, new SluiceError("internal", "The relay failed"));
   });
   return app;
 }
 
-/** @returns the event of a request that is what it says, and that nobody else has. @throws SluiceError */
+/** Takes a webhook from its socket to the queue, and answers. */
+async function receiveWebhook(c: IngressContext, dependencies: IngressDependencies): Promise<Response> {
+  const { enqueue, onAnswered, log } = dependencies;
+  const request: IngressRequest = {
+    startedAt: performance.now(),
+    sourceName: c.req.param("source") ?? "",
+    remoteAddress: c.env.incoming.socket.remoteAddress,
+    webhookId: undefined,
+    sizeBytes: undefined,
+    status: 200,
+  };
+  let response: Response;
+  try {
+    // A function of its own, so that what `admit` needed is not in memory while the event waits for its store.
+    const admission = await admit(c, request, dependencies);
+    if (admission.kind === "refused") {
+      response = answerRefusal(c, request, admission);
+    } else {
+      await enqueue(admission.event);
+      response = c.json({ status: "received", webhook_id: request.webhookId });
+    }
+  } catch (error) {
+    response = answerFailure(c, request, error, log);
+  } finally {
+    onAnswered(request);
+  }
+  return lingerOverUnread(c.env, response);
+}
+
+type Admission = { kind: "admitted"; event: QueuedEvent } | Refusal;
+
+/**
+ * Checks a request, the cheap checks first, and makes an event of it. Fills in what it learns about the request.
+ * @throws SluiceError `unknown_source`, or `unavailable` when the request cannot be judged now.
+ */
 async function admit(
   c: IngressContext,
   request: IngressRequest,
-  dependencies: IngressDependencies,
-): Promise<QueuedEvent> {
-  const { maxBodyBytes, sources } = dependencies;
-  // Node's own, which are read already: Hono would make a Headers of them first, a copy for each request.
-  const { headers: received } = c.env.incoming;
-  const contentLength = received["content-length"];
+  { sources, keySets, callbackKey, consumeCallback, bodies, maxBodyBytes }: IngressDependencies,
+): Promise<Admission> {
+  const { incoming, outgoing } = c.env;
+  // Node has parsed these headers already. Hono would copy them into a Headers object for each request.
+  const { headers: received } = incoming;
   const { sourceName } = request;
+
   let source = sources.find(sourceName);
   request.source = source;
+  const contentLength = received["content-length"];
   if (announcesTooMuch(contentLength, maxBodyBytes)) {
     request.sizeBytes = Number(contentLength);
-    throw answerRefusal(request, "too_large", tooLarge(maxBodyBytes));
+    return refuseTooLarge(maxBodyBytes);
   }
+  // Another gateway may have created the source a moment ago.
   source ??= await sources.findNewer(sourceName, undefined);
   request.source = source;
   if (source === undefined) throw new SluiceError("unknown_source", NO_SOURCE);
 
   const nowMs = Date.now();
-  const headers = webhookHeaders(received);
-  request.webhookId = headers.webhookId?.slice(0, 256);
+  const headers = readWebhookHeaders(received);
+  request.webhookId = headers.webhookId?.slice(0, MAX_ID_LENGTH);
+
   const token = c.req.param("token");
-  let access = judgeAccess(source, token, dependencies.callbackKey, nowMs);
+  let access = judgeAccess(source, token, callbackKey, nowMs);
   if (access.kind === "refused" && access.reason === "unknown_token") {
+    // Another gateway may have created the token a moment ago.
     source = (await sources.findNewer(sourceName, source)) ?? source;
-    access = judgeAccess(source, token, dependencies.callbackKey, nowMs);
+    access = judgeAccess(source, token, callbackKey, nowMs);
   }
-  if (access.kind === "refused") throw answerRefusal(request, access.reason, access.detail);
+  if (access.kind === "refused") return access;
+  const { callback } = access;
 
-  // Before the body: what is not worth reading takes no memory.
+  // Before the body, so that a request with bad headers costs no memory.
   const plausible = judgeHeaders(headers, source, nowMs);
-  if (plausible.kind === "refused") throw answerRefusal(request, plausible.reason, plausible.detail);
+  if (plausible.kind === "refused") return plausible;
 
-  const read = await dependencies.bodies.read(c.env.incoming, c.env.outgoing);
-  if (read.kind === "too_large") throw answerRefusal(request, "too_large", tooLarge(maxBodyBytes));
-  if (read.kind === "interrupted")
-    throw answerRefusal(request, "body_interrupted", "The body ended before it was complete");
+  const read = await bodies.read(incoming, outgoing);
+  if (read.kind === "too_large") return refuseTooLarge(maxBodyBytes);
+  if (read.kind === "interrupted") return refuse("body_interrupted", "The body ended before it was complete");
   if (read.kind === "crowded_out") {
     c.header("connection", "close");
-    throw new SluiceError("unavailable", "Too many bodies are being read", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    const detail = "The relay is reading too many bodies at once; the sender should retry";
+    throw new SluiceError("unavailable", detail, { retryAfterSeconds: CROWD_RETRY_AFTER_SECONDS });
   }
   request.sizeBytes = read.body.length;
 
-  let verdict;
+  let verdict: Verdict;
   try {
-    const judging = judge(plausible, read.body, source, dependencies.keySets, sources);
-    verdict = judging instanceof Promise ? await judging : judging;
+    verdict = await judgeRequest(plausible, read.body, source, { keySets, sources });
   } finally {
-    // What is judged is counted by the batcher.
-    dependencies.bodies.release(read);
+    // From now on the batcher counts the body.
+    bodies.release(read);
   }
+  if (verdict.kind === "refused") return verdict;
   if (verdict.kind === "undecidable") {
-    throw new SluiceError("unavailable", "The keys to verify with could not be had yet", { retryAfterSeconds: 10 });
+    const detail = "The relay could not fetch the keys to verify this webhook yet; the sender should retry";
+    throw new SluiceError("unavailable", detail, { retryAfterSeconds: KEYS_RETRY_AFTER_SECONDS });
   }
-  if (verdict.kind === "refused") throw answerRefusal(request, verdict.reason, verdict.detail);
   const { webhookId, scheme, body, userMetadata, bodyUnbound } = verdict;
   request.webhookId = webhookId;
 
-  const { callback } = access;
-  if (callback?.singleUse === true && !(await dependencies.consumeCallback(callback, webhookId))) {
-    throw answerRefusal(request, "consumed_token", "The callback URL was used by another webhook");
+  if (callback?.singleUse === true && !(await consumeCallback(callback, webhookId))) {
+    return refuse("consumed_token", "Another webhook used the callback URL before");
   }
 
   const id = newId();
@@ -178,33 +200,54 @@ async function admit(
   if (callback !== undefined) event.labels = callback.labels;
   if (userMetadata !== undefined) event.userMetadata = userMetadata;
   if (bodyUnbound) event.bodyUnbound = true;
-  return event;
+  return { kind: "admitted", event };
 }
 
-const answer = (c: IngressContext, error: SluiceError) => lingerOverUnread(c.env, problem(c, error));
+/** Node joins most headers that come several times into one, and keeps the first of a few, such as `content-type`. */
+function readHeader(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(", ") : header;
+}
 
-/** The reasons that are answered with a code of their own. */
-const CODE_OF_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
+function readWebhookHeaders(received: IncomingHttpHeaders): ReceivedHeaders {
+  return {
+    webhookId: readHeader(received["webhook-id"]),
+    timestamp: readHeader(received["webhook-timestamp"]),
+    signature: readHeader(received["webhook-signature"]),
+  };
+}
+
+function refuseTooLarge(maxBodyBytes: number): Refusal {
+  return refuse("too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
+}
+
+/** The error codes of the answers. All other reasons are answered with `verification_failed` and the reason. */
+const CODE_BY_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
   too_large: "payload_too_large",
   body_interrupted: "body_interrupted",
-  // As if there were no source: who guesses learns nothing.
+  // The same answer as without a source, so that guessing tokens reveals nothing.
   missing_token: "unknown_source",
   unknown_token: "unknown_source",
 };
 
-/** Node joins what comes several times, and of a few, such as `content-type`, keeps the first. */
-const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(", ") : header);
+function answerRefusal(c: IngressContext, request: IngressRequest, refusal: Refusal): Response {
+  const code = CODE_BY_REASON[refusal.reason] ?? "verification_failed";
+  const error = new SluiceError(code, code === "unknown_source" ? NO_SOURCE : refusal.detail);
+  request.status = error.status;
+  request.code = code;
+  request.refusal = refusal;
+  return problem(c, error, code === "verification_failed" ? { reason: refusal.reason } : {});
+}
 
-const webhookHeaders = (received: IncomingHttpHeaders): ReceivedHeaders => ({
-  webhookId: single(received["webhook-id"]),
-  timestamp: single(received["webhook-timestamp"]),
-  signature: single(received["webhook-signature"]),
-});
+function answerFailure(c: IngressContext, request: IngressRequest, cause: unknown, log: Logger): Response {
+  const error = cause instanceof SluiceError ? cause : new SluiceError("internal", "The relay failed", { cause });
+  request.status = error.status;
+  request.code = error.code;
+  // While a store is away this happens to every request, and onAnswered logs each request anyway.
+  if (error.status === 503) sparing(log).warn({ err: cause }, "ingress unavailable");
+  else if (error.status >= 500) log.error({ err: cause }, "ingress failed");
+  return problem(c, error);
+}
 
-const tooLarge = (maxBodyBytes: number) => `The body is above the limit of ${maxBodyBytes} bytes`;
-
-function answerRefusal(request: IngressRequest, reason: RefusalReason, detail: string): SluiceError {
-  request.refusal = { reason, detail };
-  const code = CODE_OF_REASON[reason] ?? "verification_failed";
-  return new SluiceError(code, code === "unknown_source" ? NO_SOURCE : detail);
+function answerIngressError(c: IngressContext, error: SluiceError): Promise<Response> {
+  return lingerOverUnread(c.env, problem(c, error));
 }

@@ -1,5 +1,5 @@
-// Verification with what it needs from outside: the key set of a dynamic source, and one more look when a
-// signature is by no known secret or key.
+// Verifies a request for its source, with what the signatures package does not fetch itself: the key set of a dynamic
+// source, and newer secrets or keys when no known one matches.
 
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { type PlausibleHeaders, type Verdict, verifySignatures } from "@sluice/signature/verify";
@@ -8,31 +8,31 @@ import type { Source } from "@sluice/store/configuration/sources";
 import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 
-type FindNewer = Pick<SourceLookup, "findNewer">;
-
-export function judge(
-  headers: PlausibleHeaders,
-  body: Buffer,
-  source: Source,
-  keySets: JwksCache,
-  sources: FindNewer,
-): Verdict | Promise<Verdict> {
-  if (source.kind === "dynamic") return judgeDynamic(headers, body, source, keySets);
-  const verdict = verifySignatures(headers, body, source);
-  if (!(verdict instanceof Promise) && verdict.kind === "accepted") return verdict;
-  return judgeStaticAgain(verdict, headers, body, source, sources);
+export interface NewerKeys {
+  keySets: JwksCache;
+  sources: Pick<SourceLookup, "findNewer">;
 }
 
-async function judgeStaticAgain(
-  judging: Verdict | Promise<Verdict>,
+export function judgeRequest(
   headers: PlausibleHeaders,
   body: Buffer,
   source: Source,
-  sources: FindNewer,
+  { keySets, sources }: NewerKeys,
 ): Promise<Verdict> {
-  const verdict = await judging;
-  if (verdict.kind !== "refused" || !mayBeNewSecret(verdict.reason)) return verdict;
-  // Another gateway may have rotated it within the last moment, and the sender changed over at once.
+  return source.kind === "static"
+    ? judgeStatic(headers, body, source, sources)
+    : judgeDynamic(headers, body, source, keySets);
+}
+
+async function judgeStatic(
+  headers: PlausibleHeaders,
+  body: Buffer,
+  source: Source,
+  sources: NewerKeys["sources"],
+): Promise<Verdict> {
+  const verdict = await verifySignatures(headers, body, source);
+  if (!mayNeedNewerSecret(verdict)) return verdict;
+  // Another gateway may have rotated the secret a moment ago, and the sender may already sign with the new one.
   const newer = await sources.findNewer(source.name, source);
   return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, hmacKeys: newer.hmacKeys });
 }
@@ -46,12 +46,16 @@ async function judgeDynamic(
   const uri = source.jwksUri ?? DEFAULT_JWKS_URI;
   const known = await keySets.get(uri);
   const verdict = await verifySignatures(headers, body, { ...source, keySet: known });
-  if (verdict.kind !== "refused" || !mayBeNewKey(verdict.reason)) return verdict;
+  if (!mayNeedNewerKey(verdict)) return verdict;
   const newer = await keySets.refetch(uri, known);
   return newer === undefined ? verdict : verifySignatures(headers, body, { ...source, keySet: newer });
 }
 
-const mayBeNewSecret = (reason: string) => reason === "signature_mismatch" || reason === "no_secret";
+function mayNeedNewerSecret(verdict: Verdict): boolean {
+  return verdict.kind === "refused" && (verdict.reason === "signature_mismatch" || verdict.reason === "no_secret");
+}
 
-/** `v1a` names no key, so by a key that is not known yet its signature just does not match. */
-const mayBeNewKey = (reason: string) => reason === "unknown_key" || reason === "signature_mismatch";
+/** The signature of `v1a` names no key, so an unknown key looks like a signature that does not match. */
+function mayNeedNewerKey(verdict: Verdict): boolean {
+  return verdict.kind === "refused" && (verdict.reason === "unknown_key" || verdict.reason === "signature_mismatch");
+}

@@ -1,7 +1,15 @@
-// The key sets of dynamic sources, from real endpoints that do all that an endpoint can do. Only the clock is
-// the test's.
+// Tests the cache of key sets with real endpoints and everything that they can do wrong. Only the clock belongs to the
+// test.
+
+import { describe, expect, onTestFinished, test } from "vitest";
 
 import { openLog } from "@sluice/shared/runtime/log";
+import { judgeHeaders } from "@sluice/signature/verify";
+import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/store/configuration/key-sets";
+import type { Source } from "@sluice/store/configuration/sources";
+
+import { createTestDatabase } from "../../../../tests/support/database.ts";
+import { type JwksServer, startJwksServer } from "../../../../tests/support/jwks-server.ts";
 import { signV1a } from "../../../../tests/support/signing/sign-v1a.ts";
 import {
   AUDIENCE,
@@ -13,16 +21,10 @@ import {
   tokenOf,
   webhookOf,
 } from "../../../../tests/support/signing/test-webhooks.ts";
-import { judgeHeaders, type ReceivedWebhook } from "@sluice/signature/verify";
-import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/store/configuration/key-sets";
-import type { Source } from "@sluice/store/configuration/sources";
-import { describe, expect, onTestFinished, test } from "vitest";
-
-import { createTestDatabase } from "../../../../tests/support/database.ts";
-import { type JwksServer, startJwksServer } from "../../../../tests/support/jwks-server.ts";
+import type { ReceivedWebhook } from "../../../../tests/support/signing/verify-webhook.ts";
 import { until } from "../../../../tests/support/wait.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
-import { judge } from "./judge.ts";
+import { judgeRequest } from "./judge.ts";
 import { JwksCache, type JwksCacheDependencies } from "./jwks-cache.ts";
 
 const MINUTE_MS = 60_000;
@@ -58,7 +60,7 @@ async function startEndpoint(...keys: TestKey[]): Promise<JwksServer> {
   return endpoint;
 }
 
-/** A gateway's cache, with its own clock, which stands. */
+/** The cache of a gateway, with a clock that moves only when the test moves it. */
 async function openCache({
   load,
   ...changes
@@ -74,21 +76,24 @@ async function openCache({
     ...changes,
   });
   if (load !== undefined) cache.adopt(await load());
-  // The events are always fresh: their time is not the cache's.
+  // Events are judged at a fixed time, so that they are fresh whatever the clock of the cache says.
   const judgeAt = async (endpoint: JwksServer, webhook: ReceivedWebhook) => {
     const source = sourceAt(endpoint.url);
     const headers = judgeHeaders(webhook, source, NOW_MS);
     return inAWord(
       headers.kind === "refused"
         ? headers
-        : await judge(headers, webhook.body, source, cache, { findNewer: async () => undefined }),
+        : await judgeRequest(headers, webhook.body, source, {
+            keySets: cache,
+            sources: { findNewer: async () => undefined },
+          }),
     );
   };
   return { cache, clock, failures, judgeAt };
 }
 
 describe("a set", () => {
-  test("is fetched once for however many events, of either scheme", async () => {
+  test("is fetched once for any number of events of both schemes", async () => {
     const endpoint = await startEndpoint(ed25519, rsa);
     const { judgeAt } = await openCache();
     const events = [signedBy(ed25519), await withToken(rsa), await withToken(ed25519)];
@@ -100,7 +105,7 @@ describe("a set", () => {
     expect(endpoint.fetches).toBe(1);
   });
 
-  test("is its endpoint's own", async () => {
+  test("belongs to its endpoint only", async () => {
     const [one, two] = [await startEndpoint(ed25519), await startEndpoint(rotated)];
     const { judgeAt } = await openCache();
     expect(await judgeAt(one, signedBy(ed25519))).toBe("v1a");
@@ -109,7 +114,7 @@ describe("a set", () => {
     expect(await judgeAt(one, signedBy(rotated))).toBe("signature_mismatch");
   });
 
-  test("keeps its keys of use among whatever else is published", async () => {
+  test("keeps its usable keys, whatever else is published with them", async () => {
     const endpoint = await startEndpoint();
     endpoint.publish(
       {},
@@ -139,13 +144,13 @@ describe("a set", () => {
       expect(endpoint.fetches).toBe(1);
       clock.nowMs += 1;
       endpoint.answerWith(() => {});
-      // The endpoint never answers: the event does not wait for it.
+      // The endpoint never answers, and the event does not wait for it.
       expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
       await until(() => endpoint.fetches, { accept: (count) => count === 2 });
     },
   );
 
-  test("that is refreshed without a key no longer verifies by it", async () => {
+  test("that comes back without a key no longer verifies with this key", async () => {
     const endpoint = await startEndpoint(ed25519, rotated);
     const { judgeAt, clock } = await openCache();
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
@@ -156,7 +161,7 @@ describe("a set", () => {
   });
 });
 
-/** All that an endpoint can do in place of publishing a set; one that hangs costs a test five seconds. */
+/** Everything that an endpoint can do wrong. An endpoint that hangs costs a test five seconds. */
 const faults: [string, (endpoint: JwksServer, elsewhere: JwksServer) => void | Promise<void>][] = [
   ["is dead", (endpoint) => endpoint.stop()],
   ["resets", (endpoint) => endpoint.answerWith((response) => response.destroy())],
@@ -191,13 +196,13 @@ const faults: [string, (endpoint: JwksServer, elsewhere: JwksServer) => void | P
 ];
 
 describe.for(faults)("while the endpoint %s", ([, breakEndpoint]) => {
-  test("known keys keep verifying at once, others are refused, fetches are few, and new keys come with it", async () => {
+  test("known keys verify without a wait, others are refused, fetches are few, and new keys arrive after it", async () => {
     const [endpoint, elsewhere] = [await startEndpoint(ed25519, rsa), await startEndpoint(stranger)];
     const { judgeAt, clock, failures } = await openCache();
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
     await breakEndpoint(endpoint, elsewhere);
     clock.nowMs += 2 * HOUR_MS;
-    // Not awaited one by one: all are there before the first fetch has failed.
+    // All together, so that every event arrives before the first fetch has failed.
     const token = await withToken(rsa);
     const known = await Promise.all(
       Array.from({ length: 50 }, (_, i) => judgeAt(endpoint, i % 2 === 0 ? signedBy(ed25519) : token)),
@@ -218,7 +223,7 @@ describe.for(faults)("while the endpoint %s", ([, breakEndpoint]) => {
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
   });
 
-  test("and no set was ever had, events are undecidable, until it recovers, without a restart", async () => {
+  test("and there never was a set, events are undecidable until it recovers, without a restart", async () => {
     const [endpoint, elsewhere] = [await startEndpoint(), await startEndpoint(stranger)];
     await breakEndpoint(endpoint, elsewhere);
     const { judgeAt, clock, failures } = await openCache();
@@ -239,7 +244,7 @@ describe.for(faults)("while the endpoint %s", ([, breakEndpoint]) => {
 });
 
 describe("fetches", () => {
-  test("that forged signatures ask for are two a minute, whatever their number", async () => {
+  test("that forged signatures cause are two a minute, whatever the number of signatures", async () => {
     const endpoint = await startEndpoint(ed25519);
     const { judgeAt, clock } = await openCache();
     for (let second = 0; second < 600; second++) {
@@ -251,7 +256,7 @@ describe("fetches", () => {
     expect(endpoint.fetches).toBeLessThanOrEqual(21);
   });
 
-  test("that fail are tried again each five seconds at most, with a set and without", async () => {
+  test("that fail are repeated at most every five seconds, with a set and without", async () => {
     const [withSet, without] = [await startEndpoint(ed25519), await startEndpoint()];
     const { judgeAt, clock } = await openCache();
     await judgeAt(withSet, signedBy(ed25519));
@@ -269,7 +274,7 @@ describe("fetches", () => {
     }
   });
 
-  test("are not asked for by what no key could make good", async () => {
+  test("are not caused by tokens that no key could verify", async () => {
     const endpoint = await startEndpoint(ed25519, rsa);
     const { judgeAt, clock } = await openCache();
     await judgeAt(endpoint, signedBy(ed25519));
@@ -288,7 +293,7 @@ describe("fetches", () => {
 });
 
 describe("a rotation under load", () => {
-  test("refuses nothing: the old key verifies on, the new one from its first event, with one fetch for all", async () => {
+  test("refuses nothing: the old key still verifies, the new one from its first event, with one fetch for all", async () => {
     for (let round = 0; round < 10; round++) {
       const [old, next] = [newEd25519Key("old"), newEd25519Key("next")];
       const endpoint = await startEndpoint(old);
@@ -300,7 +305,7 @@ describe("a rotation under load", () => {
       const sendOne = async () => {
         const isNext = signer === next;
         counts[isNext ? "next" : "old"] += 1;
-        // Both schemes, whose verification takes a different while.
+        // Both schemes, because their verifications take different times.
         const webhook = Math.random() < 0.5 ? signedBy(signer) : await withToken(signer);
         expect(await judgeAt(endpoint, webhook)).toMatch(/^(v1a|jwt)$/);
       };
@@ -321,7 +326,7 @@ describe("a rotation under load", () => {
     }
   });
 
-  test("within thirty seconds of a fetch is picked up when they are over", async () => {
+  test("within thirty seconds after a fetch is noticed after these thirty seconds", async () => {
     const endpoint = await startEndpoint(ed25519);
     const { judgeAt, clock } = await openCache();
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
@@ -333,14 +338,14 @@ describe("a rotation under load", () => {
     expect(endpoint.fetches).toBe(2);
   });
 
-  test("a set that came while an event was judged counts for it", async () => {
+  test("an event uses a set that arrived while the event was judged", async () => {
     const endpoint = await startEndpoint(ed25519);
     const { cache, clock, judgeAt } = await openCache();
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
     const judgedBy = await cache.get(endpoint.url);
     clock.nowMs += MINUTE_MS;
     endpoint.publish(ed25519.jwk, rotated.jwk);
-    // Another event's fetch, and with it the cooldown.
+    // Another event causes a fetch, which begins the cooldown.
     expect(await judgeAt(endpoint, signedBy(rotated))).toBe("v1a");
     expect(await cache.refetch(endpoint.url, judgedBy)).toBe(await cache.get(endpoint.url));
     expect(await cache.refetch(endpoint.url, await cache.get(endpoint.url))).toBeUndefined();
@@ -349,7 +354,7 @@ describe("a rotation under load", () => {
 });
 
 describe("a restart", () => {
-  test("serves the last good set while the endpoint is down, and what it publishes when it is back", async () => {
+  test("uses the last good set while the endpoint is down, and the new set when it is back", async () => {
     const { db, drop } = await createTestDatabase();
     onTestFinished(drop);
     const store = {
@@ -360,7 +365,7 @@ describe("a restart", () => {
     const first = await openCache(store);
     expect(await first.judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
     await until(store.load, { accept: (rows) => rows.length === 1 });
-    // What is not a set is never stored over it.
+    // A document that is not a set never replaces the stored set.
     endpoint.answer({ keys: [] });
     first.clock.nowMs += HOUR_MS;
     expect(await first.judgeAt(endpoint, signedBy(stranger))).toBe("signature_mismatch");
@@ -389,7 +394,7 @@ describe("a restart", () => {
     expect(await loadKeySets(db)).toMatchObject([{ document: { keys: [3] }, fetchedAt: new Date(3) }]);
   });
 
-  test("a store that is away takes nothing from the running gateway", async () => {
+  test("a store that is away does not affect the running gateway", async () => {
     const endpoint = await startEndpoint(ed25519);
     const { judgeAt, failures } = await openCache({ save: () => Promise.reject(new Error("away")) });
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");
@@ -397,7 +402,7 @@ describe("a restart", () => {
     expect(failures[0]).toContain("key set not stored");
   });
 
-  test("a store that hangs holds up no event", async () => {
+  test("a store that hangs delays no event", async () => {
     const endpoint = await startEndpoint(ed25519);
     const { judgeAt } = await openCache({ save: () => new Promise<never>(() => {}) });
     expect(await judgeAt(endpoint, signedBy(ed25519))).toBe("v1a");

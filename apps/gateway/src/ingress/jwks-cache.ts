@@ -1,6 +1,5 @@
-// The key sets of dynamic sources. The last good one serves for as long as the endpoint is down; a set that gets
-// old is refreshed behind the requests; a key that is not known brings one fetch forward. However many requests
-// come, fetches are bounded by the clock.
+// Caches the key sets of dynamic sources. The last good set stays in use while its endpoint is down. An old set is fetched
+// again in the background. An unknown key causes an earlier fetch. Cooldowns limit the fetches, however many requests come.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { type KeySet, readKeySet } from "@sluice/signature/jwks";
@@ -8,44 +7,52 @@ import type { StoredKeySet } from "@sluice/store/configuration/key-sets";
 
 import type { FetchedKeySet } from "./fetch-key-set.ts";
 
-/** Cache headers are honoured within these. */
+/** The age from the cache headers is kept between these two limits. */
 const MIN_AGE_MS = 60_000;
 const MAX_AGE_MS = 6 * 3_600_000;
 const DEFAULT_AGE_MS = 3_600_000;
-/** Between two fetches that unknown keys asked for: a flood of forged requests costs the endpoint two a minute. */
+/** After each good fetch, unknown keys cause no fetch for this time. A flood of forged requests causes two a minute. */
 const UNKNOWN_KEY_COOLDOWN_MS = 30_000;
-/** After a fetch that failed. */
+/** After a failed fetch there is no other fetch for this time. */
 const FAILURE_COOLDOWN_MS = 5_000;
 
 export interface JwksCacheDependencies {
-  /** @throws when there is no document. */
+  /** @throws Error when the endpoint does not send a document. */
   fetchKeySet: (uri: string) => Promise<FetchedKeySet>;
   save: (keySet: StoredKeySet) => Promise<void>;
   now: () => number;
   log: Logger;
 }
 
-interface Entry {
+interface CachedKeySet {
+  /** The last good set. Undefined until the first one. */
   keySet: KeySet | undefined;
-  /** What was published, to tell a change. */
+  /** The document of the set as JSON. A different text means a different set. */
   text: string;
   fetchedAtMs: number;
+  /** From this time on the set is old. */
   staleAtMs: number;
-  /** No fetch before this. */
+  /** Before this time no fetch may start. */
   notBeforeMs: number;
+  /** The fetch under way. */
   fetching: Promise<void> | undefined;
 }
 
 export class JwksCache {
   readonly #dependencies: JwksCacheDependencies;
-  readonly #entries = new Map<string, Entry>();
+  /** By the URI of the endpoint. */
+  readonly #entries = new Map<string, CachedKeySet>();
+  /** The result of `stored` until the next change. */
   #stored: StoredKeySet[] | undefined;
 
   constructor(dependencies: JwksCacheDependencies) {
     this.#dependencies = dependencies;
   }
 
-  /** Takes what is newer of the sets that others fetched, or earlier processes. An old one is refreshed when it is asked for. */
+  /**
+   * Takes the sets that other gateways or earlier processes fetched, where they are newer. The first `get` of an endpoint
+   * fetches its set again all the same.
+   */
   adopt(keySets: readonly StoredKeySet[]): void {
     for (const { uri, document, fetchedAt } of keySets) {
       const entry = this.#entryOf(uri);
@@ -55,14 +62,14 @@ export class JwksCache {
     }
   }
 
-  /** The last good sets, as they are stored: another array after each change, and only then. */
+  /** The last good sets in the form of the store. A new array after each change, otherwise the same array. */
   get stored(): readonly StoredKeySet[] {
     return (this.#stored ??= [...this.#entries].flatMap(([uri, { keySet, text, fetchedAtMs }]) =>
       keySet === undefined ? [] : [{ uri, document: JSON.parse(text) as unknown, fetchedAt: new Date(fetchedAtMs) }],
     ));
   }
 
-  /** The key set of an endpoint; undefined while none was ever had. Waits for a fetch only then. */
+  /** @returns the last good key set of an endpoint. Waits for a fetch only when there is none, and may return undefined then. */
   async get(uri: string): Promise<KeySet | undefined> {
     const entry = this.#entryOf(uri);
     const now = this.#dependencies.now();
@@ -72,13 +79,13 @@ export class JwksCache {
   }
 
   /**
-   * For a signature by no known key: fetches once more, unless that was done just now.
-   * @param known the set that the signature was judged by.
-   * @returns the set when it is another one.
+   * Fetches the set again for a signature that no known key fits, unless there was a fetch a moment ago.
+   * @param known the set that the signature was judged with.
+   * @returns the current set when it is not the known one.
    */
   async refetch(uri: string, known: KeySet | undefined): Promise<KeySet | undefined> {
     const entry = this.#entryOf(uri);
-    // While the signature was judged, another request may have brought the new set, and with it the cooldown.
+    // If the set is another one, a different request fetched it while this signature was judged. Its cooldown has begun.
     if (entry.keySet === known) {
       if (entry.fetching === undefined && this.#dependencies.now() < entry.notBeforeMs) return undefined;
       await this.#fetch(uri, entry);
@@ -86,11 +93,11 @@ export class JwksCache {
     return entry.keySet === known ? undefined : entry.keySet;
   }
 
-  #entryOf(uri: string): Entry {
+  #entryOf(uri: string): CachedKeySet {
     const known = this.#entries.get(uri);
     if (known !== undefined) return known;
     const never = Number.NEGATIVE_INFINITY;
-    const entry: Entry = {
+    const entry: CachedKeySet = {
       keySet: undefined,
       text: "",
       fetchedAtMs: never,
@@ -102,36 +109,36 @@ export class JwksCache {
     return entry;
   }
 
-  #replace(entry: Entry, keySet: KeySet, document: unknown, fetchedAtMs: number): void {
+  #replace(entry: CachedKeySet, keySet: KeySet, document: unknown, fetchedAtMs: number): void {
     Object.assign(entry, { keySet, text: JSON.stringify(document), fetchedAtMs });
     this.#stored = undefined;
   }
 
-  /** One fetch at a time for an endpoint; never throws. */
-  #fetch(uri: string, entry: Entry): Promise<void> {
+  /** There is one fetch at a time for each endpoint. Never throws. */
+  #fetch(uri: string, entry: CachedKeySet): Promise<void> {
     entry.fetching ??= this.#fetchOnce(uri, entry).finally(() => {
       entry.fetching = undefined;
     });
     return entry.fetching;
   }
 
-  async #fetchOnce(uri: string, entry: Entry): Promise<void> {
+  async #fetchOnce(uri: string, entry: CachedKeySet): Promise<void> {
     const { fetchKeySet, save, now, log } = this.#dependencies;
     try {
       const { document, maxAgeMs = DEFAULT_AGE_MS } = await fetchKeySet(uri);
       const keySet = readKeySet(document);
-      if (keySet === undefined) throw new Error("the document holds no key of use");
+      if (keySet === undefined) throw new Error("the document has no usable key");
       entry.staleAtMs = now() + Math.min(Math.max(maxAgeMs, MIN_AGE_MS), MAX_AGE_MS);
       entry.notBeforeMs = now() + UNKNOWN_KEY_COOLDOWN_MS;
       if (JSON.stringify(document) === entry.text) return;
       this.#replace(entry, keySet, document, now());
-      // Not awaited, so that no request waits for the store. Failure policy: open. The set is good, and also in the
-      // gateway's snapshot; only another gateway that starts while the endpoint is down would miss it.
+      // Not awaited, so that no request waits for PostgreSQL. Failure policy: open. The set is in use and in the snapshot of
+      // this gateway. Only another gateway that starts while the endpoint is down would not have it.
       save({ uri, document, fetchedAt: new Date(entry.fetchedAtMs) }).catch((error: unknown) =>
         log.warn({ err: error, uri }, "key set not stored"),
       );
     } catch (error) {
-      // Failure policy: open. The last good set goes on serving; without one, requests are answered with 503.
+      // Failure policy: open. The last good set stays in use. Without one, requests are answered with 503.
       entry.notBeforeMs = now() + FAILURE_COOLDOWN_MS;
       log.warn({ err: error, uri, serving: entry.keySet !== undefined }, "key set not fetched");
     }

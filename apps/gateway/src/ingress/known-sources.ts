@@ -1,14 +1,12 @@
-// The sources by name, as this gateway knows them: PostgreSQL's, watched; before they could be had, those of the
-// snapshot; and without one, none, which is no answer at all.
+// The sources that this gateway knows, by name. They come from PostgreSQL, which the gateway watches for changes. Until
+// PostgreSQL answers, they come from the snapshot. Without a snapshot, nobody knows whether a source exists.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
-import { retryWhileAway } from "@sluice/store/connection/connect";
-import type { Database } from "@sluice/store/connection/database";
-import { loadKeySets } from "@sluice/store/configuration/key-sets";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
+import { loadKeySets } from "@sluice/store/configuration/key-sets";
 import {
   GEMINI_SOURCE,
   loadStoredSources,
@@ -16,27 +14,33 @@ import {
   type Source,
   type StoredSource,
 } from "@sluice/store/configuration/sources";
+import { retryWhileAway } from "@sluice/store/connection/connect";
+import type { Database } from "@sluice/store/connection/database";
 
 import type { JwksCache } from "./jwks-cache.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import type { SourceSnapshot } from "./source-snapshot.ts";
 
 const RETRY_AFTER_SECONDS = 5;
-/** Polls are twice a second: what PostgreSQL did not confirm for so long, it may know better. */
+/** The gateway asks PostgreSQL twice a second. Sources without a confirmation for so long may be out of date. */
 const CONFIRMED_WITHIN_MS = 5_000;
 
-/** The sources by name, as the ingress asks for them. */
+/** The part of {@link KnownSources} that the ingress needs. */
 export interface SourceLookup {
-  /** @throws SluiceError `unavailable` while no sources are known. */
+  /** @throws SluiceError `unavailable` while the gateway knows no sources. */
   find: (name: string) => Source | undefined;
-  /** Looks once more, when another gateway may have made or changed it. @returns the source if anything changed. */
+  /**
+   * Asks PostgreSQL again, because another gateway may have created or changed the source.
+   * @param known the source that the request was judged with.
+   * @returns the source if any source changed, otherwise undefined.
+   */
   findNewer: (name: string, known: Source | undefined) => Promise<Source | undefined>;
 }
 
 export interface KnownSourcesDependencies {
   db: Database;
   masterKey: MasterKey;
-  /** One more secret of the source `gemini`, which is stored nowhere. */
+  /** The secret from GEMINI_SIGNING_SECRET. The source `gemini` has it in addition to its stored secrets. */
   geminiSecret: SigningSecret | undefined;
   keySets: JwksCache;
   dataDir: string;
@@ -44,23 +48,24 @@ export interface KnownSourcesDependencies {
   log: Logger;
 }
 
-interface Copy {
+interface LoadedSources {
   stored: readonly StoredSource[];
   byName: ReadonlyMap<string, Source>;
 }
 
 export interface SourcesAge {
-  /** Since PostgreSQL confirmed them. */
+  /** The time since PostgreSQL confirmed the sources. */
   seconds: number;
-  /** Whether they were read from the snapshot, and PostgreSQL was not seen since this gateway's start. */
+  /** Whether the sources come from the snapshot, because the gateway has not loaded any from PostgreSQL yet. */
   isFromSnapshot: boolean;
 }
 
 export class KnownSources implements SourceLookup {
   readonly #dependencies: KnownSourcesDependencies;
-  readonly #fromSnapshot: (Copy & { confirmedAtMs: number }) | undefined;
+  readonly #fromSnapshot: (LoadedSources & { confirmedAtMs: number }) | undefined;
   readonly #keeper: SnapshotKeeper;
-  #refreshed: ConfigurationCopy<Copy> | undefined;
+  /** The sources in PostgreSQL. Undefined until the first load. */
+  #copy: ConfigurationCopy<LoadedSources> | undefined;
 
   constructor(dependencies: KnownSourcesDependencies) {
     this.#dependencies = dependencies;
@@ -69,63 +74,67 @@ export class KnownSources implements SourceLookup {
       this.#fromSnapshot = { ...this.#open(snapshot.sources), confirmedAtMs: snapshot.confirmedAt.getTime() };
       keySets.adopt(snapshot.keySets);
     }
-    this.#keeper = new SnapshotKeeper({ dataDir, masterKey, take: () => this.#take(), log });
+    this.#keeper = new SnapshotKeeper({ dataDir, masterKey, readCurrent: () => this.#readCurrent(), log });
   }
 
-  /** Loads what PostgreSQL has, waiting for it, and watches it from then on. @throws what waiting does not mend. */
+  /**
+   * Loads the sources from PostgreSQL and watches them from then on. Waits while PostgreSQL is away.
+   * @throws an error that does not pass by itself.
+   */
   async watch(signal: AbortSignal): Promise<void> {
     const { db, keySets, log } = this.#dependencies;
     const load = async () => {
-      const copy = this.#open(await loadStoredSources(db));
+      const loaded = this.#open(await loadStoredSources(db));
       keySets.adopt(await loadKeySets(db));
-      return copy;
+      return loaded;
     };
     const refreshed = await retryWhileAway(() => ConfigurationCopy.open(db, load, log), { signal, log });
     if (refreshed === undefined) return;
     if (signal.aborted) return refreshed.close();
-    this.#refreshed = refreshed;
+    this.#copy = refreshed;
     this.#keeper.start();
   }
 
-  /** @throws SluiceError `unavailable` while none are known. */
+  /** @throws SluiceError `unavailable` while the gateway knows no sources. */
   find(name: string): Source | undefined {
-    const copy = this.#refreshed?.current.value ?? this.#fromSnapshot;
-    // Failure policy: closed. Whether there is such a source is not known, so the sender comes back.
-    if (copy === undefined) {
-      throw new SluiceError("unavailable", "The sources are not known yet", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    const loaded = this.#copy?.current.value ?? this.#fromSnapshot;
+    // Failure policy: closed. Nobody knows whether the source exists, so the sender should come back.
+    if (loaded === undefined) {
+      const detail = "The relay has not loaded its sources from PostgreSQL yet; the sender should retry";
+      throw new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    return copy.byName.get(name);
+    return loaded.byName.get(name);
   }
 
   async findNewer(name: string, known: Source | undefined): Promise<Source | undefined> {
-    const refreshed = this.#refreshed;
+    const refreshed = this.#copy;
     if (refreshed === undefined) return undefined;
     const { current } = refreshed;
     const source = current.value.byName.get(name);
-    // What is known was taken of an older copy when another request had this one brought.
+    // Another request has already loaded newer sources since this request took its source.
     if (source !== known) return source;
     return (await refreshed.waitForNewer(current))?.value.byName.get(name);
   }
 
-  /** Resolves when what was committed before is known. @throws when PostgreSQL is away. */
+  /** Resolves when the gateway knows every change that was committed before the call. @throws when PostgreSQL is away. */
   async refresh(): Promise<void> {
-    await this.#refreshed?.refresh();
+    await this.#copy?.refresh();
   }
 
-  /** How old they may be; undefined while none are known. */
+  /** @returns the age of the sources, or undefined while the gateway knows none. */
   age(): SourcesAge | undefined {
-    const confirmedAtMs = (this.#refreshed ?? this.#fromSnapshot)?.confirmedAtMs;
+    const confirmedAtMs = (this.#copy ?? this.#fromSnapshot)?.confirmedAtMs;
     if (confirmedAtMs === undefined) return undefined;
     const seconds = Math.max(0, Math.round((Date.now() - confirmedAtMs) / 1000));
-    return { seconds, isFromSnapshot: this.#refreshed === undefined };
+    return { seconds, isFromSnapshot: this.#copy === undefined };
   }
 
   async close(): Promise<void> {
     await this.#keeper.close();
-    await this.#refreshed?.close();
+    await this.#copy?.close();
   }
 
-  #open(stored: readonly StoredSource[]): Copy {
+  #open(stored: readonly StoredSource[]): LoadedSources {
     const { masterKey, geminiSecret } = this.#dependencies;
     const sources = stored.map((each) => openSource(masterKey, each));
     const gemini = sources.find(({ name }) => name === GEMINI_SOURCE);
@@ -133,8 +142,9 @@ export class KnownSources implements SourceLookup {
     return { stored, byName: new Map(sources.map((source) => [source.name, source])) };
   }
 
-  #take(): SourceSnapshot | undefined {
-    const refreshed = this.#refreshed;
+  /** @returns the sources and key sets for the snapshot, or undefined when PostgreSQL has not confirmed them lately. */
+  #readCurrent(): SourceSnapshot | undefined {
+    const refreshed = this.#copy;
     if (refreshed === undefined || Date.now() - refreshed.confirmedAtMs > CONFIRMED_WITHIN_MS) return undefined;
     const confirmedAt = new Date(refreshed.confirmedAtMs);
     return { confirmedAt, sources: refreshed.current.value.stored, keySets: this.#dependencies.keySets.stored };

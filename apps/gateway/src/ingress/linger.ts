@@ -1,31 +1,32 @@
-// What becomes of a body that was refused before its end. A connection that is closed with bytes unread is reset,
-// which can destroy the answer on its way: so the rest is discarded for a while, after the answer.
+// Discards the rest of a body that was refused before its end. If the gateway closed the connection with unread bytes,
+// the kernel would reset it, and the reset could destroy the answer on its way. So the gateway answers first, reads on
+// for a while, and closes the connection then.
 
 import type { HttpBindings } from "@hono/node-server";
 
-/** Less than this is cheaper to read than a new connection is to make. */
+/** Reading a rest of this size is cheaper than a new connection. */
 const MAX_KEPT_BYTES = 64 * 1024;
-/** Discarding costs no memory; this bounds what it costs in time. */
+/** Discarding needs no memory, but it needs time. */
 const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 const MAX_LINGER_MS = 5_000;
-/** A sender that is silent for so long has seen the answer, or will not. */
+/** A sender that sends nothing for so long has read the answer, or never will. */
 const MAX_SILENCE_MS = 1_000;
 
-/** What answers, and closes the connection after it and not at once, where it comes before a large body's end. */
-export function lingerOverUnread({ incoming }: HttpBindings, response: Response): Response | Promise<Response> {
+/** @returns the response. If it answers before the end of a large body, its stream ends only after the rest of the body. */
+export async function lingerOverUnread({ incoming }: HttpBindings, response: Response): Promise<Response> {
   if (incoming.complete || incoming.destroyed) return response;
   const length = incoming.headers["content-length"];
-  const isKept =
+  const keepsConnection =
     length !== undefined && Number(length) <= MAX_KEPT_BYTES && response.headers.get("connection") === null;
-  // Node reads a body to its end that nobody wanted, before the next request on the connection.
-  return isKept ? response : closeAfterRest(incoming, response);
+  // Before the next request on a connection that stays open, Node itself reads the unread rest of this body.
+  return keepsConnection ? response : closeAfterRest(incoming, response);
 }
 
 async function closeAfterRest(incoming: HttpBindings["incoming"], response: Response): Promise<Response> {
   const answer = Buffer.from(await response.arrayBuffer());
   const headers = new Headers(response.headers);
   headers.set("connection", "close");
-  // The sender has all of the answer at once; it is the end of the stream that waits.
+  // With its length, the sender has the whole answer at once, although the stream ends later.
   headers.set("content-length", String(answer.length));
   const body = new ReadableStream<Uint8Array>({
     start: async (controller) => {
@@ -37,7 +38,7 @@ async function closeAfterRest(incoming: HttpBindings["incoming"], response: Resp
   return new Response(body, { status: response.status, headers });
 }
 
-/** Resolves when the body has ended, or enough of it was waited for. */
+/** Resolves at the end of the body, or at the first limit. */
 function discard(incoming: HttpBindings["incoming"]): Promise<void> {
   return new Promise((resolve) => {
     let bytes = 0;

@@ -2,13 +2,15 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 
-import { closeServer, listen } from "@sluice/shared/runtime/http-server";
-import { within } from "@sluice/shared/runtime/within";
 import { expect, onTestFinished, test } from "vitest";
 
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
+import { within } from "@sluice/shared/runtime/within";
+
+import { IngressMemory } from "./ingress-memory.ts";
 import { BodyReader } from "./read-body.ts";
 
-test("a sender that left before its body was asked for holds nothing", async () => {
+test("reading ends at once when the sender left before its body was needed", async () => {
   const server = createServer();
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
@@ -19,7 +21,7 @@ test("a sender that left before its body was asked for holds nothing", async () 
   const left = once(outgoing, "close");
   socket.destroy();
   await left;
-  const bodies = new BodyReader({ maxBytes: 1_000, maxCount: 10 });
-  // Far longer than it takes to see that nobody is there.
+  const bodies = new BodyReader({ maxBytes: 1_000, maxCount: 10, memory: new IngressMemory(10_000) });
+  // Far more time than it takes to notice that the sender is gone.
   expect(await within(40_000, bodies.read(incoming, outgoing))).toEqual({ kind: "interrupted" });
 });

@@ -1,123 +1,121 @@
-// Reads bodies as raw bytes, within three limits: of each body, counted while it arrives whatever its Content-Length
-// says; of the bytes of all bodies that are in memory and not judged yet; and of the bodies that are being read,
-// because anybody can begin a request.
+// Reads bodies as raw bytes, within three limits. The first is for each body, counted while it arrives, whatever its
+// Content-Length says. The second is the memory of all bodies until they are judged. The third is the number of bodies
+// that are being read, because anybody can begin a request.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** Some tens of the default MAX_BODY_BYTES, and thousands of what Gemini sends. */
-const MIN_BUDGET_BYTES = 64 * 1024 * 1024;
-/** What a Buffer costs beside its bytes: a body in chunks of one byte each is mostly that. */
+import type { IngressMemory } from "./ingress-memory.ts";
+
+/** The memory for a Buffer object beside its bytes. A body in chunks of one byte consists mostly of this. */
 const CHUNK_OVERHEAD_BYTES = 256;
 
 export type BodyResult =
-  /** The body counts until it is released. */
+  /** The body counts in the memory of the ingress until the caller releases it. */
   | { kind: "complete"; body: Buffer; heldBytes: number }
   | { kind: "too_large" }
-  /** Too much is being read at once. */
+  /** The gateway is reading too many bytes or too many bodies at once. */
   | { kind: "crowded_out" }
   | { kind: "interrupted" };
 
-/** Whether the sender itself says that the body is above the limit: no need to read it. */
+/** Whether the sender itself says that the body is above the limit, so that there is no need to read it. */
 export function announcesTooMuch(contentLength: string | undefined, maxBytes: number): boolean {
   return contentLength !== undefined && Number(contentLength) > maxBytes;
 }
 
-interface Reading {
-  /** In memory, with what its chunks cost. */
-  heldBytes: number;
-  settle: (result: BodyResult) => void;
-}
-
-function join(chunks: Buffer[] = []): Buffer {
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-}
-
 export interface BodyLimits {
-  /** Of one body. */
+  /** The limit of one body. */
   maxBytes: number;
-  /** Being read at once. */
+  /** How many bodies may be read at once. */
   maxCount: number;
-  /** Of all bodies; one of the largest always fits. */
-  budgetBytes?: number;
+  /** The limit of all bodies together. */
+  memory: IngressMemory;
+}
+
+/** A body that is being read. */
+interface BodyReading {
+  /** The bytes of its chunks so far, with their overhead. */
+  heldBytes: number;
+  end: (result: BodyResult) => void;
 }
 
 export class BodyReader {
   readonly #maxBytes: number;
   readonly #maxCount: number;
-  readonly #budgetBytes: number;
-  readonly #underWay = new Set<Reading>();
-  #heldBytes = 0;
+  readonly #memory: IngressMemory;
+  /** The oldest first. */
+  readonly #readings = new Set<BodyReading>();
 
-  constructor({ maxBytes, maxCount, budgetBytes = Math.max(MIN_BUDGET_BYTES, 2 * maxBytes) }: BodyLimits) {
+  constructor({ maxBytes, maxCount, memory }: BodyLimits) {
     this.#maxBytes = maxBytes;
     this.#maxCount = maxCount;
-    this.#budgetBytes = budgetBytes;
-  }
-
-  /** What is held now, for tests. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+    this.#memory = memory;
   }
 
   read(incoming: IncomingMessage, outgoing: ServerResponse): Promise<BodyResult> {
-    // Its sender left while something else was waited for: nothing more would come of it, not even an end.
+    // The sender left before its body was needed. No event of the stream would follow, not even its end.
     if (incoming.destroyed) return Promise.resolve({ kind: "interrupted" });
-    const waitsForContinue = incoming.headers.expect !== undefined && incoming.httpVersion === "1.1";
-    // RFC 9110, 10.1.1. Only now, so that who is refused before does not send the body.
-    if (waitsForContinue) outgoing.writeContinue();
+    // RFC 9110, 10.1.1: the sender waits for this before it sends the body. Requests that were refused earlier never get
+    // here, so their senders do not send a body.
+    const expectsContinue = incoming.headers.expect !== undefined && incoming.httpVersion === "1.1";
+    if (expectsContinue) outgoing.writeContinue();
     return new Promise((resolve) => {
-      // Nearly always of one.
-      let chunks: Buffer[] | undefined;
+      const chunks: Buffer[] = [];
       let size = 0;
-      const settle = (result: BodyResult) => {
-        // The end of a whole body is followed by a "close".
-        if (!this.#underWay.delete(reading)) return;
-        chunks = undefined;
+      const end = (result: BodyResult) => {
+        // Several events can end a reading, such as "end" and the "close" after it. The first one decides.
+        if (!this.#readings.delete(reading)) return;
+        // The listeners of a complete body stay until its request is answered, and must not keep the chunks in memory.
+        chunks.length = 0;
         if (result.kind !== "complete") {
-          // Of a whole body nothing comes any more, and its listeners end with it.
           incoming.off("data", onData).off("end", onEnd).off("error", onInterrupted).off("close", onInterrupted);
-          this.#heldBytes -= reading.heldBytes;
+          this.#memory.release(reading.heldBytes);
         }
         resolve(result);
       };
-      const reading: Reading = { heldBytes: 0, settle };
+      const reading: BodyReading = { heldBytes: 0, end };
       const onData = (chunk: Buffer) => {
         size += chunk.length;
         if (size > this.#maxBytes) {
-          settle({ kind: "too_large" });
+          end({ kind: "too_large" });
           return;
         }
-        if (chunks === undefined) chunks = [chunk];
-        else chunks.push(chunk);
-        reading.heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
-        this.#heldBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
-        if (this.#heldBytes > this.#budgetBytes) this.#crowdOutLargest();
+        chunks.push(chunk);
+        const bytes = chunk.length + CHUNK_OVERHEAD_BYTES;
+        reading.heldBytes += bytes;
+        this.#memory.hold(bytes);
+        if (this.#memory.heldBytes > this.#memory.limitBytes) this.#crowdOutLargest();
       };
-      const onEnd = () => settle({ kind: "complete", body: join(chunks), heldBytes: reading.heldBytes });
-      const onInterrupted = () => settle({ kind: "interrupted" });
-      this.#underWay.add(reading);
-      if (this.#underWay.size > this.#maxCount) this.#crowdOutOldest();
+      const onEnd = () => end({ kind: "complete", body: joinChunks(chunks), heldBytes: reading.heldBytes });
+      const onInterrupted = () => end({ kind: "interrupted" });
+      this.#readings.add(reading);
+      if (this.#readings.size > this.#maxCount) this.#crowdOutOldest();
       incoming.on("data", onData).on("end", onEnd).on("error", onInterrupted).on("close", onInterrupted);
     });
   }
 
-  /** Of a body that is complete, once. */
+  /** Gives back the memory of a complete body. MUST be called once for each. */
   release({ heldBytes }: { heldBytes: number }): void {
-    this.#heldBytes -= heldBytes;
+    this.#memory.release(heldBytes);
   }
 
-  /** Not the latest: a webhook is here at once and whole, and what has been on its way for longest is not one. */
+  /** Not the newest: a webhook arrives at once and whole, so the body that takes longest is not from a real sender. */
   #crowdOutOldest(): void {
-    const [oldest] = this.#underWay;
-    oldest?.settle({ kind: "crowded_out" });
+    const [oldest] = this.#readings;
+    oldest?.end({ kind: "crowded_out" });
   }
 
-  /** Not the latest: whoever fills the memory with large bodies must not keep out a small one, as webhooks are. */
+  /** Not the newest: a sender that fills the memory with large bodies must not keep out small ones, as webhooks are. */
   #crowdOutLargest(): void {
-    let largest: Reading | undefined;
-    for (const reading of this.#underWay) {
+    let largest: BodyReading | undefined;
+    for (const reading of this.#readings) {
       if (largest === undefined || reading.heldBytes > largest.heldBytes) largest = reading;
     }
-    largest?.settle({ kind: "crowded_out" });
+    largest?.end({ kind: "crowded_out" });
   }
+}
+
+/** Nearly every body arrives in one chunk, which needs no copy. */
+function joinChunks(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks;
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
 }

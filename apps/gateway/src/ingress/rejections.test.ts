@@ -1,8 +1,9 @@
+import { describe, expect, onTestFinished } from "vitest";
+
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
 import { type Database, openDatabase } from "@sluice/store/connection/database";
 import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
-import { describe, expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { until } from "../../../../tests/support/wait.ts";
@@ -11,7 +12,7 @@ import { type RejectedRequest, RejectionLog } from "./rejections.ts";
 
 const WINDOW_MS = 10_000;
 
-/** A log of rejections at a time that the test sets, for a source of its own. */
+/** A log of rejections with a clock that the test sets, and a source of its own. */
 function openRejections(db: Database) {
   const clock = { ms: 1_000 };
   const metrics = new Metrics();
@@ -50,7 +51,7 @@ async function readMetric(metrics: Metrics, series: string): Promise<number> {
 const readDropped = (metrics: Metrics) => readMetric(metrics, "sluice_rejections_dropped_total");
 
 describe("a refused request", () => {
-  test("is a row of its own with what is known of it, soon and without being asked for", async ({ database }) => {
+  test("gets a row of its own with all its fields, soon and without a flush from outside", async ({ database }) => {
     const { record, rows } = openRejections(database.db);
     const beforeMs = Date.now();
     record();
@@ -68,7 +69,7 @@ describe("a refused request", () => {
     expect(createdMs).toBeLessThanOrEqual(Date.now());
   });
 
-  test("is stored with what it lacks as null", async ({ database }) => {
+  test("is stored with null for each missing field", async ({ database }) => {
     const { rejections, record, rows } = openRejections(database.db);
     record({ webhookId: undefined, remoteAddress: undefined, sizeBytes: undefined });
     record({ webhookId: "", remoteAddress: "", sizeBytes: Number.NaN });
@@ -77,7 +78,7 @@ describe("a refused request", () => {
     expect(await rows()).toMatchObject([missing, missing]);
   });
 
-  test("is stored whatever its sender put into it", async ({ database }) => {
+  test("is stored, whatever its sender put into its fields", async ({ database }) => {
     const { rejections, record, rows } = openRejections(database.db);
     const hostile = `a\0b\r\n\u{1f600}\ud800${"x".repeat(100_000)}`;
     record({ detail: hostile, webhookId: hostile, remoteAddress: hostile, sizeBytes: 1e15 });
@@ -93,12 +94,12 @@ describe("a refused request", () => {
     expect(second).toMatchObject({ remoteAddress: "192.0.2.9", sizeBytes: null, webhookId: "two words" });
   });
 
-  test("never has a secret in its row, even where a detail or an id does", async ({ database }) => {
+  test("never has a secret in its row, even when a detail or an id contains one", async ({ database }) => {
     const { rejections, record, rows } = openRejections(database.db);
     const token = "c2VjcmV0IGJ5dGVzIG9mIHRoaXMgdGVzdA";
     const jwt = `eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.${token}`;
     const secrets = ["whsec_", "whsk_", "sluice_", "it_", "cb_", "v1,", "v1a,"].map((prefix) => prefix + token);
-    // Cut in the middle of the token, it must still be seen for one.
+    // The detail is cut in the middle of a token, and the rest must still be recognized as a token.
     for (const secret of [...secrets, jwt, `${"x ".repeat(230)}${jwt.repeat(3)}`]) {
       record({ detail: `the value "${secret}" is not one`, webhookId: secret.slice(0, 256) });
     }
@@ -122,7 +123,9 @@ describe("a refused request", () => {
 });
 
 describe("a flood", () => {
-  test("of 100,000 requests is 21 rows whose weights are 100,000, and is counted in full", async ({ database }) => {
+  test("of 100,000 requests makes 21 rows with a total weight of 100,000, and the metrics count all", async ({
+    database,
+  }) => {
     const { rejections, record, rows, metrics } = openRejections(database.db);
     for (let i = 0; i < 100_000; i++) record({ webhookId: `msg_${i}` });
     await rejections.close();
@@ -135,7 +138,7 @@ describe("a flood", () => {
     expect(await readDropped(metrics)).toBe(0);
   });
 
-  test("on one source and reason hides no other", async ({ database }) => {
+  test("on one source and reason does not hide other refusals", async ({ database }) => {
     const { rejections, record, rows, sourceId } = openRejections(database.db);
     const quietId = newId();
     for (let i = 0; i < 1_000; i++) record();
@@ -147,7 +150,7 @@ describe("a flood", () => {
     expect(await rows(quietId)).toMatchObject([{ weight: 1 }]);
   });
 
-  test("is written when its window ends, though no request follows; the next window starts anew", async ({
+  test("is written when its window ends, even without a further request, and the next window starts anew", async ({
     database,
   }) => {
     const { record, rows, clock } = openRejections(database.db);
@@ -161,7 +164,7 @@ describe("a flood", () => {
     expect(sum(await until(rows, { accept: ({ length }) => length === 24 }))).toBe(33);
   });
 
-  test("over more sources than there is room for drops what has none, and counts it", async ({ database }) => {
+  test("over more sources than fit into memory drops the others and counts them", async ({ database }) => {
     const { rejections, record, rows, metrics } = openRejections(database.db);
     const sourceIds = Array.from({ length: 150 }, () => newId());
     for (const sourceId of sourceIds) {
@@ -175,7 +178,7 @@ describe("a flood", () => {
 });
 
 describe("while PostgreSQL is away", () => {
-  test("nothing is thrown, what is lost is counted, and the log says so once", async () => {
+  test("nothing is thrown, lost requests are counted, and the log says so once", async () => {
     const db = openDatabase({
       url: "postgres://nobody@127.0.0.1:1/none",
       applicationName: "sluice-test",
@@ -191,11 +194,14 @@ describe("while PostgreSQL is away", () => {
     record();
     expect(await readDropped(metrics)).toBe(5_006);
     expect(logLines).toHaveLength(1);
-    expect(JSON.parse(logLines[0] ?? "")).toMatchObject({ level: "warn", msg: "rejections not written" });
+    expect(JSON.parse(logLines[0] ?? "")).toMatchObject({
+      level: "warn",
+      msg: "rejections not written: their rows are lost",
+    });
     await db.close();
   });
 
-  test("one that hangs holds one connection, and a close for two seconds", async ({ database }) => {
+  test("a PostgreSQL that hangs takes one connection, and delays a close by two seconds", async ({ database }) => {
     const { rejections, record, metrics } = openRejections(database.db);
     const sourceIds = Array.from({ length: 30 }, () => newId());
     const blocker = await database.db.pool.connect();
@@ -208,7 +214,7 @@ describe("while PostgreSQL is away", () => {
       await rejections.close();
       expect(performance.now() - startedMs).toBeLessThan(30_000);
       expect(database.db.pool.totalCount - database.db.pool.idleCount).toBe(2);
-      // The batch of 500 that is under way is not lost yet; the 100 behind it are.
+      // The 500 rows under way are not lost yet. The 100 rows that wait are.
       expect(await readDropped(metrics)).toBe(100);
     } finally {
       await blocker.query("COMMIT");

@@ -1,44 +1,45 @@
-// The log of rejections, written so that a flood costs little: per source and reason, the first of a window are
-// rows of their own, and one row more stands for all that follow. The weights sum to the true number.
-
-import { setTimeout as delay } from "node:timers/promises";
+// Writes the log of rejections so that a flood costs little. For each source and reason, the first requests of a window get
+// a row each. One more row stands for all further requests. The weights of the rows add up to the true number.
 
 import { plainAddress } from "@sluice/shared/address/plain-address";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
+import { MAX_ID_LENGTH } from "@sluice/signature/verification/webhook-id";
 import type { Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
 
 import type { Metrics } from "../metrics.ts";
 
-/** With 20 rows in each: a flood that lasts a day is some 180,000 rows per source and reason, whatever its rate. */
+/** With 21 rows for each window, a flood of a day makes about 180,000 rows for each source and reason, at any rate. */
 const WINDOW_MS = 10_000;
 const SINGLE_ROWS = 20;
-/** How long a row waits for others. Nobody waits for it. */
+/** The time that a row waits for others. No request waits for it. */
 const FLUSH_MS = 250;
 const MAX_BATCH_ROWS = 500;
-/** What a PostgreSQL that hangs may cost in memory: some megabytes. */
+/** While PostgreSQL hangs, so many rows wait in memory: a few megabytes. */
 const MAX_WAITING_ROWS = 2_000;
 const CLOSE_LIMIT_MS = 2_000;
 
 const MAX_DETAIL_LENGTH = 500;
-/** As the longest that is verified. */
-const MAX_WEBHOOK_ID_LENGTH = 256;
-/** Of an IPv6 address with a zone. */
+/** An IPv6 address with a zone fits in. */
 const MAX_ADDRESS_LENGTH = 64;
 const MAX_INT4 = 2 ** 31 - 1;
-/** The net under the rule that no detail has a secret: secrets and tokens of ours, signatures, JWTs. */
+/**
+ * Secrets and tokens of the relay, signatures, and JWTs. No detail should contain any. If one does by mistake, this removes
+ * them.
+ */
 const SECRETS = /\b(?:whsec|whsk|sluice|it|cb)_[\w+/=.-]{16,}|\bv1a?,[\w+/=-]+|\beyJ[\w.-]+/g;
 
 export interface RejectedRequest {
   sourceId: string;
   sourceName: string;
   reason: RefusalReason;
-  /** Words for a person. */
+  /** Says to a person what is wrong. */
   detail: string;
-  /** As the header has it, not verified. */
+  /** The id in the header, which is not verified. */
   webhookId: string | undefined;
   remoteAddress: string | undefined;
   sizeBytes: number | undefined;
@@ -52,10 +53,11 @@ export interface RejectionLogDependencies {
   nowMs?: () => number;
 }
 
-/** The requests of one source and reason in the window. */
+/** Counts the requests of one source and reason in the current window. */
 interface RejectionTally {
+  /** The number of requests with a row of their own. */
   singles: number;
-  /** The first request beyond the single ones. Its weight grows with each that follows, until the window ends. */
+  /** The row of all further requests. Its weight grows with each of them until the window ends. */
   rest: NewRejection | undefined;
 }
 
@@ -64,8 +66,10 @@ export class RejectionLog {
   readonly #metrics: Metrics;
   readonly #log: Logger;
   readonly #nowMs: () => number;
+  /** By source and reason. Empty between two windows. */
   readonly #tallies = new Map<string, RejectionTally>();
   #windowStartedMs = 0;
+  /** The rows that the next flush writes. */
   #waiting: NewRejection[] = [];
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
@@ -79,7 +83,7 @@ export class RejectionLog {
     this.#nowMs = nowMs;
   }
 
-  /** Counts a refused request, and logs it soon or as a part of another row. Never throws and never waits. */
+  /** Counts a refused request, and adds it to the log in a row of its own or in the row of the rest. Never throws. */
   record(request: RejectedRequest): void {
     this.#metrics.countRefusal(request.sourceName, request.reason);
     if (this.#isClosed) {
@@ -93,20 +97,16 @@ export class RejectionLog {
       tally.rest = toRow(request);
     } else {
       tally.singles += 1;
-      this.#enqueue(toRow(request));
+      this.#addRow(toRow(request));
     }
   }
 
-  /** Writes what waits, for at most 2 seconds, and drops the rest. */
+  /** Writes the waiting rows for at most 2 seconds, and drops the others. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#closeWindow();
-    const limit = new AbortController();
-    // Aborted when it is no longer needed: that rejects it, and nobody minds.
-    const timeout = delay(CLOSE_LIMIT_MS, undefined, { signal: limit.signal }).catch(() => undefined);
-    await Promise.race([this.#drain(), timeout]);
-    limit.abort();
+    await within(CLOSE_LIMIT_MS, this.#drain());
     this.#drop(this.#waiting.splice(0));
   }
 
@@ -121,12 +121,12 @@ export class RejectionLog {
     return tally;
   }
 
-  #enqueue(row: NewRejection): void {
+  #addRow(row: NewRejection): void {
     if (this.#waiting.length < MAX_WAITING_ROWS) this.#waiting.push(row);
     else this.#drop([row]);
   }
 
-  /** Ticks until the window has ended: there is no timer while nothing is refused. */
+  /** Starts a timer for the next flush, and again until the window ends. There is no timer while nothing is refused. */
   #schedule(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -138,17 +138,17 @@ export class RejectionLog {
 
   #closeWindow(): void {
     for (const { rest } of this.#tallies.values()) {
-      if (rest !== undefined) this.#enqueue(rest);
+      if (rest !== undefined) this.#addRow(rest);
     }
     this.#tallies.clear();
   }
 
   async #drain(): Promise<void> {
-    // Not once: a flush that is ending does not see what was added after its last look.
+    // One flush is not enough: a flush that is about to end does not see the rows that were added a moment ago.
     while (this.#waiting.length > 0 || this.#flushing !== undefined) await this.#flush();
   }
 
-  /** One statement at a time, so that refusals hold at most one connection. */
+  /** There is one flush at a time, so that refusals use at most one connection to PostgreSQL. */
   #flush(): Promise<void> {
     this.#flushing ??= this.#writeAll().finally(() => {
       this.#flushing = undefined;
@@ -164,10 +164,10 @@ export class RejectionLog {
         await withPartitions(this.#db, ids, () => insertRejections(this.#db, rows));
         this.#isFailing = false;
       } catch (error) {
-        // Failure policy: open. A refused request must not cost more than itself, so it is not kept for later; the
-        // counters and the gateway's own log have it.
+        // Failure policy: open. Refused requests must not fill the memory, so the rows are not kept for another try. The
+        // metrics and the log of the gateway have counted the requests.
         this.#drop(rows);
-        if (!this.#isFailing) this.#log.warn({ err: error }, "rejections not written");
+        if (!this.#isFailing) this.#log.warn({ err: error }, "rejections not written: their rows are lost");
         this.#isFailing = true;
       }
     }
@@ -186,15 +186,18 @@ function toRow(request: RejectedRequest): NewRejection {
     sourceId,
     reason,
     detail: clean(detail, MAX_DETAIL_LENGTH),
-    // A column of ids is ASCII, as every id that is accepted.
-    webhookId: webhookId ? clean(webhookId, MAX_WEBHOOK_ID_LENGTH).replaceAll(/[^\x20-\x7e]/g, "?") : null,
+    // The column of ids is ASCII, because every accepted id is.
+    webhookId: webhookId ? clean(webhookId, MAX_ID_LENGTH).replaceAll(/[^\x20-\x7e]/g, "?") : null,
     remoteAddress: remoteAddress ? clean(plainAddress(remoteAddress), MAX_ADDRESS_LENGTH) : null,
     sizeBytes: sizeBytes !== undefined && sizeBytes >= 0 ? Math.min(Math.trunc(sizeBytes), MAX_INT4) : null,
     weight: 1,
   };
 }
 
-/** Cut before it is searched, because the sender chose its length; PostgreSQL has no NUL in a text. */
+/**
+ * Makes text of a sender safe to store. The text is cut before it is searched, because the sender chose its length.
+ * PostgreSQL does not store NUL in a text.
+ */
 function clean(text: string, maxLength: number): string {
   return text
     .slice(0, maxLength)

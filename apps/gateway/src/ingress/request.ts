@@ -1,21 +1,23 @@
-// One request as the log, the metrics and the rejections see it. It fills while the request is answered.
+// One webhook request as the log, the metrics and the log of rejections see it. The ingress fills the record in, step by
+// step, while it handles the request.
 
 import { formatId } from "@sluice/shared/domain/ids";
-import type { Refusal } from "@sluice/signature/refusal";
 import type { ErrorCode } from "@sluice/shared/runtime/errors";
+import type { Refusal } from "@sluice/signature/refusal";
 import type { Source } from "@sluice/store/configuration/sources";
 
 export interface IngressRequest {
-  /** `performance.now()`. */
+  /** The value of `performance.now()` when the request arrived. */
   startedAt: number;
-  /** As in the path: not yet known to be a source's. */
+  /** The name in the path. There may be no source with this name. */
   sourceName: string;
   source?: Source | undefined;
   remoteAddress: string | undefined;
-  /** As in the header, until it is verified. */
+  /** The id in the header, until the request is verified. Then the verified id. */
   webhookId: string | undefined;
-  /** Of the body; as announced, where it was not read. */
+  /** The size of the body. If the gateway did not read the body, the size that the sender announced. */
   sizeBytes: number | undefined;
+  /** The HTTP status of the answer. */
   status: number;
   code?: ErrorCode;
   refusal?: Refusal;
@@ -23,7 +25,7 @@ export interface IngressRequest {
   eventId?: string;
 }
 
-/** The wide line of a request, without what could be a secret: a token in the path, a signature. */
+/** The log line of a request. It has nothing that could be a secret, such as a token in the path or a signature. */
 export function describeRequest(request: IngressRequest): Record<string, unknown> {
   return {
     status: request.status,

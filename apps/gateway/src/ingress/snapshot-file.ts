@@ -1,17 +1,20 @@
-// The snapshot's file in DATA_DIR. It is replaced as a whole: whoever reads it, at whatever moment something was
-// killed, reads one that was complete. Several gateways may share it.
+// Reads and writes the file of the snapshot in DATA_DIR. Each write replaces the whole file at once, so a reader always
+// finds a complete snapshot, even if a writer was killed. Several gateways may share the file.
 
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 const NAME = "sources.snapshot";
-/** A draft that is so old was left by a gateway that was killed while it wrote. */
+/** A draft of this age comes from a gateway that was killed during a write. */
 const MAX_DRAFT_AGE_MS = 3_600_000;
 
 export const snapshotPath = (dataDir: string) => join(dataDir, NAME);
 
-/** @returns undefined where there is none. @throws Error when it cannot be read. */
+/**
+ * @returns undefined when there is no file.
+ * @throws Error when the file cannot be read.
+ */
 export async function readSnapshotFile(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -21,11 +24,14 @@ export async function readSnapshotFile(path: string): Promise<Buffer | undefined
   }
 }
 
-/** Resolves when the file is on disk under its name. @throws Error, and the file is the one that it was. */
+/**
+ * Resolves when the new file is on disk under its name.
+ * @throws Error when that fails. The old file stays.
+ */
 export async function writeSnapshotFile(path: string, content: Buffer): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Of a name that no other process has, whatever they share.
+  // A random name, because several gateways may write into the folder at once.
   const draft = `${path}.${randomBytes(8).toString("hex")}`;
   try {
     await writeDurably(draft, content);
@@ -34,7 +40,7 @@ export async function writeSnapshotFile(path: string, content: Buffer): Promise<
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
-  // The new name is on disk when its folder is.
+  // The rename is on disk only after a sync of the folder.
   const handle = await open(folder);
   try {
     await handle.sync();
@@ -53,7 +59,7 @@ async function writeDurably(path: string, content: Buffer): Promise<void> {
   }
 }
 
-/** Removes what killed gateways left half written. */
+/** Removes the unfinished drafts of gateways that were killed. */
 export async function removeOldDrafts(path: string, nowMs: number): Promise<void> {
   const folder = dirname(path);
   const names = await readdir(folder);

@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { expect, onTestFinished, test } from "vitest";
+
 import { openLog } from "@sluice/shared/runtime/log";
 import { MasterKey } from "@sluice/shared/settings/master-key";
-import { expect, onTestFinished, test } from "vitest";
 
 import { until } from "../../../../tests/support/wait.ts";
 import { snapshotPath } from "./snapshot-file.ts";
@@ -21,11 +22,11 @@ async function openFolder() {
   onTestFinished(() => rm(folder, { recursive: true }));
   const lines: { msg: string; reason?: string; err?: { code?: string } }[] = [];
   const log = openLog("gateway", "info", { write: (line) => void lines.push(JSON.parse(line)) });
-  // Not there yet: it is the keeper that makes it.
+  // The folder does not exist yet. The keeper creates it.
   const dataDir = join(folder, "data");
   const read = () => readSnapshot(dataDir, masterKey, log);
-  const startKeeper = (take: () => SourceSnapshot | undefined, dir = dataDir) => {
-    const keeper = new SnapshotKeeper({ dataDir: dir, masterKey, take, log });
+  const startKeeper = (readCurrent: () => SourceSnapshot | undefined, dir = dataDir) => {
+    const keeper = new SnapshotKeeper({ dataDir: dir, masterKey, readCurrent, log });
     onTestFinished(() => keeper.close());
     keeper.start();
     return keeper;
@@ -33,7 +34,7 @@ async function openFolder() {
   return { dataDir, path: snapshotPath(dataDir), lines, read, startKeeper };
 }
 
-test("what is known is on disk at once, for its owner alone, and again when it changed", async () => {
+test("the snapshot is on disk at once, readable for its owner only, and again after each change", async () => {
   const { dataDir, path, lines, read, startKeeper } = await openFolder();
   expect(await read()).toBeUndefined();
   let current = snapshotAt(Date.now());
@@ -45,7 +46,7 @@ test("what is known is on disk at once, for its owner alone, and again when it c
   expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
   current = { ...current, keySets: [{ uri: "u", document: { keys: [] }, fetchedAt: new Date(7) }] };
   await until(async () => (await read())?.keySets, { accept: (keySets) => keySets?.length === 1 });
-  // At the end also what only got older.
+  // At the end the keeper also writes a snapshot of which only the confirmation changed.
   current = { ...current, confirmedAt: new Date(current.confirmedAt.getTime() + 1_000) };
   await keeper.close();
   expect((await read())?.confirmedAt).toEqual(current.confirmedAt);
@@ -53,7 +54,7 @@ test("what is known is on disk at once, for its owner alone, and again when it c
   expect(lines).toEqual([]);
 });
 
-test("who is cut off leaves the file that another wrote", async () => {
+test("a gateway without PostgreSQL does not overwrite the file of another gateway", async () => {
   const { dataDir, path, startKeeper } = await openFolder();
   await mkdir(dataDir);
   await writeFile(path, "another's");
@@ -61,7 +62,7 @@ test("who is cut off leaves the file that another wrote", async () => {
   expect(await readFile(path, "utf8")).toBe("another's");
 });
 
-test("a folder that cannot be written to is one warning", async () => {
+test("a read-only folder causes one warning", async () => {
   const { path, dataDir, lines, startKeeper } = await openFolder();
   await mkdir(dataDir);
   await writeFile(path, "a file, where a folder is asked for");
@@ -71,7 +72,7 @@ test("a folder that cannot be written to is one warning", async () => {
   expect(lines.map(({ msg }) => msg)).toEqual(["source snapshot not written: a restart waits for PostgreSQL"]);
 });
 
-test("a draft that a killed gateway left is removed, and one that is being written is not", async () => {
+test("the draft of a killed gateway is removed, and a draft under way is not", async () => {
   const { dataDir, path, startKeeper } = await openFolder();
   await mkdir(dataDir);
   await writeFile(`${path}.0123`, "old");
@@ -82,7 +83,7 @@ test("a draft that a killed gateway left is removed, and one that is being writt
   await until(async () => (await readdir(dataDir)).toSorted().join(), { accept: (names) => names === left.join() });
 });
 
-test("what cannot be used is ignored with a warning that says why", async () => {
+test("an unusable snapshot is ignored with a warning that says why", async () => {
   const { dataDir, path, lines, read } = await openFolder();
   await mkdir(dataDir);
   const file = sealSnapshot(masterKey, snapshotAt(Date.now()));
@@ -98,9 +99,9 @@ test("what cannot be used is ignored with a warning that says why", async () => 
   expect(new Set(lines.map(({ msg }) => msg))).toEqual(new Set(["source snapshot ignored"]));
   expect(lines.map(({ reason, err }) => reason ?? err?.code)).toEqual([
     "it is not a snapshot",
-    "it is damaged, or of another MASTER_KEY",
-    "it is damaged, or of another MASTER_KEY",
-    "it is a week old",
+    "it is damaged, or was written with another MASTER_KEY",
+    "it is damaged, or was written with another MASTER_KEY",
+    "it is older than a week",
     "EISDIR",
   ]);
 });

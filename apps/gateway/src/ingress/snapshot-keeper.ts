@@ -1,6 +1,6 @@
-// Reads the snapshot at start and keeps it true: written whenever what it holds changed, and every five minutes so
-// that its age means something. Failure policy: open. A gateway without a snapshot works; it only has to wait for
-// PostgreSQL should it be started again while that is away.
+// Reads the snapshot of the sources at the start, and keeps the snapshot true. It is written after every change, and every
+// five minutes so that its age says when PostgreSQL was last seen. Failure policy: open. A gateway without a snapshot works,
+// but if it starts while PostgreSQL is away, it has to wait.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
@@ -10,11 +10,11 @@ import { sealSnapshot, type SourceSnapshot, unsealSnapshot } from "./source-snap
 
 const LOOK_EVERY_MS = 1_000;
 const CONFIRM_EVERY_MS = 5 * 60_000;
-/** After a write that failed: DATA_DIR cannot be written to, or its disk is full. */
+/** The pause after a failed write: DATA_DIR is read-only, or its disk is full. */
 const RETRY_MS = 60_000;
 /**
- * What was revoked while no gateway was there to see it is taken from a snapshot, so that has an end. An outage
- * that lasts longer has outlasted every sender's retries.
+ * A snapshot may contain secrets and tokens that were revoked while no gateway ran, so it must not be used for ever. After
+ * an outage of this length no sender retries any more.
  */
 const MAX_AGE_MS = 7 * 86_400_000;
 
@@ -22,14 +22,14 @@ export interface SnapshotKeeperDependencies {
   dataDir: string;
   masterKey: MasterKey;
   /**
-   * What is to be kept; the same arrays for as long as nothing changed. Undefined while it is not PostgreSQL's: a
-   * gateway that is cut off MUST NOT write over what another, which is not, wrote.
+   * Returns the content of the snapshot, with the same arrays until something changes. Returns undefined while PostgreSQL
+   * does not confirm the content: a gateway without PostgreSQL MUST NOT overwrite the newer snapshot of another gateway.
    */
-  take: () => SourceSnapshot | undefined;
+  readCurrent: () => SourceSnapshot | undefined;
   log: Logger;
 }
 
-/** The snapshot in DATA_DIR, when there is one that can be used. Never throws. */
+/** @returns the snapshot in DATA_DIR, or undefined when there is no usable one. Never throws. */
 export async function readSnapshot(
   dataDir: string,
   masterKey: MasterKey,
@@ -46,7 +46,7 @@ export async function readSnapshot(
     const read = unsealSnapshot(masterKey, file);
     if ("fault" in read) return ignore({ reason: read.fault });
     const { snapshot } = read;
-    if (Date.now() - snapshot.confirmedAt.getTime() > MAX_AGE_MS) return ignore({ reason: "it is a week old" });
+    if (Date.now() - snapshot.confirmedAt.getTime() > MAX_AGE_MS) return ignore({ reason: "it is older than a week" });
     return snapshot;
   } catch (error) {
     return ignore({ err: error });
@@ -59,24 +59,25 @@ export class SnapshotKeeper {
   #timer: NodeJS.Timeout | undefined;
   #written: SourceSnapshot | undefined;
   #writing: Promise<void> | undefined;
-  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  /** After a failed write, the time of the next try. A value of `performance.now()`. */
+  #retryAt: number | undefined;
 
   constructor(dependencies: SnapshotKeeperDependencies) {
     this.#dependencies = dependencies;
     this.#path = snapshotPath(dependencies.dataDir);
   }
 
-  /** From now on, and at once. */
+  /** Writes the snapshot now, and from then on whenever that is due. */
   start(): void {
     const look = () => {
-      if (performance.now() >= this.#notBeforeMs) void this.#keep(CONFIRM_EVERY_MS);
+      if (this.#retryAt === undefined || performance.now() >= this.#retryAt) void this.#keep(CONFIRM_EVERY_MS);
     };
     this.#timer = setInterval(look, LOOK_EVERY_MS);
     look();
     removeOldDrafts(this.#path, Date.now()).catch(() => undefined);
   }
 
-  /** Writes what is known at the end, so that the next start knows how old it is. */
+  /** Writes the snapshot a last time, so that the next start knows its age. */
   async close(): Promise<void> {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
@@ -84,19 +85,19 @@ export class SnapshotKeeper {
     await this.#keep(0);
   }
 
-  /** One write at a time. Never throws. */
+  /** Writes the snapshot if that is due and no write is under way. Resolves at the end of the write. Never throws. */
   #keep(confirmEveryMs: number): Promise<void> {
-    const snapshot = this.#dependencies.take();
-    if (this.#writing !== undefined || snapshot === undefined || !this.#isNews(snapshot, confirmEveryMs)) {
-      return this.#writing ?? Promise.resolve();
-    }
+    if (this.#writing !== undefined) return this.#writing;
+    const snapshot = this.#dependencies.readCurrent();
+    if (snapshot === undefined || !this.#isDue(snapshot, confirmEveryMs)) return Promise.resolve();
     this.#writing = this.#write(snapshot).finally(() => {
       this.#writing = undefined;
     });
     return this.#writing;
   }
 
-  #isNews({ sources, keySets, confirmedAt }: SourceSnapshot, confirmEveryMs: number): boolean {
+  /** Whether the content changed, or the written confirmation is too old. */
+  #isDue({ sources, keySets, confirmedAt }: SourceSnapshot, confirmEveryMs: number): boolean {
     const written = this.#written;
     if (written === undefined || written.sources !== sources || written.keySets !== keySets) return true;
     return confirmedAt.getTime() - written.confirmedAt.getTime() > confirmEveryMs;
@@ -108,13 +109,13 @@ export class SnapshotKeeper {
       await writeSnapshotFile(this.#path, sealSnapshot(masterKey, snapshot));
       this.#written = snapshot;
     } catch (error) {
-      // Said once, and again after it went well: it is tried every minute.
-      if (this.#notBeforeMs === Number.NEGATIVE_INFINITY) {
+      // Only the first of several failures is logged, because the keeper tries again every minute.
+      if (this.#retryAt === undefined) {
         log.warn({ err: error, path: this.#path }, "source snapshot not written: a restart waits for PostgreSQL");
       }
-      this.#notBeforeMs = performance.now() + RETRY_MS;
+      this.#retryAt = performance.now() + RETRY_MS;
       return;
     }
-    this.#notBeforeMs = Number.NEGATIVE_INFINITY;
+    this.#retryAt = undefined;
   }
 }

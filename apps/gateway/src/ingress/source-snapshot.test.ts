@@ -1,12 +1,15 @@
-// What is serialised is what comes back, and whatever else is in the file is a fault and no crash.
+// Tests that a snapshot comes back as it was written, and that any other content of the file is a fault and not a crash.
 
 import { randomBytes } from "node:crypto";
 
-import { hashIngressToken } from "@sluice/signature/ingress-token";
+import { describe, expect } from "vitest";
+
 import { MasterKey } from "@sluice/shared/settings/master-key";
+import { hashIngressToken } from "@sluice/signature/ingress-token";
 import { generateSigningSecret, readSigningSecret } from "@sluice/signature/secret";
-import { newEd25519Key, newRsaKey } from "../../../../tests/support/signing/test-webhooks.ts";
+import { createIngressToken } from "@sluice/store/configuration/ingress-tokens";
 import { saveKeySet, loadKeySets } from "@sluice/store/configuration/key-sets";
+import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
 import {
   insertSource,
   ensureBuiltInSources,
@@ -15,18 +18,16 @@ import {
   type Source,
   SOURCE_DEFAULTS,
 } from "@sluice/store/configuration/sources";
-import { rotateSourceSecret } from "@sluice/store/configuration/source-secrets";
-import { createIngressToken } from "@sluice/store/configuration/ingress-tokens";
-import { describe, expect } from "vitest";
 
 import { test as databaseTest } from "../../../../tests/support/database.ts";
 import { loadSources } from "../../../../tests/support/load-sources.ts";
+import { newEd25519Key, newRsaKey } from "../../../../tests/support/signing/test-webhooks.ts";
 import { sealSnapshot, type SourceSnapshot, unsealSnapshot } from "./source-snapshot.ts";
 
 const PUBLIC_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
 const masterKey = new MasterKey(randomBytes(32));
 
-/** A database with every kind of source, and the snapshot of it. */
+/** A database with every kind of source, and its snapshot. */
 const test = databaseTest.extend("world", { scope: "file" }, async ({ database: { db } }) => {
   await ensureBuiltInSources(db);
   const settings = { ...SOURCE_DEFAULTS, toleranceSeconds: 42 };
@@ -63,7 +64,7 @@ const test = databaseTest.extend("world", { scope: "file" }, async ({ database: 
   return { db, snapshot, secret, token };
 });
 
-/** With keys as text, which compares by value. */
+/** The source with its keys as text, because KeyObjects do not compare by value. */
 const comparable = ({ hmacKeys, publicKeys, ...source }: Source) => ({
   ...source,
   createdAt: undefined,
@@ -75,7 +76,7 @@ const comparable = ({ hmacKeys, publicKeys, ...source }: Source) => ({
 const unseal = (file: Buffer, key = masterKey) => unsealSnapshot(key, file);
 
 describe("a snapshot", () => {
-  test("opens to the sources that PostgreSQL has, of every kind, and their key sets", async ({ world }) => {
+  test("contains the sources in PostgreSQL, of every kind, and their key sets", async ({ world }) => {
     const { db, snapshot, secret, token } = world;
     const read = unseal(sealSnapshot(masterKey, snapshot));
     if ("fault" in read) throw new Error(read.fault);
@@ -92,7 +93,7 @@ describe("a snapshot", () => {
     expect(read.snapshot.keySets).toEqual(snapshot.keySets);
     expect(read.snapshot.confirmedAt).toEqual(snapshot.confirmedAt);
 
-    // And not only like what the database says now: what went in is there.
+    // The comparison above is with the database as it is now. This checks the values that the test stored there.
     const rotated = opened.find(({ name }) => name === "rotated");
     expect(rotated).toMatchObject({ kind: "static", schemes: ["v1"], toleranceSeconds: 42 });
     const known = readSigningSecret(secret.text);
@@ -108,24 +109,24 @@ describe("a snapshot", () => {
     expect(dynamic?.ingressTokens).toHaveLength(2);
   });
 
-  test("shows nothing of what is in it", ({ world }) => {
+  test("reveals nothing of its content", ({ world }) => {
     const file = sealSnapshot(masterKey, world.snapshot).toString("latin1");
     for (const hidden of ["gemini", "keys.example", PUBLIC_KEY.slice(5), "ciphertext"]) {
       expect(file).not.toContain(hidden);
     }
   });
 
-  test("of another master key, or sealed for another purpose, is a fault", ({ world }) => {
+  test("with another master key, or sealed for another purpose, is a fault", ({ world }) => {
     const file = sealSnapshot(masterKey, world.snapshot);
-    const other = { fault: "it is damaged, or of another MASTER_KEY" };
+    const other = { fault: "it is damaged, or was written with another MASTER_KEY" };
     expect(unseal(file, new MasterKey(randomBytes(32)))).toEqual(other);
     expect(unseal(file, masterKey.derive("sluice source snapshot"))).toEqual(other);
     const header = file.subarray(0, file.indexOf("\n") + 1);
     expect(unseal(Buffer.concat([header, masterKey.encrypt("{}", "sluice source snapshot")]))).toEqual(other);
   });
 
-  test("that is cut off anywhere, longer, or has one other bit is a fault", ({ world }) => {
-    // Small, so that each length and each bit can be tried.
+  test("that is cut off anywhere, is longer, or has one changed bit is a fault", ({ world }) => {
+    // A small snapshot, so that the test can try each length and each bit.
     const file = sealSnapshot(masterKey, { ...world.snapshot, sources: [], keySets: [] });
     expect(unseal(file)).toHaveProperty("snapshot");
     for (let length = 0; length < file.length; length++) {
@@ -139,20 +140,20 @@ describe("a snapshot", () => {
     }
   });
 
-  test("of another version is a fault, by its header and by what it holds", ({ world }) => {
+  test("of another version is a fault, recognized by its header or by its content", ({ world }) => {
     const file = sealSnapshot(masterKey, world.snapshot);
     const end = file.indexOf("\n");
     const newer = Buffer.concat([Buffer.from("sluice sources 2"), file.subarray(end)]);
-    expect(unseal(newer)).toEqual({ fault: "it is of another version, or damaged" });
+    expect(unseal(newer)).toEqual({ fault: "another version wrote it, or it is damaged" });
     expect(unseal(Buffer.from("SQLite format 3"))).toEqual({ fault: "it is not a snapshot" });
     const sealing = masterKey.derive("sluice source snapshot");
     const documents = [
       "",
       "null",
       "{}",
-      // A source without what this version needs to judge by.
+      // A source without a setting that this version needs.
       JSON.stringify({ confirmedAt: new Date(), sources: [{ id: "a", name: "a", kind: "static" }], keySets: [] }),
-      // A secret that is none.
+      // A secret that cannot be decrypted.
       JSON.stringify({
         confirmedAt: new Date(),
         sources: [
@@ -167,7 +168,7 @@ describe("a snapshot", () => {
     ];
     for (const document of documents) {
       const sealed = sealing.encrypt(document, "sluice source snapshot");
-      expect(unseal(Buffer.concat([file.subarray(0, end + 1), sealed]))).toEqual({ fault: "it is of another version" });
+      expect(unseal(Buffer.concat([file.subarray(0, end + 1), sealed]))).toEqual({ fault: "another version wrote it" });
     }
   });
 });

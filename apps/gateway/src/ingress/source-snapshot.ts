@@ -1,22 +1,26 @@
-// The snapshot of what the ingress needs of PostgreSQL, as bytes: sealed under a key that is derived from the master
-// key. Whatever else the bytes are is told as a fault, and never thrown. Pure.
+// Encrypts the sources and key sets that the ingress needs into the bytes of a snapshot, with a key that is derived from
+// the master key. Bytes that are not a usable snapshot give a fault and never an exception. Pure.
+
+import { z } from "zod";
 
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { StoredKeySet } from "@sluice/store/configuration/key-sets";
 import { openSource, type StoredSource } from "@sluice/store/configuration/sources";
-import { z } from "zod";
 
 export interface SourceSnapshot {
-  /** When PostgreSQL last said that this is what it has. */
+  /** When PostgreSQL last confirmed the sources and key sets. */
   confirmedAt: Date;
   sources: readonly StoredSource[];
   keySets: readonly StoredKeySet[];
 }
 
-/** In the clear before what is sealed. The number MUST change when a version that reads it could misread this one's. */
+/**
+ * The plain text before the encrypted part. The number MUST change with the format when a version that reads the old number
+ * could misread the new format.
+ */
 const HEADER = Buffer.from("sluice sources 1\n");
-/** Of the file, whatever its version. */
+/** The start of every snapshot, in all versions. */
 const MAGIC = HEADER.subarray(0, "sluice sources ".length);
 const PURPOSE = "sluice source snapshot";
 
@@ -29,7 +33,7 @@ const instant = z.codec(z.iso.datetime(), z.date(), {
   encode: (date) => date.toISOString(),
 });
 
-// A setting that is added to sources and not here does not compile; a snapshot without it does not parse.
+// When a setting of StoredSource is missing here, this does not compile. A snapshot without the setting does not parse.
 const source = {
   id: z.string(),
   name: z.string(),
@@ -55,21 +59,21 @@ export function sealSnapshot(masterKey: MasterKey, { confirmedAt, sources, keySe
   return Buffer.concat([HEADER, masterKey.derive(PURPOSE).encrypt(JSON.stringify(document), PURPOSE)]);
 }
 
-/** Reads a snapshot; says what is wrong with it. */
+/** Reads the bytes of a snapshot. The fault says why they are not usable. */
 export function unsealSnapshot(masterKey: MasterKey, file: Buffer): { snapshot: SourceSnapshot } | { fault: string } {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) return { fault: "it is not a snapshot" };
-  if (!file.subarray(0, HEADER.length).equals(HEADER)) return { fault: "it is of another version, or damaged" };
+  if (!file.subarray(0, HEADER.length).equals(HEADER)) return { fault: "another version wrote it, or it is damaged" };
   let text: string;
   try {
     text = masterKey.derive(PURPOSE).decrypt(file.subarray(HEADER.length), PURPOSE);
   } catch {
-    return { fault: "it is damaged, or of another MASTER_KEY" };
+    return { fault: "it is damaged, or was written with another MASTER_KEY" };
   }
   try {
     const read = snapshot.parse(JSON.parse(text));
     for (const each of read.sources) openSource(masterKey, each);
     return { snapshot: read };
   } catch {
-    return { fault: "it is of another version" };
+    return { fault: "another version wrote it" };
   }
 }

@@ -1,56 +1,60 @@
-// Whether a JWT binds the body that came with it. A token proves what it holds: the event itself, or a hash of
-// the body. One that holds neither proves only that somebody once got a token.
+// Decides whether a JWT is bound to the body of its request. A token proves only what it contains: the event itself, or
+// a hash of the body. A token with neither proves only that its sender once got a token.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 
 import { isObject } from "@sluice/shared/domain/envelope";
+
 import { parseStrictJson } from "./strict-json.ts";
 
-export type Binding =
+export type BodyBinding =
+  /** The token contains the event of the body, or a hash of the body. */
   | { kind: "bound" }
-  /** The request had no body: the event of the claims is the event. */
+  /** The request has no body, so the event in the claims becomes the body. */
   | { kind: "carried"; body: Buffer }
+  /** The token contains neither an event nor a hash. */
   | { kind: "unbound" }
+  /** The token contains another event, or the hash of another body. */
   | { kind: "mismatch" };
 
 const HASH_CLAIMS = ["body_hash", "body_sha256", "payload_hash", "sha256"];
 
-type Json = Record<string, unknown>;
+type Claims = Record<string, unknown>;
 
-/** @param claims of a token that is verified. */
-export function bindBody(claims: Json, body: Buffer): Binding {
+/** @param claims the claims of a token whose signature is verified. */
+export function bindBody(claims: Claims, body: Buffer): BodyBinding {
   const hash = HASH_CLAIMS.map((name) => claims[name]).find((value) => value !== undefined);
   if (hash !== undefined) return isHashOf(hash, body) ? { kind: "bound" } : { kind: "mismatch" };
   const event = findEvent(claims);
   if (event === undefined) return { kind: "unbound" };
   if (body.length === 0) return { kind: "carried", body: Buffer.from(JSON.stringify(event)) };
-  return isDeepStrictEqual(parse(body), event) ? { kind: "bound" } : { kind: "mismatch" };
+  return isDeepStrictEqual(parseBody(body), event) ? { kind: "bound" } : { kind: "mismatch" };
 }
 
-/** The event that the claims hold: under `event` or `data`, or the claims themselves. */
-function findEvent(claims: Json): Json | undefined {
+/** @returns the event under `event` or `data`. If there is none, the claims themselves when they are an event. */
+function findEvent(claims: Claims): Record<string, unknown> | undefined {
   for (const nested of [claims["event"], claims["data"]]) if (isEvent(nested)) return nested;
   if (!isEvent(claims)) return undefined;
-  // The registered claims of RFC 7519 speak of the token, not of the event.
+  // The registered claims of RFC 7519 describe the token, not the event.
   const { iss: _iss, sub: _sub, aud: _aud, exp: _exp, nbf: _nbf, iat: _iat, jti: _jti, ...event } = claims;
   return event;
 }
 
-function isEvent(value: unknown): value is Json {
+function isEvent(value: unknown): value is Record<string, unknown> {
   return isObject(value) && typeof value["type"] === "string" && isObject(value["data"]);
 }
 
-function parse(body: Buffer): unknown {
+function parseBody(body: Buffer): unknown {
   try {
-    // Strict, because targets get the bytes: what another reader could take for another event is not this event.
+    // Strict, because targets get the bytes: they could read ambiguous JSON as another event.
     return parseStrictJson(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
   } catch {
     return undefined;
   }
 }
 
-/** SHA-256 in hex, base64 or base64url, with or without a `sha256-`, `sha256=` or `sha256:` before it. */
+/** The claim is SHA-256 in hex, base64 or base64url. A prefix `sha256-`, `sha256=` or `sha256:` is allowed. */
 function isHashOf(claim: unknown, body: Buffer): boolean {
   if (typeof claim !== "string") return false;
   const text = claim.replace(/^sha-?256[-=:]/i, "");

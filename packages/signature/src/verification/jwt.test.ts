@@ -1,6 +1,7 @@
-// JWTs as signatures: what is accepted, and the attacks of RFC 8725, each refused with its reason.
+// Tests which JWTs are accepted as signatures, and that the attacks of RFC 8725 are refused, each with its reason.
 
 import { createHash, createHmac, createPrivateKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+
 import { CompactEncrypt, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 
@@ -19,12 +20,12 @@ import {
   tokenOf,
   webhookOf,
 } from "../../../../tests/support/signing/test-webhooks.ts";
-import { type ReceivedWebhook, verify } from "../verify.ts";
+import { type ReceivedWebhook, verifyWebhook } from "../../../../tests/support/signing/verify-webhook.ts";
 import type { VerificationSettings } from "./scheme.ts";
 
 const rsa = newRsaKey("rsa-1");
 const ed25519 = newEd25519Key("ed-1");
-/** Of an attacker, under a kid of the set. */
+/** The key of an attacker, with a kid of the set. */
 const forged = newRsaKey("rsa-1");
 const keySet = keySetOf(rsa, ed25519);
 const dynamic = settingsOf({ schemes: ["v1a", "jwt"], keySet });
@@ -35,7 +36,7 @@ interface Changes {
 }
 
 const judgeFully = (token: string, { settings, webhook }: Changes = {}) =>
-  verify(webhookOf({ signature: token, ...webhook }), { ...dynamic, ...settings }, NOW_MS);
+  verifyWebhook(webhookOf({ signature: token, ...webhook }), { ...dynamic, ...settings }, NOW_MS);
 
 const judge = async (token: string, changes: Changes = {}) => inAWord(await judgeFully(token, changes));
 
@@ -43,7 +44,7 @@ const judgeClaims = async (claims: JWTPayload, changes: Changes = {}) => judge(a
 
 const base64url = (text: string) => Buffer.from(text).toString("base64url");
 
-/** A token made by hand, for what jose does not make. */
+/** Makes a token by hand, for tokens that jose does not make. */
 function craft(header: string, payload: string, signer: (input: string) => Buffer): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   return `${input}.${signer(input).toString("base64url")}`;
@@ -72,15 +73,15 @@ describe("accepted", () => {
     });
   });
 
-  test("without a kid, while the set has one key that it can be", async () => {
+  test("without a kid, when only one key of the set fits", async () => {
     expect(await judge(await withHeader({ kid: undefined }))).toBe("jwt");
   });
 
-  test("one made by hand, so that what is refused below is refused for what is changed in it", async () => {
+  test("a token made by hand, which proves that the tokens below are refused for their changes only", async () => {
     expect(await judge(craft(RS256, GOOD_PAYLOAD, byRsa))).toBe("jwt");
   });
 
-  test("the event in each place, and the body written otherwise", async () => {
+  test("the event in each place, with another spelling of the body", async () => {
     for (const claims of [{ event: EVENT }, { event: undefined, data: EVENT }, { event: undefined, ...EVENT }]) {
       expect(await judgeClaims(claims)).toBe("jwt");
       const body = Buffer.from(JSON.stringify(EVENT, null, 2));
@@ -88,7 +89,7 @@ describe("accepted", () => {
     }
   });
 
-  test("an event of the claims that comes with no body: the claims are the body", async () => {
+  test("a request without a body, whose event is in the claims", async () => {
     for (const claims of [{}, { event: undefined, data: EVENT }, { event: undefined, ...EVENT }]) {
       const verdict = await judgeFully(await tokenOf(rsa, claims), { webhook: { body: Buffer.alloc(0) } });
       expect(verdict).toMatchObject({ kind: "accepted", bodyUnbound: false });
@@ -114,7 +115,7 @@ describe("accepted", () => {
     }
   });
 
-  test("without the headers' id and time: jti and the token's times stand in", async () => {
+  test("without the headers webhook-id and webhook-timestamp, which jti and the times of the token replace", async () => {
     const webhook = { webhookId: undefined, timestamp: undefined };
     expect(await judgeFully(await tokenOf(rsa, { jti: "msg_jti" }), { webhook })).toMatchObject({
       webhookId: "msg_jti",
@@ -128,7 +129,7 @@ describe("accepted", () => {
     }
   });
 
-  test("user metadata of the claims, in either spelling", async () => {
+  test("user metadata in the claims, in both spellings", async () => {
     for (const name of ["user_metadata", "userMetadata"]) {
       const token = await tokenOf(rsa, { [name]: { job: "42" } });
       expect(await judgeFully(token)).toMatchObject({ userMetadata: { job: "42" } });
@@ -179,7 +180,7 @@ describe("the algorithm", () => {
     }
   });
 
-  test("PS256, RS384 and RS512 by the very key", async () => {
+  test("PS256, RS384 and RS512 with the right key", async () => {
     for (const alg of ["PS256", "RS384", "RS512"]) {
       expect(await judge(await withHeader({ alg }))).toBe("unaccepted_algorithm");
     }
@@ -222,21 +223,21 @@ describe("the key", () => {
     "rsa-1' OR '1'='1",
     "__proto__",
     "0",
-  ])("kid %j names none", async (kid) => {
+  ])("kid %j names no key", async (kid) => {
     expect(await judge(await withHeader({ kid }))).toBe("unknown_key");
     expect(await judge(await withHeader({ kid }, forged.key))).toBe("unknown_key");
   });
 
-  test.for([[1], [null], [["rsa-1"]], [{ kid: "rsa-1" }]])("kid %j is none", async ([kid]) => {
+  test.for([[1], [null], [["rsa-1"]], [{ kid: "rsa-1" }]])("kid %j is not a kid", async ([kid]) => {
     expect(await judge(await withHeader({ kid }))).toBe("unknown_key");
   });
 
-  test("no kid, with several keys that it can be", async () => {
+  test("no kid, when several keys of the set fit", async () => {
     const several = keySetOf(rsa, newRsaKey("rsa-2"));
     expect(await judge(await withHeader({ kid: undefined }), { settings: { keySet: several } })).toBe("unknown_key");
   });
 
-  test("in the token: jwk, jku, x5u, x5c and x5t are not looked at", async () => {
+  test("in the token is ignored: jwk, jku, x5u, x5c and x5t", async () => {
     const jwk = { ...forged.publicKey.export({ format: "jwk" }), kid: "attacker" };
     const x5c = [forged.publicKey.export({ format: "der", type: "spki" }).toString("base64")];
     const places: Record<string, unknown>[] = [
@@ -249,21 +250,21 @@ describe("the key", () => {
     for (const place of places) {
       expect(await judge(await withHeader({ ...place, kid: "attacker" }, forged.key))).toBe("unknown_key");
       expect(await judge(await withHeader(place, forged.key))).toBe("signature_mismatch");
-      // The set's own key verifies whatever else the header names.
+      // A token signed with the key of the set is good, whatever keys its header names.
       expect(await judge(await withHeader(place))).toBe("jwt");
     }
   });
 
-  test("of 1024 bits in the set is no key", async () => {
+  test("of 1024 bits in the set is not used", async () => {
     const weak = newRsaKey("weak", 1024);
     const token = craft(JSON.stringify({ alg: "RS256", kid: "weak" }), GOOD_PAYLOAD, (input) =>
       sign("sha256", Buffer.from(input), weak.key),
     );
     expect(await judge(token, { settings: { keySet: keySetOf(rsa, weak) } })).toBe("unknown_key");
-    expect(() => keySetOf(weak)).toThrow("no key of use");
+    expect(() => keySetOf(weak)).toThrow("None of the keys is usable");
   });
 
-  test("published for encryption, or for another algorithm, is no key", async () => {
+  test("published for encryption, or for another algorithm, is not used", async () => {
     const token = await tokenOf(rsa);
     for (const change of [{ use: "enc" }, { alg: "RS512" }, { alg: "RSA-OAEP" }, { kty: "oct", k: "AAAA" }]) {
       const changed = { jwk: { ...rsa.jwk, ...change } };
@@ -271,7 +272,7 @@ describe("the key", () => {
     }
   });
 
-  test("of RSA with PSS parameters is no key for RS256", async () => {
+  test("of RSA with PSS parameters is not used for RS256", async () => {
     const pss = generateKeyPairSync("rsa-pss", { modulusLength: 2048 });
     const pem = pss.privateKey.export({ format: "pem", type: "pkcs8" });
     const token = craft(RS256, GOOD_PAYLOAD, (input) => sign("sha256", Buffer.from(input), createPrivateKey(pem)));
@@ -300,7 +301,7 @@ describe("the claims", () => {
     expect(await judgeClaims({ aud: "two" }, { settings: { audiences: ["one", "two"] } })).toBe("jwt");
   });
 
-  test("a source without audiences takes no token", async () => {
+  test("a source without audiences accepts no token", async () => {
     for (const aud of [AUDIENCE, "", [], undefined]) {
       expect(await judgeClaims({ aud: aud as never }, { settings: { audiences: [] } })).toBe("wrong_audience");
     }
@@ -326,12 +327,12 @@ describe("the claims", () => {
     expect(await judgeClaims(claims as JWTPayload)).toBe(word);
   });
 
-  test("the header's timestamp counts too, when there is one", async () => {
+  test("the header webhook-timestamp counts too, when there is one", async () => {
     expect(await judgeClaims({}, { webhook: { timestamp: String(NOW - 301) } })).toBe("stale_timestamp");
     expect(await judgeClaims({}, { webhook: { timestamp: String(NOW + 301) } })).toBe("future_timestamp");
   });
 
-  test("that are no object", async () => {
+  test("that are not an object", async () => {
     for (const payload of ["null", "5", '"text"', "[]", "", "{", `${GOOD_PAYLOAD} `.slice(1)]) {
       expect(await judge(craft(RS256, payload, byRsa))).toBe("malformed_signature");
     }
@@ -370,7 +371,7 @@ describe("the body", () => {
     expect(await judgeClaims({}, { webhook: { body: Buffer.from(JSON.stringify(value)) } })).toBe("body_mismatch");
   });
 
-  test("that only some readers take for the event", async () => {
+  test("that only some readers take for the event of the token", async () => {
     const text = JSON.stringify(EVENT);
     for (const body of [
       `{"type":"video.generated",${text.slice(1)}`,
@@ -396,7 +397,7 @@ describe("the body", () => {
     expect(await judgeClaims(claims, { webhook: { body: broken } })).toBe("body_mismatch");
   });
 
-  test("under a hash that is none of it", async () => {
+  test("that does not match the hash", async () => {
     const { body } = webhookOf();
     const hash = createHash("sha256").update(body).digest("hex");
     for (const sha256 of [
@@ -412,7 +413,7 @@ describe("the body", () => {
     ]) {
       expect(await judgeClaims({ event: undefined, sha256 }), JSON.stringify(sha256)).toBe("body_mismatch");
     }
-    // A hash that is wrong is not saved by an event that is right.
+    // A right event does not make up for a wrong hash.
     expect(await judgeClaims({ sha256: "00" })).toBe("body_mismatch");
   });
 
@@ -460,7 +461,7 @@ describe("a member that comes twice", () => {
     expect(await judge(craft(header, payload, byRsa))).toBe("malformed_signature");
   });
 
-  test("is not seen where there is none", async () => {
+  test("is not found where there is none", async () => {
     for (const extra of [
       '"x":"\\"aud\\":1","y":"aud"',
       '"o":{"aud":1},"l":[{"a":1},{"a":1}]',
@@ -471,7 +472,7 @@ describe("a member that comes twice", () => {
     }
   });
 
-  test("a number that is not held as it is written is as ambiguous", async () => {
+  test("a number that a double cannot store exactly is ambiguous too", async () => {
     for (const number of ["9007199254740993", "1e400", "1e-400", "0.1000000000000000055511151231257827"]) {
       expect(await judge(craft(RS256, GOOD_PAYLOAD.replace("{", `{"n":${number},`), byRsa)), number).toBe(
         "malformed_signature",
@@ -506,7 +507,7 @@ describe("the form", () => {
     expect(await judge("a.".repeat(512 * 1024))).toBe("malformed_signature");
     expect(await judge(" ".repeat(1024 * 1024))).toBe("malformed_signature");
     expect(await judge(`Bearer ${"a,".repeat(512 * 1024)}`)).toBe("unaccepted_scheme");
-    // Some 10 ms in all; the limit is for what is not linear.
+    // About 10 ms in all. Only code that is not linear reaches the limit.
     expect(cpuTimeMs() - startedAtMs).toBeLessThan(5_000);
   });
 
@@ -522,7 +523,7 @@ describe("the form", () => {
     for (const crit of [["exp"], ["b64"], [], ["kid"], "kid", [5]]) {
       const header = JSON.stringify({ alg: "RS256", kid: "rsa-1", crit, exp: NOW + 300, b64: true });
       const word = await judge(craft(header, GOOD_PAYLOAD, byRsa));
-      // "b64": true is the one extension of JWS that jose knows, and changes nothing (RFC 7797, 6).
+      // "b64": true is the only extension of JWS that jose knows, and it changes nothing (RFC 7797, 6).
       expect(word, String(crit)).toBe(JSON.stringify(crit) === '["b64"]' ? "jwt" : "malformed_signature");
     }
   });
@@ -540,7 +541,7 @@ describe("the form", () => {
       .encrypt(rsa.publicKey);
     expect(await judge(jwe)).toBe("malformed_signature");
     expect(await judge(`Bearer ${jwe}`)).toBe("unaccepted_scheme");
-    // Its first three parts look like a token.
+    // The first three parts of a JWE look like a token.
     expect(await judge(jwe.split(".").slice(0, 3).join("."))).toMatch(/^(malformed_signature|unaccepted_algorithm)$/);
   });
 
@@ -569,7 +570,7 @@ describe("the form", () => {
       `"${token}"`,
     ];
     for (const each of spelled) expect(await judge(each), JSON.stringify(each)).not.toBe("jwt");
-    // The last letter of 256 bytes holds four bits that say nothing.
+    // The last letter of 256 bytes in base64url has four unused bits.
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const last = alphabet.indexOf(signature.at(-1) ?? "");
     for (let spare = 1; spare < 16; spare++) {
@@ -591,7 +592,7 @@ describe("the form", () => {
     }
   });
 
-  test("parts of two good tokens make none", async () => {
+  test("parts of two good tokens do not make a good token", async () => {
     const [one, two] = [(await tokenOf(rsa)).split("."), (await tokenOf(rsa, { jti: "other" })).split(".")];
     expect(await judge([one[0], two[1], one[2]].join("."))).toBe("signature_mismatch");
     expect(await judge([(await tokenOf(ed25519)).split(".")[0], one[1], one[2]].join("."))).toBe("signature_mismatch");

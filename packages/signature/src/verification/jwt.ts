@@ -1,31 +1,30 @@
-// JWTs as signatures of dynamic webhooks (RFC 7519, with the practices of RFC 8725), through jose: the algorithm
-// is pinned, the key comes from the key set and never from the token, and the body must be bound.
+// JWTs as the signatures of dynamic webhooks (RFC 7519, with the practices of RFC 8725), verified by jose. The algorithms
+// are fixed, the key comes from the key set and never from the token, and the token must be bound to the body.
 
 import { errors, type JWTPayload, jwtVerify } from "jose";
 
 import { findUserMetadata, isObject } from "@sluice/shared/domain/envelope";
+
+import { refuse } from "../refusal.ts";
 import { bindBody } from "./body-binding.ts";
-import {
-  refused,
-  type SchemeVerdict,
-  type SignedRequest,
-  type VerificationScheme,
-  type VerificationSettings,
-} from "./scheme.ts";
+import type { SchemeVerdict, SignedRequest, VerificationScheme, VerificationSettings } from "./scheme.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { isWebhookId } from "./webhook-id.ts";
 
-/** RSA and Ed25519 keys, each with its one algorithm (RFC 9864 names EdDSA over Ed25519 "Ed25519"). */
+/** RS256 for RSA keys. Ed25519 keys have two names for one algorithm: RFC 9864 renamed "EdDSA" to "Ed25519". */
 const ALGORITHMS = ["RS256", "EdDSA", "Ed25519"];
-/** A token says when it ends; the tolerance of a source is for requests that say only when they were made. */
+/**
+ * The clock difference that is allowed for `exp` and `nbf`. The longer tolerance of a source is for requests that say
+ * only when they were made.
+ */
 const CLOCK_SKEW_SECONDS = 10;
-/** A token above this is not parsed. */
+/** The verifier does not parse a longer token. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 
 export const jwt: VerificationScheme = {
   name: "jwt",
   signsHeaders: false,
-  // Bare as documented, and with the prefixes that other senders of JWTs use.
+  // Gemini documents a bare token. Other senders of JWTs use the two prefixes.
   read: (part) => {
     const text = part.replace(/^(?:v1,|Bearer,)/, "");
     return /^[\w-]+\.[\w-]*\.[\w-]*$/.test(text) ? text : undefined;
@@ -33,7 +32,7 @@ export const jwt: VerificationScheme = {
   verify: async (tokens, request, settings, nowMs) => {
     const { keySet } = settings;
     if (keySet === undefined) return { kind: "undecidable" };
-    let verdict: SchemeVerdict = refused("malformed_signature", "there is no token");
+    let verdict: SchemeVerdict = refuse("malformed_signature", "there is no token");
     for (const token of tokens) {
       verdict = await verifyToken(token, request, { ...settings, keySet }, nowMs);
       if (verdict.kind === "accepted") return verdict;
@@ -42,18 +41,18 @@ export const jwt: VerificationScheme = {
   },
 };
 
-type Settings = VerificationSettings & { keySet: NonNullable<VerificationSettings["keySet"]> };
+type JwtSettings = VerificationSettings & { keySet: NonNullable<VerificationSettings["keySet"]> };
 
 async function verifyToken(
   token: string,
   request: SignedRequest,
-  settings: Settings,
+  settings: JwtSettings,
   nowMs: number,
 ): Promise<SchemeVerdict> {
   if (token.length > MAX_TOKEN_LENGTH)
-    return refused("malformed_signature", `the token is above ${MAX_TOKEN_LENGTH} characters`);
+    return refuse("malformed_signature", `the token is above ${MAX_TOKEN_LENGTH} characters`);
   if (isAmbiguous(token))
-    return refused("malformed_signature", "the token is not canonical base64url of unambiguous JSON");
+    return refuse("malformed_signature", "the token is not canonical base64url of unambiguous JSON");
   let claims: JWTPayload;
   try {
     const { payload } = await jwtVerify(token, settings.keySet.findJwtKey, {
@@ -69,7 +68,10 @@ async function verifyToken(
   return judgeTimes(claims, settings.toleranceSeconds, nowMs) ?? accept(claims, request, settings);
 }
 
-/** Whether it can be read in two ways. jose takes base64url whose last letter has bits to spare (RFC 4648, 3.5). */
+/**
+ * Whether two readers could read the token differently. jose accepts base64url whose last letter has unused bits that
+ * are not zero (RFC 4648, 3.5), and JSON with a member twice.
+ */
 function isAmbiguous(token: string): boolean {
   try {
     return token.split(".").some((part, index) => {
@@ -82,28 +84,28 @@ function isAmbiguous(token: string): boolean {
   }
 }
 
-/** jose judged `exp` and `nbf`. A token that states neither when it was made nor when it ends never gets old. */
+/** jose has checked `exp` and `nbf`. A token with neither `iat` nor `exp` would never get old, so it is refused. */
 function judgeTimes({ iat, exp }: JWTPayload, toleranceSeconds: number, nowMs: number): SchemeVerdict | undefined {
   const nowSeconds = Math.floor(nowMs / 1000);
-  if (iat === undefined && exp === undefined) return refused("expired_token", "the token has neither iat nor exp");
+  if (iat === undefined && exp === undefined) return refuse("expired_token", "the token has neither iat nor exp");
   if (iat !== undefined && iat - nowSeconds > toleranceSeconds)
-    return refused("future_timestamp", "the token was made in the future");
+    return refuse("future_timestamp", "the claim iat is in the future");
   if (exp === undefined && iat !== undefined && nowSeconds - iat > toleranceSeconds) {
-    return refused("stale_timestamp", `the token is older than ${toleranceSeconds} s`);
+    return refuse("stale_timestamp", `the token is older than ${toleranceSeconds} s`);
   }
   return undefined;
 }
 
-function accept(claims: JWTPayload, request: SignedRequest, settings: Settings): SchemeVerdict {
-  // jose does not look at the type of jti.
+function accept(claims: JWTPayload, request: SignedRequest, settings: JwtSettings): SchemeVerdict {
+  // jose does not check the type of jti.
   const webhookId: unknown = request.webhookId ?? claims.jti;
-  if (webhookId === undefined) return refused("missing_header", "there is neither a header webhook-id nor a claim jti");
+  if (webhookId === undefined) return refuse("missing_header", "there is neither a header webhook-id nor a claim jti");
   if (typeof webhookId !== "string" || !isWebhookId(webhookId))
-    return refused("malformed_header", "the claim jti is not a webhook id");
+    return refuse("malformed_header", "the claim jti is not a webhook id");
   const binding = bindBody(claims, request.body);
-  if (binding.kind === "mismatch") return refused("body_mismatch", "the token is for another body");
+  if (binding.kind === "mismatch") return refuse("body_mismatch", "the token belongs to another body");
   if (binding.kind === "unbound" && settings.bodyUnbound === "reject") {
-    return refused("body_unbound", "the token holds neither the event nor a hash of the body");
+    return refuse("body_unbound", "the token holds neither the event nor a hash of the body");
   }
   return {
     kind: "accepted",
@@ -115,21 +117,21 @@ function accept(claims: JWTPayload, request: SignedRequest, settings: Settings):
 }
 
 function describeJoseError(error: unknown): SchemeVerdict {
-  if (error instanceof errors.JWTExpired) return refused("expired_token", "the token has expired");
+  if (error instanceof errors.JWTExpired) return refuse("expired_token", "the token has expired");
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === "aud") return refused("wrong_audience", "the token is for none of this source's audiences");
+    if (error.claim === "aud") return refuse("wrong_audience", "the token names none of this source's audiences");
     if (error.claim === "nbf" && error.reason === "check_failed")
-      return refused("future_timestamp", "the token is not valid yet");
-    return refused("malformed_signature", `the token's claim ${error.claim} is not valid`);
+      return refuse("future_timestamp", "the token is not valid yet");
+    return refuse("malformed_signature", `the token's claim ${error.claim} is not valid`);
   }
   if (error instanceof errors.JOSEAlgNotAllowed) {
-    return refused("unaccepted_algorithm", `the token's algorithm is not one of ${ALGORITHMS.join(", ")}`);
+    return refuse("unaccepted_algorithm", `the token's algorithm is not one of ${ALGORITHMS.join(", ")}`);
   }
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
-    return refused("unknown_key", "the token names no key of the key set");
+    return refuse("unknown_key", "the token does not name a key of the key set");
   }
   if (error instanceof errors.JWSSignatureVerificationFailed)
-    return refused("signature_mismatch", "the token's signature does not match");
-  if (error instanceof errors.JOSEError) return refused("malformed_signature", "the token is not a signed JWT");
+    return refuse("signature_mismatch", "the token's signature does not match");
+  if (error instanceof errors.JOSEError) return refuse("malformed_signature", "the token is not a signed JWT");
   throw error;
 }

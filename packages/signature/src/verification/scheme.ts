@@ -1,4 +1,5 @@
-// What each scheme is to the verifier: which signatures of a header are its own, and whether one of them is good.
+// What the verifier needs from each scheme: which signatures of a header belong to the scheme, and whether one of them
+// is good.
 
 import type { KeyObject } from "node:crypto";
 
@@ -7,22 +8,22 @@ import type { Refusal } from "../refusal.ts";
 import type { BodyUnboundPolicy, Scheme } from "../schemes.ts";
 import type { HmacKey } from "../secret.ts";
 
-/** What a source's signatures are judged by. */
+/** The settings of a source that decide which signatures are good. */
 export interface VerificationSettings {
   schemes: readonly Scheme[];
   toleranceSeconds: number;
-  /** Of `v1`. */
+  /** Keys for `v1`. */
   hmacKeys: readonly HmacKey[];
-  /** Of `v1a`, beside those of the key set. */
+  /** Configured keys for `v1a`. The keys of the key set are valid too. */
   publicKeys: readonly KeyObject[];
-  /** Of JWTs. */
+  /** A JWT must name one of these audiences. */
   audiences: readonly string[];
   bodyUnbound: BodyUnboundPolicy;
-  /** Of `v1a` and JWTs; not there while none was ever had. */
+  /** Keys for `v1a` and JWTs. Undefined until the first fetch of the key set succeeds. */
   keySet?: KeySet | undefined;
 }
 
-/** A request whose id and timestamp, where it has them, are well-formed and fresh. */
+/** A request whose id and timestamp are well-formed, and whose timestamp is fresh. Both may be missing. */
 export interface SignedRequest {
   webhookId: string | undefined;
   timestamp: string | undefined;
@@ -30,27 +31,31 @@ export interface SignedRequest {
 }
 
 export interface Acceptance {
-  /** From the headers, or from the token where the headers have none. */
+  kind: "accepted";
+  /** The id in the headers. Without that header, the id in the token. */
   webhookId: string;
-  /** The request's, or the one that the token carries where the request has none. */
+  /** The body of the request. If the request has none, the body that the token carries. */
   body: Buffer;
-  /** From the token's claims. */
+  /** The metadata in the claims of the token. */
   userMetadata: Record<string, unknown> | undefined;
+  /** True when the signature proves the sender but not the body. */
   bodyUnbound: boolean;
 }
 
-export type SchemeVerdict =
-  | ({ kind: "accepted" } & Acceptance)
-  | ({ kind: "refused" } & Refusal)
-  /** Nobody can tell without a key set: the sender should come back. */
-  | { kind: "undecidable" };
+/** Nobody can judge the request without a key set: the sender should come back. */
+export interface Undecidable {
+  kind: "undecidable";
+}
+
+export type SchemeVerdict = Acceptance | Refusal | Undecidable;
 
 export interface VerificationScheme {
   name: Scheme;
-  /** Whether it signs the id and the timestamp, so that neither can be missing. */
+  /** Whether the signature covers the id and the timestamp, so that neither may be missing. */
   signsHeaders: boolean;
-  /** The signature in a part of the header, when it is of this scheme. */
+  /** @returns the signature in a part of the header, or undefined when the part belongs to another scheme. */
   read: (part: string) => string | undefined;
+  /** `v1` and `v1a` decide synchronously. A JWT needs WebCrypto, which only works with promises. */
   verify: (
     signatures: readonly string[],
     request: SignedRequest,
@@ -58,9 +63,3 @@ export interface VerificationScheme {
     nowMs: number,
   ) => SchemeVerdict | Promise<SchemeVerdict>;
 }
-
-export const refused = (reason: Refusal["reason"], detail: string): { kind: "refused" } & Refusal => ({
-  kind: "refused",
-  reason,
-  detail,
-});

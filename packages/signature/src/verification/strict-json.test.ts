@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { parseStrictJson } from "./strict-json.ts";
 
-test("what JSON.stringify writes is not ambiguous, whatever is in it", () => {
+test("the output of JSON.stringify is never ambiguous", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), fc.constantFrom(undefined, 2, "\t"), (text, space) => {
       const value: unknown = JSON.parse(text);
@@ -31,7 +31,7 @@ test("an object with a member twice is refused, wherever it is and however the n
         const once = wrap(`{${JSON.stringify(key)}:${value},"${key.length}x":0}`);
         expect(parseStrictJson(once)).toEqual(JSON.parse(once));
         expect(() => parseStrictJson(wrap(`{${JSON.stringify(key)}:${value}, ${second} : 0}`))).toThrow(
-          "a member comes twice",
+          "an object has a member twice",
         );
       },
     ),
@@ -47,7 +47,7 @@ const read = (text: string) => {
   }
 };
 
-test("two numbers that are read as the same double are the same number", () => {
+test("two accepted numbers with the same double are the same number", () => {
   const decimal = fc
     .tuple(fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n }), fc.integer({ min: -30, max: 30 }))
     .map(([mantissa, exponent]) => ({
@@ -70,13 +70,13 @@ test("two numbers that are read as the same double are the same number", () => {
 
 const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
-test("nesting ends before the stack does", () => {
+test("nesting is refused before the stack ends", () => {
   expect(parseStrictJson(nested(256))).toBeInstanceOf(Array);
-  expect(() => parseStrictJson(nested(257))).toThrow("nested too deep");
+  expect(() => parseStrictJson(nested(257))).toThrow("the nesting is deeper than 256 levels");
   expect(() => parseStrictJson(nested(1_000_000))).toThrow();
 });
 
-test("what is not JSON is not strict JSON", () => {
+test("text that is not JSON is refused", () => {
   for (const text of ["", "{", "{a:1}", "{'a':1}", "[1,]", "01", "+1", ".5", "NaN", "{} {}", "\uFEFF{}", '"\n"']) {
     expect(() => parseStrictJson(text)).toThrow(SyntaxError);
   }

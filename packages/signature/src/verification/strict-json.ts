@@ -1,13 +1,13 @@
-// JSON without ambiguity: what two readers could read differently is refused. JSON.parse takes the last of two
-// members of one name and another reader the first; a double holds 9007199254740993 as ...992 and another reader
-// as it is. A token that says two things is an attack (RFC 8725, 2.8; RFC 7519, 4; RFC 8259, 6).
+// Parses JSON and refuses text that two readers could read differently. When a name comes twice, JSON.parse takes the
+// last member and another reader the first. A double stores 9007199254740993 as ...992, and another reader keeps it
+// exact. A token that says two things is an attack (RFC 8725, 2.8; RFC 7519, 4; RFC 8259, 6).
 
-/** Levels. Comparing is recursive and would end the stack at some thousands; an event has three. */
+/** Levels of nesting. An event has three. Code that compares values is recursive, and some thousand levels end the stack. */
 const MAX_DEPTH = 256;
 
 /**
- * @throws SyntaxError when the text is not JSON, an object has a member twice, a number is not held as it is
- * written, or it is nested too deep.
+ * @throws SyntaxError when the text is not JSON, an object has a member twice, a double cannot store a number exactly, or
+ * the nesting is too deep.
  */
 export function parseStrictJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
@@ -15,14 +15,18 @@ export function parseStrictJson(text: string): unknown {
   return value;
 }
 
-/** Walks text that is known to be JSON; keeps the names of the objects that are open. */
+/**
+ * Walks through text that is known to be JSON.
+ * @throws SyntaxError at the first ambiguity.
+ */
 function refuseAmbiguity(text: string): void {
-  // Strings, the marks that open and close, and numbers; literals pass.
+  // Strings, punctuation and numbers. The literals true, false and null are never ambiguous.
   const tokens = text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|-?[0-9][0-9.eE+-]*/g);
+  /** The member names of each open object. Undefined for an open array. */
   const open: (Set<string> | undefined)[] = [];
   let lastString = '""';
   for (const [token] of tokens) {
-    if (open.length > MAX_DEPTH) throw new SyntaxError("nested too deep");
+    if (open.length > MAX_DEPTH) throw new SyntaxError(`the nesting is deeper than ${MAX_DEPTH} levels`);
     switch (token) {
       case "{":
         open.push(new Set());
@@ -37,7 +41,7 @@ function refuseAmbiguity(text: string): void {
       case ":": {
         const names = open.at(-1);
         const name = String(JSON.parse(lastString));
-        if (names?.has(name)) throw new SyntaxError("a member comes twice");
+        if (names?.has(name)) throw new SyntaxError("an object has a member twice");
         names?.add(name);
         break;
       }
@@ -45,17 +49,17 @@ function refuseAmbiguity(text: string): void {
         break;
       default:
         if (token.startsWith('"')) lastString = token;
-        else if (!isExact(token)) throw new SyntaxError("a number is not held as it is written");
+        else if (!isExact(token)) throw new SyntaxError("a double cannot store a number exactly");
     }
   }
 }
 
-/** Two numbers of at most this many digits are two doubles. */
+/** Two different numbers with at most this many digits are always two different doubles. */
 const EXACT_DIGITS = 15;
-/** Below it doubles are sparse. */
+/** Below this value the digits of a double are fewer. */
 const MIN_NORMAL = 2 ** -1022;
 
-/** Whether no other number is read as the same double, but for other spellings of this one. */
+/** Whether no different number becomes the same double. Other spellings of the same number may. */
 function isExact(token: string): boolean {
   const value = Number(token);
   if (String(value) === token) return true;
