@@ -25,7 +25,7 @@ export interface SourceFile {
   /** From the root of the repository, with slashes. */
   path: string;
   imports: Import[];
-  /** Top-level functions, classes, interfaces, types and exported constants. */
+  /** Top-level functions, classes, interfaces and types, and exported constants. */
   declared: string[];
   /** Of these, the exported values: no types. */
   exportedValues: string[];
@@ -80,7 +80,7 @@ export function readSourceFile(path: string, text: string, known: ReadonlySet<st
   return { path, imports, declared, exportedValues, uses };
 }
 
-/** The names that a top-level statement declares. Constants count only when they are exported. */
+/** The names that a top-level statement declares. Constants count when they are exported or are functions. */
 function namesOf(declaration: Statement | null, isExport: boolean): { names: string[]; isValue: boolean } {
   const type = declaration?.type;
   if (type === "FunctionDeclaration" || type === "ClassDeclaration") {
@@ -89,8 +89,11 @@ function namesOf(declaration: Statement | null, isExport: boolean): { names: str
   if (type === "TSInterfaceDeclaration" || type === "TSTypeAliasDeclaration") {
     return { names: [declaration.id.name], isValue: false };
   }
-  if (type !== "VariableDeclaration" || !isExport) return { names: [], isValue: false };
-  const ids = declaration.declarations.map(({ id }) => id).filter((id) => id.type === "Identifier");
+  if (type !== "VariableDeclaration") return { names: [], isValue: false };
+  const ids = declaration.declarations
+    .filter(({ init }) => isExport || init?.type === "ArrowFunctionExpression")
+    .map(({ id }) => id)
+    .filter((id) => id.type === "Identifier");
   return { names: ids.map(({ name }) => name), isValue: true };
 }
 

@@ -20,10 +20,10 @@ export type BodyBinding =
 
 const HASH_CLAIMS = ["body_hash", "body_sha256", "payload_hash", "sha256"];
 
-type Claims = Record<string, unknown>;
+type TokenClaims = Record<string, unknown>;
 
 /** @param claims the claims of a token whose signature is verified. */
-export function bindBody(claims: Claims, body: Buffer): BodyBinding {
+export function bindBody(claims: TokenClaims, body: Buffer): BodyBinding {
   const hash = HASH_CLAIMS.map((name) => claims[name]).find((value) => value !== undefined);
   if (hash !== undefined) return isHashOf(hash, body) ? { kind: "bound" } : { kind: "mismatch" };
   const event = findEvent(claims);
@@ -33,7 +33,7 @@ export function bindBody(claims: Claims, body: Buffer): BodyBinding {
 }
 
 /** @returns the event under `event` or `data`. If there is none, the claims themselves when they are an event. */
-function findEvent(claims: Claims): Record<string, unknown> | undefined {
+function findEvent(claims: TokenClaims): Record<string, unknown> | undefined {
   for (const nested of [claims["event"], claims["data"]]) if (isEvent(nested)) return nested;
   if (!isEvent(claims)) return undefined;
   // The registered claims of RFC 7519 describe the token, not the event.
