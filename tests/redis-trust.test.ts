@@ -66,7 +66,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     redis.freeze();
     for (let count = 0; count < 20; count++) expect(await add(producer)).toBe("postgres");
     expect(await countInPostgres()).toBe(inPostgres + 20);
-    // The data that was held back arrives now. Of the twenty jobs, only the first was sent to Redis.
+    // The data that was held back arrives now. Only the first of the twenty jobs was sent to Redis.
     redis.thaw();
     await until(() => producer.status(), takes("redis"));
     expect((await own.client.llen("sluice:intake:wait")) - inRedis).toBeLessThanOrEqual(1);

@@ -20,7 +20,7 @@ interface Bucket {
 
 /** How many requests at once the target may have. */
 type Ramp =
-  /** As many as its setting says. */
+  /** As many as `max_in_flight` says. */
   | { kind: "full" }
   /** Its breaker closed a while ago: {@link RAMP_START}, and one more for each success since. */
   | { kind: "ramping"; successes: number };

@@ -45,7 +45,7 @@ async function startIntake(db: Database) {
   return {
     take: (event: QueuedEvent, over: Database = db) =>
       takeIn({ events: [event] }, { ...dependencies, db: over } as unknown as IntakeDependencies),
-    /** Who has the deliveries of the target in hand. */
+    /** The workers that have the deliveries of the target in hand. */
     holders: async () => {
       const { rows } = await db.pool.query<{ leased_by: string | null }>(
         "SELECT leased_by FROM deliveries WHERE target_id = $1",

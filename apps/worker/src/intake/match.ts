@@ -29,7 +29,7 @@ export type MatchedDelivery = Omit<NewDelivery, "leased">;
 
 export interface Matched {
   kind: "matched";
-  /** Of the configuration that `deliveries` were matched with. */
+  /** The revision of the configuration that `deliveries` were matched with. */
   revision: number;
   events: NewEvent[];
   deliveries: MatchedDelivery[];
