@@ -13,18 +13,14 @@ import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
 import { Backlog } from "./backlog.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Claims, InHand } from "./claims.ts";
+import { LaneLoad } from "./lane-load.ts";
 import { type LaneMode, laneMode } from "./lane-mode.ts";
-import { Pace } from "./pace.ts";
 import type { Recorder } from "./recorder.ts";
 import { Reservation, type ReservationHolder } from "./reservation.ts";
 import type { Sender } from "./send.ts";
 import { UnderWay } from "./under-way.ts";
 import type { WakeUps } from "./wake-ups.ts";
 
-/** A lane holds this many times its concurrency, so that a slot that frees up has work at once. */
-const BUFFER_FACTOR = 2;
-/** Attempts that ended and are not written yet, in the same measure. Above it the lane waits for PostgreSQL. */
-const UNWRITTEN_FACTOR = 4;
 /** After a claim that failed, before the next. */
 const CLAIM_RETRY_MS = 1_000;
 
@@ -52,14 +48,10 @@ export class Lane implements ReservationHolder {
   readonly #targetId: string;
   readonly #breaker: LaneBreaker;
   readonly #dependencies: LaneDependencies;
-  readonly #pace = new Pace();
+  readonly #load = new LaneLoad();
   readonly #backlog = new Backlog();
   readonly #underWay = new UnderWay();
   #waiting: InHand[] = [];
-  #reserved = 0;
-  #inFlight = 0;
-  /** Attempts that ended and are not written yet. */
-  #unwritten = 0;
   #isProbing = false;
   #isStopping = false;
   #catchingUp: PromiseWithResolvers<void> | undefined;
@@ -80,13 +72,13 @@ export class Lane implements ReservationHolder {
     const mode = this.#mode();
     if (mode.kind !== "sending" || this.#backlog.mayHaveDue || this.#dependencies.bodies.isFull) return undefined;
     if (this.#countInHand() >= this.#capacity(mode.target)) return undefined;
-    this.#reserved += 1;
+    this.#load.reserve();
     return new Reservation(this);
   }
 
   /** For {@link Reservation} alone. */
   takeReserved(delivery: ClaimedDelivery): void {
-    this.#reserved -= 1;
+    this.#load.endReservation();
     const taken = this.#dependencies.claims.hold(delivery);
     if (taken !== undefined) this.#waiting.push(taken);
     this.#pump();
@@ -94,7 +86,7 @@ export class Lane implements ReservationHolder {
 
   /** For {@link Reservation} alone. */
   freeReserved(): void {
-    this.#reserved -= 1;
+    this.#load.endReservation();
     this.#pump();
   }
 
@@ -168,8 +160,7 @@ export class Lane implements ReservationHolder {
   }
 
   #sendWaiting(target: Target): void {
-    const limit = this.#limit(target);
-    while (this.#inFlight < limit && this.#unwritten < this.#maxUnwritten(target)) {
+    while (this.#load.maySend(this.#limit(target))) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#underWay.track(this.#attempt(target, next, IN_TURN));
@@ -180,12 +171,9 @@ export class Lane implements ReservationHolder {
   async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
     const { claims, sender, recorder, wakeUps, random, log } = this.#dependencies;
     const { delivery, takenAt } = inHand;
-    if (this.#inFlight === 0) this.#pace.begin(performance.now());
-    this.#inFlight += 1;
+    this.#load.beginAttempt(performance.now());
     const result = await sender.send(target, delivery);
-    this.#inFlight -= 1;
-    this.#unwritten += 1;
-    this.#pace.add(result.durationMs, performance.now());
+    this.#load.endAttempt(result.durationMs, performance.now());
     // MUST come before the next is sent: this may be the failure that opens the breaker. A test is not reported,
     // because its target may be known to be broken and is being repaired.
     if (purpose.kind !== "test")
@@ -195,10 +183,9 @@ export class Lane implements ReservationHolder {
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
     const attempt = makeAttemptRecord(target, delivery, result, deadlineInMs, random());
     logAttempt(log, delivery, attempt);
-    const isAwaited = this.#unwritten >= this.#maxUnwritten(target);
-    await recorder.record(attempt, isAwaited);
+    await recorder.record(attempt, this.#load.waitsForWrites(this.#limit(target)));
     claims.release(inHand);
-    this.#unwritten -= 1;
+    this.#load.endWrite();
     // Behind an open breaker nothing is to be woken: whoever closes it finds what is due.
     if (attempt.next.status === "pending" && this.#breaker.gate() === "closed") {
       wakeUps.schedule(this.#targetId, attempt.next.retryInMs);
@@ -233,7 +220,7 @@ export class Lane implements ReservationHolder {
 
   #startProbe(target: Target): void {
     const { bodies } = this.#dependencies;
-    if (this.#isProbing || this.#backlog.isClaiming || this.#inFlight >= this.#limit(target)) return;
+    if (this.#isProbing || this.#backlog.isClaiming || this.#load.inFlight >= this.#limit(target)) return;
     if (bodies.isFull) bodies.onceRoom(this.#pump);
     else this.#underWay.track(this.#probe());
   }
@@ -295,30 +282,17 @@ export class Lane implements ReservationHolder {
     return this.#breaker.limit(target.maxInFlight);
   }
 
-  #maxUnwritten(target: Target): number {
-    return this.#limit(target) * UNWRITTEN_FACTOR;
-  }
-
   #countInHand(): number {
-    return this.#inFlight + this.#waiting.length + this.#reserved;
+    return this.#load.countInHand(this.#waiting.length);
   }
 
   /** How many deliveries the lane may have in hand. */
   #capacity(target: Target): number {
-    const limit = this.#limit(target);
-    const least = limit * BUFFER_FACTOR;
-    // A target that hangs, and large bodies, MUST NOT take the room that all lanes share.
-    if (this.#isSilent() || !this.#dependencies.bodies.hasPlenty) return least;
-    return Math.max(least, this.#pace.buffer(limit));
+    return this.#load.capacity(this.#limit(target), this.#dependencies.bodies.hasPlenty, performance.now());
   }
 
   #isHalfEmpty(target: Target): boolean {
     return this.#countInHand() <= this.#capacity(target) / 2;
-  }
-
-  /** True when requests are in flight and none has finished recently. */
-  #isSilent(): boolean {
-    return this.#inFlight > 0 && this.#pace.isSilent(performance.now());
   }
 
   #isCatchingUp(): boolean {
@@ -326,8 +300,8 @@ export class Lane implements ReservationHolder {
     if (mode.kind !== "sending" || this.#dependencies.bodies.isFull) return false;
     const { target } = mode;
     const isBehind = this.#backlog.mayHaveDue || this.#backlog.isClaiming || !this.#isHalfEmpty(target);
-    if (!isBehind || this.#isSilent()) return false;
-    return this.#pace.isSoonDone(this.#countInHand() + this.#backlog.knownCount, this.#limit(target));
+    if (!isBehind || this.#load.isSilent(performance.now())) return false;
+    return this.#load.isSoonDone(this.#countInHand() + this.#backlog.knownCount, this.#limit(target));
   }
 
   #logClaimFailed(error: unknown): void {
