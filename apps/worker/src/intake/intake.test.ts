@@ -1,7 +1,7 @@
 // A statement whose answer is lost: what it stored is not left to its lease, and what a lane has is not given away.
 
 import { openLog } from "@sluice/shared/runtime/log";
-import type { QueuedEvent } from "@sluice/queue/jobs";
+import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 import type { Database } from "@sluice/store/connection/database";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
@@ -15,7 +15,7 @@ import { Leases } from "../deliver/leases.ts";
 const silent = openLog("worker", "fatal", { write: () => undefined });
 
 /** A worker's intake, whose lanes have room and keep what they get. */
-async function startIntake(db: Database) {
+async function startIntake(db: Database, filter: Target["filter"] = null) {
   const id = await seedTarget(db);
   const target: Target = {
     ...TARGET_DEFAULTS,
@@ -24,7 +24,7 @@ async function startIntake(db: Database) {
     uri: "http://127.0.0.1:9/",
     subscribedEvents: ["*"],
     hmacKeys: [],
-    filter: null,
+    filter,
   };
   const targets = await ConfigurationCopy.open(db, async () => new Map([[id, target]]), silent);
   const leases = new Leases(db, crypto.randomUUID(), silent);
@@ -34,17 +34,20 @@ async function startIntake(db: Database) {
   });
   const reservation = { accept: (delivery: { id: string }) => leases.hold(delivery.id), cancel: () => undefined };
   const lane = { reserve: () => reservation, wake: () => undefined };
+  const setAside: QueuedEvent[][] = [];
   const dependencies = {
     targets,
     lanes: { forTarget: () => lane, catchUp: async () => undefined },
     leases,
-    producer: undefined,
+    producer: { add: async (_: string, { events }: JobData["intake"]) => void setAside.push(events) },
     stopping: new AbortController().signal,
     log: silent,
   };
   return {
-    take: (event: QueuedEvent, over: Database = db) =>
-      takeIn({ events: [event] }, { ...dependencies, db: over } as unknown as IntakeDependencies),
+    take: (events: QueuedEvent[], over: Database = db) =>
+      takeIn({ events }, { ...dependencies, db: over } as unknown as IntakeDependencies),
+    /** The jobs that were added for events at fault. */
+    setAside,
     /** The workers that have the deliveries of the target in hand. */
     holders: async () => {
       const { rows } = await db.pool.query<{ leased_by: string | null }>(
@@ -71,14 +74,29 @@ function losingAnswer(db: Database, { commits }: { commits: boolean }): Database
 
 test("what was stored by a statement whose answer was lost is due at once", async ({ database: { db } }) => {
   const { take, holders } = await startIntake(db);
-  await take(makeQueuedEvent(), losingAnswer(db, { commits: true }));
+  await take([makeQueuedEvent()], losingAnswer(db, { commits: true }));
   expect(await holders()).toEqual([null]);
 });
 
 test("what a lane has by another copy of the job stays in its hands", async ({ database: { db } }) => {
   const { take, holders, workerId } = await startIntake(db);
   const event = makeQueuedEvent();
-  await take(event);
-  await take(event, losingAnswer(db, { commits: false }));
+  await take([event]);
+  await take([event], losingAnswer(db, { commits: false }));
   expect(await holders()).toEqual([workerId]);
+});
+
+test("a job stores its good events, and sets aside an event that cannot be read and one that cannot be matched", async ({
+  database: { db },
+}) => {
+  const unmatchable = makeQueuedEvent({ body: Buffer.from('{"type":"unmatchable"}').toString("base64") });
+  const matches: NonNullable<Target["filter"]>["matches"] = ({ event: { type } }) => {
+    if (type === "unmatchable") throw new Error("a fault of the matcher");
+    return true;
+  };
+  const { take, holders, setAside, workerId } = await startIntake(db, { matches } as Target["filter"]);
+  const unreadable = makeQueuedEvent({ body: undefined });
+  await take([unreadable, makeQueuedEvent(), unmatchable, makeQueuedEvent()]);
+  expect(await holders()).toEqual([workerId, workerId]);
+  expect(setAside).toEqual([[unreadable], [unmatchable]]);
 });

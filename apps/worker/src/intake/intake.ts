@@ -18,7 +18,7 @@ import { type StoreResult, type NewEvent, storeEvents } from "@sluice/store/deli
 import type { Lanes } from "../deliver/lanes.ts";
 import type { Leases } from "../deliver/leases.ts";
 import type { Reservation } from "../deliver/reservation.ts";
-import { type AtFault, type Matched, type MatchedDelivery, matchTargets, readEvents } from "./match.ts";
+import { type AtFault, type Faults, type Matched, type MatchedDelivery, matchTargets, readEvents } from "./match.ts";
 import { setAside } from "./set-aside.ts";
 
 const RETRY_MS = 500;
@@ -48,11 +48,14 @@ interface Placed {
  * @throws the fault, when the job has one event only. Interrupted when the worker stops before the events are stored.
  */
 export async function takeIn({ events }: JobData["intake"], dependencies: IntakeDependencies): Promise<void> {
-  const whole = await storeAll(events, dependencies);
-  if (whole.kind === "stored") return;
-  const good = events.filter((event) => !whole.faults.has(event));
-  const rest = await storeAll(good, dependencies);
-  const faults = rest.kind === "stored" ? whole.faults : new Map([...whole.faults, ...rest.faults]);
+  const faults: Faults = new Map();
+  for (;;) {
+    const good = events.filter((event) => !faults.has(event));
+    const outcome = await storeAll(good, dependencies);
+    if (outcome.kind === "stored") break;
+    // Faults are found step by step, in reading, in matching and by PostgreSQL. So the rest may have another fault.
+    for (const [event, cause] of outcome.faults) faults.set(event, cause);
+  }
   await setAside(events, faults, dependencies);
 }
 

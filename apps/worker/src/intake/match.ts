@@ -14,6 +14,7 @@ export type Faults = Map<QueuedEvent, unknown>;
 
 export interface AtFault {
   kind: "at_fault";
+  /** At least one. */
   faults: Faults;
 }
 

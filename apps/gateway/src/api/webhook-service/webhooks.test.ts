@@ -196,7 +196,7 @@ test("an eleventh valid secret is refused with a status that clients do not repe
   const { id } = await create(api);
   const rotate = () => api.call("POST", `/v1/webhooks/${id}:rotateSigningSecret`, { body: {} });
   for (let valid = 1; valid < 10; valid++) expect((await rotate()).status).toBe(200);
-  expectGoogleError(await rotate(), 400, "FAILED_PRECONDITION", "10 that are valid");
+  expectGoogleError(await rotate(), 400, "FAILED_PRECONDITION", "10 are valid, which is the limit");
 });
 
 test("If-Match makes a change conditional on the webhook that was read", async ({ api }) => {
