@@ -1,5 +1,5 @@
-// The micro-batch: events that arrive while the queue is taking a job, or shortly after, travel together in the next job.
-// Each request is answered when the job of its event is durable. A single event does not wait for others.
+// The micro-batch: events that arrive while the queue is taking a job, or shortly after, travel together in the next
+// job. Each request is answered when the job of its event is durable. A single event does not wait for others.
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -7,9 +7,9 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 const MAX_BATCH_EVENTS = 100;
 const MAX_BATCH_BYTES = 1024 * 1024;
 /**
- * The time between the starts of two batches, unless a batch is full. Without it, each of some hundred requests a second
- * would be a job of its own. The work for these jobs in the gateway, Redis and the worker would delay other requests by
- * more than this time.
+ * The time between the starts of two batches, unless a batch is full. Without it, each of some hundred requests a
+ * second would be a job of its own. The work for these jobs in the gateway, Redis and the worker would delay other
+ * requests by more than this time.
  */
 const SPACING_MS = 3;
 /** A full batch does not wait for the batches before it, until so many are under way at once. */
@@ -21,20 +21,21 @@ const FULL_RETRY_AFTER_SECONDS = 1;
 const LATE_RETRY_AFTER_SECONDS = 5;
 
 /**
- * An event whose request has no answer yet. The event waits for a batch, then its batch is under way. The first of three
- * things settles its promise: the batch is durable, the batch fails, or the deadline passes.
+ * An event whose request has no answer yet. The event waits for a batch, then its batch is under way. The first of
+ * three things settles its promise: the batch is durable, the batch fails, or the deadline passes.
  */
 interface UnansweredEvent {
   event: QueuedEvent;
   resolve: () => void;
   reject: (error: unknown) => void;
-  deadline: NodeJS.Timeout;
+  /** `performance.now()` at which the event is answered with 503. */
+  lateAt: number;
 }
 
 export interface BatcherOptions {
   /**
-   * The time from the arrival of an event to its answer, whatever the store does. The limit of the store is for one job,
-   * and an event can arrive while another job is under way.
+   * The time from the arrival of an event to its answer, whatever the store does. The limit of the store is for one
+   * job, and an event can arrive while another job is under way.
    */
   deadlineMs: number;
   /** The largest body, before base64. */
@@ -51,7 +52,14 @@ export class Batcher {
   #waiting: UnansweredEvent[] = [];
   /** The size of the bodies in `#waiting`, in base64. */
   #waitingBytes = 0;
-  #batchesUnderWay = 0;
+  /** The batches that are not durable yet, the oldest first. */
+  readonly #underWay = new Set<UnansweredEvent[]>();
+  /**
+   * Fires when the oldest unanswered event is late. One timer serves all events: a timer for each event cost a
+   * twentieth of the rate of ingest (0.37 to 0.41 of the no-op server with them, 0.41 to 0.46 with one, 2 cores, Node
+   * 24.21).
+   */
+  #deadline: NodeJS.Timeout | undefined;
   #lastBatchAt = -Infinity;
   /** Runs while waiting events may not start a batch yet, because the last batch started too recently. */
   #spacing: NodeJS.Timeout | undefined;
@@ -76,18 +84,18 @@ export class Batcher {
       return Promise.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: FULL_RETRY_AFTER_SECONDS }));
     }
     return new Promise((resolve, reject) => {
-      const deadline = setTimeout(() => this.#expire(unanswered), this.#deadlineMs);
-      const unanswered: UnansweredEvent = { event, resolve, reject, deadline };
-      this.#waiting.push(unanswered);
+      this.#waiting.push({ event, resolve, reject, lateAt: performance.now() + this.#deadlineMs });
       this.#waitingBytes += event.body.length;
+      this.#deadline ??= setTimeout(() => this.#answerLate(), this.#deadlineMs);
       this.#startBatches();
     });
   }
 
   /** Starts the batches that may start now. A later call starts the others: at the end of a batch or of the spacing. */
   #startBatches(): void {
-    while (this.#hasFullBatch() && this.#batchesUnderWay < MAX_UNDER_WAY) void this.#send(this.#takeBatch());
-    if (this.#waiting.length === 0 || this.#batchesUnderWay > 0 || this.#spacing !== undefined) return;
+    while (this.#hasFullBatch() && this.#underWay.size < MAX_UNDER_WAY) void this.#send(this.#takeBatch());
+    if (this.#waiting.length === 0 && this.#underWay.size === 0) this.#endDeadline();
+    if (this.#waiting.length === 0 || this.#underWay.size > 0 || this.#spacing !== undefined) return;
     const spacingLeftMs = this.#lastBatchAt + this.#spacingMs - performance.now();
     if (spacingLeftMs <= 0) {
       void this.#send(this.#takeBatch());
@@ -118,7 +126,7 @@ export class Batcher {
   }
 
   async #send(batch: UnansweredEvent[]): Promise<void> {
-    this.#batchesUnderWay += 1;
+    this.#underWay.add(batch);
     this.#lastBatchAt = performance.now();
     try {
       await this.#addIntakeJob(batch.map(({ event }) => event));
@@ -127,30 +135,42 @@ export class Batcher {
       for (const { reject } of batch) reject(error);
       if (error instanceof SluiceError && error.code === "unavailable") this.#refuseWaiting(error);
     } finally {
-      this.#batchesUnderWay -= 1;
-      for (const { deadline } of batch) clearTimeout(deadline);
+      this.#underWay.delete(batch);
+      // A Set keeps old tables that still refer to the batch: decision 20. So the batch itself lets go of its events.
+      batch.length = 0;
       this.#startBatches();
     }
   }
 
-  /** Failure policy: closed. The waiting events would only wait for the same store, one limit of time after the other. */
+  /**
+   * Failure policy: closed. The waiting events would only wait for the same store, one limit of time after the other.
+   */
   #refuseWaiting(error: SluiceError): void {
-    for (const { reject, deadline } of this.#waiting.splice(0)) {
-      clearTimeout(deadline);
-      reject(error);
-    }
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
     this.#waitingBytes = 0;
   }
 
-  /** Answers an event that is late. Its batch, if there is one, stays under way. */
-  #expire(late: UnansweredEvent): void {
-    // All events have the same time, so a late event that still waits is the oldest one.
-    if (this.#waiting[0] === late) {
-      this.#waiting.shift();
-      this.#waitingBytes -= late.event.body.length;
+  /** Answers the events that are late, and sets the timer for the oldest of the others. A batch under way goes on. */
+  #answerLate(): void {
+    this.#deadline = undefined;
+    for (const events of [...this.#underWay, this.#waiting]) {
+      for (let oldest = events[0]; oldest !== undefined; oldest = events[0]) {
+        const inMs = oldest.lateAt - performance.now();
+        if (inMs > 0) {
+          this.#deadline = setTimeout(() => this.#answerLate(), inMs);
+          return;
+        }
+        events.shift();
+        if (events === this.#waiting) this.#waitingBytes -= oldest.event.body.length;
+        const detail = `No store confirmed the event within ${this.#deadlineMs} ms; the sender should retry`;
+        oldest.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: LATE_RETRY_AFTER_SECONDS }));
+      }
     }
-    const detail = `No store confirmed the event within ${this.#deadlineMs} ms; the sender should retry`;
-    late.reject(new SluiceError("unavailable", detail, { retryAfterSeconds: LATE_RETRY_AFTER_SECONDS }));
+  }
+
+  #endDeadline(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
   }
 }
 
