@@ -20,9 +20,8 @@ COPY scripts ./scripts
 RUN node scripts/bundle.ts
 
 FROM node:24-slim
-# These settings save a hundred megabytes in each app, and the apps are as fast. Without them, V8 keeps a large young
-# generation that is mostly garbage, and glibc keeps a heap for each thread. They must equal those in
-# scripts/relay/app-process.ts.
+# These settings save a hundred megabytes in each app. Without them, V8 keeps a large young generation that is mostly
+# garbage, and glibc keeps a heap for each thread. They must equal those in scripts/relay/app-process.ts.
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/dist ./
