@@ -60,6 +60,14 @@ async function startIntake(db: Database, filter: Target["filter"] = null) {
   };
 }
 
+/** A filter that has a fault itself on events of one type. */
+const FAULTY_FILTER: Target["filter"] = {
+  matches: ({ event: { type } }) => {
+    if (type === "unmatchable") throw new Error("a fault of the filter");
+    return true;
+  },
+};
+
 /** Loses the first answer. @param commits whether what it answers is done all the same. */
 function losingAnswer(db: Database, { commits }: { commits: boolean }): Database {
   let isLost = false;
@@ -90,11 +98,7 @@ test("a job stores its good events, and sets aside an event that cannot be read 
   database: { db },
 }) => {
   const unmatchable = makeQueuedEvent({ body: Buffer.from('{"type":"unmatchable"}').toString("base64") });
-  const matches: NonNullable<Target["filter"]>["matches"] = ({ event: { type } }) => {
-    if (type === "unmatchable") throw new Error("a fault of the matcher");
-    return true;
-  };
-  const { take, holders, setAside, workerId } = await startIntake(db, { matches } as Target["filter"]);
+  const { take, holders, setAside, workerId } = await startIntake(db, FAULTY_FILTER);
   const unreadable = makeQueuedEvent({ body: undefined });
   await take([unreadable, makeQueuedEvent(), unmatchable, makeQueuedEvent()]);
   expect(await holders()).toEqual([workerId, workerId]);
