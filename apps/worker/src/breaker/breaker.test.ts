@@ -99,6 +99,16 @@ test("a breaker that closes lets two requests through at first, and makes a prob
   expect(breaker.gate()).toBe("closed");
 });
 
+test("a breaker that closes while its probe is being claimed gives no probe, and counts again once that is written", () => {
+  const breaker = openBreaker();
+  breaker.beginClaim();
+  breaker.learn(CLOSED, 1_000);
+  expect(breaker.claimed(1)).toBeUndefined();
+  expect(breaker.unwritten).toEqual({ kind: "ending", result: { kind: "not_made" } });
+  breaker.probeEndWritten();
+  expect(Array.from({ length: 10 }, () => fail(breaker, 2_000)).at(-1)).toBe(true);
+});
+
 test("transitions that cannot happen are refused", () => {
   const closed = new TargetBreaker();
   expect(() => closed.beginClaim()).toThrow("closed in PostgreSQL");

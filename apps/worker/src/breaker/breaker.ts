@@ -112,12 +112,22 @@ export class TargetBreaker {
     this.#own = { kind: "claiming" };
   }
 
-  /** @param openings undefined when another worker has the probe. */
+  /** @param openings undefined when another worker has the probe. @returns undefined when there is nothing to probe. */
   claimed(openings: number | undefined): Probe | undefined {
     this.#expect("claiming");
     this.#probeIsTaken();
-    const probe = openings === undefined ? undefined : { openings };
-    this.#own = probe === undefined ? { kind: "idle" } : { kind: "probing", probe };
+    if (openings === undefined) {
+      this.#own = { kind: "idle" };
+      return undefined;
+    }
+    if (this.#shared.kind === "closed") {
+      // The breaker was closed while PostgreSQL was asked, so the probe is of no use. PostgreSQL may still have it as
+      // this worker's, so its end is written.
+      this.#own = { kind: "ending", result: { kind: "not_made" } };
+      return undefined;
+    }
+    const probe = { openings };
+    this.#own = { kind: "probing", probe };
     return probe;
   }
 
