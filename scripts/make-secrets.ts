@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
-import { makeFirstApiKey } from "./relay/api-key.ts";
 import { errorText } from "./relay/error-text.ts";
 
 const MIN_API_KEY_LENGTH = 20;
@@ -49,7 +49,7 @@ export function makeSecrets(dataDir: string, env: NodeJS.ProcessEnv): string[] {
   const password = stored.password ?? randomBytes(24).toString("hex");
   const wanted = {
     "master-key": stored.masterKey ?? given.masterKey ?? randomBytes(32).toString("base64"),
-    "admin-api-key": given.apiKey ?? stored.apiKey ?? makeFirstApiKey(),
+    "admin-api-key": given.apiKey ?? stored.apiKey ?? generateApiKey(),
     "postgres-password": password,
     "database-url": `postgres://sluice:${password}@postgres:5432/sluice`,
   };

@@ -5,12 +5,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { readConfig } from "@sluice/shared/settings/read-config";
 import { workerConfig } from "@sluice/worker/worker-config";
-
-import { makeFirstApiKey } from "./api-key.ts";
 
 export interface RelaySettings {
   /** Undefined when the relay uses the embedded PostgreSQL. */
@@ -37,7 +36,7 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   const env: NodeJS.ProcessEnv = { LOG_LEVEL: "warn", ...given, DATA_DIR: dataDir };
   if (given["ADMIN_API_KEY"] === undefined && given["ADMIN_API_KEY_FILE"] === undefined) {
     env["ADMIN_API_KEY_FILE"] = join(dataDir, "admin-api-key");
-    createFile(env["ADMIN_API_KEY_FILE"], () => `${makeFirstApiKey()}\n`);
+    createFile(env["ADMIN_API_KEY_FILE"], () => `${generateApiKey()}\n`);
   }
   if (given["MASTER_KEY"] === undefined && given["MASTER_KEY_FILE"] === undefined) readOrCreateMasterKey(dataDir);
 

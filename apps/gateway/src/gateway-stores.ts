@@ -3,11 +3,12 @@
 
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
+import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { createFirstApiKey, generateApiKey } from "@sluice/store/configuration/api-keys";
+import { createFirstApiKey } from "@sluice/store/configuration/api-keys";
 import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 import { type ConnectingDatabase, connectDatabase } from "@sluice/store/connection/connect";
 import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";

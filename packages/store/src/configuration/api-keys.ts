@@ -1,18 +1,17 @@
 // API keys, of which only the SHA-256 is stored. A key is 256 random bits, so that a fast hash is safe and the time of
 // a look-up tells an attacker nothing. Every request looks its key up, so that a revocation works everywhere at once.
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 
+import { API_KEY_PREFIX } from "@sluice/shared/domain/api-key";
 import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import type { Connection, Database } from "../connection/database.ts";
 import { type Page, withinPage } from "../log/page.ts";
 import { apiKeys, type Scope } from "../schema.ts";
-
-const PREFIX = "sluice_";
 
 /** A key as it is stored, without its hash. */
 export type ApiKeyRecord = Omit<typeof apiKeys.$inferSelect, "hash">;
@@ -40,17 +39,13 @@ const columns = {
   lastUsedAt: apiKeys.lastUsedAt,
 };
 
-export function generateApiKey(): string {
-  return PREFIX + randomBytes(32).toString("base64url");
-}
-
 export function hashApiKey(key: string): Buffer {
   return createHash("sha256").update(key).digest();
 }
 
 /** The form in which a key is shown after it was made: `sluice_...mNoP`. */
 function truncateApiKey(key: string): string {
-  return `${PREFIX}...${key.slice(-4)}`;
+  return `${API_KEY_PREFIX}...${key.slice(-4)}`;
 }
 
 /** @returns the holder of a key; undefined when the key is unknown, expired or revoked. */

@@ -3,12 +3,12 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
+import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Secret } from "@sluice/shared/settings/secret";
 import {
   type ApiKeyRecord,
-  generateApiKey,
   getApiKey,
   insertApiKey,
   listApiKeys,

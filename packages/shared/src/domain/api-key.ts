@@ -1,0 +1,10 @@
+// The form of an API key.
+
+import { randomBytes } from "node:crypto";
+
+export const API_KEY_PREFIX = "sluice_";
+
+/** Makes a new key: 256 random bits behind the prefix. */
+export function generateApiKey(): string {
+  return API_KEY_PREFIX + randomBytes(32).toString("base64url");
+}
