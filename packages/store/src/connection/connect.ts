@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
@@ -96,7 +97,9 @@ export async function retryWhileAway<T>(
 
 async function prepareOnce(options: ConnectOptions, signal: AbortSignal): Promise<true> {
   const { url, masterKey, prepare, applicationName, log } = options;
-  await migrate(url, signal);
+  if ((await migrate(url, signal)) === "newer") {
+    log.info({ version: SLUICE_VERSION }, "the schema is of a newer version, which this version can use: going on");
+  }
   const onError = (error: Error) => log.warn({ err: error }, LOST_CONNECTION);
   // A pool of its own, because the pool of the process admits no statement yet.
   const db = openDatabase({ url, applicationName, maxConnections: 1, onError });

@@ -3,7 +3,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 
 import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
@@ -63,11 +65,33 @@ test("a migrated database stays as it is, with its rows", async () => {
   expect(await runSql(url, "SELECT webhook_id FROM event_keys")).toEqual([{ webhook_id: "msg_1" }]);
 });
 
-test("a database of a newer version is refused and left alone", async () => {
-  const { url } = await createEmptyDatabase();
-  await migrate(url);
-  await runSql(url, "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 99999999999999)");
-  await expect(migrate(url)).rejects.toMatchObject({ code: "schema_newer" });
+describe("a database that a newer version migrated", () => {
+  async function createNewer(oldest: string | null): Promise<string> {
+    const { url } = await createEmptyDatabase();
+    await migrate(url);
+    await runSql(url, "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 99999999999999)");
+    await runSql(url, "ALTER TABLE configuration ADD COLUMN IF NOT EXISTS min_compatible_version text");
+    const value = oldest === null ? "NULL" : `'${oldest}'`;
+    await runSql(url, "ALTER TABLE configuration ALTER min_compatible_version DROP NOT NULL");
+    await runSql(url, `UPDATE configuration SET min_compatible_version = ${value}`);
+    return url;
+  }
+
+  test("is used by a version that it names, and left as it is", async () => {
+    const url = await createNewer(SLUICE_VERSION);
+    const before = await describeDatabase(url);
+    expect(await migrate(url)).toBe("newer");
+    expect(await describeDatabase(url)).toEqual(before);
+  });
+
+  test("is refused by a version that is too old for it, which says what it needs", async () => {
+    const error = { code: "schema_newer", message: expect.stringContaining("needs 999.0.0 or newer; this is") };
+    await expect(migrate(await createNewer("999.0.0"))).rejects.toMatchObject(error);
+  });
+
+  test("is refused when it does not say which versions may use it", async () => {
+    await expect(migrate(await createNewer(null))).rejects.toMatchObject({ code: "schema_newer" });
+  });
 });
 
 test("a migration that cannot connect says so, and holds nothing", async () => {

@@ -10,6 +10,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
 import pg from "pg";
 
+import { isAtLeast, SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 /** The first is beside the bundle of an app; the second is where the sources have it. */
@@ -20,9 +21,10 @@ const LOCK_KEY = 0x736c_7569;
 
 /**
  * @param signal cuts the connection, so that a wait for the lock, or for a server that went silent, fails.
- * @throws SluiceError `schema_newer` when the database holds a migration that this version does not know.
+ * @returns `newer` when a newer version migrated the database and says that this version may still use it.
+ * @throws SluiceError `schema_newer` when it says that this version may not.
  */
-export async function migrate(url: string, signal?: AbortSignal): Promise<void> {
+export async function migrate(url: string, signal?: AbortSignal): Promise<"migrated" | "newer"> {
   const migrationsFolder = findMigrations();
   const client = new pg.Client({
     connectionString: url,
@@ -44,9 +46,10 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<void> 
       // MUST be held during both migrations: Drizzle first reads which migrations are applied and then applies the
       // others, without a lock of its own.
       await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
-      await refuseNewer(client, migrationsFolder);
+      if (await isNewer(client, migrationsFolder)) return "newer";
       await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
       await migrateBullmq(client);
+      return "migrated";
     } finally {
       await client.end();
     }
@@ -65,16 +68,30 @@ function findMigrations(): string {
   return found;
 }
 
-async function refuseNewer(client: pg.Client, migrationsFolder: string): Promise<void> {
+/**
+ * Whether the database has a migration that this version does not know.
+ * @throws SluiceError `schema_newer` when the database is not for this version any more: migrations only add to the
+ * schema until `min_compatible_version` says that the code of an older version would fail.
+ */
+async function isNewer(client: pg.Client, migrationsFolder: string): Promise<boolean> {
   const { rows } = await client.query<{ exists: boolean }>("SELECT to_regclass($1) IS NOT NULL AS exists", [
     `${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
   ]);
-  if (rows[0]?.exists !== true) return;
+  if (rows[0]?.exists !== true) return false;
   const applied = await client.query<{ created_at: string }>(
     `SELECT max(created_at) AS created_at FROM ${MIGRATIONS_SCHEMA}.__drizzle_migrations`,
   );
   const newest = Math.max(...readMigrationFiles({ migrationsFolder }).map((file) => file.folderMillis));
-  if (Number(applied.rows[0]?.created_at ?? 0) > newest) {
-    throw new SluiceError("schema_newer", "The database was migrated by a newer version of Sluice; start that version");
-  }
+  if (Number(applied.rows[0]?.created_at ?? 0) <= newest) return false;
+  // Through JSON, because the column may be missing.
+  const compatible = await client.query<{ oldest: string | null }>(
+    "SELECT to_jsonb(configuration) ->> 'min_compatible_version' AS oldest FROM configuration",
+  );
+  const oldest = compatible.rows[0]?.oldest ?? "";
+  if (isAtLeast(SLUICE_VERSION, oldest)) return true;
+  throw new SluiceError(
+    "schema_newer",
+    `The database was migrated by a newer version of Sluice and needs ${oldest === "" ? "that version" : oldest} or ` +
+      `newer; this is ${SLUICE_VERSION}. Start the newer version`,
+  );
 }
