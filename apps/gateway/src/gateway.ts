@@ -9,6 +9,7 @@ import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
+import { readRetentionState } from "@sluice/store/delivery/retention-state";
 
 import { createApi } from "./api/api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
@@ -55,6 +56,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
+  metrics.watchRetention(() => readRetentionState(stores.db));
   const ingress = assembleIngress(config, stores, metrics, log);
   const publicPort = openServer(ingress.app.fetch, log, { answersContinue: true });
 

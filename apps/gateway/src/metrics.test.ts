@@ -70,6 +70,33 @@ describe("metrics", () => {
     });
   });
 
+  test("what is past retention and still there is read at each scrape, and has no value while it cannot be", async () => {
+    const metrics = new Metrics();
+    const answers = [
+      { overdueDays: 2, unfinished: { paused: 7, deleted: 1 } },
+      { overdueDays: 0, unfinished: { paused: 6 } },
+    ];
+    let answer = answers[0];
+    metrics.watchRetention(async () => {
+      if (answer === undefined) throw new Error("PostgreSQL is away");
+      return answer;
+    });
+    expect(await readOurs(metrics)).toMatchObject({
+      sluice_retention_overdue_days: 2,
+      'sluice_unfinished_past_retention{target_state="paused"}': 7,
+      'sluice_unfinished_past_retention{target_state="deleted"}': 1,
+    });
+    answer = answers[1];
+    const ours = await readOurs(metrics);
+    expect(ours).toMatchObject({
+      sluice_retention_overdue_days: 0,
+      'sluice_unfinished_past_retention{target_state="paused"}': 6,
+    });
+    expect(ours).not.toHaveProperty('sluice_unfinished_past_retention{target_state="deleted"}');
+    answer = undefined;
+    expect(await readOurs(metrics)).toMatchObject({ sluice_retention_overdue_days: Number.NaN });
+  });
+
   test("two gateways in one process count separately, and both have the metrics of the process", async () => {
     const [one, other] = [new Metrics(), new Metrics()];
     one.countDroppedRejections(1);

@@ -13,11 +13,12 @@ import {
 import type { Producer, StoreName } from "@sluice/queue/queue";
 import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
+import type { RetentionState } from "@sluice/store/delivery/retention-state";
 
 /** From the time of a fsync on a fast disk to `requestTimeout` of the server, the limit of a request. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** The time that the stores have to count. Prometheus waits 10 s for the whole page. */
-const SET_ASIDE_LIMIT_MS = 1_000;
+/** The time that the stores have to answer. Prometheus waits 10 s for the whole page. */
+const STORE_LIMIT_MS = 1_000;
 /** The label of requests to a path without a source. */
 const UNKNOWN_SOURCE = "unknown";
 
@@ -82,7 +83,7 @@ export class Metrics {
         const counts = setAside.map(async (setAsideStore) => {
           const { store } = setAsideStore;
           // Failure policy: open. A store that is away has no value, and the values of the other stores are not late.
-          const count = await within(SET_ASIDE_LIMIT_MS, setAsideStore.count()).catch(() => undefined);
+          const count = await within(STORE_LIMIT_MS, setAsideStore.count()).catch(() => undefined);
           if (count === undefined) setAsideEvents.remove({ store });
           else setAsideEvents.set({ store }, count);
         });
@@ -133,6 +134,34 @@ export class Metrics {
       const gauge: Gauge = new Gauge({ name, help, registers: [], collect: () => gauge.set(read()) });
       this.#registry.registerMetric(gauge);
     }
+  }
+
+  /**
+   * Watches what is past retention and still there: the same on every gateway.
+   * @param read asks PostgreSQL at each scrape; undefined while it does not know.
+   */
+  watchRetention(read: () => Promise<RetentionState | undefined>): void {
+    // Failure policy: open. While PostgreSQL is away there is no value, and the other values are not late.
+    const ask = () => within(STORE_LIMIT_MS, read()).catch(() => undefined);
+    const overdue: Gauge = new Gauge({
+      name: "sluice_retention_overdue_days",
+      help: "Days past RETENTION_DAYS that are not dropped yet, because another transaction has the tables locked.",
+      registers: [this.#registry],
+      collect: async () => overdue.set((await ask())?.overdueDays ?? Number.NaN),
+    });
+    const unfinished: Gauge<"target_state"> = new Gauge({
+      name: "sluice_unfinished_past_retention",
+      help: "Deliveries past RETENTION_DAYS that are not finished, by the state of their target.",
+      labelNames: ["target_state"],
+      registers: [this.#registry],
+      collect: async () => {
+        const state = await ask();
+        unfinished.reset();
+        for (const [name, deliveries] of Object.entries(state?.unfinished ?? {})) {
+          unfinished.set({ target_state: name }, deliveries);
+        }
+      },
+    });
   }
 
   countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {

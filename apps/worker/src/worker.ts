@@ -17,6 +17,7 @@ import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
 import { startOperations } from "./chores/operation-steps.ts";
 import { startRetention } from "./chores/retention.ts";
+import { startRetirement } from "./chores/retirement.ts";
 import { startSweep } from "./chores/sweep.ts";
 import type { ResolveHost } from "./deliver/guarded-connect.ts";
 import { Lanes } from "./deliver/lanes.ts";
@@ -129,7 +130,14 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     log,
   );
   await breakers.start();
-  const chores = [retention, startCounting(db, log), startSweep(db, wake, log), startOperations(db, wake, log)];
+  const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED };
+  const chores = [
+    retention,
+    startRetirement(db, retirement, log),
+    startCounting(db, log),
+    startSweep(db, wake, log),
+    startOperations(db, wake, log),
+  ];
 
   // Intake and wake-ups.
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };

@@ -41,6 +41,7 @@ export const configuration = pgTable("configuration", {
   singleton: boolean("singleton").primaryKey().default(true),
   revision: bigint("revision", { mode: "number" }).notNull(),
   masterKeyCheck: bytea("master_key_check"),
+  minCompatibleVersion: text("min_compatible_version").notNull().default("0.1.0"),
 });
 
 export const sources = pgTable("sources", {
@@ -242,6 +243,13 @@ export const rejections = pgTable("rejections", {
   weight: integer("weight").notNull().default(1),
 });
 
+export const retentionState = pgTable("retention_state", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  nextDropAt: instant("next_drop_at").notNull().defaultNow(),
+  overdueDays: integer("overdue_days").notNull().default(0),
+  unfinished: jsonb("unfinished").$type<Partial<Record<TargetState, number>>>().notNull().default({}),
+});
+
 const idsOf = (name: string) => uuid(name).array();
 
 export const changes = pgTable("changes", {
@@ -265,6 +273,8 @@ export const changes = pgTable("changes", {
 export const statsPosition = pgTable("stats_position", {
   singleton: boolean("singleton").primaryKey().default(true),
   counted: snapshot("counted").notNull(),
+  countedAt: instant("counted_at").notNull().defaultNow(),
+  cluster: bigint("cluster", { mode: "bigint" }),
 });
 
 export const stats = pgTable("stats", {

@@ -12,7 +12,11 @@ const EVERY_MS = 3_000;
 export function startCounting(db: Database, log: Logger): Loop {
   return startLoop(EVERY_MS, async () => {
     try {
-      return (await countChanges(db))?.hasMore === true ? 0 : EVERY_MS;
+      const run = await countChanges(db);
+      if (run?.wasForeign === true) {
+        log.warn("the database was restored from another cluster: the position of the figures was reset, none is lost");
+      }
+      return run?.hasMore === true ? 0 : EVERY_MS;
     } catch (error) {
       // Failure policy: open. The figures come late, and stay exact.
       log.warn({ err: error }, "figures not counted yet; trying again");

@@ -1,6 +1,6 @@
-// Retention: makes the partitions of the next week, drops those past RETENTION_DAYS with the figures of those days,
-// prunes the dedupe ledger, and counts anew what waits. Every worker does it every hour; an advisory lock lets one
-// change partitions at a time.
+// Retention: makes the partitions of the next week, prunes the dedupe ledger, the figures and what else gets old, and
+// counts anew what waits. Every worker does it every hour. Dropping partitions is not part of it (retirement.ts), because
+// a drop may have to wait for others.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";
@@ -10,7 +10,7 @@ import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
-import { dropOldPartitions, ensurePartitions } from "@sluice/store/connection/partitions";
+import { ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
 
 import { type Loop, startLoop } from "./loop.ts";
@@ -39,7 +39,6 @@ export async function startRetention(
 
   async function run(): Promise<void> {
     await attempt("make", makeAhead);
-    const dropped = await attempt("drop", () => dropOldPartitions(db, Date.now() - retentionDays * DAY_MS));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
     await attempt("waiting", () => recountWaiting(db));
@@ -48,10 +47,10 @@ export async function startRetention(
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("answers", () => pruneIdempotencyKeys(db));
-    if (dropped?.length || pruned) log.info({ dropped, pruned }, "retention");
+    if (pruned) log.info({ pruned }, "retention");
   }
 
-  /** Runs one step by itself: a partition that cannot be dropped MUST NOT keep the ledger from being pruned. */
+  /** Runs one step by itself: a step that fails MUST NOT keep the others from their work. */
   async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();

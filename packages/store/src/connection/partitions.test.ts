@@ -9,9 +9,9 @@ import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from ".
 import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
 import { readRevision } from "./configuration-row.ts";
-import { type Database, openDatabase } from "./database.ts";
+import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
-import { dropOldPartitions, ensurePartitions, withPartitions } from "./partitions.ts";
+import { ensurePartitions, withPartitions } from "./partitions.ts";
 
 const DAY_MS = 86_400_000;
 const noonOf = (day: string) => Date.parse(`${day}T12:00:00Z`);
@@ -97,69 +97,4 @@ test("an event of a day without partitions is stored all the same, with its deli
   expect(await listPartitions(db, "2019")).toEqual(partitionsOf("20190505"));
   const claimed = await claimDue(db, targetId, 10, newLease());
   expect(claimed.map((delivery) => delivery.eventId)).toEqual([event.id]);
-});
-
-describe("dropOldPartitions", () => {
-  test("drops the days before, and keeps whole a day that has an unfinished delivery", async ({ database: { db } }) => {
-    const targetId = await seedTarget(db);
-    const finished = await storeOn(db, noonOf("2018-01-01"), targetId);
-    const unfinished = await storeOn(db, noonOf("2018-01-02"), targetId);
-    const kept = await storeOn(db, noonOf("2018-01-03"), targetId);
-    const finish = (id: string) =>
-      db.pool.query(
-        "UPDATE deliveries SET status = 'succeeded', next_attempt_at = NULL, leased_by = NULL WHERE id = $1",
-        [id],
-      );
-    await finish(finished.delivery.id);
-    await finish(kept.delivery.id);
-    expect((await dropOldPartitions(db, noonOf("2018-01-03"))).toSorted()).toEqual(partitionsOf("20180101"));
-    expect(await listPartitions(db, "2018")).toEqual(
-      [...partitionsOf("20180102"), ...partitionsOf("20180103")].toSorted(),
-    );
-    await finish(unfinished.delivery.id);
-    expect((await dropOldPartitions(db, noonOf("2018-01-03"))).toSorted()).toEqual(partitionsOf("20180102"));
-  });
-
-  test("finishes the drop of a worker that died and left a partition half detached, or detached", async ({
-    database,
-  }) => {
-    const { db } = database;
-    await ensurePartitions(db, noonOf("2016-01-01"), noonOf("2016-01-03"));
-    await db.pool.query("ALTER TABLE attempts DETACH PARTITION attempts_20160102");
-    const [reader, detacher] = [await db.pool.connect(), await db.pool.connect()];
-    // A transaction that reads the parent table stops the detach half-way.
-    await reader.query("BEGIN");
-    await reader.query("SELECT count(*) FROM events");
-    await detacher.query("SET lock_timeout = 300");
-    const error = await detacher
-      .query("ALTER TABLE events DETACH PARTITION events_20160101 CONCURRENTLY")
-      .catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(Error);
-    await reader.query("COMMIT");
-    reader.release();
-    detacher.release(true);
-    const pending = "SELECT FROM pg_inherits WHERE inhdetachpending";
-    expect((await db.pool.query(pending)).rowCount).toBe(1);
-    const dropped = await dropOldPartitions(db, noonOf("2016-01-03"));
-    expect(dropped.toSorted()).toEqual([...partitionsOf("20160101"), ...partitionsOf("20160102")].toSorted());
-    expect(await listPartitions(db, "2016")).toEqual(partitionsOf("20160103"));
-    expect((await db.pool.query(pending)).rowCount).toBe(0);
-  });
-
-  test("a drop that fails leaves no busy connection and no lock", async ({ database: { db, url } }) => {
-    await ensurePartitions(db, noonOf("2015-01-01"), noonOf("2015-01-01"));
-    const own = openDatabase({ url, applicationName: "drop", maxConnections: 1, onError: () => undefined });
-    onTestFinished(own.close);
-    await own.pool.query("SET lock_timeout = 200");
-    const reader = await db.pool.connect();
-    await reader.query("BEGIN");
-    await reader.query("SELECT count(*) FROM attempts");
-    const first = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
-    await expect(dropOldPartitions(own, noonOf("2015-01-02"))).rejects.toThrow("lock timeout");
-    const second = (await own.pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
-    expect(second).not.toBe(first);
-    await reader.query("COMMIT");
-    reader.release();
-    expect(await dropOldPartitions(own, noonOf("2015-01-02"))).toHaveLength(5);
-  });
 });

@@ -127,15 +127,18 @@ test("behind an open breaker, a delivery past its deadline is exhausted if it wa
   const claimed = await claimDue(db, targetId, 2, lease);
   const failed = claimed.map(({ id }) => makeAttempt(id, { next: { status: "pending", retryInMs: 0 } }));
   await recordAttempts(db, failed, lease.workerId);
+  // A worker died while it had them in hand, and its leases have run out.
+  expect(await claimDue(db, targetId, 3, newLease(0))).toHaveLength(3);
   expect(await exhaustOverdue(db, 10)).toBe(0);
   await writeOpenBreaker(db, targetId, 60_000);
   expect([await exhaustOverdue(db, 1), await exhaustOverdue(db, 10), await exhaustOverdue(db, 10)]).toEqual([1, 1, 0]);
-  const { rows } = await db.pool.query("SELECT status, attempt_count FROM deliveries WHERE target_id = $1 ORDER BY 1", [
-    targetId,
-  ]);
+  const { rows } = await db.pool.query(
+    "SELECT status, attempt_count, leased_by FROM deliveries WHERE target_id = $1 ORDER BY 1",
+    [targetId],
+  );
   expect(rows).toEqual([
-    { status: "exhausted", attempt_count: 1 },
-    { status: "exhausted", attempt_count: 1 },
-    { status: "pending", attempt_count: 0 },
+    { status: "exhausted", attempt_count: 1, leased_by: null },
+    { status: "exhausted", attempt_count: 1, leased_by: null },
+    { status: "pending", attempt_count: 0, leased_by: expect.anything() },
   ]);
 });

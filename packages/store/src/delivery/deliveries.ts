@@ -244,6 +244,7 @@ export const hasDue = (targetId: string) => `coalesce((
 export async function exhaustOverdue(db: Database, limit: number): Promise<number> {
   const { rows } = await db.pool.query<{ count: number }>({
     name: "exhaust-overdue",
+    // What is due is in nobody's hands: a worker that died leaves `leased_by`, and its lease has run out by then.
     // ORDER BY makes it walk the index `deliveries_overdue`, which leaves out the deliveries that were never attempted:
     // there can be a million of them behind an open breaker.
     text: `WITH overdue AS (
@@ -251,14 +252,14 @@ export async function exhaustOverdue(db: Database, limit: number): Promise<numbe
              JOIN targets t ON t.id = h.target_id AND t.state = 'enabled'
              CROSS JOIN LATERAL (
                SELECT id FROM deliveries
-               WHERE target_id = h.target_id AND next_attempt_at <= now() AND leased_by IS NULL
+               WHERE target_id = h.target_id AND next_attempt_at <= now()
                  AND deadline_at <= now() - interval '1 minute' AND attempt_count > backoff_start
                ORDER BY deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
              ) d
              WHERE h.openings > 0 LIMIT $1
            ),
            moved AS (
-             UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, finished_at = now(),
+             UPDATE deliveries SET status = 'exhausted', next_attempt_at = NULL, leased_by = NULL, finished_at = now(),
                last_error = 'breaker: at the deadline the target was not tried, because its circuit breaker was open'
                  || coalesce('; before: ' || last_error, '')
              FROM overdue WHERE deliveries.id = overdue.id

@@ -97,6 +97,8 @@ export interface JournalEntry {
 
 interface ChangeRow {
   upper: string;
+  is_ahead: boolean;
+  current: string;
   now: string;
   xid: string | null;
   id: string | null;
@@ -114,17 +116,20 @@ interface ChangeRow {
 /**
  * Reads the next rows of the journal after a position, in the order in which their transactions began to write.
  * @returns `next` is the position after the last of these rows; `isEnd` says that the journal had no more rows.
+ * `wasAhead` says that the position was of another cluster, from which a dump was restored: `next` is then the end.
  */
 export async function readChanges(
   db: Database,
   position: JournalPosition,
   limit: number,
-): Promise<{ changes: JournalEntry[]; next: JournalPosition; isEnd: boolean }> {
+): Promise<{ changes: JournalEntry[]; next: JournalPosition; isEnd: boolean; wasAhead: boolean }> {
   const { from, part } = position;
   const { rows } = await db.pool.query<ChangeRow>({
     name: "read-changes",
     text: `WITH bound AS MATERIALIZED (SELECT coalesce($2::pg_snapshot, pg_current_snapshot()) AS upper)
-           SELECT upper::text, extract(epoch FROM now()) * 1000 AS now, c.*, c.xid::text AS xid
+           SELECT upper::text, extract(epoch FROM now()) * 1000 AS now, c.*, c.xid::text AS xid,
+             pg_snapshot_xmax(coalesce($2, $1)) > pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead,
+             pg_current_snapshot()::text AS current
            FROM bound LEFT JOIN LATERAL (
              SELECT * FROM changes
              WHERE xid >= pg_snapshot_xmin($1::pg_snapshot) AND (xid, id) > ($3::xid8, $4::bigint)
@@ -137,6 +142,9 @@ export async function readChanges(
   const [first] = rows;
   const to = first?.upper ?? from;
   const takenAtMs = Number(first?.now);
+  if (first?.is_ahead === true) {
+    return { changes: [], next: { takenAtMs, from: first.current }, isEnd: true, wasAhead: true };
+  }
   const isLast = found.length < limit;
   // Inside a part, `to` was taken by an earlier read, so that the end is as old as that read; newer rows follow it.
   const end = { takenAtMs: part === undefined ? takenAtMs : position.takenAtMs, from: to };
@@ -150,7 +158,7 @@ export async function readChanges(
         ? end
         : { takenAtMs: position.takenAtMs, from, part: { to, xid: row.xid ?? "", id: row.id ?? "" } },
   }));
-  return { changes, next: isLast ? end : (changes.at(-1)?.position ?? end), isEnd: isLast && part === undefined };
+  return { changes, next: isLast ? end : (changes.at(-1)?.position ?? end), isEnd: isLast && part === undefined, wasAhead: false };
 }
 
 const deliveriesOf = (row: ChangeRow) =>

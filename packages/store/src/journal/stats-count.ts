@@ -4,6 +4,7 @@
 
 import { type Database, withClient } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
+import { pruneBatches } from "../connection/prune-batches.ts";
 import { inIdRange } from "../log/id-range.ts";
 import { LATENCY_BOUNDS_MS } from "./latency.ts";
 
@@ -34,7 +35,9 @@ const NEXT_SNAPSHOT = `
 SELECT CASE WHEN up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric
     THEN format('%s:%s:', up_to + 1, up_to + 1) ELSE pg_current_snapshot()::text END AS next,
   EXISTS (SELECT ${FRESH}) AS is_fresh,
-  coalesce(up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric, false) AS is_partial
+  coalesce(up_to < pg_snapshot_xmin(pg_current_snapshot())::text::numeric, false) AS is_partial,
+  (SELECT pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot()) OR coalesce(cluster <> cluster_number(), false)
+   FROM stats_position) AS is_foreign
 FROM (SELECT (SELECT c.xid::text::numeric ${FRESH} ORDER BY c.xid OFFSET ${MAX_CHANGES} LIMIT 1) AS up_to) AS bound`;
 
 /** SQL: the minute in which an instant is. */
@@ -119,15 +122,39 @@ ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE
  */
 const NEGATED_BOUNDS_MS = LATENCY_BOUNDS_MS.map((bound) => -bound).toReversed();
 
+// After a dump was restored into another cluster, the numbers of its transactions mean nothing there. A row of the
+// journal was counted exactly when the position sees it and the row is no younger than the position: what was written
+// since the restore is younger, whatever its number is. The rows that were not counted get the number of this
+// transaction, which the new position does not see yet.
+const RENUMBER_UNCOUNTED = `
+UPDATE changes SET xid = pg_current_xact_id()
+WHERE NOT pg_visible_in_snapshot(xid, (SELECT counted FROM stats_position)) OR at > (SELECT counted_at FROM stats_position)`;
+/** These rows were counted, and their numbers belong to transactions that are still to come. */
+const DELETE_AHEAD = `
+DELETE FROM changes WHERE NOT pg_visible_in_snapshot(xid, pg_current_snapshot()) AND xid <> pg_current_xact_id()`;
+const RESET_POSITION = "UPDATE stats_position SET counted = pg_current_snapshot()";
+
 /**
  * Runs a statement. One with a name is planned once for each connection: to plan over a month of partitions costs more
  * than to run.
  */
 type RunStatement = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
-/** Makes one run. @returns whether there is more to count for another run; undefined while another worker counts. */
-export async function countChanges(db: Database): Promise<{ hasMore: boolean } | undefined> {
-  return runUnderLock(db, countOnce);
+export interface CountRun {
+  /** Whether there is more to count for another run. */
+  hasMore: boolean;
+  /** Whether the position was of another cluster. It was replaced, and the next run goes on counting. */
+  wasForeign: boolean;
+}
+
+/** Makes one run. @returns undefined while another worker counts. */
+export async function countChanges(db: Database): Promise<CountRun | undefined> {
+  return runUnderLock(db, async (query) => {
+    const run = await countOnce(query);
+    if (!run.wasForeign) return run;
+    for (const statement of [RENUMBER_UNCOUNTED, DELETE_AHEAD, RESET_POSITION]) await query(statement);
+    return { hasMore: true, wasForeign: true };
+  });
 }
 
 /**
@@ -145,13 +172,17 @@ export async function recountWaiting(db: Database): Promise<void> {
   });
 }
 
-async function countOnce(query: RunStatement): Promise<{ hasMore: boolean }> {
-  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean }>(NEXT_SNAPSHOT);
-  if (found === undefined || !found.is_fresh) return { hasMore: false };
+/** Counts nothing while the position is of another cluster. */
+async function countOnce(query: RunStatement): Promise<CountRun> {
+  const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean; is_foreign: boolean }>(
+    NEXT_SNAPSHOT,
+  );
+  if (found?.is_foreign === true) return { hasMore: true, wasForeign: true };
+  if (found === undefined || !found.is_fresh) return { hasMore: false, wasForeign: false };
   await query(COUNT_FRESH, [found.next, NEGATED_BOUNDS_MS], "count");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
-  return { hasMore: found.is_partial };
+  return { hasMore: found.is_partial, wasForeign: false };
 }
 
 /**
@@ -159,8 +190,10 @@ async function countOnce(query: RunStatement): Promise<{ hasMore: boolean }> {
  * again.
  */
 export async function pruneStats(db: Database, beforeMs: number): Promise<void> {
-  await db.pool.query(
-    `DELETE FROM stats WHERE start < CASE resolution
+  await pruneBatches(
+    db,
+    "stats",
+    `start < CASE resolution
        WHEN 'minute' THEN now() - interval '${MINUTES_DAYS} days' ELSE to_timestamp($1::float8 / 1000) END`,
     [beforeMs],
   );

@@ -48,14 +48,14 @@ const STATUSES: Record<DeliveryChange, DeliveryStatus> = {
   reopened: "pending",
 };
 
-/** Reads the next steps after a position. @returns `isEnd` says that the journal had no more rows. */
+/** Reads the next steps after a position. The results are those of {@link readChanges}. */
 export async function readTail(
   db: Database,
   filter: TailFilter,
   position: JournalPosition,
-): Promise<{ steps: TailStep[]; next: JournalPosition; isEnd: boolean }> {
-  const { changes, next, isEnd } = await readChanges(db, position, MAX_STEPS);
-  if (changes.length === 0) return { steps: [], next, isEnd };
+): Promise<{ steps: TailStep[]; next: JournalPosition; isEnd: boolean; wasAhead: boolean }> {
+  const { changes, next, isEnd, wasAhead } = await readChanges(db, position, MAX_STEPS);
+  if (changes.length === 0) return { steps: [], next, isEnd, wasAhead };
   const { kinds = TAIL_KINDS, statuses, ...rowFilter } = filter;
   const { eventId, targetId, statusCode, errorText, minAttempts } = rowFilter;
   const matchesEvents = [targetId, statusCode, errorText, minAttempts, statuses].every((each) => each === undefined);
@@ -99,7 +99,7 @@ export async function readTail(
     ],
     position: entry.position,
   }));
-  return { steps, next, isEnd };
+  return { steps, next, isEnd, wasAhead };
 }
 
 const allConditions = ({ own, lookedUp }: Conditions): SQL[] => [...own, ...lookedUp];

@@ -140,6 +140,7 @@ export class Tails {
         const page = await this.#inTurn(() => readTail(db, filter, position));
         text = page.steps.map((step) => formatStep(step.messages, step.position, show)).join("");
         ({ next: position, isEnd } = page);
+        if (page.wasAhead) log.warn("the database was restored from another cluster: a live tail goes on from its end");
       } catch (error) {
         // Failure policy: open. While PostgreSQL is away the tail sends nothing. It misses nothing, because it goes on
         // from its position afterwards.
