@@ -5,7 +5,11 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
 import { retirePartitions } from "@sluice/store/connection/retire-partitions";
-import { countPastRetention, exhaustPastRetention, type UnfinishedOfTarget } from "@sluice/store/delivery/past-retention";
+import {
+  countPastRetention,
+  exhaustPastRetention,
+  type UnfinishedOfTarget,
+} from "@sluice/store/delivery/past-retention";
 import { endTurn, takeTurn } from "@sluice/store/delivery/retention-state";
 import { recountWaiting } from "@sluice/store/journal/stats-count";
 
@@ -78,6 +82,7 @@ function describeReason(reason: unknown): { err: unknown } | { reason: string } 
 
 function sumByState(counts: readonly UnfinishedOfTarget[]): Record<string, number> {
   const sums: Record<string, number> = {};
-  for (const { targetState = "deleted", deliveries } of counts) sums[targetState] = (sums[targetState] ?? 0) + deliveries;
+  for (const { targetState = "deleted", deliveries } of counts)
+    sums[targetState] = (sums[targetState] ?? 0) + deliveries;
   return sums;
 }

@@ -2,7 +2,13 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { drizzle } from "drizzle-orm/node-postgres";
+import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
+import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { SLUICE_VERSION } from "@sluice/shared/domain/version";
@@ -10,6 +16,7 @@ import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { createTestDatabase, type TestDatabase } from "../../../../tests/support/database.ts";
 import { runSql } from "../../../../tests/support/sql.ts";
 import { migrate } from "./migrate.ts";
+import { isTransient } from "./postgres-errors.ts";
 
 /** Says that it is ready, waits for input, and migrates. */
 const PROGRAM = `
@@ -29,6 +36,20 @@ async function createEmptyDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase(null);
   onTestFinished(database.drop);
   return database;
+}
+
+/** Runs the migrations up to one, as an older version did. */
+async function migrateUpTo(url: string, tag: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-migrations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  cpSync(new URL("../../../../drizzle", import.meta.url), folder, { recursive: true });
+  const path = join(folder, "meta", "_journal.json");
+  const journal: { entries: { tag: string }[] } = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(path, JSON.stringify({ ...journal, entries: journal.entries.filter((entry) => entry.tag <= tag) }));
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await migrateDrizzle(drizzle(client), { migrationsFolder: folder, migrationsSchema: "drizzle" });
+  await client.end();
 }
 
 /** Describes everything that a migration could change. */
@@ -92,6 +113,21 @@ describe("a database that a newer version migrated", () => {
   test("is refused when it does not say which versions may use it", async () => {
     await expect(migrate(await createNewer(null))).rejects.toMatchObject({ code: "schema_newer" });
   });
+});
+
+test("a migration that needs a table that a transaction has locked gives up, so that it can be tried again", async () => {
+  const { url, db } = await createEmptyDatabase();
+  await migrateUpTo(url, "0012_deleted_targets");
+  const reader = await db.pool.connect();
+  onTestFinished(() => reader.release(true));
+  await reader.query("BEGIN");
+  await reader.query("SELECT FROM configuration");
+  const error: unknown = await migrate(url).catch((caught: unknown) => caught);
+  expect(isTransient(error)).toBe(true);
+  // Nobody waits behind it.
+  await db.pool.query("UPDATE configuration SET revision = revision");
+  await reader.query("COMMIT");
+  await migrate(url);
 });
 
 test("a migration that cannot connect says so, and holds nothing", async () => {

@@ -19,6 +19,9 @@ const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
 
+/** Below the time that a gateway has to make an event durable. A caller that gets `lock_not_available` tries again. */
+const LOCK_TIMEOUT_MS = 1_000;
+
 /**
  * @param signal cuts the connection, so that a wait for the lock, or for a server that went silent, fails.
  * @returns `newer` when a newer version migrated the database and says that this version may still use it.
@@ -47,6 +50,8 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<"migra
       // others, without a lock of its own.
       await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]);
       if (await isNewer(client, migrationsFolder)) return "newer";
+      // A migration that waits for a table makes every statement on it wait behind it. Processes that run already go on.
+      await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
       await migrateBullmq(client);
       return "migrated";

@@ -47,7 +47,9 @@ async function storeOn(db: Database, day: string, targetId: string, changes: Par
   const delivery = makeDelivery(event, targetId);
   const lease = newLease();
   const revision = await readRevision(db);
-  await withPartitions(db, [event.id], () => storeEvents(db, revision, [event], [{ ...delivery, leased: true }], lease));
+  await withPartitions(db, [event.id], () =>
+    storeEvents(db, revision, [event], [{ ...delivery, leased: true }], lease),
+  );
   const attempt = makeAttempt(delivery.id, { id: idFloor(ms + 2_000_000), next: { status: "pending", retryInMs: 0 } });
   await recordAttempts(db, [{ ...attempt, id: deliveryId(attempt.id, delivery.id) }], lease.workerId);
   return { event, id: delivery.id };
@@ -84,13 +86,16 @@ async function retireAll(db: Database, beforeMs: number): Promise<string[]> {
 describe("retirePartitions", () => {
   test("drops the days before whose deliveries are finished", async ({ own: { db } }) => {
     const targetId = await seedTarget(db);
-    for (const day of ["2018-01-01", "2018-01-02", "2018-01-03"]) await finish(db, (await storeOn(db, day, targetId)).id);
+    for (const day of ["2018-01-01", "2018-01-02", "2018-01-03"])
+      await finish(db, (await storeOn(db, day, targetId)).id);
     const gone = [...partitionsOf("20180101"), ...partitionsOf("20180102")].toSorted();
     expect(await retireAll(db, noonOf("2018-01-03"))).toEqual(gone);
     expect(await listOld(db)).toEqual(partitionsOf("20180103"));
   });
 
-  test("keeps what belongs to an unfinished delivery, and only that, in one small partition", async ({ own: { db } }) => {
+  test("keeps what belongs to an unfinished delivery, and only that, in one small partition", async ({
+    own: { db },
+  }) => {
     const targetId = await seedTarget(db, { state: "paused" });
     const labels = { team: "video" };
     const kept = [
@@ -131,10 +136,7 @@ describe("retirePartitions", () => {
     await storeOn(db, "2018-02-01", targetId);
     await retireAll(db, noonOf("2018-02-02"));
     await ensurePartitions(db, noonOf("2018-02-01"), noonOf("2018-02-01"));
-    expect(await listOld(db)).toEqual([
-      ...partitionsOf("kept_20180201_20180201", KEPT_TABLES),
-      "rejections_20180201",
-    ]);
+    expect(await listOld(db)).toEqual([...partitionsOf("kept_20180201_20180201", KEPT_TABLES), "rejections_20180201"]);
     const late = await storeOn(db, "2018-02-01", targetId);
     await retireAll(db, noonOf("2018-02-02"));
     expect(await listOld(db)).toEqual(partitionsOf("kept_20180201_20180201", KEPT_TABLES));
@@ -152,7 +154,8 @@ describe("retirePartitions", () => {
     const reader = await openReader(db, ["rejections"]);
     const retiring = retirePartitions(db, noonOf("2017-01-03"));
     await until(async () => {
-      const waiting = "SELECT FROM pg_stat_activity WHERE query LIKE '%retire_days%' AND state = 'active' AND pid <> pg_backend_pid()";
+      const waiting =
+        "SELECT FROM pg_stat_activity WHERE query LIKE '%retire_days%' AND state = 'active' AND pid <> pg_backend_pid()";
       return (await db.pool.query(waiting)).rowCount !== 0;
     });
     for (const id of finished) {

@@ -104,7 +104,10 @@ async function retireRange(db: Database, { first, last }: DayRange): Promise<Out
  * so that they left partitions that are half detached, and tables that are no partition any more.
  * @returns the names of the tables that are gone, and the days of which something is left, with the reason.
  */
-async function finishOldDrops(db: Database, before: string): Promise<{ dropped: string[]; left: Map<string, unknown> }> {
+async function finishOldDrops(
+  db: Database,
+  before: string,
+): Promise<{ dropped: string[]; left: Map<string, unknown> }> {
   const dropped: string[] = [];
   const left = new Map<string, unknown>();
   /** Failure policy: open. What cannot be finished MUST NOT keep other days. */

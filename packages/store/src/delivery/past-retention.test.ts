@@ -19,7 +19,9 @@ import { storeEvents } from "./store-events.ts";
 const DAY = Date.parse("2019-01-01T00:00:00Z");
 const DAY_MS = 86_400_000;
 
-test("what no worker has in hand is exhausted with the error retention, and counted so", async ({ database: { db } }) => {
+test("what no worker has in hand is exhausted with the error retention, and counted so", async ({
+  database: { db },
+}) => {
   const [paused, enabled] = [await seedTarget(db, { state: "paused" }), await seedTarget(db)];
   const events = [1, 2, 3].map((hour) => makeEvent({ id: idFloor(DAY + hour * 3_600_000) }));
   const deliveries = [
@@ -45,7 +47,8 @@ test("what no worker has in hand is exhausted with the error retention, and coun
       lastError: "retention: not finished within RETENTION_DAYS",
     });
   }
-  for (const id of [inHand?.id, young?.id]) expect(await getDelivery(db, id ?? "")).toMatchObject({ status: "pending" });
+  for (const id of [inHand?.id, young?.id])
+    expect(await getDelivery(db, id ?? "")).toMatchObject({ status: "pending" });
   expect(await countPastRetention(db, DAY + DAY_MS)).toEqual([
     { targetId: enabled, targetState: "enabled", deliveries: 1 },
   ]);

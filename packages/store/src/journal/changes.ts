@@ -158,7 +158,12 @@ export async function readChanges(
         ? end
         : { takenAtMs: position.takenAtMs, from, part: { to, xid: row.xid ?? "", id: row.id ?? "" } },
   }));
-  return { changes, next: isLast ? end : (changes.at(-1)?.position ?? end), isEnd: isLast && part === undefined, wasAhead: false };
+  return {
+    changes,
+    next: isLast ? end : (changes.at(-1)?.position ?? end),
+    isEnd: isLast && part === undefined,
+    wasAhead: false,
+  };
 }
 
 const deliveriesOf = (row: ChangeRow) =>
