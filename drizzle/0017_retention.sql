@@ -1,5 +1,5 @@
--- Retention that waits for nobody: partitions are made whatever is being dropped, a drop gives up where it would have to
--- wait, and unfinished deliveries are kept in small partitions of their own.
+-- Retention that waits for nobody: partitions are made whatever is being dropped, a drop gives up where it would have
+-- to wait, and unfinished deliveries are kept in small partitions of their own.
 
 -- As before, with two differences. It takes its own lock, which no drop holds, and only when a partition is missing. A
 -- day that a partition of kept rows covers is not missing.
@@ -33,29 +33,45 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
--- Copies the unfinished deliveries between two ids, with their events and attempts, to the tables <table>_keeping. Leaves
--- out what is there already.
-CREATE FUNCTION copy_unfinished(lower uuid, upper uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- Brings the copy of the unfinished deliveries between two ids up to date, with their events and attempts, in the tables
+-- <table>_keeping. `since` is null for the first time. Later it is a transaction from before the first time, and only
+-- what changed since is copied, because the tables are locked then. `copied` is the number of deliveries in the copy.
+CREATE FUNCTION copy_unfinished(lower uuid, upper uuid, since xid8, INOUT copied bigint)
+LANGUAGE plpgsql SET plan_cache_mode = auto AS $$
 DECLARE
-  fresh_deliveries uuid[];
+  total bigint;
+  changed uuid[];
   fresh_events uuid[];
+  affected bigint;
 BEGIN
-  WITH copied AS (
-    INSERT INTO deliveries_keeping
-    SELECT s.* FROM deliveries s
-    WHERE s.id >= lower AND s.id < upper AND s.next_attempt_at IS NOT NULL
-      AND NOT EXISTS (SELECT FROM deliveries_keeping k WHERE k.id = s.id)
-    RETURNING id
-  )
-  SELECT array_agg(id) INTO fresh_deliveries FROM copied;
+  SELECT count(*), array_agg(id) FILTER (WHERE since IS NULL OR age(xmin) <= age(since::xid)) INTO total, changed
+  FROM deliveries WHERE id >= lower AND id < upper AND next_attempt_at IS NOT NULL;
+  DELETE FROM deliveries_keeping USING unnest(changed) AS c (id) WHERE deliveries_keeping.id = c.id;
+  GET DIAGNOSTICS affected = ROW_COUNT;
+  copied := copied - affected;
+  INSERT INTO deliveries_keeping
+  SELECT s.* FROM unnest(changed) AS c (id) JOIN deliveries s ON s.id = c.id
+  WHERE s.id >= lower AND s.id < upper AND s.next_attempt_at IS NOT NULL;
+  GET DIAGNOSTICS affected = ROW_COUNT;
+  copied := copied + affected;
   INSERT INTO attempts_keeping
-  SELECT s.* FROM attempts s WHERE s.id >= lower AND s.id < upper AND s.delivery_id = ANY(fresh_deliveries)
+  SELECT s.* FROM unnest(changed) AS c (id) JOIN attempts s ON s.delivery_id = c.id WHERE s.id >= lower AND s.id < upper
   ON CONFLICT DO NOTHING;
-  fresh_events := ARRAY(SELECT event_id FROM deliveries_keeping EXCEPT SELECT id FROM events_keeping);
-  INSERT INTO events_keeping SELECT s.* FROM events s WHERE s.id >= lower AND s.id < upper AND s.id = ANY(fresh_events);
+  fresh_events := ARRAY(
+    SELECT DISTINCT k.event_id FROM unnest(changed) AS c (id) JOIN deliveries_keeping k ON k.id = c.id
+    WHERE NOT EXISTS (SELECT FROM events_keeping e WHERE e.id = k.event_id));
+  INSERT INTO events_keeping
+  SELECT s.* FROM unnest(fresh_events) AS c (id) JOIN events s ON s.id = c.id WHERE s.id >= lower AND s.id < upper;
   INSERT INTO event_terms_keeping (term, event_id)
-  SELECT term, id FROM events_keeping, event_terms_of(labels, user_metadata) AS term
-  WHERE id = ANY(fresh_events) AND (labels IS NOT NULL OR user_metadata IS NOT NULL);
+  SELECT term, k.id FROM unnest(fresh_events) AS c (id) JOIN events_keeping k ON k.id = c.id
+    CROSS JOIN event_terms_of(k.labels, k.user_metadata) AS term
+  WHERE k.labels IS NOT NULL OR k.user_metadata IS NOT NULL;
+  -- Everything unfinished is in the copy. If there is more in it, some deliveries were finished since.
+  IF since IS NOT NULL AND copied <> total THEN
+    DELETE FROM deliveries_keeping k WHERE NOT EXISTS (
+      SELECT FROM deliveries s WHERE s.id = k.id AND s.id >= lower AND s.id < upper AND s.next_attempt_at IS NOT NULL);
+    copied := total;
+  END IF;
 END $$;
 --> statement-breakpoint
 
@@ -69,7 +85,8 @@ END $$;
 -- it, and `retired` that it is done.
 CREATE FUNCTION retire_days(
   first_day date, last_day date, OUT outcome text, OUT dropped text[], OUT kept_deliveries bigint
-) LANGUAGE plpgsql SET lock_timeout = '50ms' SET enable_seqscan = on SET enable_hashjoin = on AS $$
+) LANGUAGE plpgsql SET lock_timeout = '50ms' SET enable_seqscan = on SET enable_hashjoin = on
+SET plan_cache_mode = auto AS $$
 DECLARE
   lower uuid := uuid_floor(first_day::timestamp AT TIME ZONE 'UTC');
   upper uuid := uuid_floor((last_day + 1)::timestamp AT TIME ZONE 'UTC');
@@ -82,6 +99,9 @@ DECLARE
   key_column text;
   source record;
   keeps boolean;
+  -- Every transaction that the copy may not have seen is no older than this one.
+  since xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  copied bigint := 0;
   stage text;
 BEGIN
   dropped := ARRAY[]::text[];
@@ -102,7 +122,7 @@ BEGIN
       EXECUTE format('ALTER TABLE %I ADD CONSTRAINT within_days CHECK (%I >= %L AND %I < %L)', part, key_column, lower,
         key_column, upper);
     END LOOP;
-    PERFORM copy_unfinished(lower, upper);
+    copied := copy_unfinished(lower, upper, NULL, copied);
     INSERT INTO attempts_keeping
     SELECT s.* FROM attempts s WHERE s.id >= lower AND s.id < upper
       AND s.delivery_id IN (SELECT id FROM deliveries WHERE id < lower AND next_attempt_at IS NOT NULL);
@@ -112,14 +132,11 @@ BEGIN
   FOR try IN 1..4 LOOP
     BEGIN
       stage := 'tables_busy';
-      LOCK TABLE ONLY attempts, ONLY deliveries, ONLY event_terms, ONLY events, ONLY rejections IN ACCESS EXCLUSIVE MODE;
+      LOCK TABLE ONLY attempts, ONLY deliveries, ONLY event_terms, ONLY events, ONLY rejections
+        IN ACCESS EXCLUSIVE MODE;
       stage := 'days_busy';
       IF keeps THEN
-        DELETE FROM deliveries_keeping k WHERE NOT EXISTS (
-          SELECT FROM deliveries s WHERE s.id = k.id AND s.id >= lower AND s.id < upper AND s.next_attempt_at IS NOT NULL
-            AND ROW(s.*) IS NOT DISTINCT FROM ROW(k.*));
-        PERFORM copy_unfinished(lower, upper);
-        kept_deliveries := (SELECT count(*) FROM deliveries_keeping);
+        kept_deliveries := copy_unfinished(lower, upper, since, copied);
       ELSIF EXISTS (SELECT FROM deliveries WHERE id < upper AND next_attempt_at IS NOT NULL) THEN
         -- Somebody has just retried a delivery. The next run keeps it.
         outcome := 'days_busy';
