@@ -33,9 +33,9 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
--- Brings the copy of the unfinished deliveries between two ids up to date, with their events and attempts, in the tables
--- <table>_keeping. `since` is null for the first time. Later it is a transaction from before the first time, and only
--- what changed since is copied, because the tables are locked then. `copied` is the number of deliveries in the copy.
+-- Brings the copy of the unfinished deliveries between two ids up to date, with their events and attempts, in the
+-- tables <table>_keeping. `since` is null for the first time. Later it is a transaction from before the first time, and
+-- only what changed since is copied, because the tables are locked then. `copied` is the number of copied deliveries.
 CREATE FUNCTION copy_unfinished(lower uuid, upper uuid, since xid8, INOUT copied bigint)
 LANGUAGE plpgsql SET plan_cache_mode = auto AS $$
 DECLARE

@@ -70,7 +70,7 @@ describe("metrics", () => {
     });
   });
 
-  test("what is past retention and still there is read at each scrape, and has no value while it cannot be", async () => {
+  test("what is past retention is read at each scrape, and has no value while PostgreSQL is away", async () => {
     const metrics = new Metrics();
     const answers = [
       { overdueDays: 2, unfinished: { paused: 7, deleted: 1 } },

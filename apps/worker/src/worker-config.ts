@@ -9,7 +9,7 @@ export const workerConfig = z.object({
   WORKER_PORT: port.default(8082),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
   RETENTION_DAYS: integer(4, 3650).default(30),
-  // Whether deliveries that are not finished by then, such as those of a forgotten paused target, stay with their events.
+  // Whether deliveries that are not finished by then, such as those of a paused target, stay with their events.
   RETENTION_UNFINISHED: z.enum(["keep", "exhaust"]).default("keep"),
   // Five days: a long weekend, and time to repair it. 0 is never.
   DISABLE_TARGET_AFTER_HOURS: integer(0, 8_760).default(120),

@@ -1,6 +1,6 @@
 // Retention: makes the partitions of the next week, prunes the dedupe ledger, the figures and what else gets old, and
-// counts anew what waits. Every worker does it every hour. Dropping partitions is not part of it (retirement.ts), because
-// a drop may have to wait for others.
+// counts anew what waits. Every worker does it every hour. It does not drop partitions (retirement.ts): a drop may have to
+// come back later.
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";

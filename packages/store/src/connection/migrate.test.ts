@@ -52,6 +52,18 @@ async function migrateUpTo(url: string, tag: string): Promise<void> {
   await client.end();
 }
 
+/** A database with a migration that this version does not know. @param oldest the oldest version that may use it. */
+async function createNewer(oldest: string | null): Promise<string> {
+  const { url } = await createEmptyDatabase();
+  await migrate(url);
+  await runSql(url, "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 99999999999999)");
+  await runSql(url, "ALTER TABLE configuration ADD COLUMN IF NOT EXISTS min_compatible_version text");
+  const value = oldest === null ? "NULL" : `'${oldest}'`;
+  await runSql(url, "ALTER TABLE configuration ALTER min_compatible_version DROP NOT NULL");
+  await runSql(url, `UPDATE configuration SET min_compatible_version = ${value}`);
+  return url;
+}
+
 /** Describes everything that a migration could change. */
 async function describeDatabase(url: string): Promise<unknown[]> {
   return runSql(
@@ -87,17 +99,6 @@ test("a migrated database stays as it is, with its rows", async () => {
 });
 
 describe("a database that a newer version migrated", () => {
-  async function createNewer(oldest: string | null): Promise<string> {
-    const { url } = await createEmptyDatabase();
-    await migrate(url);
-    await runSql(url, "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 99999999999999)");
-    await runSql(url, "ALTER TABLE configuration ADD COLUMN IF NOT EXISTS min_compatible_version text");
-    const value = oldest === null ? "NULL" : `'${oldest}'`;
-    await runSql(url, "ALTER TABLE configuration ALTER min_compatible_version DROP NOT NULL");
-    await runSql(url, `UPDATE configuration SET min_compatible_version = ${value}`);
-    return url;
-  }
-
   test("is used by a version that it names, and left as it is", async () => {
     const url = await createNewer(SLUICE_VERSION);
     const before = await describeDatabase(url);
