@@ -1,5 +1,5 @@
-// `npm run migrate` brings the database of DATABASE_URL to the schema of this version. `npm start` does this by itself, and
-// the compose file runs this script once before the apps start.
+// `npm run migrate` brings the database of DATABASE_DIRECT_URL, or else of DATABASE_URL, to the schema of this version.
+// `npm start` does this by itself, and the compose file runs this script once before the apps start.
 
 import { databaseConfig } from "@sluice/shared/settings/common";
 import { readConfig } from "@sluice/shared/settings/read-config";
@@ -8,8 +8,8 @@ import { migrate } from "@sluice/store/connection/migrate";
 import { errorText } from "./relay/error-text.ts";
 
 try {
-  const { DATABASE_URL } = readConfig(databaseConfig, process.env);
-  await migrate(DATABASE_URL.reveal());
+  const { DATABASE_URL, DATABASE_DIRECT_URL } = readConfig(databaseConfig, process.env);
+  await migrate((DATABASE_DIRECT_URL ?? DATABASE_URL).reveal());
   console.log("The database is up to date.");
 } catch (error) {
   console.error(errorText(error));

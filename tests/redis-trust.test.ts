@@ -6,6 +6,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
+import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { findRedisServer } from "./support/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";
@@ -31,7 +32,7 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
   const [postgres, redis] = [await startProxy(database.url, 5432), await startProxy(redisUrl, 6379)];
   const logLines: string[] = [];
   const log = openLog("gateway", "info", { write: (line) => void logLines.push(line) });
-  const backend = openQueueBackend(postgres.url, redis.url, log, durability);
+  const backend = openQueueBackend({ server: new PostgresServer(postgres) }, redis.url, log, durability);
   const producer = backend.openProducer();
   onTestFinished(async () => {
     await producer.close();

@@ -5,6 +5,7 @@ import { inject, onTestFinished } from "vitest";
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
+import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import type { Relay } from "./relay.ts";
 import { until } from "./wait.ts";
@@ -14,7 +15,7 @@ export async function openQueue({
   database,
   redisUrl,
 }: Pick<Relay, "database" | "redisUrl">): Promise<{ backend: QueueBackend; producer: Producer }> {
-  const backend = openQueueBackend(database.url, redisUrl, openLog("worker", "silent"));
+  const backend = openQueueBackend({ server: new PostgresServer(database) }, redisUrl, openLog("worker", "silent"));
   const producer = backend.openProducer();
   onTestFinished(async () => {
     await producer.close();

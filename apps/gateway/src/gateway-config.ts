@@ -61,6 +61,7 @@ export const gatewayConfig = z.object({
       "must be origins separated by commas, each as a browser sends it, such as https://console.example.com",
     )
     .optional(),
+  DATABASE_MAX_CONNECTIONS: integer(4, 1_000).default(16),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
 });

@@ -10,17 +10,31 @@ import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { createFirstApiKey } from "@sluice/store/configuration/api-keys";
 import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
-import { type ConnectingDatabase, connectDatabase } from "@sluice/store/connection/connect";
+import { connectDatabases } from "@sluice/store/connection/connect";
 import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";
+import { divideConnections } from "@sluice/store/connection/divide-connections";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
+import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import type { GatewayConfig } from "./gateway-config.ts";
 import { readSnapshot } from "./ingress/snapshot-keeper.ts";
 import type { SourceSnapshot } from "./ingress/source-snapshot.ts";
 
-const MAX_CONNECTIONS = 10;
+/**
+ * How the connections are divided. The settings of DATABASE_MAX_CONNECTIONS hold the sums of these minimums and shares.
+ * Requests of the API may be slow; the ingress MUST NOT wait for them.
+ */
+const CONNECTIONS = { api: { min: 2, share: 6 }, ingress: { min: 1, share: 3 }, producer: { min: 1, share: 3 } };
+const API_LIMIT_MS = 30_000;
+const INGRESS_LIMIT_MS = 10_000;
 
-export interface GatewayStores extends ConnectingDatabase {
+export interface GatewayStores {
+  /** Until PostgreSQL is prepared, statements of both fail with `unavailable`, as if PostgreSQL were away. */
+  apiDb: Database;
+  ingressDb: Database;
+  /** Rejects when the gateway must not go on. `closed` when the gateway stopped before PostgreSQL was prepared. */
+  prepared: Promise<"prepared" | "closed">;
+  closeDatabases: () => Promise<void>;
   masterKey: MasterKey;
   /** The sources of an earlier run, for a start while PostgreSQL is away. */
   snapshot: SourceSnapshot | undefined;
@@ -31,13 +45,21 @@ export interface GatewayStores extends ConnectingDatabase {
 /** @throws SluiceError when the data directory has no usable master key. */
 export async function openStores(config: GatewayConfig, log: Logger): Promise<GatewayStores> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
-  const databaseUrl = config.DATABASE_URL.reveal();
+  const server = new PostgresServer({
+    url: config.DATABASE_URL.reveal(),
+    directUrl: config.DATABASE_DIRECT_URL?.reveal(),
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+  });
+  const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
   const snapshot = await readSnapshot(config.DATA_DIR, masterKey, log);
-  const database = connectDatabase({
-    url: databaseUrl,
+  const { databases, prepared, close } = connectDatabases({
+    server,
     applicationName: "sluice-gateway",
-    maxConnections: MAX_CONNECTIONS,
-    settings: SEARCH_PLANS,
+    pools: {
+      api: { maxConnections: connections.api, settings: SEARCH_PLANS, answerLimitMs: API_LIMIT_MS },
+      ingress: { maxConnections: connections.ingress, answerLimitMs: INGRESS_LIMIT_MS },
+    },
+    connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: 0 },
     masterKey,
     prepare: async (db) => {
       await ensureBuiltInSources(db);
@@ -48,8 +70,18 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     waitsFor: (error) => isTransient(error) || (snapshot !== undefined && !(error instanceof SluiceError)),
     log,
   });
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
-  return { ...database, masterKey, snapshot, backend, producer: backend.openProducer() };
+  const postgres = { server, producerConnections: connections.producer };
+  const backend = openQueueBackend(postgres, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  return {
+    apiDb: databases.api,
+    ingressDb: databases.ingress,
+    prepared,
+    closeDatabases: close,
+    masterKey,
+    snapshot,
+    backend,
+    producer: backend.openProducer(),
+  };
 }
 
 async function printFirstApiKey(db: Database): Promise<void> {

@@ -60,7 +60,7 @@ export async function startGateway(
   const ingress = assembleIngress(config, stores, metrics, log);
   const publicPort = openServer(ingress.app.fetch, log, { answersContinue: true });
 
-  const tails = new Tails({ db: stores.db, log, limits: TAIL_LIMITS });
+  const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   const readiness = createReadiness(stores, ingress.sources, publicPort);
   const api = assembleApi(config, { stores, sources: ingress.sources, tails, metrics }, log);
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
@@ -101,10 +101,10 @@ export async function startGateway(
   }
 }
 
-function createReadiness({ db, producer }: GatewayStores, sources: KnownSources, publicPort: OpenServer): Readiness {
+function createReadiness({ ingressDb, producer }: GatewayStores, sources: KnownSources, publicPort: OpenServer): Readiness {
   return new Readiness({
     // Not required: if a store of the queue answers, the ingress takes events without PostgreSQL.
-    postgres: { isRequired: false, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
+    postgres: { isRequired: false, ask: () => ingressDb.pool.query("SELECT").then(() => ({ ok: true })) },
     ...queueChecks(producer, { isRequired: true }),
     sources: {
       isRequired: true,
@@ -126,9 +126,9 @@ interface ApiParts {
 }
 
 function assembleApi(config: GatewayConfig, { stores, sources, tails, metrics }: ApiParts, log: Logger) {
-  const { db, masterKey, producer } = stores;
+  const { apiDb, masterKey, producer } = stores;
   return createApi({
-    db,
+    db: apiDb,
     tails,
     masterKey,
     adminApiKey: config.ADMIN_API_KEY,
@@ -155,10 +155,10 @@ async function waitForSources(started: Promise<void>, { snapshot }: GatewayStore
   }
 }
 
-async function closeStores({ db, backend, producer }: GatewayStores, ingress: AssembledIngress): Promise<void> {
+async function closeStores({ closeDatabases, backend, producer }: GatewayStores, ingress: AssembledIngress): Promise<void> {
   await ingress.rejections.close();
   await ingress.sources.close();
   await producer.close();
   await backend.close();
-  await db.close();
+  await closeDatabases();
 }

@@ -9,8 +9,10 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { loadTargets } from "@sluice/store/configuration/targets";
-import { connectDatabase } from "@sluice/store/connection/connect";
+import { connectDatabases } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
+import { divideConnections } from "@sluice/store/connection/divide-connections";
+import { PostgresServer } from "@sluice/store/connection/postgres-server";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 
 import { Breakers } from "./breaker/breakers.ts";
@@ -31,7 +33,11 @@ import { storeAll, takeIn } from "./intake/intake.ts";
 import { ThreadLoad } from "./deliver/thread-load.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 
-const CONNECTIONS = 12;
+/**
+ * How the connections are divided. The setting DATABASE_MAX_CONNECTIONS holds the sums of these minimums and shares.
+ * Each of the two consumers has a connection on which it LISTENs.
+ */
+const CONNECTIONS = { work: { min: 2, share: 10 }, producer: { min: 1, share: 3 }, consumers: { min: 3, share: 5 } };
 /** Jobs in hand at once, which are stored together: see intake-group.ts. */
 const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
@@ -58,16 +64,30 @@ export interface WorkerOptions {
 
 export async function startWorker(config: WorkerConfig, log: Logger, { resolve }: WorkerOptions = {}): Promise<Worker> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
-  const databaseUrl = config.DATABASE_URL.reveal();
-  const { db, prepared } = connectDatabase({
-    url: databaseUrl,
+  const server = new PostgresServer({
+    url: config.DATABASE_URL.reveal(),
+    directUrl: config.DATABASE_DIRECT_URL?.reveal(),
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+  });
+  const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
+  const {
+    databases: { work: db },
+    prepared,
+    close: closeDatabase,
+  } = connectDatabases({
+    server,
     applicationName: "sluice-worker",
-    maxConnections: CONNECTIONS,
-    settings: STEADY_PLANS,
+    pools: { work: { maxConnections: connections.work, settings: STEADY_PLANS } },
+    connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: connections.consumers },
     masterKey,
     log,
   });
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  const postgres = {
+    server,
+    producerConnections: connections.producer,
+    consumerConnections: connections.consumers,
+  };
+  const backend = openQueueBackend(postgres, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
   const producer = backend.openProducer();
 
   // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
@@ -85,7 +105,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   try {
     await prepared;
   } catch (error) {
-    await Promise.all([health.close(), producer.close(), db.close()]);
+    await Promise.all([health.close(), producer.close(), closeDatabase()]);
     await backend.close();
     throw error;
   }
@@ -179,7 +199,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     leases.close();
     await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close()]));
     await producer.close();
-    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close()]);
+    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), closeDatabase()]);
     if (giveUp.signal.aborted) {
       throw new Error(
         "There was no time to record every attempt; another worker repeats them when their leases run out",

@@ -5,7 +5,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 
 import type { JobData, JobName } from "./jobs.ts";
-import { openPostgresBackend } from "./postgres-backend.ts";
+import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
 import type { AddOptions, Producer, QueueBackend, QueueStatus, RedisDurability, StoreName } from "./queue.ts";
 import { REDIS_BUDGET_MS } from "./redis-guard.ts";
 import { openRedisStore, type RedisProducer } from "./redis-store.ts";
@@ -14,15 +14,16 @@ import { openRedisStore, type RedisProducer } from "./redis-store.ts";
 const POSTGRES_LIMIT_MS = 3_000;
 
 export interface FallbackOptions {
-  databaseUrl: string;
+  postgres: QueuePostgres;
   redisUrl: string;
   durability: RedisDurability;
   log: Logger;
 }
 
-export function openFallbackBackend({ databaseUrl, redisUrl, durability, log }: FallbackOptions): QueueBackend {
+export function openFallbackBackend(options: FallbackOptions): QueueBackend {
+  const { redisUrl, durability, log } = options;
   const redis = openRedisStore(redisUrl, durability, log);
-  const postgres = openPostgresBackend(databaseUrl, log, POSTGRES_LIMIT_MS);
+  const postgres = openPostgresBackend(options.postgres, log, POSTGRES_LIMIT_MS);
   return {
     kind: "redis",
     openProducer: () => openFallbackProducer(redis.openProducer(), postgres.openProducer()),

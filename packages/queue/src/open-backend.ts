@@ -3,16 +3,16 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 
 import { openFallbackBackend } from "./fallback-backend.ts";
-import { openPostgresBackend } from "./postgres-backend.ts";
+import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
 import type { QueueBackend, RedisDurability } from "./queue.ts";
 
 export function openQueueBackend(
-  databaseUrl: string,
+  postgres: QueuePostgres,
   redisUrl: string | undefined,
   log: Logger,
   durability: RedisDurability = "verify",
 ): QueueBackend {
   return redisUrl === undefined
-    ? openPostgresBackend(databaseUrl, log)
-    : openFallbackBackend({ databaseUrl, redisUrl, durability, log });
+    ? openPostgresBackend(postgres, log)
+    : openFallbackBackend({ postgres, redisUrl, durability, log });
 }

@@ -2,11 +2,12 @@
 // BullMQ's tables, in the schema `bullmq`.
 
 import type { PgPool } from "bullmq";
-import pg from "pg";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { closerOf, surviveLostConnections } from "@sluice/store/connection/database";
+import { openPool, openSessionPool } from "@sluice/store/connection/open-pool";
+import type { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { consumeBullmq } from "./bullmq-consumer.ts";
 import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
@@ -14,29 +15,35 @@ import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 import { openSetAside } from "./set-aside.ts";
 
-const BULLMQ_SCHEMA = "bullmq";
+/** BullMQ names its tables without a schema. */
+const BULLMQ_SETTINGS = { search_path: "bullmq" };
 /** Short, because a sender waits while a producer adds its job. */
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
-const PRODUCER_CONNECTIONS = 4;
-/** The limit at any concurrency: by default, PostgreSQL has one hundred connections for all its clients. */
-const MAX_CONSUMER_CONNECTIONS = 6;
 const STATUS_LIMIT_MS = 1_000;
 
+export interface QueuePostgres {
+  server: PostgresServer;
+  /** The most connections of all producers. */
+  producerConnections?: number;
+  /** The most connections of all consumers. Each consumer needs one for itself, on which it LISTENs. */
+  consumerConnections?: number;
+}
+
 /** @param addLimitMs the time limit for adding one job. */
-export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODUCER_TIMEOUT_MS): QueueBackend {
+export function openPostgresBackend(
+  { server, producerConnections = 4, consumerConnections = 8 }: QueuePostgres,
+  log: Logger,
+  addLimitMs = PRODUCER_TIMEOUT_MS,
+): QueueBackend {
   const closers: (() => Promise<void>)[] = [];
-  // BullMQ names its tables without a schema, so the pool must set the search path. Each consumer has a pool of its
-  // own, because it keeps one connection for LISTEN.
-  const connect = (role: string, max: number, timeoutMs: number) => {
-    const pool = new pg.Pool({
-      connectionString: url,
-      application_name: `sluice-queue-${role}`,
-      options: `-c search_path=${BULLMQ_SCHEMA}`,
-      max,
-      connectionTimeoutMillis: Math.min(timeoutMs, PRODUCER_TIMEOUT_MS),
-      query_timeout: timeoutMs,
-      keepAlive: true,
+  const connect = (role: string, maxConnections: number, answerLimitMs: number, open: typeof openPool) => {
+    const pool = open(server, {
+      applicationName: `sluice-queue-${role}`,
+      maxConnections,
+      answerLimitMs,
+      connectTimeoutMs: Math.min(answerLimitMs, PRODUCER_TIMEOUT_MS),
+      settings: BULLMQ_SETTINGS,
     });
     pool.on("error", connectionLog(log, { role }, "queue connection"));
     surviveLostConnections(pool);
@@ -47,12 +54,16 @@ export function openPostgresBackend(url: string, log: Logger, addLimitMs = PRODU
     // pg's pool has everything that BullMQ's type demands; only its overloads of `on` are declared in another way.
     return { pool: pool as unknown as PgPool, close };
   };
+  const connectProducers = () => connect("producer", producerConnections, addLimitMs, openPool);
+  let producers: ReturnType<typeof connect> | undefined;
+  let consumers: ReturnType<typeof connect> | undefined;
   return {
     kind: "postgres",
-    openProducer: () =>
-      openPostgresProducer(connect("producer", PRODUCER_CONNECTIONS, addLimitMs).pool, addLimitMs, log),
+    openProducer: () => openPostgresProducer((producers ??= connectProducers()).pool, addLimitMs, log),
     consume: (name, concurrency, handler) => {
-      const { pool, close } = connect(name, Math.min(concurrency, MAX_CONSUMER_CONNECTIONS) + 2, CONSUMER_TIMEOUT_MS);
+      // A consumer LISTENs, which a transaction pooler does not pass on.
+      consumers ??= connect("consumer", consumerConnections, CONSUMER_TIMEOUT_MS, openSessionPool);
+      const { pool, close } = consumers;
       return consumeBullmq(name, concurrency, handler, { store: "postgres", pool }, () => void close(), log);
     },
     close: async () => {

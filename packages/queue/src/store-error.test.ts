@@ -3,6 +3,7 @@
 import { expect, onTestFinished, test } from "vitest";
 
 import { openLog } from "@sluice/shared/runtime/log";
+import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { openQueueBackend } from "./open-backend.ts";
 import { describeStoreError, NoAnswer } from "./store-error.ts";
@@ -36,7 +37,7 @@ test.for<[string, unknown]>([
 
 /** Adds a job while PostgreSQL is away, and returns the message of the error. */
 async function readAddError(url: string, name: "intake" | "deliver"): Promise<string> {
-  const backend = openQueueBackend(url, undefined, openLog("gateway", "silent"));
+  const backend = openQueueBackend({ server: new PostgresServer({ url }) }, undefined, openLog("gateway", "silent"));
   const producer = backend.openProducer();
   onTestFinished(async () => {
     await producer.close();

@@ -42,7 +42,7 @@ export interface AssembledIngress {
 
 export function assembleIngress(
   config: GatewayConfig,
-  { db, masterKey, snapshot, backend, producer }: GatewayStores,
+  { ingressDb: db, masterKey, snapshot, backend, producer }: GatewayStores,
   metrics: Metrics,
   log: Logger,
 ): AssembledIngress {

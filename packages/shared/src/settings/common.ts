@@ -37,11 +37,18 @@ const addressRules = z
   })
   .default([]);
 
-const databaseUrl = secretSetting(secretUrl(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice"));
+const postgresUrl = secretUrl(["postgres:", "postgresql:"], "postgres://user:password@host:5432/sluice");
+
+const databaseSettings = {
+  DATABASE_URL: secretSetting(postgresUrl),
+  // Past a transaction pooler, for what needs a session of PostgreSQL.
+  DATABASE_DIRECT_URL: secretSetting(postgresUrl.optional()),
+};
 
 /** The settings that gateway and worker share. */
 export const commonSettings = {
-  DATABASE_URL: databaseUrl,
+  ...databaseSettings,
+  DATABASE_PREPARED_STATEMENTS: z.enum(["auto", "on", "off"]).default("auto"),
   REDIS_URL: secretSetting(secretUrl(["redis:", "rediss:"], "redis://host:6379").optional()),
   REDIS_DURABILITY: z.enum(["verify", "assume"]).default("verify"),
   MASTER_KEY: secretSetting(
@@ -66,4 +73,4 @@ export const commonSettings = {
 };
 
 /** The settings of a process that only connects to the database. */
-export const databaseConfig = z.object({ DATABASE_URL: databaseUrl });
+export const databaseConfig = z.object(databaseSettings);

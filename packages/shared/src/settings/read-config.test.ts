@@ -33,6 +33,8 @@ test("a mark that is not the outermost step is not seen", () => {
 test("of the common settings, those that are a Secret can come from a file, and no other", () => {
   const given: Record<keyof typeof commonSettings, string> = {
     DATABASE_URL: "postgres://user:hunter2@db.internal/sluice",
+    DATABASE_DIRECT_URL: "postgres://user:hunter2@db.internal:5433/sluice",
+    DATABASE_PREPARED_STATEMENTS: "off",
     REDIS_URL: "redis://cache.internal:6379",
     REDIS_DURABILITY: "assume",
     MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
@@ -50,5 +52,5 @@ test("of the common settings, those that are a Secret can come from a file, and 
     else expect(read()[name]).not.toEqual(expected[name]);
   }
   const secrets = Object.keys(given).filter((name) => expected[name] instanceof Secret);
-  expect(secrets).toEqual(["DATABASE_URL", "REDIS_URL", "MASTER_KEY"]);
+  expect(secrets).toEqual(["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "MASTER_KEY"]);
 });

@@ -4,9 +4,12 @@
 import { type SQL, sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
-import pg from "pg";
+import type pg from "pg";
 
 import { settlesWithin } from "@sluice/shared/runtime/within";
+
+import { openPool, openSessionPool, type PoolOptions } from "./open-pool.ts";
+import { PostgresServer } from "./postgres-server.ts";
 
 /**
  * Runs statements: the database itself, or a transaction of it as `{ orm: tx }`. A transaction inside a transaction is
@@ -57,26 +60,19 @@ function bindValues(text: string, values: readonly unknown[]): SQL {
   return sql.join(parts.map((part, index) => (index % 2 === 0 ? sql.raw(part) : sql.param(values[Number(part) - 1]))));
 }
 
-export interface DatabaseOptions {
-  url: string;
-  applicationName: string;
-  maxConnections: number;
-  /** Parameters of every session, such as {@link STEADY_PLANS}. */
-  settings?: Record<string, string>;
+export interface DatabaseOptions extends Omit<PoolOptions, "answerLimitMs" | "connectTimeoutMs"> {
+  /** In milliseconds; by default far longer than any of our statements. */
+  answerLimitMs?: number;
   /** Gets the error of an idle connection that was lost. */
   onError: (error: Error) => void;
-  /** Called for each new connection. When it throws, the statement that needs the connection fails with that error. */
-  admit?: () => void;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
-/** Far longer than any of our statements. It frees a connection whose server went silent. */
-const QUERY_TIMEOUT_MS = 60_000;
+const ANSWER_LIMIT_MS = 60_000;
 /** How long a close waits before it cuts connections that are busy: the process is stopping and MUST NOT hang. */
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
- * Session parameters for a worker. Its few statements all start from a short list of ids, and these settings keep them
+ * Settings for the statements of a worker. Its few statements all start from a short list of ids, and these settings keep them
  * on the plan that looks up each id in an index. Without them the planner plans anew for each batch (milliseconds, over
  * a month of partitions), and chooses a plan that reads every pending delivery as soon as there are many.
  */
@@ -89,7 +85,7 @@ export const STEADY_PLANS = {
 };
 
 /**
- * Session parameters for the API's queries, which all read a page in the order of an index and stop when it is full. A
+ * Settings for the API's queries, which all read a page in the order of an index and stop when it is full. A
  * bitmap scan has no order, so that it reads every match first, and the planner prefers it where it expects few
  * matches. For one page, neither JIT compilation nor a parallel worker is worth its start.
  */
@@ -100,24 +96,21 @@ export const SEARCH_PLANS = {
   max_parallel_workers_per_gather: "0",
 };
 
-export function openDatabase(options: DatabaseOptions): Database {
-  const settings = Object.entries(options.settings ?? {}).map(([name, value]) => `SET ${name} = ${value}`);
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    application_name: options.applicationName,
-    max: options.maxConnections,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-    keepAlive: true,
-    // The pool waits for the promise before it hands out the connection, although its type does not say so.
-    // oxlint-disable-next-line typescript/no-misused-promises
-    onConnect: async (client) => {
-      options.admit?.();
-      if (settings.length > 0) await client.query(settings.join("; "));
-    },
-  });
+/** Opens a pool of sessions, by a URL that leads to no transaction pooler. */
+export function openDatabase({ url, ...options }: DatabaseOptions & { url: string }): Database {
+  return toDatabase(openSessionPool(new PostgresServer({ url }), withLimit(options)), options);
+}
+
+/** Opens a pool that also works by a transaction pooler. */
+export function openPooledDatabase(server: PostgresServer, options: DatabaseOptions): Database {
+  return toDatabase(openPool(server, withLimit(options)), options);
+}
+
+const withLimit = (options: DatabaseOptions): PoolOptions => ({ answerLimitMs: ANSWER_LIMIT_MS, ...options });
+
+function toDatabase(pool: pg.Pool, { onError }: Pick<DatabaseOptions, "onError">): Database {
   // Without a listener, the process would end when the server closes an idle connection.
-  pool.on("error", options.onError);
+  pool.on("error", onError);
   surviveLostConnections(pool);
   return { pool, orm: drizzle(pool), close: closerOf(pool) };
 }

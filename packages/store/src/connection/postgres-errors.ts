@@ -21,10 +21,8 @@ export function isDataFault(error: unknown): boolean {
   return isDataFault(error.cause);
 }
 
-/** "Try again later". */
+/** "Try again later". A statement that exceeded its time limit is in class 57 (57014). */
 const TRANSIENT_CLASSES = ["08", "53", "57", "40"];
-/** Somebody cancelled the statement, which says nothing about the server. */
-const QUERY_CANCELED = "57014";
 /** `lock_timeout` ended a wait: another transaction, such as a backup, has the table locked. */
 const LOCK_NOT_AVAILABLE = "55P03";
 /** The server is a standby that was not promoted yet, or was made read-only. */
@@ -49,8 +47,7 @@ export function isTransient(error: unknown): boolean {
   const code = readErrorCode(error);
   if (TRANSIENT_SYSTEM_CODES.includes(code)) return true;
   if (SQLSTATE.test(code)) {
-    if (code === READ_ONLY || code === LOCK_NOT_AVAILABLE) return true;
-    return TRANSIENT_CLASSES.includes(code.slice(0, 2)) && code !== QUERY_CANCELED;
+    return code === READ_ONLY || code === LOCK_NOT_AVAILABLE || TRANSIENT_CLASSES.includes(code.slice(0, 2));
   }
   if (error instanceof AggregateError) return error.errors.some(isTransient);
   return TRANSIENT_MESSAGES.test(error.message) || isTransient(error.cause);
