@@ -27,12 +27,14 @@ async function startPooled(
   const start = () =>
     startRelay(database, redis?.url, { ...options, databaseUrl: pooledUrl, settings: settings(database) });
   const [relay, receiver] = [await start(), await startReceiver()];
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= relay.stop());
   onTestFinished(async () => {
-    await relay.stop();
+    await stop();
     await receiver.stop();
     await redis?.drop();
   });
-  return { database, pooledUrl, relay, receiver };
+  return { database, pooledUrl, relay, receiver, stop };
 }
 
 /** What a relay does with PostgreSQL: intake, delivery, retries, figures, changes, reading, bulk operations. */
@@ -48,7 +50,7 @@ async function useEverything(relay: Relay, receiver: Receiver, database: TestDat
   await until(() => receiver.requests.length === 2);
   await Promise.all(Array.from({ length: 30 }, () => relay.sendEvent()));
   await until(() => receiver.requests.length === 32);
-  await relay.call("PATCH", `/v1/targets/${target.id}`, { description: "changed" });
+  for (const verb of ["pause", "resume"]) await relay.call("POST", `/v1/targets/${target.id}:${verb}`);
   await until(() => relay.call("GET", "/v1/stats"), { accept: (stats) => JSON.stringify(stats).includes("32") });
   expect((await relay.readiness()).body).toMatchObject({ status: "ready" });
   // The worker has made the partitions of the next week.
@@ -71,9 +73,9 @@ describe.skipIf(findPgBouncer() === undefined)("PgBouncer", () => {
   });
 
   test("pools sessions, and no direct URL is needed", async () => {
-    const { database, pooledUrl, relay, receiver } = await startPooled("session", () => ({}));
+    const { database, pooledUrl, relay, receiver, stop } = await startPooled("session", () => ({}));
     await useEverything(relay, receiver, database);
-    await relay.stop();
+    await stop();
     const clients = await Promise.all(Array.from({ length: 20 }, () => runSql(pooledUrl, LEFT)));
     expect(clients.flat()).toEqual([]);
   });

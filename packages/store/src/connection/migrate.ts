@@ -1,10 +1,10 @@
 // Runs the migrations: Drizzle's for our tables, and BullMQ's for its queues on PostgreSQL. Several processes may run
-// them at once. Without a pending migration nothing changes.
+// them at once. Where nothing is pending they are not run, and reading that takes no right to change the schema.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { runMigrations as migrateBullmq } from "bullmq";
+import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, runMigrations as migrateBullmq } from "bullmq";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate as migrateDrizzle } from "drizzle-orm/node-postgres/migrator";
@@ -12,6 +12,8 @@ import pg from "pg";
 
 import { isAtLeast, SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { SluiceError } from "@sluice/shared/runtime/errors";
+
+import { hasSqlState } from "./postgres-errors.ts";
 
 /** The first is beside the bundle of an app; the second is where the sources have it. */
 const MIGRATIONS_FOLDERS = ["drizzle", "../../../../drizzle"];
