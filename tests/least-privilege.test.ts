@@ -1,8 +1,7 @@
 // The scripts of docs/postgres.md, as they stand there: one role migrates, and gateway and worker run with another, which
 // only reads and writes rows.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { chmodSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -79,6 +78,7 @@ test("the apps run with a role that only reads and writes rows, partitions inclu
   // The worker makes partitions, and drops those past retention.
   const days = "SELECT relname FROM pg_class WHERE relname ~ '^events_2020' AND relkind = 'r'";
   await until(() => runSql(url, days), { accept: (rows) => rows.length === 0 });
+  expect((await relay.readiness()).body).toMatchObject({ status: "ready" });
   const owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'";
   expect(await runSql(url, owners)).toEqual([{ tableowner: "sluice_migrate" }]);
   expect(relay.logLines.filter((line) => /permission denied|must be owner/.test(line))).toEqual([]);

@@ -56,7 +56,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
-  metrics.watchRetention(() => readRetentionState(stores.db));
+  metrics.watchRetention(() => readRetentionState(stores.apiDb));
   const ingress = assembleIngress(config, stores, metrics, log);
   const publicPort = openServer(ingress.app.fetch, log, { answersContinue: true });
 
