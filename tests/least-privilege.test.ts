@@ -1,5 +1,5 @@
-// The scripts of docs/postgres.md, as they stand there: one role migrates, and gateway and worker run with another, which
-// only reads and writes rows.
+// The scripts of docs/postgres.md, as they stand there: one role migrates, and gateway and worker run with another,
+// which only reads and writes rows.
 
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,11 @@ async function startServer() {
     url.password = password;
     return url.href;
   };
-  return { url: server.url, migrateUrl: urlOf("sluice_migrate", "change me"), appUrl: urlOf("sluice_app", "change me too") };
+  return {
+    url: server.url,
+    migrateUrl: urlOf("sluice_migrate", "change me"),
+    appUrl: urlOf("sluice_app", "change me too"),
+  };
 }
 
 test("the apps run with a role that only reads and writes rows, partitions included", async () => {
@@ -95,7 +99,10 @@ test("nobody else may call what runs with the rights of the owner", async () => 
   await expect(runSql(stranger.href, "SELECT ensure_partitions('2020-01-01', '2020-01-01')")).rejects.toMatchObject({
     code: "42501",
   });
-  const lent = await runSql(url, "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace");
+  const lent = await runSql(
+    url,
+    "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace",
+  );
   expect(lent.length).toBeGreaterThan(0);
   for (const { proconfig } of lent) expect(proconfig).toContainEqual("search_path=public, pg_temp");
 });

@@ -1,5 +1,5 @@
-// A relay whose PostgreSQL is behind a pooler. Everything works as without one, and no other client of the pooler gets a
-// session with a setting, a lock or a transaction of the relay.
+// A relay whose PostgreSQL is behind a pooler. Everything works as without one, and no other client of the pooler gets
+// a session with a setting, a lock or a transaction of the relay.
 
 import { describe, expect, onTestFinished } from "vitest";
 

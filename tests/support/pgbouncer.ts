@@ -1,5 +1,5 @@
-// A PgBouncer in front of the tests' PostgreSQL, on a free port. A test that needs one is skipped where the program is not
-// installed.
+// A PgBouncer in front of the tests' PostgreSQL, on a free port. A test that needs one is skipped where the program is
+// not installed.
 
 import { spawn } from "node:child_process";
 import { accessSync, chownSync, constants, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -66,7 +66,8 @@ export async function startPgBouncer(urls: readonly string[], options: PgBouncer
   const users = new Set(urls.map((url) => new URL(url)).map(({ username, password }) => `"${username}" "${password}"`));
   writeFileSync(join(directory, "users"), `${[...users].join("\n")}\n`);
   const isRoot = process.getuid?.() === 0;
-  if (isRoot) for (const path of [directory, join(directory, "ini"), join(directory, "users")]) chownSync(path, NOBODY, NOBODY);
+  if (isRoot)
+    for (const path of [directory, join(directory, "ini"), join(directory, "users")]) chownSync(path, NOBODY, NOBODY);
   const child = spawn(binary, [join(directory, "ini")], {
     stdio: "ignore",
     ...(isRoot && { uid: NOBODY, gid: NOBODY }),

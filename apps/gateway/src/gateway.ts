@@ -101,7 +101,11 @@ export async function startGateway(
   }
 }
 
-function createReadiness({ ingressDb, producer }: GatewayStores, sources: KnownSources, publicPort: OpenServer): Readiness {
+function createReadiness(
+  { ingressDb, producer }: GatewayStores,
+  sources: KnownSources,
+  publicPort: OpenServer,
+): Readiness {
   return new Readiness({
     // Not required: if a store of the queue answers, the ingress takes events without PostgreSQL.
     postgres: { isRequired: false, ask: () => ingressDb.pool.query("SELECT").then(() => ({ ok: true })) },
@@ -155,7 +159,10 @@ async function waitForSources(started: Promise<void>, { snapshot }: GatewayStore
   }
 }
 
-async function closeStores({ closeDatabases, backend, producer }: GatewayStores, ingress: AssembledIngress): Promise<void> {
+async function closeStores(
+  { closeDatabases, backend, producer }: GatewayStores,
+  ingress: AssembledIngress,
+): Promise<void> {
   await ingress.rejections.close();
   await ingress.sources.close();
   await producer.close();

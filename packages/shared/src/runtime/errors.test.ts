@@ -16,7 +16,13 @@ test("docs/errors.md lists every code once, and no other", () => {
 
 test("docs/errors.md has the status of every code that a port answers with", () => {
   const documented = Object.fromEntries(rows.flatMap(([, code, status]) => (status ? [[code, Number(status)]] : [])));
-  const atStart = ["invalid_configuration", "invalid_secret", "master_key_mismatch", "migration_pending", "schema_newer"];
+  const atStart = [
+    "invalid_configuration",
+    "invalid_secret",
+    "master_key_mismatch",
+    "migration_pending",
+    "schema_newer",
+  ];
   const answered = Object.entries(ERROR_CODES).filter(([code]) => !atStart.includes(code));
   expect(documented).toEqual(Object.fromEntries(answered.map(([code, { status }]) => [code, status])));
 });

@@ -29,8 +29,8 @@ export interface Database extends Connection {
 export type Transaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
 
 /**
- * Runs work on one connection of the pool. Closes the connection when the work failed, because it may still be busy; that
- * also frees the locks of its session.
+ * Runs work on one connection of the pool. Closes the connection when the work failed, because it may still be busy;
+ * that also frees the locks of its session.
  */
 export async function withClient<T>(db: Database, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await db.pool.connect();
@@ -72,9 +72,10 @@ const ANSWER_LIMIT_MS = 60_000;
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
- * Settings for the statements of a worker. Its few statements all start from a short list of ids, and these settings keep them
- * on the plan that looks up each id in an index. Without them the planner plans anew for each batch (milliseconds, over
- * a month of partitions), and chooses a plan that reads every pending delivery as soon as there are many.
+ * Settings for the statements of a worker. Its few statements all start from a short list of ids, and these settings
+ * keep them on the plan that looks up each id in an index. Without them the planner plans anew for each batch
+ * (milliseconds, over a month of partitions), and chooses a plan that reads every pending delivery as soon as there are
+ * many.
  */
 export const STEADY_PLANS = {
   plan_cache_mode: "force_generic_plan",

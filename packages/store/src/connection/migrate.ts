@@ -163,7 +163,8 @@ async function lendOwnersRights(client: pg.Client): Promise<void> {
 
 async function findQueuesWithoutSequence(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ queue: string }>(
-    "SELECT queue FROM unnest($1::text[]) AS queue WHERE to_regclass('bullmq.' || bullmq.job_id_seq_name(queue)) IS NULL",
+    `SELECT queue FROM unnest($1::text[]) AS queue
+     WHERE to_regclass('bullmq.' || bullmq.job_id_seq_name(queue)) IS NULL`,
     [BULLMQ_QUEUES],
   );
   return rows.map(({ queue }) => queue);
@@ -171,7 +172,8 @@ async function findQueuesWithoutSequence(client: pg.Client): Promise<string[]> {
 
 async function makeSequences(client: pg.Client): Promise<void> {
   for (const queue of await findQueuesWithoutSequence(client)) {
-    // BullMQ makes the sequence here as it does for a first job. The id that is used up leaves a gap, as a failed add does.
+    // BullMQ makes the sequence here as it does for a first job. The id that is used up leaves a gap, as a failed add
+    // does.
     await client.query("SELECT bullmq.next_job_id($1)", [queue]);
   }
 }

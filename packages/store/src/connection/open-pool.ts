@@ -2,6 +2,8 @@
 // transaction pooler and without one: no setting is in the startup message, which poolers refuse, and none is left in a
 // session that other clients get.
 
+import { callbackify } from "node:util";
+
 import pg from "pg";
 
 import type { Pooling } from "./pooling.ts";
@@ -26,7 +28,10 @@ const STATEMENT_SHARE = 0.9;
 
 /** Opens a pool whose connections go by `server.url`. Finds out first what is in between. */
 export function openPool(server: PostgresServer, options: PoolOptions): pg.Pool {
-  return new ServerPool(server, poolConfig(server.url, options, () => server.pooling));
+  return new ServerPool(
+    server,
+    poolConfig(server.url, options, () => server.pooling),
+  );
 }
 
 /** Opens a pool whose connections are sessions: past a transaction pooler. */
@@ -76,12 +81,11 @@ class ServerPool extends pg.Pool {
   override connect(callback?: ConnectCallback): never {
     const connect = super.connect.bind(this) as (callback?: ConnectCallback) => Promise<pg.PoolClient> | undefined;
     if (this.#server.pooling !== undefined) return connect(callback) as never;
-    const found = this.#server.findPooling();
-    if (callback === undefined) return found.then(() => connect()) as never;
-    found.then(
-      () => connect(callback),
-      (error: Error) => callback(error, undefined, () => undefined),
-    );
+    if (callback === undefined) return this.#server.findPooling().then(() => connect()) as never;
+    callbackify(() => this.#server.findPooling())((error) => {
+      if (error) callback(error, undefined, () => undefined);
+      else void connect(callback);
+    });
     return undefined as never;
   }
 }
@@ -104,7 +108,7 @@ class PooledClient extends pg.Client {
   constructor(pooling: Pooling | undefined, settings: string, config?: pg.ClientConfig) {
     // The driver sends a statement before it has the answer to the last one only in its pipeline mode, which its types
     // lack.
-    super({ ...config, ...(pooling?.kind === "transaction" && { pipeline: true }) } as pg.ClientConfig);
+    super({ ...config, ...(pooling?.kind === "transaction" && { pipeline: true }) });
     this.#pooling = pooling;
     this.#settings = settings;
   }
@@ -118,10 +122,7 @@ class PooledClient extends pg.Client {
     const run = (text: unknown, list?: unknown) => send(text, list) ?? Promise.reject(new TypeError("no promise"));
     const result = this.#runInTransaction(run, sent, values);
     if (typeof callback !== "function") return result as never;
-    result.then(
-      (value) => callback(undefined, value),
-      (error: unknown) => callback(error),
-    );
+    callbackify(() => result)(callback as (error: Error | null, value?: pg.QueryResult) => void);
     return undefined as never;
   }
 

@@ -1,5 +1,5 @@
-// What is between the relay and PostgreSQL is found out whatever the pooler's size, and nothing is left in a session that
-// other clients get.
+// What is between the relay and PostgreSQL is found out whatever the pooler's size, and nothing is left in a session
+// that other clients get.
 
 import { describe, expect, onTestFinished } from "vitest";
 
@@ -24,13 +24,28 @@ test("a PostgreSQL that is away is an error, and the next call asks again", asyn
   expect(await there.findPooling()).toBe(there.pooling);
 });
 
-describe.skipIf(findPgBouncer() === undefined)("by PgBouncer", () => {
-  async function startBouncer(url: string, options: PgBouncerOptions): Promise<string> {
-    const pgbouncer = await startPgBouncer([url], options);
-    onTestFinished(pgbouncer.stop);
-    return pgbouncer.urlOf(url);
-  }
+async function startBouncer(url: string, options: PgBouncerOptions): Promise<string> {
+  const pgbouncer = await startPgBouncer([url], options);
+  onTestFinished(pgbouncer.stop);
+  return pgbouncer.urlOf(url);
+}
 
+async function openBoth(poolSize: number) {
+  const { url, drop } = await createTestDatabase();
+  onTestFinished(drop);
+  const pooled = await startBouncer(url, { poolMode: "transaction", poolSize });
+  const db = openPooledDatabase(new PostgresServer({ url: pooled }), {
+    applicationName: "sluice-test",
+    maxConnections: 5,
+    answerLimitMs: 20_000,
+    settings: { enable_seqscan: "off", search_path: "bullmq" },
+    onError: () => undefined,
+  });
+  onTestFinished(db.close);
+  return { pooled, db };
+}
+
+describe.skipIf(findPgBouncer() === undefined)("by PgBouncer", () => {
   test.for([
     { poolSize: 1, extra: {} },
     { poolSize: 20, extra: {} },
@@ -50,12 +65,12 @@ describe.skipIf(findPgBouncer() === undefined)("by PgBouncer", () => {
       maxConnections: 8,
       onError: () => undefined,
     });
-    let isDone = false;
+    const stop = new AbortController();
     const clients = Array.from({ length: 8 }, async () => {
-      while (!isDone) await busy.pool.query("SELECT pg_sleep(0.005)");
+      while (!stop.signal.aborted) await busy.pool.query("SELECT pg_sleep(0.005)");
     });
     for (let time = 0; time < 5; time++) expect(await detectPooling(pooled)).toMatchObject({ kind: "transaction" });
-    isDone = true;
+    stop.abort();
     await Promise.all(clients);
     await busy.close();
   });
@@ -87,24 +102,10 @@ describe.skipIf(findPgBouncer() === undefined)("by PgBouncer", () => {
     await new PostgresServer({ url }).requireSessions();
   });
 
-  async function openBoth(poolSize: number) {
-    const { url, drop } = await createTestDatabase();
-    onTestFinished(drop);
-    const pooled = await startBouncer(url, { poolMode: "transaction", poolSize });
-    const db = openPooledDatabase(new PostgresServer({ url: pooled }), {
-      applicationName: "sluice-test",
-      maxConnections: 5,
-      answerLimitMs: 20_000,
-      settings: { enable_seqscan: "off", search_path: "bullmq" },
-      onError: () => undefined,
-    });
-    onTestFinished(db.close);
-    return { pooled, db };
-  }
+  const READ = `SELECT current_setting('enable_seqscan') AS seqscan, current_setting('search_path') AS path,
+    current_setting('statement_timeout') AS limit`;
 
-  const READ = "SELECT current_setting('enable_seqscan') AS seqscan, current_setting('search_path') AS path, current_setting('statement_timeout') AS limit";
-
-  test("the settings of a pool are in force in each statement and each transaction, and no other client sees them", async () => {
+  test("the settings of a pool are in force in all of its statements, and no other client sees them", async () => {
     const { pooled, db } = await openBoth(1);
     const own = [{ seqscan: "off", path: "bullmq", limit: "18s" }];
     const foreign = [{ seqscan: "on", path: '"$user", public', limit: "0" }];
@@ -147,7 +148,9 @@ describe.skipIf(findPgBouncer() === undefined)("by PgBouncer", () => {
     const client = await db.pool.connect();
     const ids = await Promise.all(
       Array.from({ length: 5 }, async () => {
-        const { rows } = await client.query("SELECT pg_current_xact_id()::text AS id, current_setting('search_path') AS path");
+        const { rows } = await client.query(
+          "SELECT pg_current_xact_id()::text AS id, current_setting('search_path') AS path",
+        );
         expect(rows[0].path).toBe("bullmq");
         return rows[0].id as string;
       }),

@@ -1,6 +1,6 @@
-// What stands between this process and PostgreSQL. A transaction pooler, such as PgBouncer with pool_mode = transaction,
-// gives each transaction of a connection any server session, so that nothing may be left in a session: no setting, no
-// lock, no LISTEN.
+// What stands between this process and PostgreSQL. A transaction pooler, such as PgBouncer with pool_mode =
+// transaction, gives each transaction of a connection any server session, so that nothing may be left in a session: no
+// setting, no lock, no LISTEN.
 
 import { randomUUID } from "node:crypto";
 
@@ -11,8 +11,7 @@ import { within } from "@sluice/shared/runtime/within";
 
 export type Pooling =
   /** Each connection is one session of PostgreSQL: directly, or by a pooler that pools sessions. */
-  | { kind: "session"; keepsPreparedStatements: boolean }
-  | { kind: "transaction"; keepsPreparedStatements: boolean };
+  { kind: "session"; keepsPreparedStatements: boolean } | { kind: "transaction"; keepsPreparedStatements: boolean };
 
 /** `auto` asks the pooler. `off` is for a pooler that claims to keep prepared statements and loses them. */
 export type PreparedStatements = "auto" | "on" | "off";
@@ -45,8 +44,8 @@ export async function detectPooling(url: string, preparedStatements: PreparedSta
     if (!(error instanceof Error) || !STATEMENT_POOLING.test(error.message)) throw error;
     throw new SluiceError(
       "invalid_configuration",
-      "The pooler in front of PostgreSQL pools single statements, and Sluice needs transactions: set its pool_mode to " +
-        "transaction or session",
+      "The pooler in front of PostgreSQL pools single statements, and Sluice needs transactions: set its pool_mode " +
+        "to transaction or session",
       { cause: error },
     );
   } finally {

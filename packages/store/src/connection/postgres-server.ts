@@ -1,5 +1,5 @@
-// How this process reaches PostgreSQL: by one URL, or by a pooler and, for what needs a session, past it. What the pooler
-// does is found out once, before the first statement.
+// How this process reaches PostgreSQL: by one URL, or by a pooler and, for what needs a session, past it. What the
+// pooler does is found out once, before the first statement.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
@@ -52,10 +52,10 @@ export class PostgresServer {
     throw new SluiceError(
       "invalid_configuration",
       this.directUrl === this.url
-        ? "DATABASE_URL leads to a transaction pooler: set DATABASE_DIRECT_URL to the address of PostgreSQL itself, which " +
-            "migrations and consumers need, or let the pooler pool sessions"
-        : "DATABASE_DIRECT_URL leads to a transaction pooler: it must be the address of PostgreSQL itself, or of a pooler " +
-            "of sessions",
+        ? "DATABASE_URL leads to a transaction pooler: set DATABASE_DIRECT_URL to the address of PostgreSQL itself, " +
+            "which migrations and consumers need, or let the pooler pool sessions"
+        : "DATABASE_DIRECT_URL leads to a transaction pooler: it must be the address of PostgreSQL itself, or of a " +
+            "pooler of sessions",
     );
   }
 }

@@ -32,7 +32,7 @@ export async function warnOfConnections(db: Database, wanted: number, log: Logge
   if (inUse + wanted <= usable) return;
   log.warn(
     { usable, in_use: inUse, wanted },
-    `PostgreSQL has too few connections: ${inUse} of ${usable} are in use, and this process may open ${wanted}; raise ` +
-      "max_connections, lower DATABASE_MAX_CONNECTIONS, or put a pooler in front",
+    `PostgreSQL has too few connections: ${inUse} of ${usable} are in use, and this process may open ${wanted}; ` +
+      "raise max_connections, lower DATABASE_MAX_CONNECTIONS, or put a pooler in front",
   );
 }
