@@ -2,6 +2,7 @@
 // BullMQ's tables, in the schema `bullmq`.
 
 import type { PgPool } from "bullmq";
+import type pg from "pg";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
@@ -38,7 +39,7 @@ export function openPostgresBackend(
 ): QueueBackend {
   const closers: (() => Promise<void>)[] = [];
   const connect = (role: string, maxConnections: number, answerLimitMs: number, open: typeof openPool) => {
-    const pool = open(server, {
+    const pool: pg.Pool = open(server, {
       applicationName: `sluice-queue-${role}`,
       maxConnections,
       answerLimitMs,

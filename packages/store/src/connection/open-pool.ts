@@ -90,7 +90,7 @@ class ServerPool extends pg.Pool {
   }
 }
 
-type Query = (query: unknown, values?: unknown, callback?: unknown) => Promise<pg.QueryResult> | undefined;
+type SendQuery = (query: unknown, values?: unknown, callback?: unknown) => Promise<pg.QueryResult> | undefined;
 
 const BEGINS = /^\s*(?:begin|start\s+transaction)\b/i;
 
@@ -115,7 +115,7 @@ class PooledClient extends pg.Client {
 
   // `never` is a subtype of what each signature of the driver returns.
   override query(query: unknown, values?: unknown, callback?: unknown): never {
-    const send = super.query.bind(this) as unknown as Query;
+    const send = super.query.bind(this) as unknown as SendQuery;
     const sent = this.#pooling?.keepsPreparedStatements === false ? withoutName(query) : query;
     if (this.#pooling?.kind !== "transaction") return send(sent, values, callback) as never;
     if (typeof values === "function") return this.query(query, undefined, values);
