@@ -245,7 +245,7 @@ test("a gateway that waits stops at once, and it ignores a snapshot of another m
   await gateway.started;
 });
 
-test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to be newer", async () => {
+test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to be too new for it", async () => {
   const stores = await openStores();
   const { settings, gateway: first } = await runOnce(stores);
   await first.stop();
@@ -254,6 +254,7 @@ test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to 
   await stores.database.db.pool.query(
     "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('newer', 9999999999999)",
   );
+  await stores.database.db.pool.query("UPDATE configuration SET min_compatible_version = '999.0.0'");
   await stores.proxy.restore();
   await expect(gateway.started).rejects.toMatchObject({ code: "schema_newer" });
 });

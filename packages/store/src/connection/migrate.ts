@@ -65,7 +65,8 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<"migra
       // Another process may have migrated while this one waited.
       const stateNow = await readState(client, migrationsFolder);
       if (stateNow !== "pending") return stateNow;
-      // A migration that waits for a table makes every statement on it wait behind it. Processes that run already go on.
+      // A migration that waits for a table makes every statement on it wait behind it. Processes that run already go
+      // on.
       await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
       await migrateBullmq(client);
