@@ -8,7 +8,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { loadTargets } from "@sluice/store/configuration/targets";
+import { targetsPart } from "@sluice/store/configuration/targets-part";
 import { connectDatabase } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
@@ -91,11 +91,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   }
 
   // What is known of the targets and their breakers.
-  const targets = await ConfigurationCopy.open(
-    db,
-    async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
-    log,
-  );
+  const targets = await ConfigurationCopy.open(db, targetsPart(masterKey), log);
   const workerId = newId();
   const leases = new Leases(db, workerId, log);
   const wake = (targetId: string) => lanes.forTarget(targetId).wake();

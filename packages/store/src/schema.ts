@@ -44,6 +44,22 @@ export const configuration = pgTable("configuration", {
   minCompatibleVersion: text("min_compatible_version").notNull().default("0.1.0"),
 });
 
+/** What a process holds a copy of; each part has its own revision. */
+export type ConfigurationPartName = "sources" | "targets";
+
+export const configurationParts = pgTable("configuration_parts", {
+  part: text("part").$type<ConfigurationPartName>().primaryKey(),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  forgottenRevision: bigint("forgotten_revision", { mode: "number" }).notNull().default(0),
+});
+
+export const targetRevisions = pgTable("target_revisions", {
+  targetId: uuid("target_id").primaryKey(),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  isDeleted: boolean("is_deleted").notNull(),
+  changedAt: instant("changed_at").notNull().defaultNow(),
+});
+
 export const sources = pgTable("sources", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull().unique(),

@@ -1,7 +1,8 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId, readId } from "@sluice/shared/domain/ids";
-import { getTarget, loadTargets } from "@sluice/store/configuration/targets";
+import { getTarget } from "@sluice/store/configuration/targets";
+import { targetsPart } from "@sluice/store/configuration/targets-part";
 
 import {
   type Answer,
@@ -20,6 +21,10 @@ const change = (api: TestApi, { body }: Answer, fields: object) =>
   api.call("PATCH", `/v1/targets/${body.id}`, { body: fields });
 
 const uuidOf = ({ body }: Answer) => readId("tgt", body.id) ?? "";
+
+/** A target as a worker holds it in memory. */
+const findLoaded = async (api: TestApi, id: string) =>
+  (await targetsPart(api.masterKey).load(api.db, undefined)).value.get(id);
 
 describe("creating a target", () => {
   test("the answer has the target with its defaults, and shows its secret once", async ({ api }) => {
@@ -52,7 +57,7 @@ describe("creating a target", () => {
       updated_at: expect.stringMatching(/Z$/),
     });
     expect((await api.call("GET", `/v1/targets/${target.id}`)).body).toEqual(target);
-    const stored = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(answer));
+    const stored = await findLoaded(api, uuidOf(answer));
     expect(stored?.hmacKeys.map(({ key }) => key.export())).toEqual([readSecret(secret).key.export()]);
   });
 
@@ -245,7 +250,7 @@ describe("a target's filter", () => {
   test("is loaded as a filter that matches nothing if it is no longer valid", async ({ api }) => {
     const target = await create(api, { filter });
     await api.db.pool.query("UPDATE targets SET filter = 'event.gone()' WHERE id = $1", [uuidOf(target)]);
-    const loaded = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(target));
+    const loaded = await findLoaded(api, uuidOf(target));
     const input = { event: { type: "a", data: null, user_metadata: {}, labels: {} }, source: "gemini" };
     expect(loaded?.filter?.matches(input)).toEqual({
       error: expect.stringContaining("the filter of this target is not valid"),
