@@ -6,11 +6,12 @@ import { Interrupted, type Producer } from "@sluice/queue/queue";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { targetsPart } from "@sluice/store/configuration/targets-part";
 import { connectDatabase } from "@sluice/store/connection/connect";
-import { STEADY_PLANS } from "@sluice/store/connection/database";
+import { openDatabase, STEADY_PLANS } from "@sluice/store/connection/database";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 
 import { Breakers } from "./breaker/breakers.ts";
@@ -24,6 +25,7 @@ import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
 import { Recorder } from "./deliver/recorder.ts";
 import { openAgent, Sender } from "./deliver/send.ts";
+import { Shares } from "./deliver/shares.ts";
 import { WakeUps } from "./deliver/wake-ups.ts";
 import { startHealthServer } from "./health-server.ts";
 import { IntakeGroup } from "./intake/intake-group.ts";
@@ -108,7 +110,23 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const stopping = new AbortController();
   const giveUp = new AbortController();
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
+  const beatDb = openDatabase({
+    url: databaseUrl,
+    applicationName: "sluice-worker-beat",
+    maxConnections: 1,
+    onError: (error) => sparing(log).warn({ err: error }, "the connection for signs of life was lost"),
+  });
+  const shares = new Shares({
+    db: beatDb,
+    workerId,
+    listOver: (limit) => lanes.listOver(limit),
+    listWaiting: (limit) => lanes.listWaiting(limit),
+    changed: () => lanes.sharesChanged(),
+    wake: (targetId) => lanes.forTarget(targetId).wakeForShare(),
+    log,
+  });
   const lanes = new Lanes({
+    shares,
     findTarget: (id) => targets.current.value.get(id),
     leases,
     breakers,
@@ -126,6 +144,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     log,
   );
   await breakers.start();
+  await shares.start();
   const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED };
   const chores = [
     retention,
@@ -173,9 +192,9 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
-    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close()]));
+    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close(), shares.close()]));
     await producer.close();
-    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close()]);
+    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), db.close(), beatDb.close()]);
     if (giveUp.signal.aborted) {
       throw new Error(
         "There was no time to record every attempt; another worker repeats them when their leases run out",

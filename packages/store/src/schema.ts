@@ -121,6 +121,8 @@ export const targets = pgTable("targets", {
   filter: text("filter"),
   stateReason: text("state_reason"),
   stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
+  rateLimitRequests: integer("rate_limit_requests"),
+  rateLimitSeconds: integer("rate_limit_seconds"),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {
@@ -137,6 +139,21 @@ export const targetHealth = pgTable("target_health", {
   failingSince: instant("failing_since"),
   lastSuccessAt: instant("last_success_at"),
   lastFailureAt: instant("last_failure_at"),
+});
+
+export const workers = pgTable("workers", {
+  id: uuid("id").primaryKey(),
+  seenAt: instant("seen_at").notNull().defaultNow(),
+  beats: bigint("beats", { mode: "number" }).notNull(),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  overIds: uuid("over_ids").array().notNull(),
+  waitingIds: uuid("waiting_ids").array().notNull(),
+});
+
+export const workerGroup = pgTable("worker_group", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  members: uuid("members").array().notNull(),
 });
 
 export const targetSecrets = pgTable("target_secrets", {

@@ -47,13 +47,7 @@ export class ConfigurationCopy<T> {
   #lastCheckAt = Number.NEGATIVE_INFINITY;
   #check: Promise<void> | undefined;
 
-  private constructor(
-    db: Database,
-    part: ConfigurationPart<T>,
-    log: Logger,
-    first: LoadedCopy<T>,
-    readAtMs: number,
-  ) {
+  private constructor(db: Database, part: ConfigurationPart<T>, log: Logger, first: LoadedCopy<T>, readAtMs: number) {
     this.#db = db;
     this.#part = part;
     this.#log = log;

@@ -26,8 +26,11 @@ export interface TargetSettings {
   headers: TargetHeaders;
   /** The limit of one attempt, up to the end of the response's body. */
   timeoutSeconds: number;
-  /** The most requests at once from each worker. */
+  /** The most requests at once, of all workers together. */
   maxInFlight: number;
+  /** The most requests in {@link rateLimitSeconds}, of all workers together. Null for no limit; then both are. */
+  rateLimitRequests: number | null;
+  rateLimitSeconds: number | null;
   retryBaseSeconds: number;
   retryCapSeconds: number;
   retryHorizonSeconds: number;
@@ -67,6 +70,8 @@ export const TARGET_DEFAULTS = {
   headers: {},
   timeoutSeconds: 20,
   maxInFlight: 64,
+  rateLimitRequests: null,
+  rateLimitSeconds: null,
   retryBaseSeconds: 5,
   retryCapSeconds: 3_600,
   // Google gives up after 24 hours too.

@@ -122,7 +122,13 @@ describe("cancelForDeleted", () => {
       event.webhookId,
       newId(),
     ]);
-    const storing = storeEvents(db, await readRevision(db, "targets"), [event], [makeDelivery(event, targetId)], newLease());
+    const storing = storeEvents(
+      db,
+      await readRevision(db, "targets"),
+      [event],
+      [makeDelivery(event, targetId)],
+      newLease(),
+    );
     const condition = "datname = current_database() AND wait_event_type = 'Lock'";
     const waiting = async () => (await db.pool.query(`SELECT FROM pg_stat_activity WHERE ${condition}`)).rowCount;
     await until(waiting, { what: "the intake to wait for a lock" });

@@ -149,7 +149,13 @@ describe("storeEvents", () => {
     for (const table of ["events", "event_keys"]) {
       expect(await countRows(db, table, "webhook_id = $1", [event.webhookId])).toBe(0);
     }
-    const again = await storeEvents(db, await readRevision(db, "targets"), [event], [makeDelivery(event, targetId)], newLease());
+    const again = await storeEvents(
+      db,
+      await readRevision(db, "targets"),
+      [event],
+      [makeDelivery(event, targetId)],
+      newLease(),
+    );
     expect(again).toEqual({ kind: "stored", freshEventIds: new Set([event.id]) });
   });
 
