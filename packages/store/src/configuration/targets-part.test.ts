@@ -45,9 +45,8 @@ test("a load brings what changed, and leaves every other target the same object"
   // The first copy is as it was: a batch may be matched with it.
   expect(first.value.get(changed)?.name).toBe("one");
   expect(first.value.has(deleted)).toBe(true);
-  expect(new Map([...second.value].toSorted())).toEqual(
-    new Map([...(await part.load(db, undefined)).value].toSorted()),
-  );
+  // Two Maps with the same entries are equal in any order.
+  expect(second.value).toEqual((await part.load(db, undefined)).value);
 });
 
 test("statements that change no target, and changes of sources, leave the targets as they are", async ({
