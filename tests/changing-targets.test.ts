@@ -29,9 +29,9 @@ test("events are delivered while 1,200 targets are changed as fast as PostgreSQL
   const { rows } = await db.pool.query<{ id: string }>("SELECT id FROM targets ORDER BY id");
   const worker = await relay.startWorker();
   let changes = 0;
-  let isEnded = false;
+  const ended = new AbortController();
   const change = async () => {
-    while (!isEnded) {
+    while (!ended.signal.aborted) {
       changes += 1;
       const target = rows[changes % rows.length]?.id;
       await db.pool.query("UPDATE targets SET updated_at = now() WHERE id = $1", [target]);
@@ -47,7 +47,7 @@ test("events are delivered while 1,200 targets are changed as fast as PostgreSQL
     await receiver.waitFor(EVENTS);
     expect(changes).toBeGreaterThan(EVENTS);
   } finally {
-    isEnded = true;
+    ended.abort();
     await changing;
     await worker.stop();
   }

@@ -521,10 +521,16 @@ test("without a share a lane takes nothing in hand, gives what waits to the othe
   expect(lane.passOnDue()).toBe(true);
   for (const id of ["a", "b"]) await respond(state, id, 200);
   expect(lane.isOver).toBe(false);
+  // The other worker may have died before it came to it.
   state.share = 1;
-  lane.wakeForShare();
+  lane.sharesChanged();
   await settle();
   expect([...state.sending.keys()]).toEqual(["d"]);
+  state.due = [delivery("e")];
+  await respond(state, "d", 200);
+  lane.wakeForShare();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["e"]);
 });
 
 test("sends nothing while its share is not certain, and keeps what it has", async () => {

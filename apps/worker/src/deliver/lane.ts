@@ -59,6 +59,8 @@ export class Lane implements ReservationHolder {
   #waiting: InHand[] = [];
   #isProbing = false;
   #isStopping = false;
+  /** Whether other workers were told of what is due, because this one had no share. */
+  #hasPassedOn = false;
   #catchingUp: PromiseWithResolvers<void> | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #rateTimer: NodeJS.Timeout | undefined;
@@ -105,6 +107,11 @@ export class Lane implements ReservationHolder {
 
   /** This worker's shares have changed. */
   sharesChanged(): void {
+    // Those to whom it was left may be gone, and it is unknown whether they sent it.
+    if (this.#hasPassedOn && this.#hasShare()) {
+      this.#hasPassedOn = false;
+      this.#backlog.noteDue(0);
+    }
     this.#pump();
   }
 
@@ -120,17 +127,22 @@ export class Lane implements ReservationHolder {
    * so once, because it never finds out when the others have sent it.
    */
   passOnDue(): boolean {
-    if (!this.#backlog.mayHaveDue) return false;
-    const mode = this.#mode();
-    if (mode.kind !== "sending") return false;
-    if (this.#limits.atOnce(mode.target) === 0) this.#backlog.passOn();
+    if (!this.#backlog.mayHaveDue || this.#mode().kind !== "sending") return false;
+    if (!this.#hasShare()) {
+      this.#backlog.passOn();
+      this.#hasPassedOn = true;
+    }
     return true;
   }
 
   /** Wakes the lane when it has a share: another worker has more than it may send. */
   wakeForShare(): void {
-    const mode = this.#mode();
-    if (mode.kind === "sending" && this.#limits.atOnce(mode.target) > 0) this.wake();
+    if (this.#hasShare()) this.wake();
+  }
+
+  #hasShare(): boolean {
+    const target = this.#dependencies.findTarget(this.#targetId);
+    return target !== undefined && this.#limits.atOnce(target) > 0;
   }
 
   /**

@@ -7,7 +7,13 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
-import { beatWorker, removeWorker, replaceGroup, type WorkerReport } from "@sluice/store/delivery/worker-group";
+import {
+  beatWorker,
+  removeDeadWorkers,
+  removeWorker,
+  replaceGroup,
+  type WorkerReport,
+} from "@sluice/store/delivery/worker-group";
 
 import { WorkerGroupState } from "./worker-group-state.ts";
 
@@ -73,6 +79,7 @@ export class Shares implements LaneShares {
 
   /** Joins the other workers. Without any, every share is whole when this resolves. @throws when PostgreSQL is away. */
   async start(): Promise<void> {
+    await removeDeadWorkers(this.#dependencies.db);
     await this.#look();
     // A worker without others makes a group and settles in it. With others, the rest takes them a moment.
     await this.#look();
@@ -127,6 +134,7 @@ export class Shares implements LaneShares {
     const overIds = isAlone ? [] : listOver(MAX_IDS + 1);
     // With more than can be named, the worker does not keep to the group at all yet.
     const epoch = this.#state.epoch - (overIds.length > MAX_IDS ? 1 : 0);
+    // Failure policy: open. When PostgreSQL does not get this list, the sweep of another worker finds what is due.
     const report = { epoch, overIds: overIds.slice(0, MAX_IDS), waitingIds: isAlone ? [] : listWaiting(MAX_IDS) };
     const look = await beatWorker(db, workerId, report);
     const hasChanged = this.#state.learn(look, nowMs);

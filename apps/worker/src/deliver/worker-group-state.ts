@@ -104,6 +104,7 @@ export class WorkerGroupState {
   #divide({ members }: WorkerGroup, targetId: string, limit: number, most: number): number {
     const rank = members.indexOf(this.#id);
     if (rank === -1) return 0;
+    if (members.length === 1) return limit;
     const sharers = Math.min(members.length, most);
     // Turned by the target, so that targets with small limits are spread over the workers. The first ones get one more
     // when the limit does not divide evenly, so that a limit of 1 is one worker's.

@@ -96,11 +96,12 @@ export async function replaceGroup(db: Database, epoch: number, members: readonl
   return rowCount === 1;
 }
 
-/** Takes a worker that sends nothing any more out of the list, and those that are long dead. */
+/** Takes a worker that sends nothing any more out of the list. */
 export async function removeWorker(db: Database, workerId: string): Promise<void> {
-  await db.pool.query({
-    name: "remove-worker",
-    text: `DELETE FROM workers WHERE id = $1 OR seen_at < now() - interval '${STALE}'`,
-    values: [workerId],
-  });
+  await db.pool.query({ name: "remove-worker", text: "DELETE FROM workers WHERE id = $1", values: [workerId] });
+}
+
+/** Takes those out of the list that died long ago. */
+export async function removeDeadWorkers(db: Database): Promise<void> {
+  await db.pool.query(`DELETE FROM workers WHERE seen_at < now() - interval '${STALE}'`);
 }
