@@ -22,7 +22,7 @@ async function startRelayOn(database: TestDatabase, options: RelayOptions) {
 test("with the fewest connections that are allowed, everything is delivered, and no more are opened", async () => {
   const database = await createTestDatabase();
   onTestFinished(database.drop);
-  const fewest = 6;
+  const fewest = 7;
   const relay = await startRelayOn(database, { settings: { DATABASE_MAX_CONNECTIONS: String(fewest) } });
   const receiver = await startReceiver();
   onTestFinished(receiver.stop);

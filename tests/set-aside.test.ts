@@ -119,7 +119,7 @@ test(
     expect(trail.slice(0, 4)).toMatchObject(
       jobs.toReversed().map(({ id }) => ({ action: "set_aside_event.discarded", resource: { id }, before: { id } })),
     );
-    expect(trail[4]).toMatchObject({ action: "set_aside_event.all_retried", after: { count: shapes.length } });
+    expect(trail[4]).toMatchObject({ action: "set_aside_event.all_retried", before: { count: shapes.length } });
   },
 );
 

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { readRevision } from "@sluice/store/connection/configuration-row";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Database } from "@sluice/store/connection/database";
 import { storeEvents } from "@sluice/store/delivery/store-events";
 
@@ -73,7 +73,7 @@ describe("GET /v1/tail", () => {
     const { db } = relay.database;
     const sourceId = newId();
     const written: string[] = [];
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     // Each writer keeps its transaction open for a while after it has written, so that the commits come in another
     // order.
     const write = async (rounds: number) => {

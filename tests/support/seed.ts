@@ -8,7 +8,7 @@ import { deliveryId, newId } from "@sluice/shared/domain/ids";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { insertTarget, TARGET_DEFAULTS, type TargetSettings } from "@sluice/store/configuration/targets";
-import { readRevision } from "@sluice/store/connection/configuration-row";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Database } from "@sluice/store/connection/database";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
 import { type NewDelivery, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
@@ -66,7 +66,7 @@ export async function seedDeliveries(
 ): Promise<NewDelivery[]> {
   const events = Array.from({ length: count }, () => makeEvent());
   const deliveries = events.map((event) => makeDelivery(event, targetId, changes));
-  const result = await storeEvents(db, await readRevision(db), events, deliveries, newLease());
+  const result = await storeEvents(db, await readRevision(db, "targets"), events, deliveries, newLease());
   if (result.kind !== "stored") throw new Error("The configuration changed meanwhile");
   return deliveries;
 }

@@ -8,7 +8,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
-import { loadTargets } from "@sluice/store/configuration/targets";
+import { targetsPart } from "@sluice/store/configuration/targets-part";
 import { connectDatabases } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
@@ -26,6 +26,7 @@ import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
 import { Recorder } from "./deliver/recorder.ts";
 import { openAgent, Sender } from "./deliver/send.ts";
+import { Shares } from "./deliver/shares.ts";
 import { WakeUps } from "./deliver/wake-ups.ts";
 import { startHealthServer } from "./health-server.ts";
 import { IntakeGroup } from "./intake/intake-group.ts";
@@ -37,7 +38,13 @@ import type { WorkerConfig } from "./worker-config.ts";
  * How the connections are divided. The setting DATABASE_MAX_CONNECTIONS holds the sums of these minimums and shares.
  * Each of the two consumers has a connection on which it LISTENs.
  */
-const CONNECTIONS = { work: { min: 2, share: 10 }, producer: { min: 1, share: 3 }, consumers: { min: 3, share: 5 } };
+const CONNECTIONS = {
+  work: { min: 2, share: 9 },
+  // For signs of life, which MUST NOT wait for other statements: a worker without them is taken for dead.
+  beats: { min: 1, share: 0 },
+  producer: { min: 1, share: 3 },
+  consumers: { min: 3, share: 5 },
+};
 /** Jobs in hand at once, which are stored together: see intake-group.ts. */
 const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
@@ -71,13 +78,16 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   });
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
   const {
-    databases: { work: db },
+    databases: { work: db, beats },
     prepared,
     close: closeDatabase,
   } = connectDatabases({
     server,
     applicationName: "sluice-worker",
-    pools: { work: { maxConnections: connections.work, settings: STEADY_PLANS } },
+    pools: {
+      work: { maxConnections: connections.work, settings: STEADY_PLANS },
+      beats: { maxConnections: connections.beats },
+    },
     connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: connections.consumers },
     masterKey,
     log,
@@ -111,11 +121,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   }
 
   // What is known of the targets and their breakers.
-  const targets = await ConfigurationCopy.open(
-    db,
-    async () => new Map((await loadTargets(db, masterKey)).map((target) => [target.id, target])),
-    log,
-  );
+  const targets = await ConfigurationCopy.open(db, targetsPart(masterKey), log);
   const workerId = newId();
   const leases = new Leases(db, workerId, log);
   const wake = (targetId: string) => lanes.forTarget(targetId).wake();
@@ -132,7 +138,17 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const stopping = new AbortController();
   const giveUp = new AbortController();
   const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
+  const shares = new Shares({
+    db: beats,
+    workerId,
+    listOver: (limit) => lanes.listOver(limit),
+    listWaiting: (limit) => lanes.listWaiting(limit),
+    changed: () => lanes.sharesChanged(),
+    wake: (targetId) => lanes.forTarget(targetId).wakeForShare(),
+    log,
+  });
   const lanes = new Lanes({
+    shares,
     findTarget: (id) => targets.current.value.get(id),
     leases,
     breakers,
@@ -150,6 +166,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     log,
   );
   await breakers.start();
+  await shares.start();
   const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED };
   const chores = [
     retention,
@@ -197,7 +214,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
-    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close()]));
+    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close(), shares.close()]));
     await producer.close();
     await Promise.all([backend.close(), dispatcher.destroy(), health.close(), closeDatabase()]);
     if (giveUp.signal.aborted) {

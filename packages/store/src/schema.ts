@@ -44,6 +44,22 @@ export const configuration = pgTable("configuration", {
   minCompatibleVersion: text("min_compatible_version").notNull().default("0.1.0"),
 });
 
+/** What a process holds a copy of; each part has its own revision. */
+export type ConfigurationPartName = "sources" | "targets";
+
+export const configurationParts = pgTable("configuration_parts", {
+  part: text("part").$type<ConfigurationPartName>().primaryKey(),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  forgottenRevision: bigint("forgotten_revision", { mode: "number" }).notNull().default(0),
+});
+
+export const targetRevisions = pgTable("target_revisions", {
+  targetId: uuid("target_id").primaryKey(),
+  revision: bigint("revision", { mode: "number" }).notNull(),
+  isDeleted: boolean("is_deleted").notNull(),
+  changedAt: instant("changed_at").notNull().defaultNow(),
+});
+
 export const sources = pgTable("sources", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull().unique(),
@@ -105,6 +121,8 @@ export const targets = pgTable("targets", {
   filter: text("filter"),
   stateReason: text("state_reason"),
   stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
+  rateLimitRequests: integer("rate_limit_requests"),
+  rateLimitSeconds: integer("rate_limit_seconds"),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {
@@ -121,6 +139,21 @@ export const targetHealth = pgTable("target_health", {
   failingSince: instant("failing_since"),
   lastSuccessAt: instant("last_success_at"),
   lastFailureAt: instant("last_failure_at"),
+});
+
+export const workers = pgTable("workers", {
+  id: uuid("id").primaryKey(),
+  seenAt: instant("seen_at").notNull().defaultNow(),
+  beats: bigint("beats", { mode: "number" }).notNull(),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  overIds: uuid("over_ids").array().notNull(),
+  waitingIds: uuid("waiting_ids").array().notNull(),
+});
+
+export const workerGroup = pgTable("worker_group", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  epoch: bigint("epoch", { mode: "number" }).notNull(),
+  members: uuid("members").array().notNull(),
 });
 
 export const targetSecrets = pgTable("target_secrets", {

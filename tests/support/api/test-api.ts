@@ -15,7 +15,7 @@ import { readSigningSecret, type SigningSecret } from "@sluice/signature/secret"
 import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { insertApiKey } from "@sluice/store/configuration/api-keys";
 import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/sources";
-import { readRevision } from "@sluice/store/connection/configuration-row";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Database } from "@sluice/store/connection/database";
 import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
 import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
@@ -158,7 +158,7 @@ export async function seedEvent(
   });
   const deliveries = targetIds.map((targetId) => makeDelivery(event, targetId, { leased: true }));
   const lease = { workerId: WORKER_ID, durationMs: 600_000 };
-  const result = await storeEvents(api.db, await readRevision(api.db), [event], deliveries, lease);
+  const result = await storeEvents(api.db, await readRevision(api.db, "targets"), [event], deliveries, lease);
   if (result.kind !== "stored") throw new Error("The event was not stored");
   return { eventId: event.id, webhookId: event.webhookId, deliveryIds: deliveries.map(({ id }) => id) };
 }

@@ -5,7 +5,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
-import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
+import { ConfigurationCopy, type ConfigurationPart } from "@sluice/store/configuration/configuration-copy";
 import { loadKeySets } from "@sluice/store/configuration/key-sets";
 import {
   GEMINI_SOURCE,
@@ -14,6 +14,7 @@ import {
   type Source,
   type StoredSource,
 } from "@sluice/store/configuration/sources";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 import { retryWhileAway } from "@sluice/store/connection/connect";
 import type { Database } from "@sluice/store/connection/database";
 
@@ -83,12 +84,18 @@ export class KnownSources implements SourceLookup {
    */
   async watch(signal: AbortSignal): Promise<void> {
     const { db, keySets, log } = this.#dependencies;
-    const load = async () => {
-      const loaded = this.#open(await loadStoredSources(db));
-      keySets.adopt(await loadKeySets(db));
-      return loaded;
+    const part: ConfigurationPart<LoadedSources> = {
+      name: "sources",
+      // Always all of them: they are few, and no target counts as a change of theirs.
+      load: async () => {
+        // Read first: a change in between makes the sources newer than their revision, never older.
+        const revision = await readRevision(db, "sources");
+        const value = this.#open(await loadStoredSources(db));
+        keySets.adopt(await loadKeySets(db));
+        return { revision, value };
+      },
     };
-    const refreshed = await retryWhileAway(() => ConfigurationCopy.open(db, load, log), { signal, log });
+    const refreshed = await retryWhileAway(() => ConfigurationCopy.open(db, part, log), { signal, log });
     if (refreshed === undefined) return;
     if (signal.aborted) return refreshed.close();
     this.#copy = refreshed;

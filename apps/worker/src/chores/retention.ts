@@ -12,6 +12,7 @@ import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { pruneTargetRevisions } from "@sluice/store/configuration/targets-part";
 
 import { type Loop, startLoop } from "./loop.ts";
 
@@ -46,6 +47,7 @@ export async function startRetention(
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
+    await attempt("revisions", () => pruneTargetRevisions(db));
     await attempt("answers", () => pruneIdempotencyKeys(db));
     if (pruned) log.info({ pruned }, "retention");
   }

@@ -57,6 +57,11 @@ export class Backlog {
     }
   }
 
+  /** Other workers are told of what is due, and it is theirs. */
+  passOn(): void {
+    if (this.#state.kind === "due") this.#state = { kind: "none" };
+  }
+
   /** MUST be followed by `endClaim` or `failClaim`. */
   beginClaim(): void {
     if (this.#state.kind !== "due")

@@ -58,6 +58,9 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     random: 0,
     gate: "closed" as Gate,
     limit: Number.POSITIVE_INFINITY,
+    /** How many requests at once this worker may send. */
+    share: Number.POSITIVE_INFINITY,
+    isConfirmed: true,
     /** Whether this lane gets the probe. */
     hasProbe: true,
     probesCancelled: 0,
@@ -100,6 +103,12 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     sender: { send },
     recorder: { record: async (attempt) => void state.recorded.push(attempt) },
     wakeUps: { schedule: (_, inMs) => state.wakeUps.push(inMs) },
+    shares: {
+      maxInFlight: ({ maxInFlight }) => Math.min(maxInFlight, state.share),
+      requests: ({ rateLimitRequests }) => rateLimitRequests ?? undefined,
+      isConfirmed: () => state.isConfirmed,
+      changedAtMs: Number.NEGATIVE_INFINITY,
+    },
     random: () => state.random,
     log: openLog("worker", "silent"),
   });
@@ -491,4 +500,63 @@ test.for<[string, (opened: ReturnType<typeof openLane>) => void]>([
   opened.lane.wake();
   await settle();
   expect(caughtUp.isOver).toBe(true);
+});
+
+test("without a share a lane takes nothing in hand, gives what waits to the others, and tells them of it once", async () => {
+  const { lane, state } = openLane();
+  for (const id of ["a", "b", "c"]) accept(lane, id);
+  state.share = 0;
+  lane.sharesChanged();
+  await settle();
+  expect(state.handedBack).toEqual(["c"]);
+  expect(lane.isOver).toBe(true);
+  expect(lane.reserve()).toBeUndefined();
+  expect([lane.passOnDue(), lane.passOnDue()]).toEqual([true, false]);
+  // What another worker has too much of is none of this lane's business.
+  state.due = [delivery("d")];
+  lane.wakeForShare();
+  lane.wake(1);
+  await settle();
+  expect(state.claims).toEqual([]);
+  expect(lane.passOnDue()).toBe(true);
+  for (const id of ["a", "b"]) await respond(state, id, 200);
+  expect(lane.isOver).toBe(false);
+  // The other worker may have died before it came to it.
+  state.share = 1;
+  lane.sharesChanged();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["d"]);
+  state.due = [delivery("e")];
+  await respond(state, "d", 200);
+  lane.wakeForShare();
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["e"]);
+});
+
+test("sends nothing while its share is not certain, and keeps what it has", async () => {
+  const { lane, state } = openLane();
+  state.isConfirmed = false;
+  for (const id of ["a", "b"]) accept(lane, id);
+  expect([state.sending.size, state.handedBack.length]).toEqual([0, 0]);
+  state.isConfirmed = true;
+  lane.sharesChanged();
+  expect([...state.sending.keys()]).toEqual(["a", "b"]);
+});
+
+test("spreads the requests of a rate limit, and takes no more in hand than it sends in a second", async () => {
+  vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { lane, state } = openLane({ maxInFlight: 64, rateLimitRequests: 4, rateLimitSeconds: 2 });
+  state.due = Array.from({ length: 10 }, (_, index) => delivery(`${index}`));
+  lane.wake();
+  await settle();
+  const sent: number[] = [];
+  for (let step = 0; step < 8; step++) {
+    sent.push(state.sending.size);
+    expect(state.held.size - state.sending.size).toBeLessThanOrEqual(2);
+    await vi.advanceTimersByTimeAsync(500);
+    await settle();
+  }
+  expect(sent).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(lane.catchUp()).toBeUndefined();
 });

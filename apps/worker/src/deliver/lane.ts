@@ -13,11 +13,13 @@ import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
 import { Backlog } from "./backlog.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Claims, InHand } from "./claims.ts";
+import { LaneLimits } from "./lane-limits.ts";
 import { LaneLoad } from "./lane-load.ts";
 import { type LaneMode, laneMode } from "./lane-mode.ts";
 import type { Recorder } from "./recorder.ts";
 import { Reservation, type ReservationHolder } from "./reservation.ts";
 import type { Sender } from "./send.ts";
+import type { LaneShares } from "./shares.ts";
 import { UnderWay } from "./under-way.ts";
 import type { WakeUps } from "./wake-ups.ts";
 
@@ -33,6 +35,8 @@ export interface LaneDependencies {
   sender: Pick<Sender, "send">;
   recorder: Pick<Recorder, "record">;
   wakeUps: Pick<WakeUps, "schedule">;
+  /** This worker's shares of the limits of targets. */
+  shares: LaneShares;
   /** From [0, 1), for the jitter of retries. */
   random: () => number;
   log: Logger;
@@ -48,19 +52,24 @@ export class Lane implements ReservationHolder {
   readonly #targetId: string;
   readonly #breaker: LaneBreaker;
   readonly #dependencies: LaneDependencies;
+  readonly #limits: LaneLimits;
   readonly #load = new LaneLoad();
   readonly #backlog = new Backlog();
   readonly #underWay = new UnderWay();
   #waiting: InHand[] = [];
   #isProbing = false;
   #isStopping = false;
+  /** Whether other workers were told of what is due, because this one had no share. */
+  #hasPassedOn = false;
   #catchingUp: PromiseWithResolvers<void> | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #rateTimer: NodeJS.Timeout | undefined;
 
   constructor(targetId: string, breaker: LaneBreaker, dependencies: LaneDependencies) {
     this.#targetId = targetId;
     this.#breaker = breaker;
     this.#dependencies = dependencies;
+    this.#limits = new LaneLimits(dependencies.shares);
   }
 
   /**
@@ -96,6 +105,46 @@ export class Lane implements ReservationHolder {
     this.#pump();
   }
 
+  /** This worker's shares have changed. */
+  sharesChanged(): void {
+    // Those to whom it was left may be gone, and it is unknown whether they sent it.
+    if (this.#hasPassedOn && this.#hasShare()) {
+      this.#hasPassedOn = false;
+      this.#backlog.noteDue(0);
+    }
+    this.#pump();
+  }
+
+  /** Whether more is in flight than this worker's share: a share that became smaller, or a test. */
+  get isOver(): boolean {
+    if (this.#load.inFlight === 0) return false;
+    const target = this.#dependencies.findTarget(this.#targetId);
+    return target !== undefined && this.#load.inFlight > this.#limits.atOnce(target);
+  }
+
+  /**
+   * Whether more is due than this worker may send, so that the other workers are to be told. A lane without a share says
+   * so once, because it never finds out when the others have sent it.
+   */
+  passOnDue(): boolean {
+    if (!this.#backlog.mayHaveDue || this.#mode().kind !== "sending") return false;
+    if (!this.#hasShare()) {
+      this.#backlog.passOn();
+      this.#hasPassedOn = true;
+    }
+    return true;
+  }
+
+  /** Wakes the lane when it has a share: another worker has more than it may send. */
+  wakeForShare(): void {
+    if (this.#hasShare()) this.wake();
+  }
+
+  #hasShare(): boolean {
+    const target = this.#dependencies.findTarget(this.#targetId);
+    return target !== undefined && this.#limits.atOnce(target) > 0;
+  }
+
   /**
    * Sends one delivery now, beside what the lane has in hand and whatever the state of its target: a target is tested
    * before it is enabled. @returns false when this worker stops.
@@ -120,6 +169,7 @@ export class Lane implements ReservationHolder {
   refuse(): void {
     this.#isStopping = true;
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#rateTimer);
     this.#pump();
   }
 
@@ -145,8 +195,11 @@ export class Lane implements ReservationHolder {
     const mode = this.#mode();
     switch (mode.kind) {
       case "sending":
-        this.#sendWaiting(mode.target);
-        this.#claimMore(mode.target);
+        if (this.#limits.atOnce(mode.target) === 0) this.#leaveToOthers();
+        else {
+          this.#sendWaiting(mode.target);
+          this.#claimMore(mode.target);
+        }
         return;
       case "probing":
         this.#handBackWaiting();
@@ -160,17 +213,33 @@ export class Lane implements ReservationHolder {
   }
 
   #sendWaiting(target: Target): void {
-    while (this.#load.maySend(this.#limit(target))) {
+    while (this.#waiting.length > 0 && this.#load.maySend(this.#limit(target)) && this.#isInTime(target)) {
       const next = this.#waiting.shift();
-      if (next === undefined) return;
-      this.#underWay.track(this.#attempt(target, next, IN_TURN));
+      if (next !== undefined) this.#underWay.track(this.#attempt(target, next, IN_TURN));
     }
+  }
+
+  /** Whether the next request may be sent now. Otherwise the lane works again when it may. */
+  #isInTime(target: Target): boolean {
+    const waitMs = this.#limits.waitMs(target, performance.now());
+    if (waitMs === 0) return true;
+    clearTimeout(this.#rateTimer);
+    if (waitMs < Number.POSITIVE_INFINITY) this.#rateTimer = setTimeout(this.#pump, Math.ceil(waitMs));
+    return false;
+  }
+
+  /** The shares of other workers are the whole limit: they are told of what this one has. */
+  #leaveToOthers(): void {
+    if (this.#waiting.length === 0) return;
+    this.#backlog.noteDue(this.#waiting.length);
+    this.#handBackWaiting();
   }
 
   /** Sends a delivery, writes what came of it, and lets the next one have its place. */
   async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
     const { claims, sender, recorder, wakeUps, random, log } = this.#dependencies;
     const { delivery, takenAt } = inHand;
+    if (purpose.kind !== "test") this.#limits.take(target, performance.now());
     this.#load.beginAttempt(performance.now());
     const result = await sender.send(target, delivery);
     this.#load.endAttempt(result.durationMs, performance.now());
@@ -221,6 +290,7 @@ export class Lane implements ReservationHolder {
   #startProbe(target: Target): void {
     const { bodies } = this.#dependencies;
     if (this.#isProbing || this.#backlog.isClaiming || this.#load.inFlight >= this.#limit(target)) return;
+    if (!this.#isInTime(target)) return;
     if (bodies.isFull) bodies.onceRoom(this.#pump);
     else this.#underWay.track(this.#probe());
   }
@@ -277,9 +347,9 @@ export class Lane implements ReservationHolder {
     this.#underWay.track(handedBack.catch((error: unknown) => this.#logClaimFailed(error)));
   }
 
-  /** How many requests at once the target may have now. */
+  /** How many requests at once the target may have now from this worker. */
   #limit(target: Target): number {
-    return this.#breaker.limit(target.maxInFlight);
+    return this.#breaker.limit(this.#limits.atOnce(target));
   }
 
   #countInHand(): number {
@@ -288,17 +358,24 @@ export class Lane implements ReservationHolder {
 
   /** How many deliveries the lane may have in hand. */
   #capacity(target: Target): number {
-    return this.#load.capacity(this.#limit(target), this.#dependencies.bodies.hasPlenty, performance.now());
+    const { hasPlenty } = this.#dependencies.bodies;
+    const capacity = this.#load.capacity(this.#limit(target), hasPlenty, performance.now());
+    const room = this.#limits.room(target);
+    return room === undefined ? capacity : Math.min(capacity, this.#load.inFlight + room);
   }
 
   #isHalfEmpty(target: Target): boolean {
-    return this.#countInHand() <= this.#capacity(target) / 2;
+    // Under a rate limit the room is for what waits. Slow requests in flight must not take it.
+    const apart = this.#limits.room(target) === undefined ? 0 : this.#load.inFlight;
+    return this.#countInHand() - apart <= (this.#capacity(target) - apart) / 2;
   }
 
   #isCatchingUp(): boolean {
     const mode = this.#mode();
     if (mode.kind !== "sending" || this.#dependencies.bodies.isFull) return false;
     const { target } = mode;
+    // A lane that waits for its rate is not soon done, however quick its target is.
+    if (target.rateLimitRequests !== null) return false;
     const isBehind = this.#backlog.mayHaveDue || this.#backlog.isClaiming || !this.#isHalfEmpty(target);
     if (!isBehind || this.#load.isSilent(performance.now())) return false;
     return this.#load.isSoonDone(this.#countInHand() + this.#backlog.knownCount, this.#limit(target));

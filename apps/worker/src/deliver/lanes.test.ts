@@ -9,6 +9,14 @@ import { Lanes, type LanesDependencies } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import type { Reservation } from "./reservation.ts";
 
+/** The shares of a worker that is alone. */
+const WHOLE: LanesDependencies["shares"] = {
+  maxInFlight: ({ maxInFlight }) => maxInFlight,
+  requests: ({ rateLimitRequests }) => rateLimitRequests ?? undefined,
+  isConfirmed: () => true,
+  changedAtMs: 0,
+};
+
 test("while PostgreSQL is away the log has one line a minute, however many targets wait for it", async () => {
   const lines: string[] = [];
   let claims = 0;
@@ -23,6 +31,7 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
     findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id }),
     leases,
     breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
+    shares: WHOLE,
     log,
   } as unknown as LanesDependencies);
   onTestFinished(() => lanes.stop());
@@ -38,6 +47,7 @@ function openFullLane(isBusy: () => boolean) {
     findTarget: (id: string) => ({ ...TARGET_DEFAULTS, id, state: "enabled" }),
     breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
     thread: { measureBusy: isBusy },
+    shares: WHOLE,
     log: openLog("worker", "silent"),
   } as unknown as LanesDependencies);
   const id = newId();

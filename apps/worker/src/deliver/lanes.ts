@@ -12,6 +12,7 @@ import { Lane, type LaneDependencies } from "./lane.ts";
 import type { Leases } from "./leases.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Sender } from "./send.ts";
+import type { LaneShares } from "./shares.ts";
 import type { WakeUps } from "./wake-ups.ts";
 
 export interface LanesDependencies {
@@ -23,6 +24,7 @@ export interface LanesDependencies {
   recorder: Recorder;
   wakeUps: WakeUps;
   thread: Pick<ThreadLoad, "measureBusy">;
+  shares: LaneShares;
   log: Logger;
 }
 
@@ -66,6 +68,30 @@ export class Lanes {
       if (waits.length === 0) return;
       if ((await Promise.race([Promise.all(waits), pause(CATCH_UP_SLICE_MS, signal)])) === "aborted") return;
     }
+  }
+
+  /** This worker's shares of the limits have changed. */
+  sharesChanged(): void {
+    for (const lane of this.#lanes.values()) lane.sharesChanged();
+  }
+
+  /** At most so many targets at which more is in flight than this worker's share. */
+  listOver(limit: number): string[] {
+    return this.#list(limit, (lane) => lane.isOver);
+  }
+
+  /** At most so many targets that have more due than this worker may send. */
+  listWaiting(limit: number): string[] {
+    return this.#list(limit, (lane) => lane.passOnDue());
+  }
+
+  #list(limit: number, isListed: (lane: Lane) => boolean): string[] {
+    const ids: string[] = [];
+    for (const [id, lane] of this.#lanes) {
+      if (ids.length >= limit) break;
+      if (isListed(lane)) ids.push(id);
+    }
+    return ids;
   }
 
   /** No lane takes anything more in hand. What is accepted from now on is handed back. */

@@ -2,6 +2,7 @@
 
 import { openLog } from "@sluice/shared/runtime/log";
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Database } from "@sluice/store/connection/database";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
@@ -26,7 +27,8 @@ async function startIntake(db: Database, filter: Target["filter"] = null) {
     hmacKeys: [],
     filter,
   };
-  const targets = await ConfigurationCopy.open(db, async () => new Map([[id, target]]), silent);
+  const load = async () => ({ revision: await readRevision(db, "targets"), value: new Map([[id, target]]) });
+  const targets = await ConfigurationCopy.open(db, { name: "targets", load }, silent);
   const leases = new Leases(db, crypto.randomUUID(), silent);
   onTestFinished(async () => {
     leases.close();

@@ -7,8 +7,9 @@ import { Interrupted, type Producer } from "@sluice/queue/queue";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pause } from "@sluice/shared/runtime/pause";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
-import type { Target } from "@sluice/store/configuration/targets";
-import type { Database } from "@sluice/store/connection/database";
+import type { TargetMap } from "@sluice/store/configuration/targets-part";
+import { holdRevision } from "@sluice/store/connection/configuration-revision";
+import type { Connection, Database } from "@sluice/store/connection/database";
 import { isDataFault } from "@sluice/store/connection/postgres-errors";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import type { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
@@ -18,14 +19,27 @@ import { type StoreResult, type NewEvent, storeEvents } from "@sluice/store/deli
 import type { Lanes } from "../deliver/lanes.ts";
 import type { Leases } from "../deliver/leases.ts";
 import type { Reservation } from "../deliver/reservation.ts";
-import { type AtFault, type Faults, type Matched, type MatchedDelivery, matchTargets, readEvents } from "./match.ts";
+import {
+  type AtFault,
+  type Faults,
+  type Incoming,
+  type Matched,
+  type MatchedDelivery,
+  matchTargets,
+  readEvents,
+} from "./match.ts";
 import { setAside } from "./set-aside.ts";
 
 const RETRY_MS = 500;
+/**
+ * How often a statement may find that targets changed before the next one keeps them from changing. Each time costs a
+ * few milliseconds, while to hold the targets makes those wait who change them.
+ */
+const MAX_OUTDATED = 3;
 
 export interface IntakeDependencies {
   db: Database;
-  targets: ConfigurationCopy<Map<string, Target>>;
+  targets: ConfigurationCopy<TargetMap>;
   lanes: Lanes;
   leases: Leases;
   producer: Producer;
@@ -71,28 +85,33 @@ export async function storeAll(
   if (queued.length === 0) return { kind: "stored" };
   const read = readEvents(queued);
   if (read.kind === "at_fault") return read;
-  let matched = matchTargets(read.incoming, targets.current);
-  if (matched.kind === "at_fault") return matched;
-  const targetIds = matched.deliveries.map(({ targetId }) => targetId);
+  const first = matchTargets(read.incoming, targets.current);
+  if (first.kind === "at_fault") return first;
+  let matched = first;
+  const targetIds = first.matches.flatMap(({ deliveries }) => deliveries.map(({ targetId }) => targetId));
   await lanes.catchUp(targetIds, stopping);
 
   let mayBeStored = false;
-  for (;;) {
-    if (matched.revision !== targets.current.revision) matched = matchTargets(read.incoming, targets.current);
-    if (matched.kind === "at_fault") return matched;
-    const placed = reserveRoom(matched.deliveries, lanes);
-    const result = await tryToStore(matched, placed, dependencies);
+  for (let outdated = 0; ;) {
+    const tried = await tryToStore(read.incoming, matched, dependencies, { isHeld: outdated >= MAX_OUTDATED });
+    const { placed, result } = tried;
+    ({ matched } = tried);
     switch (result.kind) {
       case "stored": {
         const { freshEventIds } = result;
-        handOver(matched.events, placed, freshEventIds, lanes);
+        const events = matched.matches.map(({ event }) => event);
+        handOver(events, placed, freshEventIds, lanes);
         if (mayBeStored) await freeOwn(placed, freshEventIds, dependencies);
-        const duplicates = matched.events.length - freshEventIds.size;
-        if (duplicates > 0) log.info({ events: matched.events.length, duplicates }, "duplicates");
+        const duplicates = events.length - freshEventIds.size;
+        if (duplicates > 0) log.info({ events: events.length, duplicates }, "duplicates");
         return { kind: "stored" };
       }
+      case "at_fault":
+        cancelReservations(placed);
+        return result;
       case "outdated":
         cancelReservations(placed);
+        outdated += 1;
         await targets.refresh().catch((error: unknown) => waitForStore(error, queued.length, dependencies));
         break;
       case "data_fault":
@@ -108,26 +127,62 @@ export async function storeAll(
   }
 }
 
+/** One try to store events: what it was made with, and what came of it. */
+interface StoreTry {
+  matched: Matched;
+  placed: readonly Placed[];
+  result: StoreResult | AtFault | { kind: "data_fault" | "unavailable"; error: unknown };
+}
+
+/**
+ * Matches the events with the targets as they are now, and stores them.
+ * @param before the events as they were matched the last time.
+ * @param isHeld whether to keep the targets from changing meanwhile. Otherwise the statement compares their revision,
+ * which changes all the time while a script changes one target after the other.
+ */
+async function tryToStore(
+  incoming: readonly Incoming[],
+  before: Matched,
+  { db, targets, lanes, leases }: IntakeDependencies,
+  { isHeld }: { isHeld: boolean },
+): Promise<StoreTry> {
+  let matched = before;
+  let placed: Placed[] = [];
+  const store = async (on: Database | Connection): Promise<StoreTry["result"]> => {
+    const found = matchTargets(incoming, targets.current, matched);
+    if (found.kind === "at_fault") return found;
+    matched = found;
+    // The second time, a partition was missing.
+    cancelReservations(placed);
+    placed = reserveRoom(
+      matched.matches.flatMap(({ deliveries }) => deliveries),
+      lanes,
+    );
+    const events = matched.matches.map(({ event }) => event);
+    const deliveries = placed.map(({ delivery, reservation }) => ({ ...delivery, leased: reservation !== undefined }));
+    return storeEvents(on, matched.targets.revision, events, deliveries, leases.lease);
+  };
+  const storeHeld = () =>
+    db.orm.transaction(async (orm) => {
+      await holdRevision({ orm }, "targets");
+      await targets.refreshOn({ orm });
+      return store({ orm });
+    });
+  const ids = incoming.map(({ event }) => event.id);
+  try {
+    const result = await withPartitions(db, ids, () => (isHeld ? storeHeld() : store(db)));
+    return { matched, placed, result };
+  } catch (error) {
+    return { matched, placed, result: { kind: isDataFault(error) ? "data_fault" : "unavailable", error } };
+  }
+}
+
 function reserveRoom(deliveries: readonly MatchedDelivery[], lanes: Lanes): Placed[] {
   return deliveries.map((delivery) => ({ delivery, reservation: lanes.forTarget(delivery.targetId).reserve() }));
 }
 
 function cancelReservations(placed: readonly Placed[]): void {
   for (const { reservation } of placed) reservation?.cancel();
-}
-
-async function tryToStore(
-  { revision, events }: Matched,
-  placed: readonly Placed[],
-  { db, leases }: IntakeDependencies,
-): Promise<StoreResult | { kind: "data_fault" | "unavailable"; error: unknown }> {
-  const deliveries = placed.map(({ delivery, reservation }) => ({ ...delivery, leased: reservation !== undefined }));
-  const ids = events.map((event) => event.id);
-  try {
-    return await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, leases.lease));
-  } catch (error) {
-    return { kind: isDataFault(error) ? "data_fault" : "unavailable", error };
-  }
 }
 
 /** @throws Interrupted when the worker stops. */

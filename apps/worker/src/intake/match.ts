@@ -5,7 +5,9 @@ import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { FilterInput } from "@sluice/filter/compile";
 import { readFilterInput } from "@sluice/filter/input";
 import { isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
+import type { LoadedCopy } from "@sluice/store/configuration/configuration-copy";
 import type { Target } from "@sluice/store/configuration/targets";
+import type { TargetMap } from "@sluice/store/configuration/targets-part";
 import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
 import type { NewDelivery, NewEvent } from "@sluice/store/delivery/store-events";
 
@@ -28,12 +30,17 @@ export interface Incoming {
 /** A delivery whose lane was not asked yet. */
 export type MatchedDelivery = Omit<NewDelivery, "leased">;
 
+/** An event with the filters that failed on it, and its deliveries. */
+interface MatchedEvent {
+  event: NewEvent;
+  deliveries: MatchedDelivery[];
+}
+
 export interface Matched {
   kind: "matched";
-  /** The revision of the configuration that `deliveries` were matched with. */
-  revision: number;
-  events: NewEvent[];
-  deliveries: MatchedDelivery[];
+  /** The targets that the events were matched with. */
+  targets: LoadedCopy<TargetMap>;
+  matches: MatchedEvent[];
 }
 
 export function readEvents(queued: readonly QueuedEvent[]): { kind: "read"; incoming: Incoming[] } | AtFault {
@@ -41,23 +48,26 @@ export function readEvents(queued: readonly QueuedEvent[]): { kind: "read"; inco
   return faults.size > 0 ? { kind: "at_fault", faults } : { kind: "read", incoming: results };
 }
 
+/**
+ * Finds the deliveries of events.
+ * @param earlier the same events, matched with an earlier copy of the targets: only targets that changed since are
+ * matched again, because a batch has up to millions of pairs of an event and a target.
+ */
 export function matchTargets(
   incoming: readonly Incoming[],
-  { revision, value }: { revision: number; value: Map<string, Target> },
+  targets: LoadedCopy<TargetMap>,
+  earlier?: Matched,
 ): Matched | AtFault {
-  const subscribers = [...value.values()].filter(isSubscribed);
+  if (earlier?.targets === targets) return earlier;
+  const isUnchanged = (id: string) => earlier !== undefined && targets.value.get(id) === earlier.targets.value.get(id);
+  const subscribers = [...targets.value.values()].filter((target) => isSubscribed(target) && !isUnchanged(target.id));
   const { results, faults } = forEach(
-    incoming,
+    incoming.map((one, index) => ({ ...one, before: earlier?.matches[index] })),
     ({ queued }) => queued,
-    (one) => matchOne(one, subscribers),
+    (one) => matchOne(one, subscribers, isUnchanged),
   );
   if (faults.size > 0) return { kind: "at_fault", faults };
-  return {
-    kind: "matched",
-    revision,
-    events: results.map(({ event }) => event),
-    deliveries: results.flatMap(({ deliveries }) => deliveries),
-  };
+  return { kind: "matched", targets, matches: results };
 }
 
 /** Each event by itself: an event at fault MUST NOT take the other acknowledged events of its batch with it. */
@@ -102,11 +112,16 @@ function toIncoming(queued: QueuedEvent): Incoming {
   return { queued, event, filterInput: () => (input ??= readFilterInput(event, queued.sourceName)) };
 }
 
-/** The event with the filters that failed on it, and its deliveries. */
-function matchOne({ event, filterInput }: Incoming, subscribers: readonly Target[]) {
+function matchOne(
+  { event, filterInput, before }: Incoming & { before: MatchedEvent | undefined },
+  subscribers: readonly Target[],
+  isKept: (targetId: string) => boolean,
+): MatchedEvent {
   const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
+  const kept = before?.deliveries.filter(({ targetId }) => isKept(targetId)) ?? [];
+  const errors = [...(before?.event.filterErrors ?? []).filter(({ target }) => isKept(target)), ...filterErrors];
   return {
-    event: filterErrors.length === 0 ? event : { ...event, filterErrors },
-    deliveries: matched.map((target) => deliveryTo(target, event)),
+    event: errors.length === 0 ? event : { ...event, filterErrors: errors },
+    deliveries: [...kept, ...matched.map((target) => deliveryTo(target, event))],
   };
 }

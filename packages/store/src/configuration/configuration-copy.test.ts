@@ -5,7 +5,10 @@ import { expect, vi } from "vitest";
 import { openLog } from "@sluice/shared/runtime/log";
 
 import { test } from "../../../../tests/support/database.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import { ConfigurationCopy } from "./configuration-copy.ts";
+
+const CHANGE_SOURCES = "UPDATE configuration_parts SET revision = revision + 1 WHERE part = 'sources'";
 
 test("the first caller that suspects a change sees it, and a thousand in vain cost a few questions", async ({
   database,
@@ -18,12 +21,13 @@ test("the first caller that suspects a change sees it, and a thousand in vain co
   let questions = 0;
   db.pool.on("acquire", () => (questions += 1));
   let value = 0;
-  const copy = await ConfigurationCopy.open(db, async () => (value += 1), openLog("gateway", "silent"));
+  const load = async () => ({ revision: await readRevision(db, "sources"), value: (value += 1) });
+  const copy = await ConfigurationCopy.open(db, { name: "sources", load }, openLog("gateway", "silent"));
   onTestFinished(() => copy.close());
 
   for (let round = 0; round < 3; round++) {
     const known = copy.current;
-    await db.pool.query("UPDATE configuration SET revision = revision + 1");
+    await db.pool.query(CHANGE_SOURCES);
     const newer = await copy.waitForNewer(known);
     expect(newer?.revision).toBe(known.revision + 1);
     expect(newer).toBe(copy.current);
@@ -44,13 +48,14 @@ test("while PostgreSQL hangs, a caller waits a second, and all callers together 
   let loads = 0;
   const load = async () => {
     loads += 1;
+    const revision = await readRevision(database.db, "sources");
     if (loads > 1) await hang.promise;
-    return loads;
+    return { revision, value: loads };
   };
-  const copy = await ConfigurationCopy.open(database.db, load, openLog("gateway", "silent"));
+  const copy = await ConfigurationCopy.open(database.db, { name: "sources", load }, openLog("gateway", "silent"));
   onTestFinished(() => copy.close());
   const known = copy.current;
-  await database.db.pool.query("UPDATE configuration SET revision = revision + 1");
+  await database.db.pool.query(CHANGE_SOURCES);
   // Read after the change, because a poll may have run before it.
   const beforeMs = Date.now();
   for (let round = 0; round < 3; round++) {

@@ -1,5 +1,5 @@
-// Keeps a copy of part of the configuration in memory. Twice a second it compares one number, the revision, and loads
-// the part again when the number has changed. While PostgreSQL is away, the last copy stays in use.
+// Keeps a copy of a part of the configuration in memory. Twice a second it compares one number, the revision of the part,
+// and brings the copy up to date when the number has changed. While PostgreSQL is away, the last copy stays in use.
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -8,8 +8,9 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import { within } from "@sluice/shared/runtime/within";
 
-import { readRevision } from "../connection/configuration-row.ts";
-import type { Database } from "../connection/database.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
+import type { Connection, Database } from "../connection/database.ts";
+import type { ConfigurationPartName } from "../schema.ts";
 
 /** The promise is that a change is picked up within a second; this leaves time for the load itself. */
 const POLL_MS = 500;
@@ -20,14 +21,24 @@ const CHECK_LIMIT_MS = 1_000;
 
 const NOT_REFRESHED = "the configuration could not be refreshed; the last copy stays in use";
 
+/** The whole part. The value is never changed; a newer one takes its place. */
 export interface LoadedCopy<T> {
   revision: number;
   value: T;
 }
 
+export interface ConfigurationPart<T> {
+  name: ConfigurationPartName;
+  /**
+   * Loads the part. Its value may be newer than its revision, and MUST NOT be older.
+   * @param known an earlier copy, so that only what changed since is loaded; undefined at the first load.
+   */
+  load: (on: Connection, known: LoadedCopy<T> | undefined) => Promise<LoadedCopy<T>>;
+}
+
 export class ConfigurationCopy<T> {
   readonly #db: Database;
-  readonly #load: () => Promise<T>;
+  readonly #part: ConfigurationPart<T>;
   readonly #log: Logger;
   #current: LoadedCopy<T>;
   #confirmedAtMs: number;
@@ -36,18 +47,18 @@ export class ConfigurationCopy<T> {
   #lastCheckAt = Number.NEGATIVE_INFINITY;
   #check: Promise<void> | undefined;
 
-  private constructor(db: Database, load: () => Promise<T>, log: Logger, first: LoadedCopy<T>, readAtMs: number) {
+  private constructor(db: Database, part: ConfigurationPart<T>, log: Logger, first: LoadedCopy<T>, readAtMs: number) {
     this.#db = db;
-    this.#load = load;
+    this.#part = part;
     this.#log = log;
     this.#current = first;
     this.#confirmedAtMs = readAtMs;
   }
 
   /** Loads the first copy and starts to compare the revision. @throws when the first copy cannot be loaded. */
-  static async open<T>(db: Database, load: () => Promise<T>, log: Logger): Promise<ConfigurationCopy<T>> {
+  static async open<T>(db: Database, part: ConfigurationPart<T>, log: Logger): Promise<ConfigurationCopy<T>> {
     const nowMs = Date.now();
-    const copy = new ConfigurationCopy(db, load, log, await loadCopy(db, load), nowMs);
+    const copy = new ConfigurationCopy(db, part, log, await part.load(db, undefined), nowMs);
     copy.#schedule();
     return copy;
   }
@@ -64,6 +75,16 @@ export class ConfigurationCopy<T> {
   /** Resolves when the copy has every change that was committed before the call. @throws when PostgreSQL is away. */
   refresh(): Promise<void> {
     return this.#refreshes.next();
+  }
+
+  /**
+   * Brings the copy up to date within a transaction, which may hold the part (`holdRevision`).
+   * @throws when PostgreSQL is away.
+   */
+  async refreshOn(tx: Connection): Promise<void> {
+    const known = this.#current;
+    if ((await readRevision(tx, this.#part.name)) === known.revision) return;
+    this.#adopt(await this.#part.load(tx, known), known);
   }
 
   /**
@@ -91,10 +112,16 @@ export class ConfigurationCopy<T> {
     // Read before PostgreSQL is asked, because the answer does not confirm changes that are committed after the
     // question.
     const nowMs = Date.now();
-    if ((await readRevision(this.#db)) !== this.#current.revision) {
-      this.#current = await loadCopy(this.#db, this.#load);
+    const known = this.#current;
+    if ((await readRevision(this.#db, this.#part.name)) !== known.revision) {
+      this.#adopt(await this.#part.load(this.#db, known), known);
     }
     this.#confirmedAtMs = nowMs;
+  }
+
+  /** @param known the copy when the load began. Another load may have ended meanwhile, and the newer of the two stays. */
+  #adopt(loaded: LoadedCopy<T>, known: LoadedCopy<T>): void {
+    if (this.#current === known || loaded.revision > this.#current.revision) this.#current = loaded;
   }
 
   #schedule(): void {
@@ -114,10 +141,4 @@ export class ConfigurationCopy<T> {
     await this.#check;
     await this.#refreshes.ended();
   }
-}
-
-/** Reads the revision first: a change in between makes the copy newer than its revision, never older. */
-async function loadCopy<T>(db: Database, load: () => Promise<T>): Promise<LoadedCopy<T>> {
-  const revision = await readRevision(db);
-  return { revision, value: await load() };
 }

@@ -1,18 +1,19 @@
-// Targets: internal URLs with their subscriptions. Reads and writes their rows; `loadTargets` makes what a worker holds
-// in memory.
+// Targets: internal URLs with their subscriptions. Reads and writes their rows; targets-part.ts makes what a worker
+// holds in memory.
 
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 
-import { brokenFilter, compileFilter, type Filter } from "@sluice/filter/compile";
+import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
 
-import type { Connection, Database, Transaction } from "../connection/database.ts";
+import type { Connection, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { FilterCache } from "./filter-cache.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
-import { openSecret, sealSecret, type SecretRow } from "./secrets.ts";
+import { sealSecret, type SecretRow } from "./secrets.ts";
 
 /** The values of headers by their names, as their operator wrote them. */
 export type TargetHeaders = Record<string, string>;
@@ -25,8 +26,11 @@ export interface TargetSettings {
   headers: TargetHeaders;
   /** The limit of one attempt, up to the end of the response's body. */
   timeoutSeconds: number;
-  /** The most requests at once from each worker. */
+  /** The most requests at once, of all workers together. */
   maxInFlight: number;
+  /** The most requests in {@link rateLimitSeconds}, of all workers together. Null for no limit; then both are. */
+  rateLimitRequests: number | null;
+  rateLimitSeconds: number | null;
   retryBaseSeconds: number;
   retryCapSeconds: number;
   retryHorizonSeconds: number;
@@ -66,6 +70,8 @@ export const TARGET_DEFAULTS = {
   headers: {},
   timeoutSeconds: 20,
   maxInFlight: 64,
+  rateLimitRequests: null,
+  rateLimitSeconds: null,
   retryBaseSeconds: 5,
   retryCapSeconds: 3_600,
   // Google gives up after 24 hours too.
@@ -208,60 +214,22 @@ export async function changeTargetSettings(
   });
 }
 
-/**
- * The filters of the last load by their texts. Every change to any target or source causes a load, and compiling a
- * filter takes a quarter of a millisecond.
- */
-let knownFilters: ReadonlyMap<string, Filter> = new Map();
+const filters = new FilterCache();
 
-/** Loads every target with its keys and headers in the clear, and its filter compiled. */
-export async function loadTargets(db: Database, masterKey: MasterKey): Promise<Target[]> {
-  const records = await selectTargets(db, masterKey, ALL);
-  return openFilters(records).map(({ secrets, ...record }) => ({
-    ...record,
-    hmacKeys: secrets.map((secret) => openSecret(masterKey, record.id, secret)),
-  }));
-}
-
-/**
- * Loads every target without its keys and headers, in the order of ids.
- * @param isLocked whether to keep the targets from changing, and from being deleted, until the transaction ends.
- */
-export async function loadSubscribers(tx: Connection, { isLocked }: { isLocked: boolean }): Promise<Subscriber[]> {
+/** Loads every target without its keys and headers, in the order of ids. */
+export async function loadSubscribers(tx: Connection): Promise<Subscriber[]> {
   const { id, state, subscribedEvents, retryHorizonSeconds, filter } = targets;
-  const all = tx.orm
+  const rows = await tx.orm
     .select({ id, state, subscribedEvents, retryHorizonSeconds, filter })
     .from(targets)
-    .orderBy(asc(id))
-    .$dynamic();
-  return openFilters(await (isLocked ? all.for("share") : all));
-}
-
-/** @param records all targets: a filter that is in none of them is dropped from memory. */
-function openFilters<T extends { filter: string | null }>(
-  records: readonly T[],
-): (Omit<T, "filter"> & { filter: Filter | null })[] {
-  const texts = records.map(({ filter }) => filter).filter((text) => text !== null);
-  const filters = new Map(texts.map((text) => [text, knownFilters.get(text) ?? openFilter(text)]));
-  knownFilters = filters;
-  return records.map((record) => ({
-    ...record,
-    filter: record.filter === null ? null : (filters.get(record.filter) ?? null),
-  }));
-}
-
-/**
- * A filter that another version of Sluice stored and this version cannot compile matches nothing and reports an error.
- */
-function openFilter(text: string): Filter {
-  const compiled = compileFilter(text);
-  return "filter" in compiled ? compiled.filter : brokenFilter(compiled.fault);
+    .orderBy(asc(id));
+  return rows.map((row) => ({ ...row, filter: filters.open(row.filter) }));
 }
 
 function sealHeaders(masterKey: MasterKey, id: string, headers: TargetHeaders): Buffer | null {
   return Object.keys(headers).length === 0 ? null : masterKey.encrypt(JSON.stringify(headers), id);
 }
 
-function openHeaders(masterKey: MasterKey, id: string, sealed: Buffer | null): TargetHeaders {
+export function openHeaders(masterKey: MasterKey, id: string, sealed: Buffer | null): TargetHeaders {
   return sealed === null ? {} : (JSON.parse(masterKey.decrypt(sealed, id)) as TargetHeaders);
 }

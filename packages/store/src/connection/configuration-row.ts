@@ -1,23 +1,13 @@
-// The one row of the table `configuration`. Its revision tells a copy of the configuration whether it is old, and its
-// check tells whether the master key is the one that encrypted the secrets of this database.
+// The one row of the table `configuration`. Its check tells whether the master key is the one that encrypted the secrets
+// of this database.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 
-import { type Connection, type Database, runPrepared } from "./database.ts";
+import type { Database } from "./database.ts";
 
 const CHECK_OWNER = "configuration";
 const CHECK_TEXT = "sluice";
-
-/** @returns the revision, which grows with every committed change to a source or a target. */
-export async function readRevision(db: Database | Connection): Promise<number> {
-  const [row] = await runPrepared<{ revision: string }>(db, {
-    name: "read-revision",
-    text: "SELECT revision FROM configuration",
-    values: [],
-  });
-  return Number(row?.revision ?? 0);
-}
 
 /**
  * Stores the check of the master key at the first start and compares it later.

@@ -8,7 +8,7 @@ import { createTestDatabase, test } from "../../../../tests/support/database.ts"
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { claimDue } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
-import { readRevision } from "./configuration-row.ts";
+import { readRevision } from "./configuration-revision.ts";
 import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { ensurePartitions, withPartitions } from "./partitions.ts";
@@ -32,7 +32,7 @@ const partitionsOf = (day: string) =>
 async function storeOn(db: Database, ms: number, targetId: string) {
   const event = makeEvent({ id: idFloor(ms) });
   const delivery = makeDelivery(event, targetId);
-  const revision = await readRevision(db);
+  const revision = await readRevision(db, "targets");
   await withPartitions(db, [event.id], () => storeEvents(db, revision, [event], [delivery], newLease()));
   return { event, delivery };
 }

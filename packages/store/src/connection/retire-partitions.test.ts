@@ -14,7 +14,7 @@ import { replayTo, retryDelivery } from "../delivery/by-hand.ts";
 import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { type NewEvent, storeEvents } from "../delivery/store-events.ts";
 import { getDelivery } from "../log/records.ts";
-import { readRevision } from "./configuration-row.ts";
+import { readRevision } from "./configuration-revision.ts";
 import type { Database } from "./database.ts";
 import { ensurePartitions, withPartitions } from "./partitions.ts";
 import { retirePartitions } from "./retire-partitions.ts";
@@ -46,7 +46,7 @@ async function storeOn(db: Database, day: string, targetId: string, changes: Par
   const event = makeEvent({ id: idFloor(ms + Math.floor(Math.random() * 1_000_000)), ...changes });
   const delivery = makeDelivery(event, targetId);
   const lease = newLease();
-  const revision = await readRevision(db);
+  const revision = await readRevision(db, "targets");
   await withPartitions(db, [event.id], () =>
     storeEvents(db, revision, [event], [{ ...delivery, leased: true }], lease),
   );

@@ -66,7 +66,8 @@ export interface Replayed {
 
 /**
  * Makes deliveries of an event. A delivery that exists already becomes due again. Each gets a new deadline, and its
- * backoff starts again. MUST run in a transaction that keeps their targets from changing.
+ * backoff starts again. Locks no target: the sweep cancels what is made for a target that is deleted meanwhile, by the
+ * note of the deletion (deleted-targets.ts).
  * @throws what PostgreSQL raises for a day that is past retention: see `lacksPartition`.
  */
 export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery, "leased">[]): Promise<Replayed[]> {

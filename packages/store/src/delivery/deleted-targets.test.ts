@@ -7,7 +7,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
 import { countChanges } from "../journal/stats-count.ts";
 import { readStats, readWaiting } from "../journal/stats.ts";
@@ -122,7 +122,13 @@ describe("cancelForDeleted", () => {
       event.webhookId,
       newId(),
     ]);
-    const storing = storeEvents(db, await readRevision(db), [event], [makeDelivery(event, targetId)], newLease());
+    const storing = storeEvents(
+      db,
+      await readRevision(db, "targets"),
+      [event],
+      [makeDelivery(event, targetId)],
+      newLease(),
+    );
     const condition = "datname = current_database() AND wait_event_type = 'Lock'";
     const waiting = async () => (await db.pool.query(`SELECT FROM pg_stat_activity WHERE ${condition}`)).rowCount;
     await until(waiting, { what: "the intake to wait for a lock" });

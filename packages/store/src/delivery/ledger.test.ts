@@ -6,7 +6,7 @@ import { idFloor } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeEvent, newLease } from "../../../../tests/support/seed.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { pruneLedger } from "./ledger.ts";
@@ -16,7 +16,7 @@ const noonOf = (day: string) => Date.parse(`${day}T12:00:00Z`);
 
 async function storeOn(db: Database, ms: number) {
   const event = makeEvent({ id: idFloor(ms) });
-  const revision = await readRevision(db);
+  const revision = await readRevision(db, "targets");
   await withPartitions(db, [event.id], () => storeEvents(db, revision, [event], [], newLease()));
   return event;
 }

@@ -6,6 +6,8 @@ export interface PacedTarget {
   /** True when the target is enabled and its breaker is closed. */
   isTaking: boolean;
   maxInFlight: number;
+  /** How many requests a second its rate limit allows; null without one. */
+  perSecond: number | null;
   /** The number of deliveries that are due and in nobody's hands; the count stops at {@link maxDue} plus one. */
   due: number;
 }
@@ -15,8 +17,8 @@ const PAUSE_MS = 1_000;
 const DUE_PER_REQUEST = 100;
 
 /** The number of deliveries that may be due for a target before an operation pauses. */
-export function maxDue(maxInFlight: number): number {
-  return maxInFlight * DUE_PER_REQUEST;
+export function maxDue(maxInFlight: number, perSecond: number | null = null): number {
+  return Math.min(maxInFlight * DUE_PER_REQUEST, Math.ceil(((perSecond ?? Infinity) * PAUSE_MS) / 1_000));
 }
 
 /**
@@ -24,5 +26,7 @@ export function maxDue(maxInFlight: number): number {
  * any case, and an operation that waited for a paused target would hold back all other targets.
  */
 export function pauseBeforeNextStepMs(targets: readonly PacedTarget[]): number {
-  return targets.some(({ isTaking, due, maxInFlight }) => isTaking && due > maxDue(maxInFlight)) ? PAUSE_MS : 0;
+  return targets.some((target) => target.isTaking && target.due > maxDue(target.maxInFlight, target.perSecond))
+    ? PAUSE_MS
+    : 0;
 }

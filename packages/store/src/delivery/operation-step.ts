@@ -14,7 +14,7 @@ import { deliverySearch } from "../log/records.ts";
 import { PAGE_BUDGET, search } from "../log/search.ts";
 import { deliveries, type DeliveryStatus, operations } from "../schema.ts";
 import { cancelMany, retryMany } from "./by-hand.ts";
-import { maxDue, pauseBeforeNextStepMs } from "./operation-pace.ts";
+import { maxDue, type PacedTarget, pauseBeforeNextStepMs } from "./operation-pace.ts";
 import type { BulkFilter, OperationRecord } from "./operations.ts";
 
 /** The most deliveries of one step: its transaction takes some ten milliseconds, and its ids fit in one journal row. */
@@ -166,8 +166,9 @@ export async function countMatching(
 async function readPace(tx: Connection, targetIds: readonly string[]) {
   if (targetIds.length === 0) return [];
   const ids = sql`${sql.param([...targetIds])}::uuid[]`;
-  const { rows } = await tx.orm.execute<{ isTaking: boolean; maxInFlight: number; due: number }>(sql`
+  const { rows } = await tx.orm.execute<Record<string, unknown> & PacedTarget>(sql`
     SELECT t.state = 'enabled' AND coalesce(h.openings, 0) = 0 AS "isTaking", t.max_in_flight AS "maxInFlight",
+      t.rate_limit_requests::float8 / t.rate_limit_seconds AS "perSecond",
       (SELECT count(*)::int FROM (
         SELECT FROM deliveries d WHERE d.target_id = t.id AND d.next_attempt_at <= now()
         LIMIT t.max_in_flight * ${maxDue(1)}::int + 1) AS waiting) AS due

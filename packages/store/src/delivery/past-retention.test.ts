@@ -6,7 +6,7 @@ import { idFloor } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { countChanges } from "../journal/stats-count.ts";
 import { readWaiting } from "../journal/stats.ts";
@@ -28,7 +28,7 @@ test("what no worker has in hand is exhausted with the error retention, and coun
     ...events.slice(0, 2).map((event) => makeDelivery(event, paused)),
     ...events.slice(2).map((event) => makeDelivery(event, enabled)),
   ];
-  const revision = await readRevision(db);
+  const revision = await readRevision(db, "targets");
   const ids = events.map(({ id }) => id);
   await withPartitions(db, ids, () => storeEvents(db, revision, events, deliveries, newLease()));
   const [young] = await seedDeliveries(db, paused, 1);

@@ -3,7 +3,6 @@
 
 import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
 
-import { readRevision } from "../connection/configuration-row.ts";
 import type { Database } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { type NewEvent, storeEvents } from "./store-events.ts";
@@ -57,11 +56,6 @@ export async function storeRelayEvent(
     horizonMs: 0,
     leased: false,
   };
-  for (;;) {
-    // `storeEvents` refuses an old revision. Any revision will do here, because the delivery was not matched with
-    // targets.
-    const revision = await readRevision(db);
-    const result = await withPartitions(db, [id], () => storeEvents(db, revision, [event], [delivery], NO_LEASE));
-    if (result.kind === "stored") return { eventId: id, deliveryId: delivery.id };
-  }
+  await withPartitions(db, [id], () => storeEvents(db, null, [event], [delivery], NO_LEASE));
+  return { eventId: id, deliveryId: delivery.id };
 }

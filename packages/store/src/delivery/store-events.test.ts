@@ -7,7 +7,7 @@ import { idFloor, newId } from "@sluice/shared/domain/ids";
 import { test } from "../../../../tests/support/database.ts";
 import { makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
 import { claimDue } from "./deliveries.ts";
 import { storeEvents } from "./store-events.ts";
@@ -34,7 +34,7 @@ describe("storeEvents", () => {
       filterErrors: [{ target: newId(), error: "no such key" }],
       bodyUnbound: true,
     });
-    await storeEvents(db, await readRevision(db), [event], [], newLease());
+    await storeEvents(db, await readRevision(db, "targets"), [event], [], newLease());
     const { rows } = await db.pool.query("SELECT * FROM events WHERE id = $1", [event.id]);
     expect(rows).toEqual([
       {
@@ -59,7 +59,7 @@ describe("storeEvents", () => {
   test("stores a (source, webhook id) once: in one batch, again, and under another event id", async ({ database }) => {
     const { db } = database;
     const targetId = await seedTarget(db);
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     const first = makeEvent();
     const twin = { ...first, id: newId() };
     const store = (...events: (typeof first)[]) =>
@@ -79,14 +79,14 @@ describe("storeEvents", () => {
 
   test("takes the same webhook id of two sources for two events", async ({ database: { db } }) => {
     const events = [makeEvent({ webhookId: "msg_shared" }), makeEvent({ webhookId: "msg_shared" })];
-    const result = await storeEvents(db, await readRevision(db), events, [], newLease());
+    const result = await storeEvents(db, await readRevision(db, "targets"), events, [], newLease());
     expect(result).toEqual({ kind: "stored", freshEventIds: new Set(events.map((event) => event.id)) });
   });
 
   test("stores each event once when many batches bring the same ones at once, in any order", async ({ database }) => {
     const { db } = database;
     const targetId = await seedTarget(db);
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     const originals = Array.from({ length: 50 }, () => makeEvent());
     const batches = Array.from({ length: 20 }, (_, batch) => {
       const copies = originals.map((event) => ({ ...event, id: newId() }));
@@ -115,7 +115,7 @@ describe("storeEvents", () => {
   test("lets batches with the same events in other orders wait for each other, and never deadlock", async ({
     database: { db },
   }) => {
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     const sourceId = newId();
     const [first, middle, last] = ["a", "m", "z"].map((webhookId) => makeEvent({ sourceId, webhookId }));
     if (first === undefined || middle === undefined || last === undefined) throw new Error("Three were made");
@@ -142,19 +142,25 @@ describe("storeEvents", () => {
 
   test("stores nothing under an old revision, so that a new target is not missed", async ({ database }) => {
     const { db } = database;
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     const event = makeEvent();
     const targetId = await seedTarget(db);
     expect(await storeEvents(db, revision, [event], [], newLease())).toEqual({ kind: "outdated" });
     for (const table of ["events", "event_keys"]) {
       expect(await countRows(db, table, "webhook_id = $1", [event.webhookId])).toBe(0);
     }
-    const again = await storeEvents(db, await readRevision(db), [event], [makeDelivery(event, targetId)], newLease());
+    const again = await storeEvents(
+      db,
+      await readRevision(db, "targets"),
+      [event],
+      [makeDelivery(event, targetId)],
+      newLease(),
+    );
     expect(again).toEqual({ kind: "stored", freshEventIds: new Set([event.id]) });
   });
 
   test("leaves nothing behind when a part of it fails, so that it can be repeated", async ({ database: { db } }) => {
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     // No partition is made a year ahead.
     const far = makeEvent({ id: idFloor(Date.now() + 366 * 86_400_000) });
     const near = makeEvent();
@@ -172,7 +178,7 @@ describe("storeEvents", () => {
     const lease = newLease();
     const [held, due] = [makeEvent(), makeEvent()];
     const deliveries = [makeDelivery(held, targetId, { leased: true }), makeDelivery(due, targetId)];
-    await storeEvents(db, await readRevision(db), [held, due], deliveries, lease);
+    await storeEvents(db, await readRevision(db, "targets"), [held, due], deliveries, lease);
     const claimed = await claimDue(db, targetId, 10, newLease());
     expect(claimed.map((delivery) => delivery.eventId)).toEqual([due.id]);
     const { rows } = await db.pool.query("SELECT leased_by FROM deliveries WHERE event_id = $1", [held.id]);

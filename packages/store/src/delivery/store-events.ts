@@ -39,7 +39,7 @@ export interface NewDelivery {
 
 export type StoreResult =
   | { kind: "stored"; freshEventIds: Set<string> }
-  /** Nothing was stored, because targets changed after `revision` was read. Match the events again and store again. */
+  /** Nothing was stored, because targets changed after `revision`. Match the events again and store again. */
   | { kind: "outdated" };
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
@@ -50,7 +50,9 @@ const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
 // the same ids wait for each other and do not deadlock. "IS TRUE" makes the planner look up `fresh` in a hash table,
 // also where hash joins are off (STEADY_PLANS).
 const STORE = `
-WITH current AS MATERIALIZED (SELECT FROM configuration WHERE revision = $1),
+WITH current AS MATERIALIZED (
+  SELECT FROM configuration_parts WHERE part = 'targets' AND (revision = $1::bigint OR $1::bigint IS NULL)
+),
 input AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
     $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[])
@@ -96,12 +98,12 @@ SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::
 
 /**
  * Stores the events that are not in the ledger yet, with their deliveries.
- * @param revision the configuration that `deliveries` were matched with.
+ * @param revision of the targets that `deliveries` were matched with; null when they were not matched.
  * @param lease the worker that takes the leased deliveries in hand, and for how long.
  */
 export async function storeEvents(
   db: Database | Connection,
-  revision: number,
+  revision: number | null,
   events: readonly NewEvent[],
   deliveries: readonly NewDelivery[],
   lease: Lease,

@@ -16,7 +16,7 @@ import {
   seedDeliveries,
   seedTarget,
 } from "../../../../tests/support/seed.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
 import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
 import { removeTarget } from "../delivery/deleted-targets.ts";
@@ -50,7 +50,7 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     const deliveries = events.flatMap((event) =>
       targets.filter(() => Math.random() < 0.9).map((target) => makeDelivery(event, target)),
     );
-    const revision = await readRevision(db);
+    const revision = await readRevision(db, "targets");
     await storeEvents(db, revision, events, deliveries, lease);
     // The answer was lost, so that the worker stores the events again.
     if (Math.random() < 0.3) await storeEvents(db, revision, events, deliveries, lease);

@@ -8,7 +8,7 @@ import { idFloor, idTime, newId } from "@sluice/shared/domain/ids";
 
 import { test } from "../../../../tests/support/database.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../../../../tests/support/seed.ts";
-import { readRevision } from "../connection/configuration-row.ts";
+import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
 import { DAY_MS, ensurePartitions } from "../connection/partitions.ts";
 import { recordAttempts } from "../delivery/deliveries.ts";
@@ -48,7 +48,7 @@ async function store(db: Database, n: number, id = someId()): Promise<void> {
   });
   const targets = n % 2 === 0 ? [pick(TARGETS, n)] : [pick(TARGETS, n), pick(TARGETS, n + 1)];
   const made = targets.map((target) => makeDelivery(event, target, { leased: true }));
-  await storeEvents(db, await readRevision(db), [event], made, { workerId, durationMs: 600_000 });
+  await storeEvents(db, await readRevision(db, "targets"), [event], made, { workerId, durationMs: 600_000 });
   for (const delivery of made) await attempt(db, delivery.id, n);
 }
 

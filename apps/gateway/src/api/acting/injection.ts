@@ -11,7 +11,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
-import { readRevision } from "@sluice/store/connection/configuration-row";
+import { holdRevision, readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
@@ -173,9 +173,11 @@ type Stored = { kind: "stored"; targetIds: string[] } | { kind: "duplicate"; eve
 /** @throws SluiceError `unavailable` when the event's dedupe key expired during the call */
 async function store(tx: Connection, event: NewEvent, sourceName: string): Promise<Stored> {
   const input = readFilterInput(event, sourceName);
-  for (;;) {
-    const revision = await readRevision(tx);
-    const subscribers = (await loadSubscribers(tx, { isLocked: false })).filter(isSubscribed);
+  for (let tries = 1; ; tries++) {
+    // From the second time on, targets cannot change in between: a script may change one after the other all the time.
+    if (tries > 1) await holdRevision(tx, "targets");
+    const revision = await readRevision(tx, "targets");
+    const subscribers = (await loadSubscribers(tx)).filter(isSubscribed);
     const { matched, filterErrors } = fanOut(event.type, () => input, subscribers);
     const stored = { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors };
     const deliveries = matched.map((target) => ({ ...deliveryTo(target, event), leased: false }));

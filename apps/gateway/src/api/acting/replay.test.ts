@@ -3,7 +3,11 @@
 import { describe, expect } from "vitest";
 
 import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
-import { getDelivery } from "@sluice/store/log/records";
+import { loadSubscribers } from "@sluice/store/configuration/targets";
+import { replayTo } from "@sluice/store/delivery/by-hand";
+import { cancelForDeleted, removeTarget } from "@sluice/store/delivery/deleted-targets";
+import { deliveryTo } from "@sluice/store/delivery/fan-out";
+import { getDelivery, getEventWithBody } from "@sluice/store/log/records";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { seedTarget } from "../../../../../tests/support/seed.ts";
@@ -84,6 +88,34 @@ describe("POST /v1/events/{id}:replay", () => {
       filter_errors: [],
     });
     expect(api.woken).not.toContain(other);
+  });
+
+  test("waits for no change of a target, and lets none wait", async ({ api }) => {
+    const targetId = await seedTarget(api.db);
+    const { eventId } = await seedEvent(api);
+    const changing = await api.db.pool.connect();
+    await changing.query("BEGIN");
+    await changing.query("SELECT FROM targets FOR UPDATE");
+    expect((await replay(api, eventId, [targetId])).status).toBe(200);
+    expect((await replayToAll(api, eventId)).get(shownTarget(targetId))).toBe("retried");
+    await changing.query("ROLLBACK");
+    changing.release();
+  });
+
+  test("leaves nothing to do for a target that is deleted meanwhile", async ({ api }) => {
+    const targetId = await seedTarget(api.db);
+    const { eventId } = await seedEvent(api);
+    const event = await getEventWithBody(api.db, eventId);
+    const id = deliveryId(eventId, targetId);
+    await api.db.orm.transaction(async (orm) => {
+      const target = (await loadSubscribers({ orm })).find((each) => each.id === targetId);
+      if (target === undefined || event === undefined) throw new Error("Both were stored");
+      expect(await removeTarget(api.db, targetId)).toBe(true);
+      await replayTo({ orm }, [deliveryTo(target, event)]);
+    });
+    expect(await getDelivery(api.db, id)).toMatchObject({ status: "pending" });
+    await cancelForDeleted(api.db);
+    expect(await getDelivery(api.db, id)).toMatchObject({ status: "cancelled" });
   });
 
   test("refuses and names a target that it cannot replay to, and then replays to none", async ({ api }) => {

@@ -101,7 +101,9 @@ export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDepend
     const answer = await makeChange(c, db, async (tx, record) => {
       const event = await getEventWithBody(tx, id);
       if (event === undefined) throw eventNotFound();
-      const subscribers = await loadSubscribers(tx, { isLocked: true });
+      // Not locked: a replay waits for no change of a target, and none waits for it. The sweep cancels the delivery to a
+      // target that is deleted meanwhile, as it does for intake.
+      const subscribers = await loadSubscribers(tx);
       const { matched, filterErrors } =
         named === undefined
           ? fanOut(event.type, await readInput(tx, event), subscribers.filter(isSubscribed))

@@ -17,6 +17,7 @@ import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoi
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import {
   ask,
+  countSetAside,
   findSetAside,
   listSetAside,
   setAsideNotFound,
@@ -129,37 +130,34 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
     return c.json(showWithBody(entry), 200);
   });
 
+  // The queue is in no transaction of PostgreSQL. Each act therefore comes after its entry in the audit trail is
+  // committed: a gateway that dies in between leaves an entry without its act, and never an act without its entry.
   app.openapi(verbEndpoint(app, endpoints.retry), async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
     const shown = showSetAside(entry);
-    // The queue is in no transaction of PostgreSQL, so it comes last: when it fails, the audit entry is rolled back.
-    await makeChange(c, db, async (_, record) => {
-      await record({ action: "set_aside_event.retried", resourceId: shown.id, before: shown });
-      if (!(await ask(() => store.retry(entry.id)))) throw setAsideNotFound();
-    });
+    await makeChange(c, db, (_, record) =>
+      record({ action: "set_aside_event.retried", resourceId: shown.id, before: shown }),
+    );
+    if (!(await ask(() => store.retry(entry.id)))) throw setAsideNotFound();
     return c.json(shown, 200);
   });
 
   app.openapi(verbEndpoint(app, endpoints.retryAll), async (c) => {
-    const count = await makeChange(c, db, async (_, record) => {
-      const retried = await retryAllSetAside(stores);
-      await record({
-        action: "set_aside_event.all_retried",
-        resourceId: "set-aside-events",
-        after: { count: retried },
-      });
-      return retried;
-    });
+    const known = await countSetAside(stores);
+    await makeChange(c, db, (_, record) =>
+      record({ action: "set_aside_event.all_retried", resourceId: "set-aside-events", before: { count: known } }),
+    );
+    const count = await retryAllSetAside(stores);
     return c.json({ count }, 200);
   });
 
   app.openapi(endpoints.discard, async (c) => {
     const { entry, store } = await findSetAside(stores, c.req.valid("param").id);
     const shown = showWithBody(entry);
-    await makeChange(c, db, async (_, record) => {
-      await record({ action: "set_aside_event.discarded", resourceId: shown.id, before: showSetAside(entry) });
-      if (!(await ask(() => store.discard(entry.id)))) throw setAsideNotFound();
-    });
+    await makeChange(c, db, (_, record) =>
+      record({ action: "set_aside_event.discarded", resourceId: shown.id, before: showSetAside(entry) }),
+    );
+    if (!(await ask(() => store.discard(entry.id)))) throw setAsideNotFound();
     log.warn({ event: shown.event, webhook_id: shown.webhook_id, set_aside: shown.id }, "set-aside event discarded");
     return c.json(shown, 200);
   });

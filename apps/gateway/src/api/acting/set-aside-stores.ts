@@ -70,6 +70,12 @@ export async function findSetAside(
   return { store, entry: { ...job, store: store.store } };
 }
 
+/** How many entries there are now. @throws SluiceError `unavailable` when a store is away */
+export async function countSetAside(stores: readonly SetAsideStore[]): Promise<number> {
+  const counts = await ask(() => Promise.all(stores.map((store) => store.count())));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /**
  * Retries every entry once. An entry that fails during the walk, also for a second time, is newer than the walk's
  * position, so the walk does not meet it again. BullMQ's own retry of all jobs is no alternative: on PostgreSQL it

@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { CALLBACK_KEY_PURPOSE, readCallbackToken } from "@sluice/signature/callback-token";
-import { readRevision } from "@sluice/store/connection/configuration-row";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
 
 import {
   type Answer,
@@ -28,7 +28,7 @@ function read(api: TestApi, { body }: Answer) {
 
 describe("a callback URL", () => {
   test("carries its labels, its source and its expiry, and nothing is stored for it", async ({ api }) => {
-    const revision = await readRevision(api.db);
+    const revision = await readRevision(api.db, "sources");
     const labels = { job: "nightly-embeddings", "customer.id": "42", note: "Größe 🙂", constructor: "" };
     const before = Date.now();
     const answer = await create(api, { labels });
@@ -45,7 +45,7 @@ describe("a callback URL", () => {
     expect(token?.expiresAtMs).toBe(Date.parse(answer.body.expire_time));
     expect(token?.expiresAtMs).toBeGreaterThanOrEqual(before + 7 * DAY_MS);
     expect(token?.expiresAtMs).toBeLessThan(Date.now() + 7 * DAY_MS + 1);
-    expect(await readRevision(api.db)).toBe(revision);
+    expect(await readRevision(api.db, "sources")).toBe(revision);
     expect(JSON.stringify(api.logLines)).not.toContain(answer.body.ingress_path.split("/").at(-1));
   });
 

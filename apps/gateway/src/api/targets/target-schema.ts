@@ -68,6 +68,15 @@ const retryFields = {
 };
 const timeoutSeconds = z.int().min(1).max(30);
 const maxInFlight = z.int().min(1).max(1_000);
+const rateLimit = z
+  .strictObject({ requests: z.int().min(1).max(1_000_000), per_seconds: z.int().min(1).max(3_600) })
+  .nullable()
+  .openapi({
+    description:
+      "The most requests in this time, over all workers, kept within a tenth. They are spread evenly over the time. Null " +
+      "stands for no limit.",
+    example: { requests: 100, per_seconds: 60 },
+  });
 const state = z.enum(["enabled", "paused", "disabled"]);
 
 /** The body of an update. A given field replaces the current value; within `retry`, each given field does so. */
@@ -80,6 +89,7 @@ export const targetChange = z
     headers: headersSchema.optional(),
     timeout_seconds: timeoutSeconds.optional(),
     max_in_flight: maxInFlight.optional(),
+    rate_limit: rateLimit.optional(),
     retry: z.strictObject(retryFields).partial().optional(),
     filter: filter.optional(),
   })
@@ -128,6 +138,7 @@ export const targetSchema = z
     headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
     timeout_seconds: z.int().openapi({ example: TARGET_DEFAULTS.timeoutSeconds }),
     max_in_flight: z.int().openapi({ example: TARGET_DEFAULTS.maxInFlight }),
+    rate_limit: z.object({ requests: z.int(), per_seconds: z.int() }).nullable().openapi({ example: null }),
     retry: z.object({
       base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
       cap_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryCapSeconds }),
@@ -157,6 +168,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     headers: redactHeaders(record.headers),
     timeout_seconds: record.timeoutSeconds,
     max_in_flight: record.maxInFlight,
+    rate_limit: showRateLimit(record),
     retry: {
       base_seconds: record.retryBaseSeconds,
       cap_seconds: record.retryCapSeconds,
@@ -168,6 +180,9 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     updated_at: record.updatedAt.toISOString(),
   };
 }
+
+const showRateLimit = ({ rateLimitRequests: requests, rateLimitSeconds }: TargetSettings) =>
+  requests === null || rateLimitSeconds === null ? null : { requests, per_seconds: rateLimitSeconds };
 
 const showInstant = (at: Date | null | undefined) => at?.toISOString() ?? null;
 
@@ -189,7 +204,7 @@ export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettin
 
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
-  const { retry = {} } = change;
+  const { retry = {}, rate_limit: rate } = change;
   const changed: TargetSettings = {
     name: change.name ?? current.name,
     uri: change.uri ?? current.uri,
@@ -198,6 +213,8 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     headers: change.headers === undefined ? current.headers : restoreHeaders(change.headers, current.headers),
     timeoutSeconds: change.timeout_seconds ?? current.timeoutSeconds,
     maxInFlight: change.max_in_flight ?? current.maxInFlight,
+    rateLimitRequests: rate === undefined ? current.rateLimitRequests : (rate?.requests ?? null),
+    rateLimitSeconds: rate === undefined ? current.rateLimitSeconds : (rate?.per_seconds ?? null),
     retryBaseSeconds: retry.base_seconds ?? current.retryBaseSeconds,
     retryCapSeconds: retry.cap_seconds ?? current.retryCapSeconds,
     retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,

@@ -1,7 +1,8 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId, readId } from "@sluice/shared/domain/ids";
-import { getTarget, loadTargets } from "@sluice/store/configuration/targets";
+import { getTarget } from "@sluice/store/configuration/targets";
+import { targetsPart } from "@sluice/store/configuration/targets-part";
 
 import {
   type Answer,
@@ -20,6 +21,10 @@ const change = (api: TestApi, { body }: Answer, fields: object) =>
   api.call("PATCH", `/v1/targets/${body.id}`, { body: fields });
 
 const uuidOf = ({ body }: Answer) => readId("tgt", body.id) ?? "";
+
+/** A target as a worker holds it in memory. */
+const findLoaded = async (api: TestApi, id: string) =>
+  (await targetsPart(api.masterKey).load(api.db, undefined)).value.get(id);
 
 describe("creating a target", () => {
   test("the answer has the target with its defaults, and shows its secret once", async ({ api }) => {
@@ -45,6 +50,7 @@ describe("creating a target", () => {
       headers: {},
       timeout_seconds: 20,
       max_in_flight: 64,
+      rate_limit: null,
       retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
       filter: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
@@ -52,7 +58,7 @@ describe("creating a target", () => {
       updated_at: expect.stringMatching(/Z$/),
     });
     expect((await api.call("GET", `/v1/targets/${target.id}`)).body).toEqual(target);
-    const stored = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(answer));
+    const stored = await findLoaded(api, uuidOf(answer));
     expect(stored?.hmacKeys.map(({ key }) => key.export())).toEqual([readSecret(secret).key.export()]);
   });
 
@@ -65,6 +71,7 @@ describe("creating a target", () => {
       headers: { "x-tenant": "1", "user-agent": "billing" },
       timeout_seconds: 30,
       max_in_flight: 1000,
+      rate_limit: { requests: 1_000_000, per_seconds: 3_600 },
       retry: { base_seconds: 0.05, cap_seconds: 0.05, horizon_seconds: 604_800 },
       filter: 'event.labels.team == "billing"',
     };
@@ -82,6 +89,7 @@ describe("creating a target", () => {
         headers: { host: "a" },
         timeout_seconds: 31,
         max_in_flight: 0,
+        rate_limit: { requests: 0, per_seconds: 3_601 },
         retry: { base_seconds: 0, cap_seconds: 86_401, horizon_seconds: 0.5, jitter: true },
         filter: "event.type ==",
         signing_secret: "whsec_",
@@ -96,6 +104,8 @@ describe("creating a target", () => {
       { pointer: "/headers/host", detail: "is a header that the relay sets" },
       { pointer: "/timeout_seconds", detail: "must be at most 30" },
       { pointer: "/max_in_flight", detail: "must be at least 1" },
+      { pointer: "/rate_limit/requests", detail: "must be at least 1" },
+      { pointer: "/rate_limit/per_seconds", detail: "must be at most 3600" },
       { pointer: "/retry/base_seconds", detail: "must be at least 0.05" },
       { pointer: "/retry/cap_seconds", detail: "must be at most 86400" },
       { pointer: "/retry/horizon_seconds", detail: "must be at least 1" },
@@ -245,7 +255,7 @@ describe("a target's filter", () => {
   test("is loaded as a filter that matches nothing if it is no longer valid", async ({ api }) => {
     const target = await create(api, { filter });
     await api.db.pool.query("UPDATE targets SET filter = 'event.gone()' WHERE id = $1", [uuidOf(target)]);
-    const loaded = (await loadTargets(api.db, api.masterKey)).find(({ id }) => id === uuidOf(target));
+    const loaded = await findLoaded(api, uuidOf(target));
     const input = { event: { type: "a", data: null, user_metadata: {}, labels: {} }, source: "gemini" };
     expect(loaded?.filter?.matches(input)).toEqual({
       error: expect.stringContaining("the filter of this target is not valid"),
@@ -303,6 +313,10 @@ describe("changing a target", () => {
       updated_at: expect.any(String),
     });
     expect((await change(api, target, { headers: {} })).body.headers).toEqual({});
+    const rate = { requests: 10, per_seconds: 1 };
+    expect((await change(api, target, { rate_limit: rate })).body.rate_limit).toEqual(rate);
+    expect((await change(api, target, {})).body.rate_limit).toEqual(rate);
+    expect((await change(api, target, { rate_limit: null })).body.rate_limit).toBeNull();
     expect((await change(api, target, {})).body).toMatchObject({ name: "m", timeout_seconds: 5 });
   });
 
