@@ -20,7 +20,8 @@ import { until } from "./support/wait.ts";
 const MASTER_KEY = Buffer.alloc(32, "balancer").toString("base64");
 const test = relayTest({ settings: { MASTER_KEY } });
 
-const EVENTS = 200;
+/** More than the requests that are under way at the same time. */
+const SOME_ANSWERS = 40;
 const SENDERS = 8;
 const STOP_LIMIT_MS = 20_000;
 
@@ -79,30 +80,49 @@ async function openBalancer(kind: BalancerKind, gateways: Parameters<typeof star
 describe.for(["haproxy", "nginx"] as const)("%s", (kind) => {
   const missing = missingFor(kind);
 
-  test("loses no event when a gateway is killed, and brings it back", async ({ relay, receiver, skip }) => {
+  test("loses no event when a gateway dies with requests in hand, and brings it back", async ({
+    relay,
+    receiver,
+    skip,
+  }) => {
     skip(missing !== undefined, `there is no ${missing} on this machine`);
     await relay.createTarget(receiver);
     const first = await startGatewayProcess(relay);
     const second = await startGatewayProcess(relay);
     await Promise.all([first, second].map(({ member }) => member.waitUntilReady()));
     const balancer = await openBalancer(kind, [first, second]);
+    const answers: { webhookId: string; status: number }[] = [];
+    /** The requests without an answer, each with the number of answers when it was sent. */
+    const underWay = new Map<string, number>();
     const post = async () => {
       const { headers, body, webhookId } = signWebhook({ secret: relay.secret, body: geminiEvent() });
-      const { status } = await balancer.request("/in/gemini", { method: "POST", headers, body });
+      underWay.set(webhookId, answers.length);
+      const answer = balancer.request("/in/gemini", { method: "POST", headers, body });
+      const { status } = await answer.catch(() => ({ status: 0 }));
+      underWay.delete(webhookId);
       return { webhookId, status };
     };
     // HAProxy gives no gateway anything before its first check.
     await until(post, { accept: ({ status }) => status === 200 });
 
-    const answers: { webhookId: string; status: number }[] = [];
-    const killed = first.member.pid();
+    let isOver = false;
     const send = async () => {
-      while (answers.length < EVENTS) {
-        answers.push(await post());
-        if (answers.length === EVENTS / 2) first.member.signal("SIGKILL");
-      }
+      while (!isOver) answers.push(await post());
     };
-    await Promise.all(Array.from({ length: SENDERS }, send));
+    const sent = Promise.all(Array.from({ length: SENDERS }, send));
+    const waitForMore = async () => {
+      const before = answers.length;
+      await until(() => answers.length >= before + SOME_ANSWERS);
+    };
+    await waitForMore();
+    // The gateway dies with requests in hand: with those that many others have overtaken since it was stopped.
+    const killed = first.member.pid();
+    first.member.signal("SIGSTOP");
+    await until(() => [...underWay.values()].some((before) => answers.length >= before + SOME_ANSWERS));
+    first.member.signal("SIGKILL");
+    await waitForMore();
+    isOver = true;
+    await sent;
     expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
 
     const wanted = answers.map(({ webhookId }) => webhookId);

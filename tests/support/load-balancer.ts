@@ -108,7 +108,8 @@ export async function startLoadBalancer(
   if (pid === undefined) throw new Error(`${program} did not start`);
   running.set(pid, "SIGTERM");
 
-  const agent = new Agent({ connect: { ca: readFileSync(at("hooks.crt")) } });
+  // By HTTP/1.1, because a client of HTTP/2 may repeat a request by itself.
+  const agent = new Agent({ allowH2: false, connect: { ca: readFileSync(at("hooks.crt")) } });
   const request: LoadBalancer["request"] = async (path, { method = "GET", headers, body } = {}) => {
     const options = { origin: `https://127.0.0.1:${port}`, path, method, headers, body };
     const answer = await agent.request({ ...options, headers: headers ?? {}, body: body ?? null });
