@@ -105,9 +105,9 @@ describe.for(["haproxy", "nginx"] as const)("%s", (kind) => {
     // HAProxy gives no gateway anything before its first check.
     await until(post, { accept: ({ status }) => status === 200 });
 
-    let isOver = false;
+    const over = new AbortController();
     const send = async () => {
-      while (!isOver) answers.push(await post());
+      while (!over.signal.aborted) answers.push(await post());
     };
     const sent = Promise.all(Array.from({ length: SENDERS }, send));
     const waitForMore = async () => {
@@ -121,7 +121,7 @@ describe.for(["haproxy", "nginx"] as const)("%s", (kind) => {
     await until(() => [...underWay.values()].some((before) => answers.length >= before + SOME_ANSWERS));
     first.member.signal("SIGKILL");
     await waitForMore();
-    isOver = true;
+    over.abort();
     await sent;
     expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
 
