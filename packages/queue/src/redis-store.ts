@@ -9,6 +9,7 @@ import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq
 import { connectionLog } from "./connection-log.ts";
 import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
 import { RedisGuard } from "./redis-guard.ts";
+import { paceReconnects } from "./redis-reconnect.ts";
 import { openSetAside } from "./set-aside.ts";
 
 /** An fsync takes milliseconds, so a Redis that needs longer than this counts as away. */
@@ -37,7 +38,12 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
   const connect = (
     options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout" | "socketTimeout">,
   ): Redis => {
-    const client = new Redis(url, { ...options, retryStrategy: reconnectDelayMs, connectTimeout: COMMAND_TIMEOUT_MS });
+    const client = new Redis(url, {
+      ...options,
+      retryStrategy: reconnectDelayMs,
+      reconnectOnError: paceReconnects(),
+      connectTimeout: COMMAND_TIMEOUT_MS,
+    });
     client.on("error", connectionLog(log, {}, "redis connection"));
     open.push(client);
     return client;
@@ -54,11 +60,13 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
     },
     consume: (name, concurrency, handler) => {
       const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
-      // BullMQ waits for jobs on a second connection. When Redis is away, BullMQ forgets this connection, which then
-      // tries to connect for ever. So the store keeps it too, and disconnects it when it closes.
+      // BullMQ uses two more connections: one for its scripts, and one on which it waits for jobs. When Redis is away,
+      // BullMQ forgets them, and they try to connect for ever. So the store keeps them too, and disconnects them when
+      // it closes.
       const duplicate = redis.duplicate.bind(redis);
       redis.duplicate = (changes) => {
-        const second = duplicate(changes);
+        // Each connection has a pace of its own: the reconnect of one says nothing about where another leads.
+        const second = duplicate({ ...changes, reconnectOnError: paceReconnects() });
         open.push(second);
         return second;
       };
