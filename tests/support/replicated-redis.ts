@@ -3,6 +3,7 @@
 import { onTestFinished } from "vitest";
 
 import { type OwnRedis, startOwnRedis } from "./redis.ts";
+import { signalProcess } from "./stores.ts";
 import { until } from "./wait.ts";
 
 export interface ReplicatedRedis {
@@ -15,12 +16,13 @@ export async function startReplicatedRedis(replicaCount: number): Promise<Replic
   const servers = await Promise.all(
     Array.from({ length: 1 + replicaCount }, async () => {
       const server = await startOwnRedis();
-      onTestFinished(async () => {
-        // A server that is stopped does not handle the signal to end.
-        process.kill(server.pid, "SIGCONT");
-        await server.stop();
-      });
-      return server;
+      const stop = () => {
+        // A replica that writes its first append-only file refuses to end, and one that hangs does not hear of it.
+        signalProcess(server.pid, "SIGKILL");
+        return server.stop();
+      };
+      onTestFinished(stop);
+      return { ...server, stop };
     }),
   );
   const [primary, ...replicas] = servers as [OwnRedis, ...OwnRedis[]];

@@ -48,7 +48,8 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     waitsFor: (error) => isTransient(error) || (snapshot !== undefined && !(error instanceof SluiceError)),
     log,
   });
-  const backend = openQueueBackend(databaseUrl, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  const { REDIS_URL, REDIS_DURABILITY, REDIS_REPLICAS } = config;
+  const backend = openQueueBackend(databaseUrl, REDIS_URL?.reveal(), log, REDIS_DURABILITY, REDIS_REPLICAS);
   return { ...database, masterKey, snapshot, backend, producer: backend.openProducer() };
 }
 

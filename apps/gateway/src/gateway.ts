@@ -3,7 +3,7 @@
 
 import { Hono } from "hono";
 
-import { queueChecks } from "@sluice/queue/checks";
+import { storeChecks } from "@sluice/queue/checks";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
@@ -103,9 +103,12 @@ export async function startGateway(
 
 function createReadiness({ db, producer }: GatewayStores, sources: KnownSources, publicPort: OpenServer): Readiness {
   return new Readiness({
-    // Not required: if a store of the queue answers, the ingress takes events without PostgreSQL.
-    postgres: { isRequired: false, ask: () => db.pool.query("SELECT").then(() => ({ ok: true })) },
-    ...queueChecks(producer, { isRequired: true }),
+    ...storeChecks(producer, {
+      needsQueue: true,
+      // If a store of the queue takes jobs, the ingress takes events without PostgreSQL.
+      needsPostgres: false,
+      askPostgres: () => db.pool.query("SELECT").then(() => true),
+    }),
     sources: {
       isRequired: true,
       ask: async () => {

@@ -4,15 +4,16 @@ import type { Logger } from "@sluice/shared/runtime/log";
 
 import { openFallbackBackend } from "./fallback-backend.ts";
 import { openPostgresBackend } from "./postgres-backend.ts";
-import type { QueueBackend, RedisDurability } from "./queue.ts";
+import type { QueueBackend, RedisDurability, RedisReplicaRule } from "./queue.ts";
 
 export function openQueueBackend(
   databaseUrl: string,
   redisUrl: string | undefined,
   log: Logger,
   durability: RedisDurability = "verify",
+  replicas: RedisReplicaRule = "auto",
 ): QueueBackend {
   return redisUrl === undefined
     ? openPostgresBackend(databaseUrl, log)
-    : openFallbackBackend({ databaseUrl, redisUrl, durability, log });
+    : openFallbackBackend({ databaseUrl, redisUrl, durability, replicas, log });
 }
