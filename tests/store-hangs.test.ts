@@ -52,7 +52,9 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready when th
   const { relay, postgresProxy } = await startFreezable();
   // The connection to Redis is made while this test waits for readiness.
   const takes = inject("queue");
-  const redis = takes === "redis" && { redis: { ok: true, durable: true, problems: [] } };
+  const redis = takes === "redis" && {
+    redis: { ok: true, durable: true, replicas: { required: 0, seen: 0 }, problems: [] },
+  };
   // The gateway has the sources in memory, so they are ok whatever their age is.
   const sources = { ok: true, age_seconds: expect.any(Number), from_snapshot: false };
   const { body } = await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
@@ -61,8 +63,10 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready when th
     checks: { postgres: { ok: true }, ...redis, queue: { ok: true, takes }, sources },
   });
   postgresProxy.freeze();
+  // A store that took a job within the last second is not asked.
+  await until(relay.readiness, { accept: (answer) => answer.body.checks.postgres.problem === "no answer" });
   for (let probe = 0; probe < 3; probe++) {
-    const postgres = { ok: false };
+    const postgres = { ok: false, problem: "no answer" };
     const { value: answer, ranMs } = await timeRun(relay.readiness);
     expect(ranMs).toBeLessThan(4_000);
     expect(answer).toEqual(

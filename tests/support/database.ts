@@ -18,9 +18,14 @@ export interface TestDatabase {
   drop: () => Promise<void>;
 }
 
-/** @param template the database to clone; null for an empty database. */
-export async function createTestDatabase(template: string | null = inject("templateDatabase")): Promise<TestDatabase> {
-  const server = inject("databaseUrl");
+/**
+ * @param template the database to clone; null for an empty database.
+ * @param server the URL of a superuser; of the server of the run when not given.
+ */
+export async function createTestDatabase(
+  template: string | null = inject("templateDatabase"),
+  server = inject("databaseUrl"),
+): Promise<TestDatabase> {
   const name = `sluice_test_${randomUUID().replaceAll("-", "")}`;
   await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${template ?? "template0"}`);
   const url = withDatabase(server, name);

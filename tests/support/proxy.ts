@@ -20,6 +20,8 @@ export interface Proxy {
   cutAt: (nextBytes: () => number) => void;
   /** Undoes `cutAt`. */
   mend: () => void;
+  /** Sends new connections to another store. The open ones stay where they are, as behind a Kubernetes Service. */
+  redirect: (storeUrl: string) => void;
 }
 
 /** One connection from a client to the store. */
@@ -48,7 +50,7 @@ function limitBytes(link: Link, near: Socket): Transform {
 }
 
 export async function startProxy(storeUrl: string, defaultPort: number): Promise<Proxy> {
-  const store = new URL(storeUrl);
+  let store = new URL(storeUrl);
   /** Both sockets of each connection, each with the transform that it is piped to. */
   const sockets = new Map<Socket, Transform>();
   /** The open connections. */
@@ -96,6 +98,9 @@ export async function startProxy(storeUrl: string, defaultPort: number): Promise
     mend: () => {
       nextBytes = undefined;
       for (const link of links) link.bytesLeft = undefined;
+    },
+    redirect: (otherUrl) => {
+      store = new URL(otherUrl);
     },
     cut: async () => {
       isFrozen = false;

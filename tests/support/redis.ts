@@ -46,6 +46,7 @@ export async function createTestRedis(): Promise<TestRedis> {
 
 export interface OwnRedis {
   url: string;
+  pid: number;
   /** Connected as the default user, which may change the settings. */
   client: Redis;
   stop: () => Promise<void>;
@@ -63,5 +64,5 @@ export async function startOwnRedis(): Promise<OwnRedis> {
     await server.stop();
     rmSync(dir, { recursive: true, force: true });
   };
-  return { url: server.url, client, stop };
+  return { url: server.url, pid: server.pid, client, stop };
 }

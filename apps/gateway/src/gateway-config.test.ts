@@ -50,6 +50,7 @@ describe("readConfig", () => {
     expect(config).toMatchObject({ MAX_BODY_BYTES: 1_048_576, LOG_LEVEL: "info" });
     expect(config.REDIS_URL).toBeUndefined();
     expect(config.REDIS_DURABILITY).toBe("verify");
+    expect(config.REDIS_REPLICAS).toBe("auto");
     expect(config.CORS_ORIGINS).toBeUndefined();
   });
 
@@ -93,6 +94,18 @@ describe("readConfig", () => {
     expect(faults.map((fault) => fault.pointer).toSorted()).toEqual(names.toSorted());
     for (const name of names) expect(message).toContain(`\n  ${name} `);
     expect(faults).toContainEqual({ pointer: "DATABASE_URL", detail: "is required" });
+  });
+
+  test("REDIS_REPLICAS is auto or a number", () => {
+    const read = ["auto", "0", "2", ""].map(
+      (REDIS_REPLICAS) => readConfig(gatewayConfig, { DATABASE_URL, REDIS_REPLICAS }).REDIS_REPLICAS,
+    );
+    expect(read).toEqual(["auto", 0, 2, "auto"]);
+    for (const REDIS_REPLICAS of ["all", "-1", "1.5", "101"]) {
+      expect(readFaults({ DATABASE_URL, REDIS_REPLICAS }).faults).toEqual([
+        { pointer: "REDIS_REPLICAS", detail: "must be auto, or a whole number from 0 to 100" },
+      ]);
+    }
   });
 
   test.for(["-1", "0x50", " ", "8080 # ingress", "1e3", "NaN"])("a port written %j is a fault", (PORT) => {

@@ -71,7 +71,8 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     log,
   });
   const postgres = { server, producerConnections: connections.producer };
-  const backend = openQueueBackend(postgres, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  const { REDIS_URL, REDIS_DURABILITY, REDIS_REPLICAS } = config;
+  const backend = openQueueBackend(postgres, REDIS_URL?.reveal(), log, REDIS_DURABILITY, REDIS_REPLICAS);
   return {
     apiDb: databases.api,
     ingressDb: databases.ingress,

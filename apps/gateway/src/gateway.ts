@@ -3,7 +3,7 @@
 
 import { Hono } from "hono";
 
-import { queueChecks } from "@sluice/queue/checks";
+import { storeChecks } from "@sluice/queue/checks";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
@@ -107,9 +107,12 @@ function createReadiness(
   publicPort: OpenServer,
 ): Readiness {
   return new Readiness({
-    // Not required: if a store of the queue answers, the ingress takes events without PostgreSQL.
-    postgres: { isRequired: false, ask: () => ingressDb.pool.query("SELECT").then(() => ({ ok: true })) },
-    ...queueChecks(producer, { isRequired: true }),
+    ...storeChecks(producer, {
+      needsQueue: true,
+      // If a store of the queue takes jobs, the ingress takes events without PostgreSQL.
+      needsPostgres: false,
+      askPostgres: () => ingressDb.pool.query("SELECT").then(() => true),
+    }),
     sources: {
       isRequired: true,
       ask: async () => {

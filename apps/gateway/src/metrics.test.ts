@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 
+import type { RedisState } from "@sluice/queue/queue";
+
 import { Metrics } from "./metrics.ts";
 
 /** The series of Sluice, with their values. */
@@ -37,14 +39,33 @@ describe("metrics", () => {
   });
 
   test("with Redis there are gauges, and each scrape reads their values", async () => {
-    const redis = { state: { takesJobs: true, durable: true as boolean | null, problems: [] as string[] } };
+    const well: RedisState = {
+      takesJobs: true,
+      isWell: true,
+      durable: true,
+      replicas: { required: 2, seen: 1 },
+      problems: [],
+    };
+    const redis = { state: well };
     const metrics = new Metrics({ redis });
-    expect(await readOurs(metrics)).toMatchObject({ sluice_redis_durable: 1, sluice_redis_takes_jobs: 1 });
-    redis.state = { takesJobs: false, durable: null, problems: ["it does not answer"] };
+    expect(await readOurs(metrics)).toMatchObject({
+      sluice_redis_durable: 1,
+      sluice_redis_takes_jobs: 1,
+      sluice_redis_replicas_required: 2,
+      sluice_redis_replicas_seen: 1,
+    });
+    redis.state = {
+      takesJobs: false,
+      isWell: false,
+      durable: null,
+      replicas: { required: 2, seen: null },
+      problems: ["it does not answer"],
+    };
     metrics.countIntakeJob("postgres");
     expect(await readOurs(metrics)).toMatchObject({
       sluice_redis_durable: 0,
       sluice_redis_takes_jobs: 0,
+      sluice_redis_replicas_seen: Number.NaN,
       'sluice_intake_jobs_total{store="postgres"}': 1,
     });
   });

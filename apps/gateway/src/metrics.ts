@@ -91,24 +91,34 @@ export class Metrics {
       },
     });
     if (redis === undefined) return;
-    const gauge = (name: string, help: string, read: () => boolean) =>
+    const gauge = (name: string, help: string, read: () => boolean | number | null) =>
       new Gauge({
         name,
         help,
         registers: [this.#registry],
         collect() {
-          this.set(read() ? 1 : 0);
+          this.set(Number(read() ?? Number.NaN));
         },
       });
     gauge(
       "sluice_redis_durable",
-      "Whether the settings of Redis keep the jobs that it confirms.",
+      "Whether Redis keeps the jobs that it confirms, by its settings, and also when a replica takes over.",
       () => redis.state.durable === true,
     );
     gauge(
       "sluice_redis_takes_jobs",
       "Whether jobs go to Redis; otherwise they go to PostgreSQL.",
       () => redis.state.takesJobs,
+    );
+    gauge(
+      "sluice_redis_replicas_required",
+      "The replicas of Redis that must confirm a job with events.",
+      () => redis.state.replicas.required,
+    );
+    gauge(
+      "sluice_redis_replicas_seen",
+      "The replicas of Redis that were online when the gateway last asked.",
+      () => redis.state.replicas.seen,
     );
   }
 

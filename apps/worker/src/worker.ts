@@ -1,8 +1,8 @@
 // The worker: intake, lanes and chores over PostgreSQL and the queue.
 
-import { queueChecks } from "@sluice/queue/checks";
+import { consumersCheck, storeChecks } from "@sluice/queue/checks";
 import { openQueueBackend } from "@sluice/queue/open-backend";
-import { Interrupted, type Producer } from "@sluice/queue/queue";
+import { type Consumer, Interrupted, type Producer } from "@sluice/queue/queue";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -97,17 +97,23 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     producerConnections: connections.producer,
     consumerConnections: connections.consumers,
   };
-  const backend = openQueueBackend(postgres, config.REDIS_URL?.reveal(), log, config.REDIS_DURABILITY);
+  const { REDIS_URL, REDIS_DURABILITY, REDIS_REPLICAS } = config;
+  const backend = openQueueBackend(postgres, REDIS_URL?.reveal(), log, REDIS_DURABILITY, REDIS_REPLICAS);
   const producer = backend.openProducer();
 
   // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
   let isWorking = false;
+  const consumers: Consumer[] = [];
   const health = await startHealthServer(
     config.WORKER_PORT,
     {
-      // Without PostgreSQL nothing is delivered. Without Redis, what came by PostgreSQL is.
-      postgres: { isRequired: true, ask: () => db.pool.query("SELECT").then(() => ({ ok: isWorking })) },
-      ...queueChecks(producer, { isRequired: false }),
+      ...storeChecks(producer, {
+        // Without PostgreSQL nothing is delivered. Without Redis, what came by PostgreSQL is.
+        needsQueue: false,
+        needsPostgres: true,
+        askPostgres: () => db.pool.query("SELECT").then(() => isWorking),
+      }),
+      consumers: consumersCheck(() => consumers),
     },
     log,
   );
@@ -182,7 +188,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     storeAll: (events) => storeAll(events, intakeDependencies),
     takeIn: (job) => takeIn(job, intakeDependencies),
   });
-  const consumers = [
+  consumers.push(
     backend.consume("intake", INTAKE_CONCURRENCY, (job) => intake.add(job)),
     backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId, deliveryId }) => {
       // A target that was resumed just now must be seen as enabled, and its breaker as closed.
@@ -193,7 +199,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       if (deliveryId === undefined) lane.wake();
       else if (!lane.sendTest(deliveryId)) throw new Interrupted();
     }),
-  ];
+  );
   isWorking = true;
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 

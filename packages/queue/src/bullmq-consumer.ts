@@ -6,10 +6,11 @@ import { createPostgresBackend, type Job, WaitingError, Worker } from "bullmq";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 
-import { type StoreConnection, PREFIX, reachStore } from "./bullmq-queues.ts";
+import { type StoreConnection, PREFIX, reachStore, STORE_TITLES } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { JobName } from "./jobs.ts";
 import { type Consumer, type Handler, Interrupted } from "./queue.ts";
+import { describeStoreError } from "./store-error.ts";
 
 /** When a worker is killed, another takes up its jobs after at most the sum of these two. */
 const LOCK_MS = 10_000;
@@ -26,6 +27,11 @@ const FETCH_RETRY_MS = 500;
  * answer.
  */
 const CONSUMER_CLOSE_LIMIT_MS = 5_000;
+/**
+ * A consumer without an error for so long gets jobs. A fetch that fails again does so sooner: after its pause, and the
+ * time for a connection.
+ */
+const WELL_AFTER_MS = 4_000;
 const CLOSE_LIMIT_MS = 500;
 
 /**
@@ -63,6 +69,11 @@ export function consumeBullmq<N extends JobName>(
       ? new Worker(name, handleJob, { ...options, connection: connection.redis })
       : new Worker(name, handleJob, { ...options, connection: connection.pool }, createPostgresBackend);
   const logConnectionError = connectionLog(log, { queue: name }, "queue connection");
+  let lastError: { error: unknown; atMs: number } | undefined;
+  const noteError = (error: Error) => {
+    lastError = { error, atMs: performance.now() };
+    logConnectionError(error);
+  };
   let isClosing = false;
   let worker: ReturnType<typeof openWorker> | undefined;
   let restarting: NodeJS.Timeout | undefined;
@@ -73,7 +84,7 @@ export function consumeBullmq<N extends JobName>(
     worker = opened;
     let resuming: NodeJS.Timeout | undefined;
     opened.on("error", (error) => {
-      logConnectionError(error);
+      noteError(error);
       // BullMQ pauses only after an ECONNREFUSED. After any other error of a store (a full disk, a replica) BullMQ
       // would ask again at once, thousands of times a second.
       if (isClosing || resuming !== undefined || !opened.isRunning()) return;
@@ -97,12 +108,16 @@ export function consumeBullmq<N extends JobName>(
   const start = () => {
     run().catch((error: unknown) => {
       if (isClosing) return;
-      logConnectionError(error instanceof Error ? error : new Error(String(error)));
+      noteError(error instanceof Error ? error : new Error(String(error)));
       restarting = setTimeout(start, FETCH_RETRY_MS);
     });
   };
   start();
   return {
+    problems: () => {
+      if (lastError === undefined || performance.now() - lastError.atMs > WELL_AFTER_MS) return [];
+      return [`${name} from ${STORE_TITLES[connection.store]}: ${describeStoreError(lastError.error)}`];
+    },
     close: async () => {
       isClosing = true;
       clearTimeout(restarting);

@@ -22,7 +22,7 @@ const RETRY_AFTER_SECONDS = 5;
 const CLOSE_LIMIT_MS = 500;
 const COUNT_LIMIT_MS = 500;
 
-const STORE_TITLES = { redis: "Redis", postgres: "PostgreSQL" } as const;
+export const STORE_TITLES = { redis: "Redis", postgres: "PostgreSQL" } as const;
 /** The words of the error of an unconfirmed job: the content of the job, and advice to the reader of the error. */
 const UNCONFIRMED: Record<JobName, { what: string; advice: string }> = {
   intake: { what: "the event", advice: "the sender should retry" },
@@ -37,11 +37,14 @@ export type BullmqQueue = Pick<
 > &
   ConstructorParameters<typeof Job>[0];
 
+/** The queues with jobs, and the one for probes. */
+type QueueName = JobName | "probe";
+
 /** The queues of one producer. Each opens when it is first used. */
 export class BullmqQueues {
   readonly #connection: StoreConnection;
   readonly #log: Logger;
-  readonly #queues = new Map<JobName, Promise<BullmqQueue>>();
+  readonly #queues = new Map<QueueName, Promise<BullmqQueue>>();
 
   constructor(connection: StoreConnection, log: Logger) {
     this.#connection = connection;
@@ -52,7 +55,7 @@ export class BullmqQueues {
     return STORE_TITLES[this.#connection.store];
   }
 
-  async get(name: JobName): Promise<BullmqQueue> {
+  async get(name: QueueName): Promise<BullmqQueue> {
     const known = this.#queues.get(name);
     if (known !== undefined) return known;
     // BullMQ asks its store once whether it is ready, and a Queue whose question failed stays unusable. So a queue
@@ -79,7 +82,7 @@ export async function reachStore(connection: StoreConnection): Promise<void> {
   if (connection.store === "postgres") await connection.pool.query("SELECT");
 }
 
-async function openQueue(name: JobName, connection: StoreConnection, log: Logger): Promise<BullmqQueue> {
+async function openQueue(name: QueueName, connection: StoreConnection, log: Logger): Promise<BullmqQueue> {
   await reachStore(connection);
   const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
   const queue =
@@ -117,6 +120,7 @@ export async function countJobs(queues: BullmqQueues, name: JobName): Promise<nu
 
 /**
  * Adds a job within a time limit.
+ * @param confirm is called when the store has the job, and resolves when the job is durable.
  * @throws SluiceError `unavailable` when the store did not confirm the job. The store may have the job all the same.
  */
 export async function addBullmqJob<N extends JobName>(
@@ -125,6 +129,7 @@ export async function addBullmqJob<N extends JobName>(
   data: JobData[N],
   options: AddOptions,
   timeoutMs: number,
+  confirm?: () => Promise<void>,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   const add = async (): Promise<true> => {
@@ -141,6 +146,7 @@ export async function addBullmqJob<N extends JobName>(
       ...(options.delayMs === undefined ? {} : { delay: Math.ceil(options.delayMs) }),
       ...(options.key === undefined ? {} : { jobId: options.key }),
     });
+    await confirm?.();
     return true;
   };
   try {

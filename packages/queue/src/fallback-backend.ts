@@ -6,7 +6,15 @@ import { within } from "@sluice/shared/runtime/within";
 
 import type { JobData, JobName } from "./jobs.ts";
 import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
-import type { AddOptions, Producer, QueueBackend, QueueStatus, RedisDurability, StoreName } from "./queue.ts";
+import type {
+  AddOptions,
+  Producer,
+  QueueBackend,
+  QueueStatus,
+  RedisDurability,
+  RedisReplicaRule,
+  StoreName,
+} from "./queue.ts";
 import { REDIS_BUDGET_MS } from "./redis-guard.ts";
 import { openRedisStore, type RedisProducer } from "./redis-store.ts";
 
@@ -17,19 +25,29 @@ export interface FallbackOptions {
   postgres: QueuePostgres;
   redisUrl: string;
   durability: RedisDurability;
+  replicas: RedisReplicaRule;
   log: Logger;
 }
 
 export function openFallbackBackend(options: FallbackOptions): QueueBackend {
-  const { redisUrl, durability, log } = options;
-  const redis = openRedisStore(redisUrl, durability, log);
+  const { redisUrl, durability, replicas, log } = options;
+  const redis = openRedisStore({ url: redisUrl, durability, replicas, log });
   const postgres = openPostgresBackend(options.postgres, log, POSTGRES_LIMIT_MS);
   return {
     kind: "redis",
-    openProducer: () => openFallbackProducer(redis.openProducer(), postgres.openProducer()),
+    openProducer: () => {
+      const producer = postgres.openProducer();
+      return openFallbackProducer(
+        redis.openProducer((name, seen) => producer.noteReplicas(name, seen)),
+        producer,
+      );
+    },
     consume: (name, concurrency, handler) => {
       const consumers = [redis, postgres].map((store) => store.consume(name, concurrency, handler));
-      return { close: async () => void (await Promise.all(consumers.map((consumer) => consumer.close()))) };
+      return {
+        problems: () => consumers.flatMap((consumer) => consumer.problems()),
+        close: async () => void (await Promise.all(consumers.map((consumer) => consumer.close()))),
+      };
     },
     close: async () => void (await Promise.all([redis.close(), postgres.close()])),
   };
@@ -66,8 +84,8 @@ function openFallbackProducer(redis: RedisProducer, postgres: Producer): Produce
     }
   };
   const status = async (): Promise<QueueStatus> => {
-    const state = await guard.check();
-    return { takes: state.takesJobs ? "redis" : (await postgres.status()).takes, redis: state };
+    const [state, { takes, postgresProblem }] = await Promise.all([guard.check(), postgres.status()]);
+    return { takes: state.takesJobs ? "redis" : takes, postgresProblem, redis: state };
   };
   return {
     add,

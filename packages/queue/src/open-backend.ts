@@ -4,15 +4,16 @@ import type { Logger } from "@sluice/shared/runtime/log";
 
 import { openFallbackBackend } from "./fallback-backend.ts";
 import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
-import type { QueueBackend, RedisDurability } from "./queue.ts";
+import type { QueueBackend, RedisDurability, RedisReplicaRule } from "./queue.ts";
 
 export function openQueueBackend(
   postgres: QueuePostgres,
   redisUrl: string | undefined,
   log: Logger,
   durability: RedisDurability = "verify",
+  replicas: RedisReplicaRule = "auto",
 ): QueueBackend {
   return redisUrl === undefined
     ? openPostgresBackend(postgres, log)
-    : openFallbackBackend({ postgres, redisUrl, durability, log });
+    : openFallbackBackend({ postgres, redisUrl, durability, replicas, log });
 }

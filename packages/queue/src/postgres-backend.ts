@@ -5,23 +5,40 @@ import type { PgPool } from "bullmq";
 import type pg from "pg";
 
 import type { Logger } from "@sluice/shared/runtime/log";
-import { within } from "@sluice/shared/runtime/within";
 import { closerOf, surviveLostConnections } from "@sluice/store/connection/database";
 import { openPool, openSessionPool } from "@sluice/store/connection/open-pool";
 import type { PostgresServer } from "@sluice/store/connection/postgres-server";
+import { noteRedisReplicas } from "@sluice/store/connection/redis-replicas";
 
 import { consumeBullmq } from "./bullmq-consumer.ts";
 import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
+import { addProbeJob } from "./probe-job.ts";
 import type { Producer, QueueBackend } from "./queue.ts";
 import { openSetAside } from "./set-aside.ts";
+import { StoreTrial } from "./store-trial.ts";
 
 /** BullMQ names its tables without a schema. */
 const BULLMQ_SETTINGS = { search_path: "bullmq" };
 /** Short, because a sender waits while a producer adds its job. */
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
-const STATUS_LIMIT_MS = 1_000;
+/** Below the limit of a check of /readyz. */
+const STATUS_LIMIT_MS = 1_500;
+/** So large that each second probe needs a new page: a disk without room for one is noticed. */
+const PROBE_BYTES = 4 * 1024;
+
+export interface PostgresProducer extends Producer {
+  /**
+   * Notes how many replicas a Redis has, and returns the most of the last 24 hours.
+   * @throws Error when PostgreSQL is away.
+   */
+  noteReplicas(redis: string, seen: number): Promise<number>;
+}
+
+export interface PostgresBackend extends QueueBackend {
+  openProducer(): PostgresProducer;
+}
 
 export interface QueuePostgres {
   server: PostgresServer;
@@ -36,7 +53,7 @@ export function openPostgresBackend(
   { server, producerConnections = 4, consumerConnections = 8 }: QueuePostgres,
   log: Logger,
   addLimitMs = PRODUCER_TIMEOUT_MS,
-): QueueBackend {
+): PostgresBackend {
   const closers: (() => Promise<void>)[] = [];
   const connect = (role: string, maxConnections: number, answerLimitMs: number, open: typeof openPool) => {
     const pool: pg.Pool = open(server, {
@@ -73,30 +90,29 @@ export function openPostgresBackend(
   };
 }
 
-function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): Producer {
+function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): PostgresProducer {
   const connection = { store: "postgres", pool } as const;
   const queues = new BullmqQueues(connection, log);
-  let asking: Promise<boolean> | undefined;
-  // One question at a time: while the server hangs, questions MUST NOT take all connections, because an add needs one.
-  const answers = () =>
-    (asking ??= pool
-      .query("SELECT")
-      .then(
-        () => true,
-        () => false,
-      )
-      .finally(() => {
-        asking = undefined;
-      }));
+  const trial = new StoreTrial((bytes) => addProbeJob(queues, { bytes }), PROBE_BYTES, STATUS_LIMIT_MS);
   return {
     add: async (name, data, options = {}) => {
-      await addBullmqJob(queues, name, data, options, addLimitMs);
+      try {
+        await addBullmqJob(queues, name, data, options, addLimitMs);
+        trial.recordTaken();
+      } catch (error) {
+        trial.recordRefused(JSON.stringify(data).length);
+        throw error;
+      }
       return "postgres";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),
     setAside: [openSetAside(connection, queues)],
     depth: async (name) => ({ postgres: await countJobs(queues, name) }),
-    status: async () => ({ takes: (await within(STATUS_LIMIT_MS, answers())) === true ? "postgres" : undefined }),
+    status: async () => {
+      const postgresProblem = await trial.findProblem();
+      return { takes: postgresProblem === undefined ? "postgres" : undefined, postgresProblem };
+    },
+    noteReplicas: (redis, seen) => noteRedisReplicas(pool as unknown as pg.Pool, redis, seen),
     close: () => queues.close(),
   };
 }

@@ -11,6 +11,18 @@ export type StoreName = "redis" | "postgres";
  */
 export type RedisDurability = "verify" | "assume";
 
+/**
+ * How many replicas of Redis must confirm a job; `auto` is the most that were seen in the last 24 hours. A replica that
+ * drops out does not lower that number: jobs go to PostgreSQL instead.
+ */
+export type RedisReplicaRule = number | "auto";
+
+/** How many replicas of Redis must confirm a job, and how many are online; null until Redis was asked. */
+export interface ReplicaCount {
+  required: number | null;
+  seen: number | null;
+}
+
 export interface AddOptions {
   delayMs?: number;
   /** While a job with this key waits, another one is not added. Letters, digits and dashes. */
@@ -20,8 +32,14 @@ export interface AddOptions {
 export interface RedisState {
   /** Whether jobs go to Redis. Otherwise they go to PostgreSQL. */
   takesJobs: boolean;
-  /** Whether the settings of Redis say that it keeps what it confirms; null until the settings are read. */
+  /** Whether jobs go to Redis and nothing is wrong, or nothing that the operator does not vouch for. */
+  isWell: boolean;
+  /**
+   * Whether Redis keeps what it confirms, by its settings, and also when a replica takes over; null until the settings
+   * are read.
+   */
   durable: boolean | null;
+  replicas: ReplicaCount;
   /** What is wrong, each problem in a few words that anybody may read. */
   problems: string[];
 }
@@ -29,6 +47,8 @@ export interface RedisState {
 export interface QueueStatus {
   /** The store that would take a job now; undefined when no store would. */
   takes: StoreName | undefined;
+  /** Why PostgreSQL does not take a job now, in a few words that anybody may read; undefined when it does. */
+  postgresProblem: string | undefined;
   /** Present when Redis is one of the stores. */
   redis?: RedisState;
 }
@@ -84,6 +104,8 @@ export interface Producer {
 }
 
 export interface Consumer {
+  /** Why this consumer gets no jobs now, a line for each store, that anybody may read. */
+  problems(): string[];
   /**
    * Takes no more jobs and waits in bounded time for the jobs that are being handled. While the store is away they
    * cannot be finished, and another consumer takes them later.

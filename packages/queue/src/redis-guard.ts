@@ -1,6 +1,6 @@
 // Knows whether Redis may take a job now. Redis may take jobs after a probe has passed: on the producer's own
-// connection, the probe reads the settings of Redis and has one small write confirmed. A lost connection ends this
-// trust.
+// connection, the probe reads the settings of Redis and its replicas, and has one small job confirmed. A lost
+// connection ends this trust.
 
 import type { Redis } from "ioredis";
 
@@ -17,23 +17,38 @@ import {
   type RedisGate,
 } from "./redis-gate.ts";
 import { findProblems, readPolicy, readRefusalCode } from "./redis-policy.ts";
+import type { RedisReplicas } from "./redis-replicas.ts";
+import { readReplication } from "./redis-replication.ts";
+import { TooFewReplicas } from "./store-error.ts";
 
 /**
  * The longest time that a request waits for Redis. A probe has the same limit: a longer one would pass on a slow Redis,
  * and requests would run into their limit again and again.
  */
 export const REDIS_BUDGET_MS = 750;
-/**
- * The key stands beside the keys of the queues, so that an operator can limit our Redis user to `sluice:*`. It expires
- * in case this process never comes back.
- */
-const PROBE_KEY = "sluice:probe";
-const PROBE_EXPIRY_MS = 60_000;
+/** Whoever asks for the state waits for so long. It is below the limit of a check of /readyz. */
+const CHECK_LIMIT_MS = 2 * REDIS_BUDGET_MS;
+/** A job or a probe that was confirmed within this time says that Redis is well. */
+const FRESH_MS = 1_000;
+/** The pause until the replicas of earlier runs are asked for again. */
+const UNCERTAIN_PROBE_MS = 1_000;
 const NO_ANSWER = "it does not answer";
+
+export interface RedisGuardOptions {
+  /** The connection of the producer. */
+  redis: Redis;
+  durability: RedisDurability;
+  replicas: RedisReplicas;
+  /** Adds a job that is as durable as one with events. */
+  probe: () => Promise<void>;
+  log: Logger;
+}
 
 export class RedisGuard {
   readonly #redis: Redis;
   readonly #durability: RedisDurability;
+  readonly #replicas: RedisReplicas;
+  readonly #addProbeJob: () => Promise<void>;
   readonly #log: Logger;
   #gate: RedisGate = distrustAtStart(performance.now());
   /** Counts connections. The answers on one say nothing about the next, which may lead to another server. */
@@ -42,14 +57,17 @@ export class RedisGuard {
   #policyProblems: string[] | undefined;
   /** The last failure in a few words; undefined after a probe that found none. */
   #failure: string | undefined = NO_ANSWER;
+  #confirmedAtMs = -Infinity;
   #probing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #logged = "";
 
-  constructor(redis: Redis, durability: RedisDurability, log: Logger) {
+  constructor({ redis, durability, replicas, probe, log }: RedisGuardOptions) {
     this.#redis = redis;
     this.#durability = durability;
+    this.#replicas = replicas;
+    this.#addProbeJob = probe;
     this.#log = log;
     redis.on("ready", () => void this.#probe());
     redis.on("error", (error) => {
@@ -59,6 +77,7 @@ export class RedisGuard {
     redis.on("close", () => {
       this.#connection += 1;
       this.#policyProblems = undefined;
+      this.#replicas.forgetServer();
       this.recordFailure(this.period, new Error("Connection is closed"));
     });
     this.#scheduleProbe();
@@ -80,12 +99,22 @@ export class RedisGuard {
   }
 
   get state(): RedisState {
-    const problems = [...(this.#policyProblems ?? []), ...(this.#failure === undefined ? [] : [this.#failure])];
+    const { takesJobs } = this;
+    const replicas = this.#replicas.count;
+    const unsafe = [...(this.#policyProblems ?? []), ...this.#replicas.problems];
+    const problems = [...unsafe, ...(this.#failure === undefined ? [] : [this.#failure])];
     return {
-      takesJobs: this.takesJobs,
-      durable: this.#policyProblems === undefined ? null : this.#policyProblems.length === 0,
+      takesJobs,
+      isWell: takesJobs && (this.#durability === "assume" || problems.length === 0),
+      durable: this.#policyProblems === undefined ? null : unsafe.length === 0,
+      replicas,
       problems,
     };
+  }
+
+  /** A job was confirmed. */
+  recordSuccess(): void {
+    this.#confirmedAtMs = performance.now();
   }
 
   /** An attempt that began in this period failed or took too long. The next jobs do not go to Redis. */
@@ -94,17 +123,20 @@ export class RedisGuard {
     this.#gate = applyFailedAttempt(before, period, performance.now(), Math.random());
     if (this.#gate === before) return;
     this.#failure = describeRedisError(error);
+    this.#confirmedAtMs = -Infinity;
     this.#logChange();
     this.#scheduleProbe();
   }
 
-  /** Returns the state, after one PING where Redis seems well. Never throws, and takes the budget at most. */
+  /**
+   * Returns the state, after a probe where Redis seems well and no job was confirmed just now. Never throws, and takes
+   * twice the budget at most.
+   */
   async check(): Promise<RedisState> {
-    const { period } = this;
     const isConnecting = ["connecting", "connect"].includes(this.#redis.status);
     if (isConnecting || this.#probing !== undefined) await this.#awaitProbe();
-    else if (this.takesJobs) {
-      await awaitAnswer(this.#redis.ping()).catch((error: unknown) => this.recordFailure(period, error));
+    else if (this.takesJobs && performance.now() - this.#confirmedAtMs >= FRESH_MS) {
+      await within(CHECK_LIMIT_MS, this.#probe());
     }
     return this.state;
   }
@@ -115,15 +147,15 @@ export class RedisGuard {
   }
 
   /**
-   * Resolves when a probe of the current connection has ended or the connection is lost, and after the budget at
-   * latest.
+   * Resolves when a probe of the current connection has ended or the connection is lost, and after the limit of a check
+   * at latest.
    */
   async #awaitProbe(): Promise<void> {
     const ended = Promise.withResolvers<void>();
     const onReady = () => void this.#probe().then(ended.resolve);
     this.#redis.once("ready", onReady).once("close", ended.resolve);
     if (this.#probing !== undefined) void this.#probing.then(ended.resolve);
-    await within(REDIS_BUDGET_MS, ended.promise);
+    await within(CHECK_LIMIT_MS, ended.promise);
     this.#redis.off("ready", onReady).off("close", ended.resolve);
   }
 
@@ -138,13 +170,18 @@ export class RedisGuard {
   async #probeOnce(): Promise<void> {
     const connection = this.#connection;
     try {
-      const problems = findProblems(await awaitAnswer(readPolicy(this.#redis)));
+      const [policy, replication] = await awaitAnswer(
+        Promise.all([readPolicy(this.#redis), readReplication(this.#redis)]),
+      );
       if (connection !== this.#connection) throw new Error("Connection is closed");
-      this.#policyProblems = problems;
-      // The settings do not show a full disk, an fsync that hangs, or that this Redis is a replica. A write does.
-      await awaitAnswer(this.#redis.set(PROBE_KEY, "1", "PX", PROBE_EXPIRY_MS));
+      this.#policyProblems = findProblems(policy);
+      await this.#replicas.note(replication);
+      // The settings do not show a full disk, an fsync that hangs, a user without scripts, or that this Redis is a
+      // replica. A job does.
+      await awaitAnswer(this.#addProbeJob());
       if (connection !== this.#connection) throw new Error("Connection is closed");
       this.#failure = undefined;
+      this.recordSuccess();
     } catch (error) {
       // While Redis is not connected, an earlier failure says more than this one: it may be a wrong password.
       if (this.#redis.status === "ready" || this.#failure === undefined) this.#failure = describeRedisError(error);
@@ -158,19 +195,22 @@ export class RedisGuard {
   #scheduleProbe(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    const inMs = Math.max(0, this.#gate.probeAtMs - performance.now());
+    const probeInMs = Math.max(0, this.#gate.probeAtMs - performance.now());
+    const isUncertain = this.takesJobs && this.#replicas.isUncertain;
+    const inMs = isUncertain ? Math.min(probeInMs, UNCERTAIN_PROBE_MS) : probeInMs;
     this.#timer = setTimeout(() => void this.#probe(), inMs);
   }
 
   /** Writes one line for each change of the state. */
   #logChange(): void {
-    const { takesJobs, durable, problems } = this.state;
+    const { takesJobs, isWell, durable, replicas, problems } = this.state;
     const change = JSON.stringify([takesJobs, problems]);
     if (this.#isClosed || change === this.#logged) return;
     this.#logged = change;
-    if (!takesJobs) this.#log.warn({ durable, problems }, "Redis takes no jobs: they go to PostgreSQL");
-    else if (problems.length === 0) this.#log.info("Redis takes the jobs");
-    else this.#log.warn({ durable, problems }, "Redis takes the jobs, as REDIS_DURABILITY=assume says");
+    if (!takesJobs) this.#log.warn({ durable, replicas, problems }, "Redis takes no jobs: they go to PostgreSQL");
+    else if (problems.length === 0) this.#log.info({ replicas }, "Redis takes the jobs");
+    else if (isWell) this.#log.warn({ durable, problems }, "Redis takes the jobs, as REDIS_DURABILITY=assume says");
+    else this.#log.warn({ durable, replicas, problems }, "Redis takes the jobs, and a failover may lose some");
   }
 }
 
@@ -187,6 +227,8 @@ async function awaitAnswer<T>(answer: Promise<T>): Promise<T> {
 /** For /readyz, which anybody may read: the code with which Redis refuses, and none of its other words. */
 function describeRedisError(error: unknown): string {
   // An add that failed wraps the error of Redis in a SluiceError.
-  const code = readRefusalCode(error instanceof SluiceError ? error.cause : error);
+  const cause = error instanceof SluiceError ? error.cause : error;
+  if (cause instanceof TooFewReplicas) return cause.message;
+  const code = readRefusalCode(cause);
   return code === undefined ? NO_ANSWER : `it refuses with ${code}`;
 }

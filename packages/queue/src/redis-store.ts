@@ -7,8 +7,11 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { consumeBullmq } from "./bullmq-consumer.ts";
 import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
-import type { Producer, QueueBackend, RedisDurability } from "./queue.ts";
+import { addProbeJob } from "./probe-job.ts";
+import type { Producer, QueueBackend, RedisDurability, RedisReplicaRule } from "./queue.ts";
 import { RedisGuard } from "./redis-guard.ts";
+import { paceReconnects } from "./redis-reconnect.ts";
+import { nameRedis, RedisReplicas } from "./redis-replicas.ts";
 import { openSetAside } from "./set-aside.ts";
 
 /** An fsync takes milliseconds, so a Redis that needs longer than this counts as away. */
@@ -21,6 +24,9 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 const PRODUCER_SILENCE_MS = 5_000;
 const CONSUMER_SILENCE_MS = 20_000;
 
+/** A Redis whose disk is full refuses a job of any size. */
+const PROBE_BYTES = 100;
+
 /** Reconnecting never ends, because an outage may take hours. */
 const reconnectDelayMs = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
@@ -29,36 +35,64 @@ export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "s
 }
 
 export interface RedisStore extends Pick<QueueBackend, "consume" | "close"> {
-  openProducer(): RedisProducer;
+  openProducer(noteReplicas: NoteReplicas): RedisProducer;
 }
 
-export function openRedisStore(url: string, durability: RedisDurability, log: Logger): RedisStore {
+/**
+ * Notes how many replicas a Redis has, and returns the most of the last 24 hours.
+ * @param redis names the Redis.
+ * @throws Error while that memory is away.
+ */
+export type NoteReplicas = (redis: string, seen: number) => Promise<number>;
+
+export interface RedisStoreOptions {
+  url: string;
+  durability: RedisDurability;
+  replicas: RedisReplicaRule;
+  log: Logger;
+}
+
+export function openRedisStore({ url, durability, replicas: rule, log }: RedisStoreOptions): RedisStore {
   const open: Redis[] = [];
   const connect = (
     options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout" | "socketTimeout">,
   ): Redis => {
-    const client = new Redis(url, { ...options, retryStrategy: reconnectDelayMs, connectTimeout: COMMAND_TIMEOUT_MS });
+    const client = new Redis(url, {
+      ...options,
+      retryStrategy: reconnectDelayMs,
+      reconnectOnError: paceReconnects(),
+      connectTimeout: COMMAND_TIMEOUT_MS,
+    });
     client.on("error", connectionLog(log, {}, "redis connection"));
     open.push(client);
     return client;
   };
   return {
-    openProducer: () => {
+    openProducer: (noteReplicas) => {
       const client = connect({
         maxRetriesPerRequest: 0,
         enableOfflineQueue: false,
         commandTimeout: COMMAND_TIMEOUT_MS,
         socketTimeout: PRODUCER_SILENCE_MS,
       });
-      return openRedisProducer(client, new RedisGuard(client, durability, log), log);
+      const replicas = new RedisReplicas({
+        findNode: () => client,
+        rule,
+        remember: (seen) => noteReplicas(nameRedis(url), seen),
+        // An operator who vouches for Redis may have one that writes no append-only file.
+        wantsDisk: durability === "verify",
+      });
+      return openRedisProducer(client, { durability, replicas, log });
     },
     consume: (name, concurrency, handler) => {
       const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
-      // BullMQ waits for jobs on a second connection. When Redis is away, BullMQ forgets this connection, which then
-      // tries to connect for ever. So the store keeps it too, and disconnects it when it closes.
+      // BullMQ uses two more connections: one for its scripts, and one on which it waits for jobs. When Redis is away,
+      // BullMQ forgets them, and they try to connect for ever. So the store keeps them too, and disconnects them when
+      // it closes.
       const duplicate = redis.duplicate.bind(redis);
       redis.duplicate = (changes) => {
-        const second = duplicate(changes);
+        // Each connection has a pace of its own: the reconnect of one says nothing about where another leads.
+        const second = duplicate({ ...changes, reconnectOnError: paceReconnects() });
         open.push(second);
         return second;
       };
@@ -70,12 +104,23 @@ export function openRedisStore(url: string, durability: RedisDurability, log: Lo
   };
 }
 
-function openRedisProducer(client: Redis, guard: RedisGuard, log: Logger): RedisProducer {
+interface RedisProducerOptions {
+  durability: RedisDurability;
+  replicas: RedisReplicas;
+  log: Logger;
+}
+
+function openRedisProducer(client: Redis, { durability, replicas, log }: RedisProducerOptions): RedisProducer {
   const connection = { store: "redis", redis: client } as const;
   const queues = new BullmqQueues(connection, log);
+  const probe = () => addProbeJob(queues, { bytes: PROBE_BYTES, confirm: replicas.prepareWait() });
+  const guard = new RedisGuard({ redis: client, durability, replicas, probe, log });
   return {
     add: async (name, data, options = {}) => {
-      await addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS);
+      // A wake-up is a hint, which the sweep repeats. Events MUST be where a failover cannot lose them.
+      const confirm = name === "intake" ? replicas.prepareWait() : undefined;
+      await addBullmqJob(queues, name, data, options, COMMAND_TIMEOUT_MS, confirm);
+      if (name === "intake") guard.recordSuccess();
       return "redis";
     },
     retryFailed: (name) => retryFailedJobs(queues, name),

@@ -18,10 +18,18 @@ const SYSTEM_ERRORS: ReadonlyMap<string, string> = new Map([
 /** Thrown when a store did not answer within its limit. */
 export class NoAnswer extends Error {}
 
+/** Thrown when Redis has a job, and too few of its replicas have confirmed it in time. */
+export class TooFewReplicas extends Error {
+  constructor(confirmed: number, required: number) {
+    super(`${confirmed} of ${required} replicas confirmed`);
+  }
+}
+
 /** Such as "connection refused", "no answer", "Redis error OOM" or "SQLSTATE 53300". */
 export function describeStoreError(error: unknown): string {
   if (!(error instanceof Error)) return "unexpected error";
   if (error instanceof NoAnswer) return NO_ANSWER;
+  if (error instanceof TooFewReplicas) return error.message;
   const refusal = readRefusalCode(error);
   if (refusal !== undefined) return `Redis error ${refusal}`;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

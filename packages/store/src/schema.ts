@@ -130,6 +130,12 @@ export const deletedTargets = pgTable("deleted_targets", {
   deletedAt: instant("deleted_at").notNull().defaultNow(),
 });
 
+export const redisReplicas = pgTable("redis_replicas", {
+  redis: text("redis").notNull(),
+  seen: integer("seen").notNull(),
+  lastSeenAt: instant("last_seen_at").notNull().defaultNow(),
+});
+
 export const targetHealth = pgTable("target_health", {
   targetId: uuid("target_id").primaryKey(),
   openings: integer("openings").notNull().default(0),

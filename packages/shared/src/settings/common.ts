@@ -27,6 +27,18 @@ const secretUrl = (protocols: string[], example: string) =>
     )
     .transform((text) => new Secret(text));
 
+/** The most replicas that a setting can demand; one Redis has a handful. */
+const MAX_REPLICAS = 100;
+
+const replicas = z
+  .string()
+  .refine(
+    (text) => text === "auto" || (/^[0-9]{1,3}$/.test(text) && Number(text) <= MAX_REPLICAS),
+    `must be auto, or a whole number from 0 to ${MAX_REPLICAS}`,
+  )
+  .transform((text): number | "auto" => (text === "auto" ? text : Number(text)))
+  .default("auto");
+
 const addressRules = z
   .string()
   .transform((text, context) => {
@@ -51,6 +63,7 @@ export const commonSettings = {
   DATABASE_PREPARED_STATEMENTS: z.enum(["auto", "on", "off"]).default("auto"),
   REDIS_URL: secretSetting(secretUrl(["redis:", "rediss:"], "redis://host:6379").optional()),
   REDIS_DURABILITY: z.enum(["verify", "assume"]).default("verify"),
+  REDIS_REPLICAS: replicas,
   MASTER_KEY: secretSetting(
     z
       .string()

@@ -37,6 +37,7 @@ test("of the common settings, those that are a Secret can come from a file, and 
     DATABASE_PREPARED_STATEMENTS: "off",
     REDIS_URL: "redis://cache.internal:6379",
     REDIS_DURABILITY: "assume",
+    REDIS_REPLICAS: "2",
     MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
     TARGET_ALLOW: "10.0.0.0/8",
     TARGET_DENY: "10.0.0.1",
