@@ -77,6 +77,8 @@ export async function ensureRedisServer(): Promise<void> {
 interface RedisOptions {
   /** A free port when not given. */
   port?: number;
+  /** Settings of redis.conf in addition to those below, or in their place. */
+  settings?: Record<string, string>;
   /** Is called with the output of the server. */
   onOutput?: (text: string) => void;
   /** Is called before the server is ready, because the caller may have to end the process before that. */
@@ -87,11 +89,11 @@ interface RedisOptions {
 export async function startRedisServer(
   binary: string,
   dir: string,
-  { port, onOutput = () => undefined, onSpawn = () => undefined }: RedisOptions = {},
+  { port, ...options }: RedisOptions = {},
 ): Promise<RedisServer> {
   for (let tries = 1; ; tries++) {
     try {
-      return await startOn(binary, dir, port ?? (await claimPort()), onOutput, onSpawn);
+      return await startOn(binary, dir, port ?? (await claimPort()), options);
     } catch (error) {
       if (port !== undefined || tries === PORT_TRIES) throw error;
     }
@@ -102,10 +104,9 @@ async function startOn(
   binary: string,
   dir: string,
   port: number,
-  onOutput: (text: string) => void,
-  onSpawn: (pid: number) => void,
+  { settings: extraSettings = {}, onOutput = () => undefined, onSpawn = () => undefined }: RedisOptions,
 ): Promise<RedisServer> {
-  const settings = {
+  const settings: Record<string, string> = {
     port: String(port),
     bind: "127.0.0.1",
     dir,
@@ -114,6 +115,7 @@ async function startOn(
     appendfsync: "always",
     "maxmemory-policy": "noeviction",
     save: "",
+    ...extraSettings,
   };
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(binary, words, { stdio: ["ignore", "pipe", "ignore"] });

@@ -27,8 +27,15 @@ export interface Store {
   stop: () => Promise<void>;
 }
 
-/** @throws Error when this machine has no Redis. */
-export async function startRedis(directory: string, group: ProcessGroup): Promise<Store> {
+/**
+ * @param settings of redis.conf, in addition to those that every Redis here has.
+ * @throws Error when this machine has no Redis.
+ */
+export async function startRedis(
+  directory: string,
+  group: ProcessGroup,
+  settings: Record<string, string> = {},
+): Promise<Store> {
   const binary = findRedisServer();
   if (binary === undefined) throw new Error("There is no redis-server or valkey-server on PATH");
   mkdirSync(directory, { recursive: true });
@@ -39,6 +46,7 @@ export async function startRedis(directory: string, group: ProcessGroup): Promis
   const launch = () =>
     startRedisServer(binary, directory, {
       port,
+      settings,
       onOutput: (text) => appendFileSync(logPath, text),
       onSpawn: (pid) => {
         spawnedPid = pid;
