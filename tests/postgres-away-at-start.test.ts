@@ -4,7 +4,8 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -12,7 +13,10 @@ import { expect, inject, onTestFinished, test } from "vitest";
 
 import { startGateway } from "@sluice/gateway/gateway";
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { snapshotPath } from "@sluice/gateway/ingress/snapshot-file";
+import { sealSnapshot, unsealSnapshot } from "@sluice/gateway/ingress/source-snapshot";
 import { openLog } from "@sluice/shared/runtime/log";
+import { readMasterKey } from "@sluice/shared/settings/master-key";
 import { readConfig } from "@sluice/shared/settings/read-config";
 import { generateSigningSecret } from "@sluice/signature/secret";
 
@@ -258,6 +262,48 @@ test("a gateway on its snapshot ends when the schema in PostgreSQL turns out to 
   await stores.proxy.restore();
   await expect(gateway.started).rejects.toMatchObject({ code: "schema_newer" });
 });
+
+test("a gateway on the snapshot of another relay ends and removes it, and its next start works", async () => {
+  const stores = await openStores();
+  const { settings, gateway: first } = await runOnce(stores);
+  await first.stop();
+  await stores.proxy.cut();
+  const gateway = await openGateway(stores, settings);
+  await stores.database.db.pool.query("UPDATE configuration SET relay_id = gen_random_uuid()");
+  await stores.proxy.restore();
+  await expect(gateway.started).rejects.toMatchObject({ code: "relay_changed" });
+  await gateway.stop();
+  expect(existsSync(snapshotPath(stores.dataDir))).toBe(false);
+  await (
+    await openGateway(stores, settings)
+  ).started;
+});
+
+if (inject("queue") === "redis") {
+  test("on a snapshot without an identity, Redis takes nothing until PostgreSQL has told the identity", async () => {
+    const stores = await openStores();
+    const { settings, secret, gateway: first } = await runOnce(stores);
+    await first.stop();
+    const masterKey = readMasterKey(settings.MASTER_KEY);
+    if (masterKey === undefined) throw new Error("The master key is not one");
+    const path = snapshotPath(stores.dataDir);
+    const read = unsealSnapshot(masterKey, await readFile(path));
+    if ("fault" in read) throw new Error(read.fault);
+    await writeFile(path, sealSnapshot(masterKey, { ...read.snapshot, relayId: undefined }));
+    await stores.proxy.cut();
+    const gateway = await openGateway(stores, settings);
+    const signed = signWebhook({ secret, body: geminiEvent() });
+    expect(await postWebhook(gateway.ingressUrl, signed)).toMatchObject(unavailable);
+    await until(() => get(gateway.apiUrl, "/readyz"), {
+      accept: ({ body }) => body.checks.redis.problems.join().includes("need the identity") || body.status === "ready",
+    });
+    expect((await get(gateway.apiUrl, "/readyz")).body).toMatchObject({ status: "not_ready" });
+    await stores.proxy.restore();
+    await gateway.started;
+    await until(() => get(gateway.apiUrl, "/readyz"), { accept: ({ body }) => body.checks.queue.takes === "redis" });
+    expect(await postWebhook(gateway.ingressUrl, signed)).toMatchObject({ status: 200 });
+  });
+}
 
 /** Runs an app as a process, as a supervisor does. */
 function runProcess(app: "gateway" | "worker", env: Record<string, string | undefined>) {

@@ -2,13 +2,11 @@
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 
-import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisReplicaRule } from "@sluice/queue/queue";
-import { openLog } from "@sluice/shared/runtime/log";
-import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { startProxy } from "./support/proxy.ts";
+import { openBackend } from "./support/queue.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { findRedisServer } from "./support/redis-server.ts";
 import { startRelay } from "./support/relay.ts";
@@ -24,14 +22,8 @@ async function openDatabase(): Promise<TestDatabase> {
   return database;
 }
 
-function openProducer(database: TestDatabase, redisUrl: string, replicas?: RedisReplicaRule) {
-  const backend = openQueueBackend(
-    { server: new PostgresServer(database) },
-    redisUrl,
-    openLog("gateway", "silent"),
-    "verify",
-    replicas,
-  );
+async function openProducer(database: TestDatabase, redisUrl: string, replicas?: RedisReplicaRule) {
+  const backend = await openBackend(database, redisUrl, { replicas });
   const producer = backend.openProducer();
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= producer.close().then(() => backend.close()));
@@ -45,7 +37,7 @@ const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) 
 describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("Redis", () => {
   test("takes no event while a replica does not confirm it, and takes events again when the replica does", async () => {
     const { primary, replicas } = await startReplicatedRedis(2);
-    const { producer } = openProducer(await openDatabase(), primary.url);
+    const { producer } = await openProducer(await openDatabase(), primary.url);
     const { redis } = await until(() => producer.status(), takes("redis"));
     expect(redis).toMatchObject({ isWell: true, durable: true, replicas: { required: 2, seen: 2 }, problems: [] });
     await until(() => add(producer), { accept: (store) => store === "redis" });
@@ -65,13 +57,13 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
   test("with a replica that is gone takes no event, also from a process that never saw the replica", async () => {
     const { primary, replicas } = await startReplicatedRedis(1);
     const database = await openDatabase();
-    const first = openProducer(database, primary.url);
+    const first = await openProducer(database, primary.url);
     await until(() => first.producer.status(), takes("redis"));
     await first.close();
 
     await replicas[0]?.stop();
     await until(async () => (await countOnline(primary)) === 0);
-    const { producer } = openProducer(database, primary.url);
+    const { producer } = await openProducer(database, primary.url);
     const { redis } = await until(() => producer.status(), {
       accept: (status) => status.redis?.problems.includes("0 of 1 replicas confirmed") === true,
     });
@@ -79,7 +71,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     expect(await add(producer)).toBe("postgres");
 
     // The operator knows that the replica does not come back.
-    const told = openProducer(database, primary.url, 0);
+    const told = await openProducer(database, primary.url, 0);
     const status = await until(() => told.producer.status(), takes("redis"));
     expect(status.redis).toMatchObject({ isWell: true, replicas: { required: 0, seen: 0 } });
   });
@@ -89,7 +81,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     const [known] = (await primary.client.call("COMMAND", "INFO", "waitaof")) as unknown[];
     skip(!Array.isArray(known), "this Redis has no WAITAOF");
     await replicas[0]?.client.config("SET", "appendonly", "no");
-    const { producer } = openProducer(await openDatabase(), primary.url);
+    const { producer } = await openProducer(await openDatabase(), primary.url);
     await until(() => producer.status(), {
       accept: (status) => status.redis?.problems.includes("0 of 1 replicas confirmed") === true,
     });
@@ -101,7 +93,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
 
   test("whose replicas nobody waits for takes events, and its state says that a failover may lose them", async () => {
     const { primary } = await startReplicatedRedis(1);
-    const { producer } = openProducer(await openDatabase(), primary.url, 0);
+    const { producer } = await openProducer(await openDatabase(), primary.url, 0);
     const { redis } = await until(() => producer.status(), takes("redis"));
     expect(redis).toMatchObject({ isWell: false, durable: false, problems: ["jobs wait for 0 of 1 replicas"] });
     await until(() => add(producer), { accept: (store) => store === "redis" });

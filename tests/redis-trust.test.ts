@@ -3,14 +3,15 @@
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 
-import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueStatus, RedisDurability } from "@sluice/queue/queue";
 import { openLog } from "@sluice/shared/runtime/log";
+import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { findRedisServer } from "./support/redis-server.ts";
 import { createTestDatabase } from "./support/database.ts";
 import { startProxy } from "./support/proxy.ts";
+import { openBackend } from "./support/queue.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { type OwnRedis, startOwnRedis } from "./support/redis.ts";
 import { startRelay } from "./support/relay.ts";
@@ -32,7 +33,12 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
   const [postgres, redis] = [await startProxy(database.url, 5432), await startProxy(redisUrl, 6379)];
   const logLines: string[] = [];
   const log = openLog("gateway", "info", { write: (line) => void logLines.push(line) });
-  const backend = openQueueBackend({ server: new PostgresServer(postgres) }, redis.url, log, durability);
+  const relayId = await readRelayId(database.db);
+  const backend = await openBackend(database, redis.url, {
+    postgres: { server: new PostgresServer(postgres) },
+    durability,
+    log,
+  });
   const producer = backend.openProducer();
   onTestFinished(async () => {
     await producer.close();
@@ -45,7 +51,7 @@ async function openProducer({ redisUrl, durability }: { redisUrl: string; durabi
     const { rows } = await database.db.pool.query("SELECT count(*)::int FROM bullmq.job WHERE queue = 'intake'");
     return rows[0].count as number;
   };
-  return { producer, postgres, redis, countInPostgres, logLines };
+  return { producer, postgres, redis, countInPostgres, logLines, waitKey: `{sluice:${relayId}}:intake:wait` };
 }
 
 const add = (producer: Producer) => producer.add("intake", { events: [event()] });
@@ -59,10 +65,10 @@ const takes = (store: "redis" | "postgres") => ({ accept: (status: QueueStatus) 
 describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("Redis", () => {
   test("that hangs holds up one event for the time limit, and no event after it", async () => {
     const own = await startRedis();
-    const { producer, redis, countInPostgres } = await openProducer({ redisUrl: own.url });
+    const { producer, redis, countInPostgres, waitKey } = await openProducer({ redisUrl: own.url });
     await until(() => producer.status(), takes("redis"));
     await addToRedis(producer);
-    const inRedis = await own.client.llen("sluice:intake:wait");
+    const inRedis = await own.client.llen(waitKey);
     const inPostgres = await countInPostgres();
     redis.freeze();
     for (let count = 0; count < 20; count++) expect(await add(producer)).toBe("postgres");
@@ -70,7 +76,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     // The data that was held back arrives now. Only the first of the twenty jobs was sent to Redis.
     redis.thaw();
     await until(() => producer.status(), takes("redis"));
-    expect((await own.client.llen("sluice:intake:wait")) - inRedis).toBeLessThanOrEqual(1);
+    expect((await own.client.llen(waitKey)) - inRedis).toBeLessThanOrEqual(1);
     await addToRedis(producer);
   });
 

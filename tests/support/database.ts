@@ -29,6 +29,8 @@ export async function createTestDatabase(
   const name = `sluice_test_${randomUUID().replaceAll("-", "")}`;
   await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${template ?? "template0"}`);
   const url = withDatabase(server, name);
+  // Each copy of the template is a relay of its own, and may share a Redis with the others.
+  if (template !== null) await runSql(url, "UPDATE configuration SET relay_id = gen_random_uuid()");
   const errors: Error[] = [];
   const db = openDatabase({
     url,

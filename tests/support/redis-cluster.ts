@@ -10,7 +10,7 @@ import { startRedis, type Store } from "./stores.ts";
 import { until } from "./wait.ts";
 
 const SLOTS = 16_384;
-/** The cluster holds a silent master for dead after this time. A busy machine lets a healthy one be silent for a while. */
+/** A master that is silent for so long counts as dead. On a busy machine, a healthy one is silent for a while. */
 const NODE_TIMEOUT_MS = 2_000;
 
 export interface ClusterOptions {
@@ -19,6 +19,8 @@ export interface ClusterOptions {
   replicasPerMaster?: number;
   /** Settings of redis.conf for every node. */
   settings?: Record<string, string>;
+  /** Settings of redis.conf with certificates. Clients and nodes then use TLS. */
+  tls?: Record<string, string>;
 }
 
 export interface RedisCluster {
@@ -38,13 +40,14 @@ export interface RedisCluster {
 export async function startRedisCluster(
   directory: string,
   group: ProcessGroup,
-  { masters = 3, replicasPerMaster = 1, settings = {} }: ClusterOptions = {},
+  { masters = 3, replicasPerMaster = 1, settings = {}, tls }: ClusterOptions = {},
 ): Promise<RedisCluster> {
   const count = masters * (1 + replicasPerMaster);
   const nodes = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
-      // The port between the nodes is given, because Redis would take the port of clients plus 10,000, which may be in use.
+      // Given, because Redis would take the port of clients plus 10,000, which may be in use.
       const busPort = await claimPort();
+      const tlsPort = await claimPort();
       const node = await startRedis(join(directory, `node-${index}`), group, {
         databases: "1",
         "cluster-enabled": "yes",
@@ -54,19 +57,19 @@ export async function startRedisCluster(
         "cluster-replica-validity-factor": "0",
         "cluster-allow-replica-migration": "no",
         "repl-diskless-sync-delay": "0",
+        ...(tls && { ...tls, "tls-port": String(tlsPort), "tls-cluster": "yes", "tls-replication": "yes" }),
         ...settings,
       });
-      return { ...node, busPort };
+      return { ...node, busPort, tlsPort };
     }),
   );
-  const ask = <T>(node: Store, question: (client: Redis) => Promise<T>) => withNode(node.url, question);
   const [first] = nodes;
   if (first === undefined) throw new Error("A cluster has a node at least");
-  const idOf = (node: Store) => ask(node, async (client) => String(await client.call("CLUSTER", "MYID")));
   for (const [index, node] of nodes.entries()) {
     await ask(node, async (client) => {
       await client.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
-      await client.call("CLUSTER", "MEET", "127.0.0.1", new URL(first.url).port, first.busPort);
+      const port = tls === undefined ? Number(new URL(first.url).port) : first.tlsPort;
+      await client.call("CLUSTER", "MEET", "127.0.0.1", port, first.busPort);
       if (index >= masters) return;
       const from = Math.floor((index * SLOTS) / masters);
       const to = Math.floor(((index + 1) * SLOTS) / masters) - 1;
@@ -101,13 +104,19 @@ export async function startRedisCluster(
   const waitUntilWell = async () => void (await until(isWell, { what: "a cluster that is well" }));
   await waitUntilWell();
   return {
-    url: `redis+cluster://${nodes.map(({ url }) => new URL(url).host).join(",")}`,
+    url: tls
+      ? `rediss+cluster://${nodes.map(({ tlsPort }) => `127.0.0.1:${tlsPort}`).join(",")}`
+      : `redis+cluster://${nodes.map(({ url }) => new URL(url).host).join(",")}`,
     nodes,
     findMaster: (key) => findMaster(nodes, key),
     waitUntilWell,
     stop: async () => void (await Promise.all(nodes.map((node) => node.end("SIGKILL")))),
   };
 }
+
+const ask = <T>(node: Store, question: (client: Redis) => Promise<T>) => withNode(node.url, question);
+
+const idOf = (node: Store) => ask(node, async (client) => String(await client.call("CLUSTER", "MYID")));
 
 async function findMaster(nodes: Store[], key: string): Promise<Store> {
   for (const { url } of nodes) {
@@ -129,8 +138,13 @@ async function findMaster(nodes: Store[], key: string): Promise<Store> {
 const readClusterInfo = async (client: Redis) => String(await client.call("CLUSTER", "INFO"));
 
 /** Asks one server on a connection of its own. @throws Error when the server is away. */
-export async function withNode<T>(url: string, question: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+export async function withNode<T>(url: string, question: (client: Redis) => Promise<T>, password?: string): Promise<T> {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: null,
+    maxRetriesPerRequest: 0,
+    ...(password !== undefined && { password }),
+  });
   // The error of a question says the same.
   client.on("error", () => undefined);
   try {

@@ -22,19 +22,21 @@ export interface SentinelOptions {
   sentinels?: number;
   /** Settings of redis.conf for the master and the replicas. */
   settings?: Record<string, string>;
-  /** Lines of sentinel.conf in addition. */
-  sentinelLines?: string[];
+  /** The password of the master and the replicas. */
+  password?: string;
+  /** The password of the sentinels. */
+  sentinelPassword?: string;
 }
 
-export interface SentinelProcess {
-  /** The address of the sentinel itself. */
+interface SentinelProcess {
+  /** The address of the sentinel itself, without a password. */
   url: string;
   end: (signal: NodeJS.Signals) => Promise<void>;
   start: () => Promise<void>;
 }
 
 export interface RedisUnderSentinel {
-  /** The address for REDIS_URL, with every sentinel. */
+  /** The address for REDIS_URL, with every sentinel and the passwords. */
   url: string;
   /** The master of the start comes first. */
   nodes: Store[];
@@ -53,9 +55,13 @@ export interface RedisUnderSentinel {
 export async function startRedisUnderSentinel(
   directory: string,
   group: ProcessGroup,
-  { replicas = 1, sentinels: sentinelCount = 3, settings = {}, sentinelLines = [] }: SentinelOptions = {},
+  { replicas = 1, sentinels: sentinelCount = 3, settings = {}, password, sentinelPassword }: SentinelOptions = {},
 ): Promise<RedisUnderSentinel> {
-  const common = { "repl-diskless-sync-delay": "0", ...settings };
+  const common = {
+    "repl-diskless-sync-delay": "0",
+    ...(password !== undefined && { requirepass: password, masterauth: password }),
+    ...settings,
+  };
   const master = await startRedis(join(directory, "node-0"), group, common);
   const { port } = new URL(master.url);
   const others = await Promise.all(
@@ -65,7 +71,9 @@ export async function startRedisUnderSentinel(
   );
   const nodes = [master, ...others];
   const inStep = async () => {
-    const infos = await Promise.all(nodes.map(({ url }) => withNode(url, (client) => client.info("replication"))));
+    const infos = await Promise.all(
+      nodes.map(({ url }) => withNode(url, (client) => client.info("replication"), password)),
+    );
     const followers = infos.filter((info) => info.includes("role:slave"));
     return followers.length === replicas && followers.every((info) => info.includes("master_link_status:up"));
   };
@@ -75,11 +83,12 @@ export async function startRedisUnderSentinel(
     `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
     // After a failover that failed, the sentinels wait for twice this time before the next one.
     `sentinel failover-timeout ${MASTER_NAME} 5000`,
-    ...sentinelLines,
+    ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${JSON.stringify(password)}`]),
+    ...(sentinelPassword === undefined ? [] : [`requirepass ${JSON.stringify(sentinelPassword)}`]),
   ];
   const sentinels = await Promise.all(
     Array.from({ length: sentinelCount }, (_, index) =>
-      startSentinel(join(directory, `sentinel-${index}`), lines, group),
+      startSentinel(join(directory, `sentinel-${index}`), lines, sentinelPassword, group),
     ),
   );
   const askSentinels = async (words: string[]): Promise<unknown> => {
@@ -87,7 +96,7 @@ export async function startRedisUnderSentinel(
     for (const { url } of sentinels) {
       try {
         const [command = "", ...rest] = words;
-        return await withNode(url, (client) => client.call(command, ...rest));
+        return await withNode(url, (client) => client.call(command, ...rest), sentinelPassword);
       } catch (error) {
         failure = error;
       }
@@ -104,15 +113,25 @@ export async function startRedisUnderSentinel(
   await Promise.all(
     sentinels.map(({ url }) =>
       until(async () => {
-        const answer = await withNode(url, (client) => client.call("SENTINEL", "MASTER", MASTER_NAME));
+        const answer = await withNode(
+          url,
+          (client) => client.call("SENTINEL", "MASTER", MASTER_NAME),
+          sentinelPassword,
+        );
         const fields = answer as string[];
         const count = (name: string) => Number(fields[fields.indexOf(name) + 1]);
         return count("num-other-sentinels") === sentinelCount - 1 && count("num-slaves") === replicas;
       }),
     ),
   );
+  const login = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
+  const hosts = sentinels.map(({ url }) => new URL(url).host).join(",");
+  const query = new URLSearchParams({
+    master: MASTER_NAME,
+    ...(sentinelPassword !== undefined && { sentinel_password: sentinelPassword }),
+  });
   return {
-    url: `redis+sentinel://${sentinels.map(({ url }) => new URL(url).host).join(",")}/0?master=${MASTER_NAME}`,
+    url: `redis+sentinel://${login}${hosts}/0?${query.toString()}`,
     nodes,
     sentinels,
     findMaster,
@@ -125,7 +144,12 @@ export async function startRedisUnderSentinel(
   };
 }
 
-async function startSentinel(directory: string, lines: string[], group: ProcessGroup): Promise<SentinelProcess> {
+async function startSentinel(
+  directory: string,
+  lines: string[],
+  password: string | undefined,
+  group: ProcessGroup,
+): Promise<SentinelProcess> {
   const binary = findRedisServer();
   if (binary === undefined) throw new Error("There is no redis-server or valkey-server on PATH");
   mkdirSync(directory, { recursive: true });
@@ -143,7 +167,9 @@ async function startSentinel(directory: string, lines: string[], group: ProcessG
     const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
     if (child.pid === undefined) throw new Error(`${binary} did not start`);
     running = { pid: child.pid, exited };
-    await until(() => withNode(url, (client) => client.ping()), { what: `a sentinel; its log is ${directory}.log` });
+    await until(() => withNode(url, (client) => client.ping(), password), {
+      what: `a sentinel; its log is ${directory}.log`,
+    });
   };
   await start();
   return {

@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { inject } from "vitest";
 
+import { readRedisAddress, type RedisAddress } from "@sluice/shared/settings/redis-address";
+
 import { findRedisServer, startRedisServer } from "./redis-server.ts";
 
 /** The key, in database 0, that counts the database numbers which were handed out. */
@@ -42,6 +44,13 @@ export async function createTestRedis(): Promise<TestRedis> {
   } finally {
     client.disconnect();
   }
+}
+
+/** The address of a URL that is right. */
+export function readAddress(url: string): RedisAddress {
+  const read = readRedisAddress(url);
+  if ("fault" in read) throw new Error(`The URL ${read.fault}`);
+  return read.address;
 }
 
 export interface OwnRedis {

@@ -65,6 +65,8 @@ export interface Relay extends Gateway {
   sendUntilRedisTakes: () => Promise<SignedWebhook>;
   /** Starts one more worker, which the caller stops. */
   startWorker: () => Promise<Worker>;
+  /** Stops the worker with which the relay started. */
+  stopWorker: () => Promise<void>;
   /** Starts one more gateway, which the caller stops. */
   startGateway: (options?: GatewayOptions) => Promise<Gateway>;
   /** For a test that makes what only the relay can make, such as a callback token. */
@@ -135,6 +137,8 @@ export async function startRelay(
   const startAnotherWorker = () =>
     startWorker(readConfig(workerConfig, env), openLog("worker", "trace", destination), options);
   const worker = options.withoutWorker === true ? undefined : await startAnotherWorker();
+  let workerStopped: Promise<void> | undefined;
+  const stopWorker = async () => (workerStopped ??= worker?.stop());
 
   const call = async (method: string, path: string, body?: object) => {
     const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
@@ -191,7 +195,7 @@ export async function startRelay(
   };
   const stop = async () => {
     await gateway.stop();
-    await worker?.stop();
+    await stopWorker();
     rmSync(scratch, { recursive: true });
   };
   return {
@@ -213,6 +217,7 @@ export async function startRelay(
     countIntakeJobs,
     sendUntilRedisTakes,
     startWorker: startAnotherWorker,
+    stopWorker,
     startGateway: startAnotherGateway,
     masterKey: new MasterKey(masterKey),
   };

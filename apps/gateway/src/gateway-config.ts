@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import { commonSettings, integer, port } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
+import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret } from "@sluice/signature/secret";
 
@@ -19,7 +20,7 @@ function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
-export const gatewayConfig = z.object({
+const settings = z.object({
   ...commonSettings,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(8080),
@@ -65,5 +66,7 @@ export const gatewayConfig = z.object({
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
 });
+
+export const gatewayConfig = settings.check(checkRedisCa);
 
 export type GatewayConfig = z.infer<typeof gatewayConfig>;

@@ -3,6 +3,8 @@
 
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import type { Producer, QueueBackend } from "@sluice/queue/queue";
+import { readRedisServers } from "@sluice/queue/redis-client";
+import { RelayIdentity } from "@sluice/queue/relay-identity";
 import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -10,6 +12,7 @@ import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { createFirstApiKey } from "@sluice/store/configuration/api-keys";
 import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
+import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { connectDatabases } from "@sluice/store/connection/connect";
 import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
@@ -17,6 +20,7 @@ import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import type { GatewayConfig } from "./gateway-config.ts";
+import { removeSnapshotFile, snapshotPath } from "./ingress/snapshot-file.ts";
 import { readSnapshot } from "./ingress/snapshot-keeper.ts";
 import type { SourceSnapshot } from "./ingress/source-snapshot.ts";
 
@@ -38,6 +42,8 @@ export interface GatewayStores {
   masterKey: MasterKey;
   /** The sources of an earlier run, for a start while PostgreSQL is away. */
   snapshot: SourceSnapshot | undefined;
+  /** Settled by PostgreSQL, or by the snapshot when PostgreSQL takes too long. */
+  identity: RelayIdentity;
   backend: QueueBackend;
   producer: Producer;
 }
@@ -52,6 +58,7 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
   });
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
   const snapshot = await readSnapshot(config.DATA_DIR, masterKey, log);
+  const identity = new RelayIdentity();
   const { databases, prepared, close } = connectDatabases({
     server,
     applicationName: "sluice-gateway",
@@ -62,6 +69,7 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: 0 },
     masterKey,
     prepare: async (db) => {
+      await settleIdentity(identity, await readRelayId(db), config.DATA_DIR);
       await ensureBuiltInSources(db);
       if (config.ADMIN_API_KEY === undefined) await printFirstApiKey(db);
     },
@@ -70,9 +78,14 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     waitsFor: (error) => isTransient(error) || (snapshot !== undefined && !(error instanceof SluiceError)),
     log,
   });
-  const postgres = { server, producerConnections: connections.producer };
-  const { REDIS_URL, REDIS_DURABILITY, REDIS_REPLICAS } = config;
-  const backend = openQueueBackend(postgres, REDIS_URL?.reveal(), log, REDIS_DURABILITY, REDIS_REPLICAS);
+  const backend = openQueueBackend({
+    postgres: { server, producerConnections: connections.producer },
+    redis: readRedisServers(config),
+    identity,
+    durability: config.REDIS_DURABILITY,
+    replicas: config.REDIS_REPLICAS,
+    log,
+  });
   return {
     apiDb: databases.api,
     ingressDb: databases.ingress,
@@ -80,9 +93,20 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     closeDatabases: close,
     masterKey,
     snapshot,
+    identity,
     backend,
     producer: backend.openProducer(),
   };
+}
+
+/** @throws SluiceError `relay_changed` when the snapshot was of another relay; the next start finds no snapshot. */
+async function settleIdentity(identity: RelayIdentity, id: string, dataDir: string): Promise<void> {
+  try {
+    identity.settle(id);
+  } catch (error) {
+    await removeSnapshotFile(snapshotPath(dataDir));
+    throw error;
+  }
 }
 
 async function printFirstApiKey(db: Database): Promise<void> {

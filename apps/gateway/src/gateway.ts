@@ -87,11 +87,11 @@ export async function startGateway(
   // The caller of startGateway handles a rejection. This handler is for the time until the caller has the promise.
   started.catch(() => undefined);
   try {
-    // The queue learns here which store takes jobs. Otherwise the first events would have to wait for that.
-    await stores.producer.status();
     // The API opens before the ingress, so that /readyz says what the gateway waits for.
     const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
     await waitForSources(started, stores, log);
+    // The queue learns here which store takes jobs. Otherwise the first events would have to wait for that.
+    await stores.producer.status();
     const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
     log.info({ ingress: ingressUrl, api: apiUrl, queue: stores.backend.kind }, "gateway started");
     return { ingressUrl, apiUrl, started, stop };
@@ -155,10 +155,16 @@ function assembleApi(config: GatewayConfig, { stores, sources, tails, metrics }:
 }
 
 /** Waits for a limited time. @throws the error of `started` when it rejects in this time. */
-async function waitForSources(started: Promise<void>, { snapshot }: GatewayStores, log: Logger): Promise<void> {
+async function waitForSources(
+  started: Promise<void>,
+  { snapshot, identity }: GatewayStores,
+  log: Logger,
+): Promise<void> {
   const loaded = started.then(() => true);
   if ((await within(START_LIMIT_MS, loaded)) === undefined) {
     log.warn({ snapshot: snapshot?.confirmedAt }, "PostgreSQL is away: started without it");
+    // Not before: PostgreSQL has the last word, and a gateway cannot change its identity while it runs.
+    if (snapshot?.relayId !== undefined && identity.id === undefined) identity.settle(snapshot.relayId);
   }
 }
 

@@ -1,9 +1,10 @@
 // The worker's settings: its port, how long the log is kept, and what it shares with the gateway.
 
 import { commonSettings, integer, port } from "@sluice/shared/settings/common";
+import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { z } from "zod";
 
-export const workerConfig = z.object({
+const settings = z.object({
   ...commonSettings,
   // On loopback only: liveness and readiness, for the check of a container.
   WORKER_PORT: port.default(8082),
@@ -17,5 +18,7 @@ export const workerConfig = z.object({
   // Longer than the log: who changed what is asked long after, and is little to keep.
   AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
 });
+
+export const workerConfig = settings.check(checkRedisCa);
 
 export type WorkerConfig = z.infer<typeof workerConfig>;

@@ -3,12 +3,16 @@
 import { consumersCheck, storeChecks } from "@sluice/queue/checks";
 import { openQueueBackend } from "@sluice/queue/open-backend";
 import { type Consumer, Interrupted, type Producer } from "@sluice/queue/queue";
+import { readRedisServers } from "@sluice/queue/redis-client";
+import { RelayIdentity } from "@sluice/queue/relay-identity";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
+import { findOwnIds } from "@sluice/store/configuration/own-ids";
 import { targetsPart } from "@sluice/store/configuration/targets-part";
+import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { connectDatabases } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
@@ -77,6 +81,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
   });
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
+  const identity = new RelayIdentity();
   const {
     databases: { work: db, beats },
     prepared,
@@ -90,15 +95,21 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     },
     connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: connections.consumers },
     masterKey,
+    prepare: async (connected) => identity.settle(await readRelayId(connected)),
     log,
   });
-  const postgres = {
-    server,
-    producerConnections: connections.producer,
-    consumerConnections: connections.consumers,
-  };
-  const { REDIS_URL, REDIS_DURABILITY, REDIS_REPLICAS } = config;
-  const backend = openQueueBackend(postgres, REDIS_URL?.reveal(), log, REDIS_DURABILITY, REDIS_REPLICAS);
+  const backend = openQueueBackend({
+    postgres: {
+      server,
+      producerConnections: connections.producer,
+      consumerConnections: connections.consumers,
+    },
+    redis: readRedisServers(config),
+    identity,
+    durability: config.REDIS_DURABILITY,
+    replicas: config.REDIS_REPLICAS,
+    log,
+  });
   const producer = backend.openProducer();
 
   // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
@@ -200,6 +211,9 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       else if (!lane.sendTest(deliveryId)) throw new Interrupted();
     }),
   );
+  const oldJobs = backend.moveOldJobs(producer, (name, ids) =>
+    findOwnIds(db, name === "intake" ? "sources" : "targets", ids),
+  );
   isWorking = true;
   log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
 
@@ -215,7 +229,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     lanes.refuse();
     stopping.abort();
     const asking = [...chores.map((chore) => chore.close()), targets.close(), retrying];
-    await Promise.all(consumers.map((consumer) => consumer.close()));
+    await Promise.all([...consumers, oldJobs].map((consumer) => consumer.close()));
     // The lanes stop after the consumers, because a job that was in hand may have had reservations.
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);

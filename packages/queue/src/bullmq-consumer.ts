@@ -6,7 +6,7 @@ import { createPostgresBackend, type Job, WaitingError, Worker } from "bullmq";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 
-import { type StoreConnection, PREFIX, reachStore, STORE_TITLES } from "./bullmq-queues.ts";
+import { type StoreConnection, reachStore, STORE_TITLES } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
 import type { JobName } from "./jobs.ts";
 import { type Consumer, type Handler, Interrupted } from "./queue.ts";
@@ -47,7 +47,6 @@ export function consumeBullmq<N extends JobName>(
   log: Logger,
 ): Consumer {
   const options = {
-    prefix: PREFIX,
     concurrency,
     autorun: false,
     lockDuration: LOCK_MS,
@@ -64,10 +63,10 @@ export function consumeBullmq<N extends JobName>(
       throw new WaitingError();
     }
   };
-  const openWorker = () =>
+  const openWorker = (prefix: string) =>
     connection.store === "redis"
-      ? new Worker(name, handleJob, { ...options, connection: connection.redis })
-      : new Worker(name, handleJob, { ...options, connection: connection.pool }, createPostgresBackend);
+      ? new Worker(name, handleJob, { ...options, prefix, connection: connection.redis })
+      : new Worker(name, handleJob, { ...options, prefix, connection: connection.pool }, createPostgresBackend);
   const logConnectionError = connectionLog(log, { queue: name }, "queue connection");
   let lastError: { error: unknown; atMs: number } | undefined;
   const noteError = (error: Error) => {
@@ -79,8 +78,9 @@ export function consumeBullmq<N extends JobName>(
   let restarting: NodeJS.Timeout | undefined;
   const run = async (): Promise<void> => {
     await reachStore(connection);
+    const prefix = await connection.prefix;
     if (isClosing) return;
-    const opened = openWorker();
+    const opened = openWorker(prefix);
     worker = opened;
     let resuming: NodeJS.Timeout | undefined;
     opened.on("error", (error) => {

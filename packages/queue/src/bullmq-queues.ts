@@ -2,7 +2,6 @@
 // again.
 
 import { createPostgresBackend, type Job, type PgPool, Queue } from "bullmq";
-import type { Redis } from "ioredis";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -11,10 +10,8 @@ import { settlesWithin, within } from "@sluice/shared/runtime/within";
 import { connectionLog } from "./connection-log.ts";
 import { type JobData, type JobName, MAX_STARTS, RESTART_DELAY_MS } from "./jobs.ts";
 import type { AddOptions } from "./queue.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { describeStoreError, NoAnswer } from "./store-error.ts";
-
-/** The prefix of the keys in Redis. */
-export const PREFIX = "sluice";
 
 /** BullMQ keeps a stream of its own events, which nobody reads here. */
 const EVENT_STREAM_LENGTH = 100;
@@ -29,7 +26,10 @@ const UNCONFIRMED: Record<JobName, { what: string; advice: string }> = {
   deliver: { what: "the wake-up of the target", advice: "try again" },
 };
 
-export type StoreConnection = { store: "redis"; redis: Redis } | { store: "postgres"; pool: PgPool };
+/** `prefix` is the beginning of BullMQ's keys. In Redis it holds the identity of the relay, which may come later. */
+export type StoreConnection =
+  | { store: "redis"; redis: RedisClient; prefix: Promise<string> }
+  | { store: "postgres"; pool: PgPool; prefix: string };
 
 export type BullmqQueue = Pick<
   Queue,
@@ -84,7 +84,7 @@ export async function reachStore(connection: StoreConnection): Promise<void> {
 
 async function openQueue(name: QueueName, connection: StoreConnection, log: Logger): Promise<BullmqQueue> {
   await reachStore(connection);
-  const options = { prefix: PREFIX, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
+  const options = { prefix: await connection.prefix, streams: { events: { maxLen: EVENT_STREAM_LENGTH } } };
   const queue =
     connection.store === "redis"
       ? new Queue(name, { ...options, connection: connection.redis })

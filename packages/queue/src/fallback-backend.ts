@@ -1,37 +1,24 @@
 // The queue on two stores: jobs go to Redis, and to PostgreSQL when Redis does not confirm them in time. Both stores
 // are consumed at all times. A job may be in both: the ledger of events and the claim of a delivery let it count once.
 
-import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 
 import type { JobData, JobName } from "./jobs.ts";
 import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
-import type {
-  AddOptions,
-  Producer,
-  QueueBackend,
-  QueueStatus,
-  RedisDurability,
-  RedisReplicaRule,
-  StoreName,
-} from "./queue.ts";
+import type { AddOptions, Producer, QueueBackend, QueueStatus, StoreName } from "./queue.ts";
 import { REDIS_BUDGET_MS } from "./redis-guard.ts";
-import { openRedisStore, type RedisProducer } from "./redis-store.ts";
+import { openRedisStore, type RedisProducer, type RedisStoreOptions } from "./redis-store.ts";
 
 /** This limit and twice the budget of Redis are together below the gateway's deadline. */
 const POSTGRES_LIMIT_MS = 3_000;
 
-export interface FallbackOptions {
+export interface FallbackOptions extends RedisStoreOptions {
   postgres: QueuePostgres;
-  redisUrl: string;
-  durability: RedisDurability;
-  replicas: RedisReplicaRule;
-  log: Logger;
 }
 
 export function openFallbackBackend(options: FallbackOptions): QueueBackend {
-  const { redisUrl, durability, replicas, log } = options;
-  const redis = openRedisStore({ url: redisUrl, durability, replicas, log });
+  const { log } = options;
+  const redis = openRedisStore(options);
   const postgres = openPostgresBackend(options.postgres, log, POSTGRES_LIMIT_MS);
   return {
     kind: "redis",
@@ -49,6 +36,7 @@ export function openFallbackBackend(options: FallbackOptions): QueueBackend {
         close: async () => void (await Promise.all(consumers.map((consumer) => consumer.close()))),
       };
     },
+    moveOldJobs: redis.moveOldJobs,
     close: async () => void (await Promise.all([redis.close(), postgres.close()])),
   };
 }

@@ -5,15 +5,23 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { openFallbackBackend } from "./fallback-backend.ts";
 import { openPostgresBackend, type QueuePostgres } from "./postgres-backend.ts";
 import type { QueueBackend, RedisDurability, RedisReplicaRule } from "./queue.ts";
+import type { RedisServers } from "./redis-client.ts";
+import type { RelayIdentity } from "./relay-identity.ts";
 
-export function openQueueBackend(
-  postgres: QueuePostgres,
-  redisUrl: string | undefined,
-  log: Logger,
-  durability: RedisDurability = "verify",
-  replicas: RedisReplicaRule = "auto",
-): QueueBackend {
-  return redisUrl === undefined
+export interface QueueBackendOptions {
+  postgres: QueuePostgres;
+  /** Undefined for queues in PostgreSQL alone. */
+  redis: RedisServers | undefined;
+  /** May be settled later. */
+  identity: RelayIdentity;
+  durability?: RedisDurability | undefined;
+  replicas?: RedisReplicaRule | undefined;
+  log: Logger;
+}
+
+export function openQueueBackend(options: QueueBackendOptions): QueueBackend {
+  const { postgres, redis, identity, durability = "verify", replicas = "auto", log } = options;
+  return redis === undefined
     ? openPostgresBackend(postgres, log)
-    : openFallbackBackend({ postgres, redisUrl, durability, replicas, log });
+    : openFallbackBackend({ postgres, redis, identity, durability, replicas, log });
 }

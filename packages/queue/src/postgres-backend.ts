@@ -20,6 +20,8 @@ import { StoreTrial } from "./store-trial.ts";
 
 /** BullMQ names its tables without a schema. */
 const BULLMQ_SETTINGS = { search_path: "bullmq" };
+/** The tables lie in the relay's own database, so that their keys need no identity. */
+const PREFIX = "sluice";
 /** Short, because a sender waits while a producer adds its job. */
 const PRODUCER_TIMEOUT_MS = 5_000;
 const CONSUMER_TIMEOUT_MS = 60_000;
@@ -82,8 +84,10 @@ export function openPostgresBackend(
       // A consumer LISTENs, which a transaction pooler does not pass on.
       consumers ??= connect("consumer", consumerConnections, CONSUMER_TIMEOUT_MS, openSessionPool);
       const { pool, close } = consumers;
-      return consumeBullmq(name, concurrency, handler, { store: "postgres", pool }, () => void close(), log);
+      const connection = { store: "postgres", pool, prefix: PREFIX } as const;
+      return consumeBullmq(name, concurrency, handler, connection, () => void close(), log);
     },
+    moveOldJobs: () => ({ close: async () => undefined }),
     close: async () => {
       await Promise.all(closers.map((close) => close()));
     },
@@ -91,7 +95,7 @@ export function openPostgresBackend(
 }
 
 function openPostgresProducer(pool: PgPool, addLimitMs: number, log: Logger): PostgresProducer {
-  const connection = { store: "postgres", pool } as const;
+  const connection = { store: "postgres", pool, prefix: PREFIX } as const;
   const queues = new BullmqQueues(connection, log);
   const trial = new StoreTrial((bytes) => addProbeJob(queues, { bytes }), PROBE_BYTES, STATUS_LIMIT_MS);
   return {

@@ -122,12 +122,20 @@ export type Handler<N extends JobName> = (data: JobData[N]) => Promise<void>;
 /** The job itself is not at fault: the worker is stopping, or something that the job needs is away. */
 export class Interrupted extends Error {}
 
+/** Which of these sources (of an intake job) or targets (of a wake-up) are in this relay's database. */
+export type FindOwn = (name: JobName, ids: string[]) => Promise<ReadonlySet<string>>;
+
 /** A backend opens at once, also while a store is away: each connection tries until it succeeds. */
 export interface QueueBackend {
   /** The store that takes the jobs while all stores are well. */
   readonly kind: StoreName;
   openProducer(): Producer;
   consume<N extends JobName>(name: N, concurrency: number, handler: Handler<N>): Consumer;
+  /**
+   * Moves the jobs that a version without identities left in Redis to the queues of this relay, as long as there are
+   * any. Jobs whose source or target is not in this database stay.
+   */
+  moveOldJobs(producer: Pick<Producer, "add">, findOwn: FindOwn): Pick<Consumer, "close">;
   /** Closes in bounded time what producers and consumers share. Close the producers and consumers first. */
   close(): Promise<void>;
 }

@@ -2,8 +2,6 @@
 // connection, the probe reads the settings of Redis and its replicas, and has one small job confirmed. A lost
 // connection ends this trust.
 
-import type { Redis } from "ioredis";
-
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
@@ -16,9 +14,11 @@ import {
   distrustAtStart,
   type RedisGate,
 } from "./redis-gate.ts";
-import { findProblems, readPolicy, readRefusalCode } from "./redis-policy.ts";
+import { findMaster, onMastersChanged, type RedisClient } from "./redis-client.ts";
+import { describeClusterMisfit, findServerProblems, readRefusalCode } from "./redis-policy.ts";
 import type { RedisReplicas } from "./redis-replicas.ts";
 import { readReplication } from "./redis-replication.ts";
+import { redisPrefix, type RelayIdentity } from "./relay-identity.ts";
 import { TooFewReplicas } from "./store-error.ts";
 
 /**
@@ -33,10 +33,14 @@ const FRESH_MS = 1_000;
 /** The pause until the replicas of earlier runs are asked for again. */
 const UNCERTAIN_PROBE_MS = 1_000;
 const NO_ANSWER = "it does not answer";
+const NO_IDENTITY = "its keys need the identity of this relay, which PostgreSQL has not told yet";
+
+class IdentityUnknown extends Error {}
 
 export interface RedisGuardOptions {
   /** The connection of the producer. */
-  redis: Redis;
+  redis: RedisClient;
+  identity: RelayIdentity;
   durability: RedisDurability;
   replicas: RedisReplicas;
   /** Adds a job that is as durable as one with events. */
@@ -45,7 +49,8 @@ export interface RedisGuardOptions {
 }
 
 export class RedisGuard {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
+  readonly #identity: RelayIdentity;
   readonly #durability: RedisDurability;
   readonly #replicas: RedisReplicas;
   readonly #addProbeJob: () => Promise<void>;
@@ -63,8 +68,9 @@ export class RedisGuard {
   #isClosed = false;
   #logged = "";
 
-  constructor({ redis, durability, replicas, probe, log }: RedisGuardOptions) {
+  constructor({ redis, identity, durability, replicas, probe, log }: RedisGuardOptions) {
     this.#redis = redis;
+    this.#identity = identity;
     this.#durability = durability;
     this.#replicas = replicas;
     this.#addProbeJob = probe;
@@ -74,12 +80,18 @@ export class RedisGuard {
       // A connection with a wrong password is never ready, so no probe would find the reason.
       if (!this.takesJobs) this.#failure = describeRedisError(error);
     });
-    redis.on("close", () => {
+    const forget = () => {
       this.#connection += 1;
       this.#policyProblems = undefined;
       this.#replicas.forgetServer();
       this.recordFailure(this.period, new Error("Connection is closed"));
+    };
+    redis.on("close", forget);
+    onMastersChanged(redis, () => {
+      forget();
+      void this.#probe();
     });
+    void identity.known.then(() => (this.#isClosed ? undefined : this.#probe()));
     this.#scheduleProbe();
   }
 
@@ -170,11 +182,15 @@ export class RedisGuard {
   async #probeOnce(): Promise<void> {
     const connection = this.#connection;
     try {
-      const [policy, replication] = await awaitAnswer(
-        Promise.all([readPolicy(this.#redis), readReplication(this.#redis)]),
-      );
+      const problems = await awaitAnswer(findServerProblems(this.#redis));
       if (connection !== this.#connection) throw new Error("Connection is closed");
-      this.#policyProblems = findProblems(policy);
+      this.#policyProblems = problems;
+      const { id } = this.#identity;
+      if (id === undefined) throw new IdentityUnknown();
+      const node = findMaster(this.#redis, redisPrefix(id));
+      if (node === undefined) throw new Error("The cluster is not known yet");
+      const replication = await awaitAnswer(readReplication(node));
+      if (connection !== this.#connection) throw new Error("Connection is closed");
       await this.#replicas.note(replication);
       // The settings do not show a full disk, an fsync that hangs, a user without scripts, or that this Redis is a
       // replica. A job does.
@@ -226,9 +242,12 @@ async function awaitAnswer<T>(answer: Promise<T>): Promise<T> {
 
 /** For /readyz, which anybody may read: the code with which Redis refuses, and none of its other words. */
 function describeRedisError(error: unknown): string {
+  if (error instanceof IdentityUnknown) return NO_IDENTITY;
   // An add that failed wraps the error of Redis in a SluiceError.
   const cause = error instanceof SluiceError ? error.cause : error;
   if (cause instanceof TooFewReplicas) return cause.message;
+  const misfit = describeClusterMisfit(cause);
+  if (misfit !== undefined) return misfit;
   const code = readRefusalCode(cause);
   return code === undefined ? NO_ANSWER : `it refuses with ${code}`;
 }

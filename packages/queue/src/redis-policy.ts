@@ -1,7 +1,9 @@
 // Tells from the settings of a Redis whether Redis keeps what it confirmed. A setting that cannot be read counts as
 // wrong.
 
-import type { Redis } from "ioredis";
+import { Cluster, type Redis } from "ioredis";
+
+import { listMasters, type RedisClient } from "./redis-client.ts";
 
 /**
  * With these settings Redis answers a write after the write is on disk, also while Redis rewrites its append-only file,
@@ -29,8 +31,41 @@ export function findProblems(policy: RedisPolicy): string[] {
   });
 }
 
+const IS_NODE = "it is a node of a cluster; begin REDIS_URL with redis+cluster";
+const IS_NO_CLUSTER = "it is not a cluster; begin REDIS_URL with redis";
+
+/**
+ * What is wrong with the servers that may take a write, each problem once. Every master of a cluster counts, because
+ * any of them may get the keys of a relay.
+ * @throws Error when a server does not answer.
+ */
+export async function findServerProblems(client: RedisClient): Promise<string[]> {
+  const masters = listMasters(client);
+  if (masters.length === 0) throw new Error("The cluster is not known yet");
+  const [misfits, ...policies] = await Promise.all([
+    findMisfits(client),
+    ...masters.map(async (master) => findProblems(await readPolicy(master))),
+  ]);
+  return [...misfits, ...new Set(policies.flat())];
+}
+
+/** What REDIS_URL says wrongly, when the error shows that. */
+export function describeClusterMisfit(error: unknown): string | undefined {
+  const code = readRefusalCode(error);
+  if (code === "MOVED" || code === "ASK" || code === "CROSSSLOT") return IS_NODE;
+  const isDisabled = error instanceof Error && /cluster support disabled/.test(readCause(error).message);
+  return isDisabled ? IS_NO_CLUSTER : undefined;
+}
+
+/** A node of a cluster answers only for the keys of its own slots. */
+async function findMisfits(client: RedisClient): Promise<string[]> {
+  if (client instanceof Cluster) return [];
+  const info = (await undefinedIfRefused(client.info("cluster"))) ?? "";
+  return /^cluster_enabled:1/m.test(info) ? [IS_NODE] : [];
+}
+
 /** A setting that Redis refuses to tell is missing from the result. @throws Error when Redis does not answer. */
-export async function readPolicy(redis: Redis): Promise<RedisPolicy> {
+async function readPolicy(redis: Redis): Promise<RedisPolicy> {
   const answer: unknown = await undefinedIfRefused(redis.config("GET", ...SETTINGS));
   const pairs: unknown[] = Array.isArray(answer) ? answer : [];
   const policy: RedisPolicy = {};
@@ -62,7 +97,13 @@ async function undefinedIfRefused<T>(answer: Promise<T>): Promise<T | undefined>
 
 /** The code with which Redis refused a command, such as `OOM` or `READONLY`; undefined for every other error. */
 export function readRefusalCode(error: unknown): string | undefined {
-  return isRefusal(error) ? /^[A-Z]+\b/.exec(error.message)?.[0] : undefined;
+  const cause = error instanceof Error ? readCause(error) : error;
+  return isRefusal(cause) ? /^[A-Z]+\b/.exec(cause.message)?.[0] : undefined;
+}
+
+/** What the last node said, when an error is that no node of a cluster helped. */
+function readCause(error: Error): Error {
+  return "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
 }
 
 /** Whether Redis answered with an error. */

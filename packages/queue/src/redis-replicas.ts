@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 
 import type { Redis } from "ioredis";
 
+import type { RedisAddress } from "@sluice/shared/settings/redis-address";
 import { within } from "@sluice/shared/runtime/within";
 
 import type { RedisReplicaRule, ReplicaCount } from "./queue.ts";
@@ -128,7 +129,12 @@ export class RedisReplicas {
 }
 
 /** Names a Redis by its address, without the password. Replicas of another Redis say nothing of this one. */
-export function nameRedis(url: string): string {
-  const address = url.replace(/\/\/[^@/]*@/, "//");
-  return createHash("sha256").update(address).digest("hex").slice(0, 16);
+export function nameRedis(address: RedisAddress): string {
+  const hosts = address.kind === "single" ? [address] : address.hosts;
+  const names = hosts.map(({ host, port }) => `${host}:${port}`).toSorted();
+  const master = address.kind === "sentinel" ? address.master : "";
+  return createHash("sha256")
+    .update([address.kind, master, ...names].join())
+    .digest("hex")
+    .slice(0, 16);
 }

@@ -1,22 +1,30 @@
 // BullMQ on Redis. The producer fails fast, because a sender waits for it. The consumer waits for Redis without end.
 
-import { Redis, type RedisOptions } from "ioredis";
+import { Cluster } from "ioredis";
 
 import type { Logger } from "@sluice/shared/runtime/log";
 
 import { consumeBullmq } from "./bullmq-consumer.ts";
 import { addBullmqJob, BullmqQueues, countJobs, retryFailedJobs } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
+import { moveOldJobs } from "./old-jobs.ts";
 import { addProbeJob } from "./probe-job.ts";
 import type { Producer, QueueBackend, RedisDurability, RedisReplicaRule } from "./queue.ts";
+import {
+  type ClientPatience,
+  findMaster,
+  onDuplicate,
+  openRedisClient,
+  type RedisClient,
+  type RedisServers,
+} from "./redis-client.ts";
 import { RedisGuard } from "./redis-guard.ts";
-import { paceReconnects } from "./redis-reconnect.ts";
 import { nameRedis, RedisReplicas } from "./redis-replicas.ts";
+import { redisPrefix, type RelayIdentity } from "./relay-identity.ts";
 import { openSetAside } from "./set-aside.ts";
 
 /** An fsync takes milliseconds, so a Redis that needs longer than this counts as away. */
 const COMMAND_TIMEOUT_MS = 2_000;
-const MAX_RECONNECT_DELAY_MS = 1_000;
 /**
  * A connection that stays silent for so long while an answer is due is replaced: its other end may be gone without a
  * word. The connection of a consumer is silent for up to 10 s while the consumer waits for jobs.
@@ -27,14 +35,11 @@ const CONSUMER_SILENCE_MS = 20_000;
 /** A Redis whose disk is full refuses a job of any size. */
 const PROBE_BYTES = 100;
 
-/** Reconnecting never ends, because an outage may take hours. */
-const reconnectDelayMs = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
-
 export interface RedisProducer extends Pick<Producer, "add" | "retryFailed" | "setAside" | "depth" | "close"> {
   readonly guard: RedisGuard;
 }
 
-export interface RedisStore extends Pick<QueueBackend, "consume" | "close"> {
+export interface RedisStore extends Pick<QueueBackend, "consume" | "moveOldJobs" | "close"> {
   openProducer(noteReplicas: NoteReplicas): RedisProducer;
 }
 
@@ -46,23 +51,20 @@ export interface RedisStore extends Pick<QueueBackend, "consume" | "close"> {
 export type NoteReplicas = (redis: string, seen: number) => Promise<number>;
 
 export interface RedisStoreOptions {
-  url: string;
+  redis: RedisServers;
+  /** May be settled later. */
+  identity: RelayIdentity;
   durability: RedisDurability;
   replicas: RedisReplicaRule;
   log: Logger;
 }
 
-export function openRedisStore({ url, durability, replicas: rule, log }: RedisStoreOptions): RedisStore {
-  const open: Redis[] = [];
-  const connect = (
-    options: Pick<RedisOptions, "maxRetriesPerRequest" | "enableOfflineQueue" | "commandTimeout" | "socketTimeout">,
-  ): Redis => {
-    const client = new Redis(url, {
-      ...options,
-      retryStrategy: reconnectDelayMs,
-      reconnectOnError: paceReconnects(),
-      connectTimeout: COMMAND_TIMEOUT_MS,
-    });
+export function openRedisStore(options: RedisStoreOptions): RedisStore {
+  const { redis: servers, identity, log } = options;
+  const open: RedisClient[] = [];
+  const prefix = identity.known.then(redisPrefix);
+  const connect = (patience: ClientPatience): RedisClient => {
+    const client = openRedisClient(servers, patience);
     client.on("error", connectionLog(log, {}, "redis connection"));
     open.push(client);
     return client;
@@ -75,28 +77,27 @@ export function openRedisStore({ url, durability, replicas: rule, log }: RedisSt
         commandTimeout: COMMAND_TIMEOUT_MS,
         socketTimeout: PRODUCER_SILENCE_MS,
       });
-      const replicas = new RedisReplicas({
-        findNode: () => client,
-        rule,
-        remember: (seen) => noteReplicas(nameRedis(url), seen),
-        // An operator who vouches for Redis may have one that writes no append-only file.
-        wantsDisk: durability === "verify",
-      });
-      return openRedisProducer(client, { durability, replicas, log });
+      return openRedisProducer(client, prefix, noteReplicas, options);
     },
     consume: (name, concurrency, handler) => {
       const redis = connect({ maxRetriesPerRequest: null, socketTimeout: CONSUMER_SILENCE_MS });
       // BullMQ uses two more connections: one for its scripts, and one on which it waits for jobs. When Redis is away,
       // BullMQ forgets them, and they try to connect for ever. So the store keeps them too, and disconnects them when
       // it closes.
-      const duplicate = redis.duplicate.bind(redis);
-      redis.duplicate = (changes) => {
-        // Each connection has a pace of its own: the reconnect of one says nothing about where another leads.
-        const second = duplicate({ ...changes, reconnectOnError: paceReconnects() });
-        open.push(second);
-        return second;
-      };
-      return consumeBullmq(name, concurrency, handler, { store: "redis", redis }, () => redis.disconnect(), log);
+      onDuplicate(redis, (second) => open.push(second));
+      const connection = { store: "redis", redis, prefix } as const;
+      return consumeBullmq(name, concurrency, handler, connection, () => redis.disconnect(), log);
+    },
+    moveOldJobs: (producer, findOwn) => {
+      // The older version did not work on a cluster, so it left no jobs there.
+      if (servers.address.kind === "cluster") return { close: async () => undefined };
+      const redis = connect({
+        maxRetriesPerRequest: null,
+        commandTimeout: COMMAND_TIMEOUT_MS,
+        socketTimeout: PRODUCER_SILENCE_MS,
+      });
+      if (redis instanceof Cluster) throw new Error("A cluster has no old jobs");
+      return moveOldJobs({ redis, prefix, producer, findOwn, log });
     },
     close: async () => {
       for (const client of open) client.disconnect();
@@ -104,17 +105,23 @@ export function openRedisStore({ url, durability, replicas: rule, log }: RedisSt
   };
 }
 
-interface RedisProducerOptions {
-  durability: RedisDurability;
-  replicas: RedisReplicas;
-  log: Logger;
-}
-
-function openRedisProducer(client: Redis, { durability, replicas, log }: RedisProducerOptions): RedisProducer {
-  const connection = { store: "redis", redis: client } as const;
+function openRedisProducer(
+  client: RedisClient,
+  prefix: Promise<string>,
+  noteReplicas: NoteReplicas,
+  { redis, identity, durability, replicas: rule, log }: RedisStoreOptions,
+): RedisProducer {
+  const connection = { store: "redis", redis: client, prefix } as const;
+  const replicas = new RedisReplicas({
+    findNode: () => (identity.id === undefined ? undefined : findMaster(client, redisPrefix(identity.id))),
+    rule,
+    remember: (seen) => noteReplicas(nameRedis(redis.address), seen),
+    // An operator who vouches for Redis may have one that writes no append-only file.
+    wantsDisk: durability === "verify",
+  });
   const queues = new BullmqQueues(connection, log);
   const probe = () => addProbeJob(queues, { bytes: PROBE_BYTES, confirm: replicas.prepareWait() });
-  const guard = new RedisGuard({ redis: client, durability, replicas, probe, log });
+  const guard = new RedisGuard({ redis: client, identity, durability, replicas, probe, log });
   return {
     add: async (name, data, options = {}) => {
       // A wake-up is a hint, which the sweep repeats. Events MUST be where a failover cannot lose them.

@@ -2,15 +2,18 @@
 // somebody acts on them, and every job can be read, whatever its data is.
 
 import { Job, type PgPool } from "bullmq";
-import type { Redis } from "ioredis";
 
-import { type BullmqQueues, PREFIX, type StoreConnection } from "./bullmq-queues.ts";
+import type { BullmqQueues, StoreConnection } from "./bullmq-queues.ts";
 import type { SetAsidePosition, SetAsideStore } from "./queue.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 const QUEUE = "intake";
 
 export function openSetAside(connection: StoreConnection, queues: BullmqQueues): SetAsideStore {
-  const reads = connection.store === "redis" ? openRedisReads(connection.redis) : openPostgresReads(connection.pool);
+  const reads =
+    connection.store === "redis"
+      ? openRedisReads(connection.redis, connection.prefix)
+      : openPostgresReads(connection.pool);
   const isSetAside = async (id: string) => (await reads.read(id)) !== undefined;
   return {
     ...reads,
@@ -35,11 +38,12 @@ export function openSetAside(connection: StoreConnection, queues: BullmqQueues):
 // These queries go past BullMQ. It pages by index, and an index skips and repeats jobs while jobs come and go.
 type SetAsideReads = Pick<SetAsideStore, "store" | "positions" | "read">;
 
-function openRedisReads(redis: Redis): SetAsideReads {
-  const failed = `${PREFIX}:${QUEUE}:failed`;
+function openRedisReads(redis: RedisClient, prefix: Promise<string>): SetAsideReads {
+  const keyOf = async (rest: string) => `${await prefix}:${QUEUE}:${rest}`;
   return {
     store: "redis",
     positions: async (before, limit) => {
+      const failed = await keyOf("failed");
       const found: SetAsidePosition[] = [];
       for (let offset = 0; found.length < limit; offset += limit) {
         const page = await redis.zrevrangebyscore(
@@ -61,8 +65,8 @@ function openRedisReads(redis: Redis): SetAsideReads {
     },
     read: async (id) => {
       const [[data, error, starts], score] = await Promise.all([
-        redis.hmget(`${PREFIX}:${QUEUE}:${id}`, "data", "failedReason", "atm"),
-        redis.zscore(failed, id),
+        redis.hmget(await keyOf(id), "data", "failedReason", "atm"),
+        redis.zscore(await keyOf("failed"), id),
       ]);
       if (score === null || data === null || data === undefined) return undefined;
       return { id, failedAtMs: Number(score), data, error: error ?? "", starts: Number(starts ?? 0) };

@@ -6,6 +6,7 @@ import { openLog } from "@sluice/shared/runtime/log";
 import { PostgresServer } from "@sluice/store/connection/postgres-server";
 
 import { openQueueBackend } from "./open-backend.ts";
+import { RelayIdentity } from "./relay-identity.ts";
 import { describeStoreError, NoAnswer } from "./store-error.ts";
 
 const withCode = (code: string, message = "postgres://user:hunter2@db.internal") =>
@@ -37,7 +38,12 @@ test.for<[string, unknown]>([
 
 /** Adds a job while PostgreSQL is away, and returns the message of the error. */
 async function readAddError(url: string, name: "intake" | "deliver"): Promise<string> {
-  const backend = openQueueBackend({ server: new PostgresServer({ url }) }, undefined, openLog("gateway", "silent"));
+  const backend = openQueueBackend({
+    postgres: { server: new PostgresServer({ url }) },
+    redis: undefined,
+    identity: new RelayIdentity(),
+    log: openLog("gateway", "silent"),
+  });
   const producer = backend.openProducer();
   onTestFinished(async () => {
     await producer.close();

@@ -41,6 +41,7 @@ export const configuration = pgTable("configuration", {
   singleton: boolean("singleton").primaryKey().default(true),
   revision: bigint("revision", { mode: "number" }).notNull(),
   masterKeyCheck: bytea("master_key_check"),
+  relayId: uuid("relay_id").notNull().defaultRandom(),
   minCompatibleVersion: text("min_compatible_version").notNull().default("0.1.0"),
 });
 

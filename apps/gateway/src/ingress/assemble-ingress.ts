@@ -42,7 +42,7 @@ export interface AssembledIngress {
 
 export function assembleIngress(
   config: GatewayConfig,
-  { ingressDb: db, masterKey, snapshot, backend, producer }: GatewayStores,
+  { ingressDb: db, masterKey, snapshot, identity, backend, producer }: GatewayStores,
   metrics: Metrics,
   log: Logger,
 ): AssembledIngress {
@@ -54,6 +54,7 @@ export function assembleIngress(
     keySets,
     dataDir: config.DATA_DIR,
     snapshot,
+    relayId: () => identity.id,
     log,
   });
   metrics.watchSources(() => sources.age());

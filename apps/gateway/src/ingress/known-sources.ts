@@ -46,6 +46,8 @@ export interface KnownSourcesDependencies {
   keySets: JwksCache;
   dataDir: string;
   snapshot: SourceSnapshot | undefined;
+  /** The identity of this relay; undefined until it is known. */
+  relayId: () => string | undefined;
   log: Logger;
 }
 
@@ -154,6 +156,12 @@ export class KnownSources implements SourceLookup {
     const refreshed = this.#copy;
     if (refreshed === undefined || Date.now() - refreshed.confirmedAtMs > CONFIRMED_WITHIN_MS) return undefined;
     const confirmedAt = new Date(refreshed.confirmedAtMs);
-    return { confirmedAt, sources: refreshed.current.value.stored, keySets: this.#dependencies.keySets.stored };
+    const relayId = this.#dependencies.relayId();
+    return {
+      confirmedAt,
+      relayId,
+      sources: refreshed.current.value.stored,
+      keySets: this.#dependencies.keySets.stored,
+    };
   }
 }

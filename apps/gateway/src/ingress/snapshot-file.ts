@@ -59,6 +59,11 @@ async function writeDurably(path: string, content: Buffer): Promise<void> {
   }
 }
 
+/** @throws Error when the file cannot be removed. */
+export async function removeSnapshotFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
 /** Removes the unfinished drafts of gateways that were killed. */
 export async function removeOldDrafts(path: string, nowMs: number): Promise<void> {
   const folder = dirname(path);

@@ -15,7 +15,12 @@ import { sealSnapshot, type SourceSnapshot } from "./source-snapshot.ts";
 
 const masterKey = new MasterKey(randomBytes(32));
 
-const snapshotAt = (ms: number): SourceSnapshot => ({ confirmedAt: new Date(ms), sources: [], keySets: [] });
+const snapshotAt = (ms: number): SourceSnapshot => ({
+  confirmedAt: new Date(ms),
+  relayId: undefined,
+  sources: [],
+  keySets: [],
+});
 
 async function openFolder() {
   const folder = await mkdtemp(join(tmpdir(), "sluice-snapshot-"));

@@ -18,6 +18,7 @@ import {
   type Source,
   SOURCE_DEFAULTS,
 } from "@sluice/store/configuration/sources";
+import { readRelayId } from "@sluice/store/connection/configuration-row";
 
 import { test as databaseTest } from "../../../../tests/support/database.ts";
 import { loadSources } from "../../../../tests/support/load-sources.ts";
@@ -58,6 +59,7 @@ const test = databaseTest.extend("world", { scope: "file" }, async ({ database: 
   await saveKeySet(db, { uri: "https://keys.example/jwks.json", document, fetchedAt: new Date(1_700_000_000_123) });
   const snapshot: SourceSnapshot = {
     confirmedAt: new Date(1_700_000_000_456),
+    relayId: await readRelayId(db),
     sources: await loadStoredSources(db),
     keySets: await loadKeySets(db),
   };
@@ -92,6 +94,8 @@ describe("a snapshot", () => {
     ]);
     expect(read.snapshot.keySets).toEqual(snapshot.keySets);
     expect(read.snapshot.confirmedAt).toEqual(snapshot.confirmedAt);
+    expect(read.snapshot.relayId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(read.snapshot.relayId).toBe(snapshot.relayId);
 
     // The comparison above is with the database as it is now. This checks the values that the test stored there.
     const rotated = opened.find(({ name }) => name === "rotated");
@@ -114,6 +118,11 @@ describe("a snapshot", () => {
     for (const hidden of ["gemini", "keys.example", PUBLIC_KEY.slice(5), "ciphertext"]) {
       expect(file).not.toContain(hidden);
     }
+  });
+
+  test("of a version without identities is read", ({ world }) => {
+    const read = unseal(sealSnapshot(masterKey, { ...world.snapshot, relayId: undefined }));
+    expect(read).toMatchObject({ snapshot: { relayId: undefined, confirmedAt: world.snapshot.confirmedAt } });
   });
 
   test("with another master key, or sealed for another purpose, is a fault", ({ world }) => {

@@ -11,6 +11,8 @@ import { openSource, type StoredSource } from "@sluice/store/configuration/sourc
 export interface SourceSnapshot {
   /** When PostgreSQL last confirmed the sources and key sets. */
   confirmedAt: Date;
+  /** The identity of the relay. Undefined in a snapshot of an older version. */
+  relayId: string | undefined;
   sources: readonly StoredSource[];
   keySets: readonly StoredKeySet[];
 }
@@ -50,12 +52,13 @@ const source = {
 
 const snapshot = z.object({
   confirmedAt: instant,
+  relayId: z.uuid().optional(),
   sources: z.array(z.object(source)),
   keySets: z.array(z.object({ uri: z.string(), document: z.unknown(), fetchedAt: instant })),
 });
 
-export function sealSnapshot(masterKey: MasterKey, { confirmedAt, sources, keySets }: SourceSnapshot): Buffer {
-  const document = z.encode(snapshot, { confirmedAt, sources: [...sources], keySets: [...keySets] });
+export function sealSnapshot(masterKey: MasterKey, { confirmedAt, relayId, sources, keySets }: SourceSnapshot): Buffer {
+  const document = z.encode(snapshot, { confirmedAt, relayId, sources: [...sources], keySets: [...keySets] });
   return Buffer.concat([HEADER, masterKey.derive(PURPOSE).encrypt(JSON.stringify(document), PURPOSE)]);
 }
 
@@ -72,7 +75,7 @@ export function unsealSnapshot(masterKey: MasterKey, file: Buffer): { snapshot: 
   try {
     const read = snapshot.parse(JSON.parse(text));
     for (const each of read.sources) openSource(masterKey, each);
-    return { snapshot: read };
+    return { snapshot: { ...read, relayId: read.relayId } };
   } catch {
     return { fault: "another version wrote it" };
   }

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   invalid_secret: { status: 500, title: "A secret is not valid" },
   master_key_mismatch: { status: 500, title: "The database was made with another MASTER_KEY" },
   migration_pending: { status: 500, title: "The role may not run the migrations that are pending" },
+  relay_changed: { status: 500, title: "The database holds another relay" },
   schema_newer: { status: 500, title: "The database was migrated by a newer version" },
 } as const satisfies Record<string, { status: number; title: string }>;
 

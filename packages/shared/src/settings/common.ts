@@ -5,6 +5,7 @@ import { z } from "zod";
 import { readAddressRules } from "../address/rules.ts";
 import { readMasterKey } from "./master-key.ts";
 import { secretSetting } from "./read-config.ts";
+import { certificateFile, redisUrl } from "./redis-settings.ts";
 import { Secret } from "./secret.ts";
 
 /** A whole number in decimal digits. Number alone would read " " as 0 and "0x50" as 80. */
@@ -61,7 +62,8 @@ const databaseSettings = {
 export const commonSettings = {
   ...databaseSettings,
   DATABASE_PREPARED_STATEMENTS: z.enum(["auto", "on", "off"]).default("auto"),
-  REDIS_URL: secretSetting(secretUrl(["redis:", "rediss:"], "redis://host:6379").optional()),
+  REDIS_URL: secretSetting(redisUrl.optional()),
+  REDIS_CA_FILE: certificateFile.optional(),
   REDIS_DURABILITY: z.enum(["verify", "assume"]).default("verify"),
   REDIS_REPLICAS: replicas,
   MASTER_KEY: secretSetting(

@@ -9,7 +9,22 @@ import { z } from "zod";
 
 import { commonSettings } from "./common.ts";
 import { readConfig, secretSetting } from "./read-config.ts";
+import { checkRedisCa } from "./redis-settings.ts";
 import { Secret } from "./secret.ts";
+
+/** Valid for a hundred years. The key was thrown away. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBgzCCASmgAwIBAgIUBoDNthDlGgB4TMTk9uwMWDSTEdQwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLc2x1aWNlLXRlc3QwIBcNMjYxMTI5MTQzOTAxWhgPMjEyNjEx
+MDUxNDM5MDFaMBYxFDASBgNVBAMMC3NsdWljZS10ZXN0MFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAE5DjmquLRlX8yA89rE8iXbUjUODIRbEQaGi+9BdNqOSxoI86l
+6aoLXycp4zP29bu5o1joJ4LgkJg4Vd2nL7UBK6NTMFEwHQYDVR0OBBYEFM8+IxDm
+Tz/2/EC3arIfvh7sD6CNMB8GA1UdIwQYMBaAFM8+IxDmTz/2/EC3arIfvh7sD6CN
+MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAIoW19gBL2wvr9ah
+DfbaNVOQEZycI+eRXdvVBztYMi15AiBW5KLypZmcSCC4Oi0w0x7076dxG/hk5seH
+HHR9iWmMNA==
+-----END CERTIFICATE-----
+`;
 
 function writeTestFile(text: string): string {
   const directory = mkdtempSync(join(tmpdir(), "sluice-settings-"));
@@ -36,6 +51,7 @@ test("of the common settings, those that are a Secret can come from a file, and 
     DATABASE_DIRECT_URL: "postgres://user:hunter2@db.internal:5433/sluice",
     DATABASE_PREPARED_STATEMENTS: "off",
     REDIS_URL: "redis://cache.internal:6379",
+    REDIS_CA_FILE: writeTestFile(CERTIFICATE),
     REDIS_DURABILITY: "assume",
     REDIS_REPLICAS: "2",
     MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
@@ -54,4 +70,21 @@ test("of the common settings, those that are a Secret can come from a file, and 
   }
   const secrets = Object.keys(given).filter((name) => expected[name] instanceof Secret);
   expect(secrets).toEqual(["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "MASTER_KEY"]);
+});
+
+test("REDIS_CA_FILE is read at the start, and is refused when it cannot serve", () => {
+  const schema = z.object(commonSettings).check(checkRedisCa);
+  const common = { DATABASE_URL: "postgres://db/sluice", REDIS_URL: "rediss://cache" };
+  const read = (env: object) => readConfig(schema, { ...common, ...env });
+  const path = writeTestFile(CERTIFICATE + CERTIFICATE);
+  expect(read({ REDIS_CA_FILE: path }).REDIS_CA_FILE).toBe(CERTIFICATE + CERTIFICATE);
+  expect(read({}).REDIS_CA_FILE).toBeUndefined();
+  const plain = { REDIS_CA_FILE: path, REDIS_URL: "redis://cache" };
+  expect(() => read(plain)).toThrow(/REDIS_CA_FILE is set, and REDIS_URL does not use TLS/);
+  const { REDIS_URL: _, ...none } = { ...plain };
+  expect(() => readConfig(schema, { DATABASE_URL: common.DATABASE_URL, ...none })).toThrow(/REDIS_CA_FILE is set/);
+  expect(() => read({ REDIS_CA_FILE: "/nowhere" })).toThrow(/REDIS_CA_FILE names a file .*ENOENT.*: \/nowhere/);
+  const broken = writeTestFile(CERTIFICATE.replace("MIIB", "AAAA"));
+  expect(() => read({ REDIS_CA_FILE: broken })).toThrow(/REDIS_CA_FILE names a file that cannot be read/);
+  expect(() => read({ REDIS_CA_FILE: writeTestFile("key") })).toThrow(/REDIS_CA_FILE names a file without a cert/);
 });

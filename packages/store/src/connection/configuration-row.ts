@@ -1,5 +1,5 @@
 // The one row of the table `configuration`. Its check tells whether the master key is the one that encrypted the secrets
-// of this database.
+// of this database, and its id tells this relay from others.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
@@ -19,8 +19,18 @@ export async function checkMasterKey(db: Database, masterKey: MasterKey): Promis
   ]);
   const { rows } = await db.pool.query<{ master_key_check: Buffer }>("SELECT master_key_check FROM configuration");
   const sealed = rows[0]?.master_key_check;
-  if (sealed === undefined) {
-    throw new SluiceError("internal", "The table configuration has lost its one row; restore the database");
-  }
+  if (sealed === undefined) throw lostRow();
   masterKey.decrypt(sealed, CHECK_OWNER);
+}
+
+/** @returns the identity of this relay, a UUID, which stays the same for as long as the database, and in its dumps. */
+export async function readRelayId(db: Database): Promise<string> {
+  const { rows } = await db.pool.query<{ relay_id: string }>("SELECT relay_id FROM configuration");
+  const [row] = rows;
+  if (row === undefined) throw lostRow();
+  return row.relay_id;
+}
+
+function lostRow(): SluiceError {
+  return new SluiceError("internal", "The table configuration has lost its one row; restore the database");
 }
