@@ -38,8 +38,9 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
   test("takes no event while a replica does not confirm it, and takes events again when the replica does", async () => {
     const { primary, replicas } = await startReplicatedRedis(2);
     const { producer } = await openProducer(await openDatabase(), primary.url);
-    const { redis } = await until(() => producer.status(), takes("redis"));
-    expect(redis).toMatchObject({ isWell: true, durable: true, replicas: { required: 2, seen: 2 }, problems: [] });
+    // On a busy machine, PostgreSQL may tell of earlier replicas only when it is asked again.
+    const { redis } = await until(() => producer.status(), { accept: (status) => status.redis?.isWell === true });
+    expect(redis).toMatchObject({ takesJobs: true, durable: true, replicas: { required: 2, seen: 2 }, problems: [] });
     await until(() => add(producer), { accept: (store) => store === "redis" });
 
     const [replica = primary] = replicas;
@@ -99,7 +100,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     await until(() => add(producer), { accept: (store) => store === "redis" });
   });
 
-  test("fails over to a replica that lags, with the workers stopped, and every acknowledged event is delivered", async () => {
+  test("fails over to a replica that lags, with the workers stopped, and no acknowledged event is lost", async () => {
     const { primary, replicas } = await startReplicatedRedis(1);
     const [replica = primary] = replicas;
     // What the primary sends through this proxy can be held back and lost.

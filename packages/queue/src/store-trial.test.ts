@@ -1,4 +1,5 @@
-// A store is probed when somebody asks and nothing is known, one probe at a time, and as large as the job that it refused.
+// A store is probed when somebody asks and nothing is known, one probe at a time, and as large as the job that it
+// refused.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 

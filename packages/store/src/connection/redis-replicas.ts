@@ -4,7 +4,7 @@ import type pg from "pg";
 
 /** A replica that is away for longer than this does not come back. */
 const REMEMBERED = "interval '24 hours'";
-/** How exact the times are. Each process reports its replicas at least twice a minute, and most reports write nothing. */
+/** How exact the times are. Each process reports its replicas at least twice a minute; most reports write nothing. */
 const NOTED_EACH = "interval '1 minute'";
 
 /** A table with its schema, because the pools of the queue have another search path. */
