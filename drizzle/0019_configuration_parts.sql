@@ -13,7 +13,8 @@ CREATE TABLE configuration_parts (
   forgotten_revision bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 --> statement-breakpoint
-INSERT INTO configuration_parts (part, revision) SELECT part, revision FROM configuration, unnest('{sources,targets}'::text[]) AS part;
+INSERT INTO configuration_parts (part, revision)
+  SELECT part, revision FROM configuration, unnest('{sources,targets}'::text[]) AS part;
 --> statement-breakpoint
 -- The revision of the last change of each target or of its secrets.
 CREATE TABLE target_revisions (
@@ -43,7 +44,8 @@ BEGIN
   END IF;
   UPDATE configuration_parts SET revision = revision + 1 WHERE part = 'targets' RETURNING revision INTO next_revision;
   INSERT INTO target_revisions AS r (target_id, revision, is_deleted)
-    SELECT id, next_revision, NOT EXISTS (SELECT FROM targets t WHERE t.id = changed_id.id) FROM unnest(ids) AS changed_id(id)
+    SELECT id, next_revision, NOT EXISTS (SELECT FROM targets t WHERE t.id = changed_id.id)
+    FROM unnest(ids) AS changed_id(id)
     ON CONFLICT (target_id) DO UPDATE SET revision = excluded.revision, is_deleted = excluded.is_deleted,
       changed_at = excluded.changed_at;
   RETURN NULL;

@@ -41,8 +41,8 @@ export class LaneLimits {
   }
 
   /**
-   * How many deliveries may wait in the lane for their rate, beside those in flight: what others could send meanwhile is
-   * theirs to claim. Undefined without a rate limit.
+   * How many deliveries may wait in the lane for their rate, beside those in flight: what others could send meanwhile
+   * is theirs to claim. Undefined without a rate limit.
    */
   room(target: TargetLimits): number | undefined {
     const rate = this.#rateOf(target);

@@ -502,7 +502,7 @@ test.for<[string, (opened: ReturnType<typeof openLane>) => void]>([
   expect(caughtUp.isOver).toBe(true);
 });
 
-test("without a share a lane takes nothing in hand, gives what waits to the others, and tells them of it once", async () => {
+test("without a share a lane takes nothing, hands back what waits, and tells the others of it once", async () => {
   const { lane, state } = openLane();
   for (const id of ["a", "b", "c"]) accept(lane, id);
   state.share = 0;

@@ -123,8 +123,8 @@ export class Lane implements ReservationHolder {
   }
 
   /**
-   * Whether more is due than this worker may send, so that the other workers are to be told. A lane without a share says
-   * so once, because it never finds out when the others have sent it.
+   * Whether more is due than this worker may send, so that the other workers are to be told. A lane without a share
+   * says so once, because it never finds out when the others have sent it.
    */
   passOnDue(): boolean {
     if (!this.#backlog.mayHaveDue || this.#mode().kind !== "sending") return false;

@@ -1,9 +1,10 @@
 // Divides the limits of targets among the workers that are alive: a state machine without a clock or a store.
 //
 // PostgreSQL has one group of workers at a time, and each worker's share of a limit follows from its place in it, so
-// that the shares add up to the limit. A new group comes into force in two steps. First each worker keeps to the smaller
-// one of its shares in the old and the new group, and says so. Only when all have said so does any of them use more. At
-// no moment do the workers that see the change earlier and those that see it later exceed a limit together.
+// that the shares add up to the limit. A new group comes into force in two steps. First each worker keeps to the
+// smaller one of its shares in the old and the new group, and says so. Only when all have said so does any of them
+// use more. At no moment do the workers that see the change earlier and those that see it later exceed a limit
+// together.
 
 import type { GroupLook, WorkerGroup, WorkerReport, WorkerRow } from "@sluice/store/delivery/worker-group";
 

@@ -1,5 +1,6 @@
-// Keeps a copy of a part of the configuration in memory. Twice a second it compares one number, the revision of the part,
-// and brings the copy up to date when the number has changed. While PostgreSQL is away, the last copy stays in use.
+// Keeps a copy of a part of the configuration in memory. Twice a second it compares one number, the revision of the
+// part, and brings the copy up to date when the number has changed. While PostgreSQL is away, the last copy stays in
+// use.
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -88,8 +89,8 @@ export class ConfigurationCopy<T> {
   }
 
   /**
-   * Checks whether there is a newer copy, for a caller that suspects its copy is old. All callers together cause at most
-   * ten checks a second, and each waits for the next one, at most a second. Never throws.
+   * Checks whether there is a newer copy, for a caller that suspects its copy is old. All callers together cause at
+   * most ten checks a second, and each waits for the next one, at most a second. Never throws.
    * @returns the current copy when it is not the caller's; undefined when it is.
    */
   async waitForNewer(known: LoadedCopy<T>): Promise<LoadedCopy<T> | undefined> {
@@ -119,7 +120,7 @@ export class ConfigurationCopy<T> {
     this.#confirmedAtMs = nowMs;
   }
 
-  /** @param known the copy when the load began. Another load may have ended meanwhile, and the newer of the two stays. */
+  /** @param known the copy when the load began. Another load may have ended meanwhile; the newer of the two stays. */
   #adopt(loaded: LoadedCopy<T>, known: LoadedCopy<T>): void {
     if (this.#current === known || loaded.revision > this.#current.revision) this.#current = loaded;
   }

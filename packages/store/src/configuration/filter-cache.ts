@@ -10,7 +10,8 @@ export class FilterCache {
   readonly #filters = new Map<string, Filter>();
 
   /**
-   * A filter that another version of Sluice stored and this version cannot compile matches nothing and reports an error.
+   * A filter that another version of Sluice stored and this version cannot compile matches nothing and reports an
+   * error.
    * @param text null for a target without a filter.
    */
   open(text: string | null): Filter | null {

@@ -1,4 +1,5 @@
-// The copy of the targets is brought up to date by what changed, whoever changed it and in whatever order changes commit.
+// The copy of the targets is brought up to date by what changed, whoever changed it and in whatever order changes
+// commit.
 
 import { randomBytes } from "node:crypto";
 

@@ -1,5 +1,6 @@
-// The targets as a worker holds them in memory. A load brings only what changed since the copy that the worker has: with
-// thousands of targets, a script that changes one after the other must not make every worker load all of them each time.
+// The targets as a worker holds them in memory. A load brings only what changed since the copy that the worker has:
+// with thousands of targets, a script that changes one after the other must not make every worker load all of them
+// each time.
 
 import { asc, eq, gt } from "drizzle-orm";
 

@@ -1,5 +1,6 @@
-// The workers that are alive, and the group by which they divide the limits of targets. Each worker gives a sign of life
-// and reads those of the others in one statement. worker-group-state.ts in the worker says what they make of it.
+// The workers that are alive, and the group by which they divide the limits of targets. Each worker gives a sign of
+// life and reads those of the others in one statement. worker-group-state.ts in the worker says what they make of
+// it.
 
 import type pg from "pg";
 
