@@ -48,7 +48,6 @@ export function consumeBullmq<N extends JobName>(
 ): Consumer {
   const options = {
     prefix: PREFIX,
-    concurrency,
     autorun: false,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
@@ -64,10 +63,16 @@ export function consumeBullmq<N extends JobName>(
       throw new WaitingError();
     }
   };
+  let wantedConcurrency = concurrency;
   const openWorker = () =>
     connection.store === "redis"
-      ? new Worker(name, handleJob, { ...options, connection: connection.redis })
-      : new Worker(name, handleJob, { ...options, connection: connection.pool }, createPostgresBackend);
+      ? new Worker(name, handleJob, { ...options, concurrency: wantedConcurrency, connection: connection.redis })
+      : new Worker(
+          name,
+          handleJob,
+          { ...options, concurrency: wantedConcurrency, connection: connection.pool },
+          createPostgresBackend,
+        );
   const logConnectionError = connectionLog(log, { queue: name }, "queue connection");
   let lastError: { error: unknown; atMs: number } | undefined;
   const noteError = (error: Error) => {
@@ -117,6 +122,10 @@ export function consumeBullmq<N extends JobName>(
     problems: () => {
       if (lastError === undefined || performance.now() - lastError.atMs > WELL_AFTER_MS) return [];
       return [`${name} from ${STORE_TITLES[connection.store]}: ${describeStoreError(lastError.error)}`];
+    },
+    setConcurrency: (jobs) => {
+      wantedConcurrency = jobs;
+      if (worker !== undefined) worker.concurrency = jobs;
     },
     close: async () => {
       isClosing = true;
