@@ -163,7 +163,11 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
         [
           rows.map(({ id }) => id),
           rows.map(({ uri }) => uri),
-          ...[timeoutSeconds, maxInFlight, retryBaseSeconds, retryCapSeconds, retryHorizonSeconds],
+          timeoutSeconds,
+          maxInFlight,
+          retryBaseSeconds,
+          retryCapSeconds,
+          retryHorizonSeconds,
         ],
       );
       await client.query(
