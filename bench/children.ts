@@ -44,6 +44,8 @@ export function startGenerator(): Generator {
 export interface BenchReceiver {
   /** The URL without a path. */
   url: string;
+  /** Opens further ports, which stay open. @returns so many URLs or more, each with a port of its own. */
+  openPorts: (count: number) => Promise<string[]>;
   /** Forgets all arrivals. */
   reset: (options?: { latencies: boolean }) => void;
   report: () => Promise<Arrivals>;
@@ -72,6 +74,11 @@ export async function startReceiver(): Promise<BenchReceiver> {
   });
   return {
     url: listening.kind === "listening" ? listening.url : "",
+    openPorts: async (ports) => {
+      tell({ kind: "open", ports });
+      const message = await nextMessage<FromReceiver>(child, ({ kind }) => kind === "opened");
+      return message.kind === "opened" ? message.urls : [];
+    },
     reset: ({ latencies } = { latencies: false }) => tell({ kind: "reset", latencies }),
     report,
     waitFor: async (count) => {

@@ -43,9 +43,14 @@ export interface Arrivals {
   latenciesMs: number[];
 }
 
-export type ToReceiver = { kind: "reset"; latencies: boolean } | { kind: "report" };
+export type ToReceiver =
+  | { kind: "reset"; latencies: boolean }
+  | { kind: "report" }
+  /** Listens on more ports, so that there are at least so many. */
+  | { kind: "open"; ports: number };
 export type FromReceiver =
   | { kind: "listening"; url: string }
+  | { kind: "opened"; urls: string[] }
   | { kind: "count"; count: number }
   | { kind: "report"; arrivals: Arrivals };
 

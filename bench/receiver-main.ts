@@ -1,8 +1,9 @@
 // The receiver of all targets runs as a process of its own. It answers 200 to every request, counts the requests, and
 // measures the age of each event.
 
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createPort } from "node:net";
 
 import { type Arrivals, type FromReceiver, now, type ToReceiver } from "./messages.ts";
 
@@ -44,8 +45,23 @@ server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
   send({ kind: "listening", url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 });
+const urls: string[] = [];
+
+/** Each port is an origin of its own, for which the relay has connections of its own. */
+async function openPorts(count: number): Promise<void> {
+  while (urls.length < count) {
+    const port = createPort((socket) => server.emit("connection", socket)).listen(0, "127.0.0.1");
+    await once(port, "listening");
+    urls.push(`http://127.0.0.1:${(port.address() as AddressInfo).port}`);
+  }
+  send({ kind: "opened", urls });
+}
 
 process.on("message", (message: ToReceiver) => {
+  if (message.kind === "open") {
+    void openPorts(message.ports);
+    return;
+  }
   if (message.kind === "reset") {
     reset(message.latencies);
     return;

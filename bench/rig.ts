@@ -6,6 +6,11 @@ import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 
+import { newId } from "@sluice/shared/domain/ids";
+import { MasterKey } from "@sluice/shared/settings/master-key";
+import { generateSigningSecret } from "@sluice/signature/secret";
+import { sealSecret } from "@sluice/store/configuration/secrets";
+import { TARGET_DEFAULTS } from "@sluice/store/configuration/targets";
 import { migrate } from "@sluice/store/connection/migrate";
 import { Redis } from "ioredis";
 import pg from "pg";
@@ -44,6 +49,8 @@ export interface Rig {
   call: (method: string, path: string, body: object) => Promise<{ id: string }>;
   /** Creates a target that gets every event. @returns `tgt_…` */
   createTarget: (uri: string, settings?: object) => Promise<string>;
+  /** Creates an enabled target with the default settings for each URI, in one statement. Each gets every event. */
+  createTargets: (uris: readonly string[]) => Promise<void>;
   /** Runs a statement of the bench itself. */
   query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
   /** `used_memory` of Redis; 0 without Redis. */
@@ -142,6 +149,38 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
     call,
     createTarget: async (uri, targetSettings) =>
       (await call("POST", "/v1/targets", { uri, subscribed_events: ["*"], ...targetSettings })).id,
+    createTargets: async (uris) => {
+      const key = new MasterKey(Buffer.from(MASTER_KEY, "base64"));
+      const rows = uris.map((uri) => {
+        const id = newId();
+        return { id, uri, secret: sealSecret(key, id, generateSigningSecret()) };
+      });
+      const { timeoutSeconds, maxInFlight, retryBaseSeconds, retryCapSeconds, retryHorizonSeconds } = TARGET_DEFAULTS;
+      await client.query(
+        `INSERT INTO targets (id, name, uri, subscribed_events, timeout_seconds, max_in_flight, retry_base_seconds,
+           retry_cap_seconds, retry_horizon_seconds)
+         SELECT id, uri, uri, '{*}', $3, $4, $5, $6, $7 FROM unnest($1::uuid[], $2::text[]) AS t(id, uri)`,
+        [
+          rows.map(({ id }) => id),
+          rows.map(({ uri }) => uri),
+          timeoutSeconds,
+          maxInFlight,
+          retryBaseSeconds,
+          retryCapSeconds,
+          retryHorizonSeconds,
+        ],
+      );
+      await client.query(
+        `INSERT INTO target_secrets (id, target_id, ciphertext, truncated)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[])`,
+        [
+          rows.map(({ secret }) => secret.id),
+          rows.map(({ id }) => id),
+          rows.map(({ secret }) => secret.ciphertext),
+          rows.map(({ secret }) => secret.truncated),
+        ],
+      );
+    },
     query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
     redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
     close: async () => {

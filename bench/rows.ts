@@ -6,6 +6,7 @@ import { drain } from "./rows/drain.ts";
 import { ingest, noOp } from "./rows/ingest.ts";
 import { latency } from "./rows/latency.ts";
 import { log } from "./rows/log.ts";
+import { burst, crowd } from "./rows/many-targets.ts";
 import { memory } from "./rows/memory.ts";
 import { start } from "./rows/start.ts";
 
@@ -18,6 +19,8 @@ export const ROWS: readonly Row[] = [
   latency,
   statements,
   memory,
+  burst,
+  crowd,
   two,
   embedded,
   log,

@@ -1,17 +1,15 @@
 // memory: the memory of the apps at saturation, and of Redis for waiting deliveries.
 
-import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { processGroup } from "../children.ts";
 import { withRelay } from "../flow.ts";
+import { MEBIBYTE, watchResidentSets } from "../process-figures.ts";
 import type { Rig } from "../rig.ts";
 import type { Bench, Row } from "../row.ts";
 
-const MEBIBYTE = 1024 * 1024;
-const SAMPLE_MS = 250;
 /** The directory for temporary files is no choice, because some machines do not run programs from there. */
 const DIRECTORY = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "bench");
 
@@ -21,16 +19,13 @@ export const memory: Row = {
   run: async (bench) =>
     withRelay(bench, { node: copyNodeIntoSmallPages() }, async ({ rig, gateways, workers, flow }) => {
       bench.progress("memory at saturation");
-      const highest = { gateway: 0, worker: 0 };
-      const sample = setInterval(() => {
-        const pids = { gateway: gateways[0]?.pid(), worker: workers[0]?.pid() };
-        if (pids.gateway !== undefined) highest.gateway = Math.max(highest.gateway, residentBytes(pids.gateway));
-        if (pids.worker !== undefined) highest.worker = Math.max(highest.worker, residentBytes(pids.worker));
-      }, SAMPLE_MS);
-      await flow(bench.quick ? 1_000 : 60_000).finally(() => clearInterval(sample));
+      const { highestBytes } = await watchResidentSets([...gateways, ...workers], () =>
+        flow(bench.quick ? 1_000 : 60_000),
+      );
+      const [gateway = 0, worker = 0] = highestBytes;
       return [
-        { what: "gateway", value: highest.gateway / MEBIBYTE, unit: "MiB", aim: { atMost: 200 } },
-        { what: "worker", value: highest.worker / MEBIBYTE, unit: "MiB", aim: { atMost: 220 } },
+        { what: "gateway", value: gateway / MEBIBYTE, unit: "MiB", aim: { atMost: 200 } },
+        { what: "worker", value: worker / MEBIBYTE, unit: "MiB", aim: { atMost: 220 } },
         {
           what: "Redis, each waiting delivery",
           value: await bytesOfWaiting(bench, rig, gateways[0]?.url ?? ""),
@@ -78,9 +73,4 @@ function copyNodeIntoSmallPages(): string {
   processGroup().atEnd(remove);
   copyFileSync(process.execPath, path);
   return path;
-}
-
-/** The resident set of a process, in bytes. */
-function residentBytes(pid: number): number {
-  return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) * 1024;
 }

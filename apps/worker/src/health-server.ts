@@ -1,11 +1,13 @@
-// The worker's port answers liveness and readiness, for the check of a container. It listens on loopback only, because a
-// worker has no public interface.
+// The worker's port answers liveness, readiness and metrics, for the check of a container and a scraper beside it. It
+// listens on loopback only, because a worker has no public interface.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 import { answerLiveness, type Check, type HealthAnswer, Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
+
+import type { WorkerMetrics } from "./metrics.ts";
 
 const STOP_LIMIT_MS = 1_000;
 
@@ -17,11 +19,12 @@ export interface HealthServer {
 export async function startHealthServer(
   port: number,
   checks: Record<string, Check>,
+  metrics: Pick<WorkerMetrics, "render">,
   log: Logger,
 ): Promise<HealthServer> {
   const readiness = new Readiness(checks);
   const server = createServer((request, response) => {
-    handle(request, response, readiness).catch((error: unknown) => {
+    handle(request, response, readiness, metrics).catch((error: unknown) => {
       log.warn({ err: error }, "health request failed");
       response.destroy();
     });
@@ -30,7 +33,12 @@ export async function startHealthServer(
   return { url, close: () => closeServer(server, STOP_LIMIT_MS) };
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, readiness: Readiness): Promise<void> {
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  readiness: Readiness,
+  metrics: Pick<WorkerMetrics, "render">,
+): Promise<void> {
   const { method = "GET", url } = request;
   const send = ({ status, headers, body }: HealthAnswer) => response.writeHead(status, headers).end(body);
   if (url === "/healthz") {
@@ -39,6 +47,11 @@ async function handle(request: IncomingMessage, response: ServerResponse, readin
   }
   if (url === "/readyz") {
     send(await readiness.answer(method));
+    return;
+  }
+  if (url === "/metrics") {
+    const { contentType, text } = await metrics.render();
+    response.writeHead(200, { "content-type": contentType }).end(method === "HEAD" ? undefined : text);
     return;
   }
   response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ status: "not_found" }));

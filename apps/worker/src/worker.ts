@@ -8,6 +8,7 @@ import { RelayIdentity } from "@sluice/queue/relay-identity";
 import { createAddressGuard } from "@sluice/shared/address/guard";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { sparing } from "@sluice/shared/runtime/sparing-log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { findOwnIds } from "@sluice/store/configuration/own-ids";
@@ -28,13 +29,18 @@ import { startSweep } from "./chores/sweep.ts";
 import type { ResolveHost } from "./deliver/guarded-connect.ts";
 import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
+import { OpenSockets } from "./deliver/open-sockets.ts";
 import { Recorder } from "./deliver/recorder.ts";
+import { RequestSlots } from "./deliver/request-slots.ts";
 import { openAgent, Sender } from "./deliver/send.ts";
 import { Shares } from "./deliver/shares.ts";
 import { WakeUps } from "./deliver/wake-ups.ts";
+import { limitConnectionsToTargets } from "./descriptor-limit.ts";
 import { startHealthServer } from "./health-server.ts";
+import { IntakeBudget } from "./intake/intake-budget.ts";
 import { IntakeGroup } from "./intake/intake-group.ts";
 import { storeAll, takeIn } from "./intake/intake.ts";
+import { WorkerMetrics } from "./metrics.ts";
 import { ThreadLoad } from "./deliver/thread-load.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 
@@ -49,7 +55,7 @@ const CONNECTIONS = {
   producer: { min: 1, share: 3 },
   consumers: { min: 3, share: 5 },
 };
-/** Jobs in hand at once, which are stored together: see intake-group.ts. */
+/** The most jobs in hand at once, which are stored together: see intake-group.ts and intake-budget.ts. */
 const INTAKE_CONCURRENCY = 32;
 const DELIVER_CONCURRENCY = 4;
 /**
@@ -60,6 +66,8 @@ const DELIVER_CONCURRENCY = 4;
 const RECORD_LIMIT_MS = 31_500;
 /** How long a stop waits for questions to PostgreSQL whose answers are of no use any more. */
 const CLOSE_LIMIT_MS = 1_000;
+/** How long the lane of a deleted target may stay in memory. */
+const FORGET_EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 export interface Worker {
@@ -111,6 +119,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     log,
   });
   const producer = backend.openProducer();
+  const metrics = new WorkerMetrics();
 
   // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
   let isWorking = false;
@@ -126,6 +135,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       }),
       consumers: consumersCheck(() => consumers),
     },
+    metrics,
     log,
   );
   log.info({ url: health.url }, "health is served");
@@ -154,7 +164,15 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   // Delivering.
   const stopping = new AbortController();
   const giveUp = new AbortController();
-  const dispatcher = openAgent(createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }), resolve);
+  const limits = limitConnectionsToTargets(config.MAX_IN_FLIGHT);
+  const { maxInFlight, keptSockets } = limits;
+  if (limits.isAboveDescriptors)
+    log.warn(limits, "MAX_IN_FLIGHT is more than the file descriptors of the process allow");
+  const slots = new RequestSlots(maxInFlight);
+  const sockets = new OpenSockets(keptSockets);
+  metrics.watch({ requestsInFlight: () => slots.taken, openConnections: () => sockets.count, maxInFlight });
+  const addressGuard = createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY });
+  const dispatcher = openAgent(addressGuard, resolve, sockets);
   const shares = new Shares({
     db: beats,
     workerId,
@@ -169,8 +187,13 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     findTarget: (id) => targets.current.value.get(id),
     leases,
     breakers,
-    sender: new Sender(dispatcher),
-    recorder: new Recorder(db, workerId, giveUp.signal, log),
+    sender: new Sender(dispatcher, sockets),
+    slots,
+    onOwnFault: (error) => {
+      metrics.countOwnFault();
+      sparing(log).warn({ err: error, max_in_flight: maxInFlight }, "request not sent by a fault of this worker");
+    },
+    recorder: new Recorder(db, workerId, giveUp.signal, log, () => metrics.countUnrecordedAttempt()),
     wakeUps: new WakeUps(producer, log),
     thread: new ThreadLoad(),
     log,
@@ -192,6 +215,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startSweep(db, wake, log),
     startOperations(db, wake, log),
   ];
+  const forgetting = setInterval(() => lanes.dropDeleted(), FORGET_EVERY_MS);
 
   // Intake and wake-ups.
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
@@ -199,8 +223,10 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     storeAll: (events) => storeAll(events, intakeDependencies),
     takeIn: (job) => takeIn(job, intakeDependencies),
   });
+  const intakeBudget = new IntakeBudget(INTAKE_CONCURRENCY, (jobs) => intakeConsumer.setConcurrency(jobs));
+  const intakeConsumer = backend.consume("intake", 1, (job) => intakeBudget.during(job.events, () => intake.add(job)));
   consumers.push(
-    backend.consume("intake", INTAKE_CONCURRENCY, (job) => intake.add(job)),
+    intakeConsumer,
     backend.consume("deliver", DELIVER_CONCURRENCY, async ({ targetId, deliveryId }) => {
       // A target that was resumed just now must be seen as enabled, and its breaker as closed.
       await Promise.all([targets.refresh(), breakers.isOpen(targetId) ? breakers.refresh() : undefined]).catch(
@@ -215,7 +241,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     findOwnIds(db, name === "intake" ? "sources" : "targets", ids),
   );
   isWorking = true;
-  log.info({ url: health.url, queue: backend.kind, worker: workerId }, "worker started");
+  log.info({ url: health.url, queue: backend.kind, worker: workerId, max_in_flight: maxInFlight }, "worker started");
 
   const retrying = retrySetAside(producer, log);
 
@@ -228,6 +254,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     // The lanes refuse first, so that nothing new begins while the rest comes to its end.
     lanes.refuse();
     stopping.abort();
+    clearInterval(forgetting);
+    slots.close();
     const asking = [...chores.map((chore) => chore.close()), targets.close(), retrying];
     await Promise.all([...consumers, oldJobs].map((consumer) => consumer.close()));
     // The lanes stop after the consumers, because a job that was in hand may have had reservations.

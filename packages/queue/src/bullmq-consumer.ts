@@ -47,7 +47,6 @@ export function consumeBullmq<N extends JobName>(
   log: Logger,
 ): Consumer {
   const options = {
-    concurrency,
     autorun: false,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
@@ -63,10 +62,13 @@ export function consumeBullmq<N extends JobName>(
       throw new WaitingError();
     }
   };
-  const openWorker = (prefix: string) =>
-    connection.store === "redis"
-      ? new Worker(name, handleJob, { ...options, prefix, connection: connection.redis })
-      : new Worker(name, handleJob, { ...options, prefix, connection: connection.pool }, createPostgresBackend);
+  let wantedConcurrency = concurrency;
+  const openWorker = (prefix: string) => {
+    const wanted = { ...options, prefix, concurrency: wantedConcurrency };
+    return connection.store === "redis"
+      ? new Worker(name, handleJob, { ...wanted, connection: connection.redis })
+      : new Worker(name, handleJob, { ...wanted, connection: connection.pool }, createPostgresBackend);
+  };
   const logConnectionError = connectionLog(log, { queue: name }, "queue connection");
   let lastError: { error: unknown; atMs: number } | undefined;
   const noteError = (error: Error) => {
@@ -117,6 +119,10 @@ export function consumeBullmq<N extends JobName>(
     problems: () => {
       if (lastError === undefined || performance.now() - lastError.atMs > WELL_AFTER_MS) return [];
       return [`${name} from ${STORE_TITLES[connection.store]}: ${describeStoreError(lastError.error)}`];
+    },
+    setConcurrency: (jobs) => {
+      wantedConcurrency = jobs;
+      if (worker !== undefined) worker.concurrency = jobs;
     },
     close: async () => {
       isClosing = true;

@@ -33,6 +33,9 @@ export function openFallbackBackend(options: FallbackOptions): QueueBackend {
       const consumers = [redis, postgres].map((store) => store.consume(name, concurrency, handler));
       return {
         problems: () => consumers.flatMap((consumer) => consumer.problems()),
+        setConcurrency: (jobs) => {
+          for (const consumer of consumers) consumer.setConcurrency(jobs);
+        },
         close: async () => void (await Promise.all(consumers.map((consumer) => consumer.close()))),
       };
     },

@@ -107,6 +107,10 @@ export interface Consumer {
   /** Why this consumer gets no jobs now, a line for each store, that anybody may read. */
   problems(): string[];
   /**
+   * Sets how many jobs of each store are handled at once from now on, at least 1. Jobs that are being handled go on.
+   */
+  setConcurrency(jobs: number): void;
+  /**
    * Takes no more jobs and waits in bounded time for the jobs that are being handled. While the store is away they
    * cannot be finished, and another consumer takes them later.
    */

@@ -137,6 +137,14 @@ export const redisReplicas = pgTable("redis_replicas", {
   lastSeenAt: instant("last_seen_at").notNull().defaultNow(),
 });
 
+/** One row: see sweep.ts. */
+export const sweep = pgTable("sweep", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  begunAt: instant("begun_at").notNull(),
+  number: bigint("number", { mode: "bigint" }).notNull(),
+  targetIds: uuid("target_ids").array().notNull(),
+});
+
 export const targetHealth = pgTable("target_health", {
   targetId: uuid("target_id").primaryKey(),
   openings: integer("openings").notNull().default(0),

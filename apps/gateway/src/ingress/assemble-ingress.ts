@@ -25,7 +25,7 @@ import { RejectionLog } from "./rejections.ts";
 import { describeRequest, type IngressRequest } from "./request.ts";
 
 /**
- * The time from the arrival of an event to its answer, by the store that takes jobs first. It MUST be above the limit of
+ * The time from the arrival of a request to its answer, by the store that takes jobs first. It MUST be above the limit of
  * one job, and below the time that senders wait. PostgreSQL alone has a limit of 5 s. With Redis, a job takes at most
  * 0.75 s there, 3 s on PostgreSQL, and 0.75 s on Redis again.
  */
@@ -72,7 +72,7 @@ export function assembleIngress(
     keySets,
     callbackKey: masterKey.deriveKey(CALLBACK_KEY_PURPOSE),
     consumeCallback: (callback, webhookId) => consumeCallbackInTime(db, callback, webhookId),
-    enqueue: (event) => batcher.add(event),
+    enqueue: (event, arrivedAt) => batcher.add(event, arrivedAt),
     onAnswered: (request) => recordRequest(request, { metrics, rejections, log }),
     bodies: new BodyReader({
       maxBytes: config.MAX_BODY_BYTES,

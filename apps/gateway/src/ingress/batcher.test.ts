@@ -181,6 +181,31 @@ describe("a store that hangs", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("counts the time before an event came to the batch, in whatever order the events come", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { adds, batcher } = controlledStore({ deadlineMs: 100 });
+    const late: string[] = [];
+    const add = (id: string, agoMs: number) =>
+      batcher.add(event(id), performance.now() - agoMs).catch(() => late.push(id));
+    void add("in flight", 0);
+    void add("slow to check", 60);
+    void add("quick to check", 10);
+    await vi.advanceTimersByTimeAsync(39);
+    expect(late).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(late).toEqual(["slow to check"]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(late).toEqual(["slow to check", "quick to check"]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(late).toEqual(["slow to check", "quick to check", "in flight"]);
+    // Its time was over before: no store gets it.
+    await add("too late", 100);
+    expect(late).toHaveLength(4);
+    expect(adds).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test("ends the wait of all events when one job finds that it is away", async () => {
     const { adds, batcher } = controlledStore();
     const [first, ...waiting] = numbered(50).map((each) => batcher.add(each));

@@ -14,7 +14,7 @@ import { openRaw, type RawConnection, sendRaw } from "../../../../tests/support/
 import { until } from "../../../../tests/support/wait.ts";
 import { openServer } from "../http/server.ts";
 import { IngressMemory, limitIngressMemory } from "./ingress-memory.ts";
-import { createIngress } from "./ingress.ts";
+import { createIngress, type IngressDependencies } from "./ingress.ts";
 import type { JwksCache } from "./jwks-cache.ts";
 import { type BodyLimits, BodyReader } from "./read-body.ts";
 
@@ -38,7 +38,7 @@ const source: Source = {
 
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
-async function startIngress(limits: Partial<BodyLimits> = {}) {
+async function startIngress(limits: Partial<BodyLimits> = {}, changes: Partial<IngressDependencies> = {}) {
   const memory = limits.memory ?? limitIngressMemory(MAX_BODY_BYTES);
   const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, memory });
   const ingress = createIngress({
@@ -52,6 +52,7 @@ async function startIngress(limits: Partial<BodyLimits> = {}) {
     bodies,
     maxBodyBytes: MAX_BODY_BYTES,
     log: silent,
+    ...changes,
   });
   // Long timeouts, so that they do not end the requests that these tests leave unfinished.
   const times = { headersTimeout: 300_000, requestTimeout: 300_000 };
@@ -256,4 +257,35 @@ test("/healthz takes GET and HEAD only", async () => {
   const response = await fetch(`${url}/healthz`, { method: "POST" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect(await response.json()).toMatchObject({ code: "method_not_allowed" });
+});
+
+test("the deadline of an event counts from the arrival of its request, without the time that its sender took", async () => {
+  // A clock that only this test moves.
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const body = "{}";
+  const ages: number[] = [];
+  let isReading = false;
+  const { url } = await startIngress(
+    {},
+    {
+      sources: {
+        find: () => undefined,
+        // The last check before the body.
+        findNewer: async () => {
+          vi.advanceTimersByTime(3_000);
+          setImmediate(() => (isReading = true));
+          return source;
+        },
+      },
+      enqueue: async (_, arrivedAt) => void ages.push(performance.now() - arrivedAt),
+    },
+  );
+  const connection = await open(url);
+  await connection.write(headOf({ ...sign(body), "content-length": String(body.length) }));
+  await until(() => isReading);
+  vi.advanceTimersByTime(10_000);
+  await connection.write(body);
+  await until(() => ages.length > 0);
+  expect(ages).toEqual([3_000]);
 });

@@ -50,9 +50,10 @@ export interface IngressDependencies {
   consumeCallback: (callback: CallbackToken, webhookId: string) => Promise<boolean>;
   /**
    * Resolves when the event is durable.
+   * @param arrivedAt `performance.now()` when the request arrived, from which its deadline counts.
    * @throws SluiceError `unavailable` when that is not certain.
    */
-  enqueue: (event: QueuedEvent) => Promise<void>;
+  enqueue: (event: QueuedEvent, arrivedAt: number) => Promise<void>;
   /** Is called once for every webhook, when its answer is known. */
   onAnswered: (request: IngressRequest) => void;
   bodies: BodyReader;
@@ -90,6 +91,7 @@ async function receiveWebhook(c: IngressContext, dependencies: IngressDependenci
     remoteAddress: c.env.incoming.socket.remoteAddress,
     webhookId: undefined,
     sizeBytes: undefined,
+    bodyMs: 0,
     status: 200,
   };
   let response: Response;
@@ -99,7 +101,7 @@ async function receiveWebhook(c: IngressContext, dependencies: IngressDependenci
     if (admission.kind === "refused") {
       response = answerRefusal(c, request, admission);
     } else {
-      await enqueue(admission.event);
+      await enqueue(admission.event, request.startedAt + request.bodyMs);
       response = c.json({ status: "received", webhook_id: request.webhookId });
     }
   } catch (error) {
@@ -156,7 +158,9 @@ async function admit(
   const plausible = judgeHeaders(headers, source, nowMs);
   if (plausible.kind === "refused") return plausible;
 
+  const readFrom = performance.now();
   const read = await bodies.read(incoming, outgoing);
+  request.bodyMs = performance.now() - readFrom;
   if (read.kind === "too_large") return refuseTooLarge(maxBodyBytes);
   if (read.kind === "interrupted") return refuse("body_interrupted", "The body ended before it was complete");
   if (read.kind === "crowded_out") {

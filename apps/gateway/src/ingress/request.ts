@@ -17,6 +17,8 @@ export interface IngressRequest {
   webhookId: string | undefined;
   /** The size of the body. If the gateway did not read the body, the size that the sender announced. */
   sizeBytes: number | undefined;
+  /** How long the sender took for the body, in milliseconds. That is no delay of the relay. */
+  bodyMs: number;
   /** The HTTP status of the answer. */
   status: number;
   code?: ErrorCode;

@@ -31,6 +31,8 @@ const EVERY_MS = 500;
  * A target that got no attempt for so long was not failing meanwhile. Longer than the longest time between two retries.
  */
 const SILENCE_MS = 86_400_000;
+/** The most tallies in one statement. */
+const TALLY_BATCH = 1_000;
 /** Logged by each worker that did not open the breaker itself. From then on that worker sends nothing. */
 const SEEN_OPEN = "breaker seen open";
 
@@ -80,6 +82,10 @@ const CLOSED: SharedState = { kind: "closed" };
 export class Breakers {
   readonly #dependencies: BreakersDependencies;
   readonly #watched = new Map<string, Watched>();
+  /** The targets about which something is still to be written. Most of thousands have nothing most of the time. */
+  readonly #unsettled = new Set<string>();
+  /** The targets that were failing, or whose breaker was open, at the last look. */
+  #ailing = new Set<string>();
   readonly #exchanges = new FreshRuns(() => this.#exchange());
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -100,7 +106,7 @@ export class Breakers {
       gate: () => gateOf(watched),
       limit: (maxInFlight) => watched.breaker.limit(maxInFlight),
       claimProbe: () => this.#claimProbe(targetId, watched),
-      cancelProbe: (probe) => this.#endProbe(watched, probe, { kind: "not_made" }),
+      cancelProbe: (probe) => this.#endProbe(targetId, watched, probe, { kind: "not_made" }),
       report: (target, result, probe) => this.#report(target, watched, result, probe),
     };
   }
@@ -108,6 +114,13 @@ export class Breakers {
   isOpen(targetId: string): boolean {
     const watched = this.#watched.get(targetId);
     return watched !== undefined && gateOf(watched) !== "closed";
+  }
+
+  /** For a target that was deleted and gets nothing any more. */
+  forget(targetId: string): void {
+    this.#watched.delete(targetId);
+    this.#unsettled.delete(targetId);
+    this.#ailing.delete(targetId);
   }
 
   /** Resolves when this worker knows what the others committed before the call. @throws when PostgreSQL is away. */
@@ -146,6 +159,7 @@ export class Breakers {
     const startedAtMs = nowMs - result.durationMs;
     const askedMs = result.retryAfterMs ?? 0;
     const isFailure = isTargetFailure(result);
+    this.#unsettled.add(target.id);
     tally.add(isSuccess(result), nowMs);
     watched.hasFailed ||= !isSuccess(result);
     if (isGone(result)) {
@@ -154,7 +168,7 @@ export class Breakers {
     }
     if (probe !== undefined) {
       const openMs = openForMs(probe.openings + 1, target, askedMs, Math.random());
-      this.#endProbe(watched, probe, isFailure ? { kind: "opened", openMs } : { kind: "closed" });
+      this.#endProbe(target.id, watched, probe, isFailure ? { kind: "opened", openMs } : { kind: "closed" });
       return;
     }
     // A target that is about to be disabled needs no breaker.
@@ -167,6 +181,7 @@ export class Breakers {
   async #claimProbe(targetId: string, { breaker }: Watched): Promise<Probe | undefined> {
     const { db, lease } = this.#dependencies;
     breaker.beginClaim();
+    this.#unsettled.add(targetId);
     try {
       return breaker.claimed(await claimProbe(db, targetId, lease));
     } catch (error) {
@@ -176,7 +191,8 @@ export class Breakers {
     }
   }
 
-  #endProbe({ breaker }: Watched, probe: Probe, result: ProbeResult): void {
+  #endProbe(targetId: string, { breaker }: Watched, probe: Probe, result: ProbeResult): void {
+    this.#unsettled.add(targetId);
     if (breaker.endProbe(probe, result)) this.#schedule(0);
   }
 
@@ -197,12 +213,17 @@ export class Breakers {
   }
 
   async #exchange(): Promise<void> {
-    for (const [targetId, watched] of this.#watched) {
-      await this.#writeBreaker(targetId, watched.breaker);
+    const unsettled = [...this.#unsettled].flatMap((targetId): [string, Watched][] => {
+      const watched = this.#watched.get(targetId);
+      return watched === undefined ? [] : [[targetId, watched]];
+    });
+    for (const [targetId, watched] of unsettled) {
+      if (watched.breaker.unwritten !== undefined) await this.#writeBreaker(targetId, watched.breaker);
       if (watched.gone !== undefined) await this.#disableGone(targetId, watched, watched.gone);
     }
-    await this.#writeTallies();
-    await this.#disableFailing();
+    await this.#writeTallies(unsettled);
+    await this.#disableFailing(unsettled);
+    for (const [targetId, watched] of unsettled) if (isSettled(watched)) this.#unsettled.delete(targetId);
     const { db, disableAfterMs } = this.#dependencies;
     if (!this.#closed) this.#learn(await listAiling(db, disableAfterMs));
   }
@@ -220,6 +241,8 @@ export class Breakers {
         if (isOpened) log.warn({ target, open_ms: openMs }, "breaker opened");
         else if (breaker.shared.kind === "closed") log.debug({ target }, SEEN_OPEN);
         breaker.openingWritten();
+        // Another worker may close it before this one looks.
+        this.#ailing.add(targetId);
         return;
       }
       case "ending":
@@ -238,21 +261,23 @@ export class Breakers {
     if (isDisabled) log.warn({ target: formatId("tgt", targetId) }, "target disabled: it answered 410 Gone");
   }
 
-  async #writeTallies(): Promise<void> {
+  async #writeTallies(unsettled: readonly [string, Watched][]): Promise<void> {
     const { db, disableAfterMs } = this.#dependencies;
     const nowMs = performance.now();
-    const due = [...this.#watched].filter(([, { tally, failing }]) => tally.isDue(nowMs, failing.isFailing));
-    if (due.length === 0) return;
-    const tallies = due.map(([targetId, { tally }]) => tally.read(targetId, nowMs));
-    await writeTallies(db, tallies, Math.min(SILENCE_MS, disableAfterMs));
-    for (const [, { tally }] of due) tally.written(nowMs);
+    const allDue = unsettled.filter(([, { tally, failing }]) => tally.isDue(nowMs, failing.isFailing));
+    for (let first = 0; first < allDue.length; first += TALLY_BATCH) {
+      const due = allDue.slice(first, first + TALLY_BATCH);
+      const tallies = due.map(([targetId, { tally }]) => tally.read(targetId, nowMs));
+      await writeTallies(db, tallies, Math.min(SILENCE_MS, disableAfterMs));
+      for (const [, { tally }] of due) tally.written(nowMs);
+    }
   }
 
   /** Only targets at which an attempt of this worker has just failed: time alone disables nothing. */
-  async #disableFailing(): Promise<void> {
+  async #disableFailing(unsettled: readonly [string, Watched][]): Promise<void> {
     const { db, disableAfterMs, refreshTargets, log } = this.#dependencies;
-    const failed = [...this.#watched].filter(([, { hasFailed, failing }]) => hasFailed && failing.isFailingTooLong);
-    for (const watched of this.#watched.values()) watched.hasFailed = false;
+    const failed = unsettled.filter(([, { hasFailed, failing }]) => hasFailed && failing.isFailingTooLong);
+    for (const [, watched] of unsettled) watched.hasFailed = false;
     if (failed.length === 0) return;
     const targetIds = failed.map(([targetId]) => targetId);
     const disabled = await disableFailing(db, targetIds, disableAfterMs);
@@ -263,8 +288,11 @@ export class Breakers {
   #learn(ailing: AilingTarget[]): void {
     const { wake, log } = this.#dependencies;
     const byId = new Map(ailing.map((one) => [one.targetId, one]));
-    for (const targetId of byId.keys()) this.#watch(targetId);
-    for (const [targetId, watched] of this.#watched) {
+    // About all other targets PostgreSQL says what it said before: they are well.
+    const concerned = new Set([...this.#ailing, ...byId.keys()]);
+    this.#ailing = new Set(byId.keys());
+    for (const targetId of concerned) {
+      const watched = this.#watch(targetId);
       const { breaker } = watched;
       const known = byId.get(targetId);
       const before = breaker.shared.kind;
@@ -281,6 +309,11 @@ export class Breakers {
 function sharedStateOf(known: AilingTarget | undefined): SharedState {
   if (known === undefined || known.openings === 0) return CLOSED;
   return { kind: "open", openings: known.openings, isProbeDue: known.isProbeDue };
+}
+
+/** Whether nothing about the target is still to be written. */
+function isSettled({ breaker, tally, hasFailed, gone }: Watched): boolean {
+  return breaker.unwritten === undefined && tally.isEmpty && !hasFailed && gone === undefined;
 }
 
 /** A target that answered 410 gets nothing more until it is disabled. */

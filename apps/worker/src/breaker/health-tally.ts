@@ -23,6 +23,11 @@ export class HealthTally {
     }
   }
 
+  /** Whether everything is written. */
+  get isEmpty(): boolean {
+    return this.#lastSuccess === undefined && this.#lastFailure === undefined && this.#failingSince === undefined;
+  }
+
   /** Whether to write now. @param isKnownFailing whether PostgreSQL has the target as failing. */
   isDue(nowMs: number, isKnownFailing: boolean): boolean {
     if (this.#lastSuccess === undefined && this.#lastFailure === undefined) return false;

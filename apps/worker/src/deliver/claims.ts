@@ -12,6 +12,9 @@ export interface InHand {
   takenAt: number;
 }
 
+/** What a delivery in hand takes beside its body: hundreds of thousands of small ones are much memory too. */
+const OVERHEAD_BYTES = 1_024;
+
 export class Claims {
   readonly #leases: Pick<Leases, "claimDue" | "claimOne" | "handBack" | "hold" | "release">;
   readonly #bodies: BodyBudget;
@@ -46,13 +49,13 @@ export class Claims {
    */
   hold(delivery: ClaimedDelivery): InHand | undefined {
     if (!this.#leases.hold(delivery.id)) return undefined;
-    this.#bodies.take(delivery.body.length);
+    this.#bodies.take(delivery.body.length + OVERHEAD_BYTES);
     return { delivery, takenAt: performance.now() };
   }
 
   release({ delivery }: InHand): void {
     this.#leases.release(delivery.id);
-    this.#bodies.giveBack(delivery.body.length);
+    this.#bodies.giveBack(delivery.body.length + OVERHEAD_BYTES);
   }
 
   /**

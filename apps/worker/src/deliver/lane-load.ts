@@ -39,8 +39,18 @@ export class LaneLoad {
     this.#pace.add(durationMs, nowMs);
   }
 
+  /** The request was not sent after all. */
+  cancelAttempt(): void {
+    this.#inFlight -= 1;
+  }
+
   endWrite(): void {
     this.#unwritten -= 1;
+  }
+
+  /** Nothing is in flight, reserved or still to be written. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && this.#reserved === 0 && this.#unwritten === 0;
   }
 
   maySend(limit: number): boolean {

@@ -9,6 +9,8 @@ import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
 import { Lane } from "./lane.ts";
 import type { AttemptResult } from "../breaker/attempt-result.ts";
+import type { NotSent } from "./own-fault.ts";
+import { RequestSlots } from "./request-slots.ts";
 import type { Reservation } from "./reservation.ts";
 
 const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
@@ -35,7 +37,7 @@ const answer = (statusCode: number, durationMs = 10_000): AttemptResult => ({
 });
 
 /** A lane over a target that answers, and a store that has rows, when the test says so. */
-function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
+function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget(), slots = new RequestSlots(1_000)) {
   const target: Target = {
     id: "target",
     name: "target",
@@ -51,7 +53,8 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     target: target as Target | undefined,
     due: [] as ClaimedDelivery[],
     claims: [] as number[],
-    sending: new Map<string, PromiseWithResolvers<AttemptResult>>(),
+    sending: new Map<string, PromiseWithResolvers<AttemptResult | NotSent>>(),
+    ownFaults: 0,
     recorded: [] as AttemptRecord[],
     handedBack: [] as string[],
     wakeUps: [] as number[],
@@ -92,7 +95,7 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     report: (_, { statusCode }, probe) => void state.reports.push({ statusCode, isProbe: probe !== undefined }),
   };
   const send = (_: Target, { id }: ClaimedDelivery) => {
-    const response = Promise.withResolvers<AttemptResult>();
+    const response = Promise.withResolvers<AttemptResult | NotSent>();
     state.sending.set(id, response);
     return response.promise;
   };
@@ -100,6 +103,8 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget()) {
     findTarget: () => state.target,
     claims: new Claims(leases, bodies),
     bodies,
+    slots,
+    onOwnFault: () => void (state.ownFaults += 1),
     sender: { send },
     recorder: { record: async (attempt) => void state.recorded.push(attempt) },
     wakeUps: { schedule: (_, inMs) => state.wakeUps.push(inMs) },
@@ -277,6 +282,18 @@ test("the failure that opens the breaker is the last that is sent", async () => 
   await respond(state, "a", 503);
   expect([...state.sending.keys()]).toEqual(["b"]);
   expect(state.handedBack).toEqual(["c"]);
+});
+
+test("the failure that opens the breaker is the last that is sent, also when the lane waits for its turn", async () => {
+  const slots = new RequestSlots(1);
+  const { lane, state } = openLane({}, undefined, slots);
+  for (const id of ["a", "b"]) accept(lane, id);
+  expect([...state.sending.keys()]).toEqual(["a"]);
+  const report = state.reports;
+  state.reports = Object.assign([], { push: (one: (typeof report)[0]) => ((state.gate = "open"), report.push(one)) });
+  await respond(state, "a", 503);
+  expect([...state.sending.keys()]).toEqual([]);
+  expect(state.handedBack).toEqual(["b"]);
 });
 
 test("a probe is one delivery, however many are due", async () => {
@@ -559,4 +576,73 @@ test("spreads the requests of a rate limit, and takes no more in hand than it se
   }
   expect(sent).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   expect(lane.catchUp()).toBeUndefined();
+});
+
+const ownFault = { ownFault: Object.assign(new Error("too many open files"), { code: "EMFILE" }) };
+
+test("what this worker cannot send is handed back: no attempt, no word to the breaker, and no claim for a while", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { lane, state } = openLane();
+  accept(lane, "a");
+  state.due = [delivery("a")];
+  state.sending.get("a")?.resolve(ownFault);
+  await settle();
+  expect(state).toMatchObject({ recorded: [], reports: [], wakeUps: [], handedBack: ["a"], ownFaults: 1, claims: [] });
+  expect(state.held.size).toBe(0);
+  expect(lane.reserve()).toBeUndefined();
+  state.sending.delete("a");
+  vi.advanceTimersByTime(1_000);
+  await settle();
+  expect([...state.sending.keys()]).toEqual(["a"]);
+  await respond(state, "a", 200);
+  expect(state.recorded).toMatchObject([{ deliveryId: "a", number: 1, next: { status: "succeeded" } }]);
+});
+
+test("a probe that this worker cannot send is given back", async () => {
+  const slots = new RequestSlots(1);
+  onTestFinished(() => slots.close());
+  const { lane, state } = openLane({}, undefined, slots);
+  state.gate = "probe";
+  state.due = [delivery("1")];
+  lane.wake();
+  await settle();
+  state.sending.get("1")?.resolve(ownFault);
+  await settle();
+  expect(state).toMatchObject({ probesCancelled: 1, reports: [], handedBack: ["1"] });
+  expect(slots.taken).toBe(0);
+});
+
+test("a probe that is not made gives its slot back", async () => {
+  const slots = new RequestSlots(1);
+  const { lane, state } = openLane({}, undefined, slots);
+  state.gate = "probe";
+  lane.wake();
+  await settle();
+  expect(state.probesCancelled).toBe(1);
+  expect(slots.taken).toBe(0);
+});
+
+test("lanes share the slots of the worker, and one with a long backlog does not keep a short one waiting", async () => {
+  const slots = new RequestSlots(2);
+  const [long, short] = [openLane({ maxInFlight: 8 }, undefined, slots), openLane({}, undefined, slots)];
+  for (const id of ["1", "2", "3", "4", "5"]) accept(long.lane, id);
+  accept(short.lane, "a");
+  expect([[...long.state.sending.keys()], [...short.state.sending.keys()]]).toEqual([["1", "2"], []]);
+  // The long one waits for longer, and for one slot only.
+  await respond(long.state, "1", 200);
+  expect([[...long.state.sending.keys()], [...short.state.sending.keys()]]).toEqual([["2", "3"], []]);
+  await respond(long.state, "2", 200);
+  expect([[...long.state.sending.keys()], [...short.state.sending.keys()]]).toEqual([["3"], ["a"]]);
+});
+
+test("a lane is idle when nothing is in hand, reserved, or still to be written", async () => {
+  const { lane, state } = openLane();
+  expect(lane.isIdle).toBe(true);
+  const reservation = reserve(lane);
+  expect(lane.isIdle).toBe(false);
+  reservation.accept(delivery("a"));
+  expect(lane.isIdle).toBe(false);
+  await respond(state, "a", 200);
+  expect(lane.isIdle).toBe(true);
 });

@@ -2,7 +2,6 @@
 // of more when there is room. A target that is slow or dead fills its own lane and nothing else.
 
 import { formatId } from "@sluice/shared/domain/ids";
-import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
@@ -11,36 +10,16 @@ import type { Probe } from "../breaker/breaker.ts";
 import type { LaneBreaker } from "../breaker/breakers.ts";
 import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
 import { Backlog } from "./backlog.ts";
-import type { BodyBudget } from "./body-budget.ts";
-import type { Claims, InHand } from "./claims.ts";
+import type { InHand } from "./claims.ts";
+import type { LaneDependencies } from "./lane-dependencies.ts";
 import { LaneLimits } from "./lane-limits.ts";
 import { LaneLoad } from "./lane-load.ts";
 import { type LaneMode, laneMode } from "./lane-mode.ts";
-import type { Recorder } from "./recorder.ts";
 import { Reservation, type ReservationHolder } from "./reservation.ts";
-import type { Sender } from "./send.ts";
-import type { LaneShares } from "./shares.ts";
 import { UnderWay } from "./under-way.ts";
-import type { WakeUps } from "./wake-ups.ts";
 
 /** After a claim that failed, before the next. */
 const CLAIM_RETRY_MS = 1_000;
-
-export interface LaneDependencies {
-  /** The target as it is now; undefined once it is deleted. */
-  findTarget: (id: string) => Target | undefined;
-  claims: Claims;
-  /** The memory for bodies, which all lanes share. */
-  bodies: BodyBudget;
-  sender: Pick<Sender, "send">;
-  recorder: Pick<Recorder, "record">;
-  wakeUps: Pick<WakeUps, "schedule">;
-  /** This worker's shares of the limits of targets. */
-  shares: LaneShares;
-  /** From [0, 1), for the jitter of retries. */
-  random: () => number;
-  log: Logger;
-}
 
 /** Why a delivery is sent: in its turn, as the one probe of an open breaker, or because somebody tests the target. */
 type Purpose = { kind: "turn" } | { kind: "probe"; probe: Probe } | { kind: "test" };
@@ -165,6 +144,11 @@ export class Lane implements ReservationHolder {
     return this.#catchingUp.promise;
   }
 
+  /** Whether the lane has nothing in hand and nothing under way. */
+  get isIdle(): boolean {
+    return this.#underWay.isIdle && this.#load.isIdle && this.#waiting.length === 0 && this.#catchingUp === undefined;
+  }
+
   /** Takes nothing more, and hands back what waits. What is being sent goes on. */
   refuse(): void {
     this.#isStopping = true;
@@ -213,7 +197,11 @@ export class Lane implements ReservationHolder {
   }
 
   #sendWaiting(target: Target): void {
-    while (this.#waiting.length > 0 && this.#load.maySend(this.#limit(target)) && this.#isInTime(target)) {
+    const { slots } = this.#dependencies;
+    // The slot comes last: a lane that has one sends.
+    const maySend = () =>
+      this.#load.maySend(this.#limit(target)) && this.#isInTime(target) && slots.tryTake(this.#pump);
+    while (this.#waiting.length > 0 && maySend()) {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#underWay.track(this.#attempt(target, next, IN_TURN));
     }
@@ -235,18 +223,23 @@ export class Lane implements ReservationHolder {
     this.#handBackWaiting();
   }
 
-  /** Sends a delivery, writes what came of it, and lets the next one have its place. */
+  /** Sends a delivery, for which a slot is taken, writes what came of it, and lets the next one have its place. */
   async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
-    const { claims, sender, recorder, wakeUps, random, log } = this.#dependencies;
+    const { claims, slots, sender, recorder, wakeUps, random, log } = this.#dependencies;
     const { delivery, takenAt } = inHand;
     if (purpose.kind !== "test") this.#limits.take(target, performance.now());
     this.#load.beginAttempt(performance.now());
     const result = await sender.send(target, delivery);
+    if ("ownFault" in result) {
+      this.#handBackUnsent(inHand, purpose, result.ownFault);
+      return;
+    }
     this.#load.endAttempt(result.durationMs, performance.now());
     // MUST come before the next is sent: this may be the failure that opens the breaker. A test is not reported,
     // because its target may be known to be broken and is being repaired.
     if (purpose.kind !== "test")
       this.#breaker.report(target, result, purpose.kind === "probe" ? purpose.probe : undefined);
+    slots.giveBack();
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
@@ -262,12 +255,27 @@ export class Lane implements ReservationHolder {
     this.#pump();
   }
 
+  /**
+   * This worker had no descriptor, port or memory for the request. That is no attempt, and says nothing about the target.
+   * The delivery is due again: another worker may send it now, and this one after a pause.
+   */
+  #handBackUnsent(inHand: InHand, purpose: Purpose, error: unknown): void {
+    const { slots, onOwnFault } = this.#dependencies;
+    slots.giveBackUnsent();
+    this.#load.cancelAttempt();
+    onOwnFault(error);
+    if (purpose.kind === "probe") this.#breaker.cancelProbe(purpose.probe);
+    this.#handBack([inHand]);
+    this.wake(1);
+  }
+
   #claimMore(target: Target): void {
-    const { bodies } = this.#dependencies;
+    const { bodies, slots } = this.#dependencies;
     if (!this.#backlog.mayHaveDue || this.#backlog.isClaiming || this.#isProbing) return;
     // A lane that is half empty claims many at once. A fuller one would claim one for each that ends.
     if (!this.#isHalfEmpty(target)) return;
-    if (bodies.isFull) bodies.onceRoom(this.#pump);
+    if (!slots.isOpen) slots.onceOpen(this.#pump);
+    else if (bodies.isFull) bodies.onceRoom(this.#pump);
     else this.#underWay.track(this.#claim(this.#capacity(target) - this.#countInHand()));
   }
 
@@ -288,28 +296,31 @@ export class Lane implements ReservationHolder {
   }
 
   #startProbe(target: Target): void {
-    const { bodies } = this.#dependencies;
+    const { bodies, slots } = this.#dependencies;
     if (this.#isProbing || this.#backlog.isClaiming || this.#load.inFlight >= this.#limit(target)) return;
     if (!this.#isInTime(target)) return;
     if (bodies.isFull) bodies.onceRoom(this.#pump);
-    else this.#underWay.track(this.#probe());
+    else if (slots.tryTake(this.#pump)) this.#underWay.track(this.#probe());
   }
 
-  /** Sends one delivery past the open breaker, unless another worker has the probe. */
+  /** Sends one delivery past the open breaker, for which a slot is taken, unless another worker has the probe. */
   async #probe(): Promise<void> {
     this.#isProbing = true;
+    let isSent = false;
     try {
       const probe = await this.#breaker.claimProbe();
-      if (probe !== undefined) await this.#sendProbe(probe);
+      isSent = probe !== undefined && (await this.#sendProbe(probe));
     } catch (error) {
       this.#logClaimFailed(error);
     } finally {
+      if (!isSent) this.#dependencies.slots.giveBack();
       this.#isProbing = false;
       this.#pump();
     }
   }
 
-  async #sendProbe(probe: Probe): Promise<void> {
+  /** @returns whether the delivery is being sent. */
+  async #sendProbe(probe: Probe): Promise<boolean> {
     const { claims, findTarget } = this.#dependencies;
     let inHand: InHand | undefined;
     try {
@@ -321,19 +332,23 @@ export class Lane implements ReservationHolder {
     const target = findTarget(this.#targetId);
     if (inHand !== undefined && target?.state === "enabled" && !this.#isStopping) {
       this.#underWay.track(this.#attempt(target, inHand, { kind: "probe", probe }));
-      return;
+      return true;
     }
     // The target was paused meanwhile, or another worker has what was due.
     this.#breaker.cancelProbe(probe);
     if (inHand !== undefined) this.#waiting.push(inHand);
+    return false;
   }
 
   async #claimAndTest(deliveryId: string): Promise<void> {
-    const { findTarget, claims } = this.#dependencies;
+    const { findTarget, claims, slots } = this.#dependencies;
     try {
       const target = findTarget(this.#targetId);
       const inHand = target && (await claims.claimOne(deliveryId));
-      if (target !== undefined && inHand !== undefined) await this.#attempt(target, inHand, AS_TEST);
+      if (target === undefined || inHand === undefined) return;
+      // A person waits for it.
+      slots.take();
+      await this.#attempt(target, inHand, AS_TEST);
     } catch (error) {
       // Failure policy: open. The delivery stays due, and the lane of an enabled target comes to it.
       this.#logClaimFailed(error);
@@ -341,9 +356,12 @@ export class Lane implements ReservationHolder {
   }
 
   #handBackWaiting(): void {
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length > 0) this.#handBack(this.#waiting.splice(0));
+  }
+
+  #handBack(inHand: readonly InHand[]): void {
     // Failure policy: open. When PostgreSQL is away, the leases run out and the sweep finds the deliveries.
-    const handedBack = this.#dependencies.claims.handBack(this.#waiting.splice(0));
+    const handedBack = this.#dependencies.claims.handBack(inHand);
     this.#underWay.track(handedBack.catch((error: unknown) => this.#logClaimFailed(error)));
   }
 

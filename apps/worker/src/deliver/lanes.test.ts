@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { until } from "../../../../tests/support/wait.ts";
 import { Lanes, type LanesDependencies } from "./lanes.ts";
 import { Leases } from "./leases.ts";
+import { RequestSlots } from "./request-slots.ts";
 import type { Reservation } from "./reservation.ts";
 
 /** The shares of a worker that is alone. */
@@ -32,6 +33,7 @@ test("while PostgreSQL is away the log has one line a minute, however many targe
     leases,
     breakers: { forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }) },
     shares: WHOLE,
+    slots: new RequestSlots(100),
     log,
   } as unknown as LanesDependencies);
   onTestFinished(() => lanes.stop());
@@ -88,4 +90,38 @@ test("intake stops waiting when the worker stops, and when the lane has caught u
   for (const reservation of reservations.slice(0, TARGET_DEFAULTS.maxInFlight)) reservation.cancel();
   await caughtUp;
   expect(lanes.forTarget(id).catchUp()).toBeUndefined();
+});
+
+test("the lane and the breaker of a deleted target are dropped, once nothing of it is in hand", () => {
+  const deleted = new Set<string>();
+  const forgotten: string[] = [];
+  const lanes = new Lanes({
+    findTarget: (id: string) => (deleted.has(id) ? undefined : { ...TARGET_DEFAULTS, id, state: "enabled" }),
+    breakers: {
+      forTarget: () => ({ gate: () => "closed", limit: (most: number) => most }),
+      forget: (id: string) => forgotten.push(id),
+    },
+    shares: WHOLE,
+    log: openLog("worker", "silent"),
+  } as unknown as LanesDependencies);
+  const [kept, idle, busy] = [newId(), newId(), newId()];
+  const [keptLane, idleLane, busyLane] = [kept, idle, busy].map((id) => lanes.forTarget(id));
+  const reservation = busyLane?.reserve();
+  for (const id of [idle, busy]) deleted.add(id);
+  lanes.dropDeleted();
+  expect(forgotten).toEqual([idle]);
+  expect(lanes.forTarget(kept)).toBe(keptLane);
+  expect(lanes.forTarget(busy)).toBe(busyLane);
+  reservation?.cancel();
+  lanes.dropDeleted();
+  expect(forgotten).toEqual([idle, busy]);
+  expect(lanes.forTarget(idle)).not.toBe(idleLane);
+});
+
+test("intake does not wait for many lanes at once", async () => {
+  let looks = 0;
+  const { lanes, id } = openFullLane(() => ++looks > 0);
+  const many = [id, ...Array.from({ length: 1_000 }, () => newId())];
+  await lanes.catchUp(many, new AbortController().signal);
+  expect(looks).toBe(0);
 });

@@ -8,9 +8,11 @@ import type { Breakers } from "../breaker/breakers.ts";
 import type { ThreadLoad } from "./thread-load.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
-import { Lane, type LaneDependencies } from "./lane.ts";
+import { Lane } from "./lane.ts";
+import type { LaneDependencies } from "./lane-dependencies.ts";
 import type { Leases } from "./leases.ts";
 import type { Recorder } from "./recorder.ts";
+import type { RequestSlots } from "./request-slots.ts";
 import type { Sender } from "./send.ts";
 import type { LaneShares } from "./shares.ts";
 import type { WakeUps } from "./wake-ups.ts";
@@ -23,6 +25,10 @@ export interface LanesDependencies {
   sender: Sender;
   recorder: Recorder;
   wakeUps: WakeUps;
+  /** The requests in flight, which all lanes share. */
+  slots: RequestSlots;
+  /** Called when this worker itself could not send a request. */
+  onOwnFault: (error: unknown) => void;
   thread: Pick<ThreadLoad, "measureBusy">;
   shares: LaneShares;
   log: Logger;
@@ -31,6 +37,8 @@ export interface LanesDependencies {
 /** How often intake looks, while it waits for lanes, whether it still should. */
 const CATCH_UP_SLICES = 10;
 const CATCH_UP_SLICE_MS = 100;
+/** Among more lanes than this there is always one that is behind, and the wait would be in vain. */
+const CATCH_UP_LANES = 100;
 
 export class Lanes {
   readonly #breakers: Breakers;
@@ -62,7 +70,9 @@ export class Lanes {
    * of the same job wait too.
    */
   async catchUp(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
-    const lanes = [...new Set(targetIds)].map((id) => this.forTarget(id));
+    const distinct = new Set(targetIds);
+    if (distinct.size > CATCH_UP_LANES) return;
+    const lanes = [...distinct].map((id) => this.forTarget(id));
     for (let slice = 0; slice < CATCH_UP_SLICES && this.#thread.measureBusy(); slice++) {
       const waits = lanes.map((lane) => lane.catchUp()).filter((wait) => wait !== undefined);
       if (waits.length === 0) return;
@@ -92,6 +102,16 @@ export class Lanes {
       if (isListed(lane)) ids.push(id);
     }
     return ids;
+  }
+
+  /** Forgets the targets that were deleted, once nothing of them is in hand. Call it now and then. */
+  dropDeleted(): void {
+    for (const [targetId, lane] of this.#lanes) {
+      if (this.#laneDependencies.findTarget(targetId) !== undefined || !lane.isIdle) continue;
+      lane.refuse();
+      this.#lanes.delete(targetId);
+      this.#breakers.forget(targetId);
+    }
   }
 
   /** No lane takes anything more in hand. What is accepted from now on is handed back. */

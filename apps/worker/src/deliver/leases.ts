@@ -2,6 +2,7 @@
 // so that no other worker takes it. When the worker dies the lease runs out, and the sweep of another worker finds the
 // delivery.
 
+import { FreshRuns } from "@sluice/shared/runtime/fresh-runs";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
@@ -17,12 +18,16 @@ import {
 /** Longer than the longest attempt (30 s), so that one missed renewal repeats nothing. */
 const LEASE_MS = 45_000;
 const RENEW_MS = 15_000;
+/** Few at a time, so that no statement holds many rows for long. */
+const RENEW_BATCH = 5_000;
 
 export class Leases {
   readonly lease: Lease;
   readonly #db: Database;
   readonly #log: Logger;
   readonly #held = new Set<string>();
+  #returned: string[] = [];
+  readonly #returns = new FreshRuns(() => handBack(this.#db, this.#returned.splice(0), this.lease.workerId));
   readonly #timer: NodeJS.Timeout;
 
   constructor(db: Database, workerId: string, log: Logger) {
@@ -42,9 +47,10 @@ export class Leases {
     return claimOne(this.#db, deliveryId, this.lease);
   }
 
-  /** Makes deliveries that were not attempted due at once, for any worker. */
+  /** Makes deliveries that were not attempted due at once, for any worker. Calls at the same time share a statement. */
   handBack(deliveryIds: readonly string[]): Promise<void> {
-    return handBack(this.#db, deliveryIds, this.lease.workerId);
+    for (const id of deliveryIds) this.#returned.push(id);
+    return this.#returns.next();
   }
 
   /** Keeps the lease of a claimed delivery alive until it is released. @returns false when it is in hand already. */
@@ -67,9 +73,11 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    if (this.#held.size === 0) return;
+    const held = [...this.#held];
     try {
-      await renewLeases(this.#db, [...this.#held], this.lease);
+      for (let first = 0; first < held.length; first += RENEW_BATCH) {
+        await renewLeases(this.#db, held.slice(first, first + RENEW_BATCH), this.lease);
+      }
     } catch (error) {
       // Failure policy: open. The attempts go on; at worst another worker repeats them.
       sparing(this.#log).warn({ err: error, held: this.#held.size }, "leases not renewed; the attempts go on");

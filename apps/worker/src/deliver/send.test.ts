@@ -4,10 +4,12 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo } from "node:net";
 import { newId } from "@sluice/shared/domain/ids";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
+import type { Agent } from "undici";
 import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
 import type { ResolveHost } from "./guarded-connect.ts";
+import { OpenSockets } from "./open-sockets.ts";
 import { openAgent, Sender } from "./send.ts";
 
 async function serve(answer: RequestListener): Promise<string> {
@@ -17,7 +19,13 @@ async function serve(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(guardOf())) {
+async function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(guardOf())) {
+  const result = await trySendTo(uri, changes, agent);
+  if ("ownFault" in result) throw result.ownFault;
+  return result;
+}
+
+function trySendTo(uri: string, changes: Partial<Target>, agent: Agent, sockets?: OpenSockets) {
   const target: Target = {
     ...TARGET_DEFAULTS,
     id: newId(),
@@ -40,7 +48,7 @@ function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(gu
     deadlineInMs: 1_000,
   };
   onTestFinished(() => agent.destroy());
-  return new Sender(agent).send(target, delivery);
+  return new Sender(agent, sockets).send(target, delivery);
 }
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */
@@ -112,4 +120,35 @@ test("the relay reads 64 KiB of a response and keeps 1 KiB; a response that is c
     error: null,
     responseExcerpt: "x".repeat(1024),
   });
+});
+
+/** Connections that cannot be made, because looking up the host fails. */
+const failWith = (code: string) =>
+  openAgent(guardOf(), (_host, _options, done) => done(Object.assign(new Error(code), { code }), []));
+
+test("a failure of this worker is no result of the target", async () => {
+  expect(await trySendTo("http://target.test/", {}, failWith("EMFILE"))).toMatchObject({
+    ownFault: { code: "EMFILE" },
+  });
+  expect(await sendTo("http://target.test/", {}, failWith("ENOTFOUND"))).toMatchObject({
+    error: "connection: ENOTFOUND",
+  });
+});
+
+test("with many connections open, a connection ends with its request", async () => {
+  const headers: (string | undefined)[] = [];
+  const waiting: (() => void)[] = [];
+  const uri = await serve((request, response) => {
+    headers.push(request.headers.connection);
+    waiting.push(() => response.end());
+    if (waiting.length === 2) for (const answer of waiting) answer();
+  });
+  const sockets = new OpenSockets(0);
+  const agent = openAgent(guardOf(), undefined, sockets);
+  const sent = [trySendTo(uri, {}, agent, sockets), trySendTo(uri, {}, agent, sockets)];
+  await Promise.all(sent);
+  // The second request was made while the connection of the first was open.
+  expect(new Set(headers)).toEqual(new Set(["close", "keep-alive"]));
+  await agent.close();
+  await expect.poll(() => sockets.count).toBe(0);
 });

@@ -11,6 +11,8 @@ import { Agent, type Dispatcher } from "undici";
 
 import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
 import type { AttemptResult } from "../breaker/attempt-result.ts";
+import type { OpenSockets } from "./open-sockets.ts";
+import { isOwnFault, type NotSent } from "./own-fault.ts";
 
 /** The most that is read of a response. The connection is cut after it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
@@ -27,7 +29,8 @@ const TOO_LATE = new Error("The deadline is over");
  * The connections to all targets. They are direct, because a proxy would connect to addresses that were not checked.
  * The lane of a target bounds how many connections the target gets.
  */
-export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
+export function openAgent(guard: AddressGuard, resolve?: ResolveHost, sockets?: OpenSockets): Agent {
+  const connect = guardConnections(guard, resolve);
   return new Agent({
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
@@ -36,27 +39,31 @@ export function openAgent(guard: AddressGuard, resolve?: ResolveHost): Agent {
     // The deadline of the attempt covers headers and body.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: guardConnections(guard, resolve),
+    connect: sockets?.watch(connect) ?? connect,
   });
 }
 
 /** Sends deliveries over the connections that all targets share. */
 export class Sender {
   readonly #dispatcher: Dispatcher;
+  readonly #sockets: Pick<OpenSockets, "mayKeep"> | undefined;
 
-  constructor(dispatcher: Dispatcher) {
+  /** @param sockets says whether connections may stay open; undefined when all may. */
+  constructor(dispatcher: Dispatcher, sockets?: Pick<OpenSockets, "mayKeep">) {
     this.#dispatcher = dispatcher;
+    this.#sockets = sockets;
   }
 
   /** Makes one attempt. Never rejects: the result says what went wrong. */
-  send(target: Target, delivery: ClaimedDelivery): Promise<AttemptResult> {
+  send(target: Target, delivery: ClaimedDelivery): Promise<AttemptResult | NotSent> {
     return new Promise((resolve) => {
       const exchange = new Exchange(target.timeoutSeconds, resolve);
       try {
         const { origin, pathname, search } = new URL(target.uri);
         const headers = headersOf(target, delivery, exchange.startedAtMs);
         const request = { origin, path: pathname + search, method: "POST", headers, body: delivery.body } as const;
-        this.#dispatcher.dispatch(request, exchange);
+        const reset = this.#sockets?.mayKeep === false;
+        this.#dispatcher.dispatch({ ...request, reset }, exchange);
       } catch (error) {
         exchange.fail(error);
       }
@@ -72,14 +79,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly startedAtMs = Date.now();
   readonly #started = performance.now();
   readonly #deadline: NodeJS.Timeout;
-  #resolve: ((result: AttemptResult) => void) | undefined;
+  #resolve: ((result: AttemptResult | NotSent) => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #statusCode: number | null = null;
   #retryAfterMs: number | undefined;
   #excerpt: Buffer[] = [];
   #size = 0;
 
-  constructor(timeoutSeconds: number, resolve: (result: AttemptResult) => void) {
+  constructor(timeoutSeconds: number, resolve: (result: AttemptResult | NotSent) => void) {
     this.#resolve = resolve;
     this.#deadline = setTimeout(() => {
       this.#settle(`timeout: no complete response within ${timeoutSeconds} s`);
@@ -88,6 +95,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   fail(error: unknown): void {
+    if (this.#statusCode === null && isOwnFault(error)) {
+      this.#end({ ownFault: error });
+      return;
+    }
     this.#settle(error instanceof AddressRefused ? error.message : `connection: ${describeFailure(error)}`);
   }
 
@@ -127,8 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #settle(error: string | null): void {
-    clearTimeout(this.#deadline);
-    this.#resolve?.({
+    this.#end({
       startedAtMs: this.startedAtMs,
       durationMs: performance.now() - this.#started,
       statusCode: this.#statusCode,
@@ -136,6 +146,11 @@ class Exchange implements Dispatcher.DispatchHandler {
       responseExcerpt: error === null ? toText(Buffer.concat(this.#excerpt)) : null,
       retryAfterMs: this.#retryAfterMs,
     });
+  }
+
+  #end(result: AttemptResult | NotSent): void {
+    clearTimeout(this.#deadline);
+    this.#resolve?.(result);
     this.#resolve = undefined;
   }
 }

@@ -4,6 +4,10 @@ export class UnderWay {
   #count = 0;
   #idle: PromiseWithResolvers<void> | undefined;
 
+  get isIdle(): boolean {
+    return this.#count === 0;
+  }
+
   /** @param work never rejects. */
   track(work: Promise<void>): void {
     this.#count += 1;

@@ -4,6 +4,7 @@
 
 import type { JobData, QueuedEvent } from "@sluice/queue/jobs";
 
+import { sizeOfBodies } from "./intake-budget.ts";
 import type { StoreOutcome } from "./intake.ts";
 
 type IntakeJob = JobData["intake"];
@@ -19,7 +20,7 @@ const MAX_BYTES = 2 * 1024 * 1024;
 
 /** How jobs are stored: together, and one by one. */
 export interface IntakeGroupDependencies {
-  /** Stores all of the events, or none when one of them is at fault. */
+  /** Stores all of the events, or says which are at fault. The others may be stored then. */
   storeAll: (events: QueuedEvent[]) => Promise<StoreOutcome>;
   takeIn: (job: IntakeJob) => Promise<void>;
 }
@@ -42,7 +43,7 @@ export class IntakeGroup {
   /** Settles as the job would by itself. */
   add(job: IntakeJob): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#waiting.push({ job, bytes: sizeOf(job), done });
+    this.#waiting.push({ job, bytes: sizeOfBodies(job.events), done });
     this.#pump();
     return done.promise;
   }
@@ -86,7 +87,7 @@ export class IntakeGroup {
         for (const { done } of group) done.resolve();
         return;
       case "at_fault":
-        // Nothing was stored. By itself, only the job with the event at fault fails.
+        // By itself, only the job with the event at fault fails.
         for (const waiting of group) await this.#takeIn(waiting);
     }
   }
@@ -107,8 +108,4 @@ function distinct(events: QueuedEvent[]): QueuedEvent[] {
     ids.add(id);
     return isNew;
   });
-}
-
-function sizeOf({ events }: IntakeJob): number {
-  return events.reduce((sum, event: QueuedEvent | null) => sum + (event?.body?.length ?? 0), 0);
 }

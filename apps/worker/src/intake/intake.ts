@@ -25,6 +25,8 @@ import {
   type Incoming,
   type Matched,
   type MatchedDelivery,
+  type MatchedPart,
+  matchInParts,
   matchTargets,
   readEvents,
 } from "./match.ts";
@@ -36,6 +38,8 @@ const RETRY_MS = 500;
  * few milliseconds, while to hold the targets makes those wait who change them.
  */
 const MAX_OUTDATED = 3;
+/** With so many deliveries, a statement takes no further event. */
+const ENOUGH_DELIVERIES = 5_000;
 
 export interface IntakeDependencies {
   db: Database;
@@ -48,7 +52,7 @@ export interface IntakeDependencies {
   log: Logger;
 }
 
-/** What came of a list of events: all of them are stored, or none of them because some are at fault. */
+/** What came of a list of events: all of them are stored, or not all because some are at fault. */
 export type StoreOutcome = { kind: "stored" } | AtFault;
 
 /** A delivery that is about to be stored, with the room that its lane has for it; undefined when the lane has none. */
@@ -74,26 +78,38 @@ export async function takeIn({ events }: JobData["intake"], dependencies: Intake
 }
 
 /**
- * Stores all of the events, or none when one of them is at fault. Waits for PostgreSQL for as long as it takes.
+ * Stores all of the events. When one of them is at fault, none of them is stored, or only the first ones: they count as
+ * duplicates when they are stored again. Waits for PostgreSQL for as long as it takes.
  * @throws Interrupted when the worker stops before the events are stored.
  */
 export async function storeAll(
   queued: readonly QueuedEvent[],
   dependencies: IntakeDependencies,
 ): Promise<StoreOutcome> {
-  const { targets, lanes, stopping, log } = dependencies;
   if (queued.length === 0) return { kind: "stored" };
   const read = readEvents(queued);
   if (read.kind === "at_fault") return read;
-  const first = matchTargets(read.incoming, targets.current);
-  if (first.kind === "at_fault") return first;
-  let matched = first;
-  const targetIds = first.matches.flatMap(({ deliveries }) => deliveries.map(({ targetId }) => targetId));
+  for (const part of matchInParts(read.incoming, dependencies.targets, ENOUGH_DELIVERIES)) {
+    const outcome = part.kind === "part" ? await storePart(part, dependencies) : part;
+    if (outcome.kind === "at_fault") return outcome;
+  }
+  return { kind: "stored" };
+}
+
+/** Stores the events of a part, or none of them, in one statement. */
+async function storePart(
+  { incoming, matched: firstMatched }: MatchedPart,
+  dependencies: IntakeDependencies,
+): Promise<StoreOutcome> {
+  const { targets, lanes, stopping, log } = dependencies;
+  const queued = incoming.map((one) => one.queued);
+  let matched = firstMatched;
+  const targetIds = matched.matches.flatMap(({ deliveries }) => deliveries.map(({ targetId }) => targetId));
   await lanes.catchUp(targetIds, stopping);
 
   let mayBeStored = false;
   for (let outdated = 0; ;) {
-    const tried = await tryToStore(read.incoming, matched, dependencies, { isHeld: outdated >= MAX_OUTDATED });
+    const tried = await tryToStore(incoming, matched, dependencies, { isHeld: outdated >= MAX_OUTDATED });
     const { placed, result } = tried;
     ({ matched } = tried);
     switch (result.kind) {

@@ -70,6 +70,49 @@ export function matchTargets(
   return { kind: "matched", targets, matches: results };
 }
 
+/** Events that are stored together, with what they matched. */
+export interface MatchedPart {
+  kind: "part";
+  incoming: Incoming[];
+  matched: Matched;
+}
+
+/**
+ * Matches events in their order, and gives a part as soon as it has so many deliveries, or more with its last event. The
+ * next part is matched when it is asked for: with thousands of targets, all deliveries of a group would be millions.
+ */
+export function* matchInParts(
+  incoming: readonly Incoming[],
+  targets: { readonly current: LoadedCopy<TargetMap> },
+  enough: number,
+): Generator<MatchedPart | AtFault> {
+  let first = 0;
+  while (first < incoming.length) {
+    const { current } = targets;
+    const subscribers = [...current.value.values()].filter(isSubscribed);
+    const part: MatchedPart = {
+      kind: "part",
+      incoming: [],
+      matched: { kind: "matched", targets: current, matches: [] },
+    };
+    const faults: Faults = new Map();
+    let deliveries = 0;
+    for (const one of incoming.slice(first)) {
+      if (deliveries >= enough) break;
+      first += 1;
+      part.incoming.push(one);
+      try {
+        const matched = matchOne(one, subscribers);
+        part.matched.matches.push(matched);
+        deliveries += matched.deliveries.length;
+      } catch (error) {
+        faults.set(one.queued, error);
+      }
+    }
+    yield faults.size > 0 ? { kind: "at_fault", faults } : part;
+  }
+}
+
 /** Each event by itself: an event at fault MUST NOT take the other acknowledged events of its batch with it. */
 function forEach<Item, Result>(
   items: readonly Item[],
@@ -112,10 +155,14 @@ function toIncoming(queued: QueuedEvent): Incoming {
   return { queued, event, filterInput: () => (input ??= readFilterInput(event, queued.sourceName)) };
 }
 
+/**
+ * @param before the same event, matched with an earlier copy of the targets.
+ * @param isKept whether a target is as it was then; such a target is not among the subscribers.
+ */
 function matchOne(
-  { event, filterInput, before }: Incoming & { before: MatchedEvent | undefined },
+  { event, filterInput, before }: Incoming & { before?: MatchedEvent | undefined },
   subscribers: readonly Target[],
-  isKept: (targetId: string) => boolean,
+  isKept: (targetId: string) => boolean = () => false,
 ): MatchedEvent {
   const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
   const kept = before?.deliveries.filter(({ targetId }) => isKept(targetId)) ?? [];

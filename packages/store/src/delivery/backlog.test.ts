@@ -9,7 +9,8 @@ import { createTestDatabase, test } from "../../../../tests/support/database.ts"
 import { makeAttempt, newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import { type Database, openDatabase, STEADY_PLANS } from "../connection/database.ts";
 import { getDelivery } from "../log/records.ts";
-import { claimDue, exhaustOverdue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
+import { claimDue, exhaustOverdue, handBack, recordAttempts, renewLeases } from "./deliveries.ts";
+import { listTargetsWithDue } from "./sweep.ts";
 import { listAiling, writeOpenBreaker } from "./target-health.ts";
 
 /** All for one target, so that the planner expects a condition on the target to exclude nothing. */

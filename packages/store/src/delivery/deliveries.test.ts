@@ -9,7 +9,7 @@ import type { Database } from "../connection/database.ts";
 import { getDelivery, listAttemptsOf } from "../log/records.ts";
 import { retryDelivery } from "./by-hand.ts";
 import { removeTarget } from "./deleted-targets.ts";
-import { claimDue, handBack, listTargetsWithDue, recordAttempts, renewLeases } from "./deliveries.ts";
+import { claimDue, handBack, recordAttempts, renewLeases } from "./deliveries.ts";
 
 /** Makes a target with deliveries that are due. */
 async function seed(db: Database, count: number) {
@@ -177,20 +177,6 @@ describe("recordAttempts", () => {
     await recordAttempts(db, [makeAttempt(id, { number: 2, next: { status: "succeeded" } })], lease.workerId);
     expect(await getDelivery(db, id)).toMatchObject({ status: "cancelled", nextAttemptAt: null, attemptCount: 0 });
     expect(await listAttemptsOf(db, [id], 10)).toHaveLength(2);
-  });
-});
-
-describe("listTargetsWithDue", () => {
-  test("names the enabled targets that have something due", async ({ database: { db } }) => {
-    const due = await seed(db, 2);
-    const held = await seed(db, 1);
-    await claimDue(db, held.targetId, 1, newLease());
-    const paused = await seedTarget(db, { state: "paused" });
-    await seedDeliveries(db, paused, 1);
-    const listed = await listTargetsWithDue(db);
-    expect(listed).toContain(due.targetId);
-    expect(listed).not.toContain(held.targetId);
-    expect(listed).not.toContain(paused);
   });
 });
 

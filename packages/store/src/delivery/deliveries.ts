@@ -229,6 +229,35 @@ export async function recordAttempts(
 }
 
 /**
+ * Moves the delivery of an attempt that cannot be recorded, so that the delivery is not attempted for ever. The log lacks
+ * the attempt, and `last_error` says so.
+ */
+export async function moveUnrecorded(db: Database, attempt: AttemptRecord, workerId: string): Promise<void> {
+  const { status } = attempt.next;
+  await db.pool.query({
+    name: "move-unrecorded",
+    text: `WITH moved AS (
+             UPDATE deliveries SET status = $2, attempt_count = least(attempt_count::bigint + 1, 2147483647)::int,
+               next_attempt_at = CASE WHEN $2 = 'pending' THEN now() + $3::float8 * interval '1 ms' END,
+               leased_by = NULL, next_trigger = 'retry', last_error = $4,
+               finished_at = CASE WHEN $2 <> 'pending' THEN now() END
+             WHERE id = $1 AND status = 'pending' AND leased_by = $5
+             RETURNING id
+           )
+           INSERT INTO changes (succeeded_ids, exhausted_ids)
+           SELECT array_agg(id) FILTER (WHERE $2 = 'succeeded'), array_agg(id) FILTER (WHERE $2 = 'exhausted')
+           FROM moved HAVING count(*) > 0 AND $2 <> 'pending'`,
+    values: [
+      attempt.deliveryId,
+      status,
+      attempt.next.status === "pending" ? attempt.next.retryInMs : null,
+      attempt.error,
+      workerId,
+    ],
+  });
+}
+
+/**
  * SQL: whether a target has a delivery that is due. Reads the first entry of the target's index. EXISTS would be slow:
  * the planner turns it into a join, which reads the pending deliveries of all targets once for each target.
  */
@@ -270,18 +299,4 @@ export async function exhaustOverdue(db: Database, limit: number): Promise<numbe
     values: [limit],
   });
   return rows[0]?.count ?? 0;
-}
-
-/**
- * The ids of the enabled targets that have deliveries which are due and in nobody's hands. Leaves out targets whose
- * breaker is open: a worker that watches the breakers wakes those for a probe.
- */
-export async function listTargetsWithDue(db: Database): Promise<string[]> {
-  const { rows } = await db.pool.query<{ id: string }>({
-    name: "targets-with-due",
-    text: `SELECT id FROM targets t WHERE state = 'enabled'
-           AND NOT EXISTS (SELECT FROM target_health h WHERE h.target_id = t.id AND h.openings > 0)
-           AND ${hasDue("t.id")}`,
-  });
-  return rows.map((row) => row.id);
 }
