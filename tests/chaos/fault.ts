@@ -13,7 +13,8 @@ export interface Fault {
   isLong?: boolean;
   /** Prepares the machine for the fault. A returned text says why this machine cannot run the fault. */
   prepare?: (directory: string, group: ProcessGroup) => Prepared | string;
-  inject: (stage: Stage) => Promise<void>;
+  /** @returns what else to look at when the relay has finished. */
+  inject: (stage: Stage) => Promise<Check | void>;
   /** The time between `inject` and `undo`. */
   holdMs?: number;
   /** Ends the fault, and waits until the affected process or store runs again. */
@@ -29,7 +30,13 @@ export interface Fault {
   recoverLimitMs?: number;
 }
 
-interface Prepared {
+/**
+ * @param limitFactor a factor for every time limit; above 1 for a busy machine.
+ * @returns the broken promises.
+ */
+export type Check = (limitFactor: number) => Promise<string[]>;
+
+export interface Prepared {
   options: Partial<StageOptions>;
   cleanUp?: () => void;
 }
@@ -38,3 +45,5 @@ interface Prepared {
 export const RECOVER_LIMIT_MS = 30_000;
 /** The deliveries of a dead worker are due again when its lease of 45 s ends. The sweep looks for them every 5 s. */
 export const LEASE_RECOVER_LIMIT_MS = 80_000;
+/** The limit of faults after which another server does the work of one that is gone, or that are over when they end. */
+export const TAKEOVER_LIMIT_MS = 15_000;

@@ -1,9 +1,16 @@
 // All faults, in the order of the table.
 
+import { diskFaults } from "./disk-faults.ts";
 import type { Fault } from "./fault.ts";
 import { networkFaults } from "./network-faults.ts";
 import { processFaults } from "./process-faults.ts";
 import { storeFaults } from "./store-faults.ts";
 import { targetFaults } from "./target-faults.ts";
 
-export const FAULTS: readonly Fault[] = [...processFaults, ...storeFaults, ...networkFaults, ...targetFaults];
+export const FAULTS: readonly Fault[] = [
+  ...processFaults,
+  ...storeFaults,
+  ...diskFaults,
+  ...networkFaults,
+  ...targetFaults,
+];

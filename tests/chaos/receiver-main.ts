@@ -9,9 +9,9 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { Webhook } from "standardwebhooks";
 
-import { type Mode, MODES, type Reception, TAKEN_PATH } from "./receiver.ts";
+import { loopbackAddress, type Mode, MODES, type Reception, TAKEN_PATH } from "./receiver.ts";
 
-const { PORT = "", SECRET = "", LOG = "" } = process.env;
+const { PORT = "", ADDRESSES = "1", SECRET = "", LOG = "" } = process.env;
 const log = openSync(LOG, "a");
 const webhook = new Webhook(SECRET);
 /** Each answer takes a while, so that some deliveries are always in flight. */
@@ -24,10 +24,13 @@ let mode: Mode = "ok";
 
 const write = (line: Reception) => void writeSync(log, `${JSON.stringify(line)}\n`);
 
-const server = createServer((request, response) => {
-  handle(request, response).catch(() => request.destroy());
-});
-server.listen(Number(PORT), "127.0.0.1");
+// The targets of real services have addresses of their own, to which the relay keeps connections of their own.
+for (let index = Number(ADDRESSES) - 1; index >= 0; index--) {
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => request.destroy());
+  });
+  server.listen(Number(PORT), loopbackAddress(index));
+}
 process.on("disconnect", () => process.exit(0));
 process.on("SIGTERM", () => process.exit(0));
 

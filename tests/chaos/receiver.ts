@@ -8,6 +8,11 @@ export type Mode = (typeof MODES)[number];
 
 export const TAKEN_PATH = "/hook";
 
+/** The addresses that a receiver may listen on: 0 is 127.0.0.1. Only Linux has all of them. */
+export function loopbackAddress(index: number): string {
+  return `127.0.${Math.floor(index / 250)}.${1 + (index % 250)}`;
+}
+
 /** One request; one line in the log of the receiver. */
 export interface Reception {
   atMs: number;

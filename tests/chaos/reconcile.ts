@@ -3,8 +3,9 @@
 
 import { runSql } from "../support/sql.ts";
 import { type Reception, readReceptions } from "./receiver.ts";
+import type { TargetOnStage } from "./receivers.ts";
 import type { SentEvent } from "./sender.ts";
-import type { Stage, TargetOnStage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 
 /** A delivery that never arrived, with everything that is known about it. */
 interface Loss {

@@ -35,6 +35,8 @@ export interface Sender {
   events: readonly SentEvent[];
   /** The number of events that were not sent, because the machine was too slow. */
   heldBack: () => number;
+  /** Sends events at once, of one type when one is given. */
+  burst: (count: number, type?: string) => void;
   pause: () => void;
   resume: () => void;
   /** Resolves when no request is in progress. It is useful only after `pause`. */
@@ -105,10 +107,14 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
     const tracked = work.then(() => void underWay.delete(tracked));
     underWay.add(tracked);
   };
+  const sendNew = (type?: string) => {
+    const made = makeEvent(events.length, random, type);
+    events.push(made.event);
+    track(deliver(made.event, made.body));
+    return made;
+  };
   const sendNext = () => {
-    const { event, body } = makeEvent(events.length, random);
-    events.push(event);
-    track(deliver(event, body));
+    const { event, body } = sendNew();
     const chance = random.next();
     if (chance < CONCURRENT_SHARE) {
       for (let copy = random.integer(1, MAX_COPIES); copy > 0; copy--) track(post(event, body, false));
@@ -137,6 +143,9 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
   return {
     events,
     heldBack: () => heldBack,
+    burst: (count, type) => {
+      for (let sent = 0; sent < count; sent++) sendNew(type);
+    },
     pause: () => {
       isPaused = true;
     },
@@ -154,8 +163,11 @@ export function startSender({ balancer, secret, perSecond, random }: SenderOptio
   };
 }
 
-function makeEvent(index: number, random: Random): { event: SentEvent; body: string } {
-  const type = random.pick(TYPES);
+function makeEvent(
+  index: number,
+  random: Random,
+  type: string = random.pick(TYPES),
+): { event: SentEvent; body: string } {
   const team = random.pick(TEAMS);
   // The characters have two to four bytes in UTF-8. One event of fifty may be large.
   const note = "é漢🙂".repeat(random.integer(0, index % 50 === 0 ? 2_000 : 20));

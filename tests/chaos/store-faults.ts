@@ -1,8 +1,5 @@
-// These faults hit Redis and PostgreSQL: they are killed, hung, restarted, emptied, out of disk space, and away for a while.
+// These faults hit Redis and PostgreSQL: they are killed, hung, restarted, emptied, and away for a while.
 
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { Redis } from "ioredis";
@@ -14,8 +11,6 @@ import { type Fault, LEASE_RECOVER_LIMIT_MS, RECOVER_LIMIT_MS } from "./fault.ts
 import { countStored } from "./reconcile.ts";
 import type { StoreName } from "./stage.ts";
 
-const DISK_BYTES = 48 * 1024 * 1024;
-const FILLER_CHUNK = Buffer.alloc(64 * 1024, 1);
 /** The relay finds the first store again in this time. An operator would also wait before stopping the second one. */
 const BETWEEN_OUTAGES_MS = 10_000;
 const LONG_OUTAGE_MS = 60_000;
@@ -67,55 +62,11 @@ const flushAll: Fault = {
   },
 };
 
-const diskFull: Fault = {
-  name: "redis-disk-full",
-  about: "the disk of Redis' append file is full; Redis ends, and is started again when there is room",
-  holdMs: 3_000,
-  prepare: (directory, group) => {
-    if (process.platform !== "linux" || process.getuid?.() !== 0) return "only root on Linux can mount a small disk";
-    const disk = `${directory}-disk`;
-    mkdirSync(disk);
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk], { stdio: "ignore" });
-    } catch {
-      return "a small disk cannot be mounted here";
-    }
-    const cleanUp = group.atEnd(() => {
-      // `--lazy`, because a process that is about to end may still have a file open there.
-      execFileSync("umount", ["--lazy", disk], { stdio: "ignore" });
-      rmSync(disk, { recursive: true, force: true });
-    });
-    return { options: { redisDirectory: join(disk, "redis") }, cleanUp };
-  },
-  inject: async ({ redis }) => {
-    fill(fillerOf(redis.directory));
-    // Redis with `appendfsync always` ends when a write fails.
-    await redis.ended();
-  },
-  undo: async ({ redis }) => {
-    rmSync(fillerOf(redis.directory));
-    await redis.start();
-  },
-};
-
-const fillerOf = (directory: string) => join(directory, "..", "filler");
-
-function fill(path: string): void {
-  for (let size = FILLER_CHUNK.length; size >= 1; size = Math.floor(size / 16)) {
-    try {
-      for (;;) writeFileSync(path, FILLER_CHUNK.subarray(0, size), { flag: "a" });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-    }
-  }
-}
-
 export const storeFaults: Fault[] = [
   endStore("redis-kill", "kill -9 of Redis, away for 2 s", "redis", "SIGKILL", { holdMs: 2_000, isShort: true }),
   endStore("redis-restart", "Redis is stopped in an orderly way and started again", "redis", "SIGTERM", {}),
   hangStore("redis", 5_000),
   flushAll,
-  diskFull,
   endStore("postgres-kill", "kill -9 of PostgreSQL, away for 2 s", "postgres", "SIGKILL", {
     holdMs: 2_000,
     isShort: true,

@@ -12,7 +12,9 @@ export interface Member {
   pid: () => number | undefined;
   /** Fulfils when the app answers, also after a restart. */
   waitUntilReady: () => Promise<void>;
-  /** Stops the app in an orderly way, starts it again, and waits until it is ready. */
+  /** Stops the app in an orderly way until it is restarted. */
+  halt: () => Promise<void>;
+  /** Stops the app in an orderly way unless it is halted, starts it again, and waits until it is ready. */
   restart: () => Promise<void>;
   /** Sends SIGKILL, SIGSTOP or SIGCONT. @throws Error when the app has no process now. */
   signal: (signal: NodeJS.Signals) => void;
@@ -38,6 +40,7 @@ export function startMember(app: Omit<App, "outputFd">, logPath: string): Member
     pid,
     waitUntilReady: () =>
       until(() => waitUntilReady().then(() => true), { timeoutMs: READY_LIMIT_MS }).then(() => undefined),
+    halt: () => current.stop(),
     restart: async () => {
       await current.stop();
       start();

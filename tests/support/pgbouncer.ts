@@ -1,7 +1,7 @@
 // A PgBouncer in front of the tests' PostgreSQL, on a free port. A test that needs one is skipped where the program is
 // not installed.
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, chownSync, constants, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
@@ -17,6 +17,12 @@ const NOBODY = 65_534;
 export interface PgBouncer {
   /** The given URL, with the address of the PgBouncer. */
   urlOf: (url: string) => string;
+  /** Undefined while it does not run. */
+  pid: () => number | undefined;
+  /** Ends the PgBouncer with a signal, and waits for its end. */
+  end: (signal: NodeJS.Signals) => Promise<void>;
+  /** Starts it again, at the same address. */
+  start: () => Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -68,27 +74,37 @@ export async function startPgBouncer(urls: readonly string[], options: PgBouncer
   const isRoot = process.getuid?.() === 0;
   if (isRoot)
     for (const path of [directory, join(directory, "ini"), join(directory, "users")]) chownSync(path, NOBODY, NOBODY);
-  const child = spawn(binary, [join(directory, "ini")], {
-    stdio: "ignore",
-    ...(isRoot && { uid: NOBODY, gid: NOBODY }),
-  });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  let isUp = true;
-  void exited.then(() => (isUp = false));
-  await until(async () => {
-    if (!isUp) throw new Error(`PgBouncer ended: ${readLog(settings.logfile)}`);
-    return accepts(port);
-  });
+  let running: { child: ChildProcess; exited: Promise<void> } | undefined;
+  const start = async () => {
+    const child = spawn(binary, [join(directory, "ini")], {
+      stdio: "ignore",
+      ...(isRoot && { uid: NOBODY, gid: NOBODY }),
+    });
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    running = { child, exited };
+    await until(async () => {
+      if (child.exitCode !== null) throw new Error(`PgBouncer ended: ${readLog(settings.logfile)}`);
+      return accepts(port);
+    });
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    running?.child.kill(signal);
+    await running?.exited;
+    running = undefined;
+  };
+  await start();
   return {
     urlOf: (url) => {
       const pooled = new URL(url);
       pooled.host = `127.0.0.1:${port}`;
       return pooled.href;
     },
+    pid: () => running?.child.pid,
+    end,
+    start,
     stop: async () => {
-      child.kill("SIGINT");
-      const kill = setTimeout(() => child.kill("SIGKILL"), 5_000);
-      await exited;
+      const kill = setTimeout(() => running?.child.kill("SIGKILL"), 5_000);
+      await end("SIGINT");
       clearTimeout(kill);
       rmSync(directory, { recursive: true, force: true });
     },
