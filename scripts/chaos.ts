@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 
 import type { Fault } from "../tests/chaos/fault.ts";
 import { FAULTS } from "../tests/chaos/faults.ts";
-import { describeRun, headerLines, rowOf, toMarkdown } from "../tests/chaos/report.ts";
+import { describeRun, headerLines, type Line, rowOf, toMarkdown } from "../tests/chaos/report.ts";
 import { type Result, runFault } from "../tests/chaos/run.ts";
 import { openProcessGroup } from "../tests/support/process-group.ts";
 import { ensureRedisServer } from "../tests/support/redis-server.ts";
@@ -66,25 +66,21 @@ async function main(): Promise<number> {
     `${chosen.length} faults, seed ${options.seed}, ${options.perSecond} events/s, logs in ${group.directory}\n`,
   );
   for (const line of headerLines()) console.log(line);
-  const results: Result[] = [];
+  const results: Line[] = [];
   const waiting = [...chosen];
   const runNext = async () => {
     for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) {
-      const result = await runFault(fault, group, options);
+      const result = await runFault(fault, group, options).catch((error: unknown) => failureOf(fault.name, error));
       results.push(result);
       console.log(rowOf(result));
+      if (result.outcome === "failed") group.keep();
       if (result.outcome === "broken") {
         group.keep();
         for (const line of describeFailure(result)) console.log(line);
       }
     }
   };
-  try {
-    await Promise.all(Array.from({ length: jobs }, runNext));
-  } catch (error) {
-    group.keep();
-    throw error;
-  }
+  await Promise.all(Array.from({ length: jobs }, runNext));
   const order = new Map(chosen.map(({ name }, index) => [name, index]));
   const sorted = results.toSorted((a, b) => (order.get(a.fault) ?? 0) - (order.get(b.fault) ?? 0));
   if (values.out !== undefined) {
@@ -93,7 +89,7 @@ async function main(): Promise<number> {
     writeFileSync(join(out, "chaos.md"), toMarkdown(description, sorted));
     writeFileSync(join(out, "chaos.json"), `${JSON.stringify({ ...description, results: sorted }, null, 2)}\n`);
   }
-  const broken = results.filter(({ outcome }) => outcome === "broken");
+  const broken = results.filter(({ outcome }) => outcome === "broken" || outcome === "failed");
   console.log(
     broken.length === 0
       ? `\nEvery guarantee was kept.`
@@ -101,6 +97,11 @@ async function main(): Promise<number> {
   );
   group.remove();
   return broken.length === 0 ? 0 : 1;
+}
+
+/** A run takes long, so a fault that cannot be injected does not end it. */
+function failureOf(fault: string, error: unknown): Line {
+  return { fault, outcome: "failed", reason: error instanceof Error ? error.message : String(error) };
 }
 
 function choose(): readonly Fault[] {

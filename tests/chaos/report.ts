@@ -22,16 +22,19 @@ const HEADERS = [
 
 const WIDTHS = [28, 6, 6, 7, 5, 5, 16, 20, 15, 7];
 
+/** A fault that could not be injected says nothing about the relay, or that the relay did not even start. */
+export type Line = Result | { fault: string; outcome: "failed"; reason: string };
+
 export function headerLines(): string[] {
   return [tableLine(HEADERS), `|${WIDTHS.map((width) => "-".repeat(width + 2)).join("|")}|`];
 }
 
-export function rowOf(result: Result): string {
-  if (result.outcome === "skipped") {
+export function rowOf(result: Line): string {
+  if (result.outcome === "skipped" || result.outcome === "failed") {
     return tableLine([
       result.fault,
       ...Array.from({ length: HEADERS.length - 2 }, () => ""),
-      `skipped: ${result.reason}`,
+      `${result.outcome}: ${result.reason}`,
     ]);
   }
   const { account, inFlight } = result;
@@ -67,7 +70,7 @@ export function describeRun(options: RunOptions): Record<string, string | number
   };
 }
 
-export function toMarkdown(description: Record<string, string | number>, results: readonly Result[]): string {
+export function toMarkdown(description: Record<string, string | number>, results: readonly Line[]): string {
   const facts = Object.entries(description).map(([name, value]) => `${name} ${value}`);
   return `${facts.join(" · ")}\n\n${[...headerLines(), ...results.map(rowOf)].join("\n")}\n`;
 }
