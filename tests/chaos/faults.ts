@@ -1,6 +1,7 @@
 // All faults, in the order of the table.
 
 import { diskFaults } from "./disk-faults.ts";
+import { failoverFaults } from "./failover-faults.ts";
 import type { Fault } from "./fault.ts";
 import { networkFaults } from "./network-faults.ts";
 import { processFaults } from "./process-faults.ts";
@@ -11,6 +12,7 @@ export const FAULTS: readonly Fault[] = [
   ...processFaults,
   ...storeFaults,
   ...diskFaults,
+  ...failoverFaults,
   ...networkFaults,
   ...targetFaults,
 ];
