@@ -4,6 +4,7 @@ import { diskFaults } from "./disk-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import type { Fault } from "./fault.ts";
 import { networkFaults } from "./network-faults.ts";
+import { poolerFaults } from "./pooler-faults.ts";
 import { processFaults } from "./process-faults.ts";
 import { storeFaults } from "./store-faults.ts";
 import { targetFaults } from "./target-faults.ts";
@@ -13,6 +14,7 @@ export const FAULTS: readonly Fault[] = [
   ...storeFaults,
   ...diskFaults,
   ...failoverFaults,
+  ...poolerFaults,
   ...networkFaults,
   ...targetFaults,
 ];
