@@ -3,6 +3,7 @@
 import { diskFaults } from "./disk-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import type { Fault } from "./fault.ts";
+import { neighbourFaults } from "./neighbour-faults.ts";
 import { networkFaults } from "./network-faults.ts";
 import { poolerFaults } from "./pooler-faults.ts";
 import { processFaults } from "./process-faults.ts";
@@ -17,4 +18,5 @@ export const FAULTS: readonly Fault[] = [
   ...poolerFaults,
   ...networkFaults,
   ...targetFaults,
+  ...neighbourFaults,
 ];
