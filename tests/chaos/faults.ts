@@ -7,6 +7,7 @@ import { neighbourFaults } from "./neighbour-faults.ts";
 import { networkFaults } from "./network-faults.ts";
 import { poolerFaults } from "./pooler-faults.ts";
 import { processFaults } from "./process-faults.ts";
+import { retentionFaults } from "./retention-faults.ts";
 import { storeFaults } from "./store-faults.ts";
 import { targetFaults } from "./target-faults.ts";
 
@@ -19,4 +20,5 @@ export const FAULTS: readonly Fault[] = [
   ...networkFaults,
   ...targetFaults,
   ...neighbourFaults,
+  ...retentionFaults,
 ];
