@@ -8,6 +8,7 @@ import { networkFaults } from "./network-faults.ts";
 import { poolerFaults } from "./pooler-faults.ts";
 import { processFaults } from "./process-faults.ts";
 import { retentionFaults } from "./retention-faults.ts";
+import { scaleFaults } from "./scale-faults.ts";
 import { storeFaults } from "./store-faults.ts";
 import { targetFaults } from "./target-faults.ts";
 
@@ -21,4 +22,5 @@ export const FAULTS: readonly Fault[] = [
   ...targetFaults,
   ...neighbourFaults,
   ...retentionFaults,
+  ...scaleFaults,
 ];
