@@ -13,7 +13,7 @@ import { settlesWithin } from "@sluice/shared/runtime/within";
 
 import type { JobName } from "./jobs.ts";
 import type { Consumer, FindOwn, Producer } from "./queue.ts";
-import { readRefusalCode } from "./redis-policy.ts";
+import { readRefusalCode } from "./redis-refusal.ts";
 
 const OLD_PREFIX = "sluice";
 const NAMES: readonly JobName[] = ["intake", "deliver"];

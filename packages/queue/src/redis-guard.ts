@@ -15,7 +15,8 @@ import {
   type RedisGate,
 } from "./redis-gate.ts";
 import { findMaster, onMastersChanged, type RedisClient } from "./redis-client.ts";
-import { describeClusterMisfit, findServerProblems, readRefusalCode } from "./redis-policy.ts";
+import { describeClusterMisfit, findServerProblems } from "./redis-policy.ts";
+import { readRefusalCode } from "./redis-refusal.ts";
 import type { RedisReplicas } from "./redis-replicas.ts";
 import { readReplication } from "./redis-replication.ts";
 import { redisPrefix, type RelayIdentity } from "./relay-identity.ts";

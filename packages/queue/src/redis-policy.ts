@@ -4,6 +4,7 @@
 import { Cluster, type Redis } from "ioredis";
 
 import { listMasters, type RedisClient } from "./redis-client.ts";
+import { isRefusal, readCause, readRefusalCode } from "./redis-refusal.ts";
 
 /**
  * With these settings Redis answers a write after the write is on disk, also while Redis rewrites its append-only file,
@@ -93,20 +94,4 @@ async function undefinedIfRefused<T>(answer: Promise<T>): Promise<T | undefined>
     if (isRefusal(error)) return undefined;
     throw error;
   }
-}
-
-/** The code with which Redis refused a command, such as `OOM` or `READONLY`; undefined for every other error. */
-export function readRefusalCode(error: unknown): string | undefined {
-  const cause = error instanceof Error ? readCause(error) : error;
-  return isRefusal(cause) ? /^[A-Z]+\b/.exec(cause.message)?.[0] : undefined;
-}
-
-/** What the last node said, when an error is that no node of a cluster helped. */
-function readCause(error: Error): Error {
-  return "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
-}
-
-/** Whether Redis answered with an error. */
-function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && error.name === "ReplyError";
 }

@@ -1,7 +1,7 @@
 // Leaves a server that cannot take jobs any more. After a failover, an address may already lead to the new primary,
 // while an open connection stays with the old one, which refuses each write. Only a new connection helps.
 
-import { readRefusalCode } from "./redis-policy.ts";
+import { readRefusalCode } from "./redis-refusal.ts";
 
 /**
  * The refusals of a server that is not, or not yet, a primary with its data: it became a replica, it loads its data, or

@@ -2,7 +2,7 @@
 
 import type { Redis } from "ioredis";
 
-import { readRefusalCode } from "./redis-policy.ts";
+import { readRefusalCode } from "./redis-refusal.ts";
 
 export interface Replication {
   /** A replica says nothing of the replicas that a failover would choose from. */

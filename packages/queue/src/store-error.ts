@@ -1,7 +1,7 @@
 // The reason of a store's error in a few words. Senders of webhooks read these words, so only words and codes of this
 // file get in, and never the error's own message: it may hold a host, a user or a URL with a password.
 
-import { readRefusalCode } from "./redis-policy.ts";
+import { readRefusalCode } from "./redis-refusal.ts";
 
 const NO_ANSWER = "no answer";
 const SYSTEM_ERRORS: ReadonlyMap<string, string> = new Map([
