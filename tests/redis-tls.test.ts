@@ -2,8 +2,11 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
+
+import { openRedisClient } from "@sluice/queue/redis-client";
 
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 import { createTestDatabase } from "./support/database.ts";
@@ -12,6 +15,7 @@ import { openProcessGroup } from "./support/process-group.ts";
 import { startReceiver } from "./support/receiver.ts";
 import { startRedisCluster } from "./support/redis-cluster.ts";
 import { findRedisServer } from "./support/redis-server.ts";
+import { readAddress } from "./support/redis.ts";
 import { startRelay } from "./support/relay.ts";
 import { startRedis } from "./support/stores.ts";
 import { until } from "./support/wait.ts";
@@ -61,6 +65,26 @@ describe.runIf(canRun)("Redis over TLS", () => {
     await until(() => distrusting.logLines.some((line) => line.includes("self-signed certificate")));
     await distrusting.sendEvent();
     expect(await distrusting.countIntakeJobs()).toEqual({ redis: 0, postgres: 1 });
+  });
+
+  test("with a certificate that is not trusted ends no process, whenever its connections are closed", async () => {
+    const { group, tls } = openDirectory();
+    const port = await claimPort();
+    const redis = await startRedis(join(group.directory, "redis"), group, { ...tls, "tls-port": String(port) });
+    onTestFinished(async () => {
+      await redis.end("SIGKILL");
+      group.remove();
+    });
+    const address = readAddress(`rediss://127.0.0.1:${port}`);
+    let errors = 0;
+    // An error that nobody handles fails this file.
+    for (let count = 0; count < 200; count++) {
+      const client = openRedisClient({ address }, {});
+      client.on("error", () => (errors += 1));
+      await delay(count % 12);
+      client.disconnect();
+    }
+    expect(errors).toBeGreaterThan(0);
   });
 
   test("works on every node of a cluster", async () => {

@@ -40,7 +40,22 @@ const REFRESH_SLOTS_MS = 5_000;
 const reconnectDelayMs = (times: number) => Math.min(2 ** times * 25, MAX_RECONNECT_DELAY_MS);
 
 /** Begins to connect. The caller listens to `error`. */
-export function openRedisClient({ address, ca }: RedisServers, patience: ClientPatience): RedisClient {
+export function openRedisClient(servers: RedisServers, patience: ClientPatience): RedisClient {
+  const client = makeClient(servers, patience);
+  if (client instanceof Cluster) client.on("+node", surviveSecondErrors);
+  else surviveSecondErrors(client);
+  return client;
+}
+
+/**
+ * ioredis listens for one error of a connection. A TLS connection that is closed while its certificate is refused has a
+ * second one, which would end the process.
+ */
+function surviveSecondErrors(client: Redis): void {
+  client.on("error", () => client.stream?.on("error", () => undefined));
+}
+
+function makeClient({ address, ca }: RedisServers, patience: ClientPatience): RedisClient {
   const tls = address.tls ? (ca === undefined ? {} : { ca }) : undefined;
   const { username, password, family } = address;
   const common = { username, password, family, tls, connectTimeout: CONNECT_TIMEOUT_MS };
@@ -117,16 +132,22 @@ export function onMastersChanged(client: RedisClient, listener: () => void): voi
 
 /** Calls back with every client that BullMQ makes of this one. */
 export function onDuplicate(client: RedisClient, listener: (duplicate: RedisClient) => void): void {
-  const note = <T extends RedisClient>(duplicate: T): T => {
-    listener(duplicate);
-    return duplicate;
-  };
   if (client instanceof Cluster) {
     const duplicate = client.duplicate.bind(client);
-    client.duplicate = (...words) => note(duplicate(...words));
+    client.duplicate = (...words) => {
+      const second = duplicate(...words);
+      second.on("+node", surviveSecondErrors);
+      listener(second);
+      return second;
+    };
   } else {
     const duplicate = client.duplicate.bind(client);
     // Each connection has a pace of its own: the reconnect of one says nothing about where another leads.
-    client.duplicate = (changes) => note(duplicate({ ...changes, reconnectOnError: paceReconnects() }));
+    client.duplicate = (changes) => {
+      const second = duplicate({ ...changes, reconnectOnError: paceReconnects() });
+      surviveSecondErrors(second);
+      listener(second);
+      return second;
+    };
   }
 }

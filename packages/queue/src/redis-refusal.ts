@@ -1,4 +1,4 @@
-// How Redis refuses a command.
+// Tells an answer of Redis that refuses a command from every other error.
 
 /** The code with which Redis refused a command, such as `OOM` or `READONLY`; undefined for every other error. */
 export function readRefusalCode(error: unknown): string | undefined {
