@@ -13,7 +13,7 @@ export interface InHand {
 }
 
 /** What a delivery in hand takes beside its body: hundreds of thousands of small ones are much memory too. */
-const OVERHEAD_BYTES = 1_024;
+const OVERHEAD_BYTES = 400;
 
 export class Claims {
   readonly #leases: Pick<Leases, "claimDue" | "claimOne" | "handBack" | "hold" | "release">;

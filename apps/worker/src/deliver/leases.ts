@@ -17,7 +17,9 @@ import {
 
 /** Longer than the longest attempt (30 s), so that one missed renewal repeats nothing. */
 const LEASE_MS = 45_000;
-const RENEW_MS = 15_000;
+const RENEW_AFTER_MS = 15_000;
+/** Nearly all deliveries are released before their first renewal is due, however many there are. */
+const LOOK_EVERY_MS = 5_000;
 /** Few at a time, so that no statement holds many rows for long. */
 const RENEW_BATCH = 5_000;
 
@@ -25,7 +27,8 @@ export class Leases {
   readonly lease: Lease;
   readonly #db: Database;
   readonly #log: Logger;
-  readonly #held = new Set<string>();
+  /** The ids of the deliveries in hand, with the time from which each lease counts, as `performance.now()`. */
+  readonly #held = new Map<string, number>();
   #returned: string[] = [];
   readonly #returns = new FreshRuns(() => handBack(this.#db, this.#returned.splice(0), this.lease.workerId));
   readonly #timer: NodeJS.Timeout;
@@ -34,7 +37,7 @@ export class Leases {
     this.lease = { workerId, durationMs: LEASE_MS };
     this.#db = db;
     this.#log = log;
-    this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
+    this.#timer = setInterval(() => void this.#renew(), LOOK_EVERY_MS);
   }
 
   /** Claims up to `limit` deliveries that are due for a target, with bodies of about `maxBytes` together. */
@@ -56,7 +59,7 @@ export class Leases {
   /** Keeps the lease of a claimed delivery alive until it is released. @returns false when it is in hand already. */
   hold(deliveryId: string): boolean {
     if (this.#held.has(deliveryId)) return false;
-    this.#held.add(deliveryId);
+    this.#held.set(deliveryId, performance.now());
     return true;
   }
 
@@ -73,10 +76,15 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    const held = [...this.#held];
+    const nowMs = performance.now();
+    const old: string[] = [];
+    for (const [id, sinceMs] of this.#held) if (nowMs - sinceMs >= RENEW_AFTER_MS) old.push(id);
     try {
-      for (let first = 0; first < held.length; first += RENEW_BATCH) {
-        await renewLeases(this.#db, held.slice(first, first + RENEW_BATCH), this.lease);
+      for (let first = 0; first < old.length; first += RENEW_BATCH) {
+        const batch = old.slice(first, first + RENEW_BATCH);
+        const fromMs = performance.now();
+        await renewLeases(this.#db, batch, this.lease);
+        for (const id of batch) if (this.#held.has(id)) this.#held.set(id, fromMs);
       }
     } catch (error) {
       // Failure policy: open. The attempts go on; at worst another worker repeats them.
