@@ -17,6 +17,8 @@ export interface QueuedEvent {
   labels?: Record<string, string>;
   /** The user metadata of the JWT that verified the event, when the body has none. */
   userMetadata?: Record<string, unknown>;
+  /** The JWT that proved the webhook: it proves only the webhook id that it came with first. */
+  token?: { id: string; expiresAtMs: number };
   /** True when the signature proves the sender and does not cover the body. */
   bodyUnbound?: boolean;
 }

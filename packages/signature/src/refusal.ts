@@ -19,6 +19,10 @@ export const REFUSAL_REASONS = [
   "unknown_key",
   "signature_mismatch",
   "wrong_audience",
+  "wrong_issuer",
+  "wrong_token_type",
+  "excessive_lifetime",
+  "spent_token",
   "body_mismatch",
   "body_unbound",
 ] as const;

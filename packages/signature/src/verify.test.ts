@@ -175,7 +175,7 @@ describe("refused", () => {
     ["in the clothes of v1a", A.signature.replace("v1,", "v1a,"), "malformed_signature"],
     ["in the clothes of v2", A.signature.replace("v1,", "v2,"), "unaccepted_scheme"],
     ["in upper case", A.signature.replace("v1,", "V1,"), "unaccepted_scheme"],
-    ["as the ninth of nine", `${"v1,AAAA ".repeat(8)}${A.signature}`, "malformed_signature"],
+    ["as the seventeenth", `${"v1,AAAA ".repeat(16)}${A.signature}`, "malformed_signature"],
     ["beside something else", `${A.signature} nonsense`, "malformed_signature"],
     ["behind a tab", `\t${A.signature}`, "malformed_signature"],
   ] as const)("a v1 signature %s", async ([, signature, reason]) => {
@@ -244,6 +244,41 @@ function addOrder(signature: Buffer): Buffer {
   for (let i = 32; i < 64; i++, s /= 256n) malleated[i] = Number(s % 256n);
   return malleated;
 }
+
+describe("several signatures", () => {
+  const bad = `v1,${Buffer.alloc(32).toString("base64")}`;
+
+  test.for([
+    ["on two lines, the good one first", `${A.signature}, ${bad}`],
+    ["on two lines, the bad one first", `${bad}, ${A.signature}`],
+    ["on three lines of two", `${bad} ${bad}, ${bad} ${A.signature}, ${bad} ${bad}`],
+    ["as the tenth of ten, as a relay sends while ten secrets overlap", `${`${bad} `.repeat(9)}${A.signature}`],
+  ] as const)("%s", async ([, signature]) => {
+    expect(await judge({ signature })).toEqual(accepted("v1"));
+  });
+
+  test("of v1a: four are tried, and a fifth is refused whatever the others are", async () => {
+    const other = (byte: number) => `v1a,${Buffer.alloc(64, byte).toString("base64")}`;
+    const judgeV1a = (signature: string) => judgeVector({ ...C, signature }, withC(), nowMsOf(C));
+    expect(await judgeV1a([other(1), other(2), other(3), C.signature].join(" "))).toEqual(accepted("v1a"));
+    expect(await judgeV1a([other(1), other(1), other(1), other(1), C.signature].join(" "))).toEqual(accepted("v1a"));
+    expect(await judgeV1a([C.signature, other(1), other(2), other(3), other(4)].join(" "))).toEqual(
+      refused("malformed_signature"),
+    );
+  });
+
+  test("of v1a do not hold the thread of the requests, however many keys and bytes there are", async () => {
+    const keySet = keySetOf(...Array.from({ length: 32 }, (_, index) => newEd25519Key(String(index))));
+    const signature = [1, 2, 3, 4].map((byte) => `v1a,${Buffer.alloc(64, byte).toString("base64")}`).join(" ");
+    let turns = 0;
+    const counting = setInterval(() => (turns += 1), 0);
+    const webhook = { ...C, signature, body: "x".repeat(1024 * 1024) };
+    expect(await judgeVector(webhook, settingsOf({ keySet }), nowMsOf(C))).toEqual(refused("signature_mismatch"));
+    clearInterval(counting);
+    // One turn for each try at least, because each runs on another thread.
+    expect(turns).toBeGreaterThan(10);
+  });
+});
 
 describe("the tolerance", () => {
   test("is counted in whole seconds, as the timestamp is", async () => {

@@ -13,8 +13,11 @@ import { isWebhookId, MAX_ID_LENGTH } from "./verification/webhook-id.ts";
 /** The first scheme that recognizes a part of the header gets it. */
 const REGISTRY: readonly VerificationScheme[] = [v1, v1a, jwt];
 
-/** A rotation sends two signatures. More than this limit is an attempt to cost the relay time. */
-const MAX_SIGNATURES = 8;
+/**
+ * Far more signatures than a sender has secrets: a relay signs with ten secrets at most, and another relay may be the
+ * receiver. A longer list is an attempt to cost the relay time.
+ */
+const MAX_SIGNATURES = 16;
 
 /** The three headers as the sender wrote them. */
 export interface ReceivedHeaders {
@@ -104,7 +107,8 @@ interface SignaturePart {
 /** @returns the signatures in a header, or undefined when the header is not a list of signatures. */
 function readParts(header: string): SignaturePart[] | undefined {
   const parts: SignaturePart[] = [];
-  for (const text of header.replace(/^Bearer +/i, "Bearer,").split(" ")) {
+  // Several header lines are one list, whose parts are separated by a comma and a space (RFC 9110, 5.3).
+  for (const text of header.replaceAll(/(^|, )Bearer +/gi, "$1Bearer,").split(/,? +/)) {
     if (text === "") continue;
     const part = readPart(text);
     if (part === undefined || parts.length === MAX_SIGNATURES) return undefined;

@@ -73,6 +73,9 @@ export const sources = pgTable("sources", {
   jwksUri: text("jwks_uri"),
   bodyUnbound: text("body_unbound").$type<BodyUnboundPolicy>().notNull().default("reject"),
   publicKeys: text("public_keys").array().notNull().default([]),
+  issuers: text("issuers").array().notNull().default([]),
+  tokenTypes: text("token_types").array().notNull().default([]),
+  maxTokenSeconds: integer("max_token_seconds").notNull().default(3_600),
 });
 
 export const sourceSecrets = pgTable("source_secrets", {
@@ -95,6 +98,13 @@ export const ingressTokens = pgTable("ingress_tokens", {
 
 export const consumedCallbacks = pgTable("consumed_callbacks", {
   id: uuid("id").primaryKey(),
+  webhookId: text("webhook_id").notNull(),
+  expiresAt: instant("expires_at").notNull(),
+});
+
+export const spentTokens = pgTable("spent_tokens", {
+  sourceId: uuid("source_id").notNull(),
+  tokenId: text("token_id").notNull(),
   webhookId: text("webhook_id").notNull(),
   expiresAt: instant("expires_at").notNull(),
 });

@@ -54,6 +54,9 @@ export function settingsOf(changes: Partial<VerificationSettings> = {}): Verific
     hmacKeys: [],
     publicKeys: [],
     audiences: [AUDIENCE],
+    issuers: [],
+    tokenTypes: [],
+    maxTokenSeconds: 3_600,
     bodyUnbound: "reject",
     ...changes,
   };

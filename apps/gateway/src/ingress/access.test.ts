@@ -28,6 +28,9 @@ const source: Source = {
   hmacKeys: [],
   publicKeys: [],
   audiences: [],
+  issuers: [],
+  tokenTypes: [],
+  maxTokenSeconds: 3_600,
   jwksUri: null,
   bodyUnbound: "reject",
   ingressTokens: [

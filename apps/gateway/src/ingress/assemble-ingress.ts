@@ -7,8 +7,11 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { CALLBACK_KEY_PURPOSE, type CallbackToken } from "@sluice/signature/callback-token";
+import type { SpentToken } from "@sluice/signature/verification/scheme";
 import { saveKeySet } from "@sluice/store/configuration/key-sets";
+import type { Source } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
+import { findSpentToken } from "@sluice/store/requests/spent-tokens";
 import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
 
 import type { GatewayConfig } from "../gateway-config.ts";
@@ -33,6 +36,8 @@ const DURABLE_DEADLINE_MS: Record<StoreName, number> = { redis: 5_500, postgres:
 /** The time that PostgreSQL has to say whether a single-use URL was used. It MUST be below the time that senders wait. */
 const CONSUME_LIMIT_MS = 3_000;
 const CONSUME_RETRY_AFTER_SECONDS = 5;
+/** The time that PostgreSQL has to say whether a JWT was used. Short, because the worker asks again. */
+const SPENT_LIMIT_MS = 500;
 
 export interface AssembledIngress {
   app: ReturnType<typeof createIngress>;
@@ -72,6 +77,7 @@ export function assembleIngress(
     keySets,
     callbackKey: masterKey.deriveKey(CALLBACK_KEY_PURPOSE),
     consumeCallback: (callback, webhookId) => consumeCallbackInTime(db, callback, webhookId),
+    isSpentToken: (source, token, webhookId) => isSpentByAnother(db, source, token, webhookId),
     enqueue: (event, arrivedAt) => batcher.add(event, arrivedAt),
     onAnswered: (request) => recordRequest(request, { metrics, rejections, log }),
     bodies: new BodyReader({
@@ -93,6 +99,13 @@ async function consumeCallbackInTime(db: Database, callback: CallbackToken, webh
   const isUsedByThisWebhook = await within(CONSUME_LIMIT_MS, asked);
   if (isUsedByThisWebhook === undefined) throw callbackNotChecked();
   return isUsedByThisWebhook;
+}
+
+/** Failure policy: open. The worker decides for certain when it stores the event. */
+async function isSpentByAnother(db: Database, { id }: Source, token: SpentToken, webhookId: string): Promise<boolean> {
+  const asked = findSpentToken(db, id, token.id).catch(() => undefined);
+  const spentBy = await within(SPENT_LIMIT_MS, asked);
+  return spentBy !== undefined && spentBy !== webhookId;
 }
 
 function callbackNotChecked(cause?: unknown): SluiceError {

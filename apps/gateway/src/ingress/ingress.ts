@@ -15,8 +15,11 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { CallbackToken } from "@sluice/signature/callback-token";
 import { type Refusal, type RefusalReason, refuse } from "@sluice/signature/refusal";
+import type { SpentToken } from "@sluice/signature/verification/scheme";
 import { MAX_ID_LENGTH } from "@sluice/signature/verification/webhook-id";
 import { judgeHeaders, type ReceivedHeaders, type Verdict } from "@sluice/signature/verify";
+
+import type { Source } from "@sluice/store/configuration/sources";
 
 import { toResponse } from "../http/health-routes.ts";
 import { problem } from "../http/problem.ts";
@@ -48,6 +51,11 @@ export interface IngressDependencies {
    * @throws SluiceError `unavailable` when PostgreSQL does not answer.
    */
   consumeCallback: (callback: CallbackToken, webhookId: string) => Promise<boolean>;
+  /**
+   * Whether a JWT proved another webhook id before, as far as this gateway can tell now. Never rejects: the worker decides
+   * again when it stores the event.
+   */
+  isSpentToken: (source: Source, token: SpentToken, webhookId: string) => Promise<boolean>;
   /**
    * Resolves when the event is durable.
    * @param arrivedAt `performance.now()` when the request arrived, from which its deadline counts.
@@ -121,7 +129,7 @@ type Admission = { kind: "admitted"; event: QueuedEvent } | Refusal;
 async function admit(
   c: IngressContext,
   request: IngressRequest,
-  { sources, keySets, callbackKey, consumeCallback, bodies, maxBodyBytes }: IngressDependencies,
+  { sources, keySets, callbackKey, consumeCallback, isSpentToken, bodies, maxBodyBytes }: IngressDependencies,
 ): Promise<Admission> {
   const { incoming, outgoing } = c.env;
   // Node has parsed these headers already. Hono would copy them into a Headers object for each request.
@@ -182,8 +190,11 @@ async function admit(
     const detail = "The relay could not fetch the keys to verify this webhook yet; the sender should retry";
     throw new SluiceError("unavailable", detail, { retryAfterSeconds: KEYS_RETRY_AFTER_SECONDS });
   }
-  const { webhookId, scheme, body, userMetadata, bodyUnbound } = verdict;
+  const { webhookId, scheme, body, userMetadata, bodyUnbound, token: spent } = verdict;
   request.webhookId = webhookId;
+  if (spent !== undefined && (await isSpentToken(source, spent, webhookId))) {
+    return refuse("spent_token", "The token proved a webhook with another webhook-id before");
+  }
 
   if (callback?.singleUse === true && !(await consumeCallback(callback, webhookId))) {
     return refuse("consumed_token", "Another webhook used the callback URL before");
@@ -204,6 +215,7 @@ async function admit(
   if (callback !== undefined) event.labels = callback.labels;
   if (userMetadata !== undefined) event.userMetadata = userMetadata;
   if (bodyUnbound) event.bodyUnbound = true;
+  if (spent !== undefined) event.token = spent;
   return { kind: "admitted", event };
 }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { StoredKeySet } from "@sluice/store/configuration/key-sets";
-import { openSource, type StoredSource } from "@sluice/store/configuration/sources";
+import { openSource, SOURCE_DEFAULTS, type StoredSource } from "@sluice/store/configuration/sources";
 
 export interface SourceSnapshot {
   /** When PostgreSQL last confirmed the sources and key sets. */
@@ -45,6 +45,10 @@ const source = {
   secrets: z.array(z.object({ ciphertext: bytes, expiresAt: instant.nullable() })),
   publicKeys: z.array(z.string()),
   audiences: z.array(z.string()),
+  // Version 0.1 wrote snapshots without these three.
+  issuers: z.array(z.string()).default(SOURCE_DEFAULTS.issuers),
+  tokenTypes: z.array(z.string()).default(SOURCE_DEFAULTS.tokenTypes),
+  maxTokenSeconds: z.number().default(SOURCE_DEFAULTS.maxTokenSeconds),
   jwksUri: z.string().nullable(),
   bodyUnbound: z.enum(["reject", "mark"]),
   ingressTokens: z.array(z.object({ hash: bytes, expiresAt: instant.nullable() })),

@@ -7,6 +7,7 @@ import { pruneAudit } from "@sluice/store/requests/audit";
 import type { Database } from "@sluice/store/connection/database";
 import { pruneConsumedCallbacks } from "@sluice/store/requests/consumed-callbacks";
 import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
+import { pruneSpentTokens } from "@sluice/store/requests/spent-tokens";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
@@ -45,6 +46,7 @@ export async function startRetention(
     await attempt("waiting", () => recountWaiting(db));
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
+    await attempt("tokens", () => pruneSpentTokens(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("revisions", () => pruneTargetRevisions(db));

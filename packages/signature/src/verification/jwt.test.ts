@@ -70,6 +70,25 @@ describe("accepted", () => {
       body: webhookOf().body,
       userMetadata: undefined,
       bodyUnbound: false,
+      token: { id: expect.stringMatching(/^[\w-]{43}$/), expiresAtMs: (NOW + 310) * 1000 },
+    });
+  });
+
+  test("a token is named by its jti, else by what is signed, and by the time when it ends", async () => {
+    const tokenIn = async (token: string) => {
+      const verdict = await judgeFully(token);
+      return verdict.kind === "accepted" ? verdict.token : undefined;
+    };
+    const first = await tokenIn(await tokenOf(rsa, { jti: "msg_1" }));
+    expect(await tokenIn(await tokenOf(rsa, { jti: "msg_1", iat: NOW - 1 }))).toEqual(first);
+    expect((await tokenIn(await tokenOf(rsa, { jti: "msg_2" })))?.id).not.toBe(first?.id);
+    const bare = await tokenIn(await tokenOf(rsa));
+    expect((await tokenIn(await tokenOf(rsa, { iat: NOW - 1 })))?.id).not.toBe(bare?.id);
+    for (const jti of [5, ["msg_1"], { length: 1 }]) {
+      expect((await tokenIn(await tokenOf(rsa, { jti: jti as never })))?.id).not.toBe(bare?.id);
+    }
+    expect(await tokenIn(await tokenOf(rsa, { exp: undefined, iat: NOW - 100 }))).toMatchObject({
+      expiresAtMs: (NOW + 200) * 1000,
     });
   });
 
@@ -327,6 +346,42 @@ describe("the claims", () => {
     expect(await judgeClaims(claims as JWTPayload)).toBe(word);
   });
 
+  test.for([
+    ["an hour from iat to exp", { iat: NOW - 60, exp: NOW + 3_540 }, "jwt"],
+    ["more than an hour", { iat: NOW - 60, exp: NOW + 3_541 }, "excessive_lifetime"],
+    ["ten years", { exp: NOW + 315_360_000 }, "excessive_lifetime"],
+    ["ten years, without iat", { iat: undefined, exp: NOW + 315_360_000 }, "excessive_lifetime"],
+    ["an hour, without iat", { iat: undefined, exp: NOW + 3_600 }, "jwt"],
+  ] as const)("a lifetime of %s", async ([, claims, word]) => {
+    expect(await judgeClaims(claims)).toBe(word);
+  });
+
+  test("the longest lifetime is the source's own", async () => {
+    const settings = { maxTokenSeconds: 100 };
+    expect(await judgeClaims({ exp: NOW + 100 }, { settings })).toBe("jwt");
+    expect(await judgeClaims({ exp: NOW + 101 }, { settings })).toBe("excessive_lifetime");
+  });
+
+  test("iss is checked where the source names issuers", async () => {
+    const settings = { issuers: ["https://google.example", "other"] };
+    expect(await judgeClaims({}, { settings })).toBe("jwt");
+    for (const iss of ["https://google.example/", undefined, "", ["other"] as never]) {
+      expect(await judgeClaims({ iss }, { settings })).toBe("wrong_issuer");
+      expect(await judgeClaims({ iss })).toBe("jwt");
+    }
+  });
+
+  test("typ is checked where the source names types, with and without its prefix", async () => {
+    const settings = { tokenTypes: ["webhook+jwt"] };
+    for (const typ of ["webhook+jwt", "WEBHOOK+JWT", "application/webhook+jwt"]) {
+      expect(await judge(await withHeader({ typ }), { settings })).toBe("jwt");
+    }
+    for (const typ of ["JWT", "at+jwt", undefined, "application/x/webhook+jwt"]) {
+      expect(await judge(await withHeader({ typ }), { settings })).toBe("wrong_token_type");
+      expect(await judge(await withHeader({ typ }))).toBe("jwt");
+    }
+  });
+
   test("the header webhook-timestamp counts too, when there is one", async () => {
     expect(await judgeClaims({}, { webhook: { timestamp: String(NOW - 301) } })).toBe("stale_timestamp");
     expect(await judgeClaims({}, { webhook: { timestamp: String(NOW + 301) } })).toBe("future_timestamp");
@@ -470,6 +525,14 @@ describe("a member that comes twice", () => {
     ]) {
       expect(await judge(craft(RS256, GOOD_PAYLOAD.replace("{", `{${extra},`), byRsa)), extra).toBe("jwt");
     }
+  });
+
+  test("the detail names the number that is not exact, and where it is", async () => {
+    const payload = GOOD_PAYLOAD.replace(/}$/, ',"batch":9007199254740993}');
+    expect(await judgeFully(craft(RS256, payload, byRsa))).toMatchObject({
+      reason: "malformed_signature",
+      detail: expect.stringMatching(/in its claims, .* cannot store the number 9007199254740993$/),
+    });
   });
 
   test("a number that a double cannot store exactly is ambiguous too", async () => {

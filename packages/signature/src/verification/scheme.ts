@@ -18,6 +18,12 @@ export interface VerificationSettings {
   publicKeys: readonly KeyObject[];
   /** A JWT must name one of these audiences. */
   audiences: readonly string[];
+  /** A JWT must come from one of these issuers (`iss`). Empty: from anyone who holds a key of the key set. */
+  issuers: readonly string[];
+  /** A JWT must have one of these types (`typ`). Empty: any type, or none. */
+  tokenTypes: readonly string[];
+  /** The longest time between `iat` and `exp` of a JWT. */
+  maxTokenSeconds: number;
   bodyUnbound: BodyUnboundPolicy;
   /** Keys for `v1a` and JWTs. Undefined until the first fetch of the key set succeeds. */
   keySet?: KeySet | undefined;
@@ -40,6 +46,19 @@ export interface Acceptance {
   userMetadata: Record<string, unknown> | undefined;
   /** True when the signature proves the sender but not the body. */
   bodyUnbound: boolean;
+  /** The token that proved the request. Undefined for `v1` and `v1a`, which sign the id themselves. */
+  token: SpentToken | undefined;
+}
+
+/**
+ * A JWT does not sign the header `webhook-id`. Whoever captures one token could therefore send it under many ids, so the
+ * relay lets a token prove only the id that it came with first.
+ */
+export interface SpentToken {
+  /** SHA-256 of the claim `jti`, or of what is signed where there is none; in base64url. */
+  id: string;
+  /** When the token is refused anyway; milliseconds since 1970. */
+  expiresAtMs: number;
 }
 
 /** Nobody can judge the request without a key set: the sender should come back. */
@@ -55,7 +74,7 @@ export interface VerificationScheme {
   signsHeaders: boolean;
   /** @returns the signature in a part of the header, or undefined when the part belongs to another scheme. */
   read: (part: string) => string | undefined;
-  /** `v1` and `v1a` decide synchronously. A JWT needs WebCrypto, which only works with promises. */
+  /** `v1` decides synchronously. A JWT needs WebCrypto, and `v1a` another thread: both work with promises. */
   verify: (
     signatures: readonly string[],
     request: SignedRequest,

@@ -24,7 +24,7 @@ export const v1: VerificationScheme = {
       return signatures.some((signature) => equalsInConstantTime(signature, expected));
     });
     return matches
-      ? { kind: "accepted", webhookId, body, userMetadata: undefined, bodyUnbound: false }
+      ? { kind: "accepted", webhookId, body, userMetadata: undefined, bodyUnbound: false, token: undefined }
       : refuse("signature_mismatch", "no signature matches the id, the timestamp and the body");
   },
 };

@@ -32,6 +32,12 @@ export interface Source {
   publicKeys: KeyObject[];
   /** A JWT must have one of these audiences. */
   audiences: string[];
+  /** A JWT must come from one of these issuers; empty means any. */
+  issuers: string[];
+  /** A JWT must have one of these types; empty means any. */
+  tokenTypes: string[];
+  /** The longest time from `iat` to `exp` of a JWT. */
+  maxTokenSeconds: number;
   /** Where the key set of a dynamic source is; null means Google's. */
   jwksUri: string | null;
   bodyUnbound: BodyUnboundPolicy;
@@ -55,6 +61,9 @@ export interface SourceSettings {
   schemes: Scheme[];
   toleranceSeconds: number;
   audiences: string[];
+  issuers: string[];
+  tokenTypes: string[];
+  maxTokenSeconds: number;
   jwksUri: string | null;
   bodyUnbound: BodyUnboundPolicy;
   /** `whpk_…` */
@@ -64,6 +73,9 @@ export interface SourceSettings {
 export const SOURCE_DEFAULTS = {
   toleranceSeconds: 300,
   audiences: [],
+  issuers: [],
+  tokenTypes: [],
+  maxTokenSeconds: 3_600,
   jwksUri: null,
   bodyUnbound: "reject",
   publicKeys: [],

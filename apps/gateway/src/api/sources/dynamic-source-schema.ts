@@ -11,8 +11,9 @@ import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.t
 import { plainText } from "../http/plain-text.ts";
 import { refuseRepeats } from "../http/repeats.ts";
 
-const MAX_AUDIENCES = 20;
-const MAX_AUDIENCE_LENGTH = 2048;
+const MAX_NAMES = 20;
+const MAX_NAME_LENGTH = 2048;
+const MAX_TOKEN_SECONDS = 31_536_000;
 /** The relay tries each key for every request with a `v1a` signature. */
 const MAX_PUBLIC_KEYS = 8;
 /** Requests to these host names do not leave the host. */
@@ -37,14 +38,22 @@ const publicKey = z
   })
   .openapi({ type: "string", example: "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=" });
 
+const names = z.array(plainText(MAX_NAME_LENGTH).min(1)).max(MAX_NAMES).superRefine(refuseRepeats).optional();
+
 /** All of them are optional, so the API can tell which ones a caller gives for a static source, and refuse these. */
 export const dynamicFields = {
-  audiences: z
-    .array(plainText(MAX_AUDIENCE_LENGTH).min(1))
-    .max(MAX_AUDIENCES)
-    .superRefine(refuseRepeats)
-    .optional()
-    .openapi({ description: "The accepted audiences: the `aud` of a JWT must be one of them" }),
+  audiences: names.openapi({ description: "The accepted audiences: the `aud` of a JWT must be one of them" }),
+  issuers: names.openapi({
+    description: "The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any.",
+  }),
+  token_types: names.openapi({
+    description: "The accepted types: the `typ` of a JWT must be one of them. An empty list accepts any, and none.",
+    example: ["JWT"],
+  }),
+  max_token_seconds: z.int().min(1).max(MAX_TOKEN_SECONDS).optional().openapi({
+    description: "The longest lifetime of a JWT: from its `iat` to its `exp`",
+    example: 3600,
+  }),
   jwks_uri: jwksUri
     .nullable()
     .optional()
