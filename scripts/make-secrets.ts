@@ -5,12 +5,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { generateApiKey } from "@sluice/shared/domain/api-key";
+import { generateApiKey, MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
 import { errorText } from "./relay/error-text.ts";
-
-const MIN_API_KEY_LENGTH = 20;
 
 if (import.meta.main) {
   try {

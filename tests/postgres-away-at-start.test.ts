@@ -68,7 +68,7 @@ const environment = ({ proxy, redis, dataDir }: Stores, settings: Settings = {})
   ...settings,
 });
 
-const ADMIN_KEY = "admin-key-of-this-test";
+const ADMIN_KEY = "admin-key-of-this-test-0123456789";
 
 /** Starts a gateway, which is stopped when the test has finished, unless the test stops it before. */
 async function openGateway(stores: Stores, settings: Settings = {}) {

@@ -27,7 +27,7 @@ const VALID = {
   DATABASE_URL,
   REDIS_URL: "redis://:redispassword@cache:6379",
   MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
-  ADMIN_API_KEY: "an-admin-key-of-many-letters",
+  ADMIN_API_KEY: "an-admin-key-of-many-letters-and-digits",
   GEMINI_SIGNING_SECRET: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 };
 

@@ -2,6 +2,8 @@
 
 import { z } from "zod";
 
+import { isNetwork, parseRange } from "@sluice/shared/address/ip";
+import { MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
 import { commonSettings, integer, port } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
@@ -20,7 +22,26 @@ function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
+<<<<<<< HEAD
 const settings = z.object({
+=======
+/** Networks only: the name of a host says nothing about who holds a connection. */
+const networks = z
+  .string()
+  .transform((text, context) => {
+    const entries = text.split(",").map((entry) => entry.trim());
+    const ranges = entries.filter((entry) => entry !== "").map((entry) => ({ entry, range: parseRange(entry) }));
+    for (const { entry, range } of ranges) {
+      if (range !== undefined && isNetwork(range)) continue;
+      const message = `has ${JSON.stringify(entry)}, which is neither an address nor a network such as 10.0.0.0/8`;
+      context.addIssue({ code: "custom", message });
+    }
+    return ranges.flatMap(({ range }) => range ?? []);
+  })
+  .default([]);
+
+export const gatewayConfig = z.object({
+>>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
   ...commonSettings,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(8080),
@@ -31,7 +52,7 @@ const settings = z.object({
     z
       .string()
       .trim()
-      .min(20, "must be at least 20 characters")
+      .min(MIN_API_KEY_LENGTH, `must be at least ${MIN_API_KEY_LENGTH} characters`)
       .transform((text) => new Secret(text))
       .optional(),
   ),
@@ -65,6 +86,10 @@ const settings = z.object({
   DATABASE_MAX_CONNECTIONS: integer(4, 1_000).default(16),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
+  TRUSTED_PROXIES: networks,
+  // Above the 600 s for which Google's balancers keep an idle connection.
+  KEEP_ALIVE_SECONDS: integer(1, 86_400).default(620),
+  MAX_CONNECTIONS_PER_ADDRESS: integer(1, 4_096).optional(),
 });
 
 export const gatewayConfig = settings.check(checkRedisCa);

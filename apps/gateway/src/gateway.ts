@@ -15,6 +15,7 @@ import { createApi } from "./api/api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
 import { type GatewayStores, openStores } from "./gateway-stores.ts";
+import { clientAddressFinder, type FindClientAddress } from "./http/client-address.ts";
 import { createHealth } from "./http/health-routes.ts";
 import { type OpenServer, openServer } from "./http/server.ts";
 import { type AssembledIngress, assembleIngress } from "./ingress/assemble-ingress.ts";
@@ -57,12 +58,21 @@ export async function startGateway(
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
-  const ingress = assembleIngress(config, stores, metrics, log);
-  const publicPort = openServer(ingress.app.fetch, log, { answersContinue: true });
+  const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
+  const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress }, log);
+  const publicPort = openServer(ingress.app.fetch, log, {
+    answersContinue: true,
+    limits: {
+      keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
+      ...(config.MAX_CONNECTIONS_PER_ADDRESS === undefined
+        ? {}
+        : { maxPerNetwork: config.MAX_CONNECTIONS_PER_ADDRESS }),
+    },
+  });
 
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   const readiness = createReadiness(stores, ingress.sources, publicPort);
-  const api = assembleApi(config, { stores, sources: ingress.sources, tails, metrics }, log);
+  const api = assembleApi(config, { stores, sources: ingress.sources, tails, metrics, findClientAddress }, log);
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
 
@@ -130,9 +140,14 @@ interface ApiParts {
   sources: KnownSources;
   tails: Tails;
   metrics: Metrics;
+  findClientAddress: FindClientAddress;
 }
 
-function assembleApi(config: GatewayConfig, { stores, sources, tails, metrics }: ApiParts, log: Logger) {
+function assembleApi(
+  config: GatewayConfig,
+  { stores, sources, tails, metrics, findClientAddress }: ApiParts,
+  log: Logger,
+) {
   const { apiDb, masterKey, producer } = stores;
   return createApi({
     db: apiDb,
@@ -150,6 +165,7 @@ function assembleApi(config: GatewayConfig, { stores, sources, tails, metrics }:
     readQueueDepth: () => producer.depth("intake"),
     sourcesChanged: () => sources.refresh(),
     metrics,
+    findClientAddress,
     log,
   });
 }

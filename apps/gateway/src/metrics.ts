@@ -48,6 +48,11 @@ export class Metrics {
     labelNames: ["source", "reason"],
     registers: [this.#registry],
   });
+  readonly #strays = new Counter({
+    name: "sluice_ingress_stray_requests_total",
+    help: "POST requests to a path at which there is no source.",
+    registers: [this.#registry],
+  });
   readonly #dropped = new Counter({
     name: "sluice_rejections_dropped_total",
     help: "Refused requests that are missing in the log of rejections, because the gateway could not write them.",
@@ -182,6 +187,10 @@ export class Metrics {
 
   countRefusal(source: string, reason: RefusalReason): void {
     this.#refused.inc({ source, reason });
+  }
+
+  countStray(): void {
+    this.#strays.inc();
   }
 
   countDroppedRejections(requests: number): void {

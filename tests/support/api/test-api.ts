@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
 import { TAIL_LIMITS, Tails } from "@sluice/gateway/api/log/tails";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
+import { clientAddressFinder } from "@sluice/gateway/http/client-address";
 import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
@@ -91,6 +92,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     readQueueDepth: async () => ({ postgres: 0 }),
     tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
     metrics: new Metrics(),
+    findClientAddress: clientAddressFinder([]),
     log: openLog("gateway", "trace", destination),
     ...changes,
   };

@@ -23,7 +23,7 @@ import { getPath } from "./http/custom-verb.ts";
 import { answerNotModified } from "./http/etag.ts";
 import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts";
 import { refuseInvalid } from "./http/invalid-request.ts";
-import { logRequests } from "./http/request-log.ts";
+import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
 import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
 import { type EventsDependencies, routeEvents } from "./log/events.ts";
@@ -50,6 +50,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 
 export interface ApiDependencies
   extends
+    RequestLogDependencies,
     AuthenticationDependencies,
     IdempotencyDependencies,
     KeysDependencies,
@@ -76,7 +77,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.onError(answerProblem);
   app.notFound(answerNotFound);
 
-  app.use(logRequests(dependencies.log));
+  app.use(logRequests(dependencies));
   if (dependencies.corsOrigins.length > 0) app.use(allowOrigins(dependencies.corsOrigins));
   app.use(compressAnswers);
   app.use(answerNotModified);

@@ -158,34 +158,115 @@ test("data that is not a request gets an answer too, also after another answer o
   expect(connection.text()).toMatch(/hereHTTP\/1\.1 400 .*"code":"invalid_request"/s);
 });
 
-test("idle connections are closed when there are many connections", async () => {
-  const { open } = await start({ limits: { maxConnections: 16 } });
-  const idle = await Promise.all(Array.from({ length: 13 }, () => open()));
-  for (const connection of idle) {
-    await connection.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+test("an idle connection makes room for a new one, the oldest first", async () => {
+  const { open } = await start({ limits: { maxConnections: 4 } });
+  const idle: RawConnection[] = [];
+  for (let count = 0; count < 4; count++) {
+    const connection = await open();
+    await connection.write(GET);
     await until(() => connection.text().endsWith("here"));
+    idle.push(connection);
   }
   const next = await open();
-  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await next.write(GET);
   await until(() => next.text().endsWith("here"));
-  for (const connection of idle) await until(connection.isClosed);
+  await until(() => idle[0]?.isClosed() === true);
+  expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false, false]);
 });
 
-test("above the limit a connection is closed at once, until unfinished requests end", async () => {
-  const { server, open } = await start({ limits: { maxConnections: 8, connectionsCheckingInterval: 20 } });
-  const unfinished = await Promise.all(Array.from({ length: 8 }, () => open()));
-  for (const connection of unfinished) await connection.write("GET / HTTP/1.1\r\n");
+test.for([
+  ["silent", ""],
+  ["that sent a part of their headers", "GET / HTTP/1.1\r\nhost:"],
+  ["that sent a part of their body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nx"],
+] as const)("connections %s keep nobody out", async ([, bytes]) => {
+  const { open } = await start({ limits: { maxConnections: 8 } });
+  for (let count = 0; count < 20; count++) {
+    const crowd = await open();
+    if (bytes !== "") await crowd.write(bytes);
+  }
+  for (let count = 0; count < 20; count++) {
+    const webhook = await open();
+    await webhook.write(GET);
+    await until(() => webhook.text().endsWith("here"));
+  }
+});
+
+test("a whole request under way is never closed for another connection", async () => {
+  const { open, gate, seen } = await start({ limits: { maxConnections: 4 } });
+  const waiting = await Promise.all(Array.from({ length: 4 }, () => open()));
+  for (const connection of waiting) await connection.write("GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => seen.waiting === 4);
   const extra = await open();
   await until(extra.isClosed);
   expect(extra.text()).toBe("");
-  // Not earlier, because the extra connection must come while all others are open.
-  const { headersTimeout } = server;
-  server.headersTimeout = 1;
-  for (const connection of unfinished) expect(await answerOn(connection)).toMatchObject({ status: 408 });
-  server.headersTimeout = headersTimeout;
-  const next = await open();
-  await next.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-  await until(() => next.text().endsWith("here"));
+  gate.resolve();
+  for (const connection of waiting) await until(() => connection.text().endsWith("waited"));
+});
+
+test("a connection without a request line is closed after a while, and no other one", async () => {
+  const { open } = await start();
+  const [silent1, slow, idle] = [await open(), await open(), await open()];
+  await slow.write("GET / HTTP/1.1\r\n");
+  await idle.write(GET);
+  await until(silent1.isClosed);
+  expect(silent1.text()).toBe("");
+  expect([slow.isClosed(), idle.isClosed()]).toEqual([false, false]);
+  await slow.write("host: a\r\n\r\n");
+  await until(() => slow.text().endsWith("here"));
+});
+
+test("an address may have a limit of connections, and those that close make room", async () => {
+  const { open } = await start({ limits: { maxPerNetwork: 2 } });
+  const [first, second] = [await open(), await open()];
+  const third = await open();
+  await until(third.isClosed);
+  await second.write(GET);
+  await until(() => second.text().endsWith("here"));
+  first.close();
+  await until(async () => {
+    const next = await open();
+    await next.write(GET);
+    await until(() => next.isClosed() || next.text().endsWith("here"));
+    return next.text().endsWith("here");
+  });
+});
+
+test("HTTP/1.0 needs no Host, as the checks of balancers have none", async () => {
+  const { open } = await start();
+  const connection = await open();
+  await connection.write("GET / HTTP/1.0\r\n\r\n");
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/^HTTP\/1\.1 200 [^]*here$/);
+});
+
+test.for([
+  ["nonsense", "\x00\x01nonsense\r\n\r\n"],
+  ["a bad header", "GET / HTTP/1.1\r\nb ad: 1\r\n\r\n"],
+])(
+  "%s in the same packet as a whole request does not change its answer, which ends the connection",
+  async ([, rest]) => {
+    const { open, gate, seen } = await start();
+    const [quick, waiting] = [await open(), await open()];
+    await quick.write(GET + rest);
+    await waiting.write(`GET /waiting HTTP/1.1\r\nhost: a\r\n\r\n${rest}`);
+    await until(() => seen.waiting === 1);
+    gate.resolve();
+    for (const connection of [quick, waiting]) await until(connection.isClosed);
+    expect(quick.text()).toMatch(/^HTTP\/1\.1 200 [^]*here$/);
+    expect(waiting.text()).toMatch(/^HTTP\/1\.1 200 [^]*waited$/);
+  },
+);
+
+test("every answer forbids browsers to guess its type, also where there is no request", async () => {
+  const { open } = await start();
+  for (const bytes of [GET, "hello\r\n\r\n", `GET / HTTP/1.1\r\nhost: a\r\n${"x: y\r\n".repeat(100)}\r\n`]) {
+    const connection = await open();
+    await connection.write(bytes);
+    await until(() => connection.text().includes("\r\n\r\n"));
+    expect(connection.text()).toMatch(/^x-content-type-options: nosniff\r$/im);
+  }
 });
 
 test("the limits of time are checked often enough to be exact", async () => {

@@ -2,6 +2,7 @@
 // answer with a code too.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 import { getRequestListener, RequestError } from "@hono/node-server";
@@ -10,7 +11,7 @@ import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/runtime/problem-document";
 
-import { limitConnections, Pipelines } from "./connections.ts";
+import { Connections } from "./connections.ts";
 
 /** The limit of all headers of a request together, and of each line of a chunked body. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -19,6 +20,10 @@ const MAX_HEADERS = 100;
 /** Nearly all senders wait for an answer before the next request, so they never have more than one. */
 const MAX_PIPELINED_REQUESTS = 32;
 const RETRY_AFTER_SECONDS = 1;
+/** Stands in for the Host that a request of HTTP/1.0 need not have. Nothing depends on it. */
+const ANY_HOST = "localhost";
+/** No browser may take an answer for another type than it says. */
+const EVERY_ANSWER: readonly (readonly [string, string])[] = [["x-content-type-options", "nosniff"]];
 
 /** Times are in milliseconds, as `http.createServer` takes them. */
 interface ServerLimits {
@@ -27,19 +32,21 @@ interface ServerLimits {
   keepAliveTimeout: number;
   connectionsCheckingInterval: number;
   maxConnections: number;
+  maxPerNetwork: number;
 }
 
 const LIMITS: ServerLimits = {
   headersTimeout: 10_000,
   // For the whole request, so that a body that arrives too slowly ends here.
   requestTimeout: 30_000,
-  // Longer than the idle time of common balancers (60 s). If the server closed first, a balancer could send a request on a
-  // connection that is closing.
-  keepAliveTimeout: 65_000,
+  // Longer than the idle time of common balancers (60 s, and 600 s at Google). If the server closed first, a balancer could
+  // send a request on a connection that is closing.
+  keepAliveTimeout: 620_000,
   // A request can exceed the limits above by this time. Node's default is 30 s.
   connectionsCheckingInterval: 2_000,
   // With 16 KiB of unfinished headers each, they take about 100 MiB.
   maxConnections: 4_096,
+  maxPerNetwork: Number.POSITIVE_INFINITY,
 };
 
 export interface OpenServer {
@@ -59,12 +66,14 @@ export function openServer(
   log: Logger,
   { answersContinue = false, limits = {} }: ServerOptions = {},
 ): OpenServer {
-  const { maxConnections, ...times } = { ...LIMITS, ...limits };
-  const pipelines = new Pipelines(MAX_PIPELINED_REQUESTS);
+  const { maxConnections, maxPerNetwork, ...times } = { ...LIMITS, ...limits };
   let isEnding = false;
   const listener = getRequestListener(fetch, { errorHandler: (error) => answerListenerError(error, log) });
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const error = judgeHeaderCount(request) ?? judgePipeline(pipelines.enter(request.socket, response));
+    for (const [name, value] of EVERY_ANSWER) response.setHeader(name, value);
+    // HTTP/1.0 has no Host, and some balancers check the health of a server with it.
+    if (request.httpVersion === "1.0") request.headers.host ??= ANY_HOST;
+    const error = judgeHeaderCount(request) ?? judgePipeline(connections.enter(request.socket, response));
     if (error !== undefined) {
       refuseRequest(response, error, log);
       return;
@@ -77,16 +86,19 @@ export function openServer(
   const server = createServer({ ...times, maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }, handle);
   // No maximum in Node, which would silently drop the headers above it. judgeHeaderCount refuses them.
   server.maxHeadersCount = 0;
-  limitConnections(server, maxConnections, log);
+  const limitsOfConnections = { max: maxConnections, maxPerNetwork, maxPipelined: MAX_PIPELINED_REQUESTS };
+  const connections = new Connections(server, limitsOfConnections, log);
   // Node's own answer to an unknown expectation is a 417 without a body. RFC 9110, 10.1.1 allows to ignore it instead.
   server.on("checkExpectation", handle);
   if (answersContinue) server.on("checkContinue", handle);
-  server.on("clientError", (error, socket) => refuseConnection(error, socket, pipelines.latestOn(socket), log));
+  server.on("clientError", (error, socket) => {
+    refuseConnection(error, socket, connections.latestOn(socket as Socket), log);
+  });
   return {
     server,
     endConnections: () => {
       isEnding = true;
-      for (const response of pipelines.latestOnAll()) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const response of connections.latestOnAll()) if (!response.headersSent) response.shouldKeepAlive = false;
     },
   };
 }
@@ -143,8 +155,19 @@ function refuseConnection(
   underWay: ServerResponse | undefined,
   log: Logger,
 ): void {
-  // Nobody reads an answer on a connection that was reset. A second status line would corrupt an answer under way.
-  if (!socket.writable || error.code === "ECONNRESET" || underWay?.headersSent === true) {
+  // Nobody reads an answer on a connection that was reset.
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  // What follows a whole request does not change its answer, which ends the connection.
+  if (underWay?.req.complete === true) {
+    if (!underWay.headersSent) underWay.shouldKeepAlive = false;
+    underWay.once("close", () => socket.destroy());
+    return;
+  }
+  // A second status line would corrupt an answer under way.
+  if (underWay?.headersSent === true) {
     socket.destroy();
     return;
   }
@@ -158,7 +181,8 @@ function refuseConnection(
   log.info({ status: known.status, code, error: error.code }, "no request");
   socket.end(
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nconnection: close\r\n` +
-      `content-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `content-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `${EVERY_ANSWER.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`,
     () => socket.destroy(),
   );
 }

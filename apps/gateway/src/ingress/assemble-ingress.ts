@@ -16,6 +16,7 @@ import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
 
 import type { GatewayConfig } from "../gateway-config.ts";
 import type { GatewayStores } from "../gateway-stores.ts";
+import type { FindClientAddress } from "../http/client-address.ts";
 import type { Metrics } from "../metrics.ts";
 import { Batcher } from "./batcher.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
@@ -25,6 +26,7 @@ import { JwksCache } from "./jwks-cache.ts";
 import { KnownSources } from "./known-sources.ts";
 import { BodyReader } from "./read-body.ts";
 import { RejectionLog } from "./rejections.ts";
+import { strayLog } from "./stray-log.ts";
 import { describeRequest, type IngressRequest } from "./request.ts";
 
 /**
@@ -45,8 +47,14 @@ export interface AssembledIngress {
   rejections: RejectionLog;
 }
 
+interface IngressParts extends GatewayStores {
+  metrics: Metrics;
+  findClientAddress: FindClientAddress;
+}
+
 export function assembleIngress(
   config: GatewayConfig,
+  { ingressDb: db, masterKey, snapshot, backend, producer, metrics, findClientAddress }: IngressParts,
   { ingressDb: db, masterKey, snapshot, identity, backend, producer }: GatewayStores,
   metrics: Metrics,
   log: Logger,
@@ -72,12 +80,18 @@ export function assembleIngress(
   });
   const rejections = new RejectionLog({ db, metrics, log });
 
+  const logStray = strayLog(log);
   const app = createIngress({
     sources,
     keySets,
     callbackKey: masterKey.deriveKey(CALLBACK_KEY_PURPOSE),
     consumeCallback: (callback, webhookId) => consumeCallbackInTime(db, callback, webhookId),
     isSpentToken: (source, token, webhookId) => isSpentByAnother(db, source, token, webhookId),
+    findClientAddress,
+    onStray: (path) => {
+      metrics.countStray();
+      logStray(path);
+    },
     enqueue: (event, arrivedAt) => batcher.add(event, arrivedAt),
     onAnswered: (request) => recordRequest(request, { metrics, rejections, log }),
     bodies: new BodyReader({

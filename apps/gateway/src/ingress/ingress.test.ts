@@ -41,17 +41,24 @@ const source: Source = {
 
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
+<<<<<<< HEAD
 async function startIngress(limits: Partial<BodyLimits> = {}, changes: Partial<IngressDependencies> = {}) {
+=======
+async function startIngress(limits: Partial<BodyLimits> = {}, known: Source = source) {
+  const strays: string[] = [];
+>>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
   const memory = limits.memory ?? limitIngressMemory(MAX_BODY_BYTES);
   const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, memory });
   const ingress = createIngress({
-    sources: { find: (name) => (name === source.name ? source : undefined), findNewer: async () => undefined },
+    sources: { find: (name) => (name === known.name ? known : undefined), findNewer: async () => undefined },
     // A static source has no key set.
     keySets: undefined as unknown as JwksCache,
     callbackKey: key,
     consumeCallback: async () => true,
+    findClientAddress: () => "192.0.2.1",
     isSpentToken: async () => false,
     enqueue: async () => undefined,
+    onStray: (path) => void strays.push(path),
     onAnswered: () => undefined,
     bodies,
     maxBodyBytes: MAX_BODY_BYTES,
@@ -63,7 +70,7 @@ async function startIngress(limits: Partial<BodyLimits> = {}, changes: Partial<I
   const { server } = openServer(ingress.fetch, silent, { answersContinue: true, limits: times });
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
-  return { url, memory };
+  return { url, memory, strays };
 }
 
 async function open(url: string) {
@@ -253,6 +260,57 @@ test("Expect: 100-continue gets a 100 when the body is wanted, and only the refu
   await stale.write(headOf({ ...expecting, "webhook-timestamp": "1", "content-length": "2" }));
   await until(() => stale.text().includes("stale_timestamp"));
   expect(stale.text()).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+test.for(["/in/gemini/", "//in/gemini", "//in//gemini//"])("a slash too many: %s is /in/gemini", async (path) => {
+  const { url, strays } = await startIngress();
+  const answer = await sendRaw(url, { path, headers: { ...sign("{}"), "content-length": "2" }, chunks: ["{}"] });
+  expect(answer.status).toBe(200);
+  expect(strays).toEqual([]);
+});
+
+test("every POST that finds no source is told, with its path, and no other request", async () => {
+  const { url, strays } = await startIngress();
+  for (const path of ["/in/geminy", "/in/geminy/it_token", "/webhooks"]) {
+    expect(
+      (await sendRaw(url, { path, headers: { ...sign("{}"), "content-length": "2" }, chunks: ["{}"] })).status,
+    ).toBe(404);
+    await sendRaw(url, { method: "GET", path, headers: {}, chunks: [] });
+  }
+  expect(strays).toEqual(["/in/geminy", "/in/geminy/it_token", "/webhooks"]);
+});
+
+test("a source without a secret answers 503, so that the sender comes back when there is one", async () => {
+  const { url } = await startIngress({}, { ...source, hmacKeys: [] });
+  const answer = await sendRaw(url, {
+    path: "/in/gemini",
+    headers: { ...sign("{}"), "content-length": "2" },
+    chunks: ["{}"],
+  });
+  expect(answer.status).toBe(503);
+  expect(answer.head).toMatch(/^retry-after: 60\r?$/im);
+  expect(JSON.parse(answer.body)).toMatchObject({ code: "unavailable", reason: "no_secret" });
+});
+
+test("a GET of the path of a source is a 405, and its connection takes the next request", async () => {
+  const { url } = await startIngress();
+  const connection = await open(url);
+  for (let count = 1; count <= 2; count++) {
+    await connection.write("GET /in/gemini HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(() => connection.text().match(/HTTP\/1\.1 405 /g)?.length === count);
+  }
+  expect(connection.isClosed()).toBe(false);
+});
+
+test("a 413 ends its connection, and says so", async () => {
+  const { url } = await startIngress({ maxBytes: 1_024 });
+  const connection = await open(url);
+  const headers = Object.entries(sign("x".repeat(2_000))).map(([name, value]) => `${name}: ${value}\r\n`);
+  await connection.write(`POST /in/gemini HTTP/1.1\r\nhost: a\r\n${headers.join("")}content-length: 2000\r\n\r\n`);
+  await connection.write("x".repeat(2_000));
+  await until(connection.isClosed);
+  expect(connection.text()).toMatch(/^HTTP\/1\.1 413 /);
+  expect(connection.text()).toMatch(/^connection: close\r$/im);
 });
 
 test("/healthz takes GET and HEAD only", async () => {

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from "node:http";
 
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { getPath } from "hono/utils/url";
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import { newId } from "@sluice/shared/domain/ids";
@@ -21,6 +22,7 @@ import { judgeHeaders, type ReceivedHeaders, type Verdict } from "@sluice/signat
 
 import type { Source } from "@sluice/store/configuration/sources";
 
+import type { FindClientAddress } from "../http/client-address.ts";
 import { toResponse } from "../http/health-routes.ts";
 import { problem } from "../http/problem.ts";
 import { judgeAccess } from "./access.ts";
@@ -35,6 +37,8 @@ const NO_SOURCE = "There is no source at this path";
 
 /** The server ends unfinished requests after 30 s. Most of a crowd of them is therefore gone after 10 s. */
 const CROWD_RETRY_AFTER_SECONDS = 10;
+/** Somebody has to set the secret of the source. */
+const SECRET_RETRY_AFTER_SECONDS = 60;
 /** The gateway tries to fetch a key set again after 5 s. */
 const KEYS_RETRY_AFTER_SECONDS = 10;
 
@@ -61,7 +65,14 @@ export interface IngressDependencies {
    * @param arrivedAt `performance.now()` when the request arrived, from which its deadline counts.
    * @throws SluiceError `unavailable` when that is not certain.
    */
+<<<<<<< HEAD
   enqueue: (event: QueuedEvent, arrivedAt: number) => Promise<void>;
+=======
+  enqueue: (event: QueuedEvent) => Promise<void>;
+  findClientAddress: FindClientAddress;
+  /** Is called for every POST to a path at which there is no source. */
+  onStray: (path: string) => void;
+>>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
   /** Is called once for every webhook, when its answer is known. */
   onAnswered: (request: IngressRequest) => void;
   bodies: BodyReader;
@@ -71,7 +82,7 @@ export interface IngressDependencies {
 
 export function createIngress(dependencies: IngressDependencies): Hono<IngressEnv> {
   const { log } = dependencies;
-  const app = new Hono<IngressEnv>();
+  const app = new Hono<IngressEnv>({ getPath: getTidyPath });
   // One handler for each path and no middleware. With several handlers Hono makes a chain of closures for each request,
   // and the chain stays in memory while the event waits for its store.
   app.all("/in/:source/:token?", (c) => {
@@ -80,14 +91,21 @@ export function createIngress(dependencies: IngressDependencies): Hono<IngressEn
     return answerIngressError(c, new SluiceError("method_not_allowed", "Webhooks are sent with POST"));
   });
   app.all("/healthz", (c) => lingerOverUnread(c.env, toResponse(c, answerLiveness(c.req.method))));
-  app.notFound((c) =>
-    answerIngressError(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz")),
-  );
+  app.notFound((c) => {
+    if (c.req.method === "POST") dependencies.onStray(c.req.path);
+    return answerIngressError(c, new SluiceError("not_found", "This port serves POST /in/{source} and GET /healthz"));
+  });
   app.onError((error, c) => {
     log.error({ err: error }, "ingress failed");
     return answerIngressError(c, new SluiceError("internal", "The relay failed"));
   });
   return app;
+}
+
+/** People write a slash too many when they register an address: `//in/gemini` and `/in/gemini/` mean `/in/gemini`. */
+function getTidyPath(request: Request): string {
+  const path = getPath(request);
+  return path.includes("//") || path.endsWith("/") ? path.replaceAll(/\/{2,}/g, "/").replace(/(?<=.)\/$/, "") : path;
 }
 
 /** Takes a webhook from its socket to the queue, and answers. */
@@ -96,7 +114,7 @@ async function receiveWebhook(c: IngressContext, dependencies: IngressDependenci
   const request: IngressRequest = {
     startedAt: performance.now(),
     sourceName: c.req.param("source") ?? "",
-    remoteAddress: c.env.incoming.socket.remoteAddress,
+    remoteAddress: dependencies.findClientAddress(c.env.incoming),
     webhookId: undefined,
     sizeBytes: undefined,
     bodyMs: 0,
@@ -129,7 +147,7 @@ type Admission = { kind: "admitted"; event: QueuedEvent } | Refusal;
 async function admit(
   c: IngressContext,
   request: IngressRequest,
-  { sources, keySets, callbackKey, consumeCallback, isSpentToken, bodies, maxBodyBytes }: IngressDependencies,
+  { sources, keySets, callbackKey, consumeCallback, isSpentToken, onStray, bodies, maxBodyBytes }: IngressDependencies,
 ): Promise<Admission> {
   const { incoming, outgoing } = c.env;
   // Node has parsed these headers already. Hono would copy them into a Headers object for each request.
@@ -146,7 +164,10 @@ async function admit(
   // Another gateway may have created the source a moment ago.
   source ??= await sources.findNewer(sourceName, undefined);
   request.source = source;
-  if (source === undefined) throw new SluiceError("unknown_source", NO_SOURCE);
+  if (source === undefined) {
+    onStray(c.req.path);
+    throw new SluiceError("unknown_source", NO_SOURCE);
+  }
 
   const nowMs = Date.now();
   const headers = readWebhookHeaders(received);
@@ -242,16 +263,21 @@ const CODE_BY_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
   body_interrupted: "body_interrupted",
   // The same answer as without a source, so that guessing tokens reveals nothing.
   missing_token: "unknown_source",
+  // Not a 400: the sender should come back, because the operator may still be about to set the secret.
+  no_secret: "unavailable",
   unknown_token: "unknown_source",
 };
 
 function answerRefusal(c: IngressContext, request: IngressRequest, refusal: Refusal): Response {
   const code = CODE_BY_REASON[refusal.reason] ?? "verification_failed";
-  const error = new SluiceError(code, code === "unknown_source" ? NO_SOURCE : refusal.detail);
+  const error = new SluiceError(code, code === "unknown_source" ? NO_SOURCE : refusal.detail, {
+    ...(code === "unavailable" ? { retryAfterSeconds: SECRET_RETRY_AFTER_SECONDS } : {}),
+  });
   request.status = error.status;
   request.code = code;
   request.refusal = refusal;
-  return problem(c, error, code === "verification_failed" ? { reason: refusal.reason } : {});
+  const isTold = code === "verification_failed" || code === "unavailable";
+  return problem(c, error, isTold ? { reason: refusal.reason } : {});
 }
 
 function answerFailure(c: IngressContext, request: IngressRequest, cause: unknown, log: Logger): Response {

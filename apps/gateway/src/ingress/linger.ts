@@ -16,6 +16,8 @@ const MAX_SILENCE_MS = 1_000;
 export async function lingerOverUnread({ incoming }: HttpBindings, response: Response): Promise<Response> {
   if (incoming.complete || incoming.destroyed) return response;
   const length = incoming.headers["content-length"];
+  // No body was announced, so nothing is unread.
+  if (length === undefined && incoming.headers["transfer-encoding"] === undefined) return response;
   const keepsConnection =
     length !== undefined && Number(length) <= MAX_KEPT_BYTES && response.headers.get("connection") === null;
   // Before the next request on a connection that stays open, Node itself reads the unread rest of this body.

@@ -1,7 +1,6 @@
 // Writes the log of rejections so that a flood costs little. For each source and reason, the first requests of a window get
 // a row each. One more row stands for all further requests. The weights of the rows add up to the true number.
 
-import { plainAddress } from "@sluice/shared/address/plain-address";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
@@ -188,7 +187,7 @@ function toRow(request: RejectedRequest): NewRejection {
     detail: clean(detail, MAX_DETAIL_LENGTH),
     // The column of ids is ASCII, because every accepted id is.
     webhookId: webhookId ? clean(webhookId, MAX_ID_LENGTH).replaceAll(/[^\x20-\x7e]/g, "?") : null,
-    remoteAddress: remoteAddress ? clean(plainAddress(remoteAddress), MAX_ADDRESS_LENGTH) : null,
+    remoteAddress: remoteAddress ? clean(remoteAddress, MAX_ADDRESS_LENGTH) : null,
     sizeBytes: sizeBytes !== undefined && sizeBytes >= 0 ? Math.min(Math.trunc(sizeBytes), MAX_INT4) : null,
     weight: 1,
   };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { FailedTries, networkOf } from "./failed-tries.ts";
+import { FailedTries } from "./failed-tries.ts";
 
 describe("FailedTries", () => {
   test("allows ten tries at once, then one every six seconds, and returns how long to wait", () => {
@@ -23,15 +23,4 @@ describe("FailedTries", () => {
     for (let count = 0; count < 10_000; count++) tries.add(`another-${count}`, 0);
     expect(tries.add("first", 0)).toBe(0);
   });
-});
-
-test("networkOf returns the /64 of an IPv6 address in any notation", () => {
-  expect(networkOf("192.0.2.1")).toBe("192.0.2.1");
-  expect(networkOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
-  expect(networkOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");
-  expect(networkOf("2001:0DB8:1:2::9")).toBe("2001:db8:1:2::/64");
-  expect(networkOf("2001:db8::1")).toBe("2001:db8:0:0::/64");
-  expect(networkOf("::1")).toBe("0:0:0:0::/64");
-  expect(networkOf("fe80::1%eth0")).toBe("fe80:0:0:0::/64");
-  expect(networkOf("2001:db8:1:3::9")).not.toBe(networkOf("2001:db8:1:2::9"));
 });

@@ -1,7 +1,7 @@
 // How often each network may try API keys that are not valid. A key cannot be guessed because it is random. This limit
 // only tells a wrongly configured client, or a scanner, to stop. It never refuses a valid key.
 
-import { formatIp, parseIp, unmapped } from "@sluice/shared/address/ip";
+import { networkOf } from "@sluice/shared/address/network-of";
 
 /** The number of tries that a network may make at once. After that it gets one more for each interval. */
 const BURST = 10;
@@ -32,15 +32,4 @@ export class FailedTries {
     if (this.#fullAtMs.size > MAX_NETWORKS && oldest !== undefined) this.#fullAtMs.delete(oldest);
     return isWithin ? 0 : Math.ceil((usedMs + INTERVAL_MS - BURST * INTERVAL_MS) / 1000);
   }
-}
-
-/**
- * The network that tries are counted for: an IPv4 address by itself, or the /64 of an IPv6 address, because a provider
- * gives each customer at least a /64. A text that is no IP address is returned as it is.
- */
-export function networkOf(address: string): string {
-  const parsed = parseIp(address);
-  if (parsed === undefined) return address;
-  const ip = unmapped(parsed);
-  return ip.length === 4 ? formatIp(ip) : `${formatIp(ip).split(":").slice(0, 4).join(":")}::/64`;
 }

@@ -4,24 +4,29 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 
-import { plainAddress } from "@sluice/shared/address/plain-address";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 
+import type { FindClientAddress } from "../../http/client-address.ts";
 import type { ApiEnv, Caller } from "./api-env.ts";
 import { publicPath } from "./custom-verb.ts";
 
 /** The id that a caller sends is used if it is safe to write into a log and a header. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-export function logRequests(log: Logger): MiddlewareHandler<ApiEnv> {
+export interface RequestLogDependencies {
+  findClientAddress: FindClientAddress;
+  log: Logger;
+}
+
+export function logRequests({ findClientAddress, log }: RequestLogDependencies): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedMs = performance.now();
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId();
     c.set("requestId", requestId);
-    const address = c.env?.incoming?.socket.remoteAddress;
-    c.set("remoteAddress", address === undefined ? undefined : plainAddress(address));
+    const incoming = c.env?.incoming;
+    c.set("remoteAddress", incoming && findClientAddress(incoming));
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
     await next();
