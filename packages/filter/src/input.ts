@@ -2,6 +2,7 @@
 // both. The body itself never changes.
 
 import { isObject, parseJson } from "@sluice/shared/domain/envelope";
+import { roundNumbers } from "@sluice/shared/domain/exact-json";
 
 import type { FilterInput } from "./compile.ts";
 
@@ -26,7 +27,8 @@ export function readFilterInput(event: FilteredEvent, sourceName: string | undef
     event: {
       type: event.type ?? "",
       data: event.type === "video.generated" && isObject(data) ? withBothNames(data) : data,
-      user_metadata: event.userMetadata ?? {},
+      // Filters calculate with doubles.
+      user_metadata: roundNumbers(event.userMetadata ?? {}) as Record<string, unknown>,
       labels: event.labels ?? {},
     },
     source: sourceName,

@@ -23,6 +23,7 @@ import { getPath } from "./http/custom-verb.ts";
 import { answerNotModified } from "./http/etag.ts";
 import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts";
 import { refuseInvalid } from "./http/invalid-request.ts";
+import { refuseEncoded } from "./http/refuse-encoded.ts";
 import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
 import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
@@ -87,6 +88,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());
   app.use(authenticate(dependencies));
+  app.use(refuseEncoded);
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
   app.use(answerOnce(dependencies));
 

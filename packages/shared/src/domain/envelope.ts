@@ -1,6 +1,8 @@
 // Reads Gemini's envelope {type, version, timestamp, data} and user_metadata out of a payload. Any body with a valid
 // signature is an event, so nothing here fails: a field that is missing or malformed is null.
 
+import { mayHoldLongNumber, parseExactJson } from "./exact-json.ts";
+
 export interface Envelope {
   type: string | null;
   /** The payload's own timestamp, in milliseconds since 1970. */
@@ -26,17 +28,20 @@ export function readEnvelope(body: Buffer): Envelope {
   return {
     type: typeof payload["type"] === "string" && EVENT_TYPE.test(payload["type"]) ? payload["type"] : null,
     occurredAtMs: readTime(payload["timestamp"]),
-    userMetadata: findUserMetadata(payload, data),
+    userMetadata: readUserMetadata(body, payload, data),
     dataId: readDataId(data["id"]),
   };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Parses a payload. Undefined when the bytes are not UTF-8 or not JSON. */
-export function parseJson(body: Buffer): unknown {
+/**
+ * Parses a payload. Undefined when the bytes are not UTF-8 or not JSON.
+ * @param parse is {@link parseExactJson} where the payload is shown and not calculated with.
+ */
+export function parseJson(body: Buffer, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return JSON.parse(utf8.decode(body));
+    return parse(utf8.decode(body));
   } catch {
     return undefined;
   }
@@ -76,6 +81,15 @@ export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (depth >= MAX_DEPTH) return false;
   return Object.entries(value).every(([key, child]) => isStorable(key) && isStorable(child, depth + 1));
+}
+
+/** The metadata is stored and searched, so its numbers keep all their digits. */
+function readUserMetadata(body: Buffer, payload: Record<string, unknown>, data: Record<string, unknown>) {
+  const found = findUserMetadata(payload, data);
+  const text = found === null ? "" : utf8.decode(body);
+  if (!mayHoldLongNumber(text)) return found;
+  const exact = parseExactJson(text) as Record<string, unknown>;
+  return findUserMetadata(exact, isObject(exact["data"]) ? exact["data"] : {});
 }
 
 /** The API finds events by ids of at most 256 characters, so a longer id is of no use. */

@@ -2,6 +2,8 @@
 // last member and another reader the first. A double stores 9007199254740993 as ...992, and another reader keeps it
 // exact. A token that says two things is an attack (RFC 8725, 2.8; RFC 7519, 4; RFC 8259, 6).
 
+import { isExactNumber } from "@sluice/shared/domain/exact-json";
+
 /** So many characters of a number stand in the message. */
 const MAX_SHOWN = 40;
 /** Levels of nesting. An event has three. Code that compares values is recursive, and some thousand levels end the stack. */
@@ -54,25 +56,8 @@ function refuseAmbiguity(text: string): void {
         break;
       default:
         if (token.startsWith('"')) lastString = token;
-        else if (!isExact(token))
+        else if (!isExactNumber(token))
           throw new AmbiguousJson(`a double cannot store the number ${token.slice(0, MAX_SHOWN)}`);
     }
   }
-}
-
-/** Two different numbers with at most this many digits are always two different doubles. */
-const EXACT_DIGITS = 15;
-/** Below this value the digits of a double are fewer. */
-const MIN_NORMAL = 2 ** -1022;
-
-/** Whether no different number becomes the same double. Other spellings of the same number may. */
-function isExact(token: string): boolean {
-  const value = Number(token);
-  if (String(value) === token) return true;
-  const digits = token
-    .replace(/[eE].*$/, "")
-    .replace(/[-.]/g, "")
-    .replace(/^0+|0+$/g, "");
-  if (digits === "") return true;
-  return digits.length <= EXACT_DIGITS && Number.isFinite(value) && Math.abs(value) >= MIN_NORMAL;
 }

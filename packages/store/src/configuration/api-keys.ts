@@ -60,6 +60,16 @@ export async function findApiKey(db: Database, key: string): Promise<KeyHolder |
   return row && { id: row.id, name: row.name, scopes: row.scopes, expiresAt: row.expires_at };
 }
 
+/** Whether a key that was valid is valid still: not revoked, and not expired. */
+export async function isKeyValid(db: Database, id: string): Promise<boolean> {
+  const { rowCount } = await db.pool.query({
+    name: "is-key-valid",
+    text: `SELECT FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`,
+    values: [id],
+  });
+  return rowCount === 1;
+}
+
 /** Records that a key was used. Writes at most once a minute, also when several gateways call it. */
 export async function noteKeyUse(db: Database, id: string): Promise<void> {
   await db.pool.query({

@@ -6,8 +6,13 @@ import { callbackify } from "node:util";
 
 import pg from "pg";
 
+import { parseExactJson } from "@sluice/shared/domain/exact-json";
+
 import type { Pooling } from "./pooling.ts";
 import type { PostgresServer } from "./postgres-server.ts";
+
+// The numbers of stored JSON keep all their digits, as callers gave them.
+pg.types.setTypeParser(pg.types.builtins.JSONB, parseExactJson);
 
 export interface PoolOptions {
   applicationName: string;

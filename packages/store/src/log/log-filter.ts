@@ -4,6 +4,7 @@
 import { and, eq, gte, inArray, isNotNull, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
+import { namesOfJob } from "@sluice/shared/domain/job-names";
 import { namesOfType } from "@sluice/shared/domain/subscription";
 import type { RefusalReason } from "@sluice/signature/refusal";
 
@@ -144,7 +145,7 @@ const lookUpEvent = (condition: SQL) =>
 /** The conditions on columns that only the table of events has. */
 function payloadConditions({ dataId, label, userMetadata }: EventFilter): (SQL | undefined)[] {
   return [
-    equals(events.dataId, dataId),
+    dataId === undefined ? undefined : inArray(events.dataId, namesOfJob(dataId)),
     label && sql`${events.labels} ->> ${label.key} = ${label.value}`,
     userMetadata &&
       (userMetadata.value === undefined

@@ -4,6 +4,7 @@
 import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 
+import { namesOfJob } from "@sluice/shared/domain/job-names";
 import { namesOfType } from "@sluice/shared/domain/subscription";
 
 import type { Connection } from "../connection/database.ts";
@@ -59,7 +60,7 @@ export async function eventWays(db: Connection, filter: EventFilter, range: IdRa
 export function payloadWays({ webhookId, dataId, label, userMetadata }: EventFilter): Way[] {
   const ways: Way[] = [];
   if (webhookId !== undefined) ways.push(wayToEvents(eq(events.webhookId, webhookId)));
-  if (dataId !== undefined) ways.push(wayToEvents(eq(events.dataId, dataId)));
+  if (dataId !== undefined) ways.push(wayToEvents(...namesOfJob(dataId).map((name) => eq(events.dataId, name))));
   if (label !== undefined) ways.push(wayToTerm("label", label.key, label.value));
   if (userMetadata !== undefined) {
     const { key, value } = userMetadata;

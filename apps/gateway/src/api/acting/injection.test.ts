@@ -5,8 +5,9 @@ import { describe, expect } from "vitest";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { getEventWithBody } from "@sluice/store/log/records";
 
-import { pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { ADMIN_KEY, pointersOf, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { seedTarget } from "../../../../../tests/support/seed.ts";
+import { createApi } from "../api.ts";
 
 const given = { type: "batch.succeeded", data: { id: "batch_9" } };
 
@@ -42,6 +43,20 @@ describe("POST /v1/events", () => {
     );
     expect(api.woken).toContain(matching);
     expect(api.woken).not.toContain(other);
+  });
+
+  test("keeps every digit of a number, in what targets get, in the log and in searches", async ({ api }) => {
+    const body = `{"type":"batch.succeeded","data":{"id":"b","n":9007199254740993},"user_metadata":{"job":12345678901234567890}}`;
+    const { id } = (await api.call("POST", "/v1/events", { body })).body;
+    const stored = await getEventWithBody(api.db, parseId("evt", id, "id"));
+    expect(stored?.body.toString()).toContain('"n":9007199254740993},"user_metadata":{"job":12345678901234567890}');
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const shown = await (await createApi(api).request(`/v1/events/${id}`, { headers })).text();
+    expect(shown.match(/"job":12345678901234567890/g)).toHaveLength(2);
+    expect(shown).toContain('"n":9007199254740993');
+    const found = await api.call("GET", "/v1/events?user_metadata=job=12345678901234567890");
+    expect(found.body.data).toMatchObject([{ id }]);
+    expect((await api.call("GET", "/v1/events?user_metadata=job=12345678901234567168")).body.data).toEqual([]);
   });
 
   test("stores one event for all requests with the same source and webhook_id, also at the same time", async ({

@@ -6,6 +6,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { readFilterInput } from "@sluice/filter/input";
 import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
+import { parseExactJson } from "@sluice/shared/domain/exact-json";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
@@ -118,7 +119,9 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
   app.openapi(endpoint, async (c) => {
     const given = c.req.valid("json");
     const source = await findInjectionSource(db, given.source);
-    const event = toEvent(given, source.id);
+    // The validated body has rounded numbers. Both objects have the same fields.
+    const { data, user_metadata } = parseExactJson(await c.req.text()) as Pick<typeof given, "data" | "user_metadata">;
+    const event = toEvent({ ...given, data, user_metadata }, source.id);
     const show = (id: string, isDuplicate: boolean, deliveries: number) => ({
       id: formatId("evt", id),
       source: formatId("src", source.id),

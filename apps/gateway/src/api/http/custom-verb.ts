@@ -7,9 +7,15 @@ import { getPath as getHonoPath } from "hono/utils/url";
 // The flag `s` lets an id contain a line break, because Hono decodes "%0D". The verb after it must still be found.
 const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/is;
 
+/**
+ * Google's clients write the name of a webhook, `webhooks/{id}`, where the id stands in the path. Some of them encode its
+ * slash, and Python's does not.
+ */
+const WEBHOOK_BY_NAME = /^(\/v1(?:beta)?\/webhooks)\/webhooks\/(?=[^/])/;
+
 /** The path by which Hono routes a request. This is Hono's option `getPath`. */
 export function getPath(request: Request): string {
-  const path = getHonoPath(request);
+  const path = getHonoPath(request).replace(WEBHOOK_BY_NAME, "$1/");
   const match = VERB.exec(path);
   return match === null ? path : `/#${match[2]}${match[1]}`;
 }

@@ -8,7 +8,8 @@ import { ERROR_CODES, type ErrorCode, type SluiceError } from "@sluice/shared/ru
 
 import { publicPath } from "./custom-verb.ts";
 
-const PATHS = /^\/(v1beta|v1\/webhooks)(\/|:|$)/;
+/** Clients of another version of the WebhookService expect the form too, when they are told that it is not served. */
+const PATHS = /^\/(v1beta|v\d\w*\/webhooks)(\/|:|$)/;
 
 /** The canonical code of each HTTP status: google/rpc/code.proto, and our choice for statuses that it does not have. */
 const STATUSES: Record<number, string> = {

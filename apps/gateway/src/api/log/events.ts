@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { isNestedWithin, parseJson } from "@sluice/shared/domain/envelope";
+import { parseExactJson } from "@sluice/shared/domain/exact-json";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
@@ -202,7 +203,7 @@ function countFitting(events: readonly EventRecord[], maxBytes: number): number 
 
 /** @param body undefined when the payload is not wanted or the body is gone; `payload` is then null. */
 export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer<typeof eventSchema> {
-  const payload = body === undefined ? undefined : parseJson(body);
+  const payload = body === undefined ? undefined : parseJson(body, parseExactJson);
   return {
     id: formatId("evt", event.id),
     source: formatId("src", event.sourceId),

@@ -73,7 +73,7 @@ export const eventParameters = {
   }),
   webhook_id: webhookIdParameter,
   data_id: text.optional().openapi({
-    description: "`data.id` of the payload: the id of the Gemini job that the event is about",
+    description: "`data.id` of the payload: the Gemini job that the event is about, with or without `batches/`",
     example: "batch_123456",
   }),
   /** A label's name has at most 64 characters and no colon; its value has at most 256 characters. */

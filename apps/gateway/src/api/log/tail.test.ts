@@ -5,7 +5,14 @@ import { describe, expect, onTestFinished } from "vitest";
 
 import { openLog } from "@sluice/shared/runtime/log";
 
-import { ADMIN_KEY, createTestApi, pointersOf, seedEvent, test } from "../../../../../tests/support/api/test-api.ts";
+import {
+  ADMIN_KEY,
+  createTestApi,
+  pointersOf,
+  seedEvent,
+  storeKey,
+  test,
+} from "../../../../../tests/support/api/test-api.ts";
 import { until } from "../../../../../tests/support/wait.ts";
 import { createApi } from "../api.ts";
 import { TAIL_LIMITS, Tails } from "./tails.ts";
@@ -51,18 +58,47 @@ describe("GET /v1/tail", () => {
     await second.body?.cancel();
   });
 
+  test("one key holds a part of the tails, and other keys the rest", async ({ api }) => {
+    const tails = new Tails({ db: api.db, log, limits: { ...TAIL_LIMITS, maxTails: 4, maxTailsOfKey: 1 } });
+    onTestFinished(() => tails.close());
+    const app = createApi({ ...api, tails });
+    const keys = [await storeKey(api, ["read"]), await storeKey(api, ["read"])];
+    const openTail = (key = "") => app.request("/v1/tail", { headers: { authorization: `Bearer ${key}` } });
+    for (const key of keys) expect((await openTail(key)).status).toBe(200);
+    const refused = await openTail(keys[0]);
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("Your API key has 1 live tails") });
+  });
+
+  test.for([
+    ["revoked", "UPDATE api_keys SET revoked_at = now() WHERE name = 'of write'"],
+    ["expired", "UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE name = 'of write'"],
+  ])("a tail ends soon after its key is %s", async ([, change], { api }) => {
+    const tails = new Tails({ db: api.db, log, limits: { ...TAIL_LIMITS, recheckMs: 0 } });
+    onTestFinished(() => tails.close());
+    const key = await storeKey(api, ["write"]);
+    const answer = await createApi({ ...api, tails }).request("/v1/tail", {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const reader = answer.body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    await api.db.pool.query(String(change));
+    await seedEvent(api);
+    expect(await reader?.read()).toMatchObject({ done: true });
+  });
+
   test("sends `overflow` to a client that takes nothing, and disconnects it", async ({ api }) => {
-    const tails = new Tails({ db: api.db, log, limits: { maxTails: 1, stuckMs: 50 } });
+    const tails = new Tails({ db: api.db, log, limits: { ...TAIL_LIMITS, maxTails: 1, stuckMs: 50 } });
     const other = await createTestApi(api.db, { tails });
     const reader = (await createApi(other).request("/v1/tail", { headers })).body?.getReader();
     const decoder = new TextDecoder();
     expect(decoder.decode((await reader?.read())?.value)).toMatch(/^retry: 2000\nid: \d+_/);
     await seedEvent(api);
     // There is room for another client only when this one is disconnected.
-    await until(() => (tails.requireRoom(), true));
+    await until(() => (tails.requireRoom(null), true));
     expect(decoder.decode((await reader?.read())?.value)).toMatch(/^event: overflow\n/);
     expect((await reader?.read())?.done).toBe(true);
     tails.close();
-    expect(() => tails.requireRoom()).toThrow("live tails");
+    expect(() => tails.requireRoom(null)).toThrow("live tails");
   });
 });

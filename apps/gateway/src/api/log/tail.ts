@@ -9,7 +9,7 @@ import { currentPosition, isReadable, parsePosition, type JournalPosition } from
 import { TAIL_KINDS, type TailMessage } from "@sluice/store/journal/tail";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import type { ApiEnv } from "../http/api-env.ts";
+import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { problems } from "../http/problems.ts";
 import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventSchema, showEvent } from "./events.ts";
@@ -54,8 +54,8 @@ const follow = createRoute({
     "something was committed late. What one statement of the relay wrote may be sent a second time. An id is valid " +
     "for 23 hours; after that, read the lists. Without an id the tail begins now.\n\nWhen there is nothing else to " +
     "send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and " +
-    `is disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients; it answers another one with 503 and ` +
-    "`Retry-After`.",
+    `is disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients, and ${TAIL_LIMITS.maxTailsOfKey} of ` +
+    "one API key; it answers another one with 503 and `Retry-After`. A tail ends when its key is revoked or expires.",
   request: {
     query: z.strictObject({
       ...deliveryParameters,
@@ -83,7 +83,8 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     const query = c.req.valid("query");
     const filter = { ...(await readDeliveryFilter(db, query)), statuses: query.status, kinds: query.kind };
     const given = c.req.valid("header")["last-event-id"] ?? query.last_event_id;
-    tails.requireRoom();
+    const { keyId } = callerOf(c);
+    tails.requireRoom(keyId);
     const position = given === undefined || given === "" ? await currentPosition(db) : await readPosition(db, given);
     const headers = {
       "content-type": "text/event-stream; charset=utf-8",
@@ -93,7 +94,7 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     // A HEAD request reads no body, so it takes no place among the tails.
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
     return c.body(
-      tails.open({ filter, position, show: showTailEntry, outgoing: c.env?.outgoing }),
+      tails.open({ keyId, filter, position, show: showTailEntry, outgoing: c.env?.outgoing }),
       200,
       headers,
     ) as never;

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { isKeyValid } from "@sluice/store/configuration/api-keys";
 import type { Database } from "@sluice/store/connection/database";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
@@ -15,11 +16,15 @@ import { readTail, type TailFilter, type TailMessage } from "@sluice/store/journ
 export interface TailLimits {
   /** The number of tails that one gateway serves at once. Each tail asks PostgreSQL twice a second. */
   maxTails: number;
+  /** How many of them one API key may hold, so that it does not keep out all others. */
+  maxTailsOfKey: number;
+  /** How often the key of an open tail is checked again. */
+  recheckMs: number;
   /** A client that takes nothing for this long is disconnected. */
   stuckMs: number;
 }
 
-export const TAIL_LIMITS: TailLimits = { maxTails: 32, stuckMs: 30_000 };
+export const TAIL_LIMITS: TailLimits = { maxTails: 32, maxTailsOfKey: 8, recheckMs: 3_000, stuckMs: 30_000 };
 
 const POLL_MS = 500;
 /** Below the idle limit of common proxies (60 s), and the interval that the HTML standard advises. */
@@ -37,6 +42,8 @@ export interface TailsDependencies {
 }
 
 export interface TailOptions {
+  /** The UUID of the caller's API key; null for the key from the environment, which never ends. */
+  keyId: string | null;
   filter: TailFilter;
   /** Where in the journal the tail begins. */
   position: JournalPosition;
@@ -46,11 +53,16 @@ export interface TailOptions {
   outgoing: ServerResponse | undefined;
 }
 
+interface OpenTail {
+  keyId: string | null;
+  /** Cuts the connection if its client takes nothing. */
+  cut: () => void;
+}
+
 export class Tails {
   readonly #dependencies: TailsDependencies;
   readonly #stopping = new AbortController();
-  /** One function for each open tail, which cuts its connection if the client takes nothing. */
-  readonly #cuts = new Set<() => void>();
+  readonly #open = new Set<OpenTail>();
   /** Settles when the last read of the journal that was asked for has ended. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -59,20 +71,24 @@ export class Tails {
   }
 
   /** @throws SluiceError `unavailable` when the gateway serves as many tails as it may, or is stopping. */
-  requireRoom(): void {
-    const { maxTails } = this.#dependencies.limits;
-    if (this.#cuts.size < maxTails && !this.#stopping.signal.aborted) return;
-    const detail = `This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`;
-    throw new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  requireRoom(keyId: string | null): void {
+    const { maxTails, maxTailsOfKey } = this.#dependencies.limits;
+    const refuse = (detail: string) => {
+      throw new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    };
+    if (this.#open.size >= maxTails || this.#stopping.signal.aborted)
+      refuse(`This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`);
+    if ([...this.#open].filter((tail) => tail.keyId === keyId).length >= maxTailsOfKey)
+      refuse(`Your API key has ${maxTailsOfKey} live tails on this gateway, which is its maximum; close one`);
   }
 
   /**
-   * Opens a tail, which lasts until the client leaves, is disconnected as stuck, or the gateway stops.
+   * Opens a tail, which lasts until the client leaves or is disconnected as stuck, its key ends, or the gateway stops.
    * @returns the server-sent events, as UTF-8.
    * @throws SluiceError like {@link requireRoom}
    */
   open(options: TailOptions): ReadableStream<Uint8Array> {
-    this.requireRoom();
+    this.requireRoom(options.keyId);
     const left = new AbortController();
     const texts = this.#follow(options, AbortSignal.any([left.signal, this.#stopping.signal]));
     const encoder = new TextEncoder();
@@ -85,9 +101,10 @@ export class Tails {
     const end = () => {
       clearTimeout(stuck);
       left.abort();
-      this.#cuts.delete(cut);
+      this.#open.delete(tail);
     };
-    this.#cuts.add(cut);
+    const tail = { keyId: options.keyId, cut };
+    this.#open.add(tail);
     return new ReadableStream(
       {
         pull: async (controller) => {
@@ -124,11 +141,15 @@ export class Tails {
   /** Ends every tail at once, also those whose clients take nothing. */
   close(): void {
     this.#stopping.abort();
-    for (const cut of this.#cuts) cut();
+    for (const { cut } of this.#open) cut();
   }
 
-  async *#follow({ filter, position: start, show }: TailOptions, ended: AbortSignal): AsyncGenerator<string, void> {
-    const { db, log } = this.#dependencies;
+  async *#follow(
+    { keyId, filter, position: start, show }: TailOptions,
+    ended: AbortSignal,
+  ): AsyncGenerator<string, void> {
+    const { db, limits, log } = this.#dependencies;
+    let checkedAt = performance.now();
     let position = start;
     let writtenAt = performance.now();
     // Sent at once, so that a proxy passes the headers on and the client knows its position.
@@ -137,6 +158,10 @@ export class Tails {
       let text = "";
       let isEnd = true;
       try {
+        if (keyId !== null && performance.now() - checkedAt >= limits.recheckMs) {
+          if (!(await isKeyValid(db, keyId))) return;
+          checkedAt = performance.now();
+        }
         const page = await this.#inTurn(() => readTail(db, filter, position));
         text = page.steps.map((step) => formatStep(step.messages, step.position, show)).join("");
         ({ next: position, isEnd } = page);

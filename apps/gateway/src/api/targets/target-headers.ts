@@ -58,6 +58,14 @@ export function redactHeaders(headers: TargetHeaders): TargetHeaders {
 }
 
 /**
+ * The stored headers that may go to an address. A value may be a credential for the service at the old address, and
+ * whoever may change a target must not learn it by pointing the target elsewhere. So none goes to another origin.
+ */
+export function headersFor(current: { uri: string; headers: TargetHeaders }, uri: string): TargetHeaders {
+  return new URL(uri).origin === new URL(current.uri).origin ? current.headers : {};
+}
+
+/**
  * The headers to store: each `[redacted]` is replaced by the stored value.
  * @throws SluiceError `invalid_request` for a `[redacted]` without a stored value.
  */
@@ -67,7 +75,7 @@ export function restoreHeaders(given: TargetHeaders, stored: TargetHeaders): Tar
     if (value !== REDACTED) return [name, value];
     const kept = values.get(name.toLowerCase());
     if (kept !== undefined) return [name, kept];
-    const detail = `is "${REDACTED}", which keeps the stored value, but no value is stored`;
+    const detail = `is "${REDACTED}", which keeps the stored value, but there is none: a change of the origin of uri drops the values`;
     throw new SluiceError("invalid_request", `The header ${name} ${detail}`, {
       faults: [{ pointer: `/headers/${name.replaceAll("~", "~0")}`, detail }],
     });

@@ -16,7 +16,7 @@ import {
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { refuseRepeats } from "../http/repeats.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
-import { headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
+import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 
 const name = z
   .string()
@@ -205,12 +205,14 @@ export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettin
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
   const { retry = {}, rate_limit: rate } = change;
+  const uri = change.uri ?? current.uri;
+  const stored = headersFor(current, uri);
   const changed: TargetSettings = {
     name: change.name ?? current.name,
-    uri: change.uri ?? current.uri,
+    uri,
     subscribedEvents: change.subscribed_events ?? current.subscribedEvents,
     state: change.state ?? current.state,
-    headers: change.headers === undefined ? current.headers : restoreHeaders(change.headers, current.headers),
+    headers: change.headers === undefined ? stored : restoreHeaders(change.headers, stored),
     timeoutSeconds: change.timeout_seconds ?? current.timeoutSeconds,
     maxInFlight: change.max_in_flight ?? current.maxInFlight,
     rateLimitRequests: rate === undefined ? current.rateLimitRequests : (rate?.requests ?? null),

@@ -297,6 +297,47 @@ describe("the values of headers", () => {
   });
 });
 
+describe("the values of headers do not go to another origin", () => {
+  const headers = { authorization: "Bearer 1", "x-tenant": "7" };
+  const uri = "https://billing.example/hooks";
+  const storedHeaders = async (api: TestApi, target: Answer) =>
+    (await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers;
+
+  test.for(["https://other.example/hooks", "http://billing.example/hooks", "https://billing.example:8443/hooks"])(
+    "with a change to %s alone they are dropped, and with one that gives values these are stored",
+    async (elsewhere, { api }) => {
+      const target = await create(api, { uri, headers });
+      expect((await change(api, target, { uri: elsewhere })).body.headers).toEqual({});
+      expect(await storedHeaders(api, target)).toEqual({});
+      const other = await create(api, { uri, headers });
+      await change(api, other, { uri: elsewhere, headers: { authorization: "Bearer 2" } });
+      expect(await storedHeaders(api, other)).toEqual({ authorization: "Bearer 2" });
+    },
+  );
+
+  test("a redacted value is refused with a change of the origin, and nothing is changed", async ({ api }) => {
+    const target = await create(api, { uri, headers });
+    const moved = { uri: "https://other.example/hooks", headers: { authorization: "[redacted]" } };
+    expect(pointersOf(await change(api, target, moved))).toEqual(["/headers/authorization"]);
+    expect(await storedHeaders(api, target)).toEqual(headers);
+  });
+
+  test("another path of the same origin keeps them", async ({ api }) => {
+    const target = await create(api, { uri, headers });
+    await change(api, target, { uri: "https://billing.example:443/other" });
+    expect(await storedHeaders(api, target)).toEqual(headers);
+  });
+
+  test("a change through the WebhookService drops them too", async ({ api }) => {
+    const target = await create(api, { uri, headers });
+    const path = `/v1/webhooks/${target.body.id}`;
+    await api.call("PATCH", path, { body: { uri: "https://billing.example/other" } });
+    expect(await storedHeaders(api, target)).toEqual(headers);
+    await api.call("PATCH", path, { body: { uri: "https://other.example/hooks" } });
+    expect(await storedHeaders(api, target)).toEqual({});
+  });
+});
+
 describe("changing a target", () => {
   test("a change merges retry, replaces headers, and leaves all other fields as they are", async ({ api }) => {
     const target = await create(api, { name: "n", headers: { "x-a": "1", "x-b": "2" }, retry: { cap_seconds: 60 } });

@@ -10,6 +10,7 @@ import type { TargetState } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
+import { headersFor } from "../targets/target-headers.ts";
 import { newTarget } from "../targets/target-schema.ts";
 
 /** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
@@ -59,8 +60,11 @@ export const webhookRotation = inEitherCase(
   }),
 ).openapi("WebhookRotation");
 
+// Parameters that are not known are ignored, as Google's service ignores them.
+export const anyQuery = z.object({});
+
 export const webhookListQuery = inEitherCase(
-  z.strictObject({
+  z.object({
     page_size: z
       .string()
       .regex(/^[0-9]{1,9}$/, { error: "must be a whole number that is not negative" })
@@ -77,7 +81,7 @@ export const webhookListQuery = inEitherCase(
 );
 
 export const webhookUpdateQuery = inEitherCase(
-  z.strictObject({
+  z.object({
     update_mask: z.string().optional().openapi({
       description:
         "The fields of the body to apply, separated by commas. If you leave it out, or for `*`, all fields are applied.",
@@ -137,6 +141,15 @@ export function readWebhookId(text: string): string {
   return uuid;
 }
 
+/** Says "webhook" where the rest of the API says "target". @throws SluiceError what the work throws. */
+export async function asWebhook<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof SluiceError && error.code === "not_found" ? webhookNotFound() : error;
+  }
+}
+
 const webhookNotFound = () => new SluiceError("not_found", "There is no webhook with this id");
 
 /** The settings of the target for a new webhook. */
@@ -163,7 +176,7 @@ export function applyWebhookChange(
   const isApplied = readMask(mask);
   return {
     ...(given.name !== undefined && isApplied("name") && { name: given.name }),
-    ...(given.uri !== undefined && isApplied("uri") && { uri: given.uri }),
+    ...(given.uri !== undefined && isApplied("uri") && { uri: given.uri, headers: headersFor(current, given.uri) }),
     ...(given.subscribed_events !== undefined &&
       isApplied("subscribed_events") && { subscribedEvents: given.subscribed_events }),
     // A client may send back the state that it read. This must not turn a pause into `disabled`, which loses events.

@@ -14,14 +14,16 @@ import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
 import { googleProblems } from "../http/problems.ts";
-import { jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { jsonAnswer, jsonBody, noBody } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findTarget } from "../targets/find-target.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
 import { targetParams as params, type TargetsDependencies } from "../targets/target-endpoint.ts";
 import { testTarget } from "../targets/target-test.ts";
 import {
+  anyQuery,
   applyWebhookChange,
+  asWebhook,
   createdWebhook,
   newWebhook,
   readWebhookId,
@@ -42,7 +44,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
     method: "post",
     tags,
     summary: "Rotate the signing secret of a webhook",
-    request: { params, query: noParameters, body: { content: { "application/json": { schema: webhookRotation } } } },
+    request: { params, query: anyQuery, body: { content: { "application/json": { schema: webhookRotation } } } },
     responses: {
       200: jsonAnswer(
         "The new secret",
@@ -75,7 +77,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks`,
       tags,
       summary: "Create a webhook; it is also a target",
-      request: { query: noParameters, body: jsonBody(newWebhook) },
+      request: { query: anyQuery, body: jsonBody(newWebhook) },
       responses: { 200: jsonAnswer("The webhook", createdWebhook), default: googleErrorResponse },
     }),
     get: createRoute({
@@ -83,7 +85,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks/{id}`,
       tags,
       summary: "Get a webhook",
-      request: { params, query: noParameters },
+      request: { params, query: anyQuery },
       responses: { 200: jsonAnswer("The webhook", webhookSchema), default: googleErrorResponse },
     }),
     update: createRoute({
@@ -103,7 +105,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks/{id}`,
       tags,
       summary: "Delete a webhook and cancel its pending deliveries",
-      request: { params, query: noParameters },
+      request: { params, query: anyQuery },
       responses: {
         200: jsonAnswer("The webhook is deleted", empty),
         ...googleProblems("precondition_failed"),
@@ -120,7 +122,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       summary: "Send a signed event of the type `ping` to a webhook, regardless of its state",
       description:
         "The relay attempts the ping once. If the webhook does not answer it with a 2xx, the error is FAILED_PRECONDITION.",
-      request: { params, query: noParameters, body: noBody },
+      request: { params, query: anyQuery, body: noBody },
       responses: {
         200: jsonAnswer("The webhook answered the ping with a 2xx", empty),
         ...googleProblems("ping_failed"),
@@ -157,7 +159,7 @@ function routeVersion(
 
   app.openapi(endpoints.get, async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
-    return c.json(withEtag(c, showWebhook(await findTarget(db, masterKey, id))), 200);
+    return c.json(withEtag(c, showWebhook(await asWebhook(findTarget(db, masterKey, id)))), 200);
   });
 
   app.openapi(endpoints.update, async (c) => {
@@ -165,12 +167,12 @@ function routeVersion(
     const given = c.req.valid("json");
     const { update_mask: mask } = c.req.valid("query");
     const change = (current: TargetSettings) => applyWebhookChange(current, given, mask);
-    const changed = await updateTarget(c, dependencies, id, change, showWebhook);
+    const changed = await asWebhook(updateTarget(c, dependencies, id, change, showWebhook));
     return c.json(withEtag(c, showWebhook(changed)), 200);
   });
 
   app.openapi(endpoints.delete, async (c) => {
-    await deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook);
+    await asWebhook(deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook));
     return c.json({}, 200);
   });
 
@@ -183,14 +185,14 @@ function routeVersion(
       const secret = generateSigningSecret();
       const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
       const previous = isAtOnce ? "revoke_immediately" : "revoke_after_24h";
-      await rotateTargetSecret(c, dependencies, id, secret, previous, showWebhook);
+      await asWebhook(rotateTargetSecret(c, dependencies, id, secret, previous, showWebhook));
       return c.json({ secret: secret.text }, 200);
     });
   }
 
   app.openapi(verbEndpoint(app, endpoints.ping), async (c) => {
     const id = readWebhookId(c.req.valid("param").id);
-    const { delivery, attempt } = await testTarget(c, dependencies, id, "ping");
+    const { delivery, attempt } = await asWebhook(testTarget(c, dependencies, id, "ping"));
     if (delivery.status === "succeeded") return c.json({}, 200);
     const outcome =
       attempt === undefined
