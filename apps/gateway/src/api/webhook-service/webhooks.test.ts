@@ -70,7 +70,7 @@ for (const version of ["v1", "v1beta"]) {
     const wrong: [Promise<Answer>, number, string, string | RegExp][] = [
       [api.call("GET", path, { key: null }), 401, "UNAUTHENTICATED", "Send an API key"],
       [api.call("GET", path, { key: "wrong" }), 401, "UNAUTHENTICATED", "not known"],
-      [api.call("GET", `${path}/tgt_01h455vb4pex5vsknk084sn02q`), 404, "NOT_FOUND", "no target"],
+      [api.call("GET", `${path}/tgt_01h455vb4pex5vsknk084sn02q`), 404, "NOT_FOUND", "no webhook"],
       [api.call("GET", `${path}/abc`), 404, "NOT_FOUND", "no webhook"],
       [api.call("DELETE", `${path}/abc`), 404, "NOT_FOUND", "no webhook"],
       [api.call("POST", `${path}/abc:ping`), 404, "NOT_FOUND", "no webhook"],
