@@ -215,6 +215,39 @@ test("a refused request is recorded with its reason, and no record or log line h
     expect(everything).not.toContain(secret);
 });
 
+test("a captured JWT proves the webhook id that it came with first, and no other", async ({
+  relay,
+  receiver,
+  endpoint,
+}) => {
+  const source = await createSource(relay, endpoint.url);
+  await relay.createTarget(receiver);
+  const under = (signed: SignedWebhook, webhookId: string) => ({
+    ...signed,
+    webhookId,
+    headers: { ...signed.headers, "webhook-id": webhookId },
+  });
+  const first = await signByJwt({ jti: `jti_${randomUUID()}` });
+  expect((await relay.send(first, source.path)).status).toBe(200);
+  await findEvent(relay, first.webhookId);
+  expect(await relay.send(under(first, "msg_replayed"), source.path)).toMatchObject({
+    status: 400,
+    body: { reason: "spent_token" },
+  });
+  // A retry of the webhook itself is a duplicate, as ever.
+  expect((await relay.send(first, source.path)).status).toBe(200);
+
+  // Many at once: the ingress may not know yet, and the worker decides.
+  const second = await signByJwt();
+  const ids = Array.from({ length: 20 }, (_, index) => `msg_many_${index}`);
+  await Promise.all(ids.map((id) => relay.send(under(second, id), source.path)));
+  expect(await findRejections(relay, source, "spent_token", 20)).toHaveLength(20);
+  const { data } = await relay.call("GET", `/v1/events?source=${source.id}`);
+  expect(data).toHaveLength(2);
+  await receiver.waitFor(2);
+  expect(receiver.requests).toHaveLength(2);
+});
+
 test("a callback URL accepts verified events, which get its labels", async ({ relay, receiver, endpoint }) => {
   const source = await createSource(relay, endpoint.url);
   await relay.createTarget(receiver);

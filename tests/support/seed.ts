@@ -32,6 +32,7 @@ export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
     filterErrors: null,
     bodyUnbound: false,
     dataId: null,
+    token: null,
     contentType: "application/json",
     body: Buffer.from("{}"),
     ...changes,

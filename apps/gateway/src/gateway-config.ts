@@ -22,9 +22,6 @@ function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
-<<<<<<< HEAD
-const settings = z.object({
-=======
 /** Networks only: the name of a host says nothing about who holds a connection. */
 const networks = z
   .string()
@@ -40,8 +37,7 @@ const networks = z
   })
   .default([]);
 
-export const gatewayConfig = z.object({
->>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
+const settings = z.object({
   ...commonSettings,
   HOST: z.string().min(1).default("0.0.0.0"),
   PORT: port.default(8080),

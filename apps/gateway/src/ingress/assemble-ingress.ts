@@ -54,9 +54,7 @@ interface IngressParts extends GatewayStores {
 
 export function assembleIngress(
   config: GatewayConfig,
-  { ingressDb: db, masterKey, snapshot, backend, producer, metrics, findClientAddress }: IngressParts,
-  { ingressDb: db, masterKey, snapshot, identity, backend, producer }: GatewayStores,
-  metrics: Metrics,
+  { ingressDb: db, masterKey, snapshot, identity, backend, producer, metrics, findClientAddress }: IngressParts,
   log: Logger,
 ): AssembledIngress {
   const keySets = new JwksCache({ fetchKeySet, save: (keySet) => saveKeySet(db, keySet), now: Date.now, log });

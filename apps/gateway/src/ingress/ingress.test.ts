@@ -41,16 +41,17 @@ const source: Source = {
 
 const silent = openLog("gateway", "fatal", { write: () => undefined });
 
-<<<<<<< HEAD
+const knowing = (known: Source) => ({
+  find: (name: string) => (name === known.name ? known : undefined),
+  findNewer: async () => undefined,
+});
+
 async function startIngress(limits: Partial<BodyLimits> = {}, changes: Partial<IngressDependencies> = {}) {
-=======
-async function startIngress(limits: Partial<BodyLimits> = {}, known: Source = source) {
   const strays: string[] = [];
->>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
   const memory = limits.memory ?? limitIngressMemory(MAX_BODY_BYTES);
   const bodies = new BodyReader({ maxBytes: MAX_BODY_BYTES, maxCount: 1_000, ...limits, memory });
   const ingress = createIngress({
-    sources: { find: (name) => (name === known.name ? known : undefined), findNewer: async () => undefined },
+    sources: knowing(source),
     // A static source has no key set.
     keySets: undefined as unknown as JwksCache,
     callbackKey: key,
@@ -281,7 +282,7 @@ test("every POST that finds no source is told, with its path, and no other reque
 });
 
 test("a source without a secret answers 503, so that the sender comes back when there is one", async () => {
-  const { url } = await startIngress({}, { ...source, hmacKeys: [] });
+  const { url } = await startIngress({}, { sources: knowing({ ...source, hmacKeys: [] }) });
   const answer = await sendRaw(url, {
     path: "/in/gemini",
     headers: { ...sign("{}"), "content-length": "2" },

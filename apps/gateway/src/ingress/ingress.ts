@@ -65,14 +65,10 @@ export interface IngressDependencies {
    * @param arrivedAt `performance.now()` when the request arrived, from which its deadline counts.
    * @throws SluiceError `unavailable` when that is not certain.
    */
-<<<<<<< HEAD
   enqueue: (event: QueuedEvent, arrivedAt: number) => Promise<void>;
-=======
-  enqueue: (event: QueuedEvent) => Promise<void>;
   findClientAddress: FindClientAddress;
   /** Is called for every POST to a path at which there is no source. */
   onStray: (path: string) => void;
->>>>>>> 1086af0 (Keep the ingress open for senders, whatever else holds its connections)
   /** Is called once for every webhook, when its answer is known. */
   onAnswered: (request: IngressRequest) => void;
   bodies: BodyReader;

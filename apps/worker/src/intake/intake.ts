@@ -30,6 +30,7 @@ import {
   matchTargets,
   readEvents,
 } from "./match.ts";
+import { recordSpent } from "./spent-tokens.ts";
 import { setAside } from "./set-aside.ts";
 
 const RETRY_MS = 500;
@@ -114,11 +115,15 @@ async function storePart(
     ({ matched } = tried);
     switch (result.kind) {
       case "stored": {
-        const { freshEventIds } = result;
+        const { freshEventIds, spentEventIds } = result;
         const events = matched.matches.map(({ event }) => event);
         handOver(events, placed, freshEventIds, lanes);
         if (mayBeStored) await freeOwn(placed, freshEventIds, dependencies);
-        const duplicates = events.length - freshEventIds.size;
+        await recordSpent(
+          events.filter(({ id }) => spentEventIds.has(id)),
+          dependencies,
+        );
+        const duplicates = events.length - freshEventIds.size - spentEventIds.size;
         if (duplicates > 0) log.info({ events: events.length, duplicates }, "duplicates");
         return { kind: "stored" };
       }

@@ -132,7 +132,7 @@ function forEach<Item, Result>(
 }
 
 function toIncoming(queued: QueuedEvent): Incoming {
-  const { labels = null, userMetadata = null, bodyUnbound = false } = queued;
+  const { labels = null, userMetadata = null, bodyUnbound = false, token = null } = queued;
   const body = Buffer.from(queued.body, "base64");
   const envelope = readEnvelope(body);
   const event: NewEvent = {
@@ -150,6 +150,7 @@ function toIncoming(queued: QueuedEvent): Incoming {
     filterErrors: null,
     bodyUnbound,
     dataId: envelope.dataId,
+    token,
   };
   let input: FilterInput | undefined;
   return { queued, event, filterInput: () => (input ??= readFilterInput(event, queued.sourceName)) };

@@ -45,6 +45,7 @@ export async function storeRelayEvent(
     filterErrors: null,
     bodyUnbound: false,
     dataId: data.id,
+    token: null,
   };
   const delivery = {
     id: deliveryId(id, targetId),

@@ -56,6 +56,34 @@ describe("storeEvents", () => {
     ]);
   });
 
+  test("lets a token prove one webhook id: in one batch, again, and in batches that race", async ({ database }) => {
+    const { db } = database;
+    const revision = await readRevision(db, "targets");
+    const { sourceId, webhookId } = makeEvent();
+    const tokenOf = (id: string) => ({ id, expiresAtMs: Date.now() + 60_000 });
+    const withToken = (id: string, changes: object = {}) => makeEvent({ sourceId, token: tokenOf(id), ...changes });
+    const store = async (...events: ReturnType<typeof makeEvent>[]) => {
+      const result = await storeEvents(db, revision, events, [], newLease());
+      if (result.kind !== "stored") throw new Error("outdated");
+      const of = (ids: Set<string>) =>
+        events.map(({ id }, index) => (ids.has(id) ? index : -1)).filter((at) => at >= 0);
+      return { fresh: of(result.freshEventIds), spent: of(result.spentEventIds) };
+    };
+    const [first, other] = [withToken("a", { webhookId }), withToken("a")];
+    expect(await store(first, other, withToken("b"), makeEvent({ sourceId }))).toEqual({
+      fresh: [0, 2, 3],
+      spent: [1],
+    });
+    // A retry of the first webhook is a duplicate, and the other one stays refused.
+    expect(await store(withToken("a", { webhookId }), withToken("a"))).toEqual({ fresh: [], spent: [1] });
+    expect(await store(withToken("a", { sourceId: makeEvent().sourceId }))).toEqual({ fresh: [0], spent: [] });
+    // A refused event leaves its webhook id free for the webhook whose id it is.
+    expect(await store(makeEvent({ sourceId, webhookId: other.webhookId }))).toEqual({ fresh: [0], spent: [] });
+    const raced = await Promise.all(Array.from({ length: 20 }, () => store(withToken("c"), withToken("d"))));
+    expect(raced.flatMap(({ fresh }) => fresh)).toHaveLength(2);
+    expect(raced.flatMap(({ spent }) => spent)).toHaveLength(38);
+  });
+
   test("stores a (source, webhook id) once: in one batch, again, and under another event id", async ({ database }) => {
     const { db } = database;
     const targetId = await seedTarget(db);

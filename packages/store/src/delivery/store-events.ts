@@ -22,6 +22,8 @@ export interface NewEvent {
   bodyUnbound: boolean;
   /** `data.id` of the payload. */
   dataId: string | null;
+  /** The JWT that proved the event; null where the signature covers the webhook id. */
+  token: { id: string; expiresAtMs: number } | null;
 }
 
 /** A delivery of an event of the same batch. */
@@ -38,7 +40,8 @@ export interface NewDelivery {
 }
 
 export type StoreResult =
-  | { kind: "stored"; freshEventIds: Set<string> }
+  /** `spentEventIds` are refused: their JWT proved another webhook id before. */
+  | { kind: "stored"; freshEventIds: Set<string>; spentEventIds: Set<string> }
   /** Nothing was stored, because targets changed after `revision`. Match the events again and store again. */
   | { kind: "outdated" };
 
@@ -47,7 +50,8 @@ const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
 // MUST stay one statement: a crash at any moment leaves an event with its ledger entry and all its deliveries, or
 // nothing. The statement itself compares the revision, so that a stale copy of the configuration never misses a target
 // that existed before the event was sent. It inserts ledger rows in the order of their keys, so that two batches with
-// the same ids wait for each other and do not deadlock. "IS TRUE" makes the planner look up `fresh` in a hash table,
+// the same ids wait for each other and do not deadlock; so it does with tokens, and before. A token that is known already
+// is updated to what it was, because only so does RETURNING show it. "IS TRUE" makes the planner look up `fresh` in a hash table,
 // also where hash joins are off (STEADY_PLANS).
 const STORE = `
 WITH current AS MATERIALIZED (
@@ -55,14 +59,27 @@ WITH current AS MATERIALIZED (
 ),
 input AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[])
+    $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[],
+    $26::text[], $27::timestamptz[])
     AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-      labels, filter_errors, body_unbound, data_id)
+      labels, filter_errors, body_unbound, data_id, token_id, token_expires_at)
   WHERE EXISTS (SELECT FROM current)
+),
+tokens AS (
+  INSERT INTO spent_tokens AS known (source_id, token_id, webhook_id, expires_at)
+  SELECT DISTINCT ON (source_id, token_id) source_id, token_id, webhook_id, token_expires_at
+  FROM input WHERE token_id IS NOT NULL ORDER BY source_id, token_id, id
+  ON CONFLICT (source_id, token_id) DO UPDATE SET webhook_id = known.webhook_id
+  RETURNING source_id, token_id, webhook_id
+),
+spent AS (
+  SELECT id FROM input WHERE token_id IS NOT NULL
+    AND ((source_id, token_id, webhook_id) IN (SELECT source_id, token_id, webhook_id FROM tokens)) IS NOT TRUE
 ),
 fresh AS (
   INSERT INTO event_keys (source_id, webhook_id, event_id)
-  SELECT source_id, webhook_id, id FROM input ORDER BY source_id, webhook_id, id
+  SELECT source_id, webhook_id, id FROM input WHERE (id IN (SELECT id FROM spent)) IS NOT TRUE
+  ORDER BY source_id, webhook_id, id
   ON CONFLICT DO NOTHING
   RETURNING event_id
 ),
@@ -94,7 +111,8 @@ noted AS (
   INSERT INTO changes (event_ids, created_ids)
   SELECT array_agg(id), (SELECT array_agg(id) FROM addressed) FROM stored HAVING count(*) > 0
 )
-SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::text, ',') FROM fresh) AS fresh`;
+SELECT EXISTS (SELECT FROM current) AS is_current, (SELECT string_agg(event_id::text, ',') FROM fresh) AS fresh,
+  (SELECT string_agg(id::text, ',') FROM spent) AS spent`;
 
 /**
  * Stores the events that are not in the ledger yet, with their deliveries.
@@ -108,7 +126,7 @@ export async function storeEvents(
   deliveries: readonly NewDelivery[],
   lease: Lease,
 ): Promise<StoreResult> {
-  const [row] = await runPrepared<{ is_current: boolean; fresh: string | null }>(db, {
+  const [row] = await runPrepared<{ is_current: boolean; fresh: string | null; spent: string | null }>(db, {
     name: "store-events",
     text: STORE,
     values: [
@@ -137,8 +155,14 @@ export async function storeEvents(
       binaryArray("jsonb", events, (event) => json(event.filterErrors)),
       binaryArray("boolean", events, (event) => event.bodyUnbound),
       binaryArray("text", events, (event) => event.dataId),
+      binaryArray("text", events, (event) => event.token?.id ?? null),
+      binaryArray("timestamptz", events, (event) => event.token?.expiresAtMs ?? null),
     ],
   });
   if (row === undefined || !row.is_current) return { kind: "outdated" };
-  return { kind: "stored", freshEventIds: new Set(row.fresh?.split(",")) };
+  return {
+    kind: "stored",
+    freshEventIds: new Set(row.fresh?.split(",")),
+    spentEventIds: new Set(row.spent?.split(",")),
+  };
 }

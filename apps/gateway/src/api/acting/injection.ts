@@ -168,6 +168,7 @@ function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
     labels: givenLabels ?? null,
     filterErrors: null,
     bodyUnbound: false,
+    token: null,
   };
 }
 
