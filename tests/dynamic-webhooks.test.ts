@@ -215,6 +215,12 @@ test("a refused request is recorded with its reason, and no record or log line h
     expect(everything).not.toContain(secret);
 });
 
+const under = (signed: SignedWebhook, webhookId: string) => ({
+  ...signed,
+  webhookId,
+  headers: { ...signed.headers, "webhook-id": webhookId },
+});
+
 test("a captured JWT proves the webhook id that it came with first, and no other", async ({
   relay,
   receiver,
@@ -222,11 +228,6 @@ test("a captured JWT proves the webhook id that it came with first, and no other
 }) => {
   const source = await createSource(relay, endpoint.url);
   await relay.createTarget(receiver);
-  const under = (signed: SignedWebhook, webhookId: string) => ({
-    ...signed,
-    webhookId,
-    headers: { ...signed.headers, "webhook-id": webhookId },
-  });
   const first = await signByJwt({ jti: `jti_${randomUUID()}` });
   expect((await relay.send(first, source.path)).status).toBe(200);
   await findEvent(relay, first.webhookId);

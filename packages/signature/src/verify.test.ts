@@ -245,6 +245,8 @@ function addOrder(signature: Buffer): Buffer {
   return malleated;
 }
 
+const other = (byte: number) => `v1a,${Buffer.alloc(64, byte).toString("base64")}`;
+
 describe("several signatures", () => {
   const bad = `v1,${Buffer.alloc(32).toString("base64")}`;
 
@@ -258,7 +260,6 @@ describe("several signatures", () => {
   });
 
   test("of v1a: four are tried, and a fifth is refused whatever the others are", async () => {
-    const other = (byte: number) => `v1a,${Buffer.alloc(64, byte).toString("base64")}`;
     const judgeV1a = (signature: string) => judgeVector({ ...C, signature }, withC(), nowMsOf(C));
     expect(await judgeV1a([other(1), other(2), other(3), C.signature].join(" "))).toEqual(accepted("v1a"));
     expect(await judgeV1a([other(1), other(1), other(1), other(1), C.signature].join(" "))).toEqual(accepted("v1a"));

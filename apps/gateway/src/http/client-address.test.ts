@@ -50,9 +50,10 @@ test.for([
   expect(behindProxies(request("10.0.0.1", { forwarded: header }))).toBe(client);
 });
 
+const of = (list: string, pairs: string) =>
+  behindProxies(request("10.0.0.1", { "x-forwarded-for": list, forwarded: pairs }));
+expect(of("192.0.2.1", "for=192.0.2.1")).toBe("192.0.2.1");
+
 test("two headers that differ: one of them may be invented, so the proxy stands for its client", () => {
-  const of = (list: string, pairs: string) =>
-    behindProxies(request("10.0.0.1", { "x-forwarded-for": list, forwarded: pairs }));
-  expect(of("192.0.2.1", "for=192.0.2.1")).toBe("192.0.2.1");
   expect(of("192.0.2.1", "for=192.0.2.2")).toBe("10.0.0.1");
 });

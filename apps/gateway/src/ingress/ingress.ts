@@ -266,9 +266,9 @@ const CODE_BY_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
 
 function answerRefusal(c: IngressContext, request: IngressRequest, refusal: Refusal): Response {
   const code = CODE_BY_REASON[refusal.reason] ?? "verification_failed";
-  const error = new SluiceError(code, code === "unknown_source" ? NO_SOURCE : refusal.detail, {
-    ...(code === "unavailable" ? { retryAfterSeconds: SECRET_RETRY_AFTER_SECONDS } : {}),
-  });
+  const detail = code === "unknown_source" ? NO_SOURCE : refusal.detail;
+  const comesBack = code === "unavailable" ? { retryAfterSeconds: SECRET_RETRY_AFTER_SECONDS } : {};
+  const error = new SluiceError(code, detail, comesBack);
   request.status = error.status;
   request.code = code;
   request.refusal = refusal;

@@ -33,13 +33,14 @@ export function mayHoldLongNumber(text: string): boolean {
  */
 export function parseExactJson(text: string): unknown {
   if (!mayHoldLongNumber(text)) return JSON.parse(text);
-  const revive = (_: string, value: unknown, context?: { source?: string }): unknown => {
-    const source = context?.source;
-    return typeof value === "number" && source !== undefined && !isExactNumber(source) && isKept(source)
-      ? JSON.rawJSON(source)
-      : value;
-  };
   return JSON.parse(text, revive as Parameters<JSON["parse"]>[1]);
+}
+
+function revive(_: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source;
+  return typeof value === "number" && source !== undefined && !isExactNumber(source) && isKept(source)
+    ? JSON.rawJSON(source)
+    : value;
 }
 
 function isKept(source: string): boolean {

@@ -57,6 +57,11 @@ const GOOD_PAYLOAD = JSON.stringify({ ...GOOD_CLAIMS, event: EVENT });
 const withHeader = (header: Record<string, unknown>, key: KeyObject = rsa.key, claims: JWTPayload = GOOD_CLAIMS) =>
   new SignJWT({ ...claims, event: EVENT }).setProtectedHeader({ alg: "RS256", kid: "rsa-1", ...header }).sign(key);
 
+const tokenIn = async (token: string) => {
+  const verdict = await judgeFully(token);
+  return verdict.kind === "accepted" ? verdict.token : undefined;
+};
+
 describe("accepted", () => {
   test.for([
     ["RS256", rsa],
@@ -75,10 +80,6 @@ describe("accepted", () => {
   });
 
   test("a token is named by its jti, else by what is signed, and by the time when it ends", async () => {
-    const tokenIn = async (token: string) => {
-      const verdict = await judgeFully(token);
-      return verdict.kind === "accepted" ? verdict.token : undefined;
-    };
     const first = await tokenIn(await tokenOf(rsa, { jti: "msg_1" }));
     expect(await tokenIn(await tokenOf(rsa, { jti: "msg_1", iat: NOW - 1 }))).toEqual(first);
     expect((await tokenIn(await tokenOf(rsa, { jti: "msg_2" })))?.id).not.toBe(first?.id);

@@ -74,10 +74,11 @@ async function verifyToken(
   return judgeTimes(claims, settings, nowMs) ?? accept(claims, token, request, settings);
 }
 
+const plain = (text: string) => text.toLowerCase().replace(/^application\/(?=[^/]+$)/, "");
+
 /** RFC 7515, 4.1.9: the prefix `application/` may be left out, and case does not matter. */
 function isAcceptedType(typ: string | undefined, accepted: readonly string[]): boolean {
   if (accepted.length === 0) return true;
-  const plain = (text: string) => text.toLowerCase().replace(/^application\/(?=[^/]+$)/, "");
   return typ !== undefined && accepted.some((type) => plain(type) === plain(typ));
 }
 

@@ -20,6 +20,8 @@ async function countRows(db: Database, table: string, condition = "true", values
   return rows[0]?.count ?? -1;
 }
 
+const tokenOf = (id: string) => ({ id, expiresAtMs: Date.now() + 60_000 });
+
 describe("storeEvents", () => {
   test("keeps everything of an event, its body to the byte", async ({ database: { db } }) => {
     const body = Buffer.from([0x00, 0xff, 0xfe, 0xc3, 0x28, 0x5c, 0x0a]);
@@ -60,7 +62,6 @@ describe("storeEvents", () => {
     const { db } = database;
     const revision = await readRevision(db, "targets");
     const { sourceId, webhookId } = makeEvent();
-    const tokenOf = (id: string) => ({ id, expiresAtMs: Date.now() + 60_000 });
     const withToken = (id: string, changes: object = {}) => makeEvent({ sourceId, token: tokenOf(id), ...changes });
     const store = async (...events: ReturnType<typeof makeEvent>[]) => {
       const result = await storeEvents(db, revision, events, [], newLease());

@@ -73,13 +73,10 @@ export class Tails {
   /** @throws SluiceError `unavailable` when the gateway serves as many tails as it may, or is stopping. */
   requireRoom(keyId: string | null): void {
     const { maxTails, maxTailsOfKey } = this.#dependencies.limits;
-    const refuse = (detail: string) => {
-      throw new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    };
     if (this.#open.size >= maxTails || this.#stopping.signal.aborted)
-      refuse(`This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`);
+      throw noRoom(`This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`);
     if ([...this.#open].filter((tail) => tail.keyId === keyId).length >= maxTailsOfKey)
-      refuse(`Your API key has ${maxTailsOfKey} live tails on this gateway, which is its maximum; close one`);
+      throw noRoom(`Your API key has ${maxTailsOfKey} live tails on this gateway, which is its maximum; close one`);
   }
 
   /**
@@ -211,3 +208,5 @@ function formatStep(messages: TailMessage[], position: JournalPosition, show: Ta
 function formatMessage(event: string, data: object, id?: string): string {
   return `event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
+
+const noRoom = (detail: string) => new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });

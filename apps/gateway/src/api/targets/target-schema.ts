@@ -205,11 +205,11 @@ export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettin
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
   const { retry = {}, rate_limit: rate } = change;
-  const uri = change.uri ?? current.uri;
-  const stored = headersFor(current, uri);
+  const address = change.uri ?? current.uri;
+  const stored = headersFor(current, address);
   const changed: TargetSettings = {
     name: change.name ?? current.name,
-    uri,
+    uri: address,
     subscribedEvents: change.subscribed_events ?? current.subscribedEvents,
     state: change.state ?? current.state,
     headers: change.headers === undefined ? stored : restoreHeaders(change.headers, stored),

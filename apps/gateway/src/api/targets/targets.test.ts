@@ -297,11 +297,12 @@ describe("the values of headers", () => {
   });
 });
 
+const storedHeaders = async (api: TestApi, target: Answer) =>
+  (await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers;
+
 describe("the values of headers do not go to another origin", () => {
   const headers = { authorization: "Bearer 1", "x-tenant": "7" };
   const uri = "https://billing.example/hooks";
-  const storedHeaders = async (api: TestApi, target: Answer) =>
-    (await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers;
 
   test.for(["https://other.example/hooks", "http://billing.example/hooks", "https://billing.example:8443/hooks"])(
     "with a change to %s alone they are dropped, and with one that gives values these are stored",
