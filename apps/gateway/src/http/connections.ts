@@ -17,7 +17,7 @@ const GRACE_MS = 1_000;
 /** At most one line of the log in this time says that connections were closed. */
 const LOG_MS = 10_000;
 
-export interface ConnectionLimits {
+export interface CrowdLimits {
   /** How many connections may be open. */
   max: number;
   /** How many of them one IPv4 address, or one /64 of IPv6, may hold. */
@@ -27,7 +27,7 @@ export interface ConnectionLimits {
 }
 
 /** What is known of an open connection. It lives as long as its connection and not as long as a request (decision 20). */
-interface Connection {
+interface OpenConnection {
   readonly socket: Socket;
   readonly openedAtMs: number;
   /** The requests that wait for their answers. */
@@ -39,18 +39,18 @@ interface Connection {
 }
 
 export class Connections {
-  readonly #limits: ConnectionLimits;
+  readonly #limits: CrowdLimits;
   readonly #log: Logger;
-  readonly #bySocket = new Map<Socket, Connection>();
+  readonly #bySocket = new Map<Socket, OpenConnection>();
   /** Connections that have sent no request yet. The oldest is the first, here and below. */
-  readonly #fresh = new Set<Connection>();
+  readonly #fresh = new Set<OpenConnection>();
   /** Connections whose requests are answered. */
-  readonly #idle = new Set<Connection>();
+  readonly #idle = new Set<OpenConnection>();
   readonly #countByNetwork = new Map<string, number>();
   #lastLoggedAt = -Infinity;
 
   /** Watches the connections of a server from now on. */
-  constructor(server: Server, limits: ConnectionLimits, log: Logger) {
+  constructor(server: Server, limits: CrowdLimits, log: Logger) {
     this.#limits = limits;
     this.#log = log;
     server.on("connection", (socket: Socket) => this.#open(socket));
@@ -130,7 +130,7 @@ export class Connections {
   }
 
   /** The oldest connection whose request has not arrived whole. */
-  #findUnfinished(): Connection | undefined {
+  #findUnfinished(): OpenConnection | undefined {
     for (const connection of this.#bySocket.values()) {
       if (connection.latest !== undefined && !connection.latest.req.complete) return connection;
     }
@@ -144,7 +144,7 @@ export class Connections {
     }
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: OpenConnection): void {
     this.#bySocket.delete(connection.socket);
     this.#fresh.delete(connection);
     this.#idle.delete(connection);
