@@ -1,7 +1,12 @@
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
+import { readRevision } from "@sluice/store/connection/configuration-revision";
+import { storeEvents } from "@sluice/store/delivery/store-events";
 import { expect, onTestFinished, test, vi } from "vitest";
+
+import { test as dbTest } from "../../../../tests/support/database.ts";
+import { makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 
 import { Leases } from "./leases.ts";
 
@@ -59,3 +64,34 @@ test("deliveries that are handed back at the same time share a statement", async
   await Promise.all([leases.handBack(["a", "b"]), leases.handBack(["c"]), leases.handBack(["d"])]);
   expect(statements).toEqual([{ name: "hand-back", ids: ["a", "b", "c", "d"] }]);
 });
+
+dbTest(
+  "what a claim leased whose answer was lost is due again at the next claim, and nothing else",
+  async ({ database }) => {
+    const { db } = database;
+    const targetId = await seedTarget(db);
+    let losesAnswer = false;
+    const query = async (statement: { name: string }) => {
+      const answer = await db.pool.query(statement as never);
+      if (losesAnswer && statement.name === "claim-due") throw new Error("Connection terminated unexpectedly");
+      return answer;
+    };
+    const leases = new Leases({ pool: { query } } as unknown as Database, newId(), openLog("worker", "silent"));
+    onTestFinished(() => leases.close());
+    const store = async () => {
+      const event = makeEvent();
+      const delivery = makeDelivery(event, targetId, { leased: false });
+      await storeEvents(db, await readRevision(db, "targets"), [event], [delivery], newLease());
+      return delivery.id;
+    };
+    const held = await store();
+    expect(await leases.claimDue(targetId, 10, 1_000)).toMatchObject([{ id: held }]);
+    leases.hold(held);
+    const lost = [await store(), await store()];
+    losesAnswer = true;
+    await expect(leases.claimDue(targetId, 10, 1_000)).rejects.toThrow("terminated");
+    losesAnswer = false;
+    const claimed = await leases.claimDue(targetId, 10, 1_000);
+    expect(claimed.map(({ id }) => id).toSorted()).toEqual(lost.toSorted());
+  },
+);

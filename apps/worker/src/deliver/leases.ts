@@ -10,6 +10,7 @@ import {
   claimDue,
   type ClaimedDelivery,
   claimOne,
+  freeUnheld,
   handBack,
   type Lease,
   renewLeases,
@@ -29,6 +30,8 @@ export class Leases {
   readonly #log: Logger;
   /** The ids of the deliveries in hand, with the time from which each lease counts, as `performance.now()`. */
   readonly #held = new Map<string, number>();
+  /** The targets whose last claim failed, and when, as `performance.now()`. */
+  readonly #failedAtMs = new Map<string, number>();
   #returned: string[] = [];
   readonly #returns = new FreshRuns(() => handBack(this.#db, this.#returned.splice(0), this.lease.workerId));
   readonly #timer: NodeJS.Timeout;
@@ -41,8 +44,22 @@ export class Leases {
   }
 
   /** Claims up to `limit` deliveries that are due for a target, with bodies of about `maxBytes` together. */
-  claimDue(targetId: string, limit: number, maxBytes: number): Promise<ClaimedDelivery[]> {
-    return claimDue(this.#db, targetId, limit, this.lease, maxBytes);
+  async claimDue(targetId: string, limit: number, maxBytes: number): Promise<ClaimedDelivery[]> {
+    await this.#freeLost(targetId);
+    try {
+      return await claimDue(this.#db, targetId, limit, this.lease, maxBytes);
+    } catch (error) {
+      this.#failedAtMs.set(targetId, performance.now());
+      throw error;
+    }
+  }
+
+  /** What a failed claim may have leased all the same would otherwise wait until its lease runs out. */
+  async #freeLost(targetId: string): Promise<void> {
+    const failedAtMs = this.#failedAtMs.get(targetId);
+    if (failedAtMs === undefined) return;
+    await freeUnheld(this.#db, targetId, [...this.#held.keys()], this.lease, performance.now() - failedAtMs);
+    this.#failedAtMs.delete(targetId);
   }
 
   /** Claims one delivery, if it is due and no worker has it in hand. */

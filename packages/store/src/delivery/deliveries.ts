@@ -124,6 +124,27 @@ export async function renewLeases(db: Database, ids: readonly string[], lease: L
   });
 }
 
+/**
+ * Makes deliveries of a target due at once that the worker leased and does not have in hand: PostgreSQL may have made a
+ * claim whose answer was lost.
+ * @param sinceMs how long ago the claim failed. What was leased after it stays.
+ */
+export async function freeUnheld(
+  db: Database,
+  targetId: string,
+  heldIds: readonly string[],
+  { workerId, durationMs }: Lease,
+  sinceMs: number,
+): Promise<void> {
+  await db.pool.query({
+    name: "free-unheld",
+    text: `UPDATE deliveries SET next_attempt_at = now(), leased_by = NULL
+           WHERE target_id = $1 AND leased_by = $2 AND id <> ALL($3::uuid[])
+             AND next_attempt_at > now() AND next_attempt_at <= now() + $4::float8 * interval '1 ms'`,
+    values: [targetId, workerId, heldIds, durationMs - sinceMs],
+  });
+}
+
 /** Makes deliveries that the worker had in hand and did not attempt due at once for another worker. */
 export async function handBack(db: Database, ids: readonly string[], workerId: string): Promise<void> {
   await db.pool.query({
