@@ -8,15 +8,24 @@ import { countChanges } from "@sluice/store/journal/stats-count";
 import { type Loop, startLoop } from "./loop.ts";
 
 const EVERY_MS = 3_000;
+/**
+ * A run that takes long is followed by a pause that is nine times as long. One event to 20,000 targets changes some
+ * 180,000 figures, and while nobody looks at them they must not take a core.
+ */
+const PAUSE_FACTOR = 9;
+const LONGEST_PAUSE_MS = 60_000;
 
 export function startCounting(db: Database, log: Logger): Loop {
   return startLoop(EVERY_MS, async () => {
+    const startedAt = performance.now();
     try {
       const run = await countChanges(db);
       if (run?.wasForeign === true) {
         log.warn("the database was restored from another cluster: the position of the figures was reset, none is lost");
       }
-      return run?.hasMore === true ? 0 : EVERY_MS;
+      if (run?.hasMore === true) return 0;
+      const pauseMs = (performance.now() - startedAt) * PAUSE_FACTOR;
+      return Math.min(Math.max(EVERY_MS, pauseMs), LONGEST_PAUSE_MS);
     } catch (error) {
       // Failure policy: open. The figures come late, and stay exact.
       log.warn({ err: error }, "figures not counted yet; trying again");

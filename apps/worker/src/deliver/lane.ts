@@ -256,8 +256,8 @@ export class Lane implements ReservationHolder {
   }
 
   /**
-   * This worker had no descriptor, port or memory for the request. That is no attempt, and says nothing about the target.
-   * The delivery is due again: another worker may send it now, and this one after a pause.
+   * This worker had no descriptor, port or memory for the request. That is no attempt, and says nothing about the
+   * target. The delivery is due again: another worker may send it now, and this one after a pause.
    */
   #handBackUnsent(inHand: InHand, purpose: Purpose, error: unknown): void {
     const { slots, onOwnFault } = this.#dependencies;

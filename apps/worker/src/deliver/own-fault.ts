@@ -1,5 +1,5 @@
-// Tells the failures of this worker from those of a target: the worker has no file descriptor, port or memory left for a
-// connection. Such a failure says nothing about the target, and another worker could send the request now.
+// Tells the failures of this worker from those of a target: the worker has no file descriptor, port or memory left for
+// a connection. Such a failure says nothing about the target, and another worker could send the request now.
 
 import { closeSync, openSync } from "node:fs";
 import { isIP } from "node:net";

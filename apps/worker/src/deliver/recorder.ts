@@ -52,8 +52,8 @@ export class Recorder {
   }
 
   /**
-   * Resolves when the attempt is written, or its delivery moved on without it. When the process gives up, the lease of the
-   * delivery runs out, and the attempt is repeated.
+   * Resolves when the attempt is written, or its delivery moved on without it. When the process gives up, the lease of
+   * the delivery runs out, and the attempt is repeated.
    * @param isAwaited whether the lane sends nothing until the attempt is written.
    */
   record(attempt: AttemptRecord, isAwaited: boolean): Promise<void> {

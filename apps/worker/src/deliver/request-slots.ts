@@ -1,6 +1,6 @@
-// Bounds the requests that this worker has in flight over all lanes. Each of them needs a file descriptor, and thousands
-// of targets with sixty requests each would need more than a process may have. Lanes that wait for a slot get one each in
-// turn, so that a target with a long backlog does not keep a short one waiting.
+// Bounds the requests that this worker has in flight over all lanes. Each of them needs a file descriptor, and
+// thousands of targets with sixty requests each would need more than a process may have. Lanes that wait for a slot get
+// one each in turn, so that a target with a long backlog does not keep a short one waiting.
 
 /** After a fault of this worker: time in which sockets close and other workers take what is due. */
 const PAUSE_MS = 1_000;

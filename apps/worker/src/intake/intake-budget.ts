@@ -1,5 +1,6 @@
-// Bounds the memory of the intake jobs that this worker has in hand. A job holds a batch of small events, or one event of
-// any size that the gateway permits. The queue hands over whole jobs, so the bound is on how many of them it may bring.
+// Bounds the memory of the intake jobs that this worker has in hand. A job holds a batch of small events, or one event
+// of any size that the gateway permits. The queue hands over whole jobs, so the bound is on how many of them it may
+// bring.
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 

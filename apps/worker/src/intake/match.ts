@@ -78,8 +78,9 @@ export interface MatchedPart {
 }
 
 /**
- * Matches events in their order, and gives a part as soon as it has so many deliveries, or more with its last event. The
- * next part is matched when it is asked for: with thousands of targets, all deliveries of a group would be millions.
+ * Matches events in their order, and gives a part as soon as it has so many deliveries, or more with its last event.
+ * The next part is matched when it is asked for: with thousands of targets, all deliveries of a group would be
+ * millions.
  */
 export function* matchInParts(
   incoming: readonly Incoming[],

@@ -1,5 +1,6 @@
 // The search for targets that have something due, which one worker makes for all workers. Its cost follows what is not
-// finished, and not the number of targets: it walks the index of the pending deliveries and jumps from target to target.
+// finished, and not the number of targets: it walks the index of the pending deliveries and jumps from target to
+// target.
 
 import type { Database } from "../connection/database.ts";
 
@@ -10,9 +11,9 @@ import type { Database } from "../connection/database.ts";
 const CHUNK = 512;
 
 // The first delivery of a target in the index is the one that has been due for longest, and says whether any is due. A
-// chunk may end within the deliveries of a target. That target is seen then, and the next chunk begins after it, however
-// many deliveries it has. MUST read no column beside those of the index `deliveries_due`, and no range of ids: the planner
-// would take another index, in which the finished deliveries are too.
+// chunk may end within the deliveries of a target. That target is seen then, and the next chunk begins after it,
+// however many deliveries it has. MUST read no column beside those of the index `deliveries_due`, and no range of ids:
+// the planner would take another index, in which the finished deliveries are too.
 const FIND = `
 WITH RECURSIVE steps (last, due) AS (
   SELECT '00000000-0000-0000-0000-000000000000'::uuid, '{}'::uuid[]
