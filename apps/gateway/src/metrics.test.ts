@@ -34,6 +34,7 @@ describe("metrics", () => {
       'sluice_ingress_duration_seconds_count{outcome="failed"}': 1,
       'sluice_ingress_duration_seconds_sum{outcome="unavailable"}': 0.25,
       'sluice_ingress_duration_seconds_count{outcome="unavailable"}': 1,
+      sluice_ingress_stray_requests_total: 0,
       sluice_rejections_dropped_total: 0,
     });
   });
@@ -87,6 +88,7 @@ describe("metrics", () => {
     expect(await readOurs(metrics)).toEqual({
       'sluice_ingress_refused_total{source="gemini",reason="stale_timestamp"}': 2,
       'sluice_ingress_refused_total{source="other",reason="too_large"}': 1,
+      sluice_ingress_stray_requests_total: 0,
       sluice_rejections_dropped_total: 7,
     });
   });
@@ -121,8 +123,11 @@ describe("metrics", () => {
   test("two gateways in one process count separately, and both have the metrics of the process", async () => {
     const [one, other] = [new Metrics(), new Metrics()];
     one.countDroppedRejections(1);
-    expect(await readOurs(one)).toEqual({ sluice_rejections_dropped_total: 1 });
-    expect(await readOurs(other)).toEqual({ sluice_rejections_dropped_total: 0 });
+    expect(await readOurs(one)).toEqual({ sluice_ingress_stray_requests_total: 0, sluice_rejections_dropped_total: 1 });
+    expect(await readOurs(other)).toEqual({
+      sluice_ingress_stray_requests_total: 0,
+      sluice_rejections_dropped_total: 0,
+    });
     for (const metrics of [one, other]) {
       const { text, contentType } = await metrics.render();
       expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");

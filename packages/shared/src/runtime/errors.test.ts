@@ -21,6 +21,7 @@ test("docs/errors.md has the status of every code that a port answers with", () 
     "invalid_secret",
     "master_key_mismatch",
     "migration_pending",
+    "relay_changed",
     "schema_newer",
   ];
   const answered = Object.entries(ERROR_CODES).filter(([code]) => !atStart.includes(code));

@@ -48,11 +48,9 @@ export const dynamicFields = {
   }),
   token_types: names.openapi({
     description: "The accepted types: the `typ` of a JWT must be one of them. An empty list accepts any, and none.",
-    example: ["JWT"],
   }),
   max_token_seconds: z.int().min(1).max(MAX_TOKEN_SECONDS).optional().openapi({
     description: "The longest lifetime of a JWT: from its `iat` to its `exp`",
-    example: 3600,
   }),
   jwks_uri: jwksUri
     .nullable()
