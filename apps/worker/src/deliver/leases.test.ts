@@ -71,8 +71,8 @@ dbTest(
     const { db } = database;
     const targetId = await seedTarget(db);
     let losesAnswer = false;
-    const query = async (statement: { name: string }) => {
-      const answer = await db.pool.query(statement as never);
+    const query = async (statement: { name: string; text: string; values: unknown[] }) => {
+      const answer = await db.pool.query(statement);
       if (losesAnswer && statement.name === "claim-due") throw new Error("Connection terminated unexpectedly");
       return answer;
     };
