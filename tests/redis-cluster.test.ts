@@ -1,7 +1,6 @@
 // The relay over a Redis Cluster: events are acknowledged, kept and delivered, also when the master of its keys is
 // killed.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, inject, onTestFinished, test } from "vitest";
@@ -12,37 +11,17 @@ import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { createTestDatabase } from "./support/database.ts";
 import { openProcessGroup } from "./support/process-group.ts";
 import { openBackend } from "./support/queue.ts";
-import { startReceiver } from "./support/receiver.ts";
-import { type RedisCluster, startRedisCluster, withNode } from "./support/redis-cluster.ts";
+import { startRedisCluster, withNode } from "./support/redis-cluster.ts";
 import { findRedisServer } from "./support/redis-server.ts";
-import { startRelay } from "./support/relay.ts";
+import { openRelayOnRedis, openServers } from "./support/relay-on-redis.ts";
 import { startRedis } from "./support/stores.ts";
 import { until } from "./support/wait.ts";
 
-async function openCluster(): Promise<RedisCluster> {
-  const group = openProcessGroup();
-  const directory = join(group.directory, "cluster");
-  mkdirSync(directory);
-  const cluster = await startRedisCluster(directory, group);
-  onTestFinished(async () => {
-    await cluster.stop();
-    group.remove();
-  });
-  return cluster;
-}
+const openCluster = () => openServers("cluster", startRedisCluster);
 
 async function openRelay(redisUrl: string) {
-  const database = await createTestDatabase();
-  const relay = await startRelay(database, redisUrl);
-  const receiver = await startReceiver();
-  onTestFinished(async () => {
-    await relay.stop();
-    await receiver.stop();
-    await database.drop();
-  });
-  await relay.createTarget(receiver);
-  const received = () => new Set(receiver.requests.map(({ headers }) => String(headers["webhook-id"])));
-  return { relay, received, prefix: `{sluice:${await readRelayId(database.db)}}` };
+  const { database, ...relay } = await openRelayOnRedis(redisUrl);
+  return { ...relay, prefix: `{sluice:${await readRelayId(database.db)}}` };
 }
 
 async function openProducer(redisUrl: string): Promise<Producer> {

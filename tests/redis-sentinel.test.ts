@@ -1,41 +1,17 @@
 // The relay over a Redis that Sentinels watch: it finds the master by them, and follows each failover.
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { describe, inject, test } from "vitest";
 
-import { describe, inject, onTestFinished, test } from "vitest";
-
-import { createTestDatabase } from "./support/database.ts";
-import { openProcessGroup } from "./support/process-group.ts";
-import { startReceiver } from "./support/receiver.ts";
-import { type RedisUnderSentinel, type SentinelOptions, startRedisUnderSentinel } from "./support/redis-sentinel.ts";
+import { type SentinelOptions, startRedisUnderSentinel } from "./support/redis-sentinel.ts";
 import { findRedisServer } from "./support/redis-server.ts";
-import { startRelay } from "./support/relay.ts";
+import { openRelayOnRedis, openServers } from "./support/relay-on-redis.ts";
 import { until } from "./support/wait.ts";
 
-async function openSentinels(options: SentinelOptions = {}): Promise<RedisUnderSentinel> {
-  const group = openProcessGroup();
-  const directory = join(group.directory, "sentinel");
-  mkdirSync(directory);
-  const redis = await startRedisUnderSentinel(directory, group, options);
-  onTestFinished(async () => {
-    await redis.stop();
-    group.remove();
-  });
-  return redis;
-}
+const openSentinels = (options: SentinelOptions = {}) =>
+  openServers("sentinel", (directory, group) => startRedisUnderSentinel(directory, group, options));
 
 async function openRelay(redisUrl: string) {
-  const database = await createTestDatabase();
-  const relay = await startRelay(database, redisUrl);
-  const receiver = await startReceiver();
-  onTestFinished(async () => {
-    await relay.stop();
-    await receiver.stop();
-    await database.drop();
-  });
-  await relay.createTarget(receiver);
-  const received = () => new Set(receiver.requests.map(({ headers }) => String(headers["webhook-id"])));
+  const { relay, received } = await openRelayOnRedis(redisUrl);
   const sent: string[] = [];
   return {
     relay,

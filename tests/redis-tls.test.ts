@@ -9,14 +9,12 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { openRedisClient } from "@sluice/queue/redis-client";
 
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
-import { createTestDatabase } from "./support/database.ts";
 import { claimPort } from "./support/ports.ts";
 import { openProcessGroup } from "./support/process-group.ts";
-import { startReceiver } from "./support/receiver.ts";
 import { startRedisCluster } from "./support/redis-cluster.ts";
 import { findRedisServer } from "./support/redis-server.ts";
 import { readAddress } from "./support/redis.ts";
-import { startRelay } from "./support/relay.ts";
+import { openRelayOnRedis } from "./support/relay-on-redis.ts";
 import { startRedis } from "./support/stores.ts";
 import { until } from "./support/wait.ts";
 
@@ -34,18 +32,8 @@ function openDirectory() {
   return { group, certificates, tls };
 }
 
-async function openRelay(url: string, ca: string | undefined) {
-  const database = await createTestDatabase();
-  const relay = await startRelay(database, url, { settings: ca === undefined ? {} : { REDIS_CA_FILE: ca } });
-  const receiver = await startReceiver();
-  onTestFinished(async () => {
-    await relay.stop();
-    await receiver.stop();
-    await database.drop();
-  });
-  await relay.createTarget(receiver);
-  return { relay, receiver };
-}
+const openRelay = (url: string, ca: string | undefined) =>
+  openRelayOnRedis(url, { settings: ca === undefined ? {} : { REDIS_CA_FILE: ca } });
 
 describe.runIf(canRun)("Redis over TLS", () => {
   test("is used when REDIS_CA_FILE has the CA of its certificate, and never without it", async () => {

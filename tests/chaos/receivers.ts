@@ -24,7 +24,7 @@ const STOP_LIMIT_MS = 2_000;
 
 export interface ReceiverOptions {
   name: string;
-  /** Of the targets at this receiver. */
+  /** The signing secret of the targets at this receiver. */
   secret: string;
   port: number;
   /** The number of loopback addresses, from 127.0.0.1 on, that it listens on; 1 when not given. */

@@ -172,6 +172,23 @@ describe("TARGET_ALLOW and TARGET_DENY", () => {
   });
 });
 
+const readProxies = (TRUSTED_PROXIES: string) =>
+  readConfig(gatewayConfig, { DATABASE_URL, TRUSTED_PROXIES }).TRUSTED_PROXIES;
+
+test("TRUSTED_PROXIES are networks and addresses, and no names: a name does not say who holds a connection", () => {
+  expect(readProxies("")).toEqual([]);
+  expect(readProxies("10.0.0.0/8, 192.0.2.7,fd00::/8")).toHaveLength(3);
+  for (const [wrong, detail] of [
+    ["10.0.0.0/8, proxy.internal", 'has "proxy.internal", which is a name'],
+    ["10.0.0.1/8", 'has "10.0.0.1/8", which has bits set beyond its prefix'],
+    ["10.0.0.0/33", expect.stringContaining('has "10.0.0.0/33"')],
+  ] as const) {
+    expect(readFaults({ DATABASE_URL, TRUSTED_PROXIES: wrong }).faults).toEqual([
+      { pointer: "TRUSTED_PROXIES", detail },
+    ]);
+  }
+});
+
 describe("a secret in a file", () => {
   test("is read without the white space around it", () => {
     const config = readConfig(gatewayConfig, { DATABASE_URL_FILE: file("url", `${DATABASE_URL}\n`) });

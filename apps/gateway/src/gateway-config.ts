@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 
-import { isNetwork, parseRange } from "@sluice/shared/address/ip";
+import { readAddressRules } from "@sluice/shared/address/rules";
 import { MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
 import { commonSettings, integer, port } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
@@ -26,14 +26,12 @@ function isOrigin(text: string): boolean {
 const networks = z
   .string()
   .transform((text, context) => {
-    const entries = text.split(",").map((entry) => entry.trim());
-    const ranges = entries.filter((entry) => entry !== "").map((entry) => ({ entry, range: parseRange(entry) }));
-    for (const { entry, range } of ranges) {
-      if (range !== undefined && isNetwork(range)) continue;
-      const message = `has ${JSON.stringify(entry)}, which is neither an address nor a network such as 10.0.0.0/8`;
-      context.addIssue({ code: "custom", message });
-    }
-    return ranges.flatMap(({ range }) => range ?? []);
+    const read = readAddressRules(text);
+    const rules = "rules" in read ? read.rules : [];
+    const name = rules.find(({ kind }) => kind === "name");
+    const fault = "fault" in read ? read.fault : name && `has ${JSON.stringify(name.text)}, which is a name`;
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+    return rules.flatMap((rule) => (rule.kind === "range" ? rule.range : []));
   })
   .default([]);
 

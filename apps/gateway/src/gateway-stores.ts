@@ -17,7 +17,7 @@ import { connectDatabases } from "@sluice/store/connection/connect";
 import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
-import { PostgresServer } from "@sluice/store/connection/postgres-server";
+import { readPostgresServer } from "@sluice/store/connection/postgres-server";
 
 import type { GatewayConfig } from "./gateway-config.ts";
 import { removeSnapshotFile, snapshotPath } from "./ingress/snapshot-file.ts";
@@ -51,11 +51,7 @@ export interface GatewayStores {
 /** @throws SluiceError when the data directory has no usable master key. */
 export async function openStores(config: GatewayConfig, log: Logger): Promise<GatewayStores> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
-  const server = new PostgresServer({
-    url: config.DATABASE_URL.reveal(),
-    directUrl: config.DATABASE_DIRECT_URL?.reveal(),
-    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
-  });
+  const server = readPostgresServer(config);
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
   const snapshot = await readSnapshot(config.DATA_DIR, masterKey, log);
   const identity = new RelayIdentity();

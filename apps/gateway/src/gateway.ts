@@ -64,9 +64,7 @@ export async function startGateway(
     answersContinue: true,
     limits: {
       keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
-      ...(config.MAX_CONNECTIONS_PER_ADDRESS === undefined
-        ? {}
-        : { maxPerNetwork: config.MAX_CONNECTIONS_PER_ADDRESS }),
+      maxPerNetwork: config.MAX_CONNECTIONS_PER_ADDRESS ?? Number.POSITIVE_INFINITY,
     },
   });
 

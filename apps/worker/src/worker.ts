@@ -17,7 +17,7 @@ import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { connectDatabases } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
-import { PostgresServer } from "@sluice/store/connection/postgres-server";
+import { readPostgresServer } from "@sluice/store/connection/postgres-server";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 
 import { Breakers } from "./breaker/breakers.ts";
@@ -83,11 +83,7 @@ export interface WorkerOptions {
 
 export async function startWorker(config: WorkerConfig, log: Logger, { resolve }: WorkerOptions = {}): Promise<Worker> {
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
-  const server = new PostgresServer({
-    url: config.DATABASE_URL.reveal(),
-    directUrl: config.DATABASE_DIRECT_URL?.reveal(),
-    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
-  });
+  const server = readPostgresServer(config);
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
   const identity = new RelayIdentity();
   const {

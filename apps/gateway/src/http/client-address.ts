@@ -17,7 +17,8 @@ export function clientAddressFinder(trusted: readonly IpRange[]): FindClientAddr
   return ({ socket, headers }) => {
     if (socket.remoteAddress === undefined) return undefined;
     const peer = plainAddress(socket.remoteAddress);
-    if (!isTrusted(peer)) return peer;
+    // Most relays name no proxies, and then nothing is parsed for a request.
+    if (trusted.length === 0 || !isTrusted(peer)) return peer;
     const byList = readForwardedFor(headers["x-forwarded-for"]);
     const byPairs = readForwarded(headers.forwarded);
     const [first, second] = [byList, byPairs].map((hops) => hops && findClient(hops, peer, isTrusted));

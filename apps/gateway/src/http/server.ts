@@ -23,7 +23,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** Stands in for the Host that a request of HTTP/1.0 need not have. Nothing depends on it. */
 const ANY_HOST = "localhost";
 /** No browser may take an answer for another type than it says. */
-const EVERY_ANSWER: readonly (readonly [string, string])[] = [["x-content-type-options", "nosniff"]];
+const NO_SNIFFING = ["x-content-type-options", "nosniff"] as const;
 
 /** Times are in milliseconds, as `http.createServer` takes them. */
 interface ServerLimits {
@@ -70,7 +70,7 @@ export function openServer(
   let isEnding = false;
   const listener = getRequestListener(fetch, { errorHandler: (error) => answerListenerError(error, log) });
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    for (const [name, value] of EVERY_ANSWER) response.setHeader(name, value);
+    response.setHeader(...NO_SNIFFING);
     // HTTP/1.0 has no Host, and some balancers check the health of a server with it.
     if (request.httpVersion === "1.0") request.headers.host ??= ANY_HOST;
     const error = judgeHeaderCount(request) ?? judgePipeline(connections.enter(request.socket, response));
@@ -182,7 +182,7 @@ function refuseConnection(
   socket.end(
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nconnection: close\r\n` +
       `content-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `${EVERY_ANSWER.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`,
+      `${NO_SNIFFING.join(": ")}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }

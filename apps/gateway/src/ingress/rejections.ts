@@ -7,7 +7,6 @@ import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
 import { MAX_ID_LENGTH } from "@sluice/signature/verification/webhook-id";
 import type { Database } from "@sluice/store/connection/database";
-import { withPartitions } from "@sluice/store/connection/partitions";
 import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
 
 import type { Metrics } from "../metrics.ts";
@@ -158,9 +157,8 @@ export class RejectionLog {
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const rows = this.#waiting.splice(0, MAX_BATCH_ROWS);
-      const ids = rows.map(({ id }) => id);
       try {
-        await withPartitions(this.#db, ids, () => insertRejections(this.#db, rows));
+        await insertRejections(this.#db, rows);
         this.#isFailing = false;
       } catch (error) {
         // Failure policy: open. Refused requests must not fill the memory, so the rows are not kept for another try. The

@@ -11,14 +11,13 @@ import { pruneSpentTokens } from "@sluice/store/requests/spent-tokens";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
-import { ensurePartitions } from "@sluice/store/connection/partitions";
+import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
 import { pruneTargetRevisions } from "@sluice/store/configuration/targets-part";
 
 import { type Loop, startLoop } from "./loop.ts";
 
 const EVERY_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 const DAYS_AHEAD = 7;
 /** 72 hours are promised. We know no sender that retries for longer than a week. */
 const LEDGER_DAYS = 7;

@@ -4,6 +4,7 @@
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
+import { DAY_MS } from "@sluice/store/connection/partitions";
 import { retirePartitions } from "@sluice/store/connection/retire-partitions";
 import {
   countPastRetention,
@@ -20,7 +21,6 @@ const ASK_EVERY_MS = 60_000;
 const EVERY_MS = 3_600_000;
 /** While days are overdue. Each try can make others wait for a fraction of a second. */
 const AGAIN_MS = 300_000;
-const DAY_MS = 86_400_000;
 /** How many targets the log line names. */
 const NAMED_TARGETS = 10;
 

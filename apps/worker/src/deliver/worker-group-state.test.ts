@@ -1,5 +1,5 @@
-// Whatever workers come, go and die, and whoever of them sees it first, they exceed no limit together, and use all
-// of it once nothing changes any more.
+// Workers come, go and die, and any of them may see it first. They never exceed a limit together, and use all of it
+// once nothing changes any more.
 
 import { newId } from "@sluice/shared/domain/ids";
 import type { GroupLook, WorkerReport } from "@sluice/store/delivery/worker-group";

@@ -4,7 +4,6 @@
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
-import { withPartitions } from "@sluice/store/connection/partitions";
 import type { NewEvent } from "@sluice/store/delivery/store-events";
 import { insertRejections } from "@sluice/store/log/rejections";
 
@@ -26,11 +25,7 @@ export async function recordSpent(
     weight: 1,
   }));
   try {
-    await withPartitions(
-      db,
-      rows.map(({ id }) => id),
-      () => insertRejections(db, rows),
-    );
+    await insertRejections(db, rows);
   } catch (error) {
     // Failure policy: open. A rejection is a note for the operator, and the line above is one too.
     log.warn({ err: error }, "rejections not written: their rows are lost");

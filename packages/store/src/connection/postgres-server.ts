@@ -2,6 +2,7 @@
 // pooler does is found out once, before the first statement.
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { Secret } from "@sluice/shared/settings/secret";
 
 import { detectPooling, type Pooling, type PreparedStatements } from "./pooling.ts";
 
@@ -10,6 +11,19 @@ export interface PostgresServerOptions {
   /** The URL for what needs a session: migrations, and consumers, which LISTEN. By default `url`. */
   directUrl?: string | undefined;
   preparedStatements?: PreparedStatements;
+}
+
+/** The server of the settings. */
+export function readPostgresServer(settings: {
+  DATABASE_URL: Secret<string>;
+  DATABASE_DIRECT_URL?: Secret<string> | undefined;
+  DATABASE_PREPARED_STATEMENTS: PreparedStatements;
+}): PostgresServer {
+  return new PostgresServer({
+    url: settings.DATABASE_URL.reveal(),
+    directUrl: settings.DATABASE_DIRECT_URL?.reveal(),
+    preparedStatements: settings.DATABASE_PREPARED_STATEMENTS,
+  });
 }
 
 export class PostgresServer {

@@ -5,6 +5,7 @@ import { idTime } from "@sluice/shared/domain/ids";
 import type { RefusalReason } from "@sluice/signature/refusal";
 
 import type { Database } from "../connection/database.ts";
+import { withPartitions } from "../connection/partitions.ts";
 import { rejections } from "../schema.ts";
 import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
 import type { Page } from "./page.ts";
@@ -30,9 +31,9 @@ INSERT INTO rejections (id, source_id, reason, detail, webhook_id, remote_addres
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
   $9::timestamptz[])`;
 
-/** Writes rejections in one statement. */
+/** Writes rejections in one statement, and makes the partitions that they need. */
 export async function insertRejections(db: Database, rows: readonly NewRejection[]): Promise<void> {
-  await db.pool.query({
+  const statement = {
     name: "insert-rejections",
     text: INSERT,
     values: [
@@ -47,7 +48,12 @@ export async function insertRejections(db: Database, rows: readonly NewRejection
       // Not now(): a filter by time is a range of ids, so that the time that is shown must be the time in the id.
       rows.map((row) => new Date(idTime(row.id)).toISOString()),
     ],
-  });
+  };
+  await withPartitions(
+    db,
+    rows.map((row) => row.id),
+    () => db.pool.query(statement),
+  );
 }
 
 export async function listRejections(
