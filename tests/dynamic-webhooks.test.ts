@@ -20,6 +20,8 @@ const ed25519 = newEd25519Key("ed-1");
 const rsa = newRsaKey("rsa-1");
 const stranger = newEd25519Key("ed-1");
 
+const QUICK_RETRY = { base_seconds: 0.05, cap_seconds: 0.05 };
+
 const signByJwt = (claims: object = {}, body?: string) => signWebhookByJwt(rsa, { aud: AUDIENCE, ...claims }, body);
 
 /** `test` with a fixture `endpoint`, one for each file, which publishes both keys. */
@@ -128,6 +130,28 @@ test("a body that its JWT does not bind is refused, or marked when the source is
   for (const source of [strict, lenient]) {
     expect(await relay.send(changed, source.path)).toMatchObject({ status: 400, body: { reason: "body_mismatch" } });
   }
+});
+
+test("targets and their filters can tell that the signature does not cover the body, in each attempt", async ({
+  relay,
+  endpoint,
+  receiver,
+}) => {
+  const source = await createSource(relay, endpoint.url, { body_unbound: "mark" });
+  await relay.createTarget(receiver, {
+    filter: `event.body_unbound && source == "${source.name}"`,
+    retry: QUICK_RETRY,
+  });
+  receiver.answerWith((_, index) => ({ status: index === 0 ? 500 : 200 }));
+  expect((await relay.send(await signByJwt(), source.path)).status).toBe(200);
+  const unbound = await signByJwt({ event: undefined });
+  expect((await relay.send(unbound, source.path)).status).toBe(200);
+  const requests = await receiver.waitFor(2);
+  const seen = requests.map(({ headers }) => [headers["webhook-id"], headers["sluice-body-unbound"]]);
+  expect(seen).toEqual([
+    [unbound.webhookId, "true"],
+    [unbound.webhookId, "true"],
+  ]);
 });
 
 test("without its ingress token, or with a wrong one, a dynamic source is a 404 whatever is sent to it", async ({

@@ -1,6 +1,7 @@
 // The way of an event through the relay: it is stored once, and delivered byte for byte to every target.
 
 import { randomBytes } from "node:crypto";
+import { gzipSync } from "node:zlib";
 
 import { Webhook } from "standardwebhooks";
 import { expect } from "vitest";
@@ -102,6 +103,21 @@ test.for([
   );
   const event = await relay.call("GET", `/v1/events/${String(headers?.["sluice-event-id"])}`);
   expect(event).toMatchObject({ type: null, size_bytes: body.length });
+});
+
+test("a compressed body arrives as it came, in every attempt, and with its label", async ({ relay, receiver }) => {
+  await relay.createTarget(receiver, { retry: { base_seconds: 0.05, cap_seconds: 0.05 } });
+  receiver.answerWith((_, index) => ({ status: index === 0 ? 500 : 200 }));
+  const body = gzipSync(geminiEvent());
+  const signed = signWebhook({ secret: relay.secret, body });
+  const headers = { ...signed.headers, "content-encoding": "gzip" };
+  expect((await relay.send({ ...signed, headers })).status).toBe(200);
+  for (const request of await receiver.waitFor(2)) {
+    expect(request.headers).toMatchObject({ "content-encoding": "gzip", "content-type": "application/json" });
+    expect(request.body.equals(body)).toBe(true);
+  }
+  const { data } = await relay.call("GET", `/v1/events?webhook_id=${signed.webhookId}`);
+  expect(data).toMatchObject([{ content_encoding: "gzip", type: null, payload: null }]);
 });
 
 test("a target gets only the event types that it subscribed to", async ({ relay, receiver }) => {

@@ -34,6 +34,7 @@ export function makeEvent(changes: Partial<NewEvent> = {}): NewEvent {
     dataId: null,
     token: null,
     contentType: "application/json",
+    contentEncoding: null,
     body: Buffer.from("{}"),
     ...changes,
   };

@@ -17,7 +17,13 @@ const data = {
   nested: { deep: { er: "x" } },
 };
 const input: FilterInput = {
-  event: { type: "batch.succeeded", data, user_metadata: { job: "nightly", try: 2 }, labels: { team: "billing" } },
+  event: {
+    type: "batch.succeeded",
+    data,
+    user_metadata: { job: "nightly", try: 2 },
+    labels: { team: "billing" },
+    body_unbound: false,
+  },
   source: "gemini",
 };
 
@@ -40,6 +46,7 @@ describe("an event is matched by", () => {
     'event.type.startsWith("batch.") && source == "gemini"',
     'event.type in ["batch.failed", "batch.succeeded"]',
     'event.labels.team == "billing"',
+    "!event.body_unbound",
     'event.labels["team"] == "billing"',
     'event["type"] == "batch.succeeded"',
     'event.user_metadata.job == "nightly" && event.user_metadata.try >= 2',

@@ -19,6 +19,8 @@ export interface FilterInput {
     data: unknown;
     user_metadata: Record<string, unknown>;
     labels: Record<string, string>;
+    /** Whether the signature proves the sender and does not cover the body. */
+    body_unbound: boolean;
   };
   /** The name of the source. Undefined when a job of an older version does not contain it. */
   source: string | undefined;
@@ -39,7 +41,13 @@ const environment = new Environment({
   limits: { maxAstNodes: 500, maxDepth: 32, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 },
 })
   .registerType("Event", {
-    fields: { type: "string", data: "dyn", user_metadata: "map<string, dyn>", labels: "map<string, string>" },
+    fields: {
+      type: "string",
+      data: "dyn",
+      user_metadata: "map<string, dyn>",
+      labels: "map<string, string>",
+      body_unbound: "bool",
+    },
   })
   .registerVariable("event", "Event")
   .registerVariable("source", "string");

@@ -4,14 +4,20 @@ import { readFilterInput } from "./input.ts";
 
 const read = (payload: unknown, type: string | null = "video.generated") => {
   const body = Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload));
-  return readFilterInput({ type, body, userMetadata: null, labels: null }, "gemini");
+  return readFilterInput({ type, body, userMetadata: null, labels: null, bodyUnbound: false }, "gemini");
 };
 
 test("a filter sees the type, the data, the metadata, the labels and the source", () => {
   const body = Buffer.from('{"type":"batch.failed","data":{"id":"b"}}');
-  const event = { type: "batch.failed", body, userMetadata: { job: 1 }, labels: { team: "a" } };
+  const event = { type: "batch.failed", body, userMetadata: { job: 1 }, labels: { team: "a" }, bodyUnbound: true };
   expect(readFilterInput(event, "gemini")).toEqual({
-    event: { type: "batch.failed", data: { id: "b" }, user_metadata: { job: 1 }, labels: { team: "a" } },
+    event: {
+      type: "batch.failed",
+      data: { id: "b" },
+      user_metadata: { job: 1 },
+      labels: { team: "a" },
+      body_unbound: true,
+    },
     source: "gemini",
   });
 });
@@ -19,7 +25,13 @@ test("a filter sees the type, the data, the metadata, the labels and the source"
 test.for(["", "{", "[]", "null", "{}", '{"data":null}'])(
   "a body %j gives data of null, and is not an error",
   (body) => {
-    expect(read(body, null).event).toEqual({ type: "", data: null, user_metadata: {}, labels: {} });
+    expect(read(body, null).event).toEqual({
+      type: "",
+      data: null,
+      user_metadata: {},
+      labels: {},
+      body_unbound: false,
+    });
   },
 );
 

@@ -11,6 +11,7 @@ export interface FilteredEvent {
   body: Buffer;
   userMetadata: Record<string, unknown> | null;
   labels: Record<string, string> | null;
+  bodyUnbound: boolean;
 }
 
 /** Pairs of names for one field: in older and in newer documentation of Gemini. */
@@ -30,6 +31,7 @@ export function readFilterInput(event: FilteredEvent, sourceName: string | undef
       // Filters calculate with doubles.
       user_metadata: roundNumbers(event.userMetadata ?? {}) as Record<string, unknown>,
       labels: event.labels ?? {},
+      body_unbound: event.bodyUnbound,
     },
     source: sourceName,
   };

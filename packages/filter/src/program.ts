@@ -10,7 +10,7 @@ import { compilePattern } from "./pattern.ts";
 import { decide, type EvaluationStep, type Names, toBool } from "./step.ts";
 import { access, EvaluationFault, isInt, isMap, type Meter, typeName } from "./values.ts";
 
-const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels"];
+const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels", "body_unbound"];
 export const GLOBAL_NAMES: Names = new Map([
   ["event", 0],
   ["source", 1],

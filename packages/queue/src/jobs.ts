@@ -11,6 +11,8 @@ export interface QueuedEvent {
   scheme: string;
   receivedAtMs: number;
   contentType: string | null;
+  /** The `content-encoding` of the request, when it has one: the signature covers the bytes as they came. */
+  contentEncoding?: string;
   /** The raw bytes in base64, because a body need not be text. */
   body: string;
   /** The labels of the callback URL that received the event. */

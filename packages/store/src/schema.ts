@@ -242,6 +242,7 @@ export const events = pgTable("events", {
   scheme: text("scheme").notNull(),
   userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
   contentType: text("content_type"),
+  contentEncoding: text("content_encoding"),
   body: bytea("body").notNull(),
   labels: jsonb("labels").$type<Record<string, string>>(),
   filterErrors: jsonb("filter_errors").$type<FilterError[]>(),

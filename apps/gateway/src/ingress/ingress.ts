@@ -229,6 +229,8 @@ async function admit(
     contentType: received["content-type"] ?? null,
     body: body.toString("base64"),
   };
+  const contentEncoding = received["content-encoding"];
+  if (contentEncoding !== undefined) event.contentEncoding = contentEncoding;
   if (callback !== undefined) event.labels = callback.labels;
   if (userMetadata !== undefined) event.userMetadata = userMetadata;
   if (bodyUnbound) event.bodyUnbound = true;

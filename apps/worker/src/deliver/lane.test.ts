@@ -19,6 +19,8 @@ const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDe
   targetId: "target",
   webhookId: "msg",
   contentType: null,
+  contentEncoding: null,
+  bodyUnbound: false,
   body: Buffer.alloc(0),
   attemptCount: 0,
   failureCount: 0,

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type AttemptResult, isTargetFailure } from "../breaker/attempt-result.ts";
 import { decideOutcome } from "./outcome.ts";
 
-const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600 };
+const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600, retryHorizonSeconds: 86_400 };
 const attempt = (changes: Partial<AttemptResult>): AttemptResult => ({
   startedAtMs: 0,
   durationMs: 1,
@@ -39,6 +39,17 @@ test("no answer at all is tried again", () => {
 test("Retry-After wins over the schedule, up to the deadline", () => {
   expect(decide({ retryAfterMs: 120_000 })).toEqual({ status: "pending", retryInMs: 120_000 });
   expect(decide({ retryAfterMs: 120_000 }, 60_000)).toEqual({ status: "pending", retryInMs: 60_000 });
+});
+
+test("Retry-After is honoured up to a quarter of the horizon, so that tries are left", () => {
+  expect(decide({ retryAfterMs: 9_999_999_999_000 })).toEqual({ status: "pending", retryInMs: 21_600_000 });
+  const short = { ...settings, retryHorizonSeconds: 400 };
+  expect(decideOutcome(attempt({ retryAfterMs: 300_000 }), 1, 400_000, short, 0)).toMatchObject({ retryInMs: 100_000 });
+});
+
+test("the schedule's own pause may be longer than a quarter of the horizon", () => {
+  const short = { ...settings, retryHorizonSeconds: 400 };
+  expect(decideOutcome(attempt({}), 6, 400_000, short, 0.999_999)).toMatchObject({ retryInMs: 320_000 });
 });
 
 test("Retry-After does not bring an attempt sooner than the schedule's base", () => {

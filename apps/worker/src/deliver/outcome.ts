@@ -8,7 +8,14 @@ import { type AttemptResult, isSuccess } from "../breaker/attempt-result.ts";
 export interface OutcomeSettings {
   retryBaseSeconds: number;
   retryCapSeconds: number;
+  retryHorizonSeconds: number;
 }
+
+/**
+ * The part of the horizon that one `Retry-After` may use up, so that tries are left whatever a target asks for: six hours
+ * of the default horizon of a day.
+ */
+const RETRY_AFTER_SHARE = 1 / 4;
 
 /**
  * Only a complete 2xx is a success. A failure is tried again, and the last attempt is made at the deadline. Only an
@@ -29,6 +36,12 @@ export function decideOutcome(
   const backoff = { baseSeconds: settings.retryBaseSeconds, capSeconds: settings.retryCapSeconds };
   // Never sooner than the base of the schedule: a target that asks for 0 seconds, or for a time in the past, would
   // otherwise be tried again as fast as it fails.
-  const retryInMs = Math.max(result.retryAfterMs ?? backoffMs(failures, backoff, random), backoff.baseSeconds * 1000);
+  const pauseMs = readPause(result, settings) ?? backoffMs(failures, backoff, random);
+  const retryInMs = Math.max(pauseMs, backoff.baseSeconds * 1000);
   return { status: "pending", retryInMs: Math.min(retryInMs, deadlineInMs) };
+}
+
+/** What the target asks for, as far as it is honoured. */
+function readPause({ retryAfterMs }: AttemptResult, { retryHorizonSeconds }: OutcomeSettings): number | undefined {
+  return retryAfterMs && Math.min(retryAfterMs, RETRY_AFTER_SHARE * retryHorizonSeconds * 1000);
 }

@@ -4,6 +4,7 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo } from "node:net";
 import { newId } from "@sluice/shared/domain/ids";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
+import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Agent } from "undici";
 import { expect, onTestFinished, test } from "vitest";
 
@@ -25,7 +26,13 @@ async function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAg
   return result;
 }
 
-function trySendTo(uri: string, changes: Partial<Target>, agent: Agent, sockets?: OpenSockets) {
+function trySendTo(
+  uri: string,
+  changes: Partial<Target>,
+  agent: Agent,
+  sockets?: OpenSockets,
+  carried: Partial<ClaimedDelivery> = {},
+) {
   const target: Target = {
     ...TARGET_DEFAULTS,
     id: newId(),
@@ -41,24 +48,28 @@ function trySendTo(uri: string, changes: Partial<Target>, agent: Agent, sockets?
     targetId: target.id,
     webhookId: "msg_1",
     contentType: "application/json",
+    contentEncoding: null,
+    bodyUnbound: false,
     body: Buffer.from("{}"),
     attemptCount: 0,
     failureCount: 0,
     trigger: "initial" as const,
     deadlineInMs: 1_000,
+    ...carried,
   };
   onTestFinished(() => agent.destroy());
   return new Sender(agent, sockets).send(target, delivery);
 }
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */
-async function sendWith(headers: Record<string, string>): Promise<string[]> {
+async function sendWith(headers: Record<string, string>, carried?: Partial<ClaimedDelivery>): Promise<string[]> {
   let received: string[] = [];
   const uri = await serve((request, response) => {
     received = request.rawHeaders;
     response.end();
   });
-  expect(await sendTo(uri, { headers })).toMatchObject({ statusCode: 200, error: null });
+  const result = await trySendTo(uri, { headers }, openAgent(guardOf()), undefined, carried);
+  expect(result).toMatchObject({ statusCode: 200, error: null });
   return received;
 }
 
@@ -76,6 +87,20 @@ test("no configured header replaces a header that the relay signs", async () => 
   const raw = await sendWith({ "Webhook-Id": "other", "Sluice-Attempt": "9" });
   expect(valuesOf(raw, "webhook-id")).toEqual(["msg_1"]);
   expect(valuesOf(raw, "sluice-attempt")).toEqual(["1"]);
+});
+
+test("a body goes on with the labels that it came with, and with no others", async () => {
+  const plain = await sendWith({});
+  expect([...valuesOf(plain, "content-encoding"), ...valuesOf(plain, "sluice-body-unbound")]).toEqual([]);
+  const given = { "Content-Encoding": "br", "Sluice-Body-Unbound": "false" };
+  const raw = await sendWith(given, { contentEncoding: "gzip", bodyUnbound: true });
+  expect(valuesOf(raw, "content-encoding")).toEqual(["gzip"]);
+  expect(valuesOf(raw, "sluice-body-unbound")).toEqual(["true"]);
+});
+
+test("no configured header says how the body is encoded, or that it is unbound", async () => {
+  const raw = await sendWith({ "Content-Encoding": "br", "Sluice-Body-Unbound": "true" });
+  expect([...valuesOf(raw, "content-encoding"), ...valuesOf(raw, "sluice-body-unbound")]).toEqual([]);
 });
 
 test("an attempt ends at its deadline when no connection comes, and is not sent when one comes later", async () => {

@@ -155,7 +155,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Record<string, string> {
+/** A header that is `undefined` is not sent, also where it is configured. */
+function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Record<string, string | undefined> {
   // The timestamp is that of the attempt, and the id stays the same: Standard Webhooks 1.0.
   const timestamp = String(Math.floor(nowMs / 1000));
   const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
@@ -167,12 +168,15 @@ function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Re
     "user-agent": "sluice",
     ...(Object.fromEntries(configured) as Record<string, string>),
     "content-type": delivery.contentType ?? "application/json",
+    // The body goes on as it came, so its label does too.
+    "content-encoding": delivery.contentEncoding ?? undefined,
     "webhook-id": delivery.webhookId,
     "webhook-timestamp": timestamp,
     "webhook-signature": signatures.join(" "),
     "sluice-event-id": formatId("evt", delivery.eventId),
     "sluice-delivery-id": formatId("dlv", delivery.id),
     "sluice-attempt": String(delivery.attemptCount + 1),
+    "sluice-body-unbound": delivery.bodyUnbound ? "true" : undefined,
   };
 }
 

@@ -230,6 +230,8 @@ function toClaimed(event: NewEvent, delivery: MatchedDelivery): ClaimedDelivery 
     targetId: delivery.targetId,
     webhookId: event.webhookId,
     contentType: event.contentType,
+    contentEncoding: event.contentEncoding,
+    bodyUnbound: event.bodyUnbound,
     body: event.body,
     attemptCount: 0,
     failureCount: 0,

@@ -133,7 +133,7 @@ function forEach<Item, Result>(
 }
 
 function toIncoming(queued: QueuedEvent): Incoming {
-  const { labels = null, userMetadata = null, bodyUnbound = false, token = null } = queued;
+  const { contentEncoding = null, labels = null, userMetadata = null, bodyUnbound = false, token = null } = queued;
   const body = Buffer.from(queued.body, "base64");
   const envelope = readEnvelope(body);
   const event: NewEvent = {
@@ -146,6 +146,7 @@ function toIncoming(queued: QueuedEvent): Incoming {
     scheme: queued.scheme,
     userMetadata: envelope.userMetadata ?? (isStorable(userMetadata) ? userMetadata : null),
     contentType: queued.contentType,
+    contentEncoding,
     body,
     labels,
     filterErrors: null,

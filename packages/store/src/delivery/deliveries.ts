@@ -15,6 +15,9 @@ export interface ClaimedDelivery {
   targetId: string;
   webhookId: string;
   contentType: string | null;
+  contentEncoding: string | null;
+  /** Whether the signature of the event proves its sender and does not cover its body. */
+  bodyUnbound: boolean;
   body: Buffer;
   /** The number of attempts so far. */
   attemptCount: number;
@@ -32,7 +35,8 @@ export interface Lease {
 
 const claimedColumns = (event: string) =>
   `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
-  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.body`;
+  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.content_encoding,
+  ${event}.body_unbound, ${event}.body`;
 
 // SKIP LOCKED: workers that claim for one target at the same time share its due deliveries. EXISTS: the worker may not
 // know yet that the target was deleted, while its backlog is still being cancelled.
@@ -44,7 +48,7 @@ WITH due AS (
   FOR UPDATE SKIP LOCKED
 ),
 sized AS (
-  SELECT due.id, events.content_type, events.body,
+  SELECT due.id, events.content_type, events.content_encoding, events.body_unbound, events.body,
     sum(octet_length(events.body)) OVER (ORDER BY due.next_attempt_at, due.id) - octet_length(events.body) AS bytes_before
   FROM due JOIN events ON events.id = due.event_id
 )
@@ -67,6 +71,8 @@ interface ClaimedRow {
   next_trigger: AttemptTrigger;
   deadline_in_ms: string;
   content_type: string | null;
+  content_encoding: string | null;
+  body_unbound: boolean;
   body: Buffer;
 }
 
@@ -106,6 +112,8 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
     targetId: row.target_id,
     webhookId: row.webhook_id,
     contentType: row.content_type,
+    contentEncoding: row.content_encoding,
+    bodyUnbound: row.body_unbound,
     body: row.body,
     attemptCount: row.attempt_count,
     failureCount: row.failure_count,

@@ -40,6 +40,7 @@ export async function storeRelayEvent(
     scheme: "none",
     userMetadata: null,
     contentType: "application/json",
+    contentEncoding: null,
     body: Buffer.from(JSON.stringify({ type, version: "v1", timestamp, data })),
     labels: null,
     filterErrors: null,

@@ -32,6 +32,7 @@ describe("storeEvents", () => {
       receivedAtMs: 1_700_000_000_456,
       userMetadata: { job: 'quote " backslash \\ {braces}', nested: [1, null] },
       contentType: null,
+      contentEncoding: "gzip",
       labels: { team: "billing" },
       filterErrors: [{ target: newId(), error: "no such key" }],
       bodyUnbound: true,
@@ -54,6 +55,7 @@ describe("storeEvents", () => {
         filter_errors: event.filterErrors,
         body_unbound: true,
         data_id: null,
+        content_encoding: "gzip",
       },
     ]);
   });

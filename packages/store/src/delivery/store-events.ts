@@ -16,6 +16,8 @@ export interface NewEvent {
   scheme: string;
   userMetadata: Record<string, unknown> | null;
   contentType: string | null;
+  /** `content-encoding` of the request. */
+  contentEncoding: string | null;
   body: Buffer;
   labels: Record<string, string> | null;
   filterErrors: FilterError[] | null;
@@ -60,9 +62,9 @@ WITH current AS MATERIALIZED (
 input AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
     $9::jsonb[], $10::text[], $11::bytea[], $22::jsonb[], $23::jsonb[], $24::boolean[], $25::text[],
-    $26::text[], $27::timestamptz[])
+    $26::text[], $27::timestamptz[], $28::text[])
     AS t(id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-      labels, filter_errors, body_unbound, data_id, token_id, token_expires_at)
+      labels, filter_errors, body_unbound, data_id, token_id, token_expires_at, content_encoding)
   WHERE EXISTS (SELECT FROM current)
 ),
 tokens AS (
@@ -85,9 +87,9 @@ fresh AS (
 ),
 stored AS (
   INSERT INTO events (id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-    labels, filter_errors, body_unbound, data_id)
+    labels, filter_errors, body_unbound, data_id, content_encoding)
   SELECT id, source_id, webhook_id, type, occurred_at, received_at, scheme, user_metadata, content_type, body,
-    labels, filter_errors, body_unbound, data_id
+    labels, filter_errors, body_unbound, data_id, content_encoding
   FROM input WHERE (id IN (SELECT event_id FROM fresh)) IS TRUE
   RETURNING id
 ),
@@ -157,6 +159,7 @@ export async function storeEvents(
       binaryArray("text", events, (event) => event.dataId),
       binaryArray("text", events, (event) => event.token?.id ?? null),
       binaryArray("timestamptz", events, (event) => event.token?.expiresAtMs ?? null),
+      binaryArray("text", events, (event) => event.contentEncoding),
     ],
   });
   if (row === undefined || !row.is_current) return { kind: "outdated" };

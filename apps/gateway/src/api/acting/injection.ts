@@ -164,6 +164,7 @@ function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
     receivedAtMs: nowMs,
     scheme: SCHEME,
     contentType: "application/json",
+    contentEncoding: null,
     body,
     labels: givenLabels ?? null,
     filterErrors: null,

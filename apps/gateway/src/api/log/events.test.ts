@@ -38,6 +38,7 @@ describe("an event", () => {
       received_at: "2026-01-22T12:00:01.250Z",
       scheme: "v1",
       body_unbound: true,
+      content_encoding: null,
       user_metadata: { job: "a" },
       labels: { team: "billing" },
       filter_errors: [{ target: formatId("tgt", target), error: "no such key" }],

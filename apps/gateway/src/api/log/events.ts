@@ -56,6 +56,11 @@ export const eventSchema = z
     body_unbound: z.boolean().openapi({
       description: "True when the signature proves who sent the event, but not that the body is unchanged",
     }),
+    content_encoding: z.string().nullable().openapi({
+      description:
+        "The `content-encoding` that the event arrived with. The body is kept and delivered as it came, with this label.",
+      example: null,
+    }),
     user_metadata: z
       .record(z.string(), z.unknown())
       .nullable()
@@ -213,6 +218,7 @@ export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer
     received_at: event.receivedAt.toISOString(),
     scheme: event.scheme,
     body_unbound: event.bodyUnbound,
+    content_encoding: event.contentEncoding,
     user_metadata: event.userMetadata,
     labels: event.labels ?? {},
     filter_errors: (event.filterErrors ?? []).map(({ target, error }) => ({ target: formatId("tgt", target), error })),

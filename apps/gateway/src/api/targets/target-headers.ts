@@ -19,7 +19,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
  * are refused, except the tab.
  */
 const VALUE = /^[\t\x20-\x7e\xa0-\xff]{0,4096}$/;
-const SET_BY_RELAY = /^(webhook-.*|sluice-.*|host|content-length|content-type)$/i;
+const SET_BY_RELAY = /^(webhook-.*|sluice-.*|host|content-length|content-type|content-encoding)$/i;
 /** Headers about the connection instead of the message (RFC 9110, 7.6.1), and `expect`, which undici refuses. */
 const HOP_BY_HOP = /^(connection|proxy-connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect)$/i;
 

@@ -56,8 +56,8 @@ const filter = z
   .nullable()
   .openapi({
     description:
-      "A CEL expression over event.type, event.data, event.user_metadata, event.labels and source. The target gets only " +
-      "the events for which it is true; null stands for all events.",
+      "A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. " +
+      "The target gets only the events for which it is true; null stands for all events.",
     example: 'event.type == "batch.failed" || event.labels.team == "billing"',
   });
 

@@ -167,6 +167,7 @@ describe("creating a target", () => {
 
   test.for([
     ["webhook-id", "1", "relay sets"],
+    ["Content-Encoding", "gzip", "relay sets"],
     ["Sluice-Event-Id", "1", "relay sets"],
     ["Content-Type", "text/plain", "relay sets"],
     ["content-length", "1", "relay sets"],
@@ -256,7 +257,10 @@ describe("a target's filter", () => {
     const target = await create(api, { filter });
     await api.db.pool.query("UPDATE targets SET filter = 'event.gone()' WHERE id = $1", [uuidOf(target)]);
     const loaded = await findLoaded(api, uuidOf(target));
-    const input = { event: { type: "a", data: null, user_metadata: {}, labels: {} }, source: "gemini" };
+    const input = {
+      event: { type: "a", data: null, user_metadata: {}, labels: {}, body_unbound: false },
+      source: "gemini",
+    };
     expect(loaded?.filter?.matches(input)).toEqual({
       error: expect.stringContaining("the filter of this target is not valid"),
     });
