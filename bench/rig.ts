@@ -99,6 +99,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
   const shared = {
     ...Object.fromEntries(INHERITED.map((name) => [name, process.env[name]])),
     HOST: "127.0.0.1",
+    TARGET_LOOPBACK: "allow",
     DATABASE_URL: postgres.url,
     ...(redis && { REDIS_URL: redis.url }),
     MASTER_KEY,

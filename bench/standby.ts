@@ -66,6 +66,7 @@ async function startApps(bundles: Bundles, directory: string, databaseUrl: strin
   const env = {
     ...inherited,
     HOST: "127.0.0.1",
+    TARGET_LOOPBACK: "allow",
     PORT: String(port),
     API_PORT: String(apiPort),
     WORKER_PORT: String(workerPort),

@@ -26,7 +26,8 @@ It finds the relay that npm start or docker compose runs on this machine. For an
   SLUICE_URL           the URL of its ingress, such as http://10.0.0.5:8080
   SLUICE_API_URL       the URL of its API, such as http://10.0.0.5:8081
   SLUICE_RECEIVER_URL  the URL at which its worker reaches this machine, such as http://10.0.0.9:9000/webhook. The
-                       command then listens on this port. Without it, the command listens on a port of 127.0.0.1.
+                       command then listens on this port. Without it, the command listens on a port of 127.0.0.1,
+                       to which a worker connects only with TARGET_LOOPBACK=allow.
   ADMIN_API_KEY        an API key (or ADMIN_API_KEY_FILE, the path of a file that holds it)`;
 
 try {

@@ -3,7 +3,7 @@
 
 import { expect } from "vitest";
 
-import type { ResolveHost } from "@sluice/worker/deliver/guarded-connect";
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 
 import { relayTest } from "./support/relay.ts";
 import { until } from "./support/wait.ts";

@@ -63,6 +63,7 @@ const environment = ({ proxy, redis, dataDir }: Stores, settings: Settings = {})
   PORT: "0",
   API_PORT: "0",
   WORKER_PORT: "0",
+  JWKS_LOOPBACK: "allow",
   MASTER_KEY: randomBytes(32).toString("base64"),
   ADMIN_API_KEY: ADMIN_KEY,
   ...settings,

@@ -59,6 +59,7 @@ test("the previous version and this one work together, whichever of them restart
     DATABASE_URL: database.url,
     REDIS_URL: redis?.url,
     HOST: "127.0.0.1",
+    TARGET_LOOPBACK: "allow",
     MASTER_KEY: randomBytes(32).toString("base64"),
     ADMIN_API_KEY: apiKey,
     GEMINI_SIGNING_SECRET: secret,

@@ -22,6 +22,7 @@ export const REFUSED_STATUS = 401;
 /**
  * @param secret `whsec_…` of the demonstration's target.
  * @param listenOn a free port of 127.0.0.1 when not given; without a host, every address of this machine.
+ * @returns the URL at which this machine reaches it.
  */
 export async function startDemoReceiver(
   secret: string,
@@ -36,7 +37,7 @@ export async function startDemoReceiver(
     server.once("error", reject).listen(listenOn, resolve);
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/webhook`,
+    url: `http://${listenOn.host ?? "127.0.0.1"}:${(server.address() as AddressInfo).port}/webhook`,
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       // The worker keeps its connections open.

@@ -33,7 +33,8 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   // An empty variable counts as absent, as the apps read it.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
   const isEmbedded = given["DATABASE_URL"] === undefined && given["DATABASE_URL_FILE"] === undefined;
-  const env: NodeJS.ProcessEnv = { LOG_LEVEL: "warn", ...given, DATA_DIR: dataDir };
+  // The services that somebody tries a relay with are on this machine, and so is the receiver of the demonstration.
+  const env: NodeJS.ProcessEnv = { LOG_LEVEL: "warn", TARGET_LOOPBACK: "allow", ...given, DATA_DIR: dataDir };
   if (given["ADMIN_API_KEY"] === undefined && given["ADMIN_API_KEY_FILE"] === undefined) {
     env["ADMIN_API_KEY_FILE"] = join(dataDir, "admin-api-key");
     createFile(env["ADMIN_API_KEY_FILE"], () => `${generateApiKey()}\n`);

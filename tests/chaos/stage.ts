@@ -145,6 +145,7 @@ export async function startStage(
     const secret = generateSigningSecret().text;
     const envOf = (role: Role): NodeJS.ProcessEnv => ({
       HOST: "127.0.0.1",
+      TARGET_LOOPBACK: "allow",
       MASTER_KEY: masterKeyBytes.toString("base64"),
       ADMIN_API_KEY: apiKey,
       GEMINI_SIGNING_SECRET: secret,

@@ -116,6 +116,9 @@ export async function startRelay(
     PORT: "0",
     API_PORT: "0",
     WORKER_PORT: "0",
+    // The targets and the key sets of tests are on loopback.
+    TARGET_LOOPBACK: "allow",
+    JWKS_LOOPBACK: "allow",
     MASTER_KEY: masterKey.toString("base64"),
     ADMIN_API_KEY: apiKey,
     GEMINI_SIGNING_SECRET: secret,

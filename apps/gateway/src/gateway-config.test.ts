@@ -48,6 +48,7 @@ describe("readConfig", () => {
     expect(config.DATABASE_URL.reveal()).toBe(DATABASE_URL);
     expect(config).toMatchObject({ PORT: 8080, API_PORT: 8081, API_HOST: "127.0.0.1", DATA_DIR: ".data" });
     expect(config).toMatchObject({ MAX_BODY_BYTES: 1_048_576, LOG_LEVEL: "info" });
+    expect(config).toMatchObject({ TARGET_LOOPBACK: "deny", JWKS_LOOPBACK: "deny" });
     expect(config.REDIS_URL).toBeUndefined();
     expect(config.REDIS_DURABILITY).toBe("verify");
     expect(config.REDIS_REPLICAS).toBe("auto");
@@ -146,6 +147,16 @@ describe("PUBLIC_URL", () => {
   test("may be absent", () => {
     expect(readConfig(gatewayConfig, { DATABASE_URL, PUBLIC_URL: "" }).PUBLIC_URL).toBeUndefined();
   });
+});
+
+test("loopback is opened by the word allow alone", () => {
+  const given = { TARGET_LOOPBACK: "allow", JWKS_LOOPBACK: "" };
+  expect(readConfig(gatewayConfig, { DATABASE_URL, ...given })).toMatchObject({
+    TARGET_LOOPBACK: "allow",
+    JWKS_LOOPBACK: "deny",
+  });
+  const { faults } = readFaults({ DATABASE_URL, TARGET_LOOPBACK: "yes", JWKS_LOOPBACK: "127.0.0.1" });
+  expect(faults.map(({ pointer }) => pointer)).toEqual(["TARGET_LOOPBACK", "JWKS_LOOPBACK"]);
 });
 
 describe("TARGET_ALLOW and TARGET_DENY", () => {

@@ -1,10 +1,10 @@
-// The settings of the gateway: its two ports, its limits, and the settings that it shares with the worker.
+// The settings of the gateway: its limits, its keys, and the settings that it shares with the worker.
 
 import { z } from "zod";
 
 import { readAddressRules } from "@sluice/shared/address/rules";
 import { MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
-import { commonSettings, integer, port } from "@sluice/shared/settings/common";
+import { commonSettings, integer, loopbackSetting } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { Secret } from "@sluice/shared/settings/secret";
@@ -37,11 +37,6 @@ const networks = z
 
 const settings = z.object({
   ...commonSettings,
-  HOST: z.string().min(1).default("0.0.0.0"),
-  PORT: port.default(8080),
-  // The loopback address by default, because the API is not for the public network.
-  API_HOST: z.string().min(1).default("127.0.0.1"),
-  API_PORT: port.default(8081),
   ADMIN_API_KEY: secretSetting(
     z
       .string()
@@ -80,6 +75,8 @@ const settings = z.object({
   DATABASE_MAX_CONNECTIONS: integer(4, 1_000).default(16),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
+  // For key sets, by http too. TARGET_DENY holds for key sets as well, and TARGET_ALLOW does not.
+  JWKS_LOOPBACK: loopbackSetting,
   TRUSTED_PROXIES: networks,
   // Above the 600 s for which Google's balancers keep an idle connection.
   KEEP_ALIVE_SECONDS: integer(1, 86_400).default(620),

@@ -4,11 +4,13 @@
 import { Hono } from "hono";
 
 import { storeChecks } from "@sluice/queue/checks";
-import { createAddressGuard } from "@sluice/shared/address/guard";
+import { type AddressGuard, createAddressGuard } from "@sluice/shared/address/guard";
+import { OwnServices } from "@sluice/shared/address/own-services";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
+import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
 
 import { createApi } from "./api/api.ts";
@@ -59,7 +61,8 @@ export async function startGateway(
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
-  const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress }, log);
+  const guards = createGuards(config);
+  const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress, keySetGuard: guards.keySets }, log);
   const publicPort = openServer(ingress.app.fetch, log, {
     answersContinue: true,
     limits: {
@@ -70,7 +73,8 @@ export async function startGateway(
 
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   const readiness = createReadiness(stores, ingress.sources, publicPort);
-  const api = assembleApi(config, { stores, sources: ingress.sources, tails, metrics, findClientAddress }, log);
+  const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards };
+  const api = assembleApi(config, parts, log);
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
 
@@ -133,17 +137,34 @@ function createReadiness(
   });
 }
 
+interface Guards {
+  targets: AddressGuard;
+  keySets: AddressGuard;
+}
+
+function createGuards({ TARGET_ALLOW, TARGET_DENY, ...config }: GatewayConfig): Guards {
+  const ownServices = new OwnServices(listOwnServices(config));
+  const open = (setting: "TARGET_LOOPBACK" | "JWKS_LOOPBACK") => ({ isOpen: config[setting] === "allow", setting });
+  const common = { deny: TARGET_DENY, ownServices };
+  return {
+    targets: createAddressGuard({ ...common, allow: TARGET_ALLOW, loopback: open("TARGET_LOOPBACK") }),
+    // Without TARGET_ALLOW, which lists services inside: the keys of Google are outside.
+    keySets: createAddressGuard({ ...common, allow: [], loopback: open("JWKS_LOOPBACK") }),
+  };
+}
+
 interface ApiParts {
   stores: GatewayStores;
   sources: KnownSources;
   tails: Tails;
   metrics: Metrics;
   findClientAddress: FindClientAddress;
+  guards: Guards;
 }
 
 function assembleApi(
   config: GatewayConfig,
-  { stores, sources, tails, metrics, findClientAddress }: ApiParts,
+  { stores, sources, tails, metrics, findClientAddress, guards }: ApiParts,
   log: Logger,
 ) {
   const { apiDb, masterKey, producer } = stores;
@@ -157,7 +178,8 @@ function assembleApi(
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
     testTarget: (targetId, deliveryId) => producer.add("deliver", { targetId, deliveryId }),
     publicUrl: config.PUBLIC_URL,
-    addressGuard: createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY }),
+    addressGuard: guards.targets,
+    keySetGuard: guards.keySets,
     corsOrigins: config.CORS_ORIGINS ?? [],
     setAside: producer.setAside,
     readQueueDepth: () => producer.depth("intake"),

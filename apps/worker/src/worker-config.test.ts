@@ -8,7 +8,17 @@ import { workerConfig } from "./worker-config.ts";
 const DATABASE_URL = "postgres://sluice:hunter2hunter2@db:5432/sluice";
 
 test("the one required variable is enough, and the rest has its defaults", () => {
-  expect(readConfig(workerConfig, { DATABASE_URL })).toMatchObject({ RETENTION_DAYS: 30, AUDIT_RETENTION_DAYS: 365 });
+  expect(readConfig(workerConfig, { DATABASE_URL })).toMatchObject({
+    RETENTION_DAYS: 30,
+    AUDIT_RETENTION_DAYS: 365,
+    TARGET_LOOPBACK: "deny",
+    // Where the gateway listens, because no target may be there.
+    HOST: "0.0.0.0",
+    PORT: 8080,
+    API_HOST: "127.0.0.1",
+    API_PORT: 8081,
+    WORKER_PORT: 8082,
+  });
 });
 
 test("TARGET_ALLOW and TARGET_DENY are read, and are empty when not given", () => {

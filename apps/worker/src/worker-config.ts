@@ -1,13 +1,11 @@
-// The worker's settings: its port, how long the log is kept, and what it shares with the gateway.
+// The worker's settings: how much it does at once, how long the log is kept, and what it shares with the gateway.
 
-import { commonSettings, integer, port } from "@sluice/shared/settings/common";
+import { commonSettings, integer } from "@sluice/shared/settings/common";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { z } from "zod";
 
 const settings = z.object({
   ...commonSettings,
-  // On loopback only: liveness and readiness, for the check of a container.
-  WORKER_PORT: port.default(8082),
   DATABASE_MAX_CONNECTIONS: integer(7, 1_000).default(24),
   // The default follows from the file descriptors that the process may have: see descriptor-limit.ts.
   MAX_IN_FLIGHT: integer(1, 60_000).optional(),

@@ -6,10 +6,13 @@ import { type Consumer, Interrupted, type Producer } from "@sluice/queue/queue";
 import { readRedisServers } from "@sluice/queue/redis-client";
 import { RelayIdentity } from "@sluice/queue/relay-identity";
 import { createAddressGuard } from "@sluice/shared/address/guard";
+import { OwnServices } from "@sluice/shared/address/own-services";
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
+import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { findOwnIds } from "@sluice/store/configuration/own-ids";
 import { targetsPart } from "@sluice/store/configuration/targets-part";
@@ -26,7 +29,6 @@ import { startOperations } from "./chores/operation-steps.ts";
 import { startRetention } from "./chores/retention.ts";
 import { startRetirement } from "./chores/retirement.ts";
 import { startSweep } from "./chores/sweep.ts";
-import type { ResolveHost } from "./deliver/guarded-connect.ts";
 import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
 import { OpenSockets } from "./deliver/open-sockets.ts";
@@ -167,7 +169,15 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const slots = new RequestSlots(maxInFlight);
   const sockets = new OpenSockets(keptSockets);
   metrics.watch({ requestsInFlight: () => slots.taken, openConnections: () => sockets.count, maxInFlight });
-  const addressGuard = createAddressGuard({ allow: config.TARGET_ALLOW, deny: config.TARGET_DENY });
+  const addressGuard = createAddressGuard({
+    allow: config.TARGET_ALLOW,
+    deny: config.TARGET_DENY,
+    loopback: { isOpen: config.TARGET_LOOPBACK === "allow", setting: "TARGET_LOOPBACK" },
+    ownServices: new OwnServices(
+      listOwnServices({ ...config, WORKER_PORT: Number(new URL(health.url).port) }),
+      resolve,
+    ),
+  });
   const dispatcher = openAgent(addressGuard, resolve, sockets);
   const shares = new Shares({
     db: beats,

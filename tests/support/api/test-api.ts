@@ -84,6 +84,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
     publicUrl: PUBLIC_URL,
     addressGuard: guardOf(),
+    keySetGuard: guardOf(),
     corsOrigins: [],
     testTarget: async (_, deliveryId) => void tested.push(deliveryId),
     wakeTarget: async (targetId) => void woken.push(targetId),

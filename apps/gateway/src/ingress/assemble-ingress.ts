@@ -3,6 +3,7 @@
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import type { StoreName } from "@sluice/queue/queue";
+import type { AddressGuard } from "@sluice/shared/address/guard";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
@@ -50,14 +51,30 @@ export interface AssembledIngress {
 interface IngressParts extends GatewayStores {
   metrics: Metrics;
   findClientAddress: FindClientAddress;
+  keySetGuard: AddressGuard;
 }
 
 export function assembleIngress(
   config: GatewayConfig,
-  { ingressDb: db, masterKey, snapshot, identity, backend, producer, metrics, findClientAddress }: IngressParts,
+  {
+    ingressDb: db,
+    masterKey,
+    snapshot,
+    identity,
+    backend,
+    producer,
+    metrics,
+    findClientAddress,
+    keySetGuard,
+  }: IngressParts,
   log: Logger,
 ): AssembledIngress {
-  const keySets = new JwksCache({ fetchKeySet, save: (keySet) => saveKeySet(db, keySet), now: Date.now, log });
+  const keySets = new JwksCache({
+    fetchKeySet: (uri) => fetchKeySet(uri, keySetGuard),
+    save: (keySet) => saveKeySet(db, keySet),
+    now: Date.now,
+    log,
+  });
   const sources = new KnownSources({
     db,
     masterKey,

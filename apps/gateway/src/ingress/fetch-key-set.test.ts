@@ -6,10 +6,14 @@ import { gzipSync } from "node:zlib";
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { guardOf } from "../../../../tests/support/guard.ts";
 import { startJwksServer } from "../../../../tests/support/jwks-server.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
 
 const MIB = 1024 * 1024;
+
+/** The endpoints of these tests are on loopback. */
+const fetchOpen = (uri: string) => fetchKeySet(uri, guardOf());
 
 async function startEndpoint() {
   const endpoint = await startJwksServer({ kty: "OKP" });
@@ -30,7 +34,7 @@ async function pour(response: ServerResponse, bytes: number): Promise<number> {
 
 test("the document arrives as it was sent, with the age from Cache-Control", async () => {
   const endpoint = await startEndpoint();
-  expect(await fetchKeySet(endpoint.url)).toEqual({ document: { keys: [{ kty: "OKP" }] }, maxAgeMs: undefined });
+  expect(await fetchOpen(endpoint.url)).toEqual({ document: { keys: [{ kty: "OKP" }] }, maxAgeMs: undefined });
   for (const [header, maxAgeMs] of [
     ["max-age=60", 60_000],
     ["public, max-age=19800, must-revalidate, no-transform", 19_800_000],
@@ -41,7 +45,7 @@ test("the document arrives as it was sent, with the age from Cache-Control", asy
     ["no-store", undefined],
   ] as const) {
     endpoint.answer({ keys: [] }, 200, { "cache-control": header });
-    expect(await fetchKeySet(endpoint.url), header).toEqual({ document: { keys: [] }, maxAgeMs });
+    expect(await fetchOpen(endpoint.url), header).toEqual({ document: { keys: [] }, maxAgeMs });
   }
 });
 
@@ -57,20 +61,37 @@ test.for([
 ] as const)("%s is an error", async ([, document, status]) => {
   const endpoint = await startEndpoint();
   endpoint.answer(document, status);
-  await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow();
 });
 
 test("an endpoint that does not listen is an error", async () => {
   const endpoint = await startEndpoint();
   await endpoint.stop();
-  await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow();
+});
+
+test("an endpoint that switches the protocol is an error, and nothing waits for it", async () => {
+  const endpoint = await startEndpoint();
+  endpoint.answerWith((response) => {
+    response.socket?.end("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: a\r\n\r\n");
+  });
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow("without an answer");
+});
+
+test("a set that arrives compressed is read, and one in another coding is an error", async () => {
+  const endpoint = await startEndpoint();
+  const set = JSON.stringify({ keys: [] });
+  endpoint.answerWith((response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(set)));
+  expect((await fetchOpen(endpoint.url)).document).toEqual({ keys: [] });
+  endpoint.answerWith((response) => response.writeHead(200, { "content-encoding": "br" }).end(set));
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow("content-encoding");
 });
 
 test("a redirect is not followed", async () => {
   const [endpoint, elsewhere] = [await startEndpoint(), await startEndpoint()];
   for (const status of [301, 302, 303, 307, 308]) {
     endpoint.answer("", status, { location: elsewhere.url });
-    await expect(fetchKeySet(endpoint.url)).rejects.toThrow();
+    await expect(fetchOpen(endpoint.url)).rejects.toThrow();
   }
   expect(endpoint.fetches).toBe(5);
   expect(elsewhere.fetches).toBe(0);
@@ -87,7 +108,7 @@ test.for([
       void pour(response, 100 * MIB).then(resolve);
     });
   });
-  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above 262144 bytes");
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow("above 262144 bytes");
   // The buffers of both ends take at most this much.
   expect(await poured).toBeLessThan(16 * MIB);
 });
@@ -97,7 +118,7 @@ test("a document of 100 MB that travels as 100 KB is too large all the same", as
   const bomb = gzipSync(Buffer.alloc(100 * MIB, " "));
   endpoint.answerWith((response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb));
   const before = process.memoryUsage().rss;
-  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above 262144 bytes");
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow("above 262144 bytes");
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * MIB);
 });
 
@@ -106,9 +127,9 @@ const padded = (length: number) => `{"keys":[]}`.padEnd(length);
 test("a set at the limit is read, and one byte more is not", async () => {
   const endpoint = await startEndpoint();
   endpoint.answer(padded(256 * 1024));
-  expect((await fetchKeySet(endpoint.url)).document).toEqual({ keys: [] });
+  expect((await fetchOpen(endpoint.url)).document).toEqual({ keys: [] });
   endpoint.answer(padded(256 * 1024 + 1));
-  await expect(fetchKeySet(endpoint.url)).rejects.toThrow("above");
+  await expect(fetchOpen(endpoint.url)).rejects.toThrow("above");
 });
 
 test("a fetch from an endpoint that hangs or sends too slowly ends after five seconds", async () => {
@@ -121,7 +142,7 @@ test("a fetch from an endpoint that hangs or sends too slowly ends after five se
     response.on("close", () => clearInterval(timer));
   });
   const startedAt = performance.now();
-  const fetches = [silent, stuck, trickling].map((endpoint) => fetchKeySet(endpoint.url));
+  const fetches = [silent, stuck, trickling].map((endpoint) => fetchOpen(endpoint.url));
   const settled = await Promise.allSettled(fetches);
   expect(settled.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
   const tookMs = performance.now() - startedAt;

@@ -9,6 +9,7 @@ import { loadKeySets, saveKeySet, type StoredKeySet } from "@sluice/store/config
 import type { Source } from "@sluice/store/configuration/sources";
 
 import { createTestDatabase } from "../../../../tests/support/database.ts";
+import { guardOf } from "../../../../tests/support/guard.ts";
 import { type JwksServer, startJwksServer } from "../../../../tests/support/jwks-server.ts";
 import { signV1a } from "../../../../tests/support/signing/sign-v1a.ts";
 import {
@@ -72,7 +73,7 @@ async function openCache({
   const failures: string[] = [];
   const write = (line: string) => void failures.push(line);
   const cache = new JwksCache({
-    fetchKeySet,
+    fetchKeySet: (uri) => fetchKeySet(uri, guardOf()),
     save: async () => {},
     now: () => clock.nowMs,
     log: openLog("gateway", "warn", { write }),

@@ -4,11 +4,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
+import { OwnServices } from "@sluice/shared/address/own-services";
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import type { ResolveHost } from "./guarded-connect.ts";
 import { openAgent } from "./send.ts";
 
 const METADATA = "169.254.169.254";
@@ -124,6 +125,43 @@ test("TARGET_DENY and TARGET_ALLOW hold for what a name resolves to", async () =
   expect(await open(resolve, allowing)(origin)).toBe(200);
 });
 
+test("loopback is connected to only where TARGET_LOOPBACK allows it", async () => {
+  const target = await startTarget();
+  const closed = open(answerInTurn(["127.0.0.1"]).resolve, guardOf({ loopback: false, allow: "127.0.0.1" }));
+  for (const host of ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "rebind.test"]) {
+    await expect(closed(`http://${host}:${target.port}`)).rejects.toThrow("which TARGET_LOOPBACK=allow opens");
+  }
+  expect(target.seen.connections).toBe(0);
+});
+
+test.for(["http", "https"])("the relay's own services are not connected to, by %s", async (scheme) => {
+  const target = await startTarget();
+  const { asked, resolve } = answerInTurn(["127.0.0.1"]);
+  const api = { what: "API (API_PORT)", host: "127.0.0.1", port: target.port, mayListenOnMore: false };
+  const post = open(resolve, guardOf({ allow: "127.0.0.1, a.test", ownServices: new OwnServices([api]) }));
+  for (const host of ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "a.test"]) {
+    await expect(post(`${scheme}://${host}:${target.port}`)).rejects.toThrow("the relay's own API (API_PORT)");
+  }
+  expect(asked).toEqual(["a.test"]);
+  expect(target.seen.connections).toBe(0);
+});
+
+test("a service of the relay that has a name is not connected to where the name leads now", async () => {
+  const [target, other] = [await startTarget({ close: true }), await startTarget()];
+  const addresses = { current: "192.0.2.1" };
+  const resolve: ResolveHost = (host, _, done) =>
+    done(null, [{ address: host === "redis.test" ? addresses.current : "127.0.0.1", family: 4 }]);
+  const redis = { what: "Redis (REDIS_URL)", host: "redis.test", port: target.port, mayListenOnMore: false };
+  const post = open(resolve, guardOf({ ownServices: new OwnServices([redis], resolve) }));
+  expect(await post(`http://a.test:${target.port}`)).toBe(200);
+  addresses.current = "127.0.0.1";
+  for (const host of ["127.0.0.1", "a.test", "redis.test"]) {
+    await expect(post(`http://${host}:${target.port}`)).rejects.toThrow("the relay's own Redis (REDIS_URL)");
+  }
+  expect(await post(`http://a.test:${other.port}`)).toBe(200);
+  expect(target.seen.connections).toBe(1);
+});
+
 test("nothing is sent when a socket ends up at another address all the same", async () => {
   const target = await startTarget();
   let checks = 0;
@@ -131,6 +169,8 @@ test("nothing is sent when a socket ends up at another address all the same", as
     refuseHost: () => undefined,
     // The resolver's answer passes, and what the socket says afterwards does not.
     refuseAddress: (_, address) => (++checks === 1 ? undefined : `late ${address}`),
+    ownPorts: [],
+    locateOwnServices: async () => undefined,
   };
   await expect(open(answerInTurn(["127.0.0.1"]).resolve, guard)(`http://a.test:${target.port}`)).rejects.toThrow(
     "address refused: late 127.0.0.1",

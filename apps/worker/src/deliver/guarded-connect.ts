@@ -1,82 +1,51 @@
 // Connects to targets, and refuses forbidden addresses. The check stands where the connection is made, so that no
 // second DNS answer can come between the check and the connection. Failure policy: closed.
 
-import { lookup as resolveWithSystem, type LookupAddress, type LookupAllOptions } from "node:dns";
-import type { LookupFunction } from "node:net";
-
-import type { AddressGuard } from "@sluice/shared/address/guard";
+import { type AddressGuard, portOf } from "@sluice/shared/address/guard";
+import { AddressRefused, guardLookup, refuseDestination } from "@sluice/shared/address/guarded-lookup";
+import { type ResolveHost, resolveWithSystem } from "@sluice/shared/address/resolve-host";
 import { buildConnector } from "undici";
-
-/** All addresses of a host, as `dns.lookup` gives them. */
-export type ResolveHost = (
-  host: string,
-  options: LookupAllOptions,
-  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
-
-/** A target has an address that is not allowed. The message says which address, and by which rule. */
-export class AddressRefused extends Error {
-  constructor(reason: string) {
-    super(`address refused: ${reason}`);
-    this.name = "AddressRefused";
-  }
-}
 
 /** As long as the longest attempt: after that nobody waits for the connection any more. */
 const CONNECT_TIMEOUT_MS = 30_000;
+/** In place of every port at which the relay itself has no service. There the judgement does not depend on the port. */
+const ANY_OTHER_PORT = 0;
 
 /** A connector for undici's option `connect`. The deadline of the attempt covers the connection too. */
 export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
 ): buildConnector.connector {
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: guardLookup(guard, resolve) });
-  return (options, callback) => {
-    // A host that is an address already is never looked up, so the look-up below does not check it.
-    const reason = guard.refuseHost(options.hostname);
-    if (reason !== undefined) {
-      callback(new AddressRefused(reason), null);
-      return;
-    }
-    connect(options, (...[error, socket]) => {
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      // A second check of the address that the socket really has, before anything is sent. It refuses only if the first
-      // check is wrong.
-      const address = socket.remoteAddress;
-      const late = guard.refuseAddress(options.hostname, address ?? "unknown");
-      if (late === undefined) {
-        callback(null, socket);
-        return;
-      }
-      socket.destroy();
-      callback(new AddressRefused(late), null);
-    });
+  const connectorTo = (port: number) => {
+    const lookup = guardLookup((host, address) => guard.refuseAddress(host, address, port), resolve);
+    return buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup });
   };
-}
-
-/** Hands only allowed addresses to the socket, which may try each of them. */
-function guardLookup(guard: AddressGuard, resolve: ResolveHost): LookupFunction {
-  return (host, options, done) => {
-    resolve(host, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) {
-        done(error, "");
+  const connect = connectorTo(ANY_OTHER_PORT);
+  const toOwnPorts = new Map(guard.ownPorts.map((port) => [port, connectorTo(port)]));
+  return (options, callback) => {
+    const { hostname } = options;
+    const port = portOf(options);
+    const open = (reason: string | undefined) => {
+      if (reason !== undefined) {
+        callback(new AddressRefused(reason), null);
         return;
       }
-      const judged = addresses.map((one) => ({ ...one, reason: guard.refuseAddress(host, one.address) }));
-      const open = judged
-        .filter(({ reason }) => reason === undefined)
-        .map(({ address, family }) => ({ address, family }));
-      const [first] = open;
-      if (first === undefined) {
-        done(new AddressRefused(judged[0]?.reason ?? `${host}: no address`), "");
-      } else if (options.all === true) {
-        done(null, open);
-      } else {
-        done(null, first.address, first.family);
-      }
-    });
+      (toOwnPorts.get(port) ?? connect)(options, (...[error, socket]) => {
+        if (error !== null) {
+          callback(error, null);
+          return;
+        }
+        // A second check of the address that the socket really has, before anything is sent. It refuses only if the
+        // first check is wrong.
+        const late = guard.refuseAddress(hostname, socket.remoteAddress ?? "unknown", port);
+        if (late === undefined) {
+          callback(null, socket);
+          return;
+        }
+        socket.destroy();
+        callback(new AddressRefused(late), null);
+      });
+    };
+    void refuseDestination(guard, hostname, port).then(open);
   };
 }

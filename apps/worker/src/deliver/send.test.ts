@@ -2,6 +2,7 @@
 
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo } from "node:net";
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { newId } from "@sluice/shared/domain/ids";
 import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
@@ -9,7 +10,6 @@ import type { Agent } from "undici";
 import { expect, onTestFinished, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
-import type { ResolveHost } from "./guarded-connect.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { openAgent, Sender } from "./send.ts";
 

@@ -1,6 +1,8 @@
 // One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
+import { AddressRefused } from "@sluice/shared/address/guarded-lookup";
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { readRetryAfter } from "@sluice/shared/domain/backoff";
 import { formatId } from "@sluice/shared/domain/ids";
 import { validKeys } from "@sluice/signature/secret";
@@ -9,7 +11,7 @@ import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Target } from "@sluice/store/configuration/targets";
 import { Agent, type Dispatcher } from "undici";
 
-import { AddressRefused, guardConnections, type ResolveHost } from "./guarded-connect.ts";
+import { guardConnections } from "./guarded-connect.ts";
 import type { AttemptResult } from "../breaker/attempt-result.ts";
 import type { OpenSockets } from "./open-sockets.ts";
 import { isOwnFault, type NotSent } from "./own-fault.ts";

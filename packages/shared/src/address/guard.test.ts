@@ -4,13 +4,18 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
+import { portOf } from "./guard.ts";
+import { OwnServices } from "./own-services.ts";
 import { readAddressRules } from "./rules.ts";
 
 const open = guardOf();
 const hex = (value: number) => value.toString(16);
 const pair = (high: number, low: number) => hex(high * 256 + low);
 /** Judges the host of a target's URI as gateway and worker do. */
-const refuse = (uri: string, guard = open) => guard.refuseHost(new URL(uri).hostname);
+function refuse(uri: string, guard = open): string | undefined {
+  const url = new URL(uri);
+  return guard.refuseHost(url.hostname, portOf(url));
+}
 
 describe("addresses that are always refused", () => {
   test.for([
@@ -78,19 +83,19 @@ describe("addresses that are always refused", () => {
   test("an allow list does not open them", () => {
     const guard = guardOf({ allow: "0.0.0.0/0, ::/0, metadata.internal" });
     expect(refuse("http://169.254.169.254/", guard)).toContain("link-local");
-    expect(guard.refuseAddress("metadata.internal", "169.254.169.254")).toBe(
+    expect(guard.refuseAddress("metadata.internal", "169.254.169.254", 80)).toBe(
       "metadata.internal is 169.254.169.254: link-local (169.254.0.0/16)",
     );
   });
 
   test("a zone, as resolvers and sockets write it, changes nothing", () => {
-    expect(open.refuseAddress("a.example", "fe80::1%eth0")).toContain("link-local");
-    expect(open.refuseAddress("a.example", "::ffff:169.254.169.254%1")).toContain("link-local");
+    expect(open.refuseAddress("a.example", "fe80::1%eth0", 80)).toContain("link-local");
+    expect(open.refuseAddress("a.example", "::ffff:169.254.169.254%1", 80)).toContain("link-local");
     expect(URL.canParse("http://[fe80::1%25eth0]/")).toBe(false);
   });
 
   test.for(["", "unknown", "169.254.169", "1.2.3.4/8", "[::1]"])("%j is not an address, and is refused too", (text) => {
-    expect(open.refuseAddress("a.example", text)).toContain("not an address");
+    expect(open.refuseAddress("a.example", text, 80)).toContain("not an address");
   });
 });
 
@@ -128,6 +133,64 @@ describe("addresses that are open", () => {
   ])("%s", (host) => {
     expect(refuse(`http://${host}/`)).toBeUndefined();
   });
+});
+
+describe("loopback that no setting opens", () => {
+  const closed = guardOf({ loopback: false, allow: "127.0.0.0/8, ::1, 0.0.0.0/0, localhost, billing.internal" });
+
+  test.for([
+    "127.0.0.1",
+    "127.8.9.10",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "localhost",
+    "LOCALHOST.",
+    "billing.localhost",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[2002:7f00:1::1]",
+  ])("%s is refused, whatever TARGET_ALLOW says", (host) => {
+    expect(refuse(`http://${host}:9/`, closed)).toMatch(/loopback, which TARGET_LOOPBACK=allow opens$/);
+  });
+
+  test.for(["127.0.0.1", "127.0.0.53", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "64:ff9b::7f00:1"])(
+    "a name that resolves to %s is refused",
+    (address) => {
+      expect(closed.refuseAddress("billing.internal", address, 80)).toMatch(/^billing\.internal is .*loopback, which/);
+    },
+  );
+
+  test("every other address stays open", () => {
+    const guard = guardOf({ loopback: false });
+    for (const host of ["10.0.0.1", "[fd00::1]", "[1::1]", "localhost.example", "xlocalhost", "128.0.0.1"]) {
+      expect(refuse(`http://${host}/`, guard)).toBeUndefined();
+    }
+  });
+});
+
+test("what the relay itself has at an address and port is refused, whatever TARGET_ALLOW says", () => {
+  const api = { what: "API (API_PORT)", host: "10.0.0.7", port: 8081, mayListenOnMore: false };
+  const guard = guardOf({ allow: "10.0.0.0/8", ownServices: new OwnServices([api]) });
+  for (const host of ["10.0.0.7", "167772167", "0x0a.0.0.7", "[::ffff:10.0.0.7]", "[64:ff9b::10.0.0.7]"]) {
+    expect(refuse(`http://${host}:8081/v1`, guard)).toMatch(/, port 8081: the relay's own API \(API_PORT\)$/);
+  }
+  expect(guard.refuseAddress("a.example", "10.0.0.7", 8081)).toBe(
+    "a.example is 10.0.0.7, port 8081: the relay's own API (API_PORT)",
+  );
+  expect(refuse("http://10.0.0.7:8082/", guard)).toBeUndefined();
+  expect(refuse("http://10.0.0.8:8081/", guard)).toBeUndefined();
+});
+
+test("a URL without a port leads to the port of its scheme", () => {
+  const ports = ["http://a.example/", "https://a.example/", "https://a.example:8443/"].map((uri) =>
+    portOf(new URL(uri)),
+  );
+  expect(ports).toEqual([80, 443, 8443]);
 });
 
 /** Embeds an IPv4 address in one of twelve forms. The groups of `prefix` fill the rest. */
@@ -171,7 +234,9 @@ describe("every embedding of an IPv4 address", () => {
     fc.assert(
       fc.property(forbidden, embeddings, (ip, { prefix, form }) => {
         const address = embed(ip, prefix, form);
-        return open.refuseAddress("a.example", address) !== undefined && refuse(`http://[${address}]/`) !== undefined;
+        return (
+          open.refuseAddress("a.example", address, 80) !== undefined && refuse(`http://[${address}]/`) !== undefined
+        );
       }),
       { numRuns: 2_000 },
     );
@@ -183,9 +248,9 @@ describe("every embedding of an IPv4 address", () => {
     fc.assert(
       fc.property(byte, byte, byte, embeddings, (b, c, d, { prefix, form }) => {
         const address = embed([10, b, c, d], prefix, form);
-        if (deny.refuseAddress("a.example", address) === undefined) return false;
+        if (deny.refuseAddress("a.example", address, 80) === undefined) return false;
         const isMapped = form <= 2;
-        return (allow.refuseAddress("a.example", address) === undefined) === isMapped;
+        return (allow.refuseAddress("a.example", address, 80) === undefined) === isMapped;
       }),
       { numRuns: 2_000 },
     );
@@ -221,14 +286,16 @@ describe("TARGET_DENY and TARGET_ALLOW", () => {
     expect(refuse("http://192.0.2.8/", guard)).toBeUndefined();
     expect(refuse("http://[fdff::1]/", guard)).toContain("fd00::/8");
     expect(refuse("http://billing.example/", guard)).toBeUndefined();
-    expect(guard.refuseAddress("billing.example", "10.0.0.1")).toContain("billing.example is 10.0.0.1: TARGET_DENY");
+    expect(guard.refuseAddress("billing.example", "10.0.0.1", 80)).toContain(
+      "billing.example is 10.0.0.1: TARGET_DENY",
+    );
   });
 
   test("names match in any case, with or without a dot at the end, and a wildcard matches all names below it", () => {
     const guard = guardOf({ deny: "Admin.Example, *.Internal, bücher.example" });
     for (const host of ["admin.example", "ADMIN.EXAMPLE.", "a.internal", "a.b.internal.", "BÜCHER.example"]) {
       expect(refuse(`http://${host}/`, guard)).toContain("TARGET_DENY has");
-      expect(guard.refuseAddress(new URL(`http://${host}/`).hostname, "10.0.0.1")).toContain("TARGET_DENY has");
+      expect(guard.refuseAddress(new URL(`http://${host}/`).hostname, "10.0.0.1", 80)).toContain("TARGET_DENY has");
     }
     for (const host of ["internal", "xinternal", "a.internal.example", "sub.admin.example"]) {
       expect(refuse(`http://${host}/`, guard)).toBeUndefined();
@@ -240,19 +307,19 @@ describe("TARGET_DENY and TARGET_ALLOW", () => {
     expect(refuse("http://10.1.2.3/", guard)).toBeUndefined();
     expect(refuse("http://11.1.2.3/", guard)).toBe("11.1.2.3: not in TARGET_ALLOW");
     expect(refuse("http://[::1]/", guard)).toContain("not in TARGET_ALLOW");
-    expect(guard.refuseAddress("a.svc.local", "192.168.0.1")).toBeUndefined();
+    expect(guard.refuseAddress("a.svc.local", "192.168.0.1", 80)).toBeUndefined();
     // The name may have an address in the range. That is judged when the name is resolved.
     expect(refuse("http://a.example/", guard)).toBeUndefined();
-    expect(guard.refuseAddress("a.example", "10.0.0.1")).toBeUndefined();
-    expect(guard.refuseAddress("a.example", "192.168.0.1")).toContain("not in TARGET_ALLOW");
+    expect(guard.refuseAddress("a.example", "10.0.0.1", 80)).toBeUndefined();
+    expect(guard.refuseAddress("a.example", "192.168.0.1", 80)).toContain("not in TARGET_ALLOW");
     expect(refuse("http://a.example/", guardOf({ allow: "*.svc.local" }))).toBe("a.example: not in TARGET_ALLOW");
   });
 
   test("a denied address or name stays denied when it is also allowed", () => {
     const guard = guardOf({ allow: "10.0.0.0/8, a.example", deny: "10.0.0.1, b.example" });
-    expect(guard.refuseAddress("a.example", "10.0.0.1")).toContain("TARGET_DENY has 10.0.0.1");
-    expect(guard.refuseAddress("b.example", "10.0.0.2")).toContain("TARGET_DENY has b.example");
-    expect(guard.refuseAddress("a.example", "10.0.0.2")).toBeUndefined();
+    expect(guard.refuseAddress("a.example", "10.0.0.1", 80)).toContain("TARGET_DENY has 10.0.0.1");
+    expect(guard.refuseAddress("b.example", "10.0.0.2", 80)).toContain("TARGET_DENY has b.example");
+    expect(guard.refuseAddress("a.example", "10.0.0.2", 80)).toBeUndefined();
   });
 
   test("a list may have white space and end with a comma", () => {

@@ -82,6 +82,7 @@ const familyOf = (ip: Ip) => (ip.length === 4 ? "ipv4" : "ipv6");
 
 const IPV4_MAPPED = requireRange("::ffff:0:0/96");
 const LOOPBACK = requireRange("::1");
+const IPV4_LOOPBACK = requireRange("127.0.0.0/8");
 const LAST_BYTES = [12, 13, 14, 15];
 
 /** The ranges whose addresses hold IPv4 addresses, and the positions of the four bytes of each. */
@@ -118,6 +119,11 @@ export function embeddedIpv4(ip: Ip): Ip[] {
   // ISATAP has its mark in the interface id, under any prefix (RFC 5214, 6.1). The bit for "universal" may be set.
   const isIsatap = ((ip[8] ?? 0) & 0xfd) === 0 && ip[9] === 0 && ip[10] === 0x5e && ip[11] === 0xfe;
   return isIsatap ? [...found, pick(LAST_BYTES)] : found;
+}
+
+/** Whether an address leads to this machine itself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). Not for embedded addresses. */
+export function isLoopback(ip: Ip): boolean {
+  return isWithin(ip, LOOPBACK) || isWithin(ip, IPV4_LOOPBACK);
 }
 
 /** The IPv4 address in an IPv4-mapped address, because a socket connects to it; any other address unchanged. */

@@ -53,3 +53,8 @@ export function hostName(host: string): string {
     .replace(/^\[(.*)\]$/, "$1")
     .replace(/\.+$/, "");
 }
+
+/** Whether a name, as {@link hostName} writes it, leads to this machine by definition (RFC 6761, 6.3). */
+export function isLocalhost(name: string): boolean {
+  return name === "localhost" || name.endsWith(".localhost");
+}

@@ -17,7 +17,7 @@ export const integer = (min: number, max: number) =>
       `must be a whole number from ${min} to ${max}`,
     )
     .transform(Number);
-export const port = integer(0, 65_535);
+const port = integer(0, 65_535);
 
 const secretUrl = (protocols: string[], example: string) =>
   z
@@ -58,9 +58,27 @@ const databaseSettings = {
   DATABASE_DIRECT_URL: secretSetting(postgresUrl.optional()),
 };
 
+/** Whether connections to loopback addresses are allowed. */
+export const loopbackSetting = z.enum(["allow", "deny"]).default("deny");
+
+/**
+ * Where the relay itself listens. Each process knows all of them, because no target may be there. A worker on another
+ * machine than the gateway is given the gateway's name as HOST and API_HOST.
+ */
+const listenSettings = {
+  HOST: z.string().min(1).default("0.0.0.0"),
+  PORT: port.default(8080),
+  // The loopback address by default, because the API is not for the public network.
+  API_HOST: z.string().min(1).default("127.0.0.1"),
+  API_PORT: port.default(8081),
+  // On loopback only: liveness, readiness and metrics.
+  WORKER_PORT: port.default(8082),
+};
+
 /** The settings that gateway and worker share. */
 export const commonSettings = {
   ...databaseSettings,
+  ...listenSettings,
   DATABASE_PREPARED_STATEMENTS: z.enum(["auto", "on", "off"]).default("auto"),
   REDIS_URL: secretSetting(redisUrl.optional()),
   REDIS_CA_FILE: certificateFile.optional(),
@@ -80,9 +98,10 @@ export const commonSettings = {
       })
       .optional(),
   ),
-  // The worker enforces both lists. The gateway already refuses a target whose URI shows that the lists refuse it.
+  // The worker enforces them. The gateway already refuses a target whose URI shows that they refuse it.
   TARGET_ALLOW: addressRules,
   TARGET_DENY: addressRules,
+  TARGET_LOOPBACK: loopbackSetting,
   DATA_DIR: z.string().min(1).default(".data"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };

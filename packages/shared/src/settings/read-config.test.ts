@@ -57,6 +57,12 @@ test("of the common settings, those that are a Secret can come from a file, and 
     MASTER_KEY: Buffer.alloc(32, 7).toString("base64"),
     TARGET_ALLOW: "10.0.0.0/8",
     TARGET_DENY: "10.0.0.1",
+    TARGET_LOOPBACK: "allow",
+    HOST: "10.0.0.2",
+    PORT: "9080",
+    API_HOST: "10.0.0.3",
+    API_PORT: "9081",
+    WORKER_PORT: "9082",
     DATA_DIR: "/data",
     LOG_LEVEL: "warn",
   };

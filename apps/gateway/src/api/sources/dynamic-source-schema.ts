@@ -16,7 +16,7 @@ const MAX_NAME_LENGTH = 2048;
 const MAX_TOKEN_SECONDS = 31_536_000;
 /** The relay tries each key for every request with a `v1a` signature. */
 const MAX_PUBLIC_KEYS = 8;
-/** Requests to these host names do not leave the host. */
+/** Requests to these host names do not leave the host. Whether they are allowed at all is a setting of the gateway. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 const jwksUri = absoluteUrl("must be an absolute https URL")
@@ -55,7 +55,7 @@ export const dynamicFields = {
   jwks_uri: jwksUri
     .nullable()
     .optional()
-    .openapi({ format: "uri", description: `The URL of the key set; null means ${DEFAULT_JWKS_URI}` }),
+    .openapi({ format: "uri", description: `The URL of the key set, by https; null means ${DEFAULT_JWKS_URI}` }),
   body_unbound: z
     .enum(["reject", "mark"])
     .optional()

@@ -1,5 +1,6 @@
 // What the endpoints of sources share: the dependencies that they need, and the parts of their descriptions.
 
+import type { AddressGuard } from "@sluice/shared/address/guard";
 import { parseId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
@@ -13,6 +14,8 @@ export interface SourcesDependencies {
   masterKey: MasterKey;
   /** The signing secret of the source `gemini` that the environment sets. */
   geminiSigningSecret: SigningSecret | undefined;
+  /** Says where key sets may be. */
+  keySetGuard: AddressGuard;
   /** The public URL of the ingress, without a slash at its end. */
   publicUrl: string | undefined;
   /** Resolves when the ingress of this gateway has loaded the changed sources. */

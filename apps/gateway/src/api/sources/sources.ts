@@ -9,6 +9,7 @@ import * as store from "@sluice/store/configuration/sources";
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
+import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
 import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
@@ -82,7 +83,7 @@ const endpoints = {
 };
 
 export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret } = dependencies;
+  const { db, masterKey, geminiSigningSecret, keySetGuard } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
   app.openapi(endpoints.list, async (c) => {
@@ -95,6 +96,7 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
   app.openapi(endpoints.create, async (c) => {
     const given = c.req.valid("json");
     const settings = toSourceSettings(given);
+    if (settings.jwksUri !== null) refuseForbiddenAddress(keySetGuard, settings.jwksUri, "/jwks_uri");
     const secret = given.signing_secret ?? generateSigningSecret();
     const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
     const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
@@ -123,6 +125,8 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
       const before = show(current);
       requireMatch(c, before);
       const settings = toSettingsChange(current.kind, given);
+      const { jwksUri = null } = settings;
+      if (jwksUri !== null && jwksUri !== current.jwksUri) refuseForbiddenAddress(keySetGuard, jwksUri, "/jwks_uri");
       if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
       await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
       const after = show(await findSource(tx, id));

@@ -14,7 +14,7 @@ import { wake } from "../acting/wake.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
-import { invalidRequest } from "../http/invalid-request.ts";
+import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
 import { findTarget, lockTarget } from "./find-target.ts";
 import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
@@ -29,7 +29,7 @@ export async function createTarget(
   settings: store.TargetSettings,
   secret: SigningSecret,
 ): Promise<store.TargetRecord> {
-  refuseAddress(addressGuard, settings.uri);
+  refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
   return makeChange(c, db, async (tx, record) => {
     const made = await findTarget(tx, masterKey, await store.insertTarget(tx, masterKey, settings, secret));
     const after = showTarget(made);
@@ -54,7 +54,9 @@ export async function updateTarget(
   const work = (tx: Connection) =>
     store.changeTargetSettings(tx, masterKey, id, (current) => {
       const changed = change(current);
-      if (changed.uri !== undefined && changed.uri !== current.uri) refuseAddress(addressGuard, changed.uri);
+      if (changed.uri !== undefined && changed.uri !== current.uri) {
+        refuseForbiddenAddress(addressGuard, changed.uri, "/uri");
+      }
       return changed;
     });
   return changeUnderLock(c, dependencies, { id, action: "target.updated", view, work });
@@ -113,14 +115,4 @@ async function changeUnderLock(
   // This also wakes a worker when the target was enabled before. A needless wake-up finds nothing to claim.
   if (changed.state === "enabled") wake(dependencies, id);
   return changed;
-}
-
-/**
- * Refuses a host that the guard refuses without DNS, so that the caller sees the mistake immediately. The protection
- * itself is in the worker, which checks every address that DNS returns when it connects.
- * @throws SluiceError `invalid_request`
- */
-function refuseAddress(guard: TargetsDependencies["addressGuard"], uri: string): void {
-  const reason = guard.refuseHost(new URL(uri).hostname);
-  if (reason !== undefined) throw invalidRequest([{ pointer: "/uri", detail: `is a forbidden address: ${reason}` }]);
 }
