@@ -1,6 +1,6 @@
-// Every npm command starts here: `node scripts/launch.mjs <start|demo|test|chaos|bench|migrate|bundle>`. This file is plain
-// JavaScript without dependencies, because the machine may have an old Node. It installs the dependencies if they are
-// missing, and then runs the command with Node 24.
+// Every npm command starts here: `node scripts/launch.mjs` with one of COMMANDS. This file is plain JavaScript without
+// dependencies, because the machine may have an old Node. It installs the dependencies if they are missing, and then runs
+// the command with Node 24.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate", "bundle"];
+const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate", "bundle", "simulator"];
 const PNPM = "pnpm@12.21.0";
 const OLDEST_NODE = 18;
 /** The first version that runs the TypeScript sources without a flag or a warning. */

@@ -41,6 +41,18 @@ test(".env.example and docs/settings.md have every setting, and no other", () =>
   expect(matches(rows, /`([A-Z_]+)`/g).toSorted()).toEqual(settings);
 });
 
+test("each fact in the README of the simulator of Gemini has the test that it names", () => {
+  const facts = read("packages/gemini-simulator/README.md").split("## The facts that it keeps")[1]?.split("\n## ")[0];
+  const named = matches(facts ?? "", /^\| [^|]+ \| [^|]+ \| ([^|]+) \|$/gm).filter(
+    (name) => !/^(?:test|---)$/.test(name),
+  );
+  const tests = globSync("packages/gemini-simulator/src/**/*.test.ts", { cwd: new URL("../..", import.meta.url) });
+  const names = matches(tests.map(read).join("\n"), /^test\("([^"]+)"/gm);
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((name) => !names.includes(name))).toEqual([]);
+  expect(named.filter((name, index) => named.indexOf(name) !== index)).toEqual([]);
+});
+
 test("the image is built with the launcher's pnpm", () => {
   const versions = [read("Dockerfile"), read("scripts/launch.mjs"), read("CONTRIBUTING.md")].map(
     (text) => /pnpm@[0-9.]+/.exec(text)?.[0],

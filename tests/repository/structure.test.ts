@@ -16,6 +16,19 @@ function plant(path: string, text: string): SourceFile[] {
   return [...files, readSourceFile(path, text, new Set(files.map((file) => file.path)))];
 }
 
+const isSimulator = (path: string) => path.startsWith("packages/gemini-simulator/");
+
+/** The imports between the product and the simulator of Gemini. */
+function findCrossings(all: readonly SourceFile[]): string[] {
+  return all
+    .filter(({ path }) => isProduct(path))
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter((one) => one.path !== undefined && isProduct(one.path) && isSimulator(one.path) !== isSimulator(path))
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    );
+}
+
 /** The packages that files import. */
 function packagesOf(importers: readonly SourceFile[]): string[] {
   const names = importers.flatMap(({ imports }) => imports.map(packageOf));
@@ -39,6 +52,15 @@ describe("imports run one way", () => {
     ["apps/worker/src/breaker/planted.ts", 'import { Lane } from "../deliver/lane.ts";'],
   ])("a planted import against the direction is found: %s", ([path = "", text = ""]) => {
     expect(findImportsAgainstDirection(plant(path, text))).toContainEqual(expect.stringContaining(path));
+  });
+
+  test("the simulator of Gemini and the product import nothing of each other", () => {
+    expect(findCrossings(files)).toEqual([]);
+    const planted = [
+      ["packages/gemini-simulator/src/planted.ts", 'import { signV1 } from "@sluice/signature/signing/v1";'],
+      ["apps/worker/src/planted.ts", 'import { Seeded } from "@sluice/gemini-simulator/seeded";'],
+    ] as const;
+    for (const [path, text] of planted) expect(findCrossings(plant(path, text))).toHaveLength(1);
   });
 
   test("a room without a place is found", () => {

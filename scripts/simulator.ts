@@ -1,0 +1,3 @@
+// `npm run simulator` starts the simulator of Gemini (packages/gemini-simulator/README.md).
+
+await import("@sluice/gemini-simulator/main");
