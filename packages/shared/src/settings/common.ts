@@ -106,5 +106,17 @@ export const commonSettings = {
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };
 
-/** The settings of a process that only connects to the database. */
-export const databaseConfig = z.object(databaseSettings);
+const migrateSettings = z.object({
+  ...databaseSettings,
+  // A superuser, which makes the roles of DATABASE_URL and DATABASE_APP_URL.
+  DATABASE_ADMIN_URL: secretSetting(postgresUrl.optional()),
+  DATABASE_APP_URL: secretSetting(postgresUrl.optional()),
+});
+
+/** The settings of the process that migrates. */
+export const migrateConfig = migrateSettings.check(({ issues, value }) => {
+  if ((value.DATABASE_ADMIN_URL === undefined) === (value.DATABASE_APP_URL === undefined)) return;
+  const message = "must be set together with the other one of DATABASE_ADMIN_URL and DATABASE_APP_URL";
+  const path = [value.DATABASE_ADMIN_URL === undefined ? "DATABASE_APP_URL" : "DATABASE_ADMIN_URL"];
+  issues.push({ code: "custom", message, path, input: undefined });
+});

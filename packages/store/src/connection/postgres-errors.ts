@@ -53,6 +53,18 @@ export function isTransient(error: unknown): boolean {
   return TRANSIENT_MESSAGES.test(error.message) || isTransient(error.cause);
 }
 
+const DEADLOCK = "40P01";
+/** PostgreSQL has no SQLSTATE for two sessions that change one row of its catalog. */
+const SAME_CATALOG_ROW = /tuple concurrently (?:updated|deleted)/;
+
+/** Whether another session was in the way of a change of the schema, so that the same change may succeed in a moment. */
+export function isContended(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ([LOCK_NOT_AVAILABLE, DEADLOCK].includes(readErrorCode(error)) || SAME_CATALOG_ROW.test(error.message))
+    return true;
+  return isContended(error.cause);
+}
+
 /** Whether PostgreSQL refused a statement with this SQLSTATE. Looks inside Drizzle's wrapper too. */
 export function hasSqlState(error: unknown, sqlState: string): boolean {
   if (!(error instanceof Error)) return false;
