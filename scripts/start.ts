@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import type { RoleUrls } from "@sluice/store/connection/roles";
+
 import { type AppProcess, startApp } from "./relay/app-process.ts";
 import { bundleApps } from "./relay/bundled-apps.ts";
 import { openDataDirectory } from "./postgres/data-directory.ts";
@@ -24,7 +26,7 @@ import {
   removeRunningRelay,
   writeRunningRelay,
 } from "./relay/running-relay.ts";
-import { readRelaySettings, type RelaySettings } from "./relay/settings.ts";
+import { environmentOf, readRelaySettings, type RelaySettings } from "./relay/settings.ts";
 import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -71,21 +73,21 @@ async function run(signal: AbortSignal): Promise<void> {
   // ending the process before that.
   const bundled = bundleApps();
   bundled.catch(() => undefined);
-  let { databaseUrl } = settings;
-  if (databaseUrl === undefined) {
+  let urls: RoleUrls | undefined;
+  if (settings.isEmbedded) {
     const postgres = await keepPostgres(join(dataDir, "postgres"));
     running.push({ name: "PostgreSQL", stop: postgres.stop });
-    databaseUrl = postgres.url;
+    ({ urls } = postgres);
   }
-  const env = settings.databaseUrl === undefined ? { ...settings.env, DATABASE_URL: databaseUrl } : settings.env;
   const entries = await bundled;
   signal.throwIfAborted();
-  await migrate(entries.migrate, env);
+  await migrate(entries.migrate, environmentOf("migrate", settings, urls));
   signal.throwIfAborted();
 
   // The worker starts first, so that the gateway stops first: no new event arrives while the worker finishes.
   const announce = () => announceRelay(dataDir, settings);
   const launch = (name: "gateway" | "worker", url: string, stopLimitMs: number) => {
+    const env = environmentOf(name, settings, urls);
     const app = startApp({ name, entry: entries[name], readyUrl: `${url}/readyz`, env, stopLimitMs }, announce);
     apps.push(app);
     running.push({ name: `The ${name}`, stop: app.stop });

@@ -1,16 +1,20 @@
-// The embedded PostgreSQL of `npm start`. When PostgreSQL ends unexpectedly, it is started again on the same port, so
-// that the apps find it at the same address.
+// The embedded PostgreSQL of `npm start`, with the URLs of its roles. When PostgreSQL ends unexpectedly, it is started
+// again on the same port, so that the apps find it at the same address.
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import type { RoleUrls } from "@sluice/store/connection/roles";
+
 import { errorText } from "../relay/error-text.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
+import { openRoleUrls } from "./role-urls.ts";
 
 const RESTART_PAUSE_MS = 1_000;
 
-export async function keepPostgres(dataDir: string): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function keepPostgres(dataDir: string): Promise<{ urls: RoleUrls; stop: () => Promise<void> }> {
   let current: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir });
   const { url, port } = current;
+  const urls = openRoleUrls(dataDir, url);
   const stopping = new AbortController();
   const keep = async () => {
     for (;;) {
@@ -32,7 +36,7 @@ export async function keepPostgres(dataDir: string): Promise<{ url: string; stop
   };
   const kept = keep();
   return {
-    url,
+    urls,
     stop: async () => {
       stopping.abort();
       await current.stop();

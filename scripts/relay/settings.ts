@@ -7,13 +7,15 @@ import { join } from "node:path";
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
 import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { type Fault, SluiceError } from "@sluice/shared/runtime/errors";
+import { migrateConfig } from "@sluice/shared/settings/common";
 import { readOrCreateMasterKey } from "@sluice/shared/settings/master-key-file";
 import { readConfig } from "@sluice/shared/settings/read-config";
+import type { RoleUrls } from "@sluice/store/connection/roles";
 import { workerConfig } from "@sluice/worker/worker-config";
 
 export interface RelaySettings {
-  /** Undefined when the relay uses the embedded PostgreSQL. */
-  databaseUrl: string | undefined;
+  /** Whether the relay uses the embedded PostgreSQL. */
+  isEmbedded: boolean;
   apiKey: string;
   /** Null when the key is in the environment. */
   apiKeyFile: string | null;
@@ -21,9 +23,11 @@ export interface RelaySettings {
   ingressUrl: string;
   apiUrl: string;
   workerUrl: string;
-  /** The environment of gateway and worker. The caller adds DATABASE_URL for the embedded PostgreSQL. */
+  /** The environment of this process, with what was made. {@link environmentOf} has the part for each other process. */
   env: NodeJS.ProcessEnv;
 }
+
+const CONFIGS = { gateway: gatewayConfig, worker: workerConfig, migrate: migrateConfig };
 
 /** A valid URL for the check of the configuration, because the URL of the embedded PostgreSQL is not known yet. */
 const PLACEHOLDER_URL = "postgres://127.0.0.1/sluice";
@@ -51,7 +55,7 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   for (const { name, port } of ports) env[name] = String(port);
   const [ingressUrl = "", apiUrl = "", workerUrl = ""] = ports.map(({ host, port }) => urlOf(host, port));
   return {
-    databaseUrl: isEmbedded ? undefined : gateway.DATABASE_URL.reveal(),
+    isEmbedded,
     apiKey: gateway.ADMIN_API_KEY?.reveal() ?? "",
     apiKeyFile: env["ADMIN_API_KEY_FILE"] ?? null,
     ingressUrl,
@@ -59,6 +63,28 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
     workerUrl,
     env,
   };
+}
+
+/**
+ * The environment of one process: without the settings that only others read, such as the API key, which a worker does
+ * not need.
+ * @param urls of the embedded PostgreSQL; undefined when the environment names another.
+ */
+export function environmentOf(
+  name: keyof typeof CONFIGS,
+  { env }: Pick<RelaySettings, "env">,
+  urls: RoleUrls | undefined,
+): NodeJS.ProcessEnv {
+  const isOwn = (setting: string) => setting in CONFIGS[name].shape;
+  const foreign = Object.values(CONFIGS).flatMap(({ shape }) => Object.keys(shape).filter((each) => !isOwn(each)));
+  // These name roles of the embedded PostgreSQL only when this process sets them.
+  const hidden = new Set(
+    [...foreign, "DATABASE_ADMIN_URL", "DATABASE_APP_URL"].flatMap((each) => [each, `${each}_FILE`]),
+  );
+  const own = Object.fromEntries(Object.entries(env).filter(([each]) => !hidden.has(each)));
+  if (urls === undefined) return own;
+  if (name !== "migrate") return { ...own, DATABASE_URL: urls.app };
+  return { ...own, DATABASE_URL: urls.owner, DATABASE_ADMIN_URL: urls.admin, DATABASE_APP_URL: urls.app };
 }
 
 /** Reads the configuration of both apps. @throws Error that names the faults of both. */
