@@ -1,6 +1,9 @@
 # This image runs the gateway or the worker. Each app is one file: docs/decisions/0019-apps-run-as-one-file.md says why.
 
-FROM node:24-slim AS build
+# The version of package.json (a test compares them). compose.pinned.yaml adds the digest.
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/gateway/package.json apps/gateway/
@@ -19,13 +22,19 @@ COPY drizzle ./drizzle
 COPY scripts ./scripts
 RUN node scripts/bundle.ts
 
-FROM node:24-slim
+FROM ${NODE_IMAGE}
 # These settings save a hundred megabytes in each app. Without them, V8 keeps a large young generation that is mostly
 # garbage, and glibc keeps a heap for each thread. They must equal those in scripts/relay/app-process.ts.
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/dist ./
-RUN install -d -o node -g node .compile-cache && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway
+# A new volume takes over the owner and the mode of the directory where it is mounted. Redis reads its volume as another
+# user.
+RUN install -d -o node -g node .compile-cache \
+  && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway \
+  && cd /var/lib && install -d -o node -g node -m 700 sluice-readers sluice-readers/gateway sluice-readers/worker \
+    sluice-readers/migrate sluice-readers/postgres \
+  && install -d -o node -g node -m 711 sluice-readers/redis
 USER node
 # Fill the compile cache: each app is loaded, and then ends because it has no configuration. The cache belongs to one user,
 # so this step runs as `node`. Later the cache is only read, because the root file system is read-only.
