@@ -1,11 +1,13 @@
 // Compiles the filter of a target, a CEL expression over an event. Pure. A filter is compiled when somebody sets it, and a
 // bad filter is refused with the position of its fault. A filter that fails on an event does not match it and says why.
 
-import { Environment, ParseError, type ParseResult, TypeError } from "@marcbachmann/cel-js";
+import { Environment, ParseError, TypeError } from "@marcbachmann/cel-js";
 
-import { compileNode, GLOBAL_NAMES } from "./program.ts";
-import type { EvaluationStep } from "./step.ts";
-import { EvaluationFault, Meter, typeName } from "./values.ts";
+import { EvaluationFault } from "./fault.ts";
+import { Meter } from "./meter.ts";
+import { compileNode, openScope } from "./program.ts";
+import { type EvaluationStep, isFailure } from "./step.ts";
+import { typeName } from "./values.ts";
 
 export const MAX_FILTER_LENGTH = 2_000;
 /** The limit of an error message. The message is stored with the event, for each target. */
@@ -24,6 +26,8 @@ export interface FilterInput {
   };
   /** The name of the source. Undefined when a job of an older version does not contain it. */
   source: string | undefined;
+  /** Whether the event has more fields than a filter may list. */
+  hasManyFields?: boolean;
 }
 
 export interface Filter {
@@ -35,6 +39,18 @@ export interface FilterPosition {
   line: number;
   column: number;
 }
+
+/** What the library does not declare, although CEL has it. The library only checks; it never calls a function. */
+const FURTHER_FUNCTIONS = [
+  "timestamp(google.protobuf.Timestamp): google.protobuf.Timestamp",
+  "duration(google.protobuf.Duration): google.protobuf.Duration",
+  "int(google.protobuf.Timestamp): int",
+  "string(google.protobuf.Timestamp): string",
+  "string(google.protobuf.Duration): string",
+  "string.charAt(int): string",
+  "string.replace(string, string): string",
+  "string.replace(string, string, int): string",
+];
 
 const environment = new Environment({
   homogeneousAggregateLiterals: false,
@@ -51,8 +67,23 @@ const environment = new Environment({
   })
   .registerVariable("event", "Event")
   .registerVariable("source", "string");
+for (const signature of FURTHER_FUNCTIONS) environment.registerFunction(signature, () => undefined);
 
-export function compileFilter(text: string): { filter: Filter } | { fault: string; position: FilterPosition } {
+interface FilterFault {
+  fault: string;
+  position: FilterPosition;
+}
+
+export function compileFilter(text: string): { filter: Filter } | FilterFault {
+  const compiled = compileExpression(text, (type) => type === "bool" || type === "dyn");
+  return "fault" in compiled ? compiled : { filter: { matches: toMatcher(compiled.step) } };
+}
+
+/** @param mayGive whether the expression may be of a type, by the type's name in CEL; `dyn` is known only by the event. */
+export function compileExpression(
+  text: string,
+  mayGive: (type: string) => boolean,
+): { step: EvaluationStep } | FilterFault {
   if (text.length > MAX_FILTER_LENGTH)
     return refuseFilter(text, `must have at most ${MAX_FILTER_LENGTH} characters`, 0);
   // PostgreSQL stores neither NUL nor a lone surrogate in a text.
@@ -60,8 +91,10 @@ export function compileFilter(text: string): { filter: Filter } | { fault: strin
     return refuseFilter(text, "must be valid Unicode text without NUL", 0);
   try {
     const parsed = environment.parse(text);
-    checkTypes(parsed);
-    return { filter: { matches: toMatcher(compileNode(parsed.ast, GLOBAL_NAMES)) } };
+    const { valid, type = "dyn", error } = parsed.check();
+    if (!valid) throw error ?? new EvaluationFault("is not valid", parsed.ast);
+    if (!mayGive(type)) throw new EvaluationFault(`must give a bool, but gives a ${type}`, parsed.ast);
+    return { step: compileNode(parsed.ast, openScope()) };
   } catch (error) {
     if (error instanceof EvaluationFault) return refuseFilter(text, error.message, error.offset);
     if (error instanceof ParseError || error instanceof TypeError) {
@@ -78,27 +111,25 @@ export function brokenFilter(fault: string): Filter {
   return { matches: () => ({ error }) };
 }
 
-function checkTypes(parsed: ParseResult): void {
-  const { valid, type = "dyn", error } = parsed.check();
-  if (!valid) throw error ?? new EvaluationFault("is not valid", parsed.ast);
-  if (type !== "bool" && type !== "dyn") throw new EvaluationFault(`must give a bool, but gives a ${type}`, parsed.ast);
-}
-
 function toMatcher(step: EvaluationStep): Filter["matches"] {
-  return ({ event, source }) => {
+  return ({ event, source, hasManyFields }) => {
     try {
-      const result = step({ slots: [event, source], meter: new Meter() });
-      return typeof result === "boolean" ? result : { error: `gave a ${typeName(result)} and not a bool` };
+      const result = step({ slots: [event, source], meter: new Meter(hasManyFields) });
+      if (typeof result === "boolean") return result;
+      return notMatched(isFailure(result) ? result.message : `gave a ${typeName(result)} and not a bool`);
     } catch (error) {
       // Failure policy: closed. An event that a filter cannot judge is not delivered, and the event says so.
-      const message = error instanceof Error ? error.message : String(error);
-      // The cut may leave half a character, which PostgreSQL does not store.
-      return { error: message.slice(0, MAX_ERROR_LENGTH).toWellFormed() };
+      return notMatched(error instanceof Error ? error.message : String(error));
     }
   };
 }
 
-function refuseFilter(text: string, fault: string, offset: number): { fault: string; position: FilterPosition } {
+function notMatched(message: string): { error: string } {
+  // The cut may leave half a character, which PostgreSQL does not store.
+  return { error: message.slice(0, MAX_ERROR_LENGTH).toWellFormed() };
+}
+
+function refuseFilter(text: string, fault: string, offset: number): FilterFault {
   const before = text.slice(0, offset).split("\n");
   return { fault, position: { line: before.length, column: (before.at(-1) ?? "").length + 1 } };
 }

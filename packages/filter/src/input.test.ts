@@ -19,6 +19,7 @@ test("a filter sees the type, the data, the metadata, the labels and the source"
       body_unbound: true,
     },
     source: "gemini",
+    hasManyFields: false,
   });
 });
 

@@ -5,6 +5,7 @@ import { isObject, parseJson } from "@sluice/shared/domain/envelope";
 import { roundNumbers } from "@sluice/shared/domain/exact-json";
 
 import type { FilterInput } from "./compile.ts";
+import { MANY_FIELDS } from "./maps.ts";
 
 export interface FilteredEvent {
   type: string | null;
@@ -13,6 +14,8 @@ export interface FilteredEvent {
   labels: Record<string, string> | null;
   bodyUnbound: boolean;
 }
+
+const COLON = ":".charCodeAt(0);
 
 /** Pairs of names for one field: in older and in newer documentation of Gemini. */
 const VIDEO_FIELDS = [
@@ -34,7 +37,18 @@ export function readFilterInput(event: FilteredEvent, sourceName: string | undef
       body_unbound: event.bodyUnbound,
     },
     source: sourceName,
+    hasManyFields: hasManyFields(event.body),
   };
+}
+
+/** Counts colons, because each field has one. A body with so many in its texts is taken for one with many fields. */
+function hasManyFields(body: Buffer): boolean {
+  let colons = 0;
+  for (let at = body.indexOf(COLON); at !== -1; at = body.indexOf(COLON, at + 1)) {
+    colons += 1;
+    if (colons > MANY_FIELDS) return true;
+  }
+  return false;
 }
 
 function withBothNames(data: Record<string, unknown>): Record<string, unknown> {

@@ -3,7 +3,10 @@
 
 import type { BinaryOperator } from "@marcbachmann/cel-js";
 
-import { celEquals, isIn, isNumber, type Meter, readText, toInt, typeName } from "./values.ts";
+import type { Meter } from "./meter.ts";
+import { compareTexts } from "./texts.ts";
+import { addTimes, Duration, subtractTimes, Timestamp } from "./times.ts";
+import { celEquals, isIn, isNumber, toInt, typeName } from "./values.ts";
 
 type BinaryFunction = (a: unknown, b: unknown, meter: Meter) => unknown;
 
@@ -38,19 +41,24 @@ const calculate =
   };
 
 const addNumbers = calculate("+");
+const subtractNumbers = calculate("-");
 
 const add: BinaryFunction = (a, b, meter) => {
-  if (typeof a === "string" && typeof b === "string") return readText(a, meter) + readText(b, meter);
+  if (typeof a === "string" && typeof b === "string") {
+    meter.spendCopy(a.length + b.length);
+    return a + b;
+  }
   if (Array.isArray(a) && Array.isArray(b)) {
     meter.spend(a.length + b.length);
     return [...(a as unknown[]), ...(b as unknown[])];
   }
-  return addNumbers(a, b, meter);
+  return addTimes(a, b, meter) ?? addNumbers(a, b, meter);
 };
 
-type Comparable = string | number | bigint;
+const subtract: BinaryFunction = (a, b, meter) => subtractTimes(a, b, meter) ?? subtractNumbers(a, b, meter);
 
-/** A comparison of a bigint with a number is exact in JavaScript. */
+type Comparable = number | bigint | boolean;
+
 const ORDERINGS: Record<Ordering, (a: Comparable, b: Comparable) => boolean> = {
   "<": (a, b) => a < b,
   "<=": (a, b) => a <= b,
@@ -61,10 +69,12 @@ const ORDERINGS: Record<Ordering, (a: Comparable, b: Comparable) => boolean> = {
 const order =
   (operator: Ordering): BinaryFunction =>
   (a, b, meter) => {
-    if (isNumber(a) && isNumber(b)) return ORDERINGS[operator](a, b);
-    if (typeof a === "string" && typeof b === "string") {
-      return ORDERINGS[operator](readText(a, meter), readText(b, meter));
-    }
+    const compare = ORDERINGS[operator];
+    if (isNumber(a) && isNumber(b)) return typeof a === typeof b ? compare(a, b) : compare(Number(a), Number(b));
+    if (typeof a === "string" && typeof b === "string") return compare(compareTexts(a, b, meter), 0);
+    if (typeof a === "boolean" && typeof b === "boolean") return compare(a, b);
+    if (a instanceof Timestamp && b instanceof Timestamp) return compare(a.nanos, b.nanos);
+    if (a instanceof Duration && b instanceof Duration) return compare(a.nanos, b.nanos);
     throw meter.fail(`no such comparison: ${typeName(a)} ${operator} ${typeName(b)}`);
   };
 
@@ -77,7 +87,7 @@ export const OPERATORS: Readonly<Record<BinaryOperator, BinaryFunction>> = {
   ">": order(">"),
   ">=": order(">="),
   "+": add,
-  "-": calculate("-"),
+  "-": subtract,
   "*": calculate("*"),
   "/": calculate("/"),
   "%": calculate("%"),

@@ -3,33 +3,52 @@
 
 import type { ASTNode, BinaryOperator } from "@marcbachmann/cel-js";
 
+import { EvaluationFault } from "./fault.ts";
 import { FUNCTIONS, METHODS } from "./functions.ts";
 import { compileMacro, isMacro } from "./macros.ts";
+import { findEntry, isMap, isMapKey, type MapKey } from "./maps.ts";
+import type { Meter } from "./meter.ts";
 import { OPERATORS } from "./operators.ts";
-import { compilePattern } from "./pattern.ts";
-import { decide, type EvaluationStep, type Names, toBool } from "./step.ts";
-import { access, EvaluationFault, isInt, isMap, type Meter, typeName } from "./values.ts";
+import { compileMatches } from "./pattern.ts";
+import { decide, evaluateAll, type EvaluationStep, isFailure, type FilterScope, toBool } from "./step.ts";
+import { compileTimeField, isTimeField } from "./time-fields.ts";
+import { access, isInt, typeName } from "./values.ts";
 
 const EVENT_FIELDS: readonly string[] = ["type", "data", "user_metadata", "labels", "body_unbound"];
-export const GLOBAL_NAMES: Names = new Map([
+const GLOBAL_SLOTS = new Map([
   ["event", 0],
   ["source", 1],
 ]);
 
+/** @returns the scope of a whole filter. Frames have `event` and `source` in this order. */
+export function openScope(): FilterScope {
+  return { slots: GLOBAL_SLOTS, patterns: { length: 0, size: 0 } };
+}
+
 /** @throws EvaluationFault when filters do not support something that the library parses. */
-export function compileNode(node: ASTNode, names: Names): EvaluationStep {
-  const step = compileWithoutCost(node, names);
+export function compileNode(node: ASTNode, scope: FilterScope): EvaluationStep {
+  const step = compileWithoutCost(node, scope);
   return (frame) => {
     frame.meter.spend(1);
-    return step(frame);
+    try {
+      return step(frame);
+    } catch (error) {
+      if (isFailure(error)) return error;
+      throw error;
+    }
   };
 }
 
-function compileWithoutCost(node: ASTNode, names: Names): EvaluationStep {
+function compileWithoutCost(node: ASTNode, scope: FilterScope): EvaluationStep {
   if (isBinary(node)) {
     const operator = OPERATORS[node.op];
-    const [left, right] = compileAll(node.args, names);
-    return (frame) => operator(left(frame), right(frame), frame.meter);
+    const [left, right] = compileAll(node.args, scope);
+    return (frame) => {
+      const a = left(frame);
+      if (isFailure(a)) return a;
+      const b = right(frame);
+      return isFailure(b) ? b : operator(a, b, frame.meter);
+    };
   }
   switch (node.op) {
     case "value": {
@@ -37,40 +56,53 @@ function compileWithoutCost(node: ASTNode, names: Names): EvaluationStep {
       return () => value;
     }
     case "id":
-      return compileName(node, names);
+      return compileName(node, scope);
     case ".":
-      return compileField(node.args[0], node.args[1], node, names);
+      return compileField(node.args[0], node.args[1], node, scope);
     case "[]": {
-      const [container, key] = compileAll(node.args, names);
-      return (frame) => access(container(frame), key(frame), frame.meter);
+      const [container, key] = compileAll(node.args, scope);
+      return (frame) => {
+        const values = evaluateAll([container, key], frame);
+        return isFailure(values) ? values : access(values[0], values[1], frame.meter);
+      };
     }
     case "call":
-      return compileCall(node, names);
+      return compileCall(node, scope);
     case "rcall":
-      return compileMethod(node, names);
+      return compileMethod(node, scope);
     case "list": {
-      const items = node.args.map((item) => compileNode(item, names));
-      return (frame) => items.map((item) => item(frame));
+      const items = node.args.map((item) => compileNode(item, scope));
+      return (frame) => evaluateAll(items, frame);
     }
     case "map":
-      return compileMap(node.args, names);
+      return compileMap(node.args, scope);
     case "?:": {
-      const [condition, left, right] = compileAll(node.args, names);
-      return (frame) => (toBool(condition(frame), frame.meter) ? left(frame) : right(frame));
+      const [condition, left, right] = compileAll(node.args, scope);
+      return (frame) => {
+        const chosen = toBool(condition(frame), frame.meter);
+        if (isFailure(chosen)) return chosen;
+        return chosen ? left(frame) : right(frame);
+      };
     }
     case "||":
     case "&&": {
-      const sides = compileAll(node.args, names);
+      const sides = compileAll(node.args, scope);
       const decisive = node.op === "||";
       return (frame) => decide(sides, decisive, (side) => toBool(side(frame), frame.meter));
     }
     case "!_": {
-      const operand = compileNode(node.args, names);
-      return (frame) => !toBool(operand(frame), frame.meter);
+      const operand = compileNode(node.args, scope);
+      return (frame) => {
+        const value = toBool(operand(frame), frame.meter);
+        return isFailure(value) ? value : !value;
+      };
     }
     case "-_": {
-      const operand = compileNode(node.args, names);
-      return (frame) => negate(operand(frame), frame.meter);
+      const operand = compileNode(node.args, scope);
+      return (frame) => {
+        const value = operand(frame);
+        return isFailure(value) ? value : negate(value, frame.meter);
+      };
     }
     case ".?":
     case "[?]":
@@ -85,9 +117,9 @@ function isBinary(node: ASTNode): node is Extract<ASTNode, { op: BinaryOperator 
 
 function compileAll<const Nodes extends readonly ASTNode[]>(
   nodes: Nodes,
-  names: Names,
+  scope: FilterScope,
 ): { [K in keyof Nodes]: EvaluationStep } {
-  return nodes.map((node) => compileNode(node, names)) as { [K in keyof Nodes]: EvaluationStep };
+  return nodes.map((node) => compileNode(node, scope)) as { [K in keyof Nodes]: EvaluationStep };
 }
 
 function readLiteral(node: ASTNode & { op: "value" }): unknown {
@@ -100,9 +132,9 @@ function readLiteral(node: ASTNode & { op: "value" }): unknown {
   return value;
 }
 
-function compileName(node: ASTNode & { op: "id" }, names: Names): EvaluationStep {
-  const slot = names.get(node.args);
-  // The library also accepts the names of types, which filters do not have.
+function compileName(node: ASTNode & { op: "id" }, scope: FilterScope): EvaluationStep {
+  const slot = scope.slots.get(node.args);
+  // The library also accepts the scope of types, which filters do not have.
   if (slot === undefined) throw new EvaluationFault(`Unknown variable: ${node.args}`, node);
   return ({ slots, meter }) => {
     const value = slots[slot];
@@ -111,47 +143,50 @@ function compileName(node: ASTNode & { op: "id" }, names: Names): EvaluationStep
   };
 }
 
-function compileField(container: ASTNode, field: string, node: ASTNode, names: Names): EvaluationStep {
-  if (container.op === "id" && names.get(container.args) === 0 && !EVENT_FIELDS.includes(field)) {
+function compileField(container: ASTNode, field: string, node: ASTNode, scope: FilterScope): EvaluationStep {
+  if (container.op === "id" && scope.slots.get(container.args) === 0 && !EVENT_FIELDS.includes(field)) {
     throw new EvaluationFault(`No such key: ${field}; event has ${EVENT_FIELDS.join(", ")}`, node, node.pos);
   }
-  const step = compileNode(container, names);
-  return (frame) => access(step(frame), field, frame.meter);
+  const step = compileNode(container, scope);
+  return (frame) => {
+    const value = step(frame);
+    return isFailure(value) ? value : access(value, field, frame.meter);
+  };
 }
 
-function compileCall(node: ASTNode & { op: "call" }, names: Names): EvaluationStep {
+function compileCall(node: ASTNode & { op: "call" }, scope: FilterScope): EvaluationStep {
   const [name, args] = node.args;
-  if (name === "has") return compileHas(args[0], node, names);
+  if (name === "has") return compileHas(args[0], node, scope);
   if (!Object.hasOwn(FUNCTIONS, name)) throw new EvaluationFault(`filters have no function ${name}()`, node);
-  return compileInvocation(FUNCTIONS[name], args, node, names);
+  return compileInvocation(FUNCTIONS[name], args, node, scope);
 }
 
-function compileMethod(node: ASTNode & { op: "rcall" }, names: Names): EvaluationStep {
+function compileMethod(node: ASTNode & { op: "rcall" }, scope: FilterScope): EvaluationStep {
   const [name, receiver, args] = node.args;
-  if (isMacro(name)) return compileMacro(compileNode, node, names);
-  if (name === "matches") return compileMatches(receiver, args[0], node, names);
+  if (isMacro(name)) return compileMacro(compileNode, node, scope);
+  if (isTimeField(name)) return compileTimeField(compileNode, node, scope);
+  if (name === "matches") return compileMatches(compileNode, node, scope);
   if (!Object.hasOwn(METHODS, name)) throw new EvaluationFault(`filters have no function ${name}()`, node);
-  return compileInvocation(METHODS[name], [receiver, ...args], node, names);
+  return compileInvocation(METHODS[name], [receiver, ...args], node, scope);
 }
 
 function compileInvocation(
   declared: (typeof FUNCTIONS)[string] | undefined,
   args: readonly ASTNode[],
   node: ASTNode,
-  names: Names,
+  scope: FilterScope,
 ): EvaluationStep {
-  if (declared === undefined || declared.arity !== args.length)
+  if (declared === undefined || !declared.arity.includes(args.length))
     throw new EvaluationFault("wrong number of arguments", node);
-  const steps = args.map((arg) => compileNode(arg, names));
-  return (frame) =>
-    declared.run(
-      steps.map((step) => step(frame)),
-      frame.meter,
-    );
+  const steps = args.map((arg) => compileNode(arg, scope));
+  return (frame) => {
+    const values = evaluateAll(steps, frame);
+    return isFailure(values) ? values : declared.run(values, frame.meter);
+  };
 }
 
-function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): EvaluationStep {
-  if (field?.op !== "." || (field.args[0].op === "id" && names.get(field.args[0].args) === 0)) {
+function compileHas(field: ASTNode | undefined, node: ASTNode, scope: FilterScope): EvaluationStep {
+  if (field?.op !== "." || (field.args[0].op === "id" && scope.slots.get(field.args[0].args) === 0)) {
     throw new EvaluationFault(
       "has() takes a field of something in the event, such as has(event.data.id)",
       field ?? node,
@@ -159,36 +194,27 @@ function compileHas(field: ASTNode | undefined, node: ASTNode, names: Names): Ev
     );
   }
   const [owner, name] = field.args;
-  const container = compileNode(owner, names);
+  const container = compileNode(owner, scope);
   return (frame) => {
     const value = container(frame);
-    if (isMap(value)) return Object.hasOwn(value, name);
+    if (isFailure(value)) return value;
+    if (isMap(value)) return findEntry(value, name, frame.meter) !== undefined;
     throw frame.meter.fail(`a ${typeName(value)} has no fields`);
   };
 }
 
-function compileMatches(receiver: ASTNode, pattern: ASTNode | undefined, node: ASTNode, names: Names): EvaluationStep {
-  if (pattern?.op !== "value" || typeof pattern.args !== "string") {
-    throw new EvaluationFault("matches() takes its pattern as a string in quotes", pattern ?? node);
-  }
-  const test = compilePattern(pattern.args, pattern);
-  const text = compileNode(receiver, names);
+function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], scope: FilterScope): EvaluationStep {
+  const steps = entries.map((entry) => compileAll(entry, scope));
   return (frame) => {
-    const value = text(frame);
-    if (typeof value !== "string") throw frame.meter.fail(`matches() takes a string and got a ${typeName(value)}`);
-    return test(value, frame.meter);
-  };
-}
-
-function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], names: Names): EvaluationStep {
-  const steps = entries.map((entry) => compileAll(entry, names));
-  return (frame) => {
-    // Without a prototype, `__proto__` is a key like any other.
-    const map: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const [key, value] of steps) {
-      const name = key(frame);
-      if (typeof name !== "string") throw frame.meter.fail("the keys of a map must be strings, as in JSON");
-      map[name] = value(frame);
+    const map = new Map<MapKey, unknown>();
+    for (const entry of steps) {
+      const values = evaluateAll(entry, frame);
+      if (isFailure(values)) return values;
+      const [name, value] = values;
+      if (!isMapKey(name))
+        throw frame.meter.fail(`the keys of a map must be strings, ints or bools, not ${typeName(name)}`);
+      if (findEntry(map, name, frame.meter) !== undefined) throw frame.meter.fail("a key of a map is repeated");
+      map.set(name, value);
     }
     return map;
   };

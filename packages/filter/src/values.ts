@@ -1,59 +1,15 @@
-// The values of filters: JSON as JSON.parse returns it, and CEL's int as a bigint. Nothing here trusts an event: only own
-// keys count, depth is limited, and a meter limits the work.
+// The values of filters: JSON as JSON.parse returns it, CEL's int as a bigint, maps with other keys (maps.ts), and times
+// (times.ts). Nothing here trusts an event: depth is limited, and a meter limits the work.
 
-import type { ASTNode } from "@marcbachmann/cel-js";
+import { findEntry, isMap, keysOf } from "./maps.ts";
+import type { Meter } from "./meter.ts";
+import { Duration, Timestamp } from "./times.ts";
 
-/** An error on one event. CEL's `a || b` and `exists` can have a result all the same, when another operand decides. */
-export class EvaluationFailure extends Error {}
-
-/** The meter is used up. This MUST end the evaluation, so no operator catches it. */
-class OutOfSteps extends Error {}
-
-/** A fault in the filter itself, found while it is compiled. `offset` is in UTF-16 units. */
-export class EvaluationFault extends Error {
-  readonly offset: number;
-
-  constructor(message: string, node: ASTNode, offset = node.start) {
-    super(message);
-    this.offset = offset;
-  }
-}
-
-/** Each evaluation of a node costs a step. So does each entry that is compared, and each piece of text that is read. */
-const MAX_STEPS = 100_000;
-/** Creating an `Error` takes as long as evaluating so many nodes. */
-const STEPS_PER_FAILURE = 20;
-const CHARACTERS_PER_STEP = 64;
 /** Comparing values needs a call on the stack for each level, so deeper values are not compared. */
 const MAX_DEPTH = 64;
 
-/** The work that one filter may still do on one event. */
-export class Meter {
-  #left = MAX_STEPS;
-
-  spend(steps: number): void {
-    this.#left -= steps;
-    if (this.#left < 0) throw new OutOfSteps(`needs more than ${MAX_STEPS} steps on this event`);
-  }
-
-  spendText(characters: number): void {
-    this.spend(Math.floor(characters / CHARACTERS_PER_STEP));
-  }
-
-  /** @returns an error for the caller to throw, and spends the steps for it. */
-  fail(message: string): EvaluationFailure {
-    this.spend(STEPS_PER_FAILURE);
-    return new EvaluationFailure(message);
-  }
-}
-
 export function isNumber(value: unknown): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
-}
-
-/** Whether the value is an object in JSON. */
-export function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** @returns the name of the value's type in CEL. */
@@ -63,6 +19,8 @@ export function typeName(value: unknown): string {
   if (typeof value === "boolean") return "bool";
   if (typeof value === "bigint") return "int";
   if (typeof value === "number") return "double";
+  if (value instanceof Timestamp) return "timestamp";
+  if (value instanceof Duration) return "duration";
   return typeof value === "string" ? "string" : "map";
 }
 
@@ -77,21 +35,20 @@ export function toInt(value: bigint, meter: Meter): bigint {
   throw meter.fail("int overflow");
 }
 
-/** Checks that a value is a string, and pays for reading it from its start to its end. */
+/** Checks that a value is a string. The caller pays for what it reads of the string. */
 export function readText(value: unknown, meter: Meter): string {
-  if (typeof value !== "string") throw meter.fail(`expected a string and got a ${typeName(value)}`);
-  meter.spendText(value.length);
-  return value;
+  if (typeof value === "string") return value;
+  throw meter.fail(`expected a string and got a ${typeName(value)}`);
 }
 
 /** Compares deeply. An int and a double can be equal. Other values of different types never are. */
 export function celEquals(a: unknown, b: unknown, meter: Meter, depth = 0): boolean {
   meter.spend(1);
   if (depth > MAX_DEPTH) throw meter.fail(`values nested deeper than ${MAX_DEPTH} are not compared`);
-  // oxlint-disable-next-line eqeqeq -- a bigint and a number are equal when their exact values are.
-  if (isNumber(a) && isNumber(b)) return a == b;
+  // CEL compares an int with a double as doubles. Two ints are compared exactly.
+  if (isNumber(a) && isNumber(b)) return typeof a === typeof b ? a === b : Number(a) === Number(b);
   if (typeof a === "string" && typeof b === "string") {
-    if (a.length === b.length) meter.spendText(a.length);
+    if (a.length === b.length) meter.spendCopy(a.length);
     return a === b;
   }
   if (Array.isArray(a) && Array.isArray(b)) {
@@ -99,32 +56,31 @@ export function celEquals(a: unknown, b: unknown, meter: Meter, depth = 0): bool
   }
   if (isMap(a) && isMap(b)) {
     const keys = keysOf(a, meter);
-    return (
-      keys.length === keysOf(b, meter).length &&
-      keys.every((key) => Object.hasOwn(b, key) && celEquals(a[key], b[key], meter, depth + 1))
-    );
+    if (keys.length !== keysOf(b, meter).length) return false;
+    return keys.every((key) => {
+      const other = findEntry(b, key, meter);
+      return other !== undefined && celEquals(findEntry(a, key, meter), other, meter, depth + 1);
+    });
   }
+  if (a instanceof Timestamp && b instanceof Timestamp) return a.nanos === b.nanos;
+  if (a instanceof Duration && b instanceof Duration) return a.nanos === b.nanos;
   return a === b;
-}
-
-export function keysOf(map: Record<string, unknown>, meter: Meter): string[] {
-  const keys = Object.keys(map);
-  meter.spend(keys.length);
-  return keys;
 }
 
 /** The result of CEL's operator `in`. */
 export function isIn(value: unknown, container: unknown, meter: Meter): boolean {
   if (Array.isArray(container)) return container.some((item) => celEquals(item, value, meter));
-  if (isMap(container)) return typeof value === "string" && Object.hasOwn(container, value);
+  if (isMap(container)) return findEntry(container, value, meter) !== undefined;
   throw meter.fail(`"in" needs a list or a map and got a ${typeName(container)}`);
 }
 
 /** @returns the field of a map by its name, or the item of a list by its index. */
 export function access(container: unknown, key: unknown, meter: Meter): unknown {
-  if (isMap(container) && typeof key === "string") {
-    if (Object.hasOwn(container, key)) return container[key];
-    throw meter.fail(`no such key: ${JSON.stringify(key.slice(0, 100))}`);
+  if (isMap(container)) {
+    const value = findEntry(container, key, meter);
+    if (value !== undefined) return value;
+    const shown = typeof key === "string" ? JSON.stringify(key.slice(0, 100)) : nameKey(key);
+    throw meter.fail(`no such key: ${shown}`);
   }
   if (Array.isArray(container) && isNumber(key)) {
     const index = Number(key);
@@ -132,4 +88,8 @@ export function access(container: unknown, key: unknown, meter: Meter): unknown 
     throw meter.fail(`no item ${index} in a list of length ${container.length}`);
   }
   throw meter.fail(`a ${typeName(container)} has no ${typeof key === "string" ? "fields" : "items"}`);
+}
+
+function nameKey(key: unknown): string {
+  return isNumber(key) || typeof key === "boolean" ? String(key) : `a ${typeName(key)}`;
 }
