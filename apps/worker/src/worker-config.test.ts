@@ -18,6 +18,7 @@ test("the one required variable is enough, and the rest has its defaults", () =>
     API_HOST: "127.0.0.1",
     API_PORT: 8081,
     WORKER_PORT: 8082,
+    TARGET_CONNECTION_SECONDS: 60,
   });
 });
 

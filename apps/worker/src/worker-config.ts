@@ -9,6 +9,8 @@ const settings = z.object({
   DATABASE_MAX_CONNECTIONS: integer(7, 1_000).default(24),
   // The default follows from the file descriptors that the process may have: see descriptor-limit.ts.
   MAX_IN_FLIGHT: integer(1, 60_000).optional(),
+  // The age from which a connection to a target gets no further request, so that a name that moves is noticed.
+  TARGET_CONNECTION_SECONDS: integer(1, 86_400).default(60),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
   RETENTION_DAYS: integer(4, 3650).default(30),
   // Whether deliveries that are not finished by then, such as those of a paused target, stay with their events.

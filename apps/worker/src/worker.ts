@@ -34,8 +34,9 @@ import { Leases } from "./deliver/leases.ts";
 import { OpenSockets } from "./deliver/open-sockets.ts";
 import { Recorder } from "./deliver/recorder.ts";
 import { RequestSlots } from "./deliver/request-slots.ts";
-import { openAgent, Sender } from "./deliver/send.ts";
+import { Sender } from "./deliver/send.ts";
 import { Shares } from "./deliver/shares.ts";
+import { TargetConnections } from "./deliver/target-connections.ts";
 import { WakeUps } from "./deliver/wake-ups.ts";
 import { limitConnectionsToTargets } from "./descriptor-limit.ts";
 import { startHealthServer } from "./health-server.ts";
@@ -68,7 +69,7 @@ const DELIVER_CONCURRENCY = 4;
 const RECORD_LIMIT_MS = 31_500;
 /** How long a stop waits for questions to PostgreSQL whose answers are of no use any more. */
 const CLOSE_LIMIT_MS = 1_000;
-/** How long the lane of a deleted target may stay in memory. */
+/** How long the lane of a deleted target, and connections that are old, may stay. */
 const FORGET_EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
@@ -178,7 +179,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
       resolve,
     ),
   });
-  const dispatcher = openAgent(addressGuard, resolve, sockets);
+  const targetConnections = new TargetConnections({
+    guard: addressGuard,
+    resolve,
+    sockets,
+    connectionSeconds: config.TARGET_CONNECTION_SECONDS,
+  });
   const shares = new Shares({
     db: beats,
     workerId,
@@ -193,7 +199,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     findTarget: (id) => targets.current.value.get(id),
     leases,
     breakers,
-    sender: new Sender(dispatcher, sockets),
+    sender: new Sender(targetConnections, sockets),
     slots,
     onOwnFault: (error) => {
       metrics.countOwnFault();
@@ -221,7 +227,10 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startSweep(db, wake, log),
     startOperations(db, wake, log),
   ];
-  const forgetting = setInterval(() => lanes.dropDeleted(), FORGET_EVERY_MS);
+  const forgetting = setInterval(() => {
+    lanes.dropDeleted();
+    targetConnections.tidy();
+  }, FORGET_EVERY_MS);
 
   // Intake and wake-ups.
   const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
@@ -270,7 +279,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     leases.close();
     await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close(), shares.close()]));
     await producer.close();
-    await Promise.all([backend.close(), dispatcher.destroy(), health.close(), closeDatabase()]);
+    await Promise.all([backend.close(), targetConnections.destroy(), health.close(), closeDatabase()]);
     if (giveUp.signal.aborted) {
       throw new Error(
         "There was no time to record every attempt; another worker repeats them when their leases run out",

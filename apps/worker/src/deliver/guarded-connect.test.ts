@@ -1,30 +1,37 @@
 // What an attempt connects to, over real sockets and an injected resolver: the address that was checked, and no other.
 
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers/promises";
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
 import { OwnServices } from "@sluice/shared/address/own-services";
 import type { ResolveHost } from "@sluice/shared/address/resolve-host";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { guardOf } from "../../../../tests/support/guard.ts";
+import { claimPort } from "../../../../tests/support/ports.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { openAgent } from "./send.ts";
+import { TargetConnections } from "./target-connections.ts";
 
 const METADATA = "169.254.169.254";
 
 /** A target that counts its connections. `close` ends each with its answer. */
-async function startTarget({ close = false, host = "127.0.0.1" } = {}) {
-  const server: Server = createServer((_, response) => {
+async function startTarget({ close = false, host = "127.0.0.1", port = 0 } = {}) {
+  const server: Server = createServer((request, response) => {
     if (close) response.setHeader("connection", "close");
-    response.end("ok");
+    if (request.url === "/held") seen.held = response;
+    else response.end("ok");
   });
   // The five seconds that Node keeps one without a request may pass while the test stands still.
   server.keepAliveTimeout = 60_000;
-  const seen = { connections: 0 };
-  server.on("connection", () => seen.connections++);
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const seen = { connections: 0, open: 0, held: undefined as ServerResponse | undefined };
+  server.on("connection", (socket) => {
+    seen.connections += 1;
+    seen.open += 1;
+    socket.once("close", () => (seen.open -= 1));
+  });
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   onTestFinished(
     () =>
       new Promise((resolve) => {
@@ -50,10 +57,10 @@ function answerInTurn(...answers: string[][]) {
 }
 
 function open(resolve?: ResolveHost, guard = guardOf()) {
-  const agent = openAgent(guard, resolve);
-  onTestFinished(() => agent.destroy());
-  return async (origin: string): Promise<number> => {
-    const { statusCode, body } = await agent.request({ origin, path: "/", method: "POST", body: "{}" });
+  const { pools } = new TargetConnections({ guard, resolve }).routeTo();
+  onTestFinished(() => pools.destroy());
+  return async (origin: string, path = "/"): Promise<number> => {
+    const { statusCode, body } = await pools.poolFor(origin).request({ path, method: "POST", body: "{}" });
     await body.dump();
     return statusCode;
   };
@@ -101,6 +108,45 @@ test("a connection that is kept is used again, whatever DNS says since", async (
   // It is free a moment after its answer.
   await until(() => post(origin), { accept: (status) => status === 200 });
   expect(target.seen.connections).toBe(1);
+});
+
+test("a connection of a minute gets no further request, and the one that it has ends in peace", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const before = await startTarget({ port: await claimPort() });
+  const after = await startTarget({ host: "127.0.0.2", port: before.port });
+  const { asked, resolve } = answerInTurn(["127.0.0.1"], ["127.0.0.2"]);
+  const post = open(resolve);
+  const origin = `http://moving.test:${before.port}`;
+  const held = post(origin, "/held");
+  const answer = await until(() => before.seen.held);
+  vi.advanceTimersByTime(61_000);
+  expect(await post(origin)).toBe(200);
+  expect(after.seen.connections).toBe(1);
+  answer?.end("late");
+  expect(await held).toBe(200);
+  // The connection to the old address is closed although its server would keep it for a minute.
+  await until(() => before.seen.open === 0, { timeoutMs: 10_000 });
+  expect(asked).toHaveLength(2);
+  expect(before.seen.connections).toBe(1);
+});
+
+test("under steady traffic, a request finds the name at its new address after a minute", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const before = await startTarget({ port: await claimPort() });
+  const after = await startTarget({ host: "127.0.0.2", port: before.port });
+  const post = open(answerInTurn(["127.0.0.1"], ["127.0.0.2"]).resolve);
+  const origin = `http://moving.test:${before.port}`;
+  for (let sent = 0; sent < 3; sent++) {
+    expect(await post(origin)).toBe(200);
+    // undici gives a connection free with the next turn of the event loop.
+    await setImmediate();
+  }
+  expect(before.seen.connections).toBe(1);
+  vi.advanceTimersByTime(61_000);
+  expect(await post(origin)).toBe(200);
+  expect([before.seen.connections, after.seen.connections]).toEqual([1, 1]);
 });
 
 test("a name with several addresses is connected to at the allowed ones only", async () => {

@@ -2,26 +2,31 @@
 
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo } from "node:net";
-import type { ResolveHost } from "@sluice/shared/address/resolve-host";
-import { newId } from "@sluice/shared/domain/ids";
-import { TARGET_DEFAULTS, type Target } from "@sluice/store/configuration/targets";
-import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
-import type { Agent } from "undici";
-import { expect, onTestFinished, test } from "vitest";
 
+import type { ResolveHost } from "@sluice/shared/address/resolve-host";
+import type { Target } from "@sluice/store/configuration/targets";
+import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import { expect, onTestFinished, test, vi } from "vitest";
+
+import { makeClaimedDelivery, makeLoadedTarget } from "../../../../tests/support/in-hand.ts";
 import { guardOf } from "../../../../tests/support/guard.ts";
+import { until } from "../../../../tests/support/wait.ts";
 import { OpenSockets } from "./open-sockets.ts";
-import { openAgent, Sender } from "./send.ts";
+import { Sender } from "./send.ts";
+import { TargetConnections, type TargetConnectionsOptions } from "./target-connections.ts";
 
 async function serve(answer: RequestListener): Promise<string> {
-  const server = createServer(answer);
+  const server = createServer({ keepAliveTimeout: 60_000 }, answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => server.close().closeAllConnections());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-async function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAgent(guardOf())) {
-  const result = await trySendTo(uri, changes, agent);
+const connect = (options: Partial<TargetConnectionsOptions> = {}) =>
+  new TargetConnections({ guard: guardOf(), ...options });
+
+async function sendTo(uri: string, changes: Partial<Target> = {}, connections = connect()) {
+  const result = await trySendTo(uri, changes, connections);
   if ("ownFault" in result) throw result.ownFault;
   return result;
 }
@@ -29,36 +34,13 @@ async function sendTo(uri: string, changes: Partial<Target> = {}, agent = openAg
 function trySendTo(
   uri: string,
   changes: Partial<Target>,
-  agent: Agent,
+  connections: TargetConnections,
   sockets?: OpenSockets,
   carried: Partial<ClaimedDelivery> = {},
 ) {
-  const target: Target = {
-    ...TARGET_DEFAULTS,
-    id: newId(),
-    name: "target",
-    uri,
-    subscribedEvents: ["*"],
-    hmacKeys: [],
-    ...changes,
-  };
-  const delivery = {
-    id: newId(),
-    eventId: newId(),
-    targetId: target.id,
-    webhookId: "msg_1",
-    contentType: "application/json",
-    contentEncoding: null,
-    bodyUnbound: false,
-    body: Buffer.from("{}"),
-    attemptCount: 0,
-    failureCount: 0,
-    trigger: "initial" as const,
-    deadlineInMs: 1_000,
-    ...carried,
-  };
-  onTestFinished(() => agent.destroy());
-  return new Sender(agent, sockets).send(target, delivery);
+  const target = makeLoadedTarget({ uri, ...changes });
+  onTestFinished(() => connections.destroy());
+  return new Sender(connections, sockets).send(target, { ...makeClaimedDelivery(target), ...carried });
 }
 
 /** The headers of one delivery as they are on the wire: names and values in turn. */
@@ -68,7 +50,7 @@ async function sendWith(headers: Record<string, string>, carried?: Partial<Claim
     received = request.rawHeaders;
     response.end();
   });
-  const result = await trySendTo(uri, { headers }, openAgent(guardOf()), undefined, carried);
+  const result = await trySendTo(uri, { headers }, connect(), undefined, carried);
   expect(result).toMatchObject({ statusCode: 200, error: null });
   return received;
 }
@@ -110,16 +92,14 @@ test("an attempt ends at its deadline when no connection comes, and is not sent 
     response.end();
   });
   let waiting: Parameters<ResolveHost>[2] | undefined;
-  const agent = openAgent(guardOf(), (_host, _options, done) => {
-    waiting = done;
-  });
-  const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, agent);
+  const connections = connect({ resolve: (_host, _options, done) => (waiting = done) });
+  const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, connections);
   expect(result).toMatchObject({ statusCode: null, error: "timeout: no complete response within 1 s" });
   // And not when the connection was given up.
   expect(result.durationMs).toBeLessThan(25_000);
   waiting?.(null, [{ address: "127.0.0.1", family: 4 }]);
   // When all that waited for a connection had it.
-  await agent.close();
+  await connections.close();
   expect(requests).toBe(0);
 });
 
@@ -149,7 +129,7 @@ test("the relay reads 64 KiB of a response and keeps 1 KiB; a response that is c
 
 /** Connections that cannot be made, because looking up the host fails. */
 const failWith = (code: string) =>
-  openAgent(guardOf(), (_host, _options, done) => done(Object.assign(new Error(code), { code }), []));
+  connect({ resolve: (_host, _options, done) => done(Object.assign(new Error(code), { code }), []) });
 
 test("a failure of this worker is no result of the target", async () => {
   expect(await trySendTo("http://target.test/", {}, failWith("EMFILE"))).toMatchObject({
@@ -169,11 +149,25 @@ test("with many connections open, a connection ends with its request", async () 
     if (waiting.length === 2) for (const answer of waiting) answer();
   });
   const sockets = new OpenSockets(0);
-  const agent = openAgent(guardOf(), undefined, sockets);
-  const sent = [trySendTo(uri, {}, agent, sockets), trySendTo(uri, {}, agent, sockets)];
+  const connections = connect({ sockets });
+  const sent = [trySendTo(uri, {}, connections, sockets), trySendTo(uri, {}, connections, sockets)];
   await Promise.all(sent);
   // The second request was made while the connection of the first was open.
   expect(new Set(headers)).toEqual(new Set(["close", "keep-alive"]));
-  await agent.close();
+  await connections.close();
   await expect.poll(() => sockets.count).toBe(0);
+});
+
+test("a connection that is old and idle is closed, however long its server would keep it", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const uri = await serve((_, response) => response.setHeader("keep-alive", "timeout=600").end());
+  const sockets = new OpenSockets(Number.POSITIVE_INFINITY);
+  const connections = connect({ sockets });
+  await sendTo(uri, {}, connections);
+  connections.tidy();
+  expect(sockets.count).toBe(1);
+  vi.advanceTimersByTime(61_000);
+  connections.tidy();
+  await until(() => sockets.count === 0, { timeoutMs: 10_000 });
 });

@@ -1,58 +1,33 @@
 // One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
 
-import type { AddressGuard } from "@sluice/shared/address/guard";
 import { AddressRefused } from "@sluice/shared/address/guarded-lookup";
-import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { readRetryAfter } from "@sluice/shared/domain/backoff";
 import { formatId } from "@sluice/shared/domain/ids";
 import { validKeys } from "@sluice/signature/secret";
 import { signV1 } from "@sluice/signature/signing/v1";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Target } from "@sluice/store/configuration/targets";
-import { Agent, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 
-import { guardConnections } from "./guarded-connect.ts";
 import type { AttemptResult } from "../breaker/attempt-result.ts";
 import type { OpenSockets } from "./open-sockets.ts";
 import { isOwnFault, type NotSent } from "./own-fault.ts";
+import type { TargetConnections } from "./target-connections.ts";
 
 /** The most that is read of a response. The connection is cut after it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 /** The part of the response that the log keeps. */
 const EXCERPT_BYTES = 1024;
-/**
- * Shorter than the keep-alive time of common servers (Node's is 5 s). A server that names its own time overrides it.
- */
-const KEEP_ALIVE_MS = 4_000;
-const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
 const TOO_LATE = new Error("The deadline is over");
-
-/**
- * The connections to all targets. They are direct, because a proxy would connect to addresses that were not checked.
- * The lane of a target bounds how many connections the target gets.
- */
-export function openAgent(guard: AddressGuard, resolve?: ResolveHost, sockets?: OpenSockets): Agent {
-  const connect = guardConnections(guard, resolve);
-  return new Agent({
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    // With HTTP/2 allowed, undici lets all requests to a host wait for one connection, even while none is made.
-    allowH2: false,
-    // The deadline of the attempt covers headers and body.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: sockets?.watch(connect) ?? connect,
-  });
-}
 
 /** Sends deliveries over the connections that all targets share. */
 export class Sender {
-  readonly #dispatcher: Dispatcher;
+  readonly #connections: Pick<TargetConnections, "routeTo">;
   readonly #sockets: Pick<OpenSockets, "mayKeep"> | undefined;
 
   /** @param sockets says whether connections may stay open; undefined when all may. */
-  constructor(dispatcher: Dispatcher, sockets?: Pick<OpenSockets, "mayKeep">) {
-    this.#dispatcher = dispatcher;
+  constructor(connections: Pick<TargetConnections, "routeTo">, sockets?: Pick<OpenSockets, "mayKeep">) {
+    this.#connections = connections;
     this.#sockets = sockets;
   }
 
@@ -63,9 +38,10 @@ export class Sender {
       try {
         const { origin, pathname, search } = new URL(target.uri);
         const headers = headersOf(target, delivery, exchange.startedAtMs);
-        const request = { origin, path: pathname + search, method: "POST", headers, body: delivery.body } as const;
         const reset = this.#sockets?.mayKeep === false;
-        this.#dispatcher.dispatch({ ...request, reset }, exchange);
+        const { body } = delivery;
+        const request = { path: pathname + search, method: "POST", headers, body, reset } as const;
+        this.#connections.routeTo().pools.poolFor(origin).dispatch(request, exchange);
       } catch (error) {
         exchange.fail(error);
       }
