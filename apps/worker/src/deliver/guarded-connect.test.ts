@@ -215,7 +215,6 @@ test("nothing is sent when a socket ends up at another address all the same", as
     refuseHost: () => undefined,
     // The resolver's answer passes, and what the socket says afterwards does not.
     refuseAddress: (_, address) => (++checks === 1 ? undefined : `late ${address}`),
-    ownPorts: [],
     locateOwnServices: async () => undefined,
   };
   await expect(open(answerInTurn(["127.0.0.1"]).resolve, guard)(`http://a.test:${target.port}`)).rejects.toThrow(

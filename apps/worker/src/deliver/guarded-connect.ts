@@ -1,50 +1,83 @@
 // Connects to targets, and refuses forbidden addresses. The check stands where the connection is made, so that no
 // second DNS answer can come between the check and the connection. Failure policy: closed.
 
+import type { LookupAddress } from "node:dns";
+import { isIP } from "node:net";
+
 import { type AddressGuard, portOf } from "@sluice/shared/address/guard";
 import { AddressRefused, guardLookup, refuseDestination } from "@sluice/shared/address/guarded-lookup";
 import { type ResolveHost, resolveWithSystem } from "@sluice/shared/address/resolve-host";
 import { buildConnector } from "undici";
 
+import { connectToFirst } from "./connect-first.ts";
+import type { OpenSockets } from "./open-sockets.ts";
+
 /** As long as the longest attempt: after that nobody waits for the connection any more. */
-const CONNECT_TIMEOUT_MS = 30_000;
-/** In place of every port at which the relay itself has no service. There the judgement does not depend on the port. */
-const ANY_OTHER_PORT = 0;
+const CONNECT_SECONDS = 30;
 
 /** A connector for undici's option `connect`. The deadline of the attempt covers the connection too. */
 export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
+  sockets?: OpenSockets,
 ): buildConnector.connector {
-  const connectorTo = (port: number) => {
-    const lookup = guardLookup((host, address) => guard.refuseAddress(host, address, port), resolve);
-    return buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup });
-  };
-  const connect = connectorTo(ANY_OTHER_PORT);
-  const toOwnPorts = new Map(guard.ownPorts.map((port) => [port, connectorTo(port)]));
+  // For TLS over a socket that is connected. The limit below covers the handshake.
+  const secure = buildConnector({ timeout: 0, allowH2: false });
+
   return (options, callback) => {
     const { hostname } = options;
     const port = portOf(options);
-    const open = (reason: string | undefined) => {
-      if (reason !== undefined) {
-        callback(new AddressRefused(reason), null);
-        return;
-      }
-      (toOwnPorts.get(port) ?? connect)(options, (...[error, socket]) => {
+    let abort: ((error: Error) => void) | undefined;
+    const limit = setTimeout(() => {
+      const error = new Error(`no connection to ${hostname} within ${CONNECT_SECONDS} s`);
+      abort?.(error);
+      settle(error, null);
+    }, CONNECT_SECONDS * 1000).unref();
+    const uncount = sockets?.expectOne();
+    let isSettled = false;
+    const settle: buildConnector.Callback = (...result) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(limit);
+      uncount?.();
+      callback(...result);
+    };
+
+    const connectTo = (addresses: LookupAddress[]) => {
+      if (isSettled) return;
+      uncount?.();
+      abort = connectToFirst({ addresses, port, sockets }, (...[error, socket]) => {
         if (error !== null) {
-          callback(error, null);
+          settle(error, null);
           return;
         }
         // A second check of the address that the socket really has, before anything is sent. It refuses only if the
         // first check is wrong.
         const late = guard.refuseAddress(hostname, socket.remoteAddress ?? "unknown", port);
-        if (late === undefined) {
-          callback(null, socket);
-          return;
+        if (late !== undefined) {
+          socket.destroy();
+          settle(new AddressRefused(late), null);
+        } else if (options.protocol === "https:") {
+          abort = (cause) => socket.destroy(cause);
+          secure({ ...options, httpSocket: socket }, settle);
+        } else {
+          settle(null, socket);
         }
-        socket.destroy();
-        callback(new AddressRefused(late), null);
       });
+    };
+
+    const lookup = guardLookup((host, address) => guard.refuseAddress(host, address, port), resolve);
+    const open = (reason: string | undefined) => {
+      // A host that is an address already is never looked up, so the look-up does not check it.
+      const family = isIP(hostname);
+      if (reason !== undefined) settle(new AddressRefused(reason), null);
+      else if (family !== 0) connectTo([{ address: hostname, family }]);
+      else {
+        lookup(hostname, { all: true }, (error, addresses) => {
+          if (error !== null) settle(error, null);
+          else connectTo(addresses as LookupAddress[]);
+        });
+      }
     };
     void refuseDestination(guard, hostname, port).then(open);
   };

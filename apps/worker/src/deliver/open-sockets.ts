@@ -1,7 +1,7 @@
 // Counts the connections to targets, also those that are idle, because each of them takes a file descriptor. With
 // thousands of origins, the idle ones alone could take all that the process may have.
 
-import type { buildConnector } from "undici";
+import type { Socket } from "node:net";
 
 export class OpenSockets {
   readonly #keptAtMost: number;
@@ -21,19 +21,22 @@ export class OpenSockets {
     return this.#count <= this.#keptAtMost;
   }
 
-  /** The same connector, whose connections are counted from the beginning of the connecting to their end. */
-  watch(connect: buildConnector.connector): buildConnector.connector {
-    return (options, callback) => {
-      this.#count += 1;
-      connect(options, (...[error, socket]) => {
-        if (error !== null) {
-          this.#count -= 1;
-          callback(error, null);
-          return;
-        }
-        socket.once("close", () => (this.#count -= 1));
-        callback(null, socket);
-      });
+  /**
+   * Counts a connection for which no socket is open yet, so that requests of the same moment see each other.
+   * @returns ends that; the second time it does nothing.
+   */
+  expectOne(): () => void {
+    let isExpected = true;
+    this.#count += 1;
+    return () => {
+      if (isExpected) this.#count -= 1;
+      isExpected = false;
     };
+  }
+
+  /** Counts a socket until it is closed. MUST be called when it is opened: the connecting takes a descriptor too. */
+  add(socket: Socket): void {
+    this.#count += 1;
+    socket.once("close", () => (this.#count -= 1));
   }
 }

@@ -94,7 +94,7 @@ test("an attempt ends at its deadline when no connection comes, and is not sent 
   let waiting: Parameters<ResolveHost>[2] | undefined;
   const connections = connect({ resolve: (_host, _options, done) => (waiting = done) });
   const result = await sendTo(uri.replace("127.0.0.1", "target.test"), { timeoutSeconds: 1 }, connections);
-  expect(result).toMatchObject({ statusCode: null, error: "timeout: no complete response within 1 s" });
+  expect(result).toMatchObject({ statusCode: null, error: "timeout: no connection within 1 s" });
   // And not when the connection was given up.
   expect(result.durationMs).toBeLessThan(25_000);
   waiting?.(null, [{ address: "127.0.0.1", family: 4 }]);

@@ -18,6 +18,7 @@ import type { TargetConnections } from "./target-connections.ts";
 const MAX_RESPONSE_BYTES = 64 * 1024;
 /** The part of the response that the log keeps. */
 const EXCERPT_BYTES = 1024;
+const MAX_ERROR_LENGTH = 300;
 const TOO_LATE = new Error("The deadline is over");
 
 /** Sends deliveries over the connections that all targets share. */
@@ -67,7 +68,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(timeoutSeconds: number, resolve: (result: AttemptResult | NotSent) => void) {
     this.#resolve = resolve;
     this.#deadline = setTimeout(() => {
-      this.#settle(`timeout: no complete response within ${timeoutSeconds} s`);
+      // The request starts when it has its connection.
+      const missing = this.#controller === undefined ? "connection" : "complete response";
+      this.#settle(`timeout: no ${missing} within ${timeoutSeconds} s`);
       this.#controller?.abort(TOO_LATE);
     }, timeoutSeconds * 1000);
   }
@@ -164,8 +167,11 @@ function toText(bytes: Buffer): string {
 }
 
 function describeFailure(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return describeFailure(error.errors[0]);
+  // One error for each address of the host.
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(describeFailure).join("; ").slice(0, MAX_ERROR_LENGTH);
   if (!(error instanceof Error)) return String(error);
-  const code = "code" in error && typeof error.code === "string" ? `${error.code} ` : "";
-  return `${error.message.startsWith(code.trim()) ? "" : code}${error.message}`.replaceAll("\u0000", "").slice(0, 300);
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  const text = error.message.includes(code) ? error.message : `${code} ${error.message}`;
+  return text.replaceAll("\u0000", "").slice(0, MAX_ERROR_LENGTH);
 }

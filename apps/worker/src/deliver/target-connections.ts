@@ -60,7 +60,7 @@ export class TargetConnections {
 
 function openRoute(options: TargetConnectionsOptions): Route {
   const { guard, resolve, sockets, connectionSeconds = CONNECTION_SECONDS } = options;
-  const connect = guardConnections(guard, resolve);
+  const connect = guardConnections(guard, resolve, sockets);
   const pools = new AgingPools(connectionSeconds * 1000, {
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
@@ -69,7 +69,7 @@ function openRoute(options: TargetConnectionsOptions): Route {
     // The deadline of the attempt covers headers and body.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: sockets?.watch(connect) ?? connect,
+    connect,
   });
   return { pools };
 }

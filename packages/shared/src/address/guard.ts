@@ -19,8 +19,6 @@ export interface AddressGuard {
    * @returns the reason why the address is refused; undefined when it is open.
    */
   refuseAddress: (host: string, address: string, port: number) => string | undefined;
-  /** The ports at which the relay itself has a service. At all other ports the judgement does not depend on the port. */
-  ownPorts: readonly number[];
   /**
    * Finds out where the relay's own services at a port are now. Every connection waits for it before it is judged.
    * @returns the reason why that is not known, and nobody may connect; undefined when it is known.
@@ -89,7 +87,6 @@ export function createAddressGuard({ allow, deny, loopback, ownServices }: Addre
   return {
     refuseHost,
     refuseAddress,
-    ownPorts: ownServices.ports,
     locateOwnServices: (port) => ownServices.locate(port),
   };
 }

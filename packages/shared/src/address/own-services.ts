@@ -53,11 +53,6 @@ export class OwnServices {
     }
   }
 
-  /** The ports at which a service is. At every other port no address is one of a service. */
-  get ports(): readonly number[] {
-    return [...this.#byPort.keys()];
-  }
-
   /**
    * Asks DNS where the services at a port are now. Without a service that has a name, nothing is asked.
    * @returns the reason why that is not known; undefined when it is.
