@@ -3,12 +3,13 @@
 
 import type { AddressGuard } from "@sluice/shared/address/guard";
 import type { ResolveHost } from "@sluice/shared/address/resolve-host";
+import type { buildConnector } from "undici";
 
 import { AgingPools } from "./aging-pools.ts";
 import { guardConnections } from "./guarded-connect.ts";
+import { MAX_RESPONSE_HEADER_BYTES } from "./node-request.ts";
 import type { OpenSockets } from "./open-sockets.ts";
 
-const MAX_RESPONSE_HEADER_BYTES = 32 * 1024;
 /**
  * Shorter than the keep-alive time of common servers (Node's is 5 s). A server that names its own time overrides it.
  */
@@ -26,9 +27,10 @@ export interface TargetConnectionsOptions {
   connectionSeconds?: number | undefined;
 }
 
-/** How requests get to a target. */
+/** How requests get to a target: over kept connections, and over one of their own. */
 interface Route {
   pools: AgingPools;
+  connect: buildConnector.connector;
 }
 
 export class TargetConnections {
@@ -71,5 +73,5 @@ function openRoute(options: TargetConnectionsOptions): Route {
     bodyTimeout: 0,
     connect,
   });
-  return { pools };
+  return { pools, connect };
 }
