@@ -1,8 +1,9 @@
-// Certificates of a test: a CA of its own, and a server of 127.0.0.1 that the CA signed. Node cannot make certificates,
+// Certificates of a test: a CA of its own, with a server and a client that the CA signed. Node cannot make certificates,
 // so openssl does.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 export interface TestCertificates {
@@ -10,6 +11,8 @@ export interface TestCertificates {
   ca: string;
   certificate: string;
   key: string;
+  clientCertificate: string;
+  clientKey: string;
 }
 
 /** Whether this machine has openssl. */
@@ -19,14 +22,43 @@ export function hasOpenssl(): boolean {
 
 const openssl = (...words: string[]) => execFileSync("openssl", words, { stdio: ["ignore", "ignore", "pipe"] });
 
-/** @param directory an existing directory for the files. @throws Error when openssl is missing or fails. */
-export function makeCertificates(directory: string): TestCertificates {
+/**
+ * @param directory an existing directory for the files.
+ * @param names of the server, as OpenSSL writes them.
+ * @throws Error when openssl is missing or fails.
+ */
+export function makeCertificates(directory: string, names = "IP:127.0.0.1,DNS:localhost"): TestCertificates {
   const path = (name: string) => join(directory, name);
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl("req", "-x509", ...newKey, "-keyout", path("ca.key"), "-out", path("ca.pem"), "-subj", "/CN=test CA");
-  openssl("req", "-new", ...newKey, "-keyout", path("server.key"), "-out", path("server.csr"), "-subj", "/CN=server");
-  writeFileSync(path("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
-  const signing = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial", "-extfile", path("names")];
-  openssl("x509", "-req", "-in", path("server.csr"), "-out", path("server.pem"), ...signing);
-  return { ca: path("ca.pem"), certificate: path("server.pem"), key: path("server.key") };
+  const sign = (name: string, ...extensions: string[]) => {
+    const subject = `/O=test/CN=${name}`;
+    openssl("req", "-new", ...newKey, "-keyout", path(`${name}.key`), "-out", path(`${name}.csr`), "-subj", subject);
+    const signing = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial", ...extensions];
+    openssl("x509", "-req", "-days", "30", "-in", path(`${name}.csr`), "-out", path(`${name}.pem`), ...signing);
+  };
+  writeFileSync(path("names"), `subjectAltName=${names}\n`);
+  sign("server", "-extfile", path("names"));
+  sign("client");
+  return {
+    ca: path("ca.pem"),
+    certificate: path("server.pem"),
+    key: path("server.key"),
+    clientCertificate: path("client.pem"),
+    clientKey: path("client.key"),
+  };
+}
+
+/** The same, as texts. */
+export function readNewCertificates(names?: string): TestCertificates {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-certificates-"));
+  try {
+    const read = Object.entries(makeCertificates(directory, names)).map(([name, path]) => [
+      name,
+      readFileSync(path, "utf8"),
+    ]);
+    return Object.fromEntries(read) as TestCertificates;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }

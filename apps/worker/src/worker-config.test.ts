@@ -35,3 +35,10 @@ test("TARGET_ALLOW and TARGET_DENY are read, and are empty when not given", () =
   expect(config.TARGET_ALLOW).toHaveLength(1);
   expect(config.TARGET_DENY).toHaveLength(2);
 });
+
+const readCaFile = (path: string) => readConfig(workerConfig, { DATABASE_URL, TARGET_CA_FILE: path });
+
+test("a wrong TARGET_CA_FILE is refused by its name", () => {
+  expect(() => readCaFile("/nowhere")).toThrow(/TARGET_CA_FILE names a file .*ENOENT.*: \/nowhere/);
+  expect(() => readCaFile(import.meta.filename)).toThrow(/TARGET_CA_FILE names a file without a certificate in PEM/);
+});

@@ -1,5 +1,6 @@
 // The worker's settings: how much it does at once, how long the log is kept, and what it shares with the gateway.
 
+import { certificateFile } from "@sluice/shared/settings/certificates";
 import { commonSettings, integer } from "@sluice/shared/settings/common";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { z } from "zod";
@@ -9,6 +10,8 @@ const settings = z.object({
   DATABASE_MAX_CONNECTIONS: integer(7, 1_000).default(24),
   // The default follows from the file descriptors that the process may have: see descriptor-limit.ts.
   MAX_IN_FLIGHT: integer(1, 60_000).optional(),
+  // In addition to the certificates of the system.
+  TARGET_CA_FILE: certificateFile.optional(),
   // The age from which a connection to a target gets no further request, so that a name that moves is noticed.
   TARGET_CONNECTION_SECONDS: integer(1, 86_400).default(60),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.

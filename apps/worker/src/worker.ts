@@ -69,7 +69,7 @@ const DELIVER_CONCURRENCY = 4;
 const RECORD_LIMIT_MS = 31_500;
 /** How long a stop waits for questions to PostgreSQL whose answers are of no use any more. */
 const CLOSE_LIMIT_MS = 1_000;
-/** How long the lane of a deleted target, and connections that are old, may stay. */
+/** How long the lane of a deleted target, and connections by settings of TLS that no target has, may stay. */
 const FORGET_EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
@@ -184,6 +184,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     resolve,
     sockets,
     connectionSeconds: config.TARGET_CONNECTION_SECONDS,
+    ca: config.TARGET_CA_FILE,
   });
   const shares = new Shares({
     db: beats,
@@ -229,7 +230,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   ];
   const forgetting = setInterval(() => {
     lanes.dropDeleted();
-    targetConnections.tidy();
+    targetConnections.tidy(targets.current.value.values());
   }, FORGET_EVERY_MS);
 
   // Intake and wake-ups.

@@ -134,6 +134,10 @@ export const targets = pgTable("targets", {
   stateChangedAt: instant("state_changed_at").notNull().defaultNow(),
   rateLimitRequests: integer("rate_limit_requests"),
   rateLimitSeconds: integer("rate_limit_seconds"),
+  tlsCa: text("tls_ca"),
+  tlsServerName: text("tls_server_name"),
+  tlsClientCertificate: text("tls_client_certificate"),
+  tlsClientKeyCiphertext: bytea("tls_client_key_ciphertext"),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {

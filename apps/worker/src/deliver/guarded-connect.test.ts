@@ -57,7 +57,7 @@ function answerInTurn(...answers: string[][]) {
 }
 
 function open(resolve?: ResolveHost, guard = guardOf()) {
-  const { pools } = new TargetConnections({ guard, resolve }).routeTo();
+  const { pools } = new TargetConnections({ guard, resolve }).routeTo({ tls: null });
   onTestFinished(() => pools.destroy());
   return async (origin: string, path = "/"): Promise<number> => {
     const { statusCode, body } = await pools.poolFor(origin).request({ path, method: "POST", body: "{}" });

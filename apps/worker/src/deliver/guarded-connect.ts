@@ -3,6 +3,7 @@
 
 import type { LookupAddress } from "node:dns";
 import { isIP } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 
 import { type AddressGuard, portOf } from "@sluice/shared/address/guard";
 import { AddressRefused, guardLookup, refuseDestination } from "@sluice/shared/address/guarded-lookup";
@@ -20,9 +21,10 @@ export function guardConnections(
   guard: AddressGuard,
   resolve: ResolveHost = resolveWithSystem,
   sockets?: OpenSockets,
+  tls?: Pick<ConnectionOptions, "secureContext" | "servername">,
 ): buildConnector.connector {
   // For TLS over a socket that is connected. The limit below covers the handshake.
-  const secure = buildConnector({ timeout: 0, allowH2: false });
+  const secure = buildConnector({ timeout: 0, allowH2: false, ...tls });
 
   return (options, callback) => {
     const { hostname } = options;

@@ -165,9 +165,9 @@ test("a connection that is old and idle is closed, however long its server would
   const sockets = new OpenSockets(Number.POSITIVE_INFINITY);
   const connections = connect({ sockets });
   await sendTo(uri, {}, connections);
-  connections.tidy();
+  connections.tidy([]);
   expect(sockets.count).toBe(1);
   vi.advanceTimersByTime(61_000);
-  connections.tidy();
+  connections.tidy([]);
   await until(() => sockets.count === 0, { timeoutMs: 10_000 });
 });

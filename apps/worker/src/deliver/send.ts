@@ -34,7 +34,7 @@ export class Sender {
       const exchange = new Exchange(target.timeoutSeconds, resolve);
       try {
         const url = new URL(target.uri);
-        const { pools, connect } = this.#connections.routeTo();
+        const { pools, connect } = this.#connections.routeTo(target);
         const { origin, pathname, search } = url;
         const { body } = delivery;
         const headers = headersOf(target, delivery, exchange.startedAtMs);

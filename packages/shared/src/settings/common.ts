@@ -3,9 +3,10 @@
 import { z } from "zod";
 
 import { readAddressRules } from "../address/rules.ts";
+import { certificateFile } from "./certificates.ts";
 import { readMasterKey } from "./master-key.ts";
 import { secretSetting } from "./read-config.ts";
-import { certificateFile, redisUrl } from "./redis-settings.ts";
+import { redisUrl } from "./redis-settings.ts";
 import { Secret } from "./secret.ts";
 
 /** A whole number in decimal digits. Number alone would read " " as 0 and "0x50" as 80. */

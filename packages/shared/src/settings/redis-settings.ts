@@ -1,8 +1,5 @@
 // The settings that say how Redis is reached.
 
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-
 import { z } from "zod";
 
 import { readRedisAddress, type RedisAddress } from "./redis-address.ts";
@@ -13,25 +10,6 @@ export const redisUrl = z.string().transform((text, context) => {
   if ("address" in read) return new Secret(read.address);
   context.addIssue({ code: "custom", message: read.fault });
   return z.NEVER;
-});
-
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
-
-/** The path of a file with certificates in PEM. Reads the file, so that a wrong one is a fault at the start. */
-export const certificateFile = z.string().transform((path, context) => {
-  const refuse = (why: string) => {
-    context.addIssue({ code: "custom", message: `names a file ${why}: ${path}` });
-    return z.NEVER;
-  };
-  try {
-    const text = readFileSync(path, "utf8");
-    const certificates = (text.match(CERTIFICATES) ?? []).map((pem) => new X509Certificate(pem));
-    return certificates.length === 0 ? refuse("without a certificate in PEM") : text;
-  } catch (error) {
-    return refuse(
-      `that cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown"})`,
-    );
-  }
 });
 
 interface RedisSettings {

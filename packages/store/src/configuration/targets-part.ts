@@ -12,6 +12,7 @@ import { configurationParts, targetRevisions, targets, targetSecrets } from "../
 import type { ConfigurationPart, LoadedCopy } from "./configuration-copy.ts";
 import { FilterCache } from "./filter-cache.ts";
 import { openSecret } from "./secrets.ts";
+import { openTls } from "./target-tls.ts";
 import { openHeaders, type Target } from "./targets.ts";
 
 /** Every target by its id. A target that did not change between two copies is the same object in both. */
@@ -76,9 +77,10 @@ async function loadSince(
     }
     if (!opened.has(row.id)) {
       opened.add(row.id);
-      const { headersCiphertext, filter, ...columns } = row;
+      const { columns: sealed, tls } = openTls(masterKey, row);
+      const { headersCiphertext, filter, ...columns } = sealed;
       const headers = openHeaders(masterKey, row.id, headersCiphertext);
-      value.set(row.id, { ...columns, headers, filter: filters.open(filter), hmacKeys: [] });
+      value.set(row.id, { ...columns, headers, tls, filter: filters.open(filter), hmacKeys: [] });
     }
     if (secret !== null) value.get(row.id)?.hmacKeys.push(openSecret(masterKey, row.id, secret));
   }

@@ -14,6 +14,7 @@ import { targetHealth, type TargetState, targets, targetSecrets } from "../schem
 import { FilterCache } from "./filter-cache.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
 import { sealSecret, type SecretRow } from "./secrets.ts";
+import { openTls, sealTls, type TargetTls } from "./target-tls.ts";
 
 /** The values of headers by their names, as their operator wrote them. */
 export type TargetHeaders = Record<string, string>;
@@ -36,6 +37,8 @@ export interface TargetSettings {
   retryHorizonSeconds: number;
   /** A CEL expression: see `compileFilter`. Null matches every event of the subscription. */
   filter: string | null;
+  /** Null for what TLS does without settings. */
+  tls: TargetTls | null;
 }
 
 /** The part of a target that decides which events it gets. */
@@ -77,6 +80,7 @@ export const TARGET_DEFAULTS = {
   // Google gives up after 24 hours too.
   retryHorizonSeconds: 86_400,
   filter: null,
+  tls: null,
 } as const satisfies Partial<TargetSettings>;
 
 async function selectTargets(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
@@ -95,9 +99,11 @@ async function selectTargets(db: Connection, masterKey: MasterKey, page: Page, i
     .orderBy(desc(chosen.id), asc(targetSecrets.id));
   const records = new Map<string, TargetRecord>();
   for (const { targets: row, target_secrets: secret, target_health: health } of rows) {
-    const { headersCiphertext, ...columns } = row;
+    const { columns: withHeaders, tls } = openTls(masterKey, row);
+    const { headersCiphertext, ...columns } = withHeaders;
     const record = records.get(row.id) ?? {
       ...columns,
+      tls,
       headers: openHeaders(masterKey, row.id, headersCiphertext),
       secrets: [],
       health,
@@ -136,9 +142,10 @@ export async function insertTarget(
   secret: SigningSecret,
 ): Promise<string> {
   const id = newId();
-  const { headers, ...columns } = settings;
+  const { headers, tls, ...columns } = settings;
+  const sealed = { headersCiphertext: sealHeaders(masterKey, id, headers), ...sealTls(masterKey, id, tls) };
   await db.orm.transaction(async (tx) => {
-    await tx.insert(targets).values({ id, ...columns, headersCiphertext: sealHeaders(masterKey, id, headers) });
+    await tx.insert(targets).values({ id, ...columns, ...sealed });
     await insertTargetSecret(tx, masterKey, id, secret);
   });
   return id;
@@ -193,13 +200,19 @@ export async function changeTargetSettings(
   return db.orm.transaction(async (tx) => {
     const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
     if (row === undefined) return false;
-    const { headers, ...columns } = change({ ...row, headers: openHeaders(masterKey, id, row.headersCiphertext) });
+    const { tls: currentTls, columns: current } = openTls(masterKey, row);
+    const { headers, tls, ...columns } = change({
+      ...current,
+      tls: currentTls,
+      headers: openHeaders(masterKey, id, row.headersCiphertext),
+    });
     const state = columns.state ?? row.state;
     await tx
       .update(targets)
       .set({
         ...columns,
         ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
+        ...(tls === undefined ? {} : sealTls(masterKey, id, tls)),
         ...(state === row.state ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
         updatedAt: sql`now()`,
       })

@@ -18,11 +18,12 @@ import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
 import { findTarget, lockTarget } from "./find-target.ts";
 import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
+import { refuseTlsWithoutHttps } from "./target-tls.ts";
 
 /** How this part of the API shows a target. `If-Match` holds the ETag of this view. */
 type View = (record: store.TargetRecord) => object;
 
-/** @throws SluiceError `invalid_request` for a refused address. */
+/** @throws SluiceError `invalid_request` for a refused address, and for settings of TLS without https. */
 export async function createTarget(
   c: Context<ApiEnv>,
   { db, masterKey, addressGuard }: TargetsDependencies,
@@ -30,6 +31,7 @@ export async function createTarget(
   secret: SigningSecret,
 ): Promise<store.TargetRecord> {
   refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
+  refuseTlsWithoutHttps(settings);
   return makeChange(c, db, async (tx, record) => {
     const made = await findTarget(tx, masterKey, await store.insertTarget(tx, masterKey, settings, secret));
     const after = showTarget(made);
@@ -41,7 +43,7 @@ export async function createTarget(
 /**
  * Changes the settings of a target.
  * @param change returns the settings to change, given the current ones.
- * @throws SluiceError `not_found`, `precondition_failed`, and `invalid_request` for a refused address.
+ * @throws SluiceError `not_found`, `precondition_failed`, and `invalid_request` as {@link createTarget}.
  */
 export async function updateTarget(
   c: Context<ApiEnv>,
@@ -57,6 +59,7 @@ export async function updateTarget(
       if (changed.uri !== undefined && changed.uri !== current.uri) {
         refuseForbiddenAddress(addressGuard, changed.uri, "/uri");
       }
+      refuseTlsWithoutHttps({ ...current, ...changed });
       return changed;
     });
   return changeUnderLock(c, dependencies, { id, action: "target.updated", view, work });

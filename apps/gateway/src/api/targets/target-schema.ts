@@ -17,6 +17,7 @@ import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.t
 import { refuseRepeats } from "../http/repeats.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
+import { applyTls, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
 
 const name = z
   .string()
@@ -79,7 +80,7 @@ const rateLimit = z
   });
 const state = z.enum(["enabled", "paused", "disabled"]);
 
-/** The body of an update. A given field replaces the current value; within `retry`, each given field does so. */
+/** The body of an update. A given field replaces the current value; in `retry` and `tls`, each given field does so. */
 export const targetChange = z
   .strictObject({
     name: name.optional(),
@@ -92,6 +93,7 @@ export const targetChange = z
     rate_limit: rateLimit.optional(),
     retry: z.strictObject(retryFields).partial().optional(),
     filter: filter.optional(),
+    tls: tlsSchema.optional(),
   })
   .openapi("TargetChange");
 
@@ -145,6 +147,7 @@ export const targetSchema = z
       horizon_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryHorizonSeconds }),
     }),
     filter: z.string().nullable(),
+    tls: shownTls,
     signing_secrets: z.array(shownSecret),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
@@ -175,6 +178,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
       horizon_seconds: record.retryHorizonSeconds,
     },
     filter: record.filter,
+    tls: showTls(record.tls),
     signing_secrets: showSecrets(record.secrets),
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
@@ -221,6 +225,7 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     retryCapSeconds: retry.cap_seconds ?? current.retryCapSeconds,
     retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
     filter: change.filter === undefined ? current.filter : change.filter,
+    tls: applyTls(tlsFor(current, address), change.tls),
   };
   if (changed.retryCapSeconds < changed.retryBaseSeconds) {
     const field = retry.cap_seconds === undefined ? "base_seconds" : "cap_seconds";

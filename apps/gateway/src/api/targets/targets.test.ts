@@ -53,6 +53,7 @@ describe("creating a target", () => {
       rate_limit: null,
       retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
       filter: null,
+      tls: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
       created_at: expect.stringMatching(/Z$/),
       updated_at: expect.stringMatching(/Z$/),

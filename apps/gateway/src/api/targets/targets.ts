@@ -58,7 +58,7 @@ const endpoints = {
     method: "patch",
     path: "/v1/targets/{id}",
     tags,
-    summary: "Change fields of a target; `headers` are replaced as a whole",
+    summary: "Change fields of a target; `headers` are replaced as a whole, and `tls` and `retry` field by field",
     request: { params, query: noParameters, body: jsonBody(targetChange) },
     responses: {
       200: jsonAnswer("The target", targetSchema),

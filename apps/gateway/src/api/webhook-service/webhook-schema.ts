@@ -12,6 +12,7 @@ import { invalidRequest } from "../http/invalid-request.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { headersFor } from "../targets/target-headers.ts";
 import { newTarget } from "../targets/target-schema.ts";
+import { tlsFor } from "../targets/target-tls.ts";
 
 /** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
 const MAX_PAGE_SIZE = 1_000;
@@ -176,7 +177,12 @@ export function applyWebhookChange(
   const isApplied = readMask(mask);
   return {
     ...(given.name !== undefined && isApplied("name") && { name: given.name }),
-    ...(given.uri !== undefined && isApplied("uri") && { uri: given.uri, headers: headersFor(current, given.uri) }),
+    ...(given.uri !== undefined &&
+      isApplied("uri") && {
+        uri: given.uri,
+        headers: headersFor(current, given.uri),
+        tls: tlsFor(current, given.uri),
+      }),
     ...(given.subscribed_events !== undefined &&
       isApplied("subscribed_events") && { subscribedEvents: given.subscribed_events }),
     // A client may send back the state that it read. This must not turn a pause into `disabled`, which loses events.
