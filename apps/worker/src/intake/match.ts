@@ -167,7 +167,7 @@ function matchOne(
   subscribers: readonly Target[],
   isKept: (targetId: string) => boolean = () => false,
 ): MatchedEvent {
-  const { matched, filterErrors } = fanOut(event.type, filterInput, subscribers);
+  const { matched, filterErrors } = fanOut(event, filterInput, subscribers);
   const kept = before?.deliveries.filter(({ targetId }) => isKept(targetId)) ?? [];
   const errors = [...(before?.event.filterErrors ?? []).filter(({ target }) => isKept(target)), ...filterErrors];
   return {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { matchesSubscription, namesOfType, SUBSCRIPTION } from "./subscription.ts";
+import { matchesOperational, matchesSubscription, namesOfType, SUBSCRIPTION } from "./subscription.ts";
 
 test.for([
   [["batch.succeeded"], "batch.succeeded", true],
@@ -20,8 +20,23 @@ test.for([
   [["batch.completed"], "batch.failed", false],
   [["batch.completed.*"], "batch.succeeded", false],
   [["batch.succeed"], "batch.completed", false],
+  [["*"], "sluice.source.drift", true],
+  [["sluice.*"], "sluice.source.drift", false],
+  [["sluice.source.drift"], "sluice.source.drift", false],
 ] as const)("%j and an event of type %j: %s", ([subscribed, type, matches]) => {
   expect(matchesSubscription(subscribed, type)).toBe(matches);
+});
+
+test.for([
+  [["sluice.source.drift"], true],
+  [["batch.*", "sluice.*"], true],
+  [["sluice.source.*"], true],
+  [["sluice.job.*"], false],
+  [["*"], false],
+  [["sluice"], false],
+  [["batch.*"], false],
+] as const)("%j and the relay's own event sluice.source.drift: %s", ([subscribed, matches]) => {
+  expect(matchesOperational(subscribed, "sluice.source.drift")).toBe(matches);
 });
 
 test.for(["*", "batch.*", "batch.succeeded", "a", "video_2.generated-x"])("%j can be subscribed to", (entry) => {

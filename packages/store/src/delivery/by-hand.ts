@@ -8,7 +8,7 @@ import { noteDeliveries } from "../journal/changes.ts";
 import { anyOf } from "../log/id-range.ts";
 import { type DeliveryRecord, getDelivery } from "../log/records.ts";
 import { deliveries } from "../schema.ts";
-import { RELAY_SOURCE_ID } from "./relay-event.ts";
+import { RELAY_SOURCE_ID } from "./relay-sources.ts";
 import type { NewDelivery } from "./store-events.ts";
 import * as transitions from "./transitions.ts";
 

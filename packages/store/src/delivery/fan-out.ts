@@ -3,8 +3,9 @@
 
 import type { FilterInput } from "@sluice/filter/compile";
 import { deliveryId } from "@sluice/shared/domain/ids";
-import { matchesSubscription } from "@sluice/shared/domain/subscription";
+import { matchesOperational, matchesSubscription } from "@sluice/shared/domain/subscription";
 
+import { OPERATIONAL_SOURCE_ID } from "./relay-sources.ts";
 import type { Subscriber } from "../configuration/targets.ts";
 import type { FilterError } from "../schema.ts";
 import type { NewDelivery } from "./store-events.ts";
@@ -21,20 +22,29 @@ export const isSubscribed = ({ state }: Subscriber): boolean => state === "enabl
  * @returns the targets that match, and the filters that failed on the event and therefore did not match.
  */
 export function fanOut<T extends Subscriber>(
-  type: string | null,
+  event: Pick<DeliveredEvent, "type" | "sourceId">,
   filterInput: () => FilterInput,
   subscribers: readonly T[],
 ): { matched: T[]; filterErrors: FilterError[] } {
   const matched: T[] = [];
   const filterErrors: FilterError[] = [];
   for (const target of subscribers) {
-    if (!matchesSubscription(target.subscribedEvents, type)) continue;
+    if (!matchesType(target.subscribedEvents, event)) continue;
     const matches = target.filter === null || target.filter.matches(filterInput());
     if (matches === false) continue;
     if (matches === true) matched.push(target);
     else filterErrors.push({ target: target.id, error: matches.error });
   }
   return { matched, filterErrors };
+}
+
+function matchesType(
+  subscribedEvents: readonly string[],
+  { type, sourceId }: Pick<DeliveredEvent, "type" | "sourceId">,
+): boolean {
+  return sourceId === OPERATIONAL_SOURCE_ID
+    ? type !== null && matchesOperational(subscribedEvents, type)
+    : matchesSubscription(subscribedEvents, type);
 }
 
 /** The one delivery of an event to a target: its id is made of the ids of both. */

@@ -94,6 +94,12 @@ describe("POST /v1/events", () => {
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
+  test("refuses the types of the relay's own events", async ({ api }) => {
+    const answer = await inject(api, { type: "sluice.source.drift" });
+    expect(answer.status).toBe(400);
+    expect(pointersOf(answer)).toEqual(["/type"]);
+  });
+
   test("needs the scope write", async ({ api }) => {
     const key = await storeKey(api, ["read"]);
     expect((await api.call("POST", "/v1/events", { body: given, key })).body.code).toBe("forbidden");

@@ -4,20 +4,16 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
-import { readFilterInput } from "@sluice/filter/input";
 import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
 import { parseExactJson } from "@sluice/shared/domain/exact-json";
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { SluiceError } from "@sluice/shared/runtime/errors";
+import { RELAY_TYPES } from "@sluice/shared/domain/subscription";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
-import { loadSubscribers } from "@sluice/store/configuration/targets";
-import { holdRevision, readRevision } from "@sluice/store/connection/configuration-revision";
-import type { Connection, Database } from "@sluice/store/connection/database";
+import type { Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
-import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
-import { findEventId } from "@sluice/store/delivery/ledger";
-import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
+import type { NewEvent } from "@sluice/store/delivery/store-events";
+import { storeMatched } from "@sluice/store/delivery/store-matched";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -47,10 +43,17 @@ const objectField = (description: string, example: object) =>
 
 const newEvent = z
   .strictObject({
-    type: z.string().regex(EVENT_TYPE, 'must be the name of an event such as "batch.succeeded"').openapi({
-      example: "batch.succeeded",
-      description: "Any event type. The subscriptions of the targets are compared with it.",
-    }),
+    type: z
+      .string()
+      .regex(EVENT_TYPE, 'must be the name of an event such as "batch.succeeded"')
+      .refine(
+        (type) => !type.startsWith(RELAY_TYPES),
+        `must not begin with "${RELAY_TYPES}", as the relay's own events do`,
+      )
+      .openapi({
+        example: "batch.succeeded",
+        description: `Any event type, except those of the relay itself ("${RELAY_TYPES}…"). The subscriptions of the targets are compared with it.`,
+      }),
     data: objectField("What the event is about, as in Gemini's thin payload", {
       id: "batch_123456",
       output_file_uri: "gs://my-bucket/results.jsonl",
@@ -131,7 +134,7 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
     });
     const { answer, targetIds } = await withPartitions(db, [event.id], () =>
       makeChange(c, db, async (tx, record) => {
-        const stored = await store(tx, event, source.name);
+        const stored = await storeMatched(tx, event, source.name);
         if (stored.kind === "duplicate") return { answer: show(stored.eventId, true, 0), targetIds: [] };
         const shown = show(event.id, false, stored.targetIds.length);
         await record({ action: "event.injected", resourceId: shown.id, after: { ...shown, type: event.type } });
@@ -171,29 +174,4 @@ function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
     bodyUnbound: false,
     token: null,
   };
-}
-
-type Stored = { kind: "stored"; targetIds: string[] } | { kind: "duplicate"; eventId: string };
-
-/** @throws SluiceError `unavailable` when the event's dedupe key expired during the call */
-async function store(tx: Connection, event: NewEvent, sourceName: string): Promise<Stored> {
-  const input = readFilterInput(event, sourceName);
-  for (let tries = 1; ; tries++) {
-    // From the second time on, targets cannot change in between: a script may change one after the other all the time.
-    if (tries > 1) await holdRevision(tx, "targets");
-    const revision = await readRevision(tx, "targets");
-    const subscribers = (await loadSubscribers(tx)).filter(isSubscribed);
-    const { matched, filterErrors } = fanOut(event.type, () => input, subscribers);
-    const stored = { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors };
-    const deliveries = matched.map((target) => ({ ...deliveryTo(target, event), leased: false }));
-    const result = await storeEvents(tx, revision, [stored], deliveries, { workerId: event.id, durationMs: 0 });
-    // A target was changed after the subscribers were loaded: match again with the new ones.
-    if (result.kind === "outdated") continue;
-    if (result.freshEventIds.has(event.id)) return { kind: "stored", targetIds: matched.map(({ id }) => id) };
-    const eventId = await findEventId(tx, event.sourceId, event.webhookId);
-    if (eventId !== undefined) return { kind: "duplicate", eventId };
-    // The event was a duplicate when it was stored, but its key in `event_keys` expired before it was read.
-    const message = "An earlier event with this webhook_id expired during the request; send it again";
-    throw new SluiceError("unavailable", message, { retryAfterSeconds: 1 });
-  }
 }

@@ -12,6 +12,7 @@ import type { Connection, Database } from "@sluice/store/connection/database";
 import { lacksPartition } from "@sluice/store/connection/partitions";
 import { type Replayed, replayTo } from "@sluice/store/delivery/by-hand";
 import { deliveryTo, fanOut, isSubscribed } from "@sluice/store/delivery/fan-out";
+import { OPERATIONAL_SOURCE, OPERATIONAL_SOURCE_ID } from "@sluice/store/delivery/relay-sources";
 import { getEventWithBody } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
@@ -106,7 +107,7 @@ export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDepend
       const subscribers = await loadSubscribers(tx);
       const { matched, filterErrors } =
         named === undefined
-          ? fanOut(event.type, await readInput(tx, event), subscribers.filter(isSubscribed))
+          ? fanOut(event, await readInput(tx, event), subscribers.filter(isSubscribed))
           : { matched: findNamed(named, subscribers), filterErrors: [] };
       const deliveries = await replayTo(
         tx,
@@ -129,8 +130,9 @@ export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDepend
 }
 
 async function readInput(tx: Connection, event: Parameters<typeof readFilterInput>[0] & { sourceId: string }) {
-  const source = await getSource(tx, event.sourceId);
-  const input = readFilterInput(event, source?.name);
+  const name =
+    event.sourceId === OPERATIONAL_SOURCE_ID ? OPERATIONAL_SOURCE : (await getSource(tx, event.sourceId))?.name;
+  const input = readFilterInput(event, name);
   return () => input;
 }
 
