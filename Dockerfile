@@ -9,6 +9,7 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
 COPY packages/filter/package.json packages/filter/
+COPY packages/gemini/package.json packages/gemini/
 COPY packages/queue/package.json packages/queue/
 COPY packages/shared/package.json packages/shared/
 COPY packages/signature/package.json packages/signature/

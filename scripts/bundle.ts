@@ -16,7 +16,10 @@ const ENTRIES: Record<string, string> = {
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
   "demo-receiver": "scripts/demo/receiver-main.ts",
+  "gemini-sdk": "packages/gemini/src/sdk.ts",
 };
+/** Loaded where it is used first. In the file of an app, V8 would keep its text in every process. */
+const LOADED_LATER = { import: "./sdk.ts", file: "./gemini-sdk.mjs" };
 /** The gateway serves files of this package unchanged. */
 const SERVED_PACKAGE = "swagger-ui-dist";
 const SERVED_FILES = [
@@ -52,6 +55,12 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     platform: "node",
     // msgpackr-extract is native code, which a bundle cannot hold. BullMQ's msgpackr works without it.
     external: ["msgpackr-extract"],
+    plugins: [
+      {
+        name: "loaded-later",
+        resolveId: (id) => (id === LOADED_LATER.import ? { id: LOADED_LATER.file, external: true } : undefined),
+      },
+    ],
     // BullMQ names its ES modules only in the field `module`. The bundler leaves unused ES modules out.
     resolve: { mainFields: ["module", "main"] },
     // Without this, a missing package fails when the app starts and not here.

@@ -12,7 +12,13 @@ interface Layers {
 const LAYERS: Layers[] = [
   {
     room: /^(?:apps|packages)\/([^/]+)\/src\//,
-    order: [["shared"], ["signature", "filter"], ["store"], ["queue"], ["gateway", "worker", "gemini-simulator"]],
+    order: [
+      ["shared"],
+      ["signature", "filter", "gemini"],
+      ["store"],
+      ["queue"],
+      ["gateway", "worker", "gemini-simulator"],
+    ],
   },
   { room: /^apps\/gateway\/src\/([^/]+)\//, order: [["http"], ["ingress", "api"]] },
   {

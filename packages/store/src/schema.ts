@@ -87,6 +87,20 @@ export const sourceSecrets = pgTable("source_secrets", {
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
+export const geminiKeys = pgTable("gemini_keys", {
+  sourceId: uuid("source_id").primaryKey(),
+  ciphertext: bytea("ciphertext").notNull(),
+  truncated: text("truncated").notNull(),
+  keyId: text("key_id").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const geminiRequests = pgTable("gemini_requests", {
+  keyId: text("key_id").notNull(),
+  hour: instant("hour").notNull(),
+  sent: integer("sent").notNull(),
+});
+
 export const ingressTokens = pgTable("ingress_tokens", {
   id: uuid("id").primaryKey(),
   sourceId: uuid("source_id").notNull(),

@@ -13,6 +13,7 @@ import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { pruneGeminiRequests } from "@sluice/store/upstream/request-budget";
 import { pruneTargetRevisions } from "@sluice/store/configuration/targets-part";
 
 import { type Loop, startLoop } from "./loop.ts";
@@ -46,6 +47,7 @@ export async function startRetention(
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("tokens", () => pruneSpentTokens(db));
+    await attempt("requests", () => pruneGeminiRequests(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("revisions", () => pruneTargetRevisions(db));

@@ -103,6 +103,22 @@ export const commonSettings = {
   TARGET_ALLOW: addressRules,
   TARGET_DENY: addressRules,
   TARGET_LOOPBACK: loopbackSetting,
+  // The key of the Gemini API for the source `gemini`, where that source holds none.
+  GEMINI_API_KEY: secretSetting(
+    z
+      .string()
+      .trim()
+      .min(1)
+      .transform((text) => new Secret(text))
+      .optional(),
+  ),
+  // A setting of the process and never of a source: whoever may change a source must not lead an API key elsewhere.
+  GEMINI_BASE_URL: z
+    .string()
+    .refine((text) => /^https?:\/\/[^\s?#@]+$/.test(text) && URL.canParse(text), "must be an http or https URL")
+    .default("https://generativelanguage.googleapis.com"),
+  // Over all processes, for each key. Listing 10,000 batches takes a hundred.
+  GEMINI_REQUESTS_PER_HOUR: integer(1, 1_000_000).default(1_000),
   DATA_DIR: z.string().min(1).default(".data"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };

@@ -63,6 +63,9 @@ test("of the common settings, those that are a Secret can come from a file, and 
     API_HOST: "10.0.0.3",
     API_PORT: "9081",
     WORKER_PORT: "9082",
+    GEMINI_API_KEY: "AIzaExample",
+    GEMINI_BASE_URL: "http://127.0.0.1:9",
+    GEMINI_REQUESTS_PER_HOUR: "7",
     DATA_DIR: "/data",
     LOG_LEVEL: "warn",
   };
@@ -75,7 +78,7 @@ test("of the common settings, those that are a Secret can come from a file, and 
     else expect(read()[name]).not.toEqual(expected[name]);
   }
   const secrets = Object.keys(given).filter((name) => expected[name] instanceof Secret);
-  expect(secrets).toEqual(["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "MASTER_KEY"]);
+  expect(secrets).toEqual(["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "MASTER_KEY", "GEMINI_API_KEY"]);
 });
 
 test("REDIS_CA_FILE is read at the start, and is refused when it cannot serve", () => {

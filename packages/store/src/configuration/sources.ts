@@ -14,7 +14,7 @@ import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signatu
 import type { Connection, Database } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { geminiKeys, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
@@ -54,7 +54,12 @@ export type StoredSource = Omit<Source, "hmacKeys" | "publicKeys" | "ingressToke
 };
 
 /** The rows of a source: a static source has secrets, a dynamic source has tokens. */
-export type SourceRecord = typeof sources.$inferSelect & { secrets: SecretRow[]; ingressTokens: IngressTokenRow[] };
+export type SourceRecord = typeof sources.$inferSelect & {
+  secrets: SecretRow[];
+  ingressTokens: IngressTokenRow[];
+  /** How its key of the Gemini API is shown; null without one. */
+  geminiKey: string | null;
+};
 
 export interface SourceSettings {
   name: string;
@@ -117,10 +122,12 @@ async function selectSources(db: Connection, page: Page, id?: string): Promise<S
     .from(chosen)
     .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, chosen.id))
     .leftJoin(ingressTokens, eq(ingressTokens.sourceId, chosen.id))
+    .leftJoin(geminiKeys, eq(geminiKeys.sourceId, chosen.id))
     .orderBy(desc(chosen.id), asc(sourceSecrets.id), asc(ingressTokens.id));
   const records = new Map<string, SourceRecord>();
-  for (const { sources: source, source_secrets: secret, ingress_tokens: token } of rows) {
-    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [] };
+  for (const { sources: source, source_secrets: secret, ingress_tokens: token, gemini_keys: key } of rows) {
+    const geminiKey = key?.truncated ?? null;
+    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [], geminiKey };
     if (secret !== null) record.secrets.push(secret);
     if (token !== null) record.ingressTokens.push(token);
     records.set(source.id, record);

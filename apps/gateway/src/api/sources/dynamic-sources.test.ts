@@ -37,6 +37,7 @@ describe("creating a dynamic source", () => {
       schemes: ["v1a", "jwt"],
       tolerance_seconds: 300,
       signing_secrets: [],
+      gemini_api_key: null,
       issuers: [],
       token_types: [],
       max_token_seconds: 3600,

@@ -5,6 +5,7 @@ import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import type { Fault } from "@sluice/shared/runtime/errors";
+import { Secret } from "@sluice/shared/settings/secret";
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { SigningSecret } from "@sluice/signature/secret";
@@ -40,12 +41,22 @@ const settings = {
 };
 const signingSecret = givenSecret.optional();
 
+/** Google does not say what its keys look like; all that were seen are short and have these characters. */
+const geminiApiKey = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{8,256}$/, { error: 'must be 8 to 256 of A-Z, a-z, 0-9, ".", "_" and "-"' })
+  .transform((text) => new Secret(text))
+  .openapi({ type: "string", writeOnly: true, example: "AIzaSyExampleExampleExampleExample12345" });
+
 /** The body of an update. */
 export const sourceChange = z
   .strictObject({
     name: name.optional(),
     schemes,
     signing_secret: signingSecret.openapi({ description: "Only for static sources. It replaces every stored secret." }),
+    gemini_api_key: geminiApiKey.nullable().optional().openapi({
+      description: "The key of the Gemini API with which the relay manages this source there; null removes it",
+    }),
     ...settings,
   })
   .openapi("SourceChange");
@@ -58,6 +69,9 @@ export const newSource = z
     signing_secret: signingSecret.openapi({
       description: "Only for static sources. If you leave it out, the relay generates one.",
     }),
+    gemini_api_key: geminiApiKey
+      .optional()
+      .openapi({ description: "The key of the Gemini API with which the relay manages this source there" }),
     ...settings,
   })
   .openapi("NewSource");
@@ -72,6 +86,10 @@ export const sourceSchema = z
     schemes: z.array(scheme).openapi({ example: ["v1"] }),
     tolerance_seconds: z.int().openapi({ example: 300 }),
     signing_secrets: z.array(shownSecret),
+    gemini_api_key: z.string().nullable().openapi({
+      example: null,
+      description: "The end of the key of the Gemini API, such as `...2345`; null without one",
+    }),
     audiences: z.array(z.string()).openapi({ example: [] }),
     issuers: z.array(z.string()).openapi({ example: [] }),
     token_types: z.array(z.string()).openapi({ example: [] }),
@@ -116,6 +134,7 @@ export function showSource(
       ...showSecrets(record.secrets),
       ...(record.name === GEMINI_SOURCE ? showEnvironmentSecret(geminiSigningSecret) : []),
     ],
+    gemini_api_key: record.geminiKey,
     audiences: record.audiences,
     issuers: record.issuers,
     token_types: record.tokenTypes,

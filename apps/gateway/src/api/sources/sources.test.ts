@@ -36,6 +36,7 @@ describe("creating a source", () => {
       schemes: ["v1"],
       tolerance_seconds: 300,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
+      gemini_api_key: null,
       issuers: [],
       token_types: [],
       max_token_seconds: null,

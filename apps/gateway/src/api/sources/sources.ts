@@ -4,6 +4,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret } from "@sluice/signature/secret";
+import { setGeminiKey } from "@sluice/store/configuration/gemini-keys";
 import * as store from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
@@ -101,6 +102,7 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
     const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
     const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const created = await store.insertSource(tx, masterKey, settings, verification);
+      if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, created.id, given.gemini_api_key);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
@@ -129,6 +131,7 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
       if (jwksUri !== null && jwksUri !== current.jwksUri) refuseForbiddenAddress(keySetGuard, jwksUri, "/jwks_uri");
       if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
       await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
+      if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, id, given.gemini_api_key);
       const after = show(await findSource(tx, id));
       await record({ action: "source.updated", resourceId: after.id, before, after });
       return after;

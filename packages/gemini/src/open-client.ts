@@ -1,0 +1,39 @@
+// Opens Google's SDK for one API key. It is loaded when it is used for the first time: a relay that leaves Gemini's side
+// alone pays nothing for it.
+
+import type { GoogleGenAI } from "@google/genai";
+
+import type { Secret } from "@sluice/shared/settings/secret";
+
+import { GeminiFailure } from "./failure.ts";
+
+export interface GeminiSettings {
+  /** `GEMINI_BASE_URL`. A setting of the process and never of a source: whoever may change a source MUST NOT lead the key elsewhere. */
+  baseUrl: string;
+  /** Takes one request off the budget of the key. @returns false when none is left. */
+  spend: () => Promise<boolean>;
+}
+
+/** How long one request may take. Google answers these calls within a second or two. */
+const TIMEOUT_MS = 20_000;
+
+/**
+ * The SDK's client. It sends each request once: a repeated `create` or `rotateSigningSecret` would make a secret that nobody
+ * sees. Whoever calls decides what to do about a failure ({@link GeminiFailure}).
+ */
+export async function openGeminiClient(key: Secret<string>, { baseUrl, spend }: GeminiSettings): Promise<GoogleGenAI> {
+  const sdk = await import("./sdk.ts");
+  const send: typeof fetch = async (input, init) => {
+    if (!(await spend())) {
+      throw new GeminiFailure("over_budget", "Gemini", "the requests of this hour are used up");
+    }
+    // A redirect would take the key along.
+    return fetch(input, { ...init, redirect: "error" });
+  };
+  return new sdk.GoogleGenAI({
+    apiKey: key.reveal(),
+    // Not from the environment, which the SDK would read.
+    vertexai: false,
+    httpOptions: { baseUrl, timeout: TIMEOUT_MS, retryOptions: { attempts: 1 }, fetch: send },
+  });
+}
