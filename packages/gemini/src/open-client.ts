@@ -1,14 +1,17 @@
-// Opens Google's SDK for one API key. It is loaded when it is used for the first time: a relay that leaves Gemini's side
-// alone pays nothing for it.
+// Opens Google's SDK for one API key. It is loaded when it is used for the first time: a relay that leaves Gemini's
+// side alone pays nothing for it.
 
 import type { GoogleGenAI } from "@google/genai";
 
 import type { Secret } from "@sluice/shared/settings/secret";
 
-import { GeminiFailure } from "./failure.ts";
+import { BudgetUnknown, GeminiFailure } from "./failure.ts";
 
 export interface GeminiSettings {
-  /** `GEMINI_BASE_URL`. A setting of the process and never of a source: whoever may change a source MUST NOT lead the key elsewhere. */
+  /**
+   * `GEMINI_BASE_URL`. A setting of the process and never of a source: whoever may change a source MUST NOT lead the
+   * key elsewhere.
+   */
   baseUrl: string;
   /** Takes one request off the budget of the key. @returns false when none is left. */
   spend: () => Promise<boolean>;
@@ -18,15 +21,20 @@ export interface GeminiSettings {
 const TIMEOUT_MS = 20_000;
 
 /**
- * The SDK's client. It sends each request once: a repeated `create` or `rotateSigningSecret` would make a secret that nobody
- * sees. Whoever calls decides what to do about a failure ({@link GeminiFailure}).
+ * The options of a call of `webhooks` or `interactions`. These parts of the SDK ignore `retryOptions` and send a failed
+ * call five times by themselves. A repeated `create` or `rotateSigningSecret` would make secrets that nobody sees, so
+ * every call of theirs MUST have these options.
  */
+export const SENT_ONCE = { maxRetries: 0 } as const;
+
+/** The SDK's client. Whoever calls decides what to do about a failure ({@link GeminiFailure}). */
 export async function openGeminiClient(key: Secret<string>, { baseUrl, spend }: GeminiSettings): Promise<GoogleGenAI> {
   const sdk = await import("./sdk.ts");
   const send: typeof fetch = async (input, init) => {
-    if (!(await spend())) {
-      throw new GeminiFailure("over_budget", "Gemini", "the requests of this hour are used up");
-    }
+    const isLeft = await spend().catch((error: unknown) => {
+      throw new BudgetUnknown("The budget of requests to Gemini is unknown", { cause: error });
+    });
+    if (!isLeft) throw new GeminiFailure("over_budget", "Gemini", "the requests of this hour are used up");
     // A redirect would take the key along.
     return fetch(input, { ...init, redirect: "error" });
   };
