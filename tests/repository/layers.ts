@@ -23,9 +23,17 @@ const LAYERS: Layers[] = [
   { room: /^apps\/gateway\/src\/([^/]+)\//, order: [["http"], ["ingress", "api"]] },
   {
     room: /^apps\/gateway\/src\/api\/([^/]+)\//,
-    order: [["http"], ["openapi"], ["sources", "log"], ["access"], ["acting"], ["targets"], ["webhook-service"]],
+    order: [
+      ["http"],
+      ["openapi"],
+      ["sources", "log"],
+      ["upstream", "access"],
+      ["acting"],
+      ["targets"],
+      ["webhook-service"],
+    ],
   },
-  { room: /^apps\/worker\/src\/([^/]+)\//, order: [["breaker"], ["deliver"], ["intake", "chores"]] },
+  { room: /^apps\/worker\/src\/([^/]+)\//, order: [["breaker"], ["deliver"], ["intake", "chores"], ["upstream"]] },
 ];
 
 /** @returns a line for each import against the direction, and for each room that no layer names. */

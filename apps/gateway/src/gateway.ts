@@ -12,6 +12,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
+import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { createApi } from "./api/api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
@@ -60,6 +61,7 @@ export async function startGateway(
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
+  metrics.watchUpstreams(() => readUpstreamFigures(stores.apiDb, stores.masterKey, config.GEMINI_API_KEY));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
   const guards = createGuards(config);
   const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress, keySetGuard: guards.keySets }, log);
@@ -180,6 +182,11 @@ function assembleApi(
     publicUrl: config.PUBLIC_URL,
     addressGuard: guards.targets,
     keySetGuard: guards.keySets,
+    geminiApiKey: config.GEMINI_API_KEY,
+    geminiBaseUrl: config.GEMINI_BASE_URL,
+    geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
+    // Reconciliation (apps/worker/src/upstream/reconcile.ts) will have a gateway ask for it here.
+    reconcileNow: () => Promise.resolve(),
     corsOrigins: config.CORS_ORIGINS ?? [],
     setAside: producer.setAside,
     readQueueDepth: () => producer.depth("intake"),

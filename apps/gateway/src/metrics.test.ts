@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { RedisState } from "@sluice/queue/queue";
+import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { Metrics } from "./metrics.ts";
 
@@ -118,6 +119,34 @@ describe("metrics", () => {
     expect(ours).not.toHaveProperty('sluice_unfinished_past_retention{target_state="deleted"}');
     answer = undefined;
     expect(await readOurs(metrics)).toMatchObject({ sluice_retention_overdue_days: Number.NaN });
+  });
+
+  test("webhooks at Gemini are read once at each scrape, and have no value while PostgreSQL is away", async () => {
+    const metrics = new Metrics();
+    let reads = 0;
+    let answer: UpstreamFigures[] | undefined = [
+      { sourceName: "gemini", isEnabled: true, drift: 0, requests: 12 },
+      { sourceName: "other", isEnabled: false, drift: 2, requests: undefined },
+    ];
+    metrics.watchUpstreams(async () => {
+      reads += 1;
+      if (answer === undefined) throw new Error("PostgreSQL is away");
+      return answer;
+    });
+    const upstream = async () =>
+      Object.fromEntries(
+        Object.entries(await readOurs(metrics)).filter(([name]) => /upstream|gemini_requests/.test(name)),
+      );
+    expect(await upstream()).toEqual({
+      'sluice_upstream_enabled{source="gemini"}': 1,
+      'sluice_upstream_enabled{source="other"}': 0,
+      'sluice_upstream_drift{source="gemini"}': 0,
+      'sluice_upstream_drift{source="other"}': 2,
+      'sluice_gemini_requests_this_hour{source="gemini"}': 12,
+    });
+    expect(reads).toBe(1);
+    answer = undefined;
+    expect(await upstream()).toEqual({});
   });
 
   test("two gateways in one process count separately, and both have the metrics of the process", async () => {

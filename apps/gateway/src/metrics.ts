@@ -14,6 +14,7 @@ import type { Producer, StoreName } from "@sluice/queue/queue";
 import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
 import type { RetentionState } from "@sluice/store/delivery/retention-state";
+import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 /** From the time of a fsync on a fast disk to `requestTimeout` of the server, the limit of a request. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -177,6 +178,52 @@ export class Metrics {
         }
       },
     });
+  }
+
+  /**
+   * Watches the webhooks at Gemini: the same on every gateway.
+   * @param read asks PostgreSQL, once at each scrape.
+   */
+  watchUpstreams(read: () => Promise<UpstreamFigures[]>): void {
+    let asking: Promise<UpstreamFigures[] | undefined> | undefined;
+    // Failure policy: open, as for what is past retention.
+    const ask = () =>
+      (asking ??= within(STORE_LIMIT_MS, read())
+        .catch(() => undefined)
+        .finally(() => {
+          asking = undefined;
+        }));
+    const watch = (name: string, help: string, valueOf: (figures: UpstreamFigures) => number | undefined) => {
+      const gauge: Gauge<"source"> = new Gauge({
+        name,
+        help,
+        labelNames: ["source"],
+        registers: [this.#registry],
+        collect: async () => {
+          const all = await ask();
+          gauge.reset();
+          for (const figures of all ?? []) {
+            const value = valueOf(figures);
+            if (value !== undefined) gauge.set({ source: figures.sourceName }, value);
+          }
+        },
+      });
+    };
+    watch(
+      "sluice_upstream_enabled",
+      "1 while the webhook of a source was enabled at Gemini when it was last seen.",
+      ({ isEnabled }) => Number(isEnabled),
+    );
+    watch(
+      "sluice_upstream_drift",
+      "Differences between the webhook at Gemini and what its source expects.",
+      ({ drift }) => drift,
+    );
+    watch(
+      "sluice_gemini_requests_this_hour",
+      "Requests to Gemini in this hour with the API key of a source.",
+      ({ requests }) => requests,
+    );
   }
 
   countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {

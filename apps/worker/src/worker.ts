@@ -45,6 +45,7 @@ import { IntakeGroup } from "./intake/intake-group.ts";
 import { storeAll, takeIn } from "./intake/intake.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { ThreadLoad } from "./deliver/thread-load.ts";
+import { startUpstreamWatch } from "./upstream/watch.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 
 /**
@@ -227,6 +228,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startCounting(db, log),
     startSweep(db, wake, log),
     startOperations(db, wake, log),
+    startUpstreamWatch({ db, masterKey, config, wake, log }),
   ];
   const forgetting = setInterval(() => {
     lanes.dropDeleted();

@@ -101,6 +101,70 @@ export const geminiRequests = pgTable("gemini_requests", {
   sent: integer("sent").notNull(),
 });
 
+/** How the webhook of a source looked at Gemini. */
+export interface UpstreamSeen {
+  state: string;
+  uri: string;
+  subscribed_events: string[];
+  secrets: { truncated: string; expire_time: string | null }[];
+}
+
+export interface UpstreamProblem {
+  code: string;
+  detail: string;
+  /** RFC 3339. */
+  since: string;
+}
+
+export type DriftCode =
+  | "webhook_missing"
+  | "disabled"
+  | "disabled_due_to_failed_deliveries"
+  | "uri_differs"
+  | "events_differ"
+  | "secret_unknown"
+  | "key_missing"
+  | "key_refused"
+  | "refused"
+  | "unchecked";
+
+/** One difference between what a source expects of its webhook at Gemini and what is there. */
+export interface Drift {
+  code: DriftCode;
+  detail: string;
+}
+
+/** What was begun at Gemini. A process that finds it without an owner does it again from the start. */
+export type UpstreamIntent = { step: string; began_at: string; failures: number } & (
+  | { kind: "register"; uri: string; subscribed_events: string[] | null }
+  | { kind: "rotate" }
+  /** `since`: from when on events may be missing, RFC 3339. */
+  | { kind: "heal"; since: string }
+);
+
+export type HealPolicy = "off" | "auto";
+
+export const upstreams = pgTable("upstreams", {
+  sourceId: uuid("source_id").primaryKey(),
+  webhookId: text("webhook_id"),
+  uri: text("uri").notNull(),
+  subscribedEvents: text("subscribed_events").array().notNull().default([]),
+  seen: jsonb("seen").$type<UpstreamSeen>(),
+  checkedAt: instant("checked_at"),
+  problem: jsonb("problem").$type<UpstreamProblem>(),
+  drift: jsonb("drift").$type<Drift[]>().notNull().default([]),
+  intent: jsonb("intent").$type<UpstreamIntent>(),
+  nextCheckAt: instant("next_check_at"),
+  claimedBy: uuid("claimed_by"),
+  claimedUntil: instant("claimed_until"),
+  rotateEveryDays: integer("rotate_every_days"),
+  nextRotationAt: instant("next_rotation_at"),
+  heal: text("heal").$type<HealPolicy>().notNull().default("off"),
+  healedAt: instant("healed_at").array().notNull().default([]),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+});
+
 export const ingressTokens = pgTable("ingress_tokens", {
   id: uuid("id").primaryKey(),
   sourceId: uuid("source_id").notNull(),
@@ -260,12 +324,12 @@ export const events = pgTable("events", {
   scheme: text("scheme").notNull(),
   userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
   contentType: text("content_type"),
-  contentEncoding: text("content_encoding"),
   body: bytea("body").notNull(),
   labels: jsonb("labels").$type<Record<string, string>>(),
   filterErrors: jsonb("filter_errors").$type<FilterError[]>(),
   bodyUnbound: boolean("body_unbound").notNull().default(false),
   dataId: text("data_id"),
+  contentEncoding: text("content_encoding"),
 });
 
 export const eventTerms = pgTable("event_terms", {

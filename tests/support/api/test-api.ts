@@ -83,6 +83,14 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     adminApiKey: new Secret(ADMIN_KEY),
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
     publicUrl: PUBLIC_URL,
+    geminiApiKey: undefined,
+    // Nobody listens there: a test of Gemini's side has a simulator.
+    geminiBaseUrl: "http://127.0.0.1:9",
+    geminiRequestsPerHour: 1_000,
+    reconcileNow: async () => undefined,
+    // There is no ingress, so that no ping arrives.
+    seenLimitMs: 0,
+    secretSpreadsMs: 0,
     addressGuard: guardOf(),
     keySetGuard: guardOf(),
     corsOrigins: [],

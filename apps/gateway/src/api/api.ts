@@ -44,6 +44,9 @@ import { routeTargetRotation } from "./targets/target-rotation.ts";
 import { routeTargetState } from "./targets/target-state.ts";
 import { routeTargetTest } from "./targets/target-test.ts";
 import { routeTargets } from "./targets/targets.ts";
+import { routeUpstream } from "./upstream/upstream.ts";
+import type { UpstreamApiDependencies } from "./upstream/upstream-endpoint.ts";
+import { routeUpstreamVerbs } from "./upstream/upstream-verbs.ts";
 import { routeWebhooks } from "./webhook-service/webhooks.ts";
 
 /** Room for a target with 50 headers of 4096 ASCII characters each. */
@@ -57,6 +60,7 @@ export interface ApiDependencies
     KeysDependencies,
     AuditDependencies,
     SourcesDependencies,
+    UpstreamApiDependencies,
     TargetsDependencies,
     EventsDependencies,
     DeliveriesDependencies,
@@ -96,6 +100,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeSecretRotation(app, dependencies);
   routeIngressTokens(app, dependencies);
   routeCallbackUrls(app, dependencies);
+  routeUpstream(app, dependencies);
+  routeUpstreamVerbs(app, dependencies);
   routeTargets(app, dependencies);
   routeTargetState(app, dependencies);
   routeTargetRotation(app, dependencies);

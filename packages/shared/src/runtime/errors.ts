@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   delivery_finished: { status: 409, title: "The delivery is finished" },
   operation_finished: { status: 409, title: "The operation is finished" },
+  upstream_not_configured: { status: 409, title: "The source cannot manage its webhook at Gemini" },
+  upstream_busy: { status: 409, title: "The webhook at Gemini is being worked on" },
   last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },
@@ -34,6 +36,8 @@ export const ERROR_CODES = {
   rate_limited: { status: 429, title: "Too many tries" },
   headers_too_large: { status: 431, title: "The headers are too large" },
   internal: { status: 500, title: "The relay failed" },
+  gemini_failed: { status: 502, title: "Gemini could not be asked" },
+  gemini_refused: { status: 502, title: "Gemini refused" },
   unavailable: { status: 503, title: "The relay cannot take this now" },
   // These end a process at its start, before any port is open.
   invalid_configuration: { status: 500, title: "The configuration is not valid" },

@@ -14,7 +14,7 @@ import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signatu
 import type { Connection, Database } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { geminiKeys, ingressTokens, type SourceKind, sources, sourceSecrets } from "../schema.ts";
+import { geminiKeys, ingressTokens, type SourceKind, sources, sourceSecrets, upstreams } from "../schema.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
@@ -59,6 +59,8 @@ export type SourceRecord = typeof sources.$inferSelect & {
   ingressTokens: IngressTokenRow[];
   /** How its key of the Gemini API is shown; null without one. */
   geminiKey: string | null;
+  /** Its webhook at Gemini; null without one. */
+  upstream: Pick<typeof upstreams.$inferSelect, "webhookId" | "seen" | "drift"> | null;
 };
 
 export interface SourceSettings {
@@ -123,11 +125,18 @@ async function selectSources(db: Connection, page: Page, id?: string): Promise<S
     .leftJoin(sourceSecrets, eq(sourceSecrets.sourceId, chosen.id))
     .leftJoin(ingressTokens, eq(ingressTokens.sourceId, chosen.id))
     .leftJoin(geminiKeys, eq(geminiKeys.sourceId, chosen.id))
+    .leftJoin(upstreams, eq(upstreams.sourceId, chosen.id))
     .orderBy(desc(chosen.id), asc(sourceSecrets.id), asc(ingressTokens.id));
   const records = new Map<string, SourceRecord>();
-  for (const { sources: source, source_secrets: secret, ingress_tokens: token, gemini_keys: key } of rows) {
+  for (const {
+    sources: source,
+    source_secrets: secret,
+    ingress_tokens: token,
+    gemini_keys: key,
+    upstreams: upstream,
+  } of rows) {
     const geminiKey = key?.truncated ?? null;
-    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [], geminiKey };
+    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [], geminiKey, upstream };
     if (secret !== null) record.secrets.push(secret);
     if (token !== null) record.ingressTokens.push(token);
     records.set(source.id, record);
@@ -221,9 +230,12 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
   await db.orm.insert(sources).values(rows).onConflictDoNothing({ target: sources.name });
 }
 
-/** Loads every source with its secrets encrypted; {@link openSource} decrypts them. */
+/** Loads every source with its secrets encrypted; {@link openSource} decrypts them. Verifying needs nothing of Gemini's side. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
-  return selectSources(db, ALL);
+  return (await selectSources(db, ALL)).map((record) => {
+    const { geminiKey: _, upstream: __, ...stored } = record;
+    return stored;
+  });
 }
 
 /** @throws SluiceError `master_key_mismatch`, `invalid_secret` */

@@ -29,7 +29,7 @@ export function fanOut<T extends Subscriber>(
   const matched: T[] = [];
   const filterErrors: FilterError[] = [];
   for (const target of subscribers) {
-    if (!matchesType(target.subscribedEvents, event)) continue;
+    if (!matchesEvent(target.subscribedEvents, event)) continue;
     const matches = target.filter === null || target.filter.matches(filterInput());
     if (matches === false) continue;
     if (matches === true) matched.push(target);
@@ -38,7 +38,7 @@ export function fanOut<T extends Subscriber>(
   return { matched, filterErrors };
 }
 
-function matchesType(
+function matchesEvent(
   subscribedEvents: readonly string[],
   { type, sourceId }: Pick<DeliveredEvent, "type" | "sourceId">,
 ): boolean {

@@ -5,13 +5,19 @@ import type { Context } from "hono";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Connection, Database } from "@sluice/store/connection/database";
-import { type AuditedChange, recordChange } from "@sluice/store/requests/audit";
+import { type AuditedChange, type Author, recordChange } from "@sluice/store/requests/audit";
 import { markEffect } from "@sluice/store/requests/idempotency";
 
 import { type ApiEnv, callerOf } from "./api-env.ts";
 
 /** Writes a change into the audit trail, in the transaction of the change. */
 export type RecordChange = (change: AuditedChange) => Promise<void>;
+
+/** The caller of a request, as the audit trail names it. */
+export function authorOf(c: Context<ApiEnv>): Author {
+  const { keyId, name: keyName } = callerOf(c);
+  return { keyId, keyName, remoteAddress: c.get("remoteAddress") ?? null, requestId: c.get("requestId") };
+}
 
 /**
  * Runs `work` in a transaction. `work` MUST call `record` for every change that it makes. When this resolves, the
@@ -23,8 +29,7 @@ export async function makeChange<T>(
   db: Database,
   work: (tx: Connection, record: RecordChange) => Promise<T>,
 ): Promise<T> {
-  const { keyId, name: keyName } = callerOf(c);
-  const author = { keyId, keyName, remoteAddress: c.get("remoteAddress") ?? null, requestId: c.get("requestId") };
+  const author = authorOf(c);
   const claim = c.get("claim");
   return db.orm.transaction(async (orm) => {
     const tx = { orm };

@@ -81,6 +81,13 @@ describe("If-Match", () => {
       const name = `${method.toUpperCase()} ${path}`;
       if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
       const { id } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api)).body;
+      if (path.includes("/upstream")) {
+        const uri = "https://hooks.example.com/in/a";
+        await api.db.pool.query("INSERT INTO upstreams (source_id, uri) VALUES ($1, $2)", [
+          parseId("src", id, "id"),
+          uri,
+        ]);
+      }
       const answer = await api.call(method.toUpperCase(), path.replace("{id}", id), {
         body: requestBody?.content?.["application/json"]?.example,
         headers: { "if-match": '"other"' },

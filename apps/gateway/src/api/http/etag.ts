@@ -16,9 +16,12 @@ const HASH_LENGTH = 22;
 /** The end of the tag of a compressed answer: its bytes differ, so its tag must differ too (RFC 9110, 8.8.3.3). */
 export const GZIP_SUFFIX = "-gzip";
 
-/** Sets the `ETag` of the answer. @returns `shown`, the resource as the answer shows it. */
-export function withEtag<T extends object>(c: Context<ApiEnv>, shown: T): T {
-  c.header("etag", etagOf(shown));
+/**
+ * Sets the `ETag` of the answer. @returns `shown`, the resource as the answer shows it.
+ * @param observed the fields that no caller sets.
+ */
+export function withEtag<T extends object>(c: Context<ApiEnv>, shown: T, observed?: readonly string[]): T {
+  c.header("etag", etagOf(shown, observed));
   return shown;
 }
 
@@ -27,14 +30,14 @@ export function withEtag<T extends object>(c: Context<ApiEnv>, shown: T): T {
  * resource. Otherwise two callers that read the same state could both pass, and one change would be lost.
  * @throws SluiceError `precondition_failed`
  */
-export function requireMatch(c: Context<ApiEnv>, shown: object): void {
+export function requireMatch(c: Context<ApiEnv>, shown: object, observed?: readonly string[]): void {
   const condition = c.req.header("if-match");
   if (condition === undefined || condition.trim() === "*") return;
-  const start = etagOf(shown).slice(0, HASH_LENGTH + 2);
+  const start = etagOf(shown, observed).slice(0, HASH_LENGTH + 2);
   // The comparison is strong: a weak tag, which begins with `W/`, never matches.
   if (tagsOf(condition).some((tag) => tag.startsWith(start))) return;
   throw new SluiceError("precondition_failed", "The resource has changed and does not match If-Match: read it again", {
-    faults: [{ pointer: "If-Match", detail: `is not ${etagOf(shown)}` }],
+    faults: [{ pointer: "If-Match", detail: `is not ${etagOf(shown, observed)}` }],
   });
 }
 
@@ -53,10 +56,10 @@ export const answerNotModified: MiddlewareHandler<ApiEnv> = async (c, next) => {
 };
 
 /** The fields that no caller sets: the relay observes them. */
-const OBSERVED = ["health", "last_used_at"];
+const OBSERVED = ["health", "last_used_at", "upstream"];
 
-function etagOf(shown: object): string {
-  const set = Object.entries(shown).filter(([name]) => !OBSERVED.includes(name));
+function etagOf(shown: object, observed: readonly string[] = OBSERVED): string {
+  const set = Object.entries(shown).filter(([name]) => !observed.includes(name));
   return `"${hash(set)}.${hash(shown)}"`;
 }
 

@@ -38,6 +38,7 @@ describe("creating a dynamic source", () => {
       tolerance_seconds: 300,
       signing_secrets: [],
       gemini_api_key: null,
+      upstream: null,
       issuers: [],
       token_types: [],
       max_token_seconds: 3600,

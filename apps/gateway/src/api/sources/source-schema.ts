@@ -90,6 +90,18 @@ export const sourceSchema = z
       example: null,
       description: "The end of the key of the Gemini API, such as `...2345`; null without one",
     }),
+    upstream: z
+      .union([
+        z.object({
+          state: z.string().nullable().openapi({ example: "enabled", description: "Null while it is not registered" }),
+          drift: z.array(z.string()).openapi({ example: [], description: "The codes of what differs at Gemini" }),
+        }),
+        z.null(),
+      ])
+      .openapi({
+        description: "The webhook at Gemini that the relay manages, in short; null without one",
+        example: null,
+      }),
     audiences: z.array(z.string()).openapi({ example: [] }),
     issuers: z.array(z.string()).openapi({ example: [] }),
     token_types: z.array(z.string()).openapi({ example: [] }),
@@ -135,6 +147,7 @@ export function showSource(
       ...(record.name === GEMINI_SOURCE ? showEnvironmentSecret(geminiSigningSecret) : []),
     ],
     gemini_api_key: record.geminiKey,
+    upstream: showUpstreamSummary(record.upstream),
     audiences: record.audiences,
     issuers: record.issuers,
     token_types: record.tokenTypes,
@@ -147,6 +160,11 @@ export function showSource(
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
   };
+}
+
+function showUpstreamSummary(upstream: SourceRecord["upstream"]): z.infer<typeof sourceSchema>["upstream"] {
+  if (upstream === null) return null;
+  return { state: upstream.seen?.state ?? null, drift: upstream.drift.map(({ code }) => code) };
 }
 
 /** The settings of a new source. @throws SluiceError `invalid_request` that names fields of the other kind. */

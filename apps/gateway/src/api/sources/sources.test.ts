@@ -37,6 +37,7 @@ describe("creating a source", () => {
       tolerance_seconds: 300,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
       gemini_api_key: null,
+      upstream: null,
       issuers: [],
       token_types: [],
       max_token_seconds: null,
