@@ -28,6 +28,7 @@ async function makeBundles(): Promise<string> {
     "demo-receiver.mjs",
     "drizzle",
     "gateway.mjs",
+    "gemini-sdk.mjs",
     "make-secrets.mjs",
     "migrate.mjs",
     "node_modules",

@@ -27,7 +27,7 @@ const LAYERS: Layers[] = [
       ["http"],
       ["openapi"],
       ["sources", "log"],
-      ["upstream", "access"],
+      ["upstream", "jobs", "access"],
       ["acting"],
       ["targets"],
       ["webhook-service"],

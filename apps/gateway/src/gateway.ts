@@ -12,6 +12,8 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
+import { countOpenJobs } from "@sluice/store/upstream/jobs";
+import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { createApi } from "./api/api.ts";
@@ -62,6 +64,7 @@ export async function startGateway(
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
   metrics.watchUpstreams(() => readUpstreamFigures(stores.apiDb, stores.masterKey, config.GEMINI_API_KEY));
+  metrics.watchJobs(() => countOpenJobs(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
   const guards = createGuards(config);
   const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress, keySetGuard: guards.keySets }, log);
@@ -185,8 +188,7 @@ function assembleApi(
     geminiApiKey: config.GEMINI_API_KEY,
     geminiBaseUrl: config.GEMINI_BASE_URL,
     geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
-    // Reconciliation (apps/worker/src/upstream/reconcile.ts) will have a gateway ask for it here.
-    reconcileNow: () => Promise.resolve(),
+    reconcileNow: (sourceId, sinceMs) => reconcileNow(apiDb, sourceId, sinceMs),
     corsOrigins: config.CORS_ORIGINS ?? [],
     setAside: producer.setAside,
     readQueueDepth: () => producer.depth("intake"),

@@ -127,6 +127,7 @@ describe("metrics", () => {
     let answer: UpstreamFigures[] | undefined = [
       { sourceName: "gemini", isEnabled: true, drift: 0, requests: 12 },
       { sourceName: "other", isEnabled: false, drift: 2, requests: undefined },
+      { sourceName: "jobs", isEnabled: null, drift: null, requests: 3 },
     ];
     metrics.watchUpstreams(async () => {
       reads += 1;
@@ -143,10 +144,26 @@ describe("metrics", () => {
       'sluice_upstream_drift{source="gemini"}': 0,
       'sluice_upstream_drift{source="other"}': 2,
       'sluice_gemini_requests_this_hour{source="gemini"}': 12,
+      'sluice_gemini_requests_this_hour{source="jobs"}': 3,
     });
     expect(reads).toBe(1);
     answer = undefined;
     expect(await upstream()).toEqual({});
+  });
+
+  test("open jobs are read at each scrape, and have no value while PostgreSQL is away", async () => {
+    const metrics = new Metrics();
+    let isAway = false;
+    metrics.watchJobs(async () => {
+      if (isAway) throw new Error("PostgreSQL is away");
+      return { waiting: 4, overdue: 1 };
+    });
+    expect(await readOurs(metrics)).toMatchObject({
+      'sluice_jobs_open{status="waiting"}': 4,
+      'sluice_jobs_open{status="overdue"}': 1,
+    });
+    isAway = true;
+    expect(Object.keys(await readOurs(metrics)).filter((name) => name.includes("jobs_open"))).toEqual([]);
   });
 
   test("two gateways in one process count separately, and both have the metrics of the process", async () => {

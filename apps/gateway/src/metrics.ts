@@ -193,7 +193,7 @@ export class Metrics {
         .finally(() => {
           asking = undefined;
         }));
-    const watch = (name: string, help: string, valueOf: (figures: UpstreamFigures) => number | undefined) => {
+    const watch = (name: string, help: string, valueOf: (figures: UpstreamFigures) => number | null | undefined) => {
       const gauge: Gauge<"source"> = new Gauge({
         name,
         help,
@@ -204,7 +204,7 @@ export class Metrics {
           gauge.reset();
           for (const figures of all ?? []) {
             const value = valueOf(figures);
-            if (value !== undefined) gauge.set({ source: figures.sourceName }, value);
+            if (value !== undefined && value !== null) gauge.set({ source: figures.sourceName }, value);
           }
         },
       });
@@ -212,7 +212,7 @@ export class Metrics {
     watch(
       "sluice_upstream_enabled",
       "1 while the webhook of a source was enabled at Gemini when it was last seen.",
-      ({ isEnabled }) => Number(isEnabled),
+      ({ isEnabled }) => (isEnabled === null ? null : Number(isEnabled)),
     );
     watch(
       "sluice_upstream_drift",
@@ -224,6 +224,25 @@ export class Metrics {
       "Requests to Gemini in this hour with the API key of a source.",
       ({ requests }) => requests,
     );
+  }
+
+  /**
+   * Watches the jobs at Gemini: the same on every gateway.
+   * @param read asks PostgreSQL at each scrape; by status.
+   */
+  watchJobs(read: () => Promise<Record<string, number>>): void {
+    const open: Gauge<"status"> = new Gauge({
+      name: "sluice_jobs_open",
+      help: "Jobs at Gemini whose ends are waited for.",
+      labelNames: ["status"],
+      registers: [this.#registry],
+      collect: async () => {
+        // Failure policy: open, as for what is past retention.
+        const counts = await within(STORE_LIMIT_MS, read()).catch(() => undefined);
+        open.reset();
+        for (const [status, count] of Object.entries(counts ?? {})) open.set({ status }, count);
+      },
+    });
   }
 
   countRequest({ source = UNKNOWN_SOURCE, status, durationMs }: AnsweredRequest): void {

@@ -42,8 +42,10 @@ import { limitConnectionsToTargets } from "./descriptor-limit.ts";
 import { startHealthServer } from "./health-server.ts";
 import { IntakeBudget } from "./intake/intake-budget.ts";
 import { IntakeGroup } from "./intake/intake-group.ts";
+import { JobSources } from "./chores/job-sources.ts";
 import { storeAll, takeIn } from "./intake/intake.ts";
 import { WorkerMetrics } from "./metrics.ts";
+import { startReconciliation } from "./upstream/reconcile.ts";
 import { ThreadLoad } from "./deliver/thread-load.ts";
 import { startUpstreamWatch } from "./upstream/watch.ts";
 import type { WorkerConfig } from "./worker-config.ts";
@@ -229,6 +231,17 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startSweep(db, wake, log),
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),
+    startReconciliation({
+      db,
+      masterKey,
+      geminiApiKey: config.GEMINI_API_KEY,
+      geminiBaseUrl: config.GEMINI_BASE_URL,
+      geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
+      retentionDays: config.RETENTION_DAYS,
+      workerId,
+      wake,
+      log,
+    }),
   ];
   const forgetting = setInterval(() => {
     lanes.dropDeleted();
@@ -236,7 +249,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   }, FORGET_EVERY_MS);
 
   // Intake and wake-ups.
-  const intakeDependencies = { db, targets, lanes, leases, producer, stopping: stopping.signal, log };
+  const jobSources = new JobSources(db, log);
+  const intakeDependencies = { db, targets, lanes, leases, producer, jobSources, stopping: stopping.signal, log };
   const intake = new IntakeGroup({
     storeAll: (events) => storeAll(events, intakeDependencies),
     takeIn: (job) => takeIn(job, intakeDependencies),
@@ -274,7 +288,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     stopping.abort();
     clearInterval(forgetting);
     slots.close();
-    const asking = [...chores.map((chore) => chore.close()), targets.close(), retrying];
+    const asking = [jobSources.close(), ...chores.map((chore) => chore.close()), targets.close(), retrying];
     await Promise.all([...consumers, oldJobs].map((consumer) => consumer.close()));
     // The lanes stop after the consumers, because a job that was in hand may have had reservations.
     await Promise.race([lanes.stop(), outOfTime.promise]);

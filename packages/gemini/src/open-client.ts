@@ -15,6 +15,8 @@ export interface GeminiSettings {
   baseUrl: string;
   /** Takes one request off the budget of the key. @returns false when none is left. */
   spend: () => Promise<boolean>;
+  /** Sees each answer before the SDK reads it: the SDK's errors lack the headers. */
+  answered?: (answer: Response) => void;
 }
 
 /** How long one request may take. Google answers these calls within a second or two. */
@@ -28,7 +30,10 @@ const TIMEOUT_MS = 20_000;
 export const SENT_ONCE = { maxRetries: 0 } as const;
 
 /** The SDK's client. Whoever calls decides what to do about a failure ({@link GeminiFailure}). */
-export async function openGeminiClient(key: Secret<string>, { baseUrl, spend }: GeminiSettings): Promise<GoogleGenAI> {
+export async function openGeminiClient(
+  key: Secret<string>,
+  { baseUrl, spend, answered }: GeminiSettings,
+): Promise<GoogleGenAI> {
   const sdk = await import("./sdk.ts");
   const send: typeof fetch = async (input, init) => {
     const isLeft = await spend().catch((error: unknown) => {
@@ -36,7 +41,9 @@ export async function openGeminiClient(key: Secret<string>, { baseUrl, spend }: 
     });
     if (!isLeft) throw new GeminiFailure("over_budget", "Gemini", "the requests of this hour are used up");
     // A redirect would take the key along.
-    return fetch(input, { ...init, redirect: "error" });
+    const answer = await fetch(input, { ...init, redirect: "error" });
+    answered?.(answer);
+    return answer;
   };
   return new sdk.GoogleGenAI({
     apiKey: key.reveal(),

@@ -1,3 +1,3 @@
 // What the relay uses of Google's SDK. The bundler makes a file of its own of it, which is read when it is used first.
 
-export { GoogleGenAI } from "@google/genai";
+export { GenerateVideosOperation, GoogleGenAI } from "@google/genai";

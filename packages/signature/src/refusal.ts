@@ -25,6 +25,7 @@ export const REFUSAL_REASONS = [
   "spent_token",
   "body_mismatch",
   "body_unbound",
+  "reconciled_before",
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -15,6 +15,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 
+import type { GeminiJobKind } from "@sluice/shared/domain/job-ends";
 import type { BodyUnboundPolicy, Scheme } from "@sluice/signature/schemes";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
@@ -36,6 +37,8 @@ export type AttemptTrigger = "initial" | "retry" | "manual";
 export type OperationKind = "retry_deliveries" | "cancel_deliveries";
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
+/** See jobs.ts for what each means. */
+export type JobStatus = "waiting" | "seen" | "reconciled" | "overdue" | "failed";
 
 export const configuration = pgTable("configuration", {
   singleton: boolean("singleton").primaryKey().default(true),
@@ -163,6 +166,64 @@ export const upstreams = pgTable("upstreams", {
   healedAt: instant("healed_at").array().notNull().default([]),
   createdAt: instant("created_at").notNull().defaultNow(),
   updatedAt: instant("updated_at").notNull().defaultNow(),
+});
+
+export const reconciliations = pgTable("reconciliations", {
+  sourceId: uuid("source_id").primaryKey(),
+  enabled: boolean("enabled").notNull(),
+  everySeconds: integer("every_seconds").notNull(),
+  graceSeconds: integer("grace_seconds").notNull(),
+  lookbackHours: integer("lookback_hours").notNull(),
+});
+
+export const jobs = pgTable("jobs", {
+  id: uuid("id").primaryKey(),
+  sourceId: uuid("source_id").notNull(),
+  kind: text("kind").$type<GeminiJobKind>().notNull(),
+  name: text("name"),
+  jobId: text("job_id"),
+  status: text("status").$type<JobStatus>().notNull().default("waiting"),
+  state: text("state"),
+  labels: jsonb("labels").$type<Record<string, string>>(),
+  startedAt: instant("started_at"),
+  expectedAt: instant("expected_at").notNull(),
+  endedAt: instant("ended_at"),
+  endData: jsonb("end_data").$type<Record<string, unknown>>(),
+  eventId: uuid("event_id"),
+  problem: text("problem"),
+  checkedAt: instant("checked_at"),
+  nextCheckAt: instant("next_check_at"),
+});
+
+export const jobSources = pgTable("job_sources", {
+  sourceId: uuid("source_id").primaryKey(),
+  keyId: text("key_id").notNull(),
+  since: instant("since").notNull().defaultNow(),
+  wantedAt: instant("wanted_at").notNull().defaultNow(),
+});
+
+export const jobEnds = pgTable("job_ends", {
+  sourceId: uuid("source_id").notNull(),
+  jobId: text("job_id").notNull(),
+  type: text("type").notNull(),
+  eventId: uuid("event_id").notNull(),
+  isReconciled: boolean("is_reconciled").notNull().default(false),
+});
+
+/** One row for each key of the Gemini API: see job-readers.ts. */
+export const jobReaders = pgTable("job_readers", {
+  keyId: text("key_id").primaryKey(),
+  nextTurnAt: instant("next_turn_at").notNull().defaultNow(),
+  claimedBy: uuid("claimed_by"),
+  claimedUntil: instant("claimed_until"),
+  nextListAt: instant("next_list_at").notNull().defaultNow(),
+  nextFullListAt: instant("next_full_list_at").notNull().defaultNow(),
+  listSince: instant("list_since"),
+  pageToken: text("page_token"),
+  pausedUntil: instant("paused_until"),
+  failures: integer("failures").notNull().default(0),
+  problem: text("problem"),
+  listedAt: instant("listed_at"),
 });
 
 export const ingressTokens = pgTable("ingress_tokens", {

@@ -25,6 +25,7 @@ import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts"
 import { refuseInvalid } from "./http/invalid-request.ts";
 import { refuseEncoded } from "./http/refuse-encoded.ts";
 import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
+import { type JobsDependencies, routeJobs } from "./jobs/jobs.ts";
 import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
 import { type EventsDependencies, routeEvents } from "./log/events.ts";
@@ -69,6 +70,7 @@ export interface ApiDependencies
     BulkDependencies,
     OperationsDependencies,
     RejectionsDependencies,
+    JobsDependencies,
     SetAsideDependencies,
     StatsDependencies,
     TailDependencies,
@@ -116,6 +118,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeOperations(app, dependencies);
   routeAttempts(app, dependencies);
   routeRejections(app, dependencies);
+  routeJobs(app, dependencies);
   routeKeys(app, dependencies);
   routeAudit(app, dependencies);
   routeSetAsideEvents(app, dependencies);

@@ -13,6 +13,8 @@ import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { pruneJobs } from "@sluice/store/upstream/jobs";
+import { pruneJobEnds } from "@sluice/store/upstream/jobs-ends";
 import { pruneGeminiRequests } from "@sluice/store/upstream/request-budget";
 import { pruneTargetRevisions } from "@sluice/store/configuration/targets-part";
 
@@ -47,6 +49,8 @@ export async function startRetention(
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("tokens", () => pruneSpentTokens(db));
+    await attempt("jobs", () => pruneJobs(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("ends", () => pruneJobEnds(db));
     await attempt("requests", () => pruneGeminiRequests(db));
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));

@@ -42,6 +42,7 @@ async function startIntake(db: Database, filter: Target["filter"] = null) {
     lanes: { forTarget: () => lane, catchUp: async () => undefined },
     leases,
     producer: { add: async (_: string, { events }: JobData["intake"]) => void setAside.push(events) },
+    jobSources: { mayExist: false },
     stopping: new AbortController().signal,
     log: silent,
   };

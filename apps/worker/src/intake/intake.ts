@@ -30,7 +30,7 @@ import {
   matchTargets,
   readEvents,
 } from "./match.ts";
-import { recordSpent } from "./spent-tokens.ts";
+import { recordLate, recordSpent } from "./refused-late.ts";
 import { setAside } from "./set-aside.ts";
 
 const RETRY_MS = 500;
@@ -48,6 +48,8 @@ export interface IntakeDependencies {
   lanes: Lanes;
   leases: Leases;
   producer: Producer;
+  /** Whether the ends of jobs are entered. */
+  jobSources: { readonly mayExist: boolean };
   /** Aborts when the worker stops. A job that waits for PostgreSQL then goes back to the queue. */
   stopping: AbortSignal;
   log: Logger;
@@ -115,12 +117,16 @@ async function storePart(
     ({ matched } = tried);
     switch (result.kind) {
       case "stored": {
-        const { freshEventIds, spentEventIds } = result;
+        const { freshEventIds, spentEventIds, lateEventIds } = result;
         const events = matched.matches.map(({ event }) => event);
         handOver(events, placed, freshEventIds, lanes);
         if (mayBeStored) await freeOwn(placed, freshEventIds, dependencies);
         await recordSpent(
           events.filter(({ id }) => spentEventIds.has(id)),
+          dependencies,
+        );
+        await recordLate(
+          events.filter(({ id }) => lateEventIds.has(id)),
           dependencies,
         );
         const duplicates = events.length - freshEventIds.size - spentEventIds.size;
@@ -164,7 +170,7 @@ interface StoreTry {
 async function tryToStore(
   incoming: readonly Incoming[],
   before: Matched,
-  { db, targets, lanes, leases }: IntakeDependencies,
+  { db, targets, lanes, leases, jobSources }: IntakeDependencies,
   { isHeld }: { isHeld: boolean },
 ): Promise<StoreTry> {
   let matched = before;
@@ -181,7 +187,9 @@ async function tryToStore(
     );
     const events = matched.matches.map(({ event }) => event);
     const deliveries = placed.map(({ delivery, reservation }) => ({ ...delivery, leased: reservation !== undefined }));
-    return storeEvents(on, matched.targets.revision, events, deliveries, leases.lease);
+    return storeEvents(on, matched.targets.revision, events, deliveries, leases.lease, {
+      entersEnds: jobSources.mayExist,
+    });
   };
   const storeHeld = () =>
     db.orm.transaction(async (orm) => {

@@ -6,6 +6,7 @@ import { formatId } from "@sluice/shared/domain/ids";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { Database } from "@sluice/store/connection/database";
+import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { watchNextUpstream } from "@sluice/store/upstream/upstream-watch";
 
 import { type Loop, startLoop } from "../chores/loop.ts";
@@ -33,8 +34,7 @@ export function startUpstreamWatch({ db, masterKey, config, wake, log }: WatchPa
     // Gateways find changed secrets by their revision.
     sourcesChanged: () => Promise.resolve(),
     wakeTarget: wake,
-    // Reconciliation will be asked here (apps/worker/src/upstream/reconcile.ts).
-    reconcileNow: () => Promise.resolve(),
+    reconcileNow: (sourceId: string, sinceMs: number) => reconcileNow(db, sourceId, sinceMs),
     log,
   };
   return startLoop(LOOK_EVERY_MS, async () => {

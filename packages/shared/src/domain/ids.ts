@@ -8,7 +8,7 @@ import { v7 } from "uuid";
 import { SluiceError } from "../runtime/errors.ts";
 import { hexDigit, uuidText } from "./uuid.ts";
 
-export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr";
+export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr" | "job";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 /** The two letters of every value of ten bits. */

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   target_gone: { status: 409, title: "The delivery's target no longer exists" },
   delivery_in_flight: { status: 409, title: "The delivery is being attempted right now" },
   delivery_finished: { status: 409, title: "The delivery is finished" },
+  gemini_key_missing: { status: 409, title: "The source has no key of the Gemini API" },
   operation_finished: { status: 409, title: "The operation is finished" },
   upstream_not_configured: { status: 409, title: "The source cannot manage its webhook at Gemini" },
   upstream_busy: { status: 409, title: "The webhook at Gemini is being worked on" },

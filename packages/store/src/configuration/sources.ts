@@ -14,8 +14,17 @@ import { type HmacKey, readPublicKey, type SigningSecret } from "@sluice/signatu
 import type { Connection, Database } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { geminiKeys, ingressTokens, type SourceKind, sources, sourceSecrets, upstreams } from "../schema.ts";
+import {
+  geminiKeys,
+  ingressTokens,
+  reconciliations,
+  type SourceKind,
+  sources,
+  sourceSecrets,
+  upstreams,
+} from "../schema.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { RECONCILE_DEFAULTS, type ReconcileSettings } from "./reconciliation.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
 
@@ -61,6 +70,7 @@ export type SourceRecord = typeof sources.$inferSelect & {
   geminiKey: string | null;
   /** Its webhook at Gemini; null without one. */
   upstream: Pick<typeof upstreams.$inferSelect, "webhookId" | "seen" | "drift"> | null;
+  reconcile: ReconcileSettings;
 };
 
 export interface SourceSettings {
@@ -126,17 +136,14 @@ async function selectSources(db: Connection, page: Page, id?: string): Promise<S
     .leftJoin(ingressTokens, eq(ingressTokens.sourceId, chosen.id))
     .leftJoin(geminiKeys, eq(geminiKeys.sourceId, chosen.id))
     .leftJoin(upstreams, eq(upstreams.sourceId, chosen.id))
+    .leftJoin(reconciliations, eq(reconciliations.sourceId, chosen.id))
     .orderBy(desc(chosen.id), asc(sourceSecrets.id), asc(ingressTokens.id));
   const records = new Map<string, SourceRecord>();
-  for (const {
-    sources: source,
-    source_secrets: secret,
-    ingress_tokens: token,
-    gemini_keys: key,
-    upstreams: upstream,
-  } of rows) {
-    const geminiKey = key?.truncated ?? null;
-    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [], geminiKey, upstream };
+  for (const { sources: source, source_secrets: secret, ingress_tokens: token, upstreams: upstream, ...one } of rows) {
+    const geminiKey = one.gemini_keys?.truncated ?? null;
+    const { sourceId: _, ...reconcile } = one.reconciliations ?? { sourceId: source.id, ...RECONCILE_DEFAULTS };
+    const known = { geminiKey, upstream, reconcile };
+    const record = records.get(source.id) ?? { ...source, secrets: [], ingressTokens: [], ...known };
     if (secret !== null) record.secrets.push(secret);
     if (token !== null) record.ingressTokens.push(token);
     records.set(source.id, record);

@@ -3,15 +3,25 @@
 import { and, eq } from "drizzle-orm";
 
 import { idFloor } from "@sluice/shared/domain/ids";
+import { type JobEnd } from "@sluice/shared/domain/job-ends";
 
 import type { Connection, Database } from "../connection/database.ts";
-import { eventKeys } from "../schema.ts";
+import { eventKeys, jobEnds } from "../schema.ts";
 
 export async function findEventId(tx: Connection, sourceId: string, webhookId: string): Promise<string | undefined> {
   const found = await tx.orm
     .select({ id: eventKeys.eventId })
     .from(eventKeys)
     .where(and(eq(eventKeys.sourceId, sourceId), eq(eventKeys.webhookId, webhookId)));
+  return found[0]?.id;
+}
+
+/** The event that tells of the end of a job. */
+export async function findEndEventId(tx: Connection, sourceId: string, end: JobEnd): Promise<string | undefined> {
+  const found = await tx.orm
+    .select({ id: jobEnds.eventId })
+    .from(jobEnds)
+    .where(and(eq(jobEnds.sourceId, sourceId), eq(jobEnds.jobId, end.jobId), eq(jobEnds.type, end.type)));
   return found[0]?.id;
 }
 

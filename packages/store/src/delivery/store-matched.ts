@@ -2,13 +2,14 @@
 // injected, made by the relay, or made for a job whose webhook never came. Intake stores batches in its own way.
 
 import { readFilterInput } from "@sluice/filter/input";
+import { readJobEnd } from "@sluice/shared/domain/job-ends";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { loadSubscribers } from "../configuration/targets.ts";
 import { holdRevision, readRevision } from "../connection/configuration-revision.ts";
 import type { Connection } from "../connection/database.ts";
 import { deliveryTo, fanOut, isSubscribed } from "./fan-out.ts";
-import { findEventId } from "./ledger.ts";
+import { findEndEventId, findEventId } from "./ledger.ts";
 import { type NewEvent, storeEvents } from "./store-events.ts";
 
 export type StoredEvent =
@@ -33,7 +34,11 @@ export async function storeMatched(tx: Connection, event: NewEvent, sourceName: 
     // A target was changed after the subscribers were loaded: match again with the new ones.
     if (result.kind === "outdated") continue;
     if (result.freshEventIds.has(event.id)) return { kind: "stored", targetIds: matched.map(({ id }) => id) };
-    const eventId = await findEventId(tx, event.sourceId, event.webhookId);
+    const end = result.lateEventIds.has(event.id) ? readJobEnd(event.type, event.dataId) : null;
+    const eventId =
+      end === null
+        ? await findEventId(tx, event.sourceId, event.webhookId)
+        : await findEndEventId(tx, event.sourceId, end);
     if (eventId !== undefined) return { kind: "duplicate", eventId };
     // The event was a duplicate when it was stored, but its key in `event_keys` expired before it was read.
     const message = "An earlier event with this webhook_id expired during the request; send it again";

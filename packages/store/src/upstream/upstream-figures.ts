@@ -1,20 +1,21 @@
-// The webhooks at Gemini as figures for the metrics.
+// The webhooks at Gemini, and what the sources ask there, as figures for the metrics.
 
-import { eq, isNotNull, sql } from "drizzle-orm";
+import { eq, isNotNull, or, sql } from "drizzle-orm";
 
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { Secret } from "@sluice/shared/settings/secret";
 
 import { listSourcesWithKey } from "../configuration/gemini-keys.ts";
 import type { Connection } from "../connection/database.ts";
-import { sources, upstreams } from "../schema.ts";
+import { jobSources, sources, upstreams } from "../schema.ts";
 import { countGeminiRequests } from "./request-budget.ts";
 
 export interface UpstreamFigures {
   sourceName: string;
-  isEnabled: boolean;
+  /** Null for a source whose jobs alone are watched, as is `drift`. */
+  isEnabled: boolean | null;
   /** How many differences there are. */
-  drift: number;
+  drift: number | null;
   /** Requests in this hour with the API key of the source; undefined without a key. */
   requests: number | undefined;
 }
@@ -28,12 +29,17 @@ export async function readUpstreamFigures(
   const rows = await db.orm
     .select({
       sourceName: sources.name,
-      isEnabled: sql<boolean>`coalesce(${upstreams.seen} ->> 'state' = 'enabled', false)`,
-      drift: sql<number>`jsonb_array_length(${upstreams.drift})`,
+      isEnabled: sql<
+        boolean | null
+      >`CASE WHEN ${upstreams.webhookId} IS NOT NULL THEN coalesce(${upstreams.seen} ->> 'state' = 'enabled', false) END`,
+      drift: sql<
+        number | null
+      >`CASE WHEN ${upstreams.webhookId} IS NOT NULL THEN jsonb_array_length(${upstreams.drift}) END`,
     })
-    .from(upstreams)
-    .innerJoin(sources, eq(sources.id, upstreams.sourceId))
-    .where(isNotNull(upstreams.webhookId));
+    .from(sources)
+    .leftJoin(upstreams, eq(upstreams.sourceId, sources.id))
+    .leftJoin(jobSources, eq(jobSources.sourceId, sources.id))
+    .where(or(isNotNull(upstreams.webhookId), isNotNull(jobSources.sourceId)));
   if (rows.length === 0) return [];
   const keys = await listSourcesWithKey(db, masterKey, environmentKey);
   const counts = new Map<string, Promise<number>>();

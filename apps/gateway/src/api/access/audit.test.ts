@@ -24,6 +24,7 @@ const readAudit = async (api: TestApi, query = ""): Promise<Entry[]> =>
   (await api.call("GET", `/v1/audit${query}`)).body.data;
 
 const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
+const GEMINI_KEY = "AIzaSyAuditedAuditedAuditedAuditedAudit1";
 const HEADER_VALUE = "Bearer of-the-billing-service";
 
 describe("/v1/audit", () => {
@@ -138,6 +139,11 @@ describe("/v1/audit", () => {
     const dynamicId = formatId("src", api.dynamicId);
     const token = await call("POST", `/v1/sources/${dynamicId}/ingress-tokens`, {});
     await call("DELETE", `/v1/sources/${dynamicId}/ingress-tokens/${token.id}`);
+    await call("PATCH", `/v1/sources/${dynamicId}`, { gemini_api_key: GEMINI_KEY });
+    const announced = { labels: {}, job: { kind: "batch" } };
+    const callback = await call("POST", `/v1/sources/${dynamicId}/callback-urls`, announced);
+    await call("PATCH", `/v1/jobs/${callback.job}`, { name: "abc" });
+    await call("POST", "/v1/jobs", { kind: "batch", name: "def", source: "gemini-dynamic" });
     const key = await call("POST", "/v1/keys", { name: "n", scopes: ["read"] });
     await call("POST", `/v1/keys/${key.id}:revoke`);
     expect((await readAudit(api)).map(({ action }: Entry) => action).toReversed()).toEqual([
@@ -157,6 +163,10 @@ describe("/v1/audit", () => {
       "source.deleted",
       "ingress_token.created",
       "ingress_token.revoked",
+      "source.updated",
+      "job.created",
+      "job.updated",
+      "job.created",
       "key.created",
       "key.revoked",
     ]);
@@ -168,6 +178,7 @@ describe("/v1/audit", () => {
       rotated.new_signing_secret,
       A_SECRET,
       token.token,
+      GEMINI_KEY,
       key.key,
     ]) {
       expect(secret).toMatch(/.{20}/);

@@ -39,6 +39,7 @@ describe("a callback URL", () => {
       labels,
       expire_time: expect.any(String),
       single_use: false,
+      job: null,
     });
     const token = read(api, answer);
     expect(token).toMatchObject({ sourceId: api.dynamicId, labels, singleUse: false });

@@ -45,6 +45,7 @@ describe("creating a dynamic source", () => {
       audiences: [],
       jwks_uri: GOOGLES,
       body_unbound: "reject",
+      reconcile: { enabled: false, every_seconds: 300, grace_seconds: 900, lookback_hours: 72 },
       public_keys: [],
       ingress_tokens: [
         { id: expect.stringMatching(/^itk_/), truncated_token: `it_...${token.slice(-4)}`, expire_time: null },

@@ -3,6 +3,7 @@
 import type { AddressGuard } from "@sluice/shared/address/guard";
 import { parseId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
+import type { Secret } from "@sluice/shared/settings/secret";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
 import type { Database } from "@sluice/store/connection/database";
@@ -16,6 +17,8 @@ export interface SourcesDependencies {
   geminiSigningSecret: SigningSecret | undefined;
   /** Says where key sets may be. */
   keySetGuard: AddressGuard;
+  /** `GEMINI_API_KEY`, the key of the Gemini API for the source `gemini` where it holds none. */
+  geminiApiKey: Secret<string> | undefined;
   /** The public URL of the ingress, without a slash at its end. */
   publicUrl: string | undefined;
   /** Resolves when the ingress of this gateway has loaded the changed sources. */

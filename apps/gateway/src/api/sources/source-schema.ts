@@ -19,6 +19,7 @@ import type { SourceKind } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
 import { refuseRepeats } from "../http/repeats.ts";
+import { reconcileChange, shownReconcile, showReconcile } from "./reconcile-settings.ts";
 import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
 
@@ -57,6 +58,7 @@ export const sourceChange = z
     gemini_api_key: geminiApiKey.nullable().optional().openapi({
       description: "The key of the Gemini API with which the relay manages this source there; null removes it",
     }),
+    reconcile: reconcileChange,
     ...settings,
   })
   .openapi("SourceChange");
@@ -72,6 +74,7 @@ export const newSource = z
     gemini_api_key: geminiApiKey
       .optional()
       .openapi({ description: "The key of the Gemini API with which the relay manages this source there" }),
+    reconcile: reconcileChange,
     ...settings,
   })
   .openapi("NewSource");
@@ -102,6 +105,7 @@ export const sourceSchema = z
         description: "The webhook at Gemini that the relay manages, in short; null without one",
         example: null,
       }),
+    reconcile: shownReconcile,
     audiences: z.array(z.string()).openapi({ example: [] }),
     issuers: z.array(z.string()).openapi({ example: [] }),
     token_types: z.array(z.string()).openapi({ example: [] }),
@@ -148,6 +152,7 @@ export function showSource(
     ],
     gemini_api_key: record.geminiKey,
     upstream: showUpstreamSummary(record.upstream),
+    reconcile: showReconcile(record.reconcile),
     audiences: record.audiences,
     issuers: record.issuers,
     token_types: record.tokenTypes,

@@ -44,6 +44,7 @@ describe("creating a source", () => {
       audiences: [],
       jwks_uri: null,
       body_unbound: null,
+      reconcile: { enabled: false, every_seconds: 300, grace_seconds: 900, lookback_hours: 72 },
       public_keys: [],
       ingress_tokens: [],
       ingress_path: "/in/generated",

@@ -15,6 +15,7 @@ import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { findSource, lockSource } from "./find-source.ts";
+import { changeReconciliation } from "./reconcile-settings.ts";
 import { makeSourceChange } from "./source-change.ts";
 import {
   readSourceId,
@@ -84,7 +85,7 @@ const endpoints = {
 };
 
 export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret, keySetGuard } = dependencies;
+  const { db, masterKey, geminiSigningSecret, keySetGuard, geminiApiKey } = dependencies;
   const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
 
   app.openapi(endpoints.list, async (c) => {
@@ -103,6 +104,7 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
     const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
       const created = await store.insertSource(tx, masterKey, settings, verification);
       if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, created.id, given.gemini_api_key);
+      await changeReconciliation(tx, await findSource(tx, created.id), given.reconcile, geminiApiKey);
       const after = show(await findSource(tx, created.id));
       await record({ action: "source.created", resourceId: after.id, after });
       return { source: after, token: created.token };
@@ -132,6 +134,7 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
       if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
       await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
       if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, id, given.gemini_api_key);
+      await changeReconciliation(tx, await findSource(tx, id), given.reconcile, geminiApiKey);
       const after = show(await findSource(tx, id));
       await record({ action: "source.updated", resourceId: after.id, before, after });
       return after;
