@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 
 import { sendDemoEvent } from "./demo/event.ts";
 import { findRelay } from "./demo/find-relay.ts";
+import { demonstrateGemini } from "./demo/gemini.ts";
 import { flood, FLOOD_CONCURRENCY } from "./demo/flood.ts";
 import { openReceiver } from "./demo/open-receiver.ts";
 import { deriveDemoSecrets, ensureDemo } from "./demo/setup.ts";
@@ -20,6 +21,8 @@ const USAGE = `Sends a signed event to a running relay and prints its trace.
 
   npm run demo                      one event
   npm run demo -- --count 1000      many events, and a summary (at most ${MAX_COUNT})
+  npm run demo -- --gemini          a relay of its own beside a simulator of Gemini: from the registration of the webhook
+                                    to a job whose webhook never comes. This takes about three minutes.
 
 The command receives the events itself and verifies their signatures with the library standardwebhooks.
 It finds the relay that npm start or docker compose runs on this machine. For another relay set:
@@ -31,9 +34,10 @@ It finds the relay that npm start or docker compose runs on this machine. For an
   ADMIN_API_KEY        an API key (or ADMIN_API_KEY_FILE, the path of a file that holds it)`;
 
 try {
-  const count = readCount(process.argv.slice(2));
-  if (count === undefined) console.log(USAGE);
-  else process.exitCode = (await demonstrate(count)) ? 0 : 1;
+  const wanted = readArguments(process.argv.slice(2));
+  if (wanted.kind === "help") console.log(USAGE);
+  else if (wanted.kind === "gemini") process.exitCode = (await demonstrateGemini(ROOT)) ? 0 : 1;
+  else process.exitCode = (await demonstrate(wanted.count)) ? 0 : 1;
 } catch (error) {
   console.error(errorText(error));
   process.exitCode = 1;
@@ -54,19 +58,26 @@ async function demonstrate(count: number): Promise<boolean> {
   }
 }
 
-/** Reads how many events to send; undefined when the help is wanted. @throws Error for arguments that are not valid. */
-function readCount(args: string[]): number | undefined {
-  let values: { count?: string; help?: boolean };
+type Wanted = { kind: "help" } | { kind: "gemini" } | { kind: "events"; count: number };
+
+/** @throws Error for arguments that are not valid. */
+function readArguments(args: string[]): Wanted {
+  let values: { count?: string; gemini?: boolean; help?: boolean };
   try {
-    const options = { count: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+    const options = {
+      count: { type: "string" },
+      gemini: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    } as const;
     ({ values } = parseArgs({ args, options, strict: true, allowPositionals: false }));
   } catch (error) {
     throw new Error(`${errorText(error)}\n\n${USAGE}`, { cause: error });
   }
-  if (values.help === true) return undefined;
+  if (values.help === true) return { kind: "help" };
+  if (values.gemini === true) return { kind: "gemini" };
   const text = values.count ?? "1";
   if (!/^[1-9][0-9]{0,5}$/.test(text) || Number(text) > MAX_COUNT) {
     throw new Error(`--count must be a number from 1 to ${MAX_COUNT}, not "${text}"`);
   }
-  return Number(text);
+  return { kind: "events", count: Number(text) };
 }
