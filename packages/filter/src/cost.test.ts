@@ -239,6 +239,12 @@ describe("a function pays for what it reads and writes:", () => {
     }
   });
 
+  test("a duration pays for each of its units", () => {
+    const meter = new Meter();
+    FUNCTIONS["duration"]?.run(["1h".repeat(50)], meter);
+    expect(meter.spent).toBeGreaterThanOrEqual(50 * 6);
+  });
+
   test("a search for a long part takes no longer than the text is", () => {
     const part = `${"a".repeat(100)}b${"a".repeat(1_900)}`;
     const call = () => METHODS["contains"]?.run(["a".repeat(500_000), part], new Meter());

@@ -23,6 +23,8 @@ const UNITS: Readonly<Record<string, bigint>> = {
 const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:Z|([+-])(\d\d):(\d\d))$/;
 /** Longer texts are no durations, however many units they have. */
 const MAX_DURATION_LENGTH = 100;
+/** Reading one of the up to 50 units of a duration takes as long as so many nodes. */
+const STEPS_PER_UNIT = 6;
 const DURATION = /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$/;
 const DURATION_PART = /(\d*)\.?(\d*)([a-z\u00b5\u03bc]+)/g;
 
@@ -110,6 +112,7 @@ export function parseDuration(text: string, meter: Meter): Duration {
     throw meter.fail('this string is no duration such as "1h30m" or "1.5s"');
   let nanos = 0n;
   for (const [, whole = "", fraction = "", unit = ""] of text.matchAll(DURATION_PART)) {
+    meter.spend(STEPS_PER_UNIT);
     nanos += BigInt(whole) * (UNITS[unit] ?? 0n) + nanosOf(fraction, unit);
   }
   return toDuration(text.startsWith("-") ? -nanos : nanos, meter);
