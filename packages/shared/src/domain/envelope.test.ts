@@ -68,6 +68,13 @@ test("metadata nested a hundred thousand levels deep is absent, and reading it i
   expect(readEnvelope(Buffer.from(`{"type":"a","data":${deep}}`))).toEqual({ ...nothing, type: "a" });
 });
 
+test("metadata with a long number, beside fields nested a hundred thousand levels deep, is rounded and no error", () => {
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const body = `{"type":"a","data":{"id":"b","deep":${deep}},"user_metadata":{"job":9007199254740993}}`;
+  const userMetadata = { job: Number("9007199254740993") };
+  expect(readEnvelope(Buffer.from(body))).toEqual({ ...nothing, type: "a", dataId: "b", userMetadata });
+});
+
 test("levels of nesting are counted up to the limit, and not followed beyond it", () => {
   expect(isNestedWithin(0, "a")).toBe(true);
   expect(isNestedWithin(0, [])).toBe(false);

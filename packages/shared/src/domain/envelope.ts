@@ -88,8 +88,9 @@ function readUserMetadata(body: Buffer, payload: Record<string, unknown>, data: 
   const found = findUserMetadata(payload, data);
   const text = found === null ? "" : utf8.decode(body);
   if (!mayHoldLongNumber(text)) return found;
-  const exact = parseExactJson(text) as Record<string, unknown>;
-  return findUserMetadata(exact, isObject(exact["data"]) ? exact["data"] : {});
+  // Finding the digits is recursive. In a body that is nested too deep for that, the numbers are rounded.
+  const exact = parseJson(body, parseExactJson);
+  return isObject(exact) ? findUserMetadata(exact, isObject(exact["data"]) ? exact["data"] : {}) : found;
 }
 
 /** The API finds events by ids of at most 256 characters, so a longer id is of no use. */
