@@ -14,7 +14,13 @@ export async function findSpentToken(db: Database, sourceId: string, tokenId: st
   return rows[0]?.webhook_id;
 }
 
-/** Deletes the tokens that have expired. @returns how many. */
+/**
+ * How long a token is kept after it has expired. While PostgreSQL is away, requests are verified and wait in a queue, and the
+ * ones that wait longest MUST still be compared with the first. It also covers clocks that differ.
+ */
+const KEPT_DAYS = 7;
+
+/** Deletes the tokens that expired long ago. @returns how many. */
 export async function pruneSpentTokens(db: Database): Promise<number> {
-  return pruneBatches(db, "spent_tokens", "expires_at < now()", []);
+  return pruneBatches(db, "spent_tokens", `expires_at < now() - interval '${KEPT_DAYS} days'`, []);
 }
