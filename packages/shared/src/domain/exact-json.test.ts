@@ -26,7 +26,16 @@ test("other JSON is what JSON.parse makes of it", () => {
 });
 
 test("a number of absurd size is rounded, because no store would take it", () => {
-  for (const text of ["1e999999", `1${"0".repeat(500)}1`]) expect(parseExactJson(text)).toBe(Number.POSITIVE_INFINITY);
+  const keys: string[] = [];
+  const note = (key: string) => void keys.push(key);
+  for (const number of ["1e999", "1e999999", `1${"0".repeat(1_000)}1`])
+    expect(parseExactJson(`{"a":${number}}`, note)).toEqual({ a: Number.POSITIVE_INFINITY });
+  expect(keys).toEqual(["a", "a", "a"]);
+});
+
+test("a number that is kept is also kept as jsonb writes it, without its exponent", () => {
+  const zeros = "0".repeat(400);
+  for (const text of [`1${zeros}`, `-0.${zeros}1`]) expect(JSON.stringify(parseExactJson(text))).toBe(text);
 });
 
 test("code that calculates gets doubles", () => {

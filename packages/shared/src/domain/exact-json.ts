@@ -12,9 +12,11 @@ declare global {
 
 /** Only a text with a match can hold a number that is not exact. */
 const LONG_NUMBER = /[\d.]{16}|\d[eE]/;
-/** jsonb takes many more digits. Nobody writes them, and so many numbers of this size would be a burden. */
-const MAX_LENGTH = 400;
-const MAX_EXPONENT = 400;
+/**
+ * The characters of a number without an exponent, as jsonb writes it. jsonb takes many more. Nobody writes them, and so many
+ * numbers of this size would be a burden.
+ */
+export const MAX_NUMBER_LENGTH = 1_000;
 
 /** Two different numbers with at most this many digits are always two different doubles. */
 const EXACT_DIGITS = 15;
@@ -29,23 +31,25 @@ export function mayHoldLongNumber(text: string): boolean {
 /**
  * Parses JSON. A number that a double cannot store exactly becomes the object of `JSON.rawJSON`, which `JSON.stringify`
  * writes as the same digits.
- * @throws SyntaxError when the text is not JSON.
+ * @param onRounded called with the name or index of each number above {@link MAX_NUMBER_LENGTH}, which is rounded.
+ * @throws SyntaxError when the text is not JSON. RangeError when the text may hold such a number and is nested some
+ *   thousand levels deep.
  */
-export function parseExactJson(text: string): unknown {
+export function parseExactJson(text: string, onRounded?: (key: string) => void): unknown {
   if (!mayHoldLongNumber(text)) return JSON.parse(text);
+  const revive = (key: string, value: unknown, context?: { source?: string }): unknown => {
+    const source = context?.source;
+    if (typeof value !== "number" || source === undefined || isExactNumber(source)) return value;
+    if (isKept(source)) return JSON.rawJSON(source);
+    onRounded?.(key);
+    return value;
+  };
   return JSON.parse(text, revive as Parameters<JSON["parse"]>[1]);
-}
-
-function revive(_: string, value: unknown, context?: { source?: string }): unknown {
-  const source = context?.source;
-  return typeof value === "number" && source !== undefined && !isExactNumber(source) && isKept(source)
-    ? JSON.rawJSON(source)
-    : value;
 }
 
 function isKept(source: string): boolean {
   const exponent = Number(/[eE]([+-]?\d+)$/.exec(source)?.[1] ?? 0);
-  return source.length <= MAX_LENGTH && Math.abs(exponent) <= MAX_EXPONENT;
+  return source.length + Math.abs(exponent) <= MAX_NUMBER_LENGTH;
 }
 
 /** The value with doubles in place of the texts of its numbers, for code that calculates. */

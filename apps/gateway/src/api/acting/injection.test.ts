@@ -94,6 +94,25 @@ describe("POST /v1/events", () => {
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
+  test.for(["1e999", `0.${"1".repeat(1_000)}`])(
+    "refuses a number that would reach targets as another one: %s",
+    async (number, { api }) => {
+      const body = `{"type":"batch.succeeded","data":{"id":"b","n":${number}}}`;
+      const answer = await api.call("POST", "/v1/events", { body });
+      expect(answer.status).toBe(400);
+      expect(answer.body.detail).toContain('the body has a number in "n"');
+    },
+  );
+
+  test("keeps a number beyond all doubles, also where the log shows it", async ({ api }) => {
+    const body = '{"type":"batch.succeeded","data":{"id":"b"},"user_metadata":{"n":1e400}}';
+    const { id } = (await api.call("POST", "/v1/events", { body })).body;
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const shown = await (await createApi(api).request(`/v1/events/${id}`, { headers })).text();
+    expect(shown).toContain(`"user_metadata":{"n":1${"0".repeat(400)}}`);
+    expect(shown).toContain('"user_metadata":{"n":1e400}');
+  });
+
   test("refuses the types of the relay's own events", async ({ api }) => {
     const answer = await inject(api, { type: "sluice.source.drift" });
     expect(answer.status).toBe(400);

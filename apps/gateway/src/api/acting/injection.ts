@@ -5,7 +5,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
-import { parseExactJson } from "@sluice/shared/domain/exact-json";
+import { MAX_NUMBER_LENGTH, parseExactJson } from "@sluice/shared/domain/exact-json";
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import { RELAY_TYPES } from "@sluice/shared/domain/subscription";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
@@ -123,7 +123,8 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
     const given = c.req.valid("json");
     const source = await findInjectionSource(db, given.source);
     // The validated body has rounded numbers. Both objects have the same fields.
-    const { data, user_metadata } = parseExactJson(await c.req.text()) as Pick<typeof given, "data" | "user_metadata">;
+    const exact = parseExactJson(await c.req.text(), refuseRounded);
+    const { data, user_metadata } = exact as Pick<typeof given, "data" | "user_metadata">;
     const event = toEvent({ ...given, data, user_metadata }, source.id);
     const show = (id: string, isDuplicate: boolean, deliveries: number) => ({
       id: formatId("evt", id),
@@ -144,6 +145,12 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
     for (const targetId of targetIds) wake(dependencies, targetId);
     return answer.is_duplicate ? c.json(answer, 200) : c.json(answer, 201);
   });
+}
+
+/** Targets would get another number, or null. @throws SluiceError `invalid_request`, which names the field of the number. */
+function refuseRounded(key: string): never {
+  const detail = `has a number in ${JSON.stringify(key)} that is longer than ${MAX_NUMBER_LENGTH} characters`;
+  throw invalidRequest([{ pointer: "", detail: `${detail}; write it as a string` }]);
 }
 
 /** @throws SluiceError `invalid_id`, or `invalid_request` when there is no such source */
