@@ -23,6 +23,9 @@ test.for([
   [["*"], "sluice.source.drift", true],
   [["sluice.*"], "sluice.source.drift", false],
   [["sluice.source.drift"], "sluice.source.drift", false],
+  [["*", "sluice.source.drift"], "sluice.source.drift", false],
+  [["*", "sluice.job.*"], "sluice.source.drift", false],
+  [["*", "sluice.*"], "batch.failed", true],
 ] as const)("%j and an event of type %j: %s", ([subscribed, type, matches]) => {
   expect(matchesSubscription(subscribed, type)).toBe(matches);
 });

@@ -21,10 +21,11 @@ export function namesOfType(type: string): string[] {
 
 /**
  * Whether a target with these subscriptions gets an event of this type that a sender made. Only `*` matches an event without
- * a type. A sender that names its event as the relay does reaches nobody who waits for the relay's.
+ * a type. A sender that names its event as the relay does reaches nobody who waits for the relay's, also not by `*`.
  */
 export function matchesSubscription(subscribedEvents: readonly string[], type: string | null): boolean {
   if (type === null) return subscribedEvents.includes("*");
+  if (type.startsWith(RELAY_TYPES) && subscribedEvents.some((entry) => entry.startsWith(RELAY_TYPES))) return false;
   const alias = ALIASES.get(type);
   return subscribedEvents.some((entry) => {
     if (entry.startsWith(RELAY_TYPES)) return false;
