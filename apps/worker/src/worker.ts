@@ -231,17 +231,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startSweep(db, wake, log),
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),
-    startReconciliation({
-      db,
-      masterKey,
-      geminiApiKey: config.GEMINI_API_KEY,
-      geminiBaseUrl: config.GEMINI_BASE_URL,
-      geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
-      retentionDays: config.RETENTION_DAYS,
-      workerId,
-      wake,
-      log,
-    }),
+    startReconciliation({ db, masterKey, config, workerId, wake, log }),
   ];
   const forgetting = setInterval(() => {
     lanes.dropDeleted();

@@ -210,7 +210,7 @@ export const jobEnds = pgTable("job_ends", {
   isReconciled: boolean("is_reconciled").notNull().default(false),
 });
 
-/** One row for each key of the Gemini API: see job-readers.ts. */
+/** One row for each key of the Gemini API: see jobs-readers.ts. */
 export const jobReaders = pgTable("job_readers", {
   keyId: text("key_id").primaryKey(),
   nextTurnAt: instant("next_turn_at").notNull().defaultNow(),

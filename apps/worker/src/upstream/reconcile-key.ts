@@ -9,15 +9,13 @@ import { RECONCILE_DEFAULTS, type ReconcileSettings } from "@sluice/store/config
 import type { Database } from "@sluice/store/connection/database";
 import type { ClaimedReader, ReaderChange } from "@sluice/store/upstream/jobs-readers";
 
+import type { WorkerConfig } from "../worker-config.ts";
+
 export interface ReconcileDependencies {
   db: Database;
   masterKey: MasterKey;
-  /** `GEMINI_API_KEY` */
-  geminiApiKey: Secret<string> | undefined;
-  geminiBaseUrl: string;
-  geminiRequestsPerHour: number;
-  /** The log that events are looked for in goes back so far. */
-  retentionDays: number;
+  /** `RETENTION_DAYS`: the log that events are looked for in goes back so far. */
+  config: Pick<WorkerConfig, "GEMINI_API_KEY" | "GEMINI_BASE_URL" | "GEMINI_REQUESTS_PER_HOUR" | "RETENTION_DAYS">;
   workerId: string;
   /** Wakes the lane of a target that has a new delivery. */
   wake: (targetId: string) => void;

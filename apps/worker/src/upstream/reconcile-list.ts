@@ -66,7 +66,7 @@ export async function listBatches(turn: OpenTurn): Promise<void> {
     goesOn && token !== undefined
       ? ({ kind: "unfinished", pageToken: token } as const)
       : ({ kind: isWhole ? "whole" : "known" } as const);
-  const pacedMs = ((requests.count - before) * HOUR_MS) / (turn.geminiRequestsPerHour * LISTING_SHARE);
+  const pacedMs = ((requests.count - before) * HOUR_MS) / (turn.config.GEMINI_REQUESTS_PER_HOUR * LISTING_SHARE);
   const nextInMs = walked.kind === "unfinished" ? pacedMs : Math.max(settings.everySeconds * 1_000, pacedMs);
   await keep(afterList(reader, walked, { nextInMs, nextFullInMs: FULL_LIST_EVERY_MS }));
 }
@@ -105,8 +105,8 @@ async function listPage({ gemini }: OpenTurn, token: string | undefined): Promis
 }
 
 /** Where the walk ends. The log says which events have come only as far as it is kept; a day is left for the drop. */
-function sinceOf({ key, reader, retentionDays }: OpenTurn): number {
+function sinceOf({ key, reader, config }: OpenTurn): number {
   const lookback = Date.now() - settingsOf(key).lookbackHours * HOUR_MS;
   const asked = reader.listSince?.getTime() ?? Number.POSITIVE_INFINITY;
-  return Math.max(Math.min(lookback, asked), Date.now() - (retentionDays - 1) * DAY_MS);
+  return Math.max(Math.min(lookback, asked), Date.now() - (config.RETENTION_DAYS - 1) * DAY_MS);
 }

@@ -33,13 +33,17 @@ export interface JobTurnResult {
 }
 
 export async function takeJobTurn(turn: JobTurn): Promise<JobTurnResult> {
-  const { db, key, reader, workerId, geminiBaseUrl, geminiRequestsPerHour, stopping, log } = turn;
+  const { db, key, reader, workerId, config, stopping, log } = turn;
   const requests = { count: 0 };
   const gemini = await openGeminiJobs(key.key, {
-    baseUrl: geminiBaseUrl,
+    baseUrl: config.GEMINI_BASE_URL,
     spend: async () => {
       requests.count += 1;
-      return spendGeminiRequest(db, key.keyId, Math.max(1, Math.floor(geminiRequestsPerHour * READING_SHARE)));
+      return spendGeminiRequest(
+        db,
+        key.keyId,
+        Math.max(1, Math.floor(config.GEMINI_REQUESTS_PER_HOUR * READING_SHARE)),
+      );
     },
   });
   let keptAt = performance.now();

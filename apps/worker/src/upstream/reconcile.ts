@@ -51,9 +51,9 @@ export function startReconciliation(dependencies: ReconcileDependencies): Loop {
 }
 
 /** @returns the keys with something to reconcile, each with every source that has it. */
-async function loadKeys({ db, masterKey, geminiApiKey }: ReconcileDependencies): Promise<Map<string, KeyOfSources>> {
+async function loadKeys({ db, masterKey, config }: ReconcileDependencies): Promise<Map<string, KeyOfSources>> {
   const [sources, settings, withOpenJobs] = await Promise.all([
-    listSourcesWithKey(db, masterKey, geminiApiKey),
+    listSourcesWithKey(db, masterKey, config.GEMINI_API_KEY),
     loadReconciliations(db),
     listSourcesWithOpenJobs(db),
   ]);
