@@ -345,6 +345,8 @@ describe("the document", () => {
       "/v1/events/{id}": ["get"],
       "/v1/events/{id}:replay": ["post"],
       "/v1/events/{id}/body": ["get"],
+      "/v1/jobs": ["get", "post"],
+      "/v1/jobs/{id}": ["get", "patch"],
       "/v1/deliveries": ["get"],
       "/v1/deliveries/{id}": ["get"],
       "/v1/deliveries:retry": ["post"],

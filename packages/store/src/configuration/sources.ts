@@ -240,7 +240,7 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
 /** Loads every source with its secrets encrypted; {@link openSource} decrypts them. Verifying needs nothing of Gemini's side. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
   return (await selectSources(db, ALL)).map((record) => {
-    const { geminiKey: _, upstream: __, ...stored } = record;
+    const { geminiKey: _, upstream: __, reconcile: ___, ...stored } = record;
     return stored;
   });
 }
