@@ -157,8 +157,7 @@ export class Metrics {
    * @param read asks PostgreSQL at each scrape; undefined while it does not know.
    */
   watchRetention(read: () => Promise<RetentionState | undefined>): void {
-    // Failure policy: open. While PostgreSQL is away there is no value, and the other values are not late.
-    const ask = () => within(STORE_LIMIT_MS, read()).catch(() => undefined);
+    const ask = askOnce(read);
     const overdue: Gauge = new Gauge({
       name: "sluice_retention_overdue_days",
       help: "Days past RETENTION_DAYS that are not dropped yet, because another transaction has the tables locked.",
@@ -185,14 +184,7 @@ export class Metrics {
    * @param read asks PostgreSQL, once at each scrape.
    */
   watchUpstreams(read: () => Promise<UpstreamFigures[]>): void {
-    let asking: Promise<UpstreamFigures[] | undefined> | undefined;
-    // Failure policy: open, as for what is past retention.
-    const ask = () =>
-      (asking ??= within(STORE_LIMIT_MS, read())
-        .catch(() => undefined)
-        .finally(() => {
-          asking = undefined;
-        }));
+    const ask = askOnce(read);
     const watch = (name: string, help: string, valueOf: (figures: UpstreamFigures) => number | null | undefined) => {
       const gauge: Gauge<"source"> = new Gauge({
         name,
@@ -231,14 +223,14 @@ export class Metrics {
    * @param read asks PostgreSQL at each scrape; by status.
    */
   watchJobs(read: () => Promise<Record<string, number>>): void {
+    const ask = askOnce(read);
     const open: Gauge<"status"> = new Gauge({
       name: "sluice_jobs_open",
       help: "Jobs at Gemini whose ends are waited for.",
       labelNames: ["status"],
       registers: [this.#registry],
       collect: async () => {
-        // Failure policy: open, as for what is past retention.
-        const counts = await within(STORE_LIMIT_MS, read()).catch(() => undefined);
+        const counts = await ask();
         open.reset();
         for (const [status, count] of Object.entries(counts ?? {})) open.set({ status }, count);
       },
@@ -273,4 +265,18 @@ function outcomeOf(status: number): IngressOutcome {
   if (status < 400) return "accepted";
   if (status < 500) return "refused";
   return status === 503 ? "unavailable" : "failed";
+}
+
+/**
+ * Asks PostgreSQL for the gauges of one scrape, which share the question.
+ * Failure policy: open. While PostgreSQL is away there is no value, and the other values are not late.
+ */
+function askOnce<T>(read: () => Promise<T>): () => Promise<T | undefined> {
+  let asking: Promise<T | undefined> | undefined;
+  return () =>
+    (asking ??= within(STORE_LIMIT_MS, read())
+      .catch(() => undefined)
+      .finally(() => {
+        asking = undefined;
+      }));
 }
