@@ -46,7 +46,7 @@ const API_KEY = "AIzaSySimulatedSimulatedSimulatedSimula";
 const SHARE = 0.1;
 const LATE_MS = 1_800_000;
 const AT_ONCE = 8;
-/** Of a busy machine, for the largest run. */
+/** The limit for the largest run on a busy machine. */
 const LIMIT_MS = 3_000_000;
 
 export async function runGeminiJobs(

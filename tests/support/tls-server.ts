@@ -9,9 +9,9 @@ import { listenOnLoopback } from "./listen.ts";
 
 export interface TlsServer {
   port: number;
-  /** Of each request: the name in the handshake, and the subject of the client's certificate. */
+  /** For each request, the name in the handshake and the subject of the client's certificate. */
   requests: { serverName: string | false | null; client: string | undefined }[];
-  /** Of the connections that are open. */
+  /** The number of open connections. */
   open: () => number;
   close: () => void;
 }

@@ -53,7 +53,7 @@ test("loopback is connected to only where a setting opens it", async () => {
 test("http does not leave this machine, whatever a name resolves to and whatever the host is", async () => {
   const refused = "http is only allowed for loopback";
   await expect(fetchKeySet("http://localhost:9/", guardOf(), answer("192.0.2.1"))).rejects.toThrow(refused);
-  // Of several addresses only the loopback one is connected to.
+  // The loopback address is the only one of several that is connected to.
   const { endpoint, urlAt } = await startEndpoint();
   await fetchKeySet(urlAt("localhost"), guardOf(), answer("192.0.2.1", "127.0.0.1"));
   expect(endpoint.fetches).toBe(1);

@@ -19,7 +19,7 @@ type Abortable = Pick<Dispatcher.DispatchController, "abort">;
 
 /**
  * A handler for undici of our own, because its handlers make a stream and several promises for each request, and go on
- * waiting for a connection after the deadline. Whatever comes after the deadline is ignored.
+ * waiting for a connection after the deadline. What comes after the deadline is ignored.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly startedAtMs = Date.now();

@@ -15,7 +15,7 @@ const MAX_PAGES = 25;
 /** So few batches that run further down are read one by one (`reconcile-checks.ts`): cheaper than more pages. */
 const READ_ALONE = 10;
 const FULL_LIST_EVERY_MS = 3_600_000;
-/** Of a key's requests, lists may use so many: further looks at the list come later when it is long. */
+/** Lists may use so many of a key's requests: further looks at the list come later when it is long. */
 const LISTING_SHARE = 0.5;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;

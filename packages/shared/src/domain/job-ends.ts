@@ -54,7 +54,7 @@ export interface JobReading {
   /** In small letters and without a prefix: `succeeded`, `in_progress`. */
   state: string;
   startedAtMs: number | undefined;
-  /** Of a job that has ended. */
+  /** Set when the job has ended. */
   endedAtMs: number | undefined;
   /** What the event of the end has in `data`, beside the id. */
   data: Record<string, unknown>;

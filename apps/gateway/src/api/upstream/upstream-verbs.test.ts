@@ -1,4 +1,4 @@
-// Whatever fails at whichever call to Gemini, the answer and the source say what happened and what to do.
+// When a call to Gemini fails, whichever it is, the answer and the source say what happened and what to do.
 
 import { describe, expect } from "vitest";
 
