@@ -11,7 +11,7 @@ import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { createTestDatabase } from "./support/database.ts";
 import { openProcessGroup } from "./support/process-group.ts";
 import { openBackend } from "./support/queue.ts";
-import { startRedisCluster, withNode } from "./support/redis-cluster.ts";
+import { failOverTo, startRedisCluster, withNode } from "./support/redis-cluster.ts";
 import { findRedisServer } from "./support/redis-server.ts";
 import { openRelayOnRedis, openServers } from "./support/relay-on-redis.ts";
 import { startRedis } from "./support/stores.ts";
@@ -85,11 +85,10 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
     const cluster = await openCluster();
     const producer = await openProducer(cluster.url);
     await until(() => producer.status(), { accept: ({ takes }) => takes === "redis" });
-    for (const { url } of cluster.nodes.slice(3)) {
-      await withNode(url, (client) => client.config("SET", "appendonly", "no"));
+    for (const replica of cluster.nodes.slice(3, 4)) {
+      await withNode(replica.url, (client) => client.config("SET", "appendonly", "no"));
+      await failOverTo(replica);
     }
-    const [, , , replica] = cluster.nodes;
-    await withNode(replica?.url ?? "", (client) => client.call("CLUSTER", "FAILOVER"));
     await until(() => producer.redis?.state, { accept: (state) => state?.problems.join() === "appendonly is no" });
   });
 

@@ -135,6 +135,26 @@ async function findMaster(nodes: Store[], key: string): Promise<Store> {
   throw new Error(`No node knows the master of ${key}`);
 }
 
+/** Redis gives a failover up after this time and tells nobody (CLUSTER_MF_TIMEOUT in its source). */
+const FAILOVER_TIMEOUT_MS = 5000;
+
+/** Makes a replica the master. A busy machine can miss Redis' own time for that, so it is asked again. */
+export async function failOverTo(replica: Store): Promise<void> {
+  let askAgainAt = 0;
+  await until(
+    () =>
+      ask(replica, async (client) => {
+        const [role] = (await client.call("ROLE")) as [string];
+        if (role === "slave" && Date.now() >= askAgainAt) {
+          await client.call("CLUSTER", "FAILOVER");
+          askAgainAt = Date.now() + 2 * FAILOVER_TIMEOUT_MS;
+        }
+        return role;
+      }),
+    { accept: (role) => role === "master", what: "the replica to be the master" },
+  );
+}
+
 const readClusterInfo = async (client: Redis) => String(await client.call("CLUSTER", "INFO"));
 
 /** Asks one server on a connection of its own. @throws Error when the server is away. */
