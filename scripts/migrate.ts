@@ -13,6 +13,7 @@ import { migrateWithRoles } from "@sluice/store/connection/roles";
 import { errorText } from "./relay/error-text.ts";
 
 const PAUSE_MS = 1_000;
+const onWarning = (message: string) => console.warn(message);
 
 try {
   await bringUpToDate();
@@ -29,8 +30,12 @@ async function bringUpToDate(): Promise<void> {
   let hasSaid = false;
   for (;;) {
     try {
-      if (DATABASE_ADMIN_URL === undefined || DATABASE_APP_URL === undefined) await migrate(owner);
-      else await migrateWithRoles({ admin: DATABASE_ADMIN_URL.reveal(), owner, app: DATABASE_APP_URL.reveal() });
+      if (DATABASE_ADMIN_URL === undefined || DATABASE_APP_URL === undefined) {
+        await migrate(owner, { onWarning });
+      } else {
+        const urls = { admin: DATABASE_ADMIN_URL.reveal(), owner, app: DATABASE_APP_URL.reveal() };
+        await migrateWithRoles(urls, onWarning);
+      }
       return;
     } catch (error) {
       if (!isContended(error)) throw error;

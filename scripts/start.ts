@@ -114,7 +114,9 @@ async function run(signal: AbortSignal): Promise<void> {
 /** Runs the bundle, because the sources would load each file of drizzle-orm: half a second of processor time. */
 async function migrate(bundle: string, env: NodeJS.ProcessEnv): Promise<void> {
   try {
-    await promisify(execFile)(process.execPath, [bundle], { env });
+    const { stderr } = await promisify(execFile)(process.execPath, [bundle], { env });
+    // What a migration changed, such as the name of a target.
+    if (stderr !== "") console.warn(stderr.trimEnd());
   } catch (error) {
     const reason = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : errorText(error);
     throw new Error(`The database cannot be migrated: ${reason}`, { cause: error });

@@ -20,8 +20,8 @@ test("events are delivered while 1,200 targets are changed as fast as PostgreSQL
   await db.pool.query(
     `INSERT INTO targets (id, name, uri, subscribed_events, timeout_seconds, max_in_flight, retry_base_seconds,
        retry_cap_seconds, retry_horizon_seconds)
-     SELECT gen_random_uuid(), name, uri, subscribed_events, timeout_seconds, max_in_flight, retry_base_seconds,
-       retry_cap_seconds, retry_horizon_seconds FROM targets, generate_series(1, $1) WHERE id = $2`,
+     SELECT gen_random_uuid(), name || number, uri, subscribed_events, timeout_seconds, max_in_flight, retry_base_seconds,
+       retry_cap_seconds, retry_horizon_seconds FROM targets, generate_series(1, $1) AS number WHERE id = $2`,
     [TARGETS, id],
   );
   await db.pool.query("DELETE FROM targets WHERE id = $1", [id]);

@@ -76,14 +76,15 @@ test("the previous version and this one work together, whichever of them restart
       env: { ...env, PORT: String(port), API_PORT: String(apiPort), WORKER_PORT: String(workerPort) },
       stopLimitMs: 45_000,
     };
-    const member = startMember(app, join(group.directory, `${name}.log`));
+    const logFile = join(group.directory, `${name}.log`);
+    const member = startMember(app, logFile);
     group.add(member.pid, "SIGKILL");
     onTestFinished(async () => {
       if (member.pid() !== undefined) member.signal("SIGKILL");
       await member.stop().catch(() => undefined);
     });
     await member.waitUntilReady();
-    return { ...member, ingressUrl: `http://127.0.0.1:${port}`, apiUrl: `http://127.0.0.1:${apiPort}` };
+    return { ...member, logFile, ingressUrl: `http://127.0.0.1:${port}`, apiUrl: `http://127.0.0.1:${apiPort}` };
   };
   let sent = 0;
   /** Sends events through a gateway, which must accept each. @returns their webhook ids. */
@@ -99,19 +100,39 @@ test("the previous version and this one work together, whichever of them restart
 
   // The relay before the upgrade.
   const [oldGateway, oldWorker] = await Promise.all([start("gateway", previous), start("worker", previous)]);
-  const target = { uri: receiver.url, subscribed_events: ["*"] };
-  const created = await fetch(`${oldGateway.apiUrl}/v1/targets`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
-    body: JSON.stringify(target),
-  });
-  expect(created.status).toBe(201);
+  const createOnOld = async (path: string, body: object): Promise<Record<string, unknown>> => {
+    const created = await fetch(oldGateway.apiUrl + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    expect(created.status).toBe(201);
+    return (await created.json()) as Record<string, unknown>;
+  };
+  await createOnOld("/v1/targets", { uri: receiver.url, subscribed_events: ["*"] });
+  // The previous version gives the same name twice, before the migration and after it.
+  const sameName = async () => {
+    const target = { name: "same", uri: receiver.url, subscribed_events: ["*"], state: "disabled" };
+    await createOnOld("/v1/targets", target);
+    await createOnOld("/v1/keys", { name: "same", scopes: ["read"] });
+  };
+  await sameName();
+  await sameName();
   await untilDelivered(await send(oldGateway));
 
   // A worker of this version migrates, and takes the jobs of the old gateway, which restarts on the new schema.
   const [newWorker] = await Promise.all([start("worker", PRESENT), oldWorker.stop()]);
   const last = Math.max(...readMigrations(PRESENT).map(({ when }) => when));
   expect(await runSql(database.url, LAST_MIGRATION)).toEqual([{ at: String(last) }]);
+  const log = readFileSync(newWorker.logFile, "utf8");
+  for (const kind of ["targets", "API keys"]) {
+    expect(log).toMatch(new RegExp(`"level":"warn".*Several ${kind} had the name .*is now named .*same-2`));
+  }
+  await sameName();
+  for (const table of ["targets", "api_keys"]) {
+    const named = await runSql(database.url, `SELECT name FROM ${table} WHERE name LIKE 'same%' ORDER BY id`);
+    expect(named.map(({ name }) => name)).toEqual(["same", "same-2", "same-3"]);
+  }
   await untilDelivered(await send(oldGateway));
   await Promise.all([oldGateway.restart(), newWorker.restart()]);
   await untilDelivered(await send(oldGateway));

@@ -6,7 +6,7 @@ import { listAll, type RelayConnection } from "../relay/connection.ts";
 
 /** The name of the demonstration's source and target. The relay itself gives nothing this name. */
 export const DEMO = "sluice-demo";
-/** The target gets the events of the demo's source only. The filter also tells it from another target of this name. */
+/** The target gets the events of the demo's source only. It is found by its filter, because somebody may have its name. */
 const FILTER = `source == "${DEMO}"`;
 
 export interface DemoSetup {
@@ -65,9 +65,11 @@ async function ensureSource(relay: RelayConnection, secret: string): Promise<voi
 
 async function ensureTarget(relay: RelayConnection, uri: string, secret: string): Promise<string> {
   const wanted = { uri, state: "enabled" };
-  let target = await find<Target>(relay, "/v1/targets", ({ name, filter }) => name === DEMO && filter === FILTER);
+  let target = await find<Target>(relay, "/v1/targets", ({ filter }) => filter === FILTER);
   if (target === undefined) {
-    const settings = { name: DEMO, uri, subscribed_events: ["*"], filter: FILTER };
+    const isTaken = (await find<Target>(relay, "/v1/targets", ({ name }) => name === DEMO)) !== undefined;
+    // Without a name, the relay finds one that is free.
+    const settings = { ...(!isTaken && { name: DEMO }), uri, subscribed_events: ["*"], filter: FILTER };
     target = await relay.api<Target>("POST", "/v1/targets", settings);
   } else if (target.uri !== wanted.uri || target.state !== wanted.state) {
     await relay.api("PATCH", `/v1/targets/${target.id}`, wanted);

@@ -56,7 +56,7 @@ export function makeDelivery(event: NewEvent, targetId: string, changes: Partial
 
 export async function seedTarget(db: Database, changes: Partial<TargetSettings> = {}): Promise<string> {
   const settings = { name: "target", uri: "http://127.0.0.1:9/hook", subscribedEvents: ["*"], ...TARGET_DEFAULTS };
-  return insertTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret());
+  return insertTarget(db, masterKey, { ...settings, ...changes }, generateSigningSecret(), "add_number");
 }
 
 /** Stores `count` events with one delivery each, which is due at once. @returns the deliveries. */

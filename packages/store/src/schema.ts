@@ -256,7 +256,7 @@ export const keySets = pgTable("key_sets", {
 
 export const targets = pgTable("targets", {
   id: uuid("id").primaryKey(),
-  name: text("name").notNull(),
+  name: text("name").notNull().unique(),
   uri: text("uri").notNull(),
   subscribedEvents: text("subscribed_events").array().notNull(),
   state: text("state").$type<TargetState>().notNull().default("enabled"),
@@ -335,6 +335,7 @@ export const targetSecrets = pgTable("target_secrets", {
 
 export const apiKeys = pgTable("api_keys", {
   id: uuid("id").primaryKey(),
+  /** Unique among the keys that are not revoked. */
   name: text("name").notNull(),
   hash: bytea("hash").notNull().unique(),
   scopes: text("scopes").array().$type<Scope[]>().notNull(),

@@ -146,7 +146,8 @@ export const test = base.extend("api", { scope: "file" }, ({ database }) => crea
 /** Stores a new API key. @returns the key in the clear. */
 export async function storeKey(api: TestApi, scopes: Scope[], expiresAt: Date | null = null): Promise<string> {
   const key = generateApiKey();
-  await insertApiKey(api.db, key, { name: `of ${scopes.join(" and ")}`, scopes, expiresAt });
+  // The id makes the name unique.
+  await insertApiKey(api.db, key, { name: `of ${scopes.join(" and ")} ${newId()}`, scopes, expiresAt });
   return key;
 }
 

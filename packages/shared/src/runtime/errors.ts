@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },
-  precondition_failed: { status: 412, title: "The resource has changed" },
+  precondition_failed: { status: 412, title: "The resource is not as the condition wants it" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
   idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for another request" },

@@ -12,6 +12,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Connection, Database } from "../connection/database.ts";
 import { type Page, withinPage } from "../log/page.ts";
 import { apiKeys, type Scope } from "../schema.ts";
+import { requireName, withName } from "./names.ts";
 
 /** A key as it is stored, without its hash. */
 export type ApiKeyRecord = Omit<typeof apiKeys.$inferSelect, "hash">;
@@ -80,11 +81,12 @@ export async function noteKeyUse(db: Database, id: string): Promise<void> {
   });
 }
 
-export async function listApiKeys(db: Connection, page: Page): Promise<ApiKeyRecord[]> {
+/** @param name the name that a listed key must have; undefined for all keys. A revoked key keeps its name. */
+export async function listApiKeys(db: Connection, page: Page, name?: string): Promise<ApiKeyRecord[]> {
   return db.orm
     .select(columns)
     .from(apiKeys)
-    .where(withinPage(apiKeys.id, page))
+    .where(and(withName(apiKeys.name, name), withinPage(apiKeys.id, page)))
     .orderBy(desc(apiKeys.id))
     .limit(page.limit);
 }
@@ -93,10 +95,18 @@ export async function getApiKey(db: Connection, id: string): Promise<ApiKeyRecor
   return (await db.orm.select(columns).from(apiKeys).where(eq(apiKeys.id, id)))[0];
 }
 
-/** @returns the id of the new key. */
-export async function insertApiKey(db: Connection, key: string, settings: ApiKeySettings): Promise<string> {
+/**
+ * MUST run in a transaction, which an error undoes.
+ * @returns the id of the new key.
+ * @throws SluiceError `name_taken` when a key that is not revoked has the name.
+ */
+export async function insertApiKey(tx: Connection, key: string, settings: ApiKeySettings): Promise<string> {
   const id = newId();
-  await db.orm.insert(apiKeys).values({ id, ...settings, hash: hashApiKey(key), truncated: truncateApiKey(key) });
+  const [row] = await tx.orm
+    .insert(apiKeys)
+    .values({ id, ...settings, hash: hashApiKey(key), truncated: truncateApiKey(key) })
+    .returning({ name: apiKeys.name });
+  requireName("API key", settings.name, row?.name);
   return id;
 }
 

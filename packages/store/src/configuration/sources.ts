@@ -2,7 +2,7 @@
 
 import type { KeyObject } from "node:crypto";
 
-import { and, asc, desc, eq } from "drizzle-orm";
+import { and, asc, desc, eq, type SQL } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -24,6 +24,7 @@ import {
   upstreams,
 } from "../schema.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { isReferred, nameTaken, type Reference, withName } from "./names.ts";
 import { RECONCILE_DEFAULTS, type ReconcileSettings } from "./reconciliation.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
 import { insertSourceSecret, replaceSourceSecrets } from "./source-secrets.ts";
@@ -113,17 +114,11 @@ export const BUILT_IN_SOURCES: Readonly<Record<string, SourceKind>> = {
 
 const UNIQUE_VIOLATION = "23505";
 
-const nameTaken = (name: string, cause: unknown) =>
-  new SluiceError("name_taken", `There is already a source named "${name}"`, {
-    faults: [{ pointer: "/name", detail: "is the name of another source" }],
-    cause,
-  });
-
-async function selectSources(db: Connection, page: Page, id?: string): Promise<SourceRecord[]> {
+async function selectSources(db: Connection, page: Page, condition?: SQL): Promise<SourceRecord[]> {
   const chosen = db.orm
     .select()
     .from(sources)
-    .where(and(id === undefined ? undefined : eq(sources.id, id), withinPage(sources.id, page)))
+    .where(and(condition, withinPage(sources.id, page)))
     .orderBy(desc(sources.id))
     .limit(page.limit)
     .as("sources");
@@ -151,21 +146,23 @@ async function selectSources(db: Connection, page: Page, id?: string): Promise<S
   return [...records.values()];
 }
 
-export async function listSources(db: Connection, page: Page): Promise<SourceRecord[]> {
-  return selectSources(db, page);
+/** @param name the name that a listed source must have; undefined for all sources. */
+export async function listSources(db: Connection, page: Page, name?: string): Promise<SourceRecord[]> {
+  return selectSources(db, page, withName(sources.name, name));
 }
 
-export async function getSource(db: Connection, id: string): Promise<SourceRecord | undefined> {
-  return (await selectSources(db, ALL, id))[0];
+export async function getSource(db: Connection, reference: Reference): Promise<SourceRecord | undefined> {
+  return (await selectSources(db, ALL, isReferred(sources, reference)))[0];
 }
 
 /**
  * Reads a source and locks it until the transaction ends, so that it cannot change in between. MUST run in a
  * transaction.
  */
-export async function getSourceForChange(tx: Connection, id: string): Promise<SourceRecord | undefined> {
-  await tx.orm.select({ id: sources.id }).from(sources).where(eq(sources.id, id)).for("update");
-  return getSource(tx, id);
+export async function getSourceForChange(tx: Connection, reference: Reference): Promise<SourceRecord | undefined> {
+  const found = tx.orm.select({ id: sources.id }).from(sources).where(isReferred(sources, reference)).for("update");
+  const [locked] = await found;
+  return locked && getSource(tx, locked.id);
 }
 
 /** The id of the source with this name. */
@@ -192,7 +189,7 @@ export async function insertSource(
       return { id, token: undefined };
     });
   } catch (error) {
-    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken(settings.name, error) : error;
+    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken("source", settings.name, error) : error;
   }
 }
 
@@ -215,7 +212,7 @@ export async function changeSourceSettings(
       return true;
     });
   } catch (error) {
-    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken(settings.name ?? "", error) : error;
+    throw hasSqlState(error, UNIQUE_VIOLATION) ? nameTaken("source", settings.name ?? "", error) : error;
   }
 }
 

@@ -25,6 +25,7 @@ const seed = (db: Database) =>
     masterKey,
     { ...TARGET_DEFAULTS, name: "one", uri: "http://a/", subscribedEvents: ["*"], headers: { "x-a": "1" } },
     generateSigningSecret(),
+    "add_number",
   );
 
 test("a load brings what changed, and leaves every other target the same object", async ({ database: { db } }) => {

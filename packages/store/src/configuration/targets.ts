@@ -1,7 +1,7 @@
 // Targets: internal URLs with their subscriptions. Reads and writes their rows; targets-part.ts makes what a worker
 // holds in memory.
 
-import { and, asc, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
@@ -12,6 +12,7 @@ import type { Connection, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import { FilterCache } from "./filter-cache.ts";
+import { isReferred, type Reference, requireName, type TakenName, withName } from "./names.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
 import { sealSecret, type SecretRow } from "./secrets.ts";
 import { openTls, sealTls, type TargetTls } from "./target-tls.ts";
@@ -83,11 +84,16 @@ export const TARGET_DEFAULTS = {
   tls: null,
 } as const satisfies Partial<TargetSettings>;
 
-async function selectTargets(db: Connection, masterKey: MasterKey, page: Page, id?: string): Promise<TargetRecord[]> {
+async function selectTargets(
+  db: Connection,
+  masterKey: MasterKey,
+  page: Page,
+  condition?: SQL,
+): Promise<TargetRecord[]> {
   const chosen = db.orm
     .select()
     .from(targets)
-    .where(and(id === undefined ? undefined : eq(targets.id, id), withinPage(targets.id, page)))
+    .where(and(condition, withinPage(targets.id, page)))
     .orderBy(desc(targets.id))
     .limit(page.limit)
     .as("targets");
@@ -114,12 +120,22 @@ async function selectTargets(db: Connection, masterKey: MasterKey, page: Page, i
   return [...records.values()];
 }
 
-export async function listTargets(db: Connection, masterKey: MasterKey, page: Page): Promise<TargetRecord[]> {
-  return selectTargets(db, masterKey, page);
+/** @param name the name that a listed target must have; undefined for all targets. */
+export async function listTargets(
+  db: Connection,
+  masterKey: MasterKey,
+  page: Page,
+  name?: string,
+): Promise<TargetRecord[]> {
+  return selectTargets(db, masterKey, page, withName(targets.name, name));
 }
 
-export async function getTarget(db: Connection, masterKey: MasterKey, id: string): Promise<TargetRecord | undefined> {
-  return (await selectTargets(db, masterKey, ALL, id))[0];
+export async function getTarget(
+  db: Connection,
+  masterKey: MasterKey,
+  reference: Reference,
+): Promise<TargetRecord | undefined> {
+  return (await selectTargets(db, masterKey, ALL, isReferred(targets, reference)))[0];
 }
 
 /**
@@ -129,23 +145,30 @@ export async function getTarget(db: Connection, masterKey: MasterKey, id: string
 export async function getTargetForChange(
   tx: Connection,
   masterKey: MasterKey,
-  id: string,
+  reference: Reference,
 ): Promise<TargetRecord | undefined> {
-  await tx.orm.select({ id: targets.id }).from(targets).where(eq(targets.id, id)).for("update");
-  return getTarget(tx, masterKey, id);
+  const found = tx.orm.select({ id: targets.id }).from(targets).where(isReferred(targets, reference)).for("update");
+  const [locked] = await found;
+  return locked && getTarget(tx, masterKey, locked.id);
 }
 
+/** @returns the id of the new target. @throws SluiceError `name_taken` */
 export async function insertTarget(
   db: Connection,
   masterKey: MasterKey,
   settings: TargetSettings,
   secret: SigningSecret,
+  takenName: TakenName = "refuse",
 ): Promise<string> {
   const id = newId();
   const { headers, tls, ...columns } = settings;
   const sealed = { headersCiphertext: sealHeaders(masterKey, id, headers), ...sealTls(masterKey, id, tls) };
   await db.orm.transaction(async (tx) => {
-    await tx.insert(targets).values({ id, ...columns, ...sealed });
+    const [row] = await tx
+      .insert(targets)
+      .values({ id, ...columns, ...sealed })
+      .returning({ name: targets.name });
+    if (takenName === "refuse") requireName("target", settings.name, row?.name);
     await insertTargetSecret(tx, masterKey, id, secret);
   });
   return id;
@@ -190,12 +213,14 @@ export async function addTargetSecret(
  * changes at the same time are both kept. A target that is enabled after the change starts with new health, because its
  * operator has probably repaired it.
  * @returns whether the target exists.
+ * @throws SluiceError `name_taken`
  */
 export async function changeTargetSettings(
   db: Connection,
   masterKey: MasterKey,
   id: string,
   change: (current: TargetSettings) => Partial<TargetSettings>,
+  takenName: TakenName = "refuse",
 ): Promise<boolean> {
   return db.orm.transaction(async (tx) => {
     const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
@@ -207,7 +232,7 @@ export async function changeTargetSettings(
       headers: openHeaders(masterKey, id, row.headersCiphertext),
     });
     const state = columns.state ?? row.state;
-    await tx
+    const [changed] = await tx
       .update(targets)
       .set({
         ...columns,
@@ -216,7 +241,9 @@ export async function changeTargetSettings(
         ...(state === row.state ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
         updatedAt: sql`now()`,
       })
-      .where(eq(targets.id, id));
+      .where(eq(targets.id, id))
+      .returning({ name: targets.name });
+    if (takenName === "refuse") requireName("target", columns.name ?? row.name, changed?.name);
     if (state === "enabled") {
       await tx
         .update(targetHealth)

@@ -110,7 +110,8 @@ export async function retryWhileAway<T>(
 async function prepareOnce(options: ConnectOptions<string>, signal: AbortSignal): Promise<true> {
   const { server, masterKey, prepare, applicationName, log } = options;
   await server.requireSessions();
-  if ((await migrate(server.directUrl, signal)) === "newer") {
+  const onWarning = (message: string) => log.warn({ migration: message }, "a migration changed rows");
+  if ((await migrate(server.directUrl, { signal, onWarning })) === "newer") {
     log.info({ version: SLUICE_VERSION }, "the schema is of a newer version, which this version can use: going on");
   }
   const onError = (error: Error) => log.warn({ err: error }, LOST_CONNECTION);

@@ -134,3 +134,46 @@ test("a migration that needs a table that a transaction has locked gives up, so 
 test("a migration that cannot connect says so, and holds nothing", async () => {
   await expect(migrate("postgres://nobody@127.0.0.1:1/nothing")).rejects.toMatchObject({ code: "ECONNREFUSED" });
 });
+
+test("names that are not unique get numbers, the oldest keeps its name, and a warning says so for each", async () => {
+  const { url } = await createEmptyDatabase();
+  await migrateUpTo(url, "0027_jobs");
+  const ids = Array.from({ length: 9 }, (_, index) => `01900000-0000-7000-8000-00000000000${index}`);
+  const addTarget = (index: number, name: string) =>
+    runSql(
+      url,
+      `INSERT INTO targets (id, name, uri, subscribed_events, timeout_seconds, max_in_flight, retry_base_seconds,
+         retry_cap_seconds, retry_horizon_seconds)
+       VALUES ('${ids[index]}', '${name}', 'http://a/', '{*}', 20, 64, 5, 3600, 86400)`,
+    );
+  const addKey = (index: number, name: string, revokedAt: string) =>
+    runSql(
+      url,
+      `INSERT INTO api_keys (id, name, hash, scopes, revoked_at)
+       VALUES ('${ids[index]}', '${name}', '\\x0${index}', '{read}', ${revokedAt})`,
+    );
+  // Not in the order of their ids.
+  for (const [index, name] of [
+    [2, "a"],
+    [0, "a"],
+    [1, "a-2"],
+    [3, "a"],
+    [4, "b"],
+  ] as const)
+    await addTarget(index, name);
+  for (const index of [5, 6, 7]) await addKey(index, "ci", index === 5 ? "now()" : "NULL");
+
+  const warnings: string[] = [];
+  await migrate(url, { onWarning: (message) => warnings.push(message) });
+  const names = (table: string) => runSql(url, `SELECT name FROM ${table} ORDER BY id`);
+  expect((await names("targets")).map(({ name }) => name)).toEqual(["a", "a-2", "a-3", "a-4", "b"]);
+  expect((await names("api_keys")).map(({ name }) => name)).toEqual(["ci", "ci", "ci-2"]);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^Several targets had the name "a": the one that was created at .+ is now named "a-3"$/),
+    expect.stringMatching(/ is now named "a-4"$/),
+    expect.stringMatching(/^Several API keys had the name "ci": the one that was created at .+ is now named "ci-2"$/),
+  ]);
+  const again: string[] = [];
+  await migrate(url, { onWarning: (message) => again.push(message) });
+  expect(again).toEqual([]);
+});

@@ -21,6 +21,7 @@ const MIGRATIONS_SCHEMA = "drizzle";
 /** "slui" in ASCII. */
 const LOCK_KEY = 0x736c_7569;
 const INSUFFICIENT_PRIVILEGE = "42501";
+const WARNING = "01000";
 /**
  * They make and remove partitions, which takes the rights of the owner. A role that only reads and writes rows may call
  * them when it is granted that: docs/postgres.md.
@@ -31,14 +32,20 @@ export const BULLMQ_QUEUES = ["intake", "deliver"];
 /** Below the time that a gateway has to make an event durable. A caller that gets `lock_not_available` tries again. */
 const LOCK_TIMEOUT_MS = 1_000;
 
+interface MigrateOptions {
+  /** Cuts the connection, so that a wait for the lock, or for a server that went silent, fails. */
+  signal?: AbortSignal;
+  /** Gets what a migration says to the operator about the rows that it changed, once the change is committed. */
+  onWarning?: (message: string) => void;
+}
+
 /**
  * @param url MUST NOT lead to a transaction pooler.
- * @param signal cuts the connection, so that a wait for the lock, or for a server that went silent, fails.
  * @returns `newer` when a newer version migrated the database and says that this version may still use it.
  * @throws SluiceError `schema_newer` when it says that this version may not, and `migration_pending` when the role may
  *   not run the migrations that are pending.
  */
-export async function migrate(url: string, signal?: AbortSignal): Promise<"migrated" | "newer"> {
+export async function migrate(url: string, { signal, onWarning }: MigrateOptions = {}): Promise<"migrated" | "newer"> {
   const migrationsFolder = findMigrations();
   const client = new pg.Client({
     connectionString: url,
@@ -68,7 +75,9 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<"migra
       // A migration that waits for a table makes every statement on it wait behind it. Processes that run already go
       // on.
       await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      const warnings = collectWarnings(client);
       await migrateDrizzle(drizzle(client), { migrationsFolder, migrationsSchema: MIGRATIONS_SCHEMA });
+      for (const message of warnings) onWarning?.(message);
       await migrateBullmq(client);
       await lendOwnersRights(client);
       await makeSequences(client);
@@ -87,6 +96,15 @@ export async function migrate(url: string, signal?: AbortSignal): Promise<"migra
   } finally {
     signal?.removeEventListener("abort", cut);
   }
+}
+
+/** @returns a list that grows with the `RAISE WARNING` of migrations. PostgreSQL's own notices are not in it. */
+function collectWarnings(client: pg.Client): string[] {
+  const warnings: string[] = [];
+  client.on("notice", ({ code, message }) => {
+    if (code === WARNING && message !== undefined) warnings.push(message);
+  });
+  return warnings;
 }
 
 /** @throws SluiceError `invalid_configuration` when there are no migrations. */

@@ -22,7 +22,7 @@ import { makeChange } from "../http/change.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { refuseRepeats } from "../http/repeats.ts";
@@ -41,7 +41,10 @@ const time = (description: string) => z.string().nullable().openapi({ format: "d
 
 const newKey = z
   .strictObject({
-    name: plainText(200).min(1).openapi({ example: "billing team" }),
+    name: plainText(200).min(1).openapi({
+      description: "Unique among the keys that are not revoked. Upper and lower case differ.",
+      example: "billing team",
+    }),
     scopes: z
       .array(scope)
       .min(1)
@@ -98,7 +101,7 @@ const endpoints = {
     tags,
     summary: "List the API keys, newest first, including expired and revoked ones",
     middleware,
-    request: { query: z.strictObject(pageParameters) },
+    request: { query: z.strictObject({ ...pageParameters, ...nameParameter }) },
     responses: { 200: jsonAnswer("A page", listOf(keySchema)), default: problemResponse },
   }),
   create: createRoute({
@@ -109,7 +112,7 @@ const endpoints = {
     description: "A key that expires can only make keys that expire no later than itself.",
     middleware,
     request: { query: noParameters, body: jsonBody(newKey) },
-    responses: { 201: jsonAnswer("The new key", createdKey), default: problemResponse },
+    responses: { 201: jsonAnswer("The new key", createdKey), ...problems("name_taken"), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
@@ -135,9 +138,9 @@ const endpoints = {
 
 export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDependencies): void {
   app.openapi(endpoints.list, async (c) => {
-    const query = c.req.valid("query");
-    const { page: wanted, cursor } = readPage("keys", query);
-    const page = toPage(await listApiKeys(db, wanted), query.limit, cursor);
+    const { name, ...query } = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("keys", query, { name });
+    const page = toPage(await listApiKeys(db, wanted, name), query.limit, cursor);
     return c.json({ data: page.rows.map(showKey), next_cursor: page.nextCursor }, 200);
   });
 

@@ -8,7 +8,7 @@ import { createTestDatabase } from "../../../../../tests/support/database.ts";
 import { createApi } from "../api.ts";
 import { createDocument } from "../openapi/document.ts";
 
-const target = { name: "billing", uri: "http://billing.internal", subscribed_events: ["*"] };
+const target = { uri: "http://billing.internal", subscribed_events: ["*"] };
 const createTarget = (api: TestApi) => api.call("POST", "/v1/targets", { body: target });
 const createSource = (api: TestApi) => api.call("POST", "/v1/sources", { body: { name: `s-${newId()}` } });
 
@@ -75,12 +75,13 @@ describe("If-Match", () => {
     const described: string[] = [];
     const applied: string[] = [];
     // `:test` and `:ping` wait for a worker, and this test has none.
-    const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/\{id\}(?!:test|:ping)/;
+    const changing = /^\/v1(beta)?\/(sources|targets|webhooks)\/(by-name\/\{name\}|\{id\}(?!:test|:ping))/;
     for (const { method, path, parameters, requestBody } of endpointsOf(createDocument(createApi(api)))) {
       if (method === "get" || !changing.test(path)) continue;
       const name = `${method.toUpperCase()} ${path}`;
       if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
-      const { id } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api)).body;
+      const { id, name: ownName } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api))
+        .body;
       if (path.includes("/upstream")) {
         const uri = "https://hooks.example.com/in/a";
         await api.db.pool.query("INSERT INTO upstreams (source_id, uri) VALUES ($1, $2)", [
@@ -88,7 +89,8 @@ describe("If-Match", () => {
           uri,
         ]);
       }
-      const answer = await api.call(method.toUpperCase(), path.replace("{id}", id), {
+      const address = path.replace("{id}", id).replace("{name}", encodeURIComponent(ownName));
+      const answer = await api.call(method.toUpperCase(), address, {
         body: requestBody?.content?.["application/json"]?.example,
         headers: { "if-match": '"other"' },
       });

@@ -8,17 +8,18 @@ import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/reques
 import { createTestApi, seedEvent, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 import { dumpDatabase } from "../../../../../tests/support/dump.ts";
 
-const target = (name: string) => ({ name, uri: "http://billing.internal", subscribed_events: ["*"] });
+/** Without a name: two targets cannot have the same. */
+const target = (host: string) => ({ uri: `http://${host}.internal`, subscribed_events: ["*"] });
 
-const create = (api: TestApi, idempotencyKey: string, name: string, key?: string) =>
+const create = (api: TestApi, idempotencyKey: string, host: string, key?: string) =>
   api.call("POST", "/v1/targets", {
-    body: target(name),
+    body: target(host),
     headers: { "idempotency-key": idempotencyKey },
     ...(key !== undefined && { key }),
   });
 
-async function countTargets(api: TestApi, name: string): Promise<number> {
-  return (await api.db.pool.query("SELECT FROM targets WHERE name = $1", [name])).rowCount ?? 0;
+async function countTargets(api: TestApi, host: string): Promise<number> {
+  return (await api.db.pool.query("SELECT FROM targets WHERE uri = $1", [target(host).uri])).rowCount ?? 0;
 }
 
 /** Leaves every stored request in the state in which a gateway that died leaves it: claimed, and without an answer. */

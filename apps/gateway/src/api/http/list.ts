@@ -6,6 +6,7 @@ import { z } from "@hono/zod-openapi";
 import type { Order, Page } from "@sluice/store/log/page";
 
 import { cursorOf, type ListCursor } from "./cursor.ts";
+import { plainText } from "./plain-text.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 250;
@@ -32,6 +33,11 @@ export const pageParameters = {
     description: "The `next_cursor` of the page before; repeat the filters and the order of that page",
     example: "tEp3yQ0Z2p8BnzQ1dZx1S4kq0H1uTzVh",
   }),
+};
+
+/** The filter by name of the lists of what has a name. */
+export const nameParameter = {
+  name: plainText(200).min(1).optional().openapi({ description: "Only what has exactly this name" }),
 };
 
 /** A query parameter of the lists of the log, which people read from either end. */

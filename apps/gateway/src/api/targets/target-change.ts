@@ -3,8 +3,8 @@
 
 import type { Context } from "hono";
 
-import { formatId } from "@sluice/shared/domain/ids";
 import type { SigningSecret } from "@sluice/signature/secret";
+import type { Reference, TakenName } from "@sluice/store/configuration/names";
 import type { Previous } from "@sluice/store/configuration/rotation";
 import * as store from "@sluice/store/configuration/targets";
 import type { Connection } from "@sluice/store/connection/database";
@@ -20,20 +20,30 @@ import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
 import { refuseTlsWithoutHttps } from "./target-tls.ts";
 
-/** How this part of the API shows a target. `If-Match` holds the ETag of this view. */
-type View = (record: store.TargetRecord) => object;
+/** How a part of the API treats targets. */
+interface Manner {
+  /** How it shows a target. `If-Match` holds the ETag of this view. */
+  view: (record: store.TargetRecord) => object;
+  takenName: TakenName;
+}
 
-/** @throws SluiceError `invalid_request` for a refused address, and for settings of TLS without https. */
+const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
+
+/**
+ * @throws SluiceError `name_taken`, and `invalid_request` for a refused address, and for settings of TLS without https.
+ */
 export async function createTarget(
   c: Context<ApiEnv>,
   { db, masterKey, addressGuard }: TargetsDependencies,
   settings: store.TargetSettings,
   secret: SigningSecret,
+  takenName: TakenName,
 ): Promise<store.TargetRecord> {
   refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
   refuseTlsWithoutHttps(settings);
   return makeChange(c, db, async (tx, record) => {
-    const made = await findTarget(tx, masterKey, await store.insertTarget(tx, masterKey, settings, secret));
+    const id = await store.insertTarget(tx, masterKey, settings, secret, takenName);
+    const made = await findTarget(tx, masterKey, id);
     const after = showTarget(made);
     await record({ action: "target.created", resourceId: after.id, after });
     return made;
@@ -43,26 +53,26 @@ export async function createTarget(
 /**
  * Changes the settings of a target.
  * @param change returns the settings to change, given the current ones.
- * @throws SluiceError `not_found`, `precondition_failed`, and `invalid_request` as {@link createTarget}.
+ * @throws SluiceError `not_found`, `precondition_failed`, and what {@link createTarget} throws.
  */
 export async function updateTarget(
   c: Context<ApiEnv>,
   dependencies: TargetsDependencies,
-  id: string,
+  reference: Reference,
   change: (current: store.TargetSettings) => Partial<store.TargetSettings>,
-  view: View = showTarget,
+  { view, takenName }: Manner = OWN_MANNER,
 ): Promise<store.TargetRecord> {
   const { masterKey, addressGuard } = dependencies;
-  const work = (tx: Connection) =>
-    store.changeTargetSettings(tx, masterKey, id, (current) => {
-      const changed = change(current);
-      if (changed.uri !== undefined && changed.uri !== current.uri) {
-        refuseForbiddenAddress(addressGuard, changed.uri, "/uri");
-      }
-      refuseTlsWithoutHttps({ ...current, ...changed });
-      return changed;
-    });
-  return changeUnderLock(c, dependencies, { id, action: "target.updated", view, work });
+  const refuseOrChange = (current: store.TargetSettings) => {
+    const changed = change(current);
+    if (changed.uri !== undefined && changed.uri !== current.uri) {
+      refuseForbiddenAddress(addressGuard, changed.uri, "/uri");
+    }
+    refuseTlsWithoutHttps({ ...current, ...changed });
+    return changed;
+  };
+  const work = (tx: Connection, id: string) => store.changeTargetSettings(tx, masterKey, id, refuseOrChange, takenName);
+  return changeUnderLock(c, dependencies, { reference, action: "target.updated", view, work });
 }
 
 /**
@@ -77,23 +87,23 @@ export async function rotateTargetSecret(
   id: string,
   secret: SigningSecret,
   previous: Exclude<Previous, "keep">,
-  view: View = showTarget,
+  { view }: Pick<Manner, "view"> = OWN_MANNER,
 ): Promise<store.TargetRecord> {
   const work = (tx: Connection) => store.addTargetSecret(tx, dependencies.masterKey, id, secret, previous);
-  return changeUnderLock(c, dependencies, { id, action: "target.secret_rotated", view, work });
+  return changeUnderLock(c, dependencies, { reference: id, action: "target.secret_rotated", view, work });
 }
 
 /** @throws SluiceError `not_found`, `precondition_failed` */
 export async function deleteTarget(
   c: Context<ApiEnv>,
   { db, masterKey }: TargetsDependencies,
-  id: string,
-  view: View = showTarget,
+  reference: Reference,
+  { view }: Pick<Manner, "view"> = OWN_MANNER,
 ): Promise<void> {
   await makeChange(c, db, async (tx, record) => {
-    const current = await lockTarget(tx, masterKey, id);
+    const current = await lockTarget(tx, masterKey, reference);
     requireMatch(c, view(current));
-    await removeTarget(tx, id);
+    await removeTarget(tx, current.id);
     const before = showTarget(current);
     await record({ action: "target.deleted", resourceId: before.id, before });
   });
@@ -102,20 +112,25 @@ export async function deleteTarget(
 async function changeUnderLock(
   c: Context<ApiEnv>,
   dependencies: TargetsDependencies,
-  change: { id: string; action: `target.${string}`; view: View; work: (tx: Connection) => Promise<unknown> },
+  change: {
+    reference: Reference;
+    action: `target.${string}`;
+    view: Manner["view"];
+    work: (tx: Connection, id: string) => Promise<unknown>;
+  },
 ): Promise<store.TargetRecord> {
   const { db, masterKey } = dependencies;
-  const { id, action, view, work } = change;
+  const { reference, action, view, work } = change;
   const changed = await makeChange(c, db, async (tx, record) => {
-    const before = await lockTarget(tx, masterKey, id);
-    requireMatch(c, view(before));
-    await work(tx);
-    const after = await findTarget(tx, masterKey, id);
-    const shown = { before: showTarget(before), after: showTarget(after) };
-    await record({ action, resourceId: formatId("tgt", id), ...shown });
-    return after;
+    const current = await lockTarget(tx, masterKey, reference);
+    requireMatch(c, view(current));
+    await work(tx, current.id);
+    const result = await findTarget(tx, masterKey, current.id);
+    const [before, after] = [showTarget(current), showTarget(result)];
+    await record({ action, resourceId: after.id, before, after });
+    return result;
   });
   // This also wakes a worker when the target was enabled before. A needless wake-up finds nothing to claim.
-  if (changed.state === "enabled") wake(dependencies, id);
+  if (changed.state === "enabled") wake(dependencies, changed.id);
   return changed;
 }

@@ -14,16 +14,19 @@ import {
 } from "@sluice/store/configuration/targets";
 
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
+import { plainText } from "../http/plain-text.ts";
 import { refuseRepeats } from "../http/repeats.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
-import { applyTls, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
+import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
 
-const name = z
-  .string()
+const MAX_NAME_LENGTH = 200;
+
+export const targetName = plainText(MAX_NAME_LENGTH)
   .min(1)
-  .max(200)
-  .regex(/^\P{Cc}*$/u, { error: "must not contain control characters" });
+  // The address of a target by its name would be another one: clients resolve these two in a path (RFC 3986, 5.2.4).
+  .refine((text) => text !== "." && text !== "..", 'must not be "." or ".."')
+  .openapi({ description: "Unique among targets. Upper and lower case differ." });
 
 const uri = absoluteUrl("must be an absolute http or https URL")
   .refine((text) => !hasFragment(text), "must not have a fragment")
@@ -83,7 +86,7 @@ const state = z.enum(["enabled", "paused", "disabled"]);
 /** The body of an update. A given field replaces the current value; in `retry` and `tls`, each given field does so. */
 export const targetChange = z
   .strictObject({
-    name: name.optional(),
+    name: targetName.optional(),
     uri: uri.optional(),
     subscribed_events: subscribedEvents.optional(),
     state: state.optional(),
@@ -100,11 +103,19 @@ export const targetChange = z
 export const newTarget = z
   .strictObject({
     ...targetChange.shape,
-    name: name.optional().openapi({ description: "If you leave it out, the name is the host of `uri`" }),
+    name: targetName.optional().openapi({
+      description:
+        "Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken.",
+    }),
     uri,
     subscribed_events: subscribedEvents,
   })
   .openapi("NewTarget");
+
+/** The body of a PUT by name. */
+export const targetReplacement = z
+  .strictObject({ ...newTarget.shape, name: targetName.optional().openapi({ description: "The name in the path" }) })
+  .openapi("TargetReplacement");
 
 const instant = z.string().openapi({ format: "date-time" }).nullable();
 
@@ -200,10 +211,24 @@ function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
   };
 }
 
+/** The name of a target that was given none. */
+export const nameAfter = (address: string) => new URL(address).host.slice(0, MAX_NAME_LENGTH);
+
 /** The settings of a new target. @throws SluiceError `invalid_request` */
 export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {
-  const defaults = { ...TARGET_DEFAULTS, name: new URL(given.uri).host };
+  const defaults = { ...TARGET_DEFAULTS, name: nameAfter(given.uri) };
   return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
+}
+
+/**
+ * The settings that take the place of others. What is not given goes back to its default, except credentials: header
+ * values, and the client certificate with its key.
+ * @throws SluiceError `invalid_request`
+ */
+export function toReplacement(current: TargetSettings, given: z.infer<typeof targetReplacement>): TargetSettings {
+  const { name, uri: address, headers, tls } = current;
+  const kept = { name, uri: address, headers, tls: onlyCredential(tls), subscribedEvents: given.subscribed_events };
+  return applyChange({ ...TARGET_DEFAULTS, ...kept }, given);
 }
 
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */

@@ -121,6 +121,11 @@ export function tlsFor(current: { uri: string; tls: TargetTls | null }, uri: str
   return orNull({ ...current.tls, clientCertificate: null, clientKey: null });
 }
 
+/** The part of the settings that is a credential: only its owner has it. */
+export function onlyCredential(tls: TargetTls | null): TargetTls | null {
+  return tls && orNull({ ...tls, ca: null, serverName: null });
+}
+
 /**
  * @param stored what may serve the address: see {@link tlsFor}.
  * @returns the settings after a change.

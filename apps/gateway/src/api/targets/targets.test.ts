@@ -221,7 +221,7 @@ describe("a target's filter", () => {
   test("is shown as it was written, can be replaced, and is removed with null", async ({ api }) => {
     const target = await create(api, { filter });
     expect(target.body.filter).toBe(filter);
-    expect((await change(api, target, { name: "n" })).body.filter).toBe(filter);
+    expect((await change(api, target, { timeout_seconds: 5 })).body.filter).toBe(filter);
     expect((await change(api, target, { filter: "true" })).body.filter).toBe("true");
     expect((await change(api, target, { filter: null })).body.filter).toBeNull();
     expect((await create(api, { filter: null })).body.filter).toBeNull();
@@ -276,7 +276,7 @@ describe("the values of headers", () => {
     const target = await create(api, { headers });
     const shown = Object.fromEntries(Object.keys(headers).map((name) => [name, "[redacted]"]));
     const page = await api.call("GET", "/v1/targets?limit=1");
-    const changed = await change(api, target, { name: "n" });
+    const changed = await change(api, target, { timeout_seconds: 5 });
     for (const answer of [target.body, page.body.data[0], changed.body]) expect(answer.headers).toEqual(shown);
     expect((await getTarget(api.db, api.masterKey, uuidOf(target)))?.headers).toEqual(headers);
     const row = await api.db.pool.query("SELECT headers_ciphertext AS sealed FROM targets WHERE id = $1", [

@@ -8,7 +8,7 @@ import { listTargets } from "@sluice/store/configuration/targets";
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
-import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { findTarget } from "./find-target.ts";
@@ -35,7 +35,7 @@ const endpoints = {
     path: "/v1/targets",
     tags,
     summary: "List targets, newest first",
-    request: { query: z.strictObject(pageParameters) },
+    request: { query: z.strictObject({ ...pageParameters, ...nameParameter }) },
     responses: { 200: jsonAnswer("A page of targets", listOf(targetSchema)), default: problemResponse },
   }),
   create: createRoute({
@@ -44,7 +44,7 @@ const endpoints = {
     tags,
     summary: "Create a target, which gets the events that arrive from now on",
     request: { query: noParameters, body: jsonBody(newTarget) },
-    responses: { 201: jsonAnswer("The target", createdTarget), default: problemResponse },
+    responses: { 201: jsonAnswer("The target", createdTarget), ...problems("name_taken"), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
@@ -62,7 +62,7 @@ const endpoints = {
     request: { params, query: noParameters, body: jsonBody(targetChange) },
     responses: {
       200: jsonAnswer("The target", targetSchema),
-      ...problems("precondition_failed"),
+      ...problems("name_taken", "precondition_failed"),
       default: problemResponse,
     },
   }),
@@ -83,15 +83,18 @@ const endpoints = {
 export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   const { db, masterKey } = dependencies;
   app.openapi(endpoints.list, async (c) => {
-    const query = c.req.valid("query");
-    const { page: wanted, cursor } = readPage("targets", query);
-    const page = toPage(await listTargets(db, masterKey, wanted), query.limit, cursor);
+    const { name, ...query } = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("targets", query, { name });
+    const page = toPage(await listTargets(db, masterKey, wanted, name), query.limit, cursor);
     return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
   });
 
   app.openapi(endpoints.create, async (c) => {
+    const given = c.req.valid("json");
     const secret = generateSigningSecret();
-    const target = showTarget(await createTarget(c, dependencies, toTargetSettings(c.req.valid("json")), secret));
+    // A caller that gives no name did not ask for this one either, so that a taken one is no error of the caller.
+    const takenName = given.name === undefined ? "add_number" : "refuse";
+    const target = showTarget(await createTarget(c, dependencies, toTargetSettings(given), secret, takenName));
     c.header("location", `/v1/targets/${target.id}`);
     return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
   });

@@ -11,7 +11,7 @@ import type { TargetState } from "@sluice/store/schema";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { headersFor } from "../targets/target-headers.ts";
-import { newTarget } from "../targets/target-schema.ts";
+import { nameAfter, newTarget, targetName } from "../targets/target-schema.ts";
 import { tlsFor } from "../targets/target-tls.ts";
 
 /** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
@@ -36,7 +36,10 @@ const outputOnly = Object.fromEntries(OUTPUT_ONLY.map((field) => [field, ignored
   typeof ignored
 >;
 
-const { name, uri, subscribed_events: subscribedEvents } = newTarget.shape;
+const { uri, subscribed_events: subscribedEvents } = newTarget.shape;
+const name = targetName.optional().openapi({
+  description: "By default the host of `uri`. If another webhook has the name, it gets a number, such as `billing-2`.",
+});
 const WRITABLE = ["name", "uri", "subscribed_events", "state"] as const;
 
 export const newWebhook = inEitherCase(
@@ -158,7 +161,7 @@ export function toWebhookSettings(given: z.infer<typeof newWebhook>): TargetSett
   const { uri: address } = given;
   return {
     ...TARGET_DEFAULTS,
-    name: given.name ?? new URL(address).host,
+    name: given.name ?? nameAfter(address),
     uri: address,
     subscribedEvents: given.subscribed_events,
     state: given.state ?? TARGET_DEFAULTS.state,

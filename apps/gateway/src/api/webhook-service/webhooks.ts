@@ -37,6 +37,8 @@ import {
 } from "./webhook-schema.ts";
 
 const tags = ["webhooks"];
+/** Google's service does not know names that are taken: two webhooks there may have one name. */
+const MANNER = { view: showWebhook, takenName: "add_number" } as const;
 const empty = z.object({});
 
 const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
@@ -153,7 +155,7 @@ function routeVersion(
 
   app.openapi(endpoints.create, async (c) => {
     const secret = generateSigningSecret();
-    const made = await createTarget(c, dependencies, toWebhookSettings(c.req.valid("json")), secret);
+    const made = await createTarget(c, dependencies, toWebhookSettings(c.req.valid("json")), secret, "add_number");
     return c.json({ ...withEtag(c, showWebhook(made)), new_signing_secret: secret.text }, 200);
   });
 
@@ -167,12 +169,12 @@ function routeVersion(
     const given = c.req.valid("json");
     const { update_mask: mask } = c.req.valid("query");
     const change = (current: TargetSettings) => applyWebhookChange(current, given, mask);
-    const changed = await asWebhook(updateTarget(c, dependencies, id, change, showWebhook));
+    const changed = await asWebhook(updateTarget(c, dependencies, id, change, MANNER));
     return c.json(withEtag(c, showWebhook(changed)), 200);
   });
 
   app.openapi(endpoints.delete, async (c) => {
-    await asWebhook(deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), showWebhook));
+    await asWebhook(deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), MANNER));
     return c.json({}, 200);
   });
 
@@ -185,7 +187,7 @@ function routeVersion(
       const secret = generateSigningSecret();
       const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
       const previous = isAtOnce ? "revoke_immediately" : "revoke_after_24h";
-      await asWebhook(rotateTargetSecret(c, dependencies, id, secret, previous, showWebhook));
+      await asWebhook(rotateTargetSecret(c, dependencies, id, secret, previous, MANNER));
       return c.json({ secret: secret.text }, 200);
     });
   }
