@@ -40,11 +40,13 @@ import { routeIngressTokens } from "./sources/ingress-tokens.ts";
 import { routeSecretRotation } from "./sources/secret-rotation.ts";
 import type { SourcesDependencies } from "./sources/source-endpoint.ts";
 import { routeSources } from "./sources/sources.ts";
+import { routeSourcesByName } from "./sources/sources-by-name.ts";
 import type { TargetsDependencies } from "./targets/target-endpoint.ts";
 import { routeTargetRotation } from "./targets/target-rotation.ts";
 import { routeTargetState } from "./targets/target-state.ts";
 import { routeTargetTest } from "./targets/target-test.ts";
 import { routeTargets } from "./targets/targets.ts";
+import { routeTargetsByName } from "./targets/targets-by-name.ts";
 import { routeUpstream } from "./upstream/upstream.ts";
 import type { UpstreamApiDependencies } from "./upstream/upstream-endpoint.ts";
 import { routeUpstreamVerbs } from "./upstream/upstream-verbs.ts";
@@ -99,12 +101,15 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.use(answerOnce(dependencies));
 
   routeSources(app, dependencies);
+  // Before `/v1/sources/{id}/upstream`: a source may be named "upstream".
+  routeSourcesByName(app, dependencies);
   routeSecretRotation(app, dependencies);
   routeIngressTokens(app, dependencies);
   routeCallbackUrls(app, dependencies);
   routeUpstream(app, dependencies);
   routeUpstreamVerbs(app, dependencies);
   routeTargets(app, dependencies);
+  routeTargetsByName(app, dependencies);
   routeTargetState(app, dependencies);
   routeTargetRotation(app, dependencies);
   routeTargetTest(app, dependencies);

@@ -132,6 +132,11 @@ describe("/v1/audit", () => {
     await call("POST", `/v1/events/${delivery.event}:replay`);
     await call("POST", "/v1/events", { type: "batch.succeeded", data: {} });
     await call("DELETE", `/v1/targets/${made.id}`);
+    const put = { uri: target.uri, subscribed_events: ["*"], headers: { authorization: HEADER_VALUE } };
+    const putTarget = await call("PUT", "/v1/targets/by-name/put", put);
+    await call("DELETE", "/v1/targets/by-name/put");
+    const putSource = await call("PUT", "/v1/sources/by-name/put", { gemini_api_key: GEMINI_KEY });
+    await call("DELETE", "/v1/sources/by-name/put");
     const source = await call("POST", "/v1/sources", { name: "plain" });
     const rotated = await call("POST", `/v1/sources/${source.id}/signing-secrets`, { previous: "revoke_after_24h" });
     await call("PATCH", `/v1/sources/${source.id}`, { signing_secret: A_SECRET });
@@ -157,6 +162,10 @@ describe("/v1/audit", () => {
       "event.replayed",
       "event.injected",
       "target.deleted",
+      "target.created",
+      "target.deleted",
+      "source.created",
+      "source.deleted",
       "source.created",
       "source.secret_rotated",
       "source.updated",
@@ -173,6 +182,8 @@ describe("/v1/audit", () => {
     const everything = (await dumpDatabase(api.db)) + JSON.stringify(api.logLines);
     for (const secret of [
       made.new_signing_secret,
+      putTarget.new_signing_secret,
+      putSource.new_signing_secret,
       HEADER_VALUE,
       source.new_signing_secret,
       rotated.new_signing_secret,

@@ -21,7 +21,7 @@ const MAX_AGE_SECONDS = 600;
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const answer = cors({
     origin: (origin) => (origins.includes(origin) ? origin : null),
-    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: REQUEST_HEADERS,
     exposeHeaders: ANSWER_HEADERS,
     maxAge: MAX_AGE_SECONDS,

@@ -28,6 +28,7 @@ function listEndpoints(api: Parameters<typeof createApi>[0]) {
     method: method.toUpperCase(),
     path: path
       .replace("{token_id}", `itk_${ID}`)
+      .replace("{name}", "nothing-has-this-name")
       .replace(
         /^(\/v1(?:beta)?\/(\w+)\/)\{id\}/,
         (_, start: string, list: string) => `${start}${PREFIXES[list]}_${ID}`,
@@ -165,7 +166,7 @@ describe("CORS", () => {
   const ORIGIN = "https://console.example.com";
   const preflight = {
     key: null,
-    headers: { origin: ORIGIN, "access-control-request-method": "PATCH", "access-control-request-headers": "if-match" },
+    headers: { origin: ORIGIN, "access-control-request-method": "PUT", "access-control-request-headers": "if-match" },
   };
 
   test("is off unless it is configured", async ({ api }) => {
@@ -179,7 +180,14 @@ describe("CORS", () => {
     const allowed = await open.call("OPTIONS", "/v1/targets", preflight);
     expect(allowed.status).toBe(204);
     expect(allowed.headers.get("access-control-allow-origin")).toBe(ORIGIN);
-    expect(allowed.headers.get("access-control-allow-methods")?.split(",")).toContain("PATCH");
+    expect(allowed.headers.get("access-control-allow-methods")?.split(",")).toEqual([
+      "GET",
+      "HEAD",
+      "POST",
+      "PUT",
+      "PATCH",
+      "DELETE",
+    ]);
     expect(allowed.headers.get("access-control-allow-headers")?.split(",")).toContain("if-match");
     expect(allowed.headers.get("access-control-allow-credentials")).toBeNull();
     expect(allowed.headers.get("vary")).toContain("Origin");

@@ -1,5 +1,6 @@
-// Idempotency-Key on every POST (draft-ietf-httpapi-idempotency-key-header). For 24 hours, a repeated request with the
-// same key gets the same answer, and has its effect only once.
+// Idempotency-Key on every POST and PUT (draft-ietf-httpapi-idempotency-key-header). For 24 hours, a repeated request with
+// the same key gets the same answer, and has its effect only once. A PUT is idempotent by itself, but only the answer that
+// a key brings back shows the secret that the first one made.
 
 import { createHash } from "node:crypto";
 
@@ -28,6 +29,7 @@ export interface IdempotencyDependencies {
 }
 
 const HEADER = "Idempotency-Key";
+const METHODS = ["POST", "PUT"];
 const KEY = /^[\x21-\x7e]{1,255}$/;
 /** The headers that describe the result. All others belong to one exchange and are not repeated. */
 const KEPT_HEADERS = ["content-type", "location", "etag"];
@@ -41,7 +43,7 @@ const PASSING = [408, 429];
 export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const given = c.req.header(HEADER);
-    if (c.req.method !== "POST" || given === undefined) return next();
+    if (!METHODS.includes(c.req.method) || given === undefined) return next();
     const request = await readRequest(c, given);
     const result = await claimKey(db, masterKey, request);
     if (result.kind === "answered") return repeat(result.answer);

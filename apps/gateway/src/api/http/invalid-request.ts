@@ -34,6 +34,7 @@ function toFaults(target: RequestPart, issue: Issue): Fault[] {
 
 /** A JSON pointer (RFC 6901) into the body, or the name of a parameter. */
 function toPointer(target: RequestPart, path: readonly PropertyKey[]): string {
+  if (target === "param") return `{${path.map(String).join(".")}}`;
   if (target === "query") return `?${path.map(String).join(".")}`;
   return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }

@@ -42,7 +42,13 @@ const CODES_OF_ALL: ErrorCode[] = [
   "unavailable",
   "invalid_request",
 ];
-const CODES_OF_POST: ErrorCode[] = ["idempotency_in_progress", "idempotency_answer_lost", "idempotency_key_reused"];
+/** The methods that take an `Idempotency-Key`, and what it can be answered with. */
+const REPEATABLE: readonly Method[] = ["post", "put"];
+const CODES_OF_REPEATABLE: ErrorCode[] = [
+  "idempotency_in_progress",
+  "idempotency_answer_lost",
+  "idempotency_key_reused",
+];
 
 export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
@@ -89,10 +95,11 @@ function describeProblems(endpoint: Endpoint, path: string, method: Method): voi
   const problem = responses?.["default"];
   if (responses === undefined || problem === undefined || !("content" in problem)) return;
   const codes = [...CODES_OF_ALL];
-  if (path.includes("{")) codes.push("invalid_id", "not_found");
+  if (path.includes("{")) codes.push("not_found");
+  if (/\{(?!name\})/.test(path)) codes.push("invalid_id");
   // The size of a body is checked even if the endpoint takes none.
   if (method !== "get") codes.push("payload_too_large");
-  if (method === "post") codes.push(...CODES_OF_POST);
+  if (REPEATABLE.includes(method)) codes.push(...CODES_OF_REPEATABLE);
   if (endpoint.requestBody !== undefined) codes.push("unsupported_media_type");
   if (endpoint.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");
@@ -113,14 +120,15 @@ function describeHeaders(endpoint: Endpoint, path: string, method: Method): void
     const header = { name, in: "header" as const, required: false, description, schema: { type: "string" as const } };
     endpoint.parameters = [...(endpoint.parameters ?? []), header];
   };
-  if (method === "post")
+  if (REPEATABLE.includes(method))
     takeHeader(
       "Idempotency-Key",
       "For 24 hours, a repeated request with this key gets the same answer, and has its effect only once.",
     );
   if (endpoint.responses?.[ERROR_CODES.precondition_failed.status] !== undefined)
     takeHeader("If-Match", "The `ETag` of the version that you change. The answer is 412 if it is no longer current.");
-  if (method !== "get" || !path.endsWith("/{id}") || endpoint.responses === undefined) return;
+  if (method === "put") takeHeader("If-None-Match", "`*` only creates. The answer is 412 if there is one already.");
+  if (method !== "get" || !/\/\{(?:id|name)\}$/.test(path) || endpoint.responses === undefined) return;
   takeHeader("If-None-Match", "The `ETag` of the version that you have. The answer is 304 if it is still current.");
   endpoint.responses["304"] = { description: "The caller has the current version" };
 }

@@ -1,21 +1,22 @@
 // How an endpoint finds its source. A source that does not exist, or is of the wrong kind, ends the request.
 
-import { sourceNotFound, wrongKind } from "@sluice/store/configuration/rotation";
+import { notFound, type Reference } from "@sluice/store/configuration/names";
+import { wrongKind } from "@sluice/store/configuration/rotation";
 import { getSource, getSourceForChange, type SourceRecord } from "@sluice/store/configuration/sources";
 import type { Connection } from "@sluice/store/connection/database";
 import type { SourceKind } from "@sluice/store/schema";
 
 /** @throws SluiceError `not_found` */
-export async function findSource(on: Connection, id: string): Promise<SourceRecord> {
-  const record = await getSource(on, id);
-  if (record === undefined) throw sourceNotFound();
+export async function findSource(on: Connection, reference: Reference): Promise<SourceRecord> {
+  const record = await getSource(on, reference);
+  if (record === undefined) throw notFound("source", reference);
   return record;
 }
 
 /** Locks the source: until the transaction ends, no other one changes it. @throws SluiceError `not_found` */
-export async function lockSource(tx: Connection, id: string): Promise<SourceRecord> {
-  const record = await getSourceForChange(tx, id);
-  if (record === undefined) throw sourceNotFound();
+export async function lockSource(tx: Connection, reference: Reference): Promise<SourceRecord> {
+  const record = await getSourceForChange(tx, reference);
+  if (record === undefined) throw notFound("source", reference);
   return record;
 }
 

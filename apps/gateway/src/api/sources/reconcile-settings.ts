@@ -1,5 +1,7 @@
 // How a source is reconciled with the jobs at Gemini, in requests and answers. It needs a key of the Gemini API.
 
+import { isDeepStrictEqual } from "node:util";
+
 import { z } from "@hono/zod-openapi";
 
 import type { Fault } from "@sluice/shared/runtime/errors";
@@ -77,7 +79,8 @@ export async function changeReconciliation(
   };
   if (settings.enabled && !hasGeminiKey(source, geminiApiKey))
     throw invalidRequest([keyFault(given?.enabled === true)]);
-  if (given === undefined) return;
+  // A request that changes nothing here does not cost a look at the whole list.
+  if (isDeepStrictEqual(settings, reconcile)) return;
   await setReconciliation(tx, source.id, settings);
   // A longer lookback takes effect at once, and not with the next look at the whole list.
   if (settings.enabled) await reconcileNow(tx, source.id, Date.now() - settings.lookbackHours * HOUR_MS);

@@ -9,6 +9,7 @@ import { Secret } from "@sluice/shared/settings/secret";
 import { DEFAULT_JWKS_URI } from "@sluice/signature/jwks";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import type { SigningSecret } from "@sluice/signature/secret";
+import { RECONCILE_DEFAULTS } from "@sluice/store/configuration/reconciliation";
 import {
   GEMINI_SOURCE,
   SOURCE_DEFAULTS,
@@ -23,7 +24,7 @@ import { reconcileChange, shownReconcile, showReconcile } from "./reconcile-sett
 import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
 
-const name = z
+export const sourceName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
     error: 'must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or a digit',
@@ -52,7 +53,7 @@ const geminiApiKey = z
 /** The body of an update. */
 export const sourceChange = z
   .strictObject({
-    name: name.optional(),
+    name: sourceName.optional(),
     schemes,
     signing_secret: signingSecret.openapi({ description: "Only for static sources. It replaces every stored secret." }),
     gemini_api_key: geminiApiKey.nullable().optional().openapi({
@@ -65,7 +66,7 @@ export const sourceChange = z
 
 export const newSource = z
   .strictObject({
-    name,
+    name: sourceName,
     kind: kind.default("static").openapi({ description: "The kind cannot be changed later" }),
     schemes: schemes.openapi({ description: "If you leave it out, the source accepts all schemes of its kind" }),
     signing_secret: signingSecret.openapi({
@@ -79,7 +80,21 @@ export const newSource = z
   })
   .openapi("NewSource");
 
+/** The body of a PUT by name. */
+export const sourceReplacement = z
+  .strictObject({
+    ...newSource.shape,
+    name: sourceName.optional().openapi({ description: "The name in the path" }),
+    gemini_api_key: sourceChange.shape.gemini_api_key,
+  })
+  .openapi("SourceReplacement");
+
 type SourceChange = z.infer<typeof sourceChange>;
+
+/** What a request makes of a source. Its credentials are those of {@link sourceChange}. */
+export interface SourcePlan extends Pick<SourceChange, "signing_secret" | "gemini_api_key" | "reconcile"> {
+  settings: Partial<SourceSettings>;
+}
 
 export const sourceSchema = z
   .object({
@@ -195,6 +210,22 @@ export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Parti
     publicKeys: given.public_keys,
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * What takes the place of a source's settings. What is not given goes back to its default, except credentials.
+ * @throws SluiceError `invalid_request`
+ */
+export function toSourceReplacement(current: SourceRecord, given: z.infer<typeof sourceReplacement>): SourcePlan {
+  if (given.kind !== current.kind) {
+    const detail = `is ${given.kind}, but the source is ${current.kind}, and its kind cannot be changed`;
+    throw invalidRequest([{ pointer: "/kind", detail }]);
+  }
+  return {
+    ...given,
+    settings: toSourceSettings({ ...given, name: current.name, gemini_api_key: undefined }),
+    reconcile: { ...showReconcile(RECONCILE_DEFAULTS), ...given.reconcile },
+  };
 }
 
 /** A fault for each field and each scheme that belongs to the other kind of source. */

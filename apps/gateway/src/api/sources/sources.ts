@@ -2,36 +2,23 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
-import { SluiceError } from "@sluice/shared/runtime/errors";
-import { generateSigningSecret } from "@sluice/signature/secret";
-import { setGeminiKey } from "@sluice/store/configuration/gemini-keys";
-import * as store from "@sluice/store/configuration/sources";
+import { listSources, type SourceRecord } from "@sluice/store/configuration/sources";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
-import { requireMatch, withEtag } from "../http/etag.ts";
-import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
-import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { withEtag } from "../http/etag.ts";
+import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
-import { findSource, lockSource } from "./find-source.ts";
-import { changeReconciliation } from "./reconcile-settings.ts";
-import { makeSourceChange } from "./source-change.ts";
+import { findSource } from "./find-source.ts";
+import { createSource, deleteSource, updateSource } from "./source-change.ts";
 import {
   readSourceId,
   sourceParams as params,
   type SourcesDependencies,
   sourceTags as tags,
 } from "./source-endpoint.ts";
-import {
-  createdSource,
-  newSource,
-  showSource,
-  sourceChange,
-  sourceSchema,
-  toSettingsChange,
-  toSourceSettings,
-} from "./source-schema.ts";
+import { createdSource, newSource, showSource, sourceChange, sourceSchema, toSettingsChange } from "./source-schema.ts";
 
 const endpoints = {
   list: createRoute({
@@ -39,7 +26,7 @@ const endpoints = {
     path: "/v1/sources",
     tags,
     summary: "List sources, newest first",
-    request: { query: z.strictObject(pageParameters) },
+    request: { query: z.strictObject({ ...pageParameters, ...nameParameter }) },
     responses: { 200: jsonAnswer("A page of sources", listOf(sourceSchema)), default: problemResponse },
   }),
   create: createRoute({
@@ -85,35 +72,19 @@ const endpoints = {
 };
 
 export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDependencies): void {
-  const { db, masterKey, geminiSigningSecret, keySetGuard, geminiApiKey } = dependencies;
-  const show = (record: store.SourceRecord) => showSource(record, geminiSigningSecret);
+  const { db, geminiSigningSecret } = dependencies;
+  const show = (record: SourceRecord) => showSource(record, geminiSigningSecret);
 
   app.openapi(endpoints.list, async (c) => {
-    const query = c.req.valid("query");
-    const { page: wanted, cursor } = readPage("sources", query);
-    const page = toPage(await store.listSources(db, wanted), query.limit, cursor);
+    const { name, ...query } = c.req.valid("query");
+    const { page: wanted, cursor } = readPage("sources", query, { name });
+    const page = toPage(await listSources(db, wanted, name), query.limit, cursor);
     return c.json({ data: page.rows.map(show), next_cursor: page.nextCursor }, 200);
   });
 
   app.openapi(endpoints.create, async (c) => {
-    const given = c.req.valid("json");
-    const settings = toSourceSettings(given);
-    if (settings.jwksUri !== null) refuseForbiddenAddress(keySetGuard, settings.jwksUri, "/jwks_uri");
-    const secret = given.signing_secret ?? generateSigningSecret();
-    const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
-    const { source, token } = await makeSourceChange(c, dependencies, async (tx, record) => {
-      const created = await store.insertSource(tx, masterKey, settings, verification);
-      if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, created.id, given.gemini_api_key);
-      await changeReconciliation(tx, await findSource(tx, created.id), given.reconcile, geminiApiKey);
-      const after = show(await findSource(tx, created.id));
-      await record({ action: "source.created", resourceId: after.id, after });
-      return { source: after, token: created.token };
-    });
+    const { source, shownOnce } = await createSource(c, dependencies, c.req.valid("json"));
     c.header("location", `/v1/sources/${source.id}`);
-    const shownOnce = {
-      ...(given.kind === "static" && given.signing_secret === undefined && { new_signing_secret: secret.text }),
-      ...(token !== undefined && { new_ingress_token: token.text }),
-    };
     return c.json({ ...withEtag(c, source), ...shownOnce }, 201);
   });
 
@@ -124,42 +95,12 @@ export function routeSources(app: OpenAPIHono<ApiEnv>, dependencies: SourcesDepe
   app.openapi(endpoints.update, async (c) => {
     const id = readSourceId(c.req.valid("param").id);
     const given = c.req.valid("json");
-    const source = await makeSourceChange(c, dependencies, async (tx, record) => {
-      const current = await lockSource(tx, id);
-      const before = show(current);
-      requireMatch(c, before);
-      const settings = toSettingsChange(current.kind, given);
-      const { jwksUri = null } = settings;
-      if (jwksUri !== null && jwksUri !== current.jwksUri) refuseForbiddenAddress(keySetGuard, jwksUri, "/jwks_uri");
-      if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
-      await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
-      if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, id, given.gemini_api_key);
-      await changeReconciliation(tx, await findSource(tx, id), given.reconcile, geminiApiKey);
-      const after = show(await findSource(tx, id));
-      await record({ action: "source.updated", resourceId: after.id, before, after });
-      return after;
-    });
-    return c.json(withEtag(c, source), 200);
+    const plan = ({ kind }: SourceRecord) => ({ ...given, settings: toSettingsChange(kind, given) });
+    return c.json(withEtag(c, await updateSource(c, dependencies, id, plan)), 200);
   });
 
   app.openapi(endpoints.delete, async (c) => {
-    const id = readSourceId(c.req.valid("param").id);
-    await makeSourceChange(c, dependencies, async (tx, record) => {
-      const current = await lockSource(tx, id);
-      const before = show(current);
-      requireMatch(c, before);
-      refuseBuiltIn(current, "be deleted");
-      await store.removeSource(tx, id);
-      await record({ action: "source.deleted", resourceId: before.id, before });
-    });
+    await deleteSource(c, dependencies, readSourceId(c.req.valid("param").id));
     return c.body(null, 204);
   });
-}
-
-function refuseBuiltIn({ name }: store.SourceRecord, change: "be renamed" | "be deleted"): void {
-  if (!Object.hasOwn(store.BUILT_IN_SOURCES, name)) return;
-  throw new SluiceError(
-    "protected_source",
-    `The source "${name}" cannot ${change}: it is built in, and the relay creates it again at every start`,
-  );
 }
