@@ -31,8 +31,15 @@ export async function withPartitions<T>(db: Database, ids: readonly string[], in
   }
 }
 
-/** Whether an insert failed because its rows belong to a day whose partition was dropped, or not made yet. */
-export const lacksPartition = (error: unknown): boolean => hasSqlState(error, NO_PARTITION);
+/**
+ * Whether an insert failed because its rows belong to a day whose partition was dropped, or not made yet. PostgreSQL names
+ * the constraint in the other case, that rows violate a CHECK of their table.
+ */
+export function lacksPartition(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ("constraint" in error && error.constraint !== undefined) return false;
+  return hasSqlState(error, NO_PARTITION) && (error.cause === undefined || lacksPartition(error.cause));
+}
 
 /** @returns the day in UTC of an instant, such as `2026-01-31`. */
 export function isoDay(ms: number): string {
