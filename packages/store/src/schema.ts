@@ -34,7 +34,7 @@ export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled"
 /** What an API key may do. Each scope includes the ones before it. */
 export type Scope = "read" | "write" | "admin";
 export type AttemptTrigger = "initial" | "retry" | "manual";
-export type OperationKind = "retry_deliveries" | "cancel_deliveries";
+export type OperationKind = "retry_deliveries" | "cancel_deliveries" | "replay_events";
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
 /** See jobs.ts for what each means. */
@@ -504,6 +504,34 @@ export const statsWaiting = pgTable("stats_waiting", {
   waiting: integer("waiting").notNull(),
 });
 
+/** What an operation replays, and what it did so far. Ids are UUIDs. */
+export interface ReplayState {
+  again: boolean;
+  match_subscription: boolean;
+  /** A CEL expression; null for every event that the operation's filter finds. */
+  expression: string | null;
+  /** The number of events that the expression selected. */
+  matched: number;
+  /** The first failure of a filter; `target` is null for the operation's own expression. */
+  first_filter_error: { event: string; target: string | null; error: string } | null;
+  targets: ReplayTally[];
+}
+
+/** What became of the events that the operation selected, for one target. The numbers add up to `matched`. */
+export interface ReplayTally {
+  target: string;
+  created: number;
+  retried: number;
+  /** The target has a delivery of the event, which was left as it is. */
+  skipped: number;
+  /** The target's subscription or filter does not match the event. */
+  not_matched: number;
+  /** The target's filter failed on the event. */
+  filter_errors: number;
+  /** The target was disabled or deleted, or the event passed its retention, during the operation. */
+  left_out: number;
+}
+
 export const operations = pgTable("operations", {
   id: uuid("id").primaryKey(),
   kind: text("kind").$type<OperationKind>().notNull(),
@@ -521,4 +549,6 @@ export const operations = pgTable("operations", {
   keyId: uuid("key_id"),
   keyName: text("key_name").notNull(),
   finishedAt: instant("finished_at"),
+  replay: jsonb("replay").$type<ReplayState>(),
+  nextReplayStepAt: instant("next_replay_step_at"),
 });

@@ -345,6 +345,7 @@ describe("the document", () => {
       "/v1beta/webhooks/{id}:ping": ["post"],
       "/v1/events": ["get", "post"],
       "/v1/events/{id}": ["get"],
+      "/v1/events:replay": ["post"],
       "/v1/events/{id}:replay": ["post"],
       "/v1/events/{id}/body": ["get"],
       "/v1/jobs": ["get", "post"],

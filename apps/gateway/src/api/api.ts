@@ -13,6 +13,7 @@ import { type BulkDependencies, routeBulk } from "./acting/bulk.ts";
 import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
 import { routeInjection } from "./acting/injection.ts";
 import { type OperationsDependencies, routeOperations } from "./acting/operations.ts";
+import { routeBulkReplay } from "./acting/bulk-replay.ts";
 import { routeReplay } from "./acting/replay.ts";
 import { routeSetAsideEvents, type SetAsideDependencies } from "./acting/set-aside-events.ts";
 import { answerNotFound, answerOtherMethods, answerProblem } from "./http/answer-problem.ts";
@@ -117,6 +118,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeEvents(app, dependencies);
   routeInjection(app, dependencies);
   routeReplay(app, dependencies);
+  routeBulkReplay(app, dependencies);
   routeDeliveries(app, dependencies);
   routeDeliveryVerbs(app, dependencies);
   routeBulk(app, dependencies);

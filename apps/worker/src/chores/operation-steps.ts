@@ -18,7 +18,9 @@ export function startOperations(db: Database, wake: (targetId: string) => void, 
       const step = (await hasDueStep(db)) ? await makeNextStep(db, STEP_SIZE) : undefined;
       if (step === undefined) return EVERY_MS;
       for (const targetId of step.targetIds) wake(targetId);
-      if (step.isLast) log.info({ operation: formatId("opr", step.operationId) }, "operation succeeded");
+      const operation = formatId("opr", step.operationId);
+      if (step.error !== undefined) log.warn({ operation, error: step.error }, "operation failed");
+      else if (step.isLast) log.info({ operation }, "operation succeeded");
       return 0;
     } catch (error) {
       // Failure policy: open. The step is one transaction, which left nothing, and it is made again.

@@ -2,7 +2,7 @@
 
 import type { KeyObject } from "node:crypto";
 
-import { and, asc, desc, eq, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, type SQL } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -163,6 +163,16 @@ export async function getSourceForChange(tx: Connection, reference: Reference): 
   const found = tx.orm.select({ id: sources.id }).from(sources).where(isReferred(sources, reference)).for("update");
   const [locked] = await found;
   return locked && getSource(tx, locked.id);
+}
+
+/** The names of sources by their ids. A deleted source has none. */
+export async function readSourceNames(db: Connection, ids: readonly string[]): Promise<Map<string, string>> {
+  const { id, name } = sources;
+  const rows = await db.orm
+    .select({ id, name })
+    .from(sources)
+    .where(inArray(id, [...ids]));
+  return new Map(rows.map((row) => [row.id, row.name]));
 }
 
 /** The id of the source with this name. */

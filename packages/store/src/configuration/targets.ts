@@ -1,7 +1,7 @@
 // Targets: internal URLs with their subscriptions. Reads and writes their rows; targets-part.ts makes what a worker
 // holds in memory.
 
-import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, type SQL, sql } from "drizzle-orm";
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
@@ -256,12 +256,16 @@ export async function changeTargetSettings(
 
 const filters = new FilterCache();
 
-/** Loads every target without its keys and headers, in the order of ids. */
-export async function loadSubscribers(tx: Connection): Promise<Subscriber[]> {
+/**
+ * Loads targets without their keys and headers, in the order of ids.
+ * @param ids of the targets; all targets when absent.
+ */
+export async function loadSubscribers(tx: Connection, ids?: readonly string[]): Promise<Subscriber[]> {
   const { id, state, subscribedEvents, retryHorizonSeconds, filter } = targets;
   const rows = await tx.orm
     .select({ id, state, subscribedEvents, retryHorizonSeconds, filter })
     .from(targets)
+    .where(ids && inArray(id, [...ids]))
     .orderBy(asc(id));
   return rows.map((row) => ({ ...row, filter: filters.open(row.filter) }));
 }

@@ -10,7 +10,8 @@ import { deliveryId, idFloor } from "@sluice/shared/domain/ids";
 import { createTestDatabase, type TestDatabase, test as base } from "../../../../tests/support/database.ts";
 import { makeAttempt, makeDelivery, makeEvent, newLease, seedTarget } from "../../../../tests/support/seed.ts";
 import { until } from "../../../../tests/support/wait.ts";
-import { replayTo, retryDelivery } from "../delivery/by-hand.ts";
+import { retryDelivery } from "../delivery/by-hand.ts";
+import { replayTo } from "../delivery/replay.ts";
 import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { type NewEvent, storeEvents } from "../delivery/store-events.ts";
 import { getDelivery } from "../log/records.ts";
@@ -116,7 +117,7 @@ describe("retirePartitions", () => {
     expect(claimed.map(({ body }) => String(body)).toSorted()).toEqual(["first", "second"]);
     const { event } = kept[0] as (typeof kept)[0];
     const another = makeDelivery(event, await seedTarget(db));
-    const replayed = await db.orm.transaction((orm) => replayTo({ orm }, [another]));
+    const replayed = await db.orm.transaction((orm) => replayTo({ orm }, [another], "free"));
     expect(replayed).toMatchObject([{ result: "created" }]);
     for (const { id } of [...kept, another]) await finish(db, id);
     expect(await db.orm.transaction((orm) => retryDelivery({ orm }, another.id))).toMatchObject({ kind: "due" });

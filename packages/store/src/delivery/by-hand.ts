@@ -1,5 +1,5 @@
-// What people do to deliveries: cancel them, retry them, and replay an event. None of it touches a delivery that a
-// worker has in hand: the worker is attempting it, and is about to write its outcome.
+// What people do to deliveries: cancel and retry them. None of it touches a delivery that a worker has in hand: the
+// worker is attempting it, and is about to write its outcome. replay.ts replays events.
 
 import { type SQL, sql } from "drizzle-orm";
 
@@ -9,7 +9,6 @@ import { anyOf } from "../log/id-range.ts";
 import { type DeliveryRecord, getDelivery } from "../log/records.ts";
 import { deliveries } from "../schema.ts";
 import { RELAY_SOURCE_ID } from "./relay-sources.ts";
-import type { NewDelivery } from "./store-events.ts";
 import * as transitions from "./transitions.ts";
 
 const IS_FREE = sql.raw(transitions.IS_FREE);
@@ -52,64 +51,6 @@ export async function cancelMany(tx: Connection, ids: readonly string[], matches
     ${sql.raw(transitions.cancelAll("free"))}
     SELECT id FROM cancelled`);
   return rowCount ?? 0;
-}
-
-export interface Replayed {
-  deliveryId: string;
-  targetId: string;
-  /**
-   * `created`: the event had no delivery to this target. `retried`: it had one, which is due again. `in_flight`: it has
-   * one that a worker is attempting.
-   */
-  result: "created" | "retried" | "in_flight";
-}
-
-/**
- * Makes deliveries of an event. A delivery that exists already becomes due again. Each gets a new deadline, and its
- * backoff starts again. Locks no target: the sweep cancels what is made for a target that is deleted meanwhile, by the
- * note of the deletion (deleted-targets.ts).
- * @throws what PostgreSQL raises for a day that is past retention: see `lacksPartition`.
- */
-export async function replayTo(tx: Connection, wanted: readonly Omit<NewDelivery, "leased">[]): Promise<Replayed[]> {
-  const column = (name: keyof (typeof wanted)[number], type: string) =>
-    sql`${sql.param(wanted.map((delivery) => delivery[name]))}::${sql.raw(type)}[]`;
-  // SKIP LOCKED: a row that is locked is being claimed or recorded, so that a worker has it in hand. The statement
-  // waits for nobody and cannot deadlock. ORDER BY: two replays of one event insert in the same order.
-  const { rows } = await tx.orm.execute<{ id: string; is_new: boolean }>(sql`
-    WITH wanted AS (
-      SELECT * FROM unnest(${column("id", "uuid")}, ${column("eventId", "uuid")}, ${column("targetId", "uuid")},
-        ${column("sourceId", "uuid")}, ${column("eventType", "text")}, ${column("webhookId", "text")},
-        ${column("horizonMs", "float8")})
-        AS t(id, event_id, target_id, source_id, event_type, webhook_id, horizon_ms)
-    ),
-    free AS (
-      SELECT id, status FROM deliveries
-      WHERE id = ANY(${column("id", "uuid")}) AND ${IS_FREE}
-      FOR UPDATE SKIP LOCKED
-    ),
-    due AS (
-      UPDATE deliveries d SET ${SET_DUE}, deadline_at = now() + horizon_ms * interval '1 ms'
-      FROM wanted, free WHERE d.id = free.id AND wanted.id = free.id
-      RETURNING d.id, free.status
-    ),
-    created AS (
-      INSERT INTO deliveries (id, event_id, target_id, source_id, event_type, webhook_id, status, next_attempt_at,
-        next_trigger, deadline_at)
-      SELECT id, event_id, target_id, source_id, event_type, webhook_id, 'pending', now(), 'manual',
-        now() + horizon_ms * interval '1 ms'
-      FROM wanted WHERE id NOT IN (SELECT id FROM deliveries WHERE id = ANY(${column("id", "uuid")}))
-      ORDER BY id
-      ON CONFLICT DO NOTHING
-      RETURNING id
-    ),
-    ${NOTE_DUE},
-    ${sql.raw(noteDeliveries("created", "created"))}
-    SELECT id, true AS is_new FROM created UNION ALL SELECT id, false FROM due`);
-  const isNewById = new Map(rows.map((row) => [row.id, row.is_new]));
-  return wanted.map(({ id, targetId }) => {
-    const isNew = isNewById.get(id);
-    return { deliveryId: id, targetId, result: isNew === undefined ? "in_flight" : isNew ? "created" : "retried" };
-  });
 }
 
 export type RetryResult =

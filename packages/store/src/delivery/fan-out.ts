@@ -5,7 +5,7 @@ import type { FilterInput } from "@sluice/filter/compile";
 import { deliveryId } from "@sluice/shared/domain/ids";
 import { matchesOperational, matchesSubscription } from "@sluice/shared/domain/subscription";
 
-import { OPERATIONAL_SOURCE_ID } from "./relay-sources.ts";
+import { OPERATIONAL_SOURCE_ID, RELAY_SOURCE_ID } from "./relay-sources.ts";
 import type { Subscriber } from "../configuration/targets.ts";
 import type { FilterError } from "../schema.ts";
 import type { NewDelivery } from "./store-events.ts";
@@ -42,6 +42,8 @@ function matchesEvent(
   subscribedEvents: readonly string[],
   { type, sourceId }: Pick<DeliveredEvent, "type" | "sourceId">,
 ): boolean {
+  // A test of a target is for that target alone.
+  if (sourceId === RELAY_SOURCE_ID) return false;
   return sourceId === OPERATIONAL_SOURCE_ID
     ? type !== null && matchesOperational(subscribedEvents, type)
     : matchesSubscription(subscribedEvents, type);

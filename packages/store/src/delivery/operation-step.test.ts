@@ -5,10 +5,11 @@ import { beforeEach, describe, expect } from "vitest";
 import { test } from "../../../../tests/support/database.ts";
 import { newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
 import type { Database } from "../connection/database.ts";
-import type { DeliveryStatus, OperationKind } from "../schema.ts";
+import type { DeliveryStatus } from "../schema.ts";
 import { removeTarget } from "./deleted-targets.ts";
 import { claimDue } from "./deliveries.ts";
-import { countMatching, hasDueStep, makeNextStep, STEP_SIZE } from "./operation-step.ts";
+import { countMatching } from "./deliveries-step.ts";
+import { hasDueStep, makeNextStep, STEP_SIZE } from "./operation-step.ts";
 import { type BulkFilter, cancelOperation, createOperation, getOperation } from "./operations.ts";
 
 /** Makes deliveries of one target in a state, by default exhausted. */
@@ -24,7 +25,11 @@ async function seed(db: Database, count: number, status: DeliveryStatus = "exhau
   return { targetId, ids };
 }
 
-async function start(db: Database, filter: BulkFilter, kind: OperationKind = "retry_deliveries"): Promise<string> {
+async function start(
+  db: Database,
+  filter: BulkFilter,
+  kind: "retry_deliveries" | "cancel_deliveries" = "retry_deliveries",
+): Promise<string> {
   return (await createOperation(db, { kind, given: {}, filter, keyId: null, keyName: "test" })).id;
 }
 

@@ -1,44 +1,43 @@
-// One step of an operation: the next matching deliveries, oldest first. A step writes its deliveries, the figures of
-// the operation and its cursor in one transaction, so that a worker that is killed skips no delivery and does none
-// twice. The lock of the operation's row is the lease.
+// One step of an operation: the next deliveries or events that match, oldest first. A step writes its deliveries, the
+// figures of the operation and its cursor in one transaction, so that a worker that is killed skips no delivery and does
+// none twice. The lock of the operation's row is the lease.
 
 import { and, eq, type SQL, sql } from "drizzle-orm";
 
-import { idTime } from "@sluice/shared/domain/ids";
-
 import type { Connection, Database } from "../connection/database.ts";
 import { isTransient } from "../connection/postgres-errors.ts";
-import { anyOf } from "../log/id-range.ts";
-import { deliveryConditions } from "../log/log-filter.ts";
-import { deliverySearch } from "../log/records.ts";
-import { PAGE_BUDGET, search } from "../log/search.ts";
-import { deliveries, type DeliveryStatus, operations } from "../schema.ts";
-import { cancelMany, retryMany } from "./by-hand.ts";
+import { operations } from "../schema.ts";
+import { applyToDeliveries, walkDeliveries } from "./deliveries-step.ts";
 import { maxDue, type PacedTarget, pauseBeforeNextStepMs } from "./operation-pace.ts";
-import type { BulkFilter, OperationRecord } from "./operations.ts";
+import type { OperationRecord } from "./operations.ts";
+import { replayEvents, walkEvents } from "./replay-step.ts";
+import { countRows } from "./walk.ts";
 
 /** The most deliveries of one step: its transaction takes some ten milliseconds, and its ids fit in one journal row. */
 export const STEP_SIZE = 500;
-const COUNT_BATCH = 5_000;
 /** How long one step counts. */
 const COUNT_MS = 500;
 /**
  * The failures in a row after which an operation has failed; with the pauses between them they take five minutes or so.
  */
 const MAX_FAILURES = 10;
+/** When the next step of an operation is due. Migration 0031 says why there are two columns. */
+const DUE_AT = "least(next_step_at, next_replay_step_at)";
 
 export interface StepResult {
   operationId: string;
   /** The targets whose deliveries became due. */
   targetIds: string[];
   isLast: boolean;
+  /** Why the operation cannot go on. */
+  error?: string | undefined;
 }
 
 /** Whether some operation has a step to make now. A worker asks this all the time, so it MUST stay cheap. */
 export async function hasDueStep(db: Database): Promise<boolean> {
   const { rowCount } = await db.pool.query({
     name: "has-due-step",
-    text: "SELECT FROM operations WHERE state = 'running' AND next_step_at <= now() LIMIT 1",
+    text: `SELECT FROM operations WHERE state = 'running' AND ${DUE_AT} <= now() LIMIT 1`,
   });
   return rowCount === 1;
 }
@@ -50,6 +49,7 @@ export async function hasDueStep(db: Database): Promise<boolean> {
  * @throws the error of the step that failed.
  */
 export async function makeNextStep(db: Database, maxDeliveries: number): Promise<StepResult | undefined> {
+  const dueAt = sql.raw(DUE_AT);
   let operationId: string | undefined;
   try {
     return await db.orm.transaction(async (orm) => {
@@ -60,8 +60,8 @@ export async function makeNextStep(db: Database, maxDeliveries: number): Promise
       const [operation] = await orm
         .select()
         .from(operations)
-        .where(and(eq(operations.state, "running"), sql`${operations.nextStepAt} <= now()`))
-        .orderBy(operations.nextStepAt)
+        .where(and(eq(operations.state, "running"), sql`${dueAt} <= now()`))
+        .orderBy(dueAt)
         .limit(1)
         .for("update", { skipLocked: true });
       operationId = operation?.id;
@@ -74,13 +74,11 @@ export async function makeNextStep(db: Database, maxDeliveries: number): Promise
   }
 }
 
-/** Counts the deliveries before any is changed, so that the API can show progress from the start. */
+/** Counts what matches before any of it is changed, so that the API can show progress from the start. */
 async function countTotal(tx: Connection, operation: OperationRecord): Promise<StepResult> {
-  const { total, reached } = await countMatching(tx, readFilter(operation), {
-    afterId: operation.cursor ?? undefined,
-    withinMs: COUNT_MS,
-  });
-  await advance(tx, operation.id, {
+  const walk = operation.kind === "replay_events" ? walkEvents(tx, operation) : walkDeliveries(tx, operation);
+  const { total, reached } = await countRows(tx, walk, { afterId: operation.cursor ?? undefined, withinMs: COUNT_MS });
+  await advance(tx, operation, 0, {
     total: operation.total + total,
     isCounted: reached === undefined,
     cursor: reached ?? null,
@@ -89,78 +87,32 @@ async function countTotal(tx: Connection, operation: OperationRecord): Promise<S
 }
 
 async function applyToBatch(tx: Connection, operation: OperationRecord, maxDeliveries: number): Promise<StepResult> {
-  const filter = readFilter(operation);
-  const { ids, next } = await readBatch(tx, filter, operation.cursor ?? undefined, maxDeliveries);
-  // A row may have changed since it was found: the statement compares these again once it has locked the rows.
-  const matches = and(...deliveryConditions(filter).own) ?? sql`true`;
-  const targetIds = operation.kind === "retry_deliveries" ? await retryMany(tx, ids, matches) : [];
-  const done = operation.kind === "retry_deliveries" ? targetIds.length : await cancelMany(tx, ids, matches);
-  const isLast = next === undefined;
-  const touched = [...new Set(targetIds)];
-  const pauseMs = isLast ? 0 : pauseBeforeNextStepMs(await readPace(tx, touched));
-  await advance(tx, operation.id, {
+  const apply = operation.kind === "replay_events" ? replayEvents : applyToDeliveries;
+  const { done, failed, targetIds, next, replay, error } = await apply(tx, operation, maxDeliveries);
+  const isLast = next === undefined || error !== undefined;
+  const pauseMs = isLast ? 0 : pauseBeforeNextStepMs(await readPace(tx, targetIds));
+  await advance(tx, operation, pauseMs, {
     done: operation.done + done,
-    failed: operation.failed + ids.length - done,
+    failed: operation.failed + failed,
     cursor: next ?? operation.cursor,
-    nextStepAt: sql`clock_timestamp() + ${pauseMs}::float8 * interval '1 ms'`,
-    ...(isLast && { state: "succeeded" as const, finishedAt: sql`now()` }),
+    ...(replay && { replay }),
+    ...(isLast && { state: error === undefined ? "succeeded" : "failed", finishedAt: sql`now()` }),
+    error: error ?? null,
   });
-  return { operationId: operation.id, targetIds: touched, isLast };
+  return { operationId: operation.id, targetIds, isLast, error };
 }
 
 type Progress = { [Column in keyof OperationRecord]?: OperationRecord[Column] | SQL };
 
-async function advance(tx: Connection, id: string, progress: Progress): Promise<void> {
+/** Writes how far the operation is, and when its next step is due. */
+async function advance(tx: Connection, { id, kind }: OperationRecord, pauseMs: number, progress: Progress) {
   // A new time puts the operation behind all others, so that they take turns and none waits until another has ended.
-  const turn = { nextStepAt: sql`clock_timestamp()`, failures: 0, error: null };
+  const next = sql`clock_timestamp() + ${pauseMs}::float8 * interval '1 ms'`;
+  const turn = kind === "replay_events" ? { nextReplayStepAt: next } : { nextStepAt: next };
   await tx.orm
     .update(operations)
-    .set({ ...turn, ...progress })
+    .set({ ...turn, failures: 0, error: null, ...progress })
     .where(eq(operations.id, id));
-}
-
-/** The operation's filter, limited to deliveries that existed when it was made: its caller did not mean later ones. */
-function readFilter({ id, filter }: OperationRecord): BulkFilter {
-  const given: BulkFilter = filter;
-  return { ...given, untilMs: Math.min(given.untilMs ?? Number.POSITIVE_INFINITY, idTime(id) + 1) };
-}
-
-/** @returns the ids, and as `next` the id after which the next batch begins; undefined when this batch was the last. */
-async function readBatch(on: Connection, filter: BulkFilter, afterId: string | undefined, limit: number) {
-  const { sinceMs, untilMs, ...rest } = filter;
-  const page = { limit, order: "oldest", afterId, sinceMs, untilMs } as const;
-  const { ids, searchedTo } = await search(on, deliverySearch(on, rest), page, PAGE_BUDGET);
-  return { ids, next: ids.length === limit ? ids.at(-1) : searchedTo };
-}
-
-export interface MatchCount {
-  total: number;
-  byStatus: Partial<Record<DeliveryStatus, number>>;
-  /** The last id that was read when the time was over; undefined when all are counted. */
-  reached: string | undefined;
-}
-
-/** Counts the deliveries that match a filter, oldest first, and stops after about `withinMs`. */
-export async function countMatching(
-  on: Connection,
-  filter: BulkFilter,
-  { afterId, withinMs }: { afterId?: string | undefined; withinMs: number },
-): Promise<MatchCount> {
-  const endsAt = performance.now() + withinMs;
-  const counted: MatchCount = { total: 0, byStatus: {}, reached: afterId };
-  do {
-    const { ids, next } = await readBatch(on, filter, counted.reached, COUNT_BATCH);
-    counted.total += ids.length;
-    counted.reached = next;
-    if (ids.length === 0) continue;
-    const rows = await on.orm
-      .select({ status: deliveries.status, count: sql<number>`count(*)::int` })
-      .from(deliveries)
-      .where(anyOf(deliveries.id, ids))
-      .groupBy(deliveries.status);
-    for (const { status, count: more } of rows) counted.byStatus[status] = (counted.byStatus[status] ?? 0) + more;
-  } while (counted.reached !== undefined && performance.now() < endsAt);
-  return counted;
 }
 
 async function readPace(tx: Connection, targetIds: readonly string[]) {
@@ -179,9 +131,11 @@ async function readPace(tx: Connection, targetIds: readonly string[]) {
 async function noteFailure(db: Database, id: string, error: unknown): Promise<void> {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = cause instanceof Error ? cause.message : String(cause);
+  const next = "clock_timestamp() + least(60, power(2, failures)) * interval '1 s'";
   await db.pool.query(
     `UPDATE operations SET failures = failures + 1, error = $2,
-       next_step_at = clock_timestamp() + least(60, power(2, failures)) * interval '1 s',
+       next_step_at = CASE WHEN next_replay_step_at IS NULL THEN ${next} ELSE next_step_at END,
+       next_replay_step_at = CASE WHEN next_replay_step_at IS NOT NULL THEN ${next} END,
        state = CASE WHEN failures + 1 >= $3 THEN 'failed' ELSE state END,
        finished_at = CASE WHEN failures + 1 >= $3 THEN now() END
      WHERE id = $1 AND state = 'running'`,

@@ -18,7 +18,8 @@ import {
 } from "../../../../tests/support/seed.ts";
 import { readRevision } from "../connection/configuration-revision.ts";
 import type { Database } from "../connection/database.ts";
-import { cancelDelivery, replayTo, retryDelivery } from "../delivery/by-hand.ts";
+import { cancelDelivery, retryDelivery } from "../delivery/by-hand.ts";
+import { replayTo } from "../delivery/replay.ts";
 import { removeTarget } from "../delivery/deleted-targets.ts";
 import { claimDue, recordAttempts } from "../delivery/deliveries.ts";
 import { storeEvents } from "../delivery/store-events.ts";
@@ -78,7 +79,7 @@ async function work(db: Database, targets: string[], sources: string[], rounds: 
     const [event] = events;
     if (event !== undefined && Math.random() < 0.5) {
       const again = targets.map((target) => makeDelivery(event, target));
-      await db.orm.transaction((orm) => replayTo({ orm }, again));
+      await db.orm.transaction((orm) => replayTo({ orm }, again, "free"));
     }
     if (Math.random() < 0.5) await countChanges(db);
   }

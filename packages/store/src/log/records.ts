@@ -113,8 +113,15 @@ export async function getEventWithBody(tx: Connection, id: string): Promise<type
   return (await tx.orm.select().from(events).where(eq(events.id, id)))[0];
 }
 
-/** Reads the bodies of events by their ids. The caller MUST bound their total size: see `sizeBytes`. */
-export async function readBodies(db: Database, ids: readonly string[]): Promise<Map<string, Buffer>> {
+/** The number of events, from the first on, whose bodies together are at most `maxBytes`; at least 1. */
+export function countFitting(found: readonly EventRecord[], maxBytes: number): number {
+  let bytes = 0;
+  const end = found.findIndex(({ sizeBytes }) => (bytes += sizeBytes) > maxBytes);
+  return end === -1 ? found.length : Math.max(1, end);
+}
+
+/** Reads the bodies of events by their ids. The caller MUST bound their total size: see {@link countFitting}. */
+export async function readBodies(db: Connection, ids: readonly string[]): Promise<Map<string, Buffer>> {
   if (ids.length === 0) return new Map();
   const rows = await db.orm.select({ id: events.id, body: events.body }).from(events).where(anyOf(events.id, ids));
   return new Map(rows.map((row) => [row.id, row.body]));

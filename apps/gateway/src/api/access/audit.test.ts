@@ -130,6 +130,7 @@ describe("/v1/audit", () => {
     await call("POST", `/v1/operations/${retry.id}:cancel`);
     await call("POST", "/v1/deliveries:cancel", { target: made.id });
     await call("POST", `/v1/events/${delivery.event}:replay`);
+    await call("POST", "/v1/events:replay", { targets: [made.id], all: true });
     await call("POST", "/v1/events", { type: "batch.succeeded", data: {} });
     await call("DELETE", `/v1/targets/${made.id}`);
     const put = { uri: target.uri, subscribed_events: ["*"], headers: { authorization: HEADER_VALUE } };
@@ -160,6 +161,7 @@ describe("/v1/audit", () => {
       "operation.cancelled",
       "operation.started",
       "event.replayed",
+      "operation.started",
       "event.injected",
       "target.deleted",
       "target.created",

@@ -1,5 +1,5 @@
-// The bodies of POST /v1/deliveries:retry and :cancel: the filters of GET /v1/deliveries as fields of a JSON body. A
-// body without any filter is refused, so that nobody changes the whole log by mistake.
+// The bodies of POST /v1/deliveries:retry, :cancel and /v1/events:replay: the filters of a list as fields of a JSON body.
+// A body without any filter is refused, so that nobody changes the whole log by mistake.
 
 import { z } from "@hono/zod-openapi";
 
@@ -14,7 +14,12 @@ const strings = z
   .transform((list): string | string[] => list);
 
 /** The fields of a body that are no filters. */
-const OTHER_FIELDS = ["dry_run", "all"];
+const OTHER_FIELDS = ["dry_run", "all", "targets", "match_subscription", "again"];
+
+export const allField = z.literal(true).optional().openapi({
+  description: "Required when no filter is given, so that the whole log is not taken by mistake",
+  example: true,
+});
 
 export const bulkFields = {
   ...timeParameters,
@@ -37,10 +42,7 @@ export const bulkFields = {
     .max(999_999)
     .optional()
     .openapi({ description: "The least number of attempts", example: 3 }),
-  all: z.literal(true).optional().openapi({
-    description: "Required when no filter is given, so that the whole log is not changed by mistake",
-    example: true,
-  }),
+  all: allField,
   dry_run: z
     .boolean()
     .default(false)
@@ -69,7 +71,7 @@ export function requireFilter(body: object, context: z.RefinementCtx): void {
   context.addIssue({ code: "custom", message: 'needs at least one filter, or "all": true' });
 }
 
-/** The filters of a valid body as the caller gave them, with `all` and without `dry_run`. */
+/** A valid body as the caller gave it, without `dry_run`. */
 export function filtersOf(body: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(body).filter(([name]) => name !== "dry_run"));
 }

@@ -54,6 +54,7 @@ describe("POST /v1/deliveries:retry", () => {
       total: null,
       done: 0,
       failed: 0,
+      replay: null,
       error: null,
       created_at: expect.stringMatching(/Z$/),
       created_by: { key: null, name: "ADMIN_API_KEY" },

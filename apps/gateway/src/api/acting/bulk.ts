@@ -2,31 +2,29 @@
 // an operation; a worker carries it out.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
-
 import type { Database } from "@sluice/store/connection/database";
-import { countMatching } from "@sluice/store/delivery/operation-step";
-import { type BulkFilter, createOperation } from "@sluice/store/delivery/operations";
-import type { DeliveryStatus, OperationKind } from "@sluice/store/schema";
+import { countMatching } from "@sluice/store/delivery/deliveries-step";
+import type { BulkFilter } from "@sluice/store/delivery/operations";
+import type { DeliveryStatus } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
-import { makeChange } from "../http/change.ts";
+import type { ApiEnv } from "../http/api-env.ts";
 import { problems } from "../http/problems.ts";
 import { readDeliveryFilter } from "../log/filter-parameters.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { bulkFields, filtersOf, requireFilter, statusField } from "./bulk-filter.ts";
-import { operationSchema, showOperation } from "./operation-schema.ts";
+import { operationSchema } from "./operation-schema.ts";
+import { startOperation } from "./start-operation.ts";
 
 export interface BulkDependencies {
   db: Database;
 }
 
 /**
- * The time for counting in a dry run. Counting stops after the page of some thousand deliveries in which it runs out.
+ * The time for counting in a dry run. Counting stops after the page of some thousand rows in which it runs out.
  */
-const COUNT_MS = 2_000;
+export const COUNT_MS = 2_000;
 
 const retryBody = z
   .strictObject({ ...bulkFields, status: statusField })
@@ -91,14 +89,15 @@ export function routeBulk(app: OpenAPIHono<ApiEnv>, { db }: BulkDependencies): v
     const filter = { ...(await readFilter(body)), statuses };
     if (body.dry_run) return c.json(await countAll(filter), 200);
     const given = { status: statuses, ...filtersOf(await c.req.json()) };
-    return c.json(await start(c, "retry_deliveries", given, filter), 202);
+    return c.json(await startOperation(c, db, { kind: "retry_deliveries", given, filter }), 202);
   });
 
   app.openapi(verbEndpoint(app, endpoints.cancel), async (c) => {
     const body = c.req.valid("json");
     const filter: BulkFilter = { ...(await readFilter(body)), statuses: ["pending"] };
     if (body.dry_run) return c.json(await countAll(filter), 200);
-    return c.json(await start(c, "cancel_deliveries", filtersOf(await c.req.json()), filter), 202);
+    const given = filtersOf(await c.req.json());
+    return c.json(await startOperation(c, db, { kind: "cancel_deliveries", given, filter }), 202);
   });
 
   async function readFilter(body: z.infer<typeof cancelBody>): Promise<BulkFilter> {
@@ -109,16 +108,5 @@ export function routeBulk(app: OpenAPIHono<ApiEnv>, { db }: BulkDependencies): v
     const { total, byStatus, reached } = await countMatching(db, filter, { withinMs: COUNT_MS });
     const none = { pending: 0, succeeded: 0, exhausted: 0, cancelled: 0 };
     return { total, by_status: { ...none, ...byStatus }, complete: reached === undefined };
-  }
-
-  async function start(c: Context<ApiEnv>, kind: OperationKind, given: Record<string, unknown>, filter: BulkFilter) {
-    const { keyId, name: keyName } = callerOf(c);
-    const shown = await makeChange(c, db, async (tx, record) => {
-      const after = showOperation(await createOperation(tx, { kind, given, filter, keyId, keyName }));
-      await record({ action: "operation.started", resourceId: after.id, after });
-      return after;
-    });
-    c.header("location", `/v1/operations/${shown.id}`);
-    return shown;
   }
 }

@@ -1,24 +1,76 @@
-// How the API shows an operation, which retries or cancels many deliveries.
+// How the API shows an operation, which retries or cancels many deliveries, or replays many events.
 
 import { z } from "@hono/zod-openapi";
 
 import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { OperationRecord } from "@sluice/store/delivery/operations";
+import type { ReplayState } from "@sluice/store/schema";
 
 export const OPERATION_STATES = ["running", "succeeded", "cancelled", "failed"] as const;
+
+const count = (description: string) => z.int().openapi({ description, example: 0 });
+
+export const replayCounts = z.object({
+  matched: z.int().openapi({ description: "The number of events that match every filter, `filter` included" }),
+  targets: z
+    .array(
+      z
+        .object({
+          target: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+          created: z.int().openapi({
+            description: "Events that the target gets for the first time",
+            example: 1_200,
+          }),
+          retried: count("Events whose finished delivery is due again, because `again` is true"),
+          skipped: count("Events of which the target has a delivery that is left as it is"),
+          not_matched: count("Events that the target's subscription or filter does not match"),
+          filter_errors: count("Events on which the target's filter failed. The target does not get them."),
+          left_out: count(
+            "Events that the target does not get because it was disabled or deleted, or the event passed its " +
+              "retention, during the operation",
+          ),
+        })
+        .openapi("ReplayedToTarget"),
+    )
+    .openapi({ description: "For each target, what became of the events. The numbers add up to `matched`." }),
+  first_filter_error: z
+    .object({
+      event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+      target: z.string().nullable().openapi({
+        description: "The target whose filter failed. Null when `filter` of the request failed.",
+        example: null,
+      }),
+      error: z.string().openapi({ example: "No such key: error_code" }),
+    })
+    .nullable()
+    .openapi({ description: "The first failure of a filter" }),
+});
+
+export function showReplay({ matched, targets, first_filter_error: first }: ReplayState) {
+  return {
+    matched,
+    targets: targets.map((tally) => ({ ...tally, target: formatId("tgt", tally.target) })),
+    first_filter_error: first && {
+      event: formatId("evt", first.event),
+      target: first.target && formatId("tgt", first.target),
+      error: first.error,
+    },
+  };
+}
 
 export const operationSchema = z
   .object({
     id: z.string().openapi({ example: "opr_01h455vb4pex5vsknk084sn02q" }),
-    kind: z.enum(["retry_deliveries", "cancel_deliveries"]),
+    kind: z.enum(["retry_deliveries", "cancel_deliveries", "replay_events"]),
     state: z.enum(OPERATION_STATES).openapi({
       description:
-        "succeeded: the operation went through all deliveries that match. failed: it was given up after ten failed " +
-        "steps in a row, and `error` says why. cancelled: a caller stopped it. What it did before its end stays " +
-        "done.",
+        "succeeded: the operation went through everything that matches. failed: it was given up after ten failed " +
+        "steps in a row, or because no target of a replay was left, and `error` says why. cancelled: a caller stopped " +
+        "it. What it did before its end stays done.",
     }),
     filter: z.record(z.string(), z.unknown()).openapi({
-      description: "The filters as the caller gave them. A retry always shows its `status`.",
+      description:
+        "The request as the caller gave it: the filters, and what else is in its body. A retry always shows its `status`.",
       example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"] },
     }),
     total: z
@@ -27,16 +79,23 @@ export const operationSchema = z
       .openapi({
         description:
           "The number of deliveries that match, counted before the first is changed. Null until they are counted. A " +
-          "delivery that changes after the count may no longer match, so `done` and `failed` may add up to less.",
+          "delivery that changes after the count may no longer match, so `done` and `failed` may add up to less. For a " +
+          "replay: the number of events that match the filters of the log.",
         example: 2_000,
       }),
-    done: z.int().openapi({ description: "The number of deliveries that were made due, or cancelled", example: 500 }),
+    done: z.int().openapi({
+      description:
+        "The number of deliveries that were made due, or cancelled. For a replay: the number of events that it went " +
+        "through, and `replay` says what became of them.",
+      example: 500,
+    }),
     failed: z.int().openapi({
       description:
         "The number of deliveries that were left as they are, because a worker held the delivery, it changed at that " +
-        "moment, or its target was deleted",
+        "moment, or its target was deleted. For a replay: the number of events on which `filter` failed.",
       example: 0,
     }),
+    replay: replayCounts.nullable().openapi({ description: "What a replay did so far. Null for the other kinds." }),
     error: z.string().nullable().openapi({ description: "The error of the last step. Null when that step succeeded." }),
     created_at: z.string().openapi({ format: "date-time" }),
     created_by: z.object({
@@ -51,7 +110,8 @@ export const operationSchema = z
   .openapi("Operation");
 
 export function showOperation(operation: OperationRecord): z.infer<typeof operationSchema> {
-  const { id, kind, state, given, isCounted, total, done, failed, error, keyId, keyName, finishedAt } = operation;
+  const { id, kind, state, given, isCounted, total, done, failed, replay, error, keyId, keyName, finishedAt } =
+    operation;
   return {
     id: formatId("opr", id),
     kind,
@@ -60,6 +120,7 @@ export function showOperation(operation: OperationRecord): z.infer<typeof operat
     total: isCounted ? total : null,
     done,
     failed,
+    replay: replay && showReplay(replay),
     error,
     created_at: new Date(idTime(id)).toISOString(),
     created_by: { key: keyId === null ? null : formatId("key", keyId), name: keyName },

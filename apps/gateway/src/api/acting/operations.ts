@@ -1,5 +1,5 @@
-// /v1/operations: shows the operations, which retry or cancel many deliveries, with their progress, and stops them.
-// bulk.ts starts them.
+// /v1/operations: shows the operations, which retry or cancel many deliveries or replay many events, with their
+// progress, and stops them. bulk.ts and bulk-replay.ts start them.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
@@ -29,7 +29,7 @@ const endpoints = {
     method: "get",
     path: "/v1/operations",
     tags,
-    summary: "List the operations on many deliveries, newest first",
+    summary: "List the operations on many deliveries or events, newest first",
     description: "Operations are kept as long as the log.",
     request: {
       query: z.strictObject({

@@ -4,9 +4,9 @@ import { describe, expect } from "vitest";
 
 import { deliveryId, formatId, newId } from "@sluice/shared/domain/ids";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
-import { replayTo } from "@sluice/store/delivery/by-hand";
 import { cancelForDeleted, removeTarget } from "@sluice/store/delivery/deleted-targets";
 import { deliveryTo } from "@sluice/store/delivery/fan-out";
+import { replayTo } from "@sluice/store/delivery/replay";
 import { getDelivery, getEventWithBody } from "@sluice/store/log/records";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
@@ -90,6 +90,29 @@ describe("POST /v1/events/{id}:replay", () => {
     expect(api.woken).not.toContain(other);
   });
 
+  test("leaves what is there with again: false, and asks the subscription of named targets when told to", async ({
+    api,
+  }) => {
+    const [got, added] = [await seedTarget(api.db), await seedTarget(api.db)];
+    const other = await seedTarget(api.db, { subscribedEvents: ["video.*"] });
+    const failing = await seedTarget(api.db, { filter: "event.data.cost > 1" });
+    const { eventId, deliveryIds } = await seedEvent(api, [got]);
+    await recordAttempt(api, deliveryIds[0] ?? "", { status: "succeeded" });
+    const targets = [got, added, other, failing].map(shownTarget);
+    const body = { targets, again: false, match_subscription: true };
+    const path = `/v1/events/${formatId("evt", eventId)}:replay`;
+    const answer = await api.call("POST", path, { body });
+    expect(answer.body.deliveries).toMatchObject([
+      { target: shownTarget(got), result: "skipped" },
+      { target: shownTarget(added), result: "created" },
+    ]);
+    expect(answer.body.filter_errors).toMatchObject([{ target: shownTarget(failing) }]);
+    expect(await getDelivery(api.db, deliveryIds[0] ?? "")).toMatchObject({ status: "succeeded" });
+    expect(api.woken).not.toContain(got);
+    const refused = await api.call("POST", path, { body: { match_subscription: false } });
+    expect(pointersOf(refused)).toEqual(["/match_subscription"]);
+  });
+
   test("waits for no change of a target, and lets none wait", async ({ api }) => {
     const targetId = await seedTarget(api.db);
     const { eventId } = await seedEvent(api);
@@ -111,7 +134,7 @@ describe("POST /v1/events/{id}:replay", () => {
       const target = (await loadSubscribers({ orm })).find((each) => each.id === targetId);
       if (target === undefined || event === undefined) throw new Error("Both were stored");
       expect(await removeTarget(api.db, targetId)).toBe(true);
-      await replayTo({ orm }, [deliveryTo(target, event)]);
+      await replayTo({ orm }, [deliveryTo(target, event)], "free");
     });
     expect(await getDelivery(api.db, id)).toMatchObject({ status: "pending" });
     await cancelForDeleted(api.db);

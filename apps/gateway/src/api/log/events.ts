@@ -8,6 +8,7 @@ import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import {
+  countFitting,
   type EventRecord,
   getEvent,
   listAttemptsOf,
@@ -197,13 +198,6 @@ export const eventNotFound = () => new SluiceError("not_found", "There is no eve
 /** The content type as it was received, or `application/octet-stream` when a header cannot hold it. */
 function readMediaType(contentType: string | null): string {
   return contentType !== null && /^[\x20-\x7e]+$/.test(contentType) ? contentType : "application/octet-stream";
-}
-
-/** The number of events, from the first on, whose bodies together are at most `maxBytes`; at least 1. */
-function countFitting(events: readonly EventRecord[], maxBytes: number): number {
-  let bytes = 0;
-  const end = events.findIndex((event) => (bytes += event.sizeBytes) > maxBytes);
-  return end === -1 ? events.length : Math.max(1, end);
 }
 
 /** @param body undefined when the payload is not wanted or the body is gone; `payload` is then null. */

@@ -2,10 +2,13 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import addFormats from "ajv-formats";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
+
+import { parseId } from "@sluice/shared/domain/ids";
 import { Secret } from "@sluice/shared/settings/secret";
 
 import { type DescribedContent, endpointsOf } from "../../../../../tests/support/api/described-endpoints.ts";
 import { createTestApi, test } from "../../../../../tests/support/api/test-api.ts";
+import { seedTarget } from "../../../../../tests/support/seed.ts";
 import { createApi } from "../api.ts";
 import { createDocument } from "./document.ts";
 
@@ -76,6 +79,11 @@ test("the example of every creating endpoint creates something", async ({ api: {
     ({ method, path, requestBody }) => method === "post" && !path.includes("{") && requestBody !== undefined,
   );
   expect(creating.length).toBeGreaterThan(5);
+  // A replay names targets, which have to exist.
+  const target = parseId("tgt", "tgt_01h455vb4pex5vsknk084sn02q", "");
+  const seeded = await seedTarget(db);
+  await db.pool.query("DELETE FROM target_secrets WHERE target_id = $1", [seeded]);
+  await db.pool.query("UPDATE targets SET id = $1 WHERE id = $2", [target, seeded]);
   for (const { path, requestBody } of creating) {
     const body = requestBody?.content?.["application/json"]?.example;
     expect(await api.call("POST", path, { body }), path).toMatchObject({ status: expect.toBeOneOf([200, 201, 202]) });

@@ -2,7 +2,6 @@
 
 import { z } from "@hono/zod-openapi";
 
-import { compileFilter, MAX_FILTER_LENGTH } from "@sluice/filter/compile";
 import { formatId } from "@sluice/shared/domain/ids";
 import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -16,6 +15,7 @@ import {
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { plainText } from "../http/plain-text.ts";
 import { refuseRepeats } from "../http/repeats.ts";
+import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
@@ -44,26 +44,10 @@ const subscribedEvents = z
   .superRefine(refuseRepeats)
   .openapi({ example: ["batch.*", "video.generated"] });
 
-const filter = z
-  .string()
-  .min(1, { abort: true })
-  .max(MAX_FILTER_LENGTH, { abort: true })
-  .superRefine((text, context) => {
-    const compiled = compileFilter(text);
-    if ("filter" in compiled) return;
-    const { line, column } = compiled.position;
-    context.addIssue({
-      code: "custom",
-      message: `must be a CEL expression that gives a bool: line ${line}, column ${column}: ${compiled.fault}`,
-    });
-  })
-  .nullable()
-  .openapi({
-    description:
-      "A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. " +
-      "The target gets only the events for which it is true; null stands for all events.",
-    example: 'event.type == "batch.failed" || event.labels.team == "billing"',
-  });
+const filter = filterExpression.nullable().openapi({
+  description: `${EXPRESSION_OVER} The target gets only the events for which it is true; null stands for all events.`,
+  example: 'event.type == "batch.failed" || event.labels.team == "billing"',
+});
 
 const retryFields = {
   base_seconds: z.number().min(0.05).max(3_600),
