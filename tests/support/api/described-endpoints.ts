@@ -17,7 +17,7 @@ export interface DescribedEndpoint extends Described {
   summary?: string;
   tags?: string[];
   parameters?: (Described & { name: string; schema?: Described })[];
-  requestBody?: DescribedContent;
+  requestBody?: DescribedContent & { required?: boolean };
   responses: Record<string, Described & DescribedContent>;
 }
 

@@ -24,6 +24,7 @@ import { getPath } from "./http/custom-verb.ts";
 import { answerNotModified } from "./http/etag.ts";
 import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts";
 import { refuseInvalid } from "./http/invalid-request.ts";
+import { refuseBrokenText } from "./http/refuse-broken-text.ts";
 import { refuseEncoded } from "./http/refuse-encoded.ts";
 import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
 import { type JobsDependencies, routeJobs } from "./jobs/jobs.ts";
@@ -99,6 +100,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.use(authenticate(dependencies));
   app.use(refuseEncoded);
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
+  app.use(refuseBrokenText);
   app.use(answerOnce(dependencies));
 
   routeSources(app, dependencies);

@@ -80,6 +80,10 @@ describe("If-Match", () => {
       if (method === "get" || !changing.test(path)) continue;
       const name = `${method.toUpperCase()} ${path}`;
       if (parameters?.some((parameter) => parameter.name === "If-Match") === true) described.push(name);
+      // A verb is called without a body, as README does, with an empty one, and with null, as some clients do.
+      const example = requestBody?.content?.["application/json"]?.example;
+      const bodies =
+        requestBody === undefined || requestBody.required === true ? [example] : [example, undefined, "null"];
       const { id, name: ownName } = (path.startsWith("/v1/sources") ? await createSource(api) : await createTarget(api))
         .body;
       if (path.includes("/upstream")) {
@@ -90,11 +94,12 @@ describe("If-Match", () => {
         ]);
       }
       const address = path.replace("{id}", id).replace("{name}", encodeURIComponent(ownName));
-      const answer = await api.call(method.toUpperCase(), address, {
-        body: requestBody?.content?.["application/json"]?.example,
-        headers: { "if-match": '"other"' },
-      });
-      if (answer.status === 412) applied.push(name);
+      const statuses = new Set<number>();
+      for (const body of bodies) {
+        const headers = { "if-match": '"other"' };
+        statuses.add((await api.call(method.toUpperCase(), address, { body, headers })).status);
+      }
+      if (statuses.has(412) && statuses.size === 1) applied.push(name);
     }
     expect(applied).toEqual(described);
     expect(applied).toEqual(

@@ -13,7 +13,7 @@ export function jsonAnswer<T extends z.ZodType>(description: string, schema: T) 
   return { description, content: { "application/json": { schema } } };
 }
 
-/** The body of an endpoint that needs none: absent or `{}`. The endpoint MUST use {@link takeEmptyBody}. */
+/** The body of an endpoint that needs none: absent, `{}` or `null`. The endpoint MUST use {@link takeEmptyBody}. */
 export const noBody = { content: { "application/json": { schema: z.strictObject({}) } } };
 
 export function idParameter(example: string) {
