@@ -164,6 +164,8 @@ describe("refused, with the position of the fault:", () => {
     ["", 1, "Unexpected token: EOF"],
     ['source == "gemini" &&', 22, "Unexpected token: EOF"],
     ['event.type = "x"', 12, "Unexpected character: ="],
+    ["event.type == 😀", 15, "Unexpected character: 😀"],
+    ["'\\😀'", 2, "Invalid escape sequence: \\😀"],
     ['event.type == "x', 15, "Unterminated string"],
     ["event.data.a == 1 && (event.data.b == )", 39, "Unexpected token: RPAREN"],
     ["event.type == foo", 15, "Unknown variable: foo"],

@@ -3,6 +3,8 @@
 
 import { Environment, ParseError, TypeError } from "@marcbachmann/cel-js";
 
+import { cutText } from "@sluice/shared/domain/cut-text";
+
 import { EvaluationFault } from "./fault.ts";
 import { Meter } from "./meter.ts";
 import { compileNode, openScope } from "./program.ts";
@@ -12,6 +14,8 @@ import { typeName } from "./values.ts";
 export const MAX_FILTER_LENGTH = 2_000;
 /** The limit of an error message. The message is stored with the event, for each target. */
 const MAX_ERROR_LENGTH = 200;
+/** The first half of a character above U+FFFF without the second. */
+const HALF = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])/g;
 
 /** The variables of a filter. */
 export interface FilterInput {
@@ -107,7 +111,7 @@ export function compileExpression(
 
 /** Replaces a stored filter that is refused now. It matches no event, and each event says why. */
 export function brokenFilter(fault: string): Filter {
-  const error = `the filter of this target is not valid: ${fault}`.slice(0, MAX_ERROR_LENGTH).toWellFormed();
+  const error = cutText(`the filter of this target is not valid: ${fault}`, MAX_ERROR_LENGTH);
   return { matches: () => ({ error }) };
 }
 
@@ -125,11 +129,19 @@ function toMatcher(step: EvaluationStep): Filter["matches"] {
 }
 
 function notMatched(message: string): { error: string } {
-  // The cut may leave half a character, which PostgreSQL does not store.
-  return { error: message.slice(0, MAX_ERROR_LENGTH).toWellFormed() };
+  return { error: cutText(message, MAX_ERROR_LENGTH) };
 }
 
 function refuseFilter(text: string, fault: string, offset: number): FilterFault {
   const before = text.slice(0, offset).split("\n");
-  return { fault, position: { line: before.length, column: (before.at(-1) ?? "").length + 1 } };
+  const position = { line: before.length, column: (before.at(-1) ?? "").length + 1 };
+  return { fault: completeCharacters(fault, text.slice(offset)), position };
+}
+
+/** Where the library quotes one character, it quotes a UTF-16 unit, which can be half of it. The text has the whole. */
+function completeCharacters(fault: string, text: string): string {
+  return fault.replaceAll(HALF, (half) => {
+    const at = text.indexOf(half);
+    return at === -1 ? half : text.slice(at, at + 2);
+  });
 }

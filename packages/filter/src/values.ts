@@ -1,6 +1,8 @@
 // The values of filters: JSON as JSON.parse returns it, CEL's int as a bigint, maps with other keys (maps.ts), and times
 // (times.ts). Nothing here trusts an event: depth is limited, and a meter limits the work.
 
+import { cutText } from "@sluice/shared/domain/cut-text";
+
 import { findEntry, isMap, keysOf } from "./maps.ts";
 import type { Meter } from "./meter.ts";
 import { Duration, Timestamp } from "./times.ts";
@@ -79,7 +81,7 @@ export function access(container: unknown, key: unknown, meter: Meter): unknown 
   if (isMap(container)) {
     const value = findEntry(container, key, meter);
     if (value !== undefined) return value;
-    const shown = typeof key === "string" ? JSON.stringify(key.slice(0, 100)) : nameKey(key);
+    const shown = typeof key === "string" ? JSON.stringify(cutText(key, 100)) : nameKey(key);
     throw meter.fail(`no such key: ${shown}`);
   }
   if (Array.isArray(container) && isNumber(key)) {

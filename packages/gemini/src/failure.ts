@@ -1,6 +1,8 @@
 // What went wrong with a call to the Gemini API, in words that say what to do. The SDK has two families of errors and
 // Google two forms of error bodies, but the HTTP status means the same in all of them.
 
+import { cutText } from "@sluice/shared/domain/cut-text";
+
 /** Why a call failed. */
 export type GeminiFailureKind =
   /** 401, or 400 with Google's reason for it: the API key is not valid. */
@@ -142,10 +144,9 @@ function unquote(text: string): string {
 }
 
 function cleanSentence(text: string, key: string): string {
-  return text
+  const clean = text
     .replaceAll(key, "[key]")
     .replaceAll(encodeURIComponent(key), "[key]")
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .slice(0, MAX_MESSAGE_LENGTH)
-    .toWellFormed();
+    .replaceAll(/[\p{Cc}\s]+/gu, " ");
+  return cutText(clean, MAX_MESSAGE_LENGTH);
 }

@@ -43,7 +43,7 @@ export interface Answer {
 }
 
 export interface CallOptions {
-  /** Sent as JSON. A string is sent unchanged. */
+  /** Sent as JSON. A string is sent unchanged, and so are bytes. */
   body?: unknown;
   headers?: Record<string, string>;
   /** The API key; null sends none. The default is the environment's key. */
@@ -109,7 +109,8 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const contract = createAnswerContract(createDocument(app));
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
     const { body, headers, key = ADMIN_KEY, remoteAddress = "192.0.2.1" } = options;
-    const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const isRaw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+    const sent = isRaw ? (body as string | Uint8Array<ArrayBuffer> | undefined) : JSON.stringify(body);
     const init = {
       method,
       headers: {

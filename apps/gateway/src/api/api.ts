@@ -27,6 +27,7 @@ import { refuseInvalid } from "./http/invalid-request.ts";
 import { refuseBrokenText } from "./http/refuse-broken-text.ts";
 import { refuseEncoded } from "./http/refuse-encoded.ts";
 import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
+import { answerWellFormed } from "./http/well-formed.ts";
 import { type JobsDependencies, routeJobs } from "./jobs/jobs.ts";
 import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
 import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.ts";
@@ -92,6 +93,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   if (dependencies.corsOrigins.length > 0) app.use(allowOrigins(dependencies.corsOrigins));
   app.use(compressAnswers);
   app.use(answerNotModified);
+  app.use(answerWellFormed);
   // The document and the reference stand before authentication: they are the same in every copy of this software, and a
   // browser that opens the reference sends no key.
   let document: ReturnType<typeof createDocument> | undefined;

@@ -1,6 +1,7 @@
 // Writes the log of rejections so that a flood costs little. For each source and reason, the first requests of a window get
 // a row each. One more row stands for all further requests. The weights of the rows add up to the true number.
 
+import { cutText } from "@sluice/shared/domain/cut-text";
 import { newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
@@ -196,9 +197,9 @@ function toRow(request: RejectedRequest): NewRejection {
  * PostgreSQL does not store NUL in a text.
  */
 function clean(text: string, maxLength: number): string {
-  return text
+  const safe = text
     .slice(0, maxLength)
     .replaceAll(SECRETS, "[redacted]")
-    .replaceAll(/\p{Cc}/gu, "?")
-    .slice(0, maxLength);
+    .replaceAll(/\p{Cc}/gu, "?");
+  return cutText(safe, maxLength);
 }

@@ -1,5 +1,6 @@
 // Requests that find no source: mostly an address with a mistake in it, which its owner looks for in the log.
 
+import { cutText } from "@sluice/shared/domain/cut-text";
 import type { Logger } from "@sluice/shared/runtime/log";
 
 /** At most one line in this time, because anybody can send such requests. */
@@ -26,9 +27,8 @@ export function strayLog(log: Logger, nowMs = () => performance.now()): (path: s
 
 /** The path without what could be a token. */
 function showPath(path: string): string {
-  return path
+  const segments = path
     .split("/")
-    .map((segment) => (TOKEN.test(segment) || segment.length > MAX_SHOWN_SEGMENT ? "[redacted]" : segment))
-    .join("/")
-    .slice(0, MAX_PATH_LENGTH);
+    .map((segment) => (TOKEN.test(segment) || segment.length > MAX_SHOWN_SEGMENT ? "[redacted]" : segment));
+  return cutText(segments.join("/"), MAX_PATH_LENGTH);
 }

@@ -1,7 +1,10 @@
 // One request and its response, which end in one result, by whichever HTTP client it is sent.
 
+import { StringDecoder } from "node:string_decoder";
+
 import { AddressRefused } from "@sluice/shared/address/guarded-lookup";
 import { readRetryAfter } from "@sluice/shared/domain/backoff";
+import { cutText } from "@sluice/shared/domain/cut-text";
 import type { Dispatcher } from "undici";
 
 import type { AttemptResult } from "../breaker/attempt-result.ts";
@@ -117,17 +120,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
 const isContinueRefused = (error: Error) =>
   error.message === "bad response" && "code" in error && error.code === "UND_ERR_SOCKET";
 
-/** The response as text that PostgreSQL can hold. */
+/** The start of a response as text that PostgreSQL can hold. A character that is cut at its end is left out. */
 function toText(bytes: Buffer): string {
-  return bytes.toString("utf8").replaceAll("\u0000", "\uFFFD");
+  return new StringDecoder("utf8").write(bytes).replaceAll("\u0000", "\uFFFD");
 }
 
 function describeFailure(error: unknown): string {
   // One error for each address of the host.
   if (error instanceof AggregateError && error.errors.length > 0)
-    return error.errors.map(describeFailure).join("; ").slice(0, MAX_ERROR_LENGTH);
+    return cutText(error.errors.map(describeFailure).join("; "), MAX_ERROR_LENGTH);
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const text = error.message.includes(code) ? error.message : `${code} ${error.message}`;
-  return text.replaceAll("\u0000", "").slice(0, MAX_ERROR_LENGTH);
+  return cutText(text.replaceAll("\u0000", ""), MAX_ERROR_LENGTH);
 }

@@ -70,10 +70,14 @@ export class SluiceError extends Error {
     message: string,
     options: { faults?: Fault[]; retryAfterSeconds?: number; cause?: unknown } = {},
   ) {
-    super(message, { cause: options.cause });
+    // Both may quote a part of an input. Half a character of it would make JSON that many parsers refuse.
+    super(message.toWellFormed(), { cause: options.cause });
     this.name = "SluiceError";
     this.code = code;
-    this.faults = options.faults ?? [];
+    this.faults = (options.faults ?? []).map(({ pointer, detail }) => ({
+      pointer: pointer.toWellFormed(),
+      detail: detail.toWellFormed(),
+    }));
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 

@@ -4,6 +4,8 @@
 
 import { and, eq, type SQL, sql } from "drizzle-orm";
 
+import { cutText } from "@sluice/shared/domain/cut-text";
+
 import type { Connection, Database } from "../connection/database.ts";
 import { isTransient } from "../connection/postgres-errors.ts";
 import { operations } from "../schema.ts";
@@ -139,6 +141,6 @@ async function noteFailure(db: Database, id: string, error: unknown): Promise<vo
        state = CASE WHEN failures + 1 >= $3 THEN 'failed' ELSE state END,
        finished_at = CASE WHEN failures + 1 >= $3 THEN now() END
      WHERE id = $1 AND state = 'running'`,
-    [id, text.slice(0, 1_000), MAX_FAILURES],
+    [id, cutText(text, 1_000), MAX_FAILURES],
   );
 }
