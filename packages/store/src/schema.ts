@@ -368,6 +368,7 @@ export const idempotencyKeys = pgTable("idempotency_keys", {
   tookEffect: boolean("took_effect").notNull().default(false),
   answer: bytea("answer"),
   createdAt: instant("created_at").notNull().defaultNow(),
+  meaning: bytea("meaning"),
 });
 
 export const eventKeys = pgTable("event_keys", {

@@ -4,7 +4,7 @@
 
 import { createHash } from "node:crypto";
 
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, not, sql } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
@@ -27,6 +27,8 @@ export interface IdempotentRequest {
   key: string;
   /** SHA-256 of method, path and body. */
   fingerprint: Buffer;
+  /** The same for each body that says the same. A request is a repetition if either is that of the first one. */
+  meaning: Buffer;
 }
 
 export interface StoredAnswer {
@@ -56,35 +58,45 @@ const encryptionOwnerOf = (request: IdempotentRequest) => {
   return `idempotency:${caller}:${keyHash.toString("hex")}`;
 };
 
-// One statement, so that exactly one of several simultaneous requests is the first. It overwrites a row that is too
-// old, and the claim of a dead gateway that changed nothing.
-const CLAIM_KEY = `
-INSERT INTO idempotency_keys AS k (caller, key_hash, fingerprint, claim, claimed_until)
-VALUES ($1, $2, $3, $4, now() + interval '${CLAIM_KEPT}')
-ON CONFLICT (caller, key_hash) DO UPDATE SET fingerprint = excluded.fingerprint, claim = excluded.claim,
-  claimed_until = excluded.claimed_until, took_effect = false, answer = NULL, created_at = now()
-WHERE k.created_at < now() - interval '${ANSWER_KEPT}'
-  OR (k.answer IS NULL AND NOT k.took_effect AND k.claimed_until < now() AND k.fingerprint = excluded.fingerprint)`;
+/** Whether the row is of the request with the fingerprint $3 and the meaning $4. */
+const IS_SAME = "(k.fingerprint = $3::bytea OR coalesce(k.meaning = k.fingerprint || $4::bytea, false))";
+/** Whether the request may have the row: it is too old, or has the claim of a dead gateway that changed nothing. */
+const IS_FREE = `(k.created_at < now() - interval '${ANSWER_KEPT}'
+  OR (k.answer IS NULL AND NOT k.took_effect AND k.claimed_until < now() AND ${IS_SAME}))`;
+
+// A request looks before it claims. Every statement that could write the row waits for it while the transaction of the
+// first request holds it, and the others are to be answered at once.
+const READ_CLAIM = `
+SELECT ${IS_SAME} AS is_same, ${IS_FREE} AS is_free, answer, took_effect, claimed_until > now() AS is_claimed
+FROM idempotency_keys k WHERE caller = $1 AND key_hash = $2`;
+
+// Of several simultaneous requests, exactly one makes the row or takes it over.
+const CLAIM_NEW = `
+INSERT INTO idempotency_keys (caller, key_hash, fingerprint, meaning, claim, claimed_until)
+VALUES ($1, $2, $3::bytea, $3::bytea || $4::bytea, $5, now() + interval '${CLAIM_KEPT}') ON CONFLICT DO NOTHING`;
+
+const CLAIM_FREE = `
+UPDATE idempotency_keys k SET fingerprint = $3::bytea, meaning = $3::bytea || $4::bytea, claim = $5,
+  claimed_until = now() + interval '${CLAIM_KEPT}', took_effect = false, answer = NULL, created_at = now()
+WHERE caller = $1 AND key_hash = $2 AND ${IS_FREE}`;
 
 export async function claimKey(db: Database, masterKey: MasterKey, request: IdempotentRequest): Promise<ClaimResult> {
   const { caller, keyHash } = rowKeyOf(request);
-  const claim = newId();
-  const { rowCount } = await db.pool.query(CLAIM_KEY, [caller, keyHash, request.fingerprint, claim]);
-  if (rowCount === 1) return { kind: "claimed", claim };
+  const known = [caller, keyHash, request.fingerprint, request.meaning];
   const { rows } = await db.pool.query<{
-    fingerprint: Buffer;
+    is_same: boolean;
+    is_free: boolean;
     answer: Buffer | null;
     took_effect: boolean;
     is_claimed: boolean;
-  }>(
-    `SELECT fingerprint, answer, took_effect, claimed_until > now() AS is_claimed FROM idempotency_keys
-     WHERE caller = $1 AND key_hash = $2`,
-    [caller, keyHash],
-  );
+  }>(READ_CLAIM, known);
   const row = rows[0];
-  // A request that failed gave the claim up just now. The caller's next try may claim the key.
-  if (row === undefined) return { kind: "in_progress" };
-  if (!row.fingerprint.equals(request.fingerprint)) return { kind: "reused" };
+  if (row === undefined || row.is_free) {
+    const claim = newId();
+    const { rowCount } = await db.pool.query(row === undefined ? CLAIM_NEW : CLAIM_FREE, [...known, claim]);
+    return rowCount === 1 ? { kind: "claimed", claim } : { kind: "in_progress" };
+  }
+  if (!row.is_same) return { kind: "reused" };
   if (row.answer !== null) {
     return {
       kind: "answered",
@@ -117,13 +129,25 @@ export async function keepAnswer(
 }
 
 /**
- * Gives up the claim of a request that ended without an answer to keep, so that the next request does the work. When
- * the request changed something, the row stays, and its answer counts as lost.
+ * Takes back the claim of a request that was refused and changed nothing, as if it had not come.
+ * @returns false when the request changed something: its claim stays.
+ */
+export async function withdrawClaim(db: Database, claim: string): Promise<boolean> {
+  const { claim: claimOf, tookEffect } = idempotencyKeys;
+  const { rowCount } = await db.orm.delete(idempotencyKeys).where(and(eq(claimOf, claim), not(tookEffect)));
+  return rowCount === 1;
+}
+
+/**
+ * Gives up the claim of a request that failed, so that the next request does the work. When the request changed
+ * something, the row stays, and its answer counts as lost.
  */
 export async function giveUpClaim(db: Database, claim: string): Promise<void> {
-  await db.orm.execute(sql`
-    WITH dropped AS (DELETE FROM idempotency_keys WHERE claim = ${claim} AND NOT took_effect)
-    UPDATE idempotency_keys SET claimed_until = now() WHERE claim = ${claim} AND took_effect`);
+  if (await withdrawClaim(db, claim)) return;
+  await db.orm
+    .update(idempotencyKeys)
+    .set({ claimedUntil: sql`now()` })
+    .where(eq(idempotencyKeys.claim, claim));
 }
 
 /** Deletes answers that are too old to be given again. @returns how many. */

@@ -1,12 +1,21 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished } from "vitest";
 
+import { parseId } from "@sluice/shared/domain/ids";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { claimKey, markEffect, pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 
-import { createTestApi, seedEvent, storeKey, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import {
+  createTestApi,
+  recordAttempt,
+  seedEvent,
+  storeKey,
+  test,
+  type TestApi,
+} from "../../../../../tests/support/api/test-api.ts";
 import { dumpDatabase } from "../../../../../tests/support/dump.ts";
+import { until } from "../../../../../tests/support/wait.ts";
 
 /** Without a name: two targets cannot have the same. */
 const target = (host: string) => ({ uri: `http://${host}.internal`, subscribed_events: ["*"] });
@@ -82,13 +91,102 @@ describe("Idempotency-Key", () => {
     expect(await countTargets(api, "two-callers")).toBe(2);
   });
 
-  test("the answer is kept for a refusal, but not for a failure of the relay", async ({ api }) => {
+  test("a refusal that changed nothing gives its key back to the corrected request", async ({ api }) => {
     const headers = { "idempotency-key": randomUUID() };
-    const refuse = () => api.call("POST", "/v1/sources", { headers, body: { name: "Not a name" } });
-    const refused = await refuse();
-    expect(refused.status).toBe(400);
-    expect((await refuse()).body).toEqual(refused.body);
+    const post = (name: string) => api.call("POST", "/v1/sources", { headers, body: { name } });
+    expect(await post("Not a name")).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+    expect(await post("gemini")).toMatchObject({ status: 409, body: { code: "name_taken" } });
+    const created = await post("corrected");
+    expect(created.status).toBe(201);
+    expect((await post("corrected")).body).toEqual(created.body);
+    expect(await post("other")).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
+  });
 
+  test("a refusal by If-Match is no answer either: the request is tried again with the tag of now", async ({ api }) => {
+    const created = await create(api, randomUUID(), "conditional");
+    const pause = (condition: string, idempotencyKey: string) =>
+      api.call("POST", `/v1/targets/${created.body.id}:pause`, {
+        headers: { "if-match": condition, "idempotency-key": idempotencyKey },
+      });
+    const idempotencyKey = randomUUID();
+    expect((await pause('"stale"', idempotencyKey)).status).toBe(412);
+    expect((await pause(created.headers.get("etag") ?? "", idempotencyKey)).status).toBe(200);
+    // The result is an answer, whatever the tag of its repetition.
+    const repeated = await pause('"stale"', idempotencyKey);
+    expect(repeated.status).toBe(200);
+    expect(repeated.headers.get("idempotency-replayed")).toBe("true");
+  });
+
+  test("a refusal after an effect is kept, so that the effect comes once", async ({ api }) => {
+    const { id } = (await create(api, randomUUID(), "pinged")).body;
+    const headers = { "idempotency-key": randomUUID() };
+    const attempted = await createTestApi(api.db, {
+      masterKey: api.masterKey,
+      testTarget: (_, deliveryId) => recordAttempt(api, deliveryId, { status: "exhausted" }),
+    });
+    const ping = () => attempted.call("POST", `/v1beta/webhooks/${id}:ping`, { headers });
+    const first = await ping();
+    expect(first).toMatchObject({ status: 400, body: { error: { status: "FAILED_PRECONDITION" } } });
+    expect((await ping()).body).toEqual(first.body);
+    expect((await api.call("GET", `/v1/audit?resource=${id}&action=target.tested`)).body.data).toHaveLength(1);
+  });
+
+  test("JSON with its members in another order is the same request, and other numbers are not", async ({ api }) => {
+    const idempotencyKey = randomUUID();
+    const post = (body: string) =>
+      api.call("POST", "/v1/events", { headers: { "idempotency-key": idempotencyKey }, body });
+    const first = await post('{"type":"a.b","data":{"id":"1","n":9007199254740993,"list":[{"x":1,"y":2}]}}');
+    expect(first.status).toBe(201);
+    const reordered = await post(
+      '{ "data": {"list":[{"y":2,"x":1}], "n":9007199254740993,\n"id":"1"}, "type": "a.b" }',
+    );
+    expect(reordered.headers.get("idempotency-replayed")).toBe("true");
+    expect(reordered.body).toEqual(first.body);
+    for (const other of [
+      '{"type":"a.b","data":{"id":"1","n":9007199254740992,"list":[{"x":1,"y":2}]}}',
+      '{"type":"a.b","data":{"id":"1","n":9007199254740993,"list":[{"x":2,"y":1}]}}',
+      '{"type":"a.b","data":{"id":"1","n":9007199254740993,"list":[{"x":1,"y":2},{}]}}',
+    ]) {
+      expect((await post(other)).body.code).toBe("idempotency_key_reused");
+    }
+  });
+
+  test("a request that the version before took is recognized, and one that it took over is not mistaken", async ({
+    api,
+  }) => {
+    const idempotencyKey = randomUUID();
+    const first = await create(api, idempotencyKey, "upgraded");
+    // The version before does not write this column.
+    await api.db.pool.query("UPDATE idempotency_keys SET meaning = NULL");
+    expect((await create(api, idempotencyKey, "upgraded")).body).toEqual(first.body);
+    const other = randomUUID();
+    await create(api, other, "before");
+    // A day later, the version before writes another request with the key into the same row.
+    await api.db.pool.query("UPDATE idempotency_keys SET fingerprint = sha256('other request')");
+    expect((await create(api, other, "before")).body.code).toBe("idempotency_key_reused");
+  });
+
+  test("while a request works, a repetition gets a 409 at once, and its answer when it asks again", async ({ api }) => {
+    const { id } = (await create(api, randomUUID(), "held")).body;
+    const headers = { "idempotency-key": randomUUID() };
+    const pause = (body?: object) => api.call("POST", `/v1/targets/${id}:pause`, { headers, body });
+    const other = await api.db.pool.connect();
+    onTestFinished(() => other.release());
+    await other.query("BEGIN");
+    await other.query("SELECT FROM targets WHERE id = $1 FOR UPDATE", [parseId("tgt", id, "id")]);
+    const first = pause();
+    const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await until(async () => (await other.query(waiting)).rowCount === 1);
+    const second = await pause();
+    expect(second).toMatchObject({ status: 409, body: { code: "idempotency_in_progress" } });
+    expect(second.headers.get("retry-after")).toBe("1");
+    expect(await pause({ other: true })).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
+    await other.query("COMMIT");
+    expect((await first).status).toBe(200);
+    expect((await pause()).body).toEqual((await first).body);
+  });
+
+  test("the answer is not kept for a failure of the relay", async ({ api }) => {
     const source = (await api.call("POST", "/v1/sources", { body: { name: "fails-once" } })).body;
     const rotate = (on: TestApi) =>
       on.call("POST", `/v1/sources/${source.id}/signing-secrets`, {
@@ -106,10 +204,12 @@ describe("Idempotency-Key", () => {
     expect(deliveryIds).toEqual([]);
     const headers = { "idempotency-key": randomUUID() };
     const retry = () => api.call("POST", "/v1/deliveries/dlv_01h455vb4pex5vsknk084sn02q:retry", { headers });
-    const missing = await retry();
-    expect(missing).toMatchObject({ status: 404, body: { detail: "There is no delivery with this id" } });
-    expect((await retry()).headers.get("idempotency-replayed")).toBe("true");
-    expect(id).toMatch(/^tgt_/);
+    expect(await retry()).toMatchObject({ status: 404, body: { detail: "There is no delivery with this id" } });
+    const pause = (body?: unknown) => api.call("POST", `/v1/targets/${id}:pause`, { headers, body });
+    expect((await pause()).status).toBe(200);
+    for (const body of [undefined, {}, "null"]) {
+      expect((await pause(body)).headers.get("idempotency-replayed")).toBe("true");
+    }
   });
 
   test("an answer that holds a secret is encrypted at rest", async ({ api }) => {
@@ -135,7 +235,8 @@ describe("Idempotency-Key", () => {
   });
 
   test("a request that lost its claim to another one changes nothing", async ({ api }) => {
-    const request = { callerId: null, key: randomUUID(), fingerprint: randomBytes(32) };
+    const fingerprints = { fingerprint: randomBytes(32), meaning: randomBytes(32) };
+    const request = { callerId: null, key: randomUUID(), ...fingerprints };
     const slow = await claimKey(api.db, api.masterKey, request);
     expect((await claimKey(api.db, api.masterKey, request)).kind).toBe("in_progress");
     await loseAnswers(api, false);

@@ -1,8 +1,6 @@
 // Idempotency-Key on every POST and PUT (draft-ietf-httpapi-idempotency-key-header). For 24 hours, a repeated request with
-// the same key gets the same answer, and has its effect only once. A PUT is idempotent by itself, but only the answer that
-// a key brings back shows the secret that the first one made.
-
-import { createHash } from "node:crypto";
+// the same key gets the same answer, and has its effect only once. A refusal that changed nothing gives its key back. A PUT
+// is idempotent by itself, but only the answer that a key brings back shows the secret that the first one made.
 
 import type { Context, MiddlewareHandler } from "hono";
 
@@ -16,10 +14,12 @@ import {
   type IdempotentRequest,
   keepAnswer,
   type StoredAnswer,
+  withdrawClaim,
 } from "@sluice/store/requests/idempotency";
 
 import { type ApiEnv, callerOf } from "./api-env.ts";
 import { announcesBody } from "./empty-body.ts";
+import { fingerprintsOf } from "./fingerprint.ts";
 import { invalidRequest } from "./invalid-request.ts";
 
 export interface IdempotencyDependencies {
@@ -33,8 +33,6 @@ const METHODS = ["POST", "PUT"];
 const KEY = /^[\x21-\x7e]{1,255}$/;
 /** The headers that describe the result. All others belong to one exchange and are not repeated. */
 const KEPT_HEADERS = ["content-type", "location", "etag"];
-/** These statuses ask the caller to repeat the request. A kept answer would refuse the repetition for a day. */
-const PASSING = [408, 429];
 
 /**
  * MUST run after authentication, because each API key has its own Idempotency-Keys, and after the limit on the size of a
@@ -52,12 +50,16 @@ export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): Mid
     const { claim } = result;
     c.set("claim", claim);
     await next();
-    const { status } = c.res;
-    const isKept = status < 500 && !PASSING.includes(status);
-    const end = isKept ? keepAnswer(db, masterKey, request, claim, await readAnswer(c.res)) : giveUpClaim(db, claim);
+    const end = async () => {
+      const { status } = c.res;
+      if (status >= 500) return giveUpClaim(db, claim);
+      // A request can change something and be refused, such as a ping that the service does not answer. That is its answer.
+      if (status >= 400 && (await withdrawClaim(db, claim))) return;
+      await keepAnswer(db, masterKey, request, claim, await readAnswer(c.res));
+    };
     // Failure policy: open. The change is made, and the caller gets the answer. A repetition is answered with
     // `idempotency_answer_lost` and does not make the change again.
-    await end.catch((error: unknown) => log.warn({ err: error }, "answer not kept for its Idempotency-Key"));
+    await end().catch((error: unknown) => log.warn({ err: error }, "answer not kept for its Idempotency-Key"));
   };
 }
 
@@ -69,12 +71,9 @@ async function readRequest(c: Context<ApiEnv>, given: string): Promise<Idempoten
       { pointer: HEADER, detail: "must be 1 to 255 visible ASCII characters, in quotes or without" },
     ]);
   }
-  const { pathname, search } = new URL(c.req.url);
-  const hash = createHash("sha256").update(JSON.stringify([c.req.method, pathname, search]));
-  // Hono keeps a body that was read, so the endpoint can read it again. An absent body MUST NOT be read: Hono would keep
-  // an empty one, and takeEmptyBody() could no longer replace it by `{}`.
-  if (announcesBody(c.req)) hash.update(Buffer.from(await c.req.arrayBuffer()));
-  return { callerId: callerOf(c).keyId, key, fingerprint: hash.digest() };
+  // Hono keeps a body that was read, so the endpoint can read it again.
+  const body = announcesBody(c.req) ? Buffer.from(await c.req.arrayBuffer()) : Buffer.alloc(0);
+  return { callerId: callerOf(c).keyId, key, ...fingerprintsOf(c.req, body) };
 }
 
 async function readAnswer(response: Response): Promise<StoredAnswer> {
