@@ -100,6 +100,7 @@ test(
       const page = await relay.call("GET", `/v1/set-aside-events?limit=1${cursor}`);
       walked.push(...page.data.map(({ id }: { id: string }) => id));
       if (page.next_cursor === null) break;
+      await expectDamageRefused(relay, page.next_cursor);
       cursor = `&cursor=${page.next_cursor}`;
     }
     expect(walked).toEqual(all.map(({ id }) => id));
@@ -122,6 +123,13 @@ test(
     expect(trail[4]).toMatchObject({ action: "set_aside_event.all_retried", before: { count: shapes.length } });
   },
 );
+
+async function expectDamageRefused(relay: Relay, cursor: string): Promise<void> {
+  for (let at = 0; at < cursor.length; at++) {
+    const damaged = cursor.slice(0, at) + (cursor[at] === "A" ? "B" : "A") + cursor.slice(at + 1);
+    await expect(relay.call("GET", `/v1/set-aside-events?cursor=${damaged}`)).rejects.toThrow("invalid_cursor");
+  }
+}
 
 test("invalid ids and cursors are refused", async ({ relay }) => {
   for (const id of ["1", "redis-", "redis-nothing", "postgres-nothing", "other-1"]) {

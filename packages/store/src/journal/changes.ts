@@ -2,6 +2,8 @@
 // statement that stores events, records attempts, or moves deliveries into or out of a final state MUST write the
 // journal itself. The journal then has each committed change exactly once.
 
+import { crc32 } from "node:zlib";
+
 import type { Database } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 
@@ -45,21 +47,29 @@ export interface JournalPosition {
 }
 
 const SNAPSHOT = String.raw`\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?`;
-const POSITION = new RegExp(String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?$`);
+const POSITION = new RegExp(
+  String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?(?:~([0-9a-f]{8}))?$`,
+);
 
 export function writePosition({ takenAtMs, from, part }: JournalPosition): string {
   const fields = [Math.floor(takenAtMs), from, ...(part === undefined ? [] : [part.to, part.xid, part.id])];
-  return fields.join("_");
+  const text = fields.join("_");
+  return `${text}~${checksumOfPosition(text)}`;
 }
 
 /**
  * @returns undefined for a text that is no position. {@link isReadable} says whether a position is from this database.
  */
 export function parsePosition(text: string): JournalPosition | undefined {
-  const [, takenAt = "", from = "", to, xid = "", id = ""] = POSITION.exec(text) ?? [];
+  const [, takenAt = "", from = "", to, xid = "", id = "", checksum] = POSITION.exec(text) ?? [];
   if (from === "") return undefined;
+  // A client that follows the tail during the upgrade from 0.1.0 comes back with a position without a checksum.
+  if (checksum !== undefined && checksum !== checksumOfPosition(text.slice(0, text.indexOf("~")))) return undefined;
   return { takenAtMs: Number(takenAt), from, ...(to === undefined ? {} : { part: { to, xid, id } }) };
 }
+
+/** A CRC finds every change of one character, which could otherwise be another position. */
+const checksumOfPosition = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
 /** @returns the position at the end of the journal. */
 export async function currentPosition(db: Database): Promise<JournalPosition> {

@@ -4,7 +4,7 @@
 import type { SetAsideJob, SetAsidePosition, SetAsideStore, StoreName } from "@sluice/queue/queue";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
-import { invalidCursor } from "../http/cursor.ts";
+import { invalidCursor, sealCursor, unsealCursor } from "../http/cursor.ts";
 
 const RETRY_AFTER_SECONDS = 5;
 const RETRY_PAGE = 100;
@@ -127,17 +127,18 @@ function startIn(store: StoreName, { failedAtMs, store: placed, id }: Place): Se
 }
 
 function writeCursor({ failedAtMs, store, id }: Place): string {
-  return Buffer.from(JSON.stringify(["set-aside", failedAtMs, store, id])).toString("base64url");
+  return sealCursor(Buffer.from(JSON.stringify(["set-aside", failedAtMs, store, id])));
 }
 
 function readCursor(cursor: string): Place {
+  const content = unsealCursor(cursor);
   try {
-    const [list, failedAtMs, store, id]: unknown[] = JSON.parse(Buffer.from(cursor, "base64url").toString());
+    const [list, failedAtMs, store, id]: unknown[] = JSON.parse(content.toString());
     if (list === "set-aside" && Number.isSafeInteger(failedAtMs) && typeof id === "string") {
       if (store === "redis" || store === "postgres") return { failedAtMs: failedAtMs as number, store, id };
     }
   } catch {
-    // The cursor is not JSON, or not a list.
+    // It is the cursor of another list, which is not JSON.
   }
   throw invalidCursor("is not a cursor of this list");
 }

@@ -5,6 +5,7 @@ import { newId } from "@sluice/shared/domain/ids";
 import { cursorOf } from "./cursor.ts";
 
 const id = newId();
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const refused = expect.objectContaining({
   code: "invalid_cursor",
   faults: [expect.objectContaining({ pointer: "?cursor" })],
@@ -15,7 +16,7 @@ describe("cursorOf", () => {
     const filters = { status: "pending", sinceMs: 1 };
     const text = cursorOf("deliveries", filters).write(id);
     expect(cursorOf("deliveries", { ...filters }).read(text)).toBe(id);
-    expect(text).toMatch(/^[A-Za-z0-9_-]{32}$/);
+    expect(text).toMatch(/^[A-Za-z0-9_-]{38}$/);
   });
 
   test("a cursor of another list or of other filters is refused", () => {
@@ -26,6 +27,17 @@ describe("cursorOf", () => {
       cursorOf("deliveries"),
     ]) {
       expect(() => other.read(text)).toThrow(refused);
+    }
+  });
+
+  test("every change of one character is refused", () => {
+    const cursor = cursorOf("events", { source: "gemini" });
+    const text = cursor.write(id);
+    for (let at = 0; at < text.length; at++) {
+      for (const letter of ALPHABET.replace(text.charAt(at), "")) {
+        expect(() => cursor.read(text.slice(0, at) + letter + text.slice(at + 1))).toThrow(refused);
+      }
+      expect(() => cursor.read(text.slice(0, at) + text.slice(at + 1))).toThrow(refused);
     }
   });
 

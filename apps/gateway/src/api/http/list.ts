@@ -31,7 +31,7 @@ export const pageParameters = {
     }),
   cursor: z.string().optional().openapi({
     description: "The `next_cursor` of the page before; repeat the filters and the order of that page",
-    example: "tEp3yQ0Z2p8BnzQ1dZx1S4kq0H1uTzVh",
+    example: "tEp3yQ0Z2p8BnzQ1dZx1S4kq0H1uTzVhU3gPgw",
   }),
 };
 

@@ -4,6 +4,7 @@
 import { describe, expect, onTestFinished } from "vitest";
 
 import { openLog } from "@sluice/shared/runtime/log";
+import { currentPosition, parsePosition, writePosition } from "@sluice/store/journal/changes";
 
 import {
   ADMIN_KEY,
@@ -30,6 +31,27 @@ describe("GET /v1/tail", () => {
       expect(pointersOf(answer)).toEqual(["Last-Event-ID"]);
     },
   );
+
+  test("refuses its own last event id with any character changed, and takes one of the version before", async ({
+    api,
+  }) => {
+    const position = await currentPosition(api.db);
+    for (const one of [position, { ...position, part: { to: "5:9:5,7", xid: "7", id: "12" } }]) {
+      const id = writePosition(one);
+      expect(parsePosition(id)).toEqual({ ...one, takenAtMs: Math.floor(one.takenAtMs) });
+      for (let at = 0; at < id.length; at++) {
+        for (const letter of "0123456789abcdefF:,_~".replace(id.charAt(at), "")) {
+          expect(parsePosition(id.slice(0, at) + letter + id.slice(at + 1)), id).toBeUndefined();
+        }
+      }
+    }
+    const id = writePosition(position);
+    const follow = async (lastEventId: string) =>
+      (await api.call("HEAD", "/v1/tail", { headers: { "last-event-id": lastEventId } })).status;
+    expect(await follow(id)).toBe(200);
+    expect(await follow(id.replace(/~.*$/, ""))).toBe(200);
+    expect(await follow(id.replace(/\d(?=:)/, (digit) => String((Number(digit) + 1) % 10)))).toBe(400);
+  });
 
   test.for([
     ["kind=rejection", "?kind"],
