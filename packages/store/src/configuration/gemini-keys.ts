@@ -50,6 +50,17 @@ export async function setGeminiKey(
   });
 }
 
+/** Whether this is the key that a source holds; null asks whether it holds none. */
+export async function isGeminiKeyOf(
+  on: Connection,
+  masterKey: MasterKey,
+  sourceId: string,
+  key: Secret<string> | null,
+): Promise<boolean> {
+  const [row] = await on.orm.select().from(geminiKeys).where(eq(geminiKeys.sourceId, sourceId));
+  return row?.keyId === (key === null ? undefined : toGeminiKey(masterKey, key).keyId);
+}
+
 /**
  * The sources that hold a key, and the source `gemini` where the process has one for it. A key of its own comes before that of
  * the process.

@@ -8,7 +8,7 @@ import type { SigningSecret } from "@sluice/signature/secret";
 import type { Connection, Transaction } from "../connection/database.ts";
 import { sourceSecrets } from "../schema.ts";
 import { lockSourceOfKind, type Previous, retireSecrets } from "./rotation.ts";
-import { sealSecret } from "./secrets.ts";
+import { openSecret, sealSecret, type SecretRow } from "./secrets.ts";
 
 /** MUST run in the transaction that made or locked the source. */
 export async function insertSourceSecret(
@@ -29,6 +29,19 @@ export async function replaceSourceSecrets(
 ): Promise<void> {
   await tx.delete(sourceSecrets).where(eq(sourceSecrets.sourceId, sourceId));
   await insertSourceSecret(tx, masterKey, sourceId, secret);
+}
+
+/** Whether a source has this secret and no other, and no rotation ends it. */
+export function isOnlySecret(
+  masterKey: MasterKey,
+  sourceId: string,
+  stored: readonly SecretRow[],
+  secret: SigningSecret,
+): boolean {
+  return (
+    stored.length === 1 &&
+    stored.every((row) => row.expiresAt === null && openSecret(masterKey, sourceId, row).key.equals(secret.key))
+  );
 }
 
 /**

@@ -1,7 +1,9 @@
 // Targets: internal URLs with their subscriptions. Reads and writes their rows; targets-part.ts makes what a worker
 // holds in memory.
 
-import { and, asc, desc, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { isDeepStrictEqual } from "node:util";
+
+import { and, asc, desc, eq, gt, inArray, isNotNull, or, type SQL, sql } from "drizzle-orm";
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
@@ -210,9 +212,9 @@ export async function addTargetSecret(
 
 /**
  * Changes a target to the settings that `change` returns. The row stays locked from reading to writing, so that two
- * changes at the same time are both kept. A target that is enabled after the change starts with new health, because its
- * operator has probably repaired it.
- * @returns whether the target exists.
+ * changes at the same time are both kept. A target that is enabled afterwards starts with new health, because its
+ * operator has probably repaired it; that also holds when its settings stay the same.
+ * @returns whether anything changed. Settings that the target has already are not written.
  * @throws SluiceError `name_taken`
  */
 export async function changeTargetSettings(
@@ -226,32 +228,46 @@ export async function changeTargetSettings(
     const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
     if (row === undefined) return false;
     const { tls: currentTls, columns: current } = openTls(masterKey, row);
-    const { headers, tls, ...columns } = change({
-      ...current,
-      tls: currentTls,
-      headers: openHeaders(masterKey, id, row.headersCiphertext),
-    });
-    const state = columns.state ?? row.state;
-    const [changed] = await tx
-      .update(targets)
-      .set({
-        ...columns,
-        ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
-        ...(tls === undefined ? {} : sealTls(masterKey, id, tls)),
-        ...(state === row.state ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
-        updatedAt: sql`now()`,
-      })
-      .where(eq(targets.id, id))
-      .returning({ name: targets.name });
-    if (takenName === "refuse") requireName("target", columns.name ?? row.name, changed?.name);
-    if (state === "enabled") {
-      await tx
-        .update(targetHealth)
-        .set({ openings: 0, openUntil: null, probeBy: null, probeUntil: null, failingSince: null })
-        .where(eq(targetHealth.targetId, id));
+    const opened = { ...current, tls: currentTls, headers: openHeaders(masterKey, id, row.headersCiphertext) };
+    const changed = findChanged(opened, change(opened));
+    if (Object.keys(changed).length > 0) {
+      const { headers, tls, ...columns } = changed;
+      const [stored] = await tx
+        .update(targets)
+        .set({
+          ...columns,
+          ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
+          ...(tls === undefined ? {} : sealTls(masterKey, id, tls)),
+          ...(columns.state === undefined ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
+          updatedAt: sql`now()`,
+        })
+        .where(eq(targets.id, id))
+        .returning({ name: targets.name });
+      if (takenName === "refuse") requireName("target", columns.name ?? row.name, stored?.name);
     }
-    return true;
+    const isRenewed = (changed.state ?? row.state) === "enabled" && (await renewHealth(tx, id));
+    return isRenewed || Object.keys(changed).length > 0;
   });
+}
+
+function findChanged(current: TargetSettings, wanted: Partial<TargetSettings>): Partial<TargetSettings> {
+  const known: Record<string, unknown> = { ...current };
+  const changed = Object.entries(wanted).filter(([name, value]) => !isDeepStrictEqual(value, known[name]));
+  return Object.fromEntries(changed);
+}
+
+/** Closes the breaker of a target and ends its row of failures. @returns false when there was neither. */
+async function renewHealth(tx: Transaction, targetId: string): Promise<boolean> {
+  const { openings, openUntil, probeBy, probeUntil, failingSince } = targetHealth;
+  const isTroubled = or(
+    gt(openings, 0),
+    ...[openUntil, probeBy, probeUntil, failingSince].map((each) => isNotNull(each)),
+  );
+  const { rowCount } = await tx
+    .update(targetHealth)
+    .set({ openings: 0, openUntil: null, probeBy: null, probeUntil: null, failingSince: null })
+    .where(and(eq(targetHealth.targetId, targetId), isTroubled));
+  return rowCount === 1;
 }
 
 const filters = new FilterCache();

@@ -45,6 +45,10 @@ describe.for(KINDS)("/v1/$list/by-name", ({ list, body, field }) => {
     expect(replaced.body[field]).not.toBe(7);
     expect(replaced.body).not.toHaveProperty("new_signing_secret");
     expect((await get()).headers.get("etag")).toBe(replaced.headers.get("etag"));
+    // The same again changes nothing, and leaves no entry in the audit trail.
+    expect((await put({ ...body, name: "walk" })).headers.get("etag")).toBe(replaced.headers.get("etag"));
+    const trail = await api.call("GET", `/v1/audit?resource=${made.body.id}`);
+    expect(trail.body.data).toHaveLength(2);
 
     expect((await remove()).status).toBe(204);
     const again = await put(body);

@@ -60,6 +60,16 @@ export function showReconcile(settings: ReconcileSettings): z.infer<typeof shown
   };
 }
 
+/** The settings after a change. */
+export function applyReconcile(current: ReconcileSettings, given: z.infer<typeof reconcileChange>): ReconcileSettings {
+  return {
+    enabled: given?.enabled ?? current.enabled,
+    everySeconds: given?.every_seconds ?? current.everySeconds,
+    graceSeconds: given?.grace_seconds ?? current.graceSeconds,
+    lookbackHours: given?.lookback_hours ?? current.lookbackHours,
+  };
+}
+
 /**
  * Writes the settings that a caller gives, in the transaction that has written the source and its key.
  * @throws SluiceError `invalid_request` when a source without a key would be reconciled.
@@ -70,17 +80,11 @@ export async function changeReconciliation(
   given: z.infer<typeof reconcileChange>,
   geminiApiKey: Secret<string> | undefined,
 ): Promise<void> {
-  const { reconcile } = source;
-  const settings = {
-    enabled: given?.enabled ?? reconcile.enabled,
-    everySeconds: given?.every_seconds ?? reconcile.everySeconds,
-    graceSeconds: given?.grace_seconds ?? reconcile.graceSeconds,
-    lookbackHours: given?.lookback_hours ?? reconcile.lookbackHours,
-  };
+  const settings = applyReconcile(source.reconcile, given);
   if (settings.enabled && !hasGeminiKey(source, geminiApiKey))
     throw invalidRequest([keyFault(given?.enabled === true)]);
   // A request that changes nothing here does not cost a look at the whole list.
-  if (isDeepStrictEqual(settings, reconcile)) return;
+  if (isDeepStrictEqual(settings, source.reconcile)) return;
   await setReconciliation(tx, source.id, settings);
   // A longer lookback takes effect at once, and not with the next look at the whole list.
   if (settings.enabled) await reconcileNow(tx, source.id, Date.now() - settings.lookbackHours * HOUR_MS);

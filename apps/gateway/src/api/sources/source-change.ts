@@ -20,6 +20,7 @@ import { findSource, lockSource } from "./find-source.ts";
 import { changeReconciliation } from "./reconcile-settings.ts";
 import type { SourcesDependencies } from "./source-endpoint.ts";
 import { type newSource, showSource, type SourcePlan, type sourceSchema, toSourceSettings } from "./source-schema.ts";
+import { isUnchanged } from "./unchanged-source.ts";
 
 type ShownSource = z.infer<typeof sourceSchema>;
 
@@ -80,10 +81,12 @@ export async function updateSource(
     const { id } = current;
     const before = showSource(current, geminiSigningSecret);
     requireMatch(c, before);
-    const { settings, ...given } = plan(current);
+    const planned = plan(current);
+    const { settings, ...given } = planned;
     const { jwksUri = null } = settings;
     if (jwksUri !== null && jwksUri !== current.jwksUri) refuseForbiddenAddress(keySetGuard, jwksUri, "/jwks_uri");
     if (settings.name !== undefined && settings.name !== current.name) refuseBuiltIn(current, "be renamed");
+    if (await isUnchanged(tx, masterKey, current, planned)) return before;
     await store.changeSourceSettings(tx, masterKey, id, settings, given.signing_secret);
     if (given.gemini_api_key !== undefined) await setGeminiKey(tx, masterKey, id, given.gemini_api_key);
     await changeReconciliation(tx, await findSource(tx, id), given.reconcile, geminiApiKey);

@@ -6,6 +6,7 @@ import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 import {
   A_SECRET,
   createTestApi,
+  ENVIRONMENT_SECRET,
   pointersOf,
   readSecret,
   test,
@@ -129,6 +130,47 @@ describe("changing a source", () => {
     expect(renamed.body).toMatchObject({ name: "changed", ingress_path: "/in/changed", tolerance_seconds: 10 });
     expect(await keysOf(api, "changed")).toEqual([base64Of(A_SECRET)]);
     expect(api.refreshes.count).toBe(refreshes + 2);
+  });
+
+  test("a change to what is there changes nothing, and leaves no entry in the audit trail", async ({ api }) => {
+    const key = "AIzaSyA-key-of-this-test-0000000000000";
+    const body = {
+      name: "unchanged",
+      signing_secret: A_SECRET,
+      gemini_api_key: key,
+      tolerance_seconds: 60,
+      reconcile: { enabled: true, every_seconds: 60 },
+    };
+    const created = await api.call("POST", "/v1/sources", { body });
+    const path = created.headers.get("location") ?? "";
+    for (const same of [{}, body, { signing_secret: A_SECRET }, { gemini_api_key: key }, { reconcile: {} }]) {
+      const answer = await api.call("PATCH", path, { body: same });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("etag")).toBe(created.headers.get("etag"));
+    }
+    const entries = async () =>
+      (await api.call("GET", `/v1/audit?resource=${created.body.id}&action=source.updated`)).body.data.length;
+    expect(await entries()).toBe(0);
+    const changes = [
+      { tolerance_seconds: 61 },
+      { signing_secret: ENVIRONMENT_SECRET },
+      { gemini_api_key: `${key}-other` },
+      { reconcile: { every_seconds: 61 } },
+      { reconcile: { enabled: false }, gemini_api_key: null },
+    ];
+    let etag = created.headers.get("etag");
+    for (const [index, change] of changes.entries()) {
+      const changed = await api.call("PATCH", path, { body: change });
+      expect(changed.status).toBe(200);
+      expect(changed.headers.get("etag")).not.toBe(etag);
+      etag = changed.headers.get("etag");
+      expect(await entries()).toBe(index + 1);
+    }
+    // It ends the overlap of the rotation, so that it is a change.
+    const rotation = { secret: A_SECRET, previous: "revoke_after_24h" };
+    await api.call("POST", `${path}/signing-secrets`, { body: rotation });
+    const replaced = await api.call("PATCH", path, { body: { signing_secret: A_SECRET } });
+    expect(replaced.body.signing_secrets).toHaveLength(1);
   });
 
   test("a new secret replaces the old one at once", async ({ api }) => {

@@ -1,5 +1,5 @@
 // Every change of a target goes through here, from /v1/targets and from the WebhookService alike. `If-Match` is compared
-// while the target is locked, the audit trail gets an entry, and a worker is woken after the commit.
+// while the target is locked, the audit trail gets an entry if anything changed, and a worker is woken after the commit.
 
 import type { Context } from "hono";
 
@@ -116,7 +116,8 @@ async function changeUnderLock(
     reference: Reference;
     action: `target.${string}`;
     view: Manner["view"];
-    work: (tx: Connection, id: string) => Promise<unknown>;
+    /** Returns whether anything changed. */
+    work: (tx: Connection, id: string) => Promise<boolean>;
   },
 ): Promise<store.TargetRecord> {
   const { db, masterKey } = dependencies;
@@ -124,7 +125,7 @@ async function changeUnderLock(
   const changed = await makeChange(c, db, async (tx, record) => {
     const current = await lockTarget(tx, masterKey, reference);
     requireMatch(c, view(current));
-    await work(tx, current.id);
+    if (!(await work(tx, current.id))) return current;
     const result = await findTarget(tx, masterKey, current.id);
     const [before, after] = [showTarget(current), showTarget(result)];
     await record({ action, resourceId: after.id, before, after });

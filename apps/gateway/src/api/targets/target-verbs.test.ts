@@ -1,5 +1,7 @@
 import { expect } from "vitest";
 
+import { parseId } from "@sluice/shared/domain/ids";
+
 import { A_SECRET, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
 async function create(api: TestApi, state = "enabled") {
@@ -26,6 +28,33 @@ for (const [verb, from, to] of [
     expect(api.woken.length - woken).toBe(to === "enabled" ? 1 : 0);
   });
 }
+
+test.for([
+  ["pause", "paused"],
+  ["resume", "enabled"],
+  ["enable", "enabled"],
+  ["disable", "disabled"],
+])(
+  ":%s of a target that is %s changes nothing, and leaves no entry in the audit trail",
+  async ([verb, state], { api }) => {
+    const { id } = await create(api, state);
+    const before = await api.call("GET", `/v1/targets/${id}`);
+    const answer = await api.call("POST", `/v1/targets/${id}:${verb}`);
+    expect(answer.body).toEqual(before.body);
+    expect(answer.headers.get("etag")).toBe(before.headers.get("etag"));
+    expect((await api.call("GET", `/v1/audit?resource=${id}&action=target.updated`)).body.data).toEqual([]);
+  },
+);
+
+test(":enable of an enabled target closes its breaker, and the audit trail has that", async ({ api }) => {
+  const { id } = await create(api);
+  await api.db.pool.query(
+    "INSERT INTO target_health (target_id, openings, open_until) VALUES ($1, 1, now() + interval '1 hour')",
+    [parseId("tgt", id, "id")],
+  );
+  expect((await api.call("POST", `/v1/targets/${id}:enable`)).body.health.breaker).toBe("closed");
+  expect((await api.call("GET", `/v1/audit?resource=${id}&action=target.updated`)).body.data).toHaveLength(1);
+});
 
 test(":pause and :resume refuse a disabled target and leave its state", async ({ api }) => {
   for (const verb of ["pause", "resume"]) {

@@ -345,6 +345,35 @@ describe("the values of headers do not go to another origin", () => {
 });
 
 describe("changing a target", () => {
+  test("to what it is changes nothing, and leaves no entry in the audit trail", async ({ api }) => {
+    const body = {
+      ...minimal,
+      headers: { authorization: "Bearer a", "x-team": "b" },
+      rate_limit: { requests: 5, per_seconds: 1 },
+      filter: "true",
+      retry: { base_seconds: 7 },
+    };
+    const created = await create(api, body);
+    const etag = created.headers.get("etag");
+    const { "x-team": team, authorization } = body.headers;
+    for (const same of [
+      {},
+      body,
+      { headers: { authorization: "[redacted]", "x-team": "b" } },
+      { headers: { "x-team": team, authorization } },
+    ]) {
+      expect((await change(api, created, same)).headers.get("etag")).toBe(etag);
+    }
+    const entries = async () =>
+      (await api.call("GET", `/v1/audit?resource=${created.body.id}&action=target.updated`)).body.data.length;
+    expect(await entries()).toBe(0);
+    // The answer shows no value of a header, but a new value is a change.
+    const changed = await change(api, created, { headers: { authorization: "Bearer c", "x-team": "b" } });
+    expect(changed.headers.get("etag")).not.toBe(etag);
+    expect(await entries()).toBe(1);
+    expect((await findLoaded(api, uuidOf(created)))?.headers.authorization).toBe("Bearer c");
+  });
+
   test("a change merges retry, replaces headers, and leaves all other fields as they are", async ({ api }) => {
     const target = await create(api, { name: "n", headers: { "x-a": "1", "x-b": "2" }, retry: { cap_seconds: 60 } });
     const { new_signing_secret: _, ...before } = target.body;

@@ -185,8 +185,7 @@ test("sending a webhook back as it was read does not change it", async ({ api })
   expect(webhook).toMatchObject({ state: "disabled" });
   expect((await api.call("PATCH", path, { body: webhook })).status).toBe(200);
   const { new_signing_secret: _, ...shown } = target.body;
-  const after = (await api.call("GET", `/v1/targets/${target.body.id}`)).body;
-  expect(after).toEqual({ ...shown, updated_at: after.updated_at });
+  expect((await api.call("GET", `/v1/targets/${target.body.id}`)).body).toEqual(shown);
 });
 
 test("setting enabled resumes a paused target, and wakes a worker", async ({ api }) => {
