@@ -58,9 +58,10 @@ describe("cancelForDeleted", () => {
     // One delivery is in hand and one waits for a retry: both are due later.
     await seedDeliveries(db, targetId, 1, { leased: true });
     const [retried] = await seedDeliveries(db, targetId, 1);
-    await db.pool.query("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour' WHERE id = $1", [
-      retried?.id,
-    ]);
+    await db.pool.query(
+      "UPDATE deliveries SET next_attempt_at = now() + interval '1 hour', last_error = 'timeout: 20 s' WHERE id = $1",
+      [retried?.id],
+    );
 
     expect(await removeTarget(db, targetId)).toBe(true);
     expect(await countPending(db, targetId)).toBe(BACKLOG - 1_000);
@@ -68,6 +69,15 @@ describe("cancelForDeleted", () => {
     expect(await cancelForDeleted(db)).toEqual({ cancelled: 500, hasMore: false });
     expect(await cancelForDeleted(db)).toEqual({ cancelled: 0, hasMore: false });
     expect([await countPending(db, targetId), await countPending(db, otherId)]).toEqual([0, 3]);
+    const { rows: errors } = await db.pool.query(
+      "SELECT last_error, count(*)::int AS count FROM deliveries WHERE target_id = $1 GROUP BY 1 ORDER BY 2",
+      [targetId],
+    );
+    const reason = "deleted: the target was deleted before the delivery was finished";
+    expect(errors).toEqual([
+      { last_error: `${reason}; before: timeout: 20 s`, count: 1 },
+      { last_error: reason, count: BACKLOG - 1 },
+    ]);
 
     expect(await readCancelled(db, targetId)).toEqual({ all: BACKLOG, different: BACKLOG });
     while ((await countChanges(db))?.hasMore !== false);

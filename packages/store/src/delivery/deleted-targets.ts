@@ -6,7 +6,7 @@ import { eq } from "drizzle-orm";
 
 import { type Connection, type Database, runPrepared } from "../connection/database.ts";
 import { deletedTargets, targets } from "../schema.ts";
-import { cancelAll } from "./transitions.ts";
+import { cancelAll, SET_CANCELLED } from "./transitions.ts";
 
 /** The most rows of one statement, so that none locks many rows for long. */
 const BATCH = 1_000;
@@ -15,6 +15,10 @@ const BATCH = 1_000;
  * no lane would ever take; the sweep finds it by the note. No statement runs for as long as this.
  */
 const NOTE_KEPT = "1 day";
+
+/** A reader of the delivery sees by this that nobody cancelled it by hand. */
+const SET_CANCELLED_WITH_TARGET = `${SET_CANCELLED},
+  last_error = 'deleted: the target was deleted before the delivery was finished' || coalesce('; before: ' || last_error, '')`;
 
 // ORDER BY makes the statement walk the index `deliveries_due`, even when the planner knows that one target has most of
 // the pending deliveries. SKIP LOCKED: two workers never wait for each other, and a delivery that is being claimed or
@@ -28,7 +32,7 @@ WITH waiting AS (
   ) d
   WHERE ${condition} LIMIT ${BATCH}
 ),
-${cancelAll("waiting")}
+${cancelAll("waiting", SET_CANCELLED_WITH_TARGET)}
 SELECT count(*)::int AS count FROM cancelled`;
 
 const CANCEL_FOR_ALL = cancelStatement("true");

@@ -16,10 +16,11 @@ export const SET_DUE =
 /**
  * Parts of a WITH: `cancelled` cancels deliveries and returns their ids, and the journal gets them.
  * @param from an earlier part, which has locked the deliveries and returns their `id`.
+ * @param set what SET assigns to them.
  */
-export const cancelAll = (from: string) => `
+export const cancelAll = (from: string, set = SET_CANCELLED) => `
   cancelled AS (
-    UPDATE deliveries d SET ${SET_CANCELLED} FROM ${from} WHERE d.id = ${from}.id
+    UPDATE deliveries d SET ${set} FROM ${from} WHERE d.id = ${from}.id
     RETURNING d.id
   ),
   ${noteDeliveries("cancelled", "cancelled")}`;
