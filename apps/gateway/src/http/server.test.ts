@@ -11,7 +11,10 @@ import { openRaw, type RawConnection } from "../../../../tests/support/raw-reque
 import { until } from "../../../../tests/support/wait.ts";
 import { openServer, type ServerOptions } from "./server.ts";
 
-const silent = openLog("gateway", "fatal", { write: () => undefined });
+const logged: Record<string, unknown>[] = [];
+const log = openLog("gateway", "info", {
+  write: (line) => void logged.push(JSON.parse(line) as (typeof logged)[number]),
+});
 
 async function start(options?: ServerOptions) {
   const gate = Promise.withResolvers<void>();
@@ -26,7 +29,7 @@ async function start(options?: ServerOptions) {
     })
     .post("/", async (c) => c.text(String((await c.req.text()).length)))
     .onError((_, c) => c.text("interrupted", 500));
-  const { server, endConnections } = openServer(app.fetch, silent, options);
+  const { server, endConnections } = openServer(app.fetch, log, options);
   const url = await listen(server, { host: "127.0.0.1", port: 0 }, "PORT");
   onTestFinished(() => closeServer(server, 0));
   const open = async (): Promise<RawConnection> => {
@@ -45,7 +48,11 @@ async function answerOn(connection: RawConnection) {
   expect(head).toMatch(/^connection: close/im);
   expect(head).toMatch(/^content-type: application\/problem\+json/im);
   expect(length).toBe(Buffer.byteLength(body));
-  return { status: Number(head.split(" ")[1]), code: (JSON.parse(body) as { code: string }).code };
+  const { code, request_id: requestId } = JSON.parse(body) as { code: string; request_id: string };
+  expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(/^x-request-id: (\S+)/im.exec(head)?.[1]).toBe(requestId);
+  expect(logged.filter(({ request_id: id }) => id === requestId)).toMatchObject([{ code }]);
+  return { status: Number(head.split(" ")[1]), code };
 }
 
 test.for([
@@ -177,7 +184,7 @@ test("an idle connection makes room for a new one, the oldest first", async () =
 });
 
 test.for([
-  ["silent", ""],
+  ["log", ""],
   ["that sent a part of their headers", "GET / HTTP/1.1\r\nhost:"],
   ["that sent a part of their body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nx"],
 ] as const)("connections %s keep nobody out", async ([, bytes]) => {
@@ -207,11 +214,11 @@ test("a whole request under way is never closed for another connection", async (
 
 test("a connection without a request line is closed after a while, and no other one", async () => {
   const { open } = await start();
-  const [silent1, slow, idle] = [await open(), await open(), await open()];
+  const [log1, slow, idle] = [await open(), await open(), await open()];
   await slow.write("GET / HTTP/1.1\r\n");
   await idle.write(GET);
-  await until(silent1.isClosed);
-  expect(silent1.text()).toBe("");
+  await until(log1.isClosed);
+  expect(log1.text()).toBe("");
   expect([slow.isClosed(), idle.isClosed()]).toEqual([false, false]);
   await slow.write("host: a\r\n\r\n");
   await until(() => slow.text().endsWith("here"));

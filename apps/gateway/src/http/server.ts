@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 
 import { getRequestListener, RequestError } from "@hono/node-server";
 
+import { newId } from "@sluice/shared/domain/ids";
 import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "@sluice/shared/runtime/problem-document";
@@ -24,6 +25,7 @@ const RETRY_AFTER_SECONDS = 1;
 const ANY_HOST = "localhost";
 /** No browser may take an answer for another type than it says. */
 const NO_SNIFFING = ["x-content-type-options", "nosniff"] as const;
+const REQUEST_ID = "x-request-id";
 
 /** Times are in milliseconds, as `http.createServer` takes them. */
 interface ServerLimits {
@@ -114,14 +116,21 @@ function judgePipeline(hasRoom: boolean): SluiceError | undefined {
   return new SluiceError("unavailable", detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 
+/** The body of an answer to what the application never sees, and the id under which the log has it. */
+function describeRefusal(error: SluiceError): { requestId: string; body: string } {
+  const requestId = newId();
+  return { requestId, body: JSON.stringify(problemDocument(error, { request_id: requestId })) };
+}
+
 /** Answers a request that the application never sees, and closes the connection. */
 function refuseRequest(response: ServerResponse, error: SluiceError, log: Logger): void {
-  log.info({ status: error.status, code: error.code }, "no request");
-  const body = JSON.stringify(problemDocument(error));
+  const { requestId, body } = describeRefusal(error);
+  log.info({ request_id: requestId, status: error.status, code: error.code }, "no request");
   if (error.retryAfterSeconds !== undefined) response.setHeader("retry-after", error.retryAfterSeconds);
   response
     .writeHead(error.status, {
       connection: "close",
+      [REQUEST_ID]: requestId,
       "content-type": PROBLEM_MEDIA_TYPE,
       "content-length": Buffer.byteLength(body),
     })
@@ -134,10 +143,12 @@ function answerListenerError(error: unknown, log: Logger): Response {
     error instanceof RequestError
       ? new SluiceError("invalid_request", `The request cannot be read: ${error.message}`)
       : new SluiceError("internal", "The relay failed");
-  if (known.code === "internal") log.error({ err: error }, "request failed");
-  return new Response(JSON.stringify(problemDocument(known)), {
+  const { requestId, body } = describeRefusal(known);
+  if (known.code === "internal") log.error({ request_id: requestId, err: error }, "request failed");
+  else log.info({ request_id: requestId, status: known.status, code: known.code }, "no request");
+  return new Response(body, {
     status: known.status,
-    headers: { "content-type": PROBLEM_MEDIA_TYPE },
+    headers: { [REQUEST_ID]: requestId, "content-type": PROBLEM_MEDIA_TYPE },
   });
 }
 
@@ -177,12 +188,12 @@ function refuseConnection(
       ? ["invalid_request", "This is not an HTTP request"]
       : ["body_interrupted", "The body is not complete, or its chunks are not framed as HTTP demands"]);
   const known = new SluiceError(code, detail);
-  const body = JSON.stringify(problemDocument(known));
-  log.info({ status: known.status, code, error: error.code }, "no request");
+  const { requestId, body } = describeRefusal(known);
+  log.info({ request_id: requestId, status: known.status, code, error: error.code }, "no request");
   socket.end(
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nconnection: close\r\n` +
       `content-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `${NO_SNIFFING.join(": ")}\r\n\r\n${body}`,
+      `${NO_SNIFFING.join(": ")}\r\n${REQUEST_ID}: ${requestId}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }

@@ -98,6 +98,19 @@ describe("every endpoint of the document", () => {
   });
 });
 
+test("a whole number of any length is capped, or refused with the range that it must be in", async ({ api }) => {
+  for (const { method, path, parameters = [] } of endpointsOf(createDocument(createApi(api)))) {
+    for (const { name, schema } of parameters) {
+      if (method !== "get" || (schema as { type?: string } | undefined)?.type !== "integer") continue;
+      for (const digits of ["9".repeat(10), "9".repeat(40)]) {
+        const answer = await api.call("GET", `${path}?${name}=${digits}`);
+        if (name === "page_size") expect(answer.status).toBe(200);
+        else expect(textOf(answer), `${path} ${name}`).toMatch(/must be an integer from 1 to \d+/);
+      }
+    }
+  }
+});
+
 describe("X-Request-Id", () => {
   test("from the caller is in the answer, the problem and the log", async ({ api }) => {
     const headers = { "x-request-id": "trace/7f:1" };

@@ -71,7 +71,7 @@ export const webhookListQuery = inEitherCase(
   z.object({
     page_size: z
       .string()
-      .regex(/^[0-9]{1,9}$/, { error: "must be a whole number that is not negative" })
+      .regex(/^[0-9]+$/, { error: "must be a whole number that is not negative" })
       .transform((text) => Math.min(Number(text), MAX_PAGE_SIZE) || DEFAULT_PAGE_SIZE)
       .default(DEFAULT_PAGE_SIZE)
       .openapi({

@@ -210,7 +210,17 @@ test("a page has 50 webhooks, or page_size of them up to 1000", async ({ api }) 
   expect(await count("")).toBe(50);
   expect(await count("?page_size=0")).toBe(50);
   expect(await count("?pageSize=7&pageToken=")).toBe(7);
-  expect(await count("?page_size=100000")).toBeGreaterThanOrEqual(60);
+  for (const size of ["100000", "1000000000", "9".repeat(400), "00000000001000"]) {
+    expect(await count(`?page_size=${size}`)).toBeGreaterThanOrEqual(60);
+  }
+  for (const size of ["-1", "1.5", "1e3", "", "x"]) {
+    expectGoogleError(
+      await api.call("GET", `/v1/webhooks?page_size=${size}`),
+      400,
+      "INVALID_ARGUMENT",
+      "a whole number",
+    );
+  }
 });
 
 test("an eleventh valid secret is refused with a status that clients do not repeat", async ({ api }) => {
