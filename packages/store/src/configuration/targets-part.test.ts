@@ -45,7 +45,7 @@ test("a load brings what changed, and leaves every other target the same object"
   expect(second.value.has(deleted)).toBe(false);
   expect(second.value.has(added)).toBe(true);
   // The first copy is as it was: a batch may be matched with it.
-  expect(first.value.get(changed)?.name).toBe("one");
+  expect(first.value.get(changed)?.name).toBe("one-2");
   expect(first.value.has(deleted)).toBe(true);
   // Two Maps with the same entries are equal in any order.
   expect(second.value).toEqual((await part.load(db, undefined)).value);
