@@ -4,7 +4,7 @@
 import { and, gte, inArray, lt, lte, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 
-import { idFloor, idTime } from "@sluice/shared/domain/ids";
+import { idFloor, idTime, nextId } from "@sluice/shared/domain/ids";
 
 import { DAY_MS } from "../connection/partitions.ts";
 
@@ -30,6 +30,13 @@ const dayOf = (id: string) => Math.floor(idTime(id) / DAY_MS);
 
 export function withinRange(id: PgColumn, { from, to }: IdRange): SQL | undefined {
   return and(gte(id, from), lt(id, to));
+}
+
+/** @returns the range from the first of these ids to the last; undefined when there are none. */
+export function rangeAround(ids: readonly string[]): IdRange | undefined {
+  const sorted = ids.toSorted();
+  const [first] = sorted;
+  return first === undefined ? undefined : { from: first, to: nextId(sorted.at(-1) ?? first) };
 }
 
 /** The condition that an id is one of these; bounded, so that PostgreSQL skips other days. @param ids at least one. */

@@ -26,10 +26,29 @@ export interface EventFilter {
   eventType?: string | undefined;
   webhookId?: string | undefined;
   dataId?: string | undefined;
-  label?: { key: string; value: string } | undefined;
-  /** Without `value`, matches any value of the key. */
-  userMetadata?: { key: string; value?: string | undefined } | undefined;
+  label?: OneOrMore<LabelFilter> | undefined;
+  userMetadata?: OneOrMore<MetadataFilter> | undefined;
 }
+
+export interface LabelFilter {
+  key: string;
+  value: string;
+}
+
+/** Without `value`, matches any value of the key. The value `null` matches the JSON null and the text. */
+export interface MetadataFilter {
+  key: string;
+  value?: string | undefined;
+}
+
+/**
+ * An event must match all of a list. One filter is no list: the rows of operations hold filters, and a worker of the version
+ * before this one reads them too. That worker fails on a list and does not change more than was asked for.
+ */
+export type OneOrMore<T> = T | readonly T[];
+
+export const toList = <T extends object>(given: OneOrMore<T> | undefined): readonly T[] =>
+  given === undefined ? [] : ([given].flat() as T[]);
 
 /** Filters deliveries, by themselves and by their events. */
 export interface DeliveryFilter extends EventFilter {
@@ -146,12 +165,18 @@ const lookUpEvent = (condition: SQL) =>
 function payloadConditions({ dataId, label, userMetadata }: EventFilter): (SQL | undefined)[] {
   return [
     dataId === undefined ? undefined : inArray(events.dataId, namesOfJob(dataId)),
-    label && sql`${events.labels} ->> ${label.key} = ${label.value}`,
-    userMetadata &&
-      (userMetadata.value === undefined
-        ? sql`${events.userMetadata} ? ${userMetadata.key}`
-        : sql`${events.userMetadata} ->> ${userMetadata.key} = ${userMetadata.value}`),
+    ...toList(label).map(({ key, value }) => sql`${events.labels} ->> ${key} = ${value}`),
+    ...toList(userMetadata).map(matchesMetadata),
   ];
+}
+
+function matchesMetadata({ key, value }: MetadataFilter): SQL {
+  if (value === undefined) return sql`${events.userMetadata} ? ${key}`;
+  // `->>` gives no text for a JSON null.
+  const text = sql`${events.userMetadata} ->> ${key}`;
+  return value === "null"
+    ? sql`(${events.userMetadata} ? ${key} AND coalesce(${text}, ${value}) = ${value})`
+    : sql`${text} = ${value}`;
 }
 
 /**

@@ -2,17 +2,17 @@
 // searched. The rows are then read by their own ids, on their own days. The look-up stops when it finds more than
 // MAX_EVENTS.
 
-import { and, lt, type SQL, sql } from "drizzle-orm";
+import { and, lt, sql } from "drizzle-orm";
 
-import { idFloor, nextId } from "@sluice/shared/domain/ids";
+import { idFloor } from "@sluice/shared/domain/ids";
 
 import type { Connection } from "../connection/database.ts";
 import { attempts, deliveries, events } from "../schema.ts";
-import { type IdRange, wholeMilliseconds, withinRange } from "./id-range.ts";
+import { rangeAround, wholeMilliseconds } from "./id-range.ts";
 import type { AttemptFilter, DeliveryFilter, EventFilter } from "./log-filter.ts";
 import { belongToDeliveries, belongToEvent, deliveriesOfFound } from "./log-relations.ts";
 import { ALL, rangeOf } from "./page.ts";
-import { eventWays, payloadWays, type Table, type Way, wayOf } from "./search-ways.ts";
+import { eventWays, hideFromPlanner, payloadWays, type Way, wayByIds, wayOf } from "./search-ways.ts";
 
 const MAX_EVENTS = 200;
 const MAX_DELIVERIES = 2_000;
@@ -28,7 +28,7 @@ const LATE_MARGIN_MS = 86_400_000;
  */
 export async function findNamedEvents(db: Connection, filter: EventFilter): Promise<Way | undefined> {
   const ids = await findEvents(db, payloadWays(filter));
-  return ids && byIds({ table: events, id: events.id }, ids);
+  return ids && wayByIds({ table: events, id: events.id }, ids);
 }
 
 /**
@@ -40,7 +40,7 @@ export async function findNamedDeliveries(db: Connection, filter: DeliveryFilter
   const found = await findDeliveries(db, payloadWays(filter));
   if (found === undefined) return undefined;
   const ids = found.map(({ id }) => id);
-  return byIds({ table: deliveries, id: deliveries.id }, ids);
+  return wayByIds({ table: deliveries, id: deliveries.id }, ids);
 }
 
 /** Finds the attempts of the events that a filter names. @returns undefined as {@link findNamedEvents} does. */
@@ -109,13 +109,6 @@ async function findDeliveries(db: Connection, ways: readonly Way[]): Promise<Fou
   return rows.map(({ id, finished_at: at }) => ({ id, finishedAt: at === null ? null : new Date(at) }));
 }
 
-/** The way to rows with these ids. The range lets PostgreSQL skip the other partitions. */
-function byIds(table: Table, ids: readonly string[]): Way {
-  const range = rangeAround(ids);
-  if (range === undefined) return wayOf(table);
-  return wayOf(table, and(sql`${table.id} = ANY(${hideFromPlanner(ids)})`, withinRange(table.id, range)));
-}
-
 /**
  * The way to the attempts of deliveries. An attempt begins between the start and the end of its delivery, with margins.
  */
@@ -128,18 +121,4 @@ function attemptsOf(found: readonly FoundDelivery[]): Way {
     table,
     and(belongToDeliveries(ids, hideFromPlanner(ids)), lt(attempts.id, idFloor(latestMs + LATE_MARGIN_MS))),
   );
-}
-
-/**
- * Puts ids behind a subquery, so that the planner does not estimate each of them in each partition, which takes some
- * ten milliseconds for hundreds of ids. MUST be fenced by OFFSET 0 from a LIMIT, or the planner reads the whole log in
- * the order of the LIMIT.
- */
-const hideFromPlanner = (ids: readonly string[]): SQL => sql`ARRAY(SELECT unnest(${sql.param([...ids])}::uuid[]))`;
-
-/** @returns the range from the first of these ids to the last; undefined when there are none. */
-function rangeAround(ids: readonly string[]): IdRange | undefined {
-  const sorted = ids.toSorted();
-  const [first] = sorted;
-  return first === undefined ? undefined : { from: first, to: nextId(sorted.at(-1) ?? first) };
 }

@@ -9,13 +9,14 @@ import { namesOfType } from "@sluice/shared/domain/subscription";
 
 import type { Connection } from "../connection/database.ts";
 import { attempts, deliveries, events, eventTerms, rejections } from "../schema.ts";
-import { type IdRange, wholeDays, wholeMilliseconds, withinRange } from "./id-range.ts";
+import { type IdRange, rangeAround, wholeDays, wholeMilliseconds, withinRange } from "./id-range.ts";
 import {
   type AttemptFilter,
   type DeliveryFilter,
   type EventFilter,
   type RejectionFilter,
   type StatusCodeFilter,
+  toList,
   typePrefix,
 } from "./log-filter.ts";
 import { belongToDeliveries, belongToEvent } from "./log-relations.ts";
@@ -47,6 +48,21 @@ export function wayOf(table: Table, ...conditions: (SQL | undefined)[]): Way {
   return { entries: conditions.map((on) => ({ ...table, on })), leadsTo: "rows", isExact: true };
 }
 
+/** The way to rows with these ids. Their range lets PostgreSQL skip the other partitions. */
+export function wayByIds(table: Table, ids: readonly string[]): Way {
+  const range = rangeAround(ids);
+  if (range === undefined) return wayOf(table);
+  return wayOf(table, and(sql`${table.id} = ANY(${hideFromPlanner(ids)})`, withinRange(table.id, range)));
+}
+
+/**
+ * Puts ids behind a subquery, so that the planner does not estimate each of them in each partition, which takes some
+ * ten milliseconds for hundreds of ids. MUST be fenced by OFFSET 0 from a LIMIT, or the planner reads the whole log in
+ * the order of the LIMIT.
+ */
+export const hideFromPlanner = (ids: readonly string[]): SQL =>
+  sql`ARRAY(SELECT unnest(${sql.param([...ids])}::uuid[]))`;
+
 /** @param range the range in which the ways will be searched. */
 export async function eventWays(db: Connection, filter: EventFilter, range: IdRange): Promise<Way[]> {
   const ways = payloadWays(filter);
@@ -61,11 +77,14 @@ export function payloadWays({ webhookId, dataId, label, userMetadata }: EventFil
   const ways: Way[] = [];
   if (webhookId !== undefined) ways.push(wayToEvents(eq(events.webhookId, webhookId)));
   if (dataId !== undefined) ways.push(wayToEvents(...namesOfJob(dataId).map((name) => eq(events.dataId, name))));
-  if (label !== undefined) ways.push(wayToTerm("label", label.key, label.value));
-  if (userMetadata !== undefined) {
-    const { key, value } = userMetadata;
-    ways.push(value === undefined ? wayToTerm("metadata-key", key, "") : wayToTerm("metadata", key, value));
-  }
+  ways.push(...toList(label).map(({ key, value }) => wayToTerm("label", key, value)));
+  ways.push(
+    ...toList(userMetadata).map(({ key, value }) => {
+      if (value === undefined) return wayToTerm("metadata-key", key, "");
+      // A JSON null has no term of its own.
+      return value === "null" ? inexact(wayToTerm("metadata-key", key, "")) : wayToTerm("metadata", key, value);
+    }),
+  );
   return ways;
 }
 

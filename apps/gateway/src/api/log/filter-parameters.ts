@@ -7,7 +7,14 @@ import { type IdPrefix, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { findSourceId } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
-import type { AttemptFilter, DeliveryFilter, EventFilter } from "@sluice/store/log/log-filter";
+import type {
+  AttemptFilter,
+  DeliveryFilter,
+  EventFilter,
+  LabelFilter,
+  MetadataFilter,
+  OneOrMore,
+} from "@sluice/store/log/log-filter";
 
 import { statusCodeParameter } from "./status-code-parameter.ts";
 
@@ -62,6 +69,41 @@ export const errorParameter = (field: string) =>
     .optional()
     .openapi({ description: `A text that ${field} contains, in upper or lower case`, example: "ECONNREFUSED" });
 
+/** Each value is a condition of its own in the statements of a list. */
+const MAX_VALUES = 10;
+
+/**
+ * One or several values, all of which must match. The parsed values are sorted and none is there twice: a cursor is bound to
+ * the filters of its list, so the same values in another order must give the same filter.
+ * @param one reads a value.
+ */
+function allOfParameter<T extends object>(one: z.ZodType<T, string>, description: string, example: string) {
+  return z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .transform((given, context): OneOrMore<T> => {
+      const list = [...new Set([given].flat())].toSorted();
+      if (list.length > MAX_VALUES) {
+        context.addIssue({ code: "custom", message: `must be at most ${MAX_VALUES} values` });
+        return z.NEVER;
+      }
+      const parsed = list.map((value) => one.safeParse(value));
+      const issues = parsed.flatMap(({ error }) => error?.issues ?? []);
+      for (const { message } of issues) context.addIssue({ code: "custom", message });
+      const [first, ...others] = parsed.flatMap(({ data }) => data ?? []);
+      if (issues.length > 0 || first === undefined) return z.NEVER;
+      return others.length === 0 ? first : [first, ...others];
+    })
+    .optional()
+    .openapi({
+      type: "array",
+      minItems: 1,
+      maxItems: MAX_VALUES,
+      items: { type: "string" },
+      description: `${description} Repeat the parameter to match all of several values.`,
+      example: [example],
+    });
+}
+
 /** Filters by the event. On deliveries and attempts, they filter by the event that is delivered. */
 export const eventParameters = {
   source: sourceParameter,
@@ -76,25 +118,25 @@ export const eventParameters = {
     description: "`data.id` of the payload: the Gemini job that the event is about, with or without `batches/`",
     example: "batch_123456",
   }),
-  /** A label's name has at most 64 characters and no colon; its value has at most 256 characters. */
-  label: textUpTo(64 + 1 + 256)
-    .refine((value) => value.indexOf(":") > 0, "must be a label's name and value such as team:billing")
-    .transform((value) => splitAt(value, ":"))
-    .optional()
-    .openapi({
-      type: "string",
-      description: "A label of the callback URL that received the event, as name:value",
-      example: "team:billing",
-    }),
-  user_metadata: textUpTo(256 + 1 + 256)
-    .refine((value) => !value.startsWith("="), "must be a key such as job, or a key and its value such as job=nightly")
-    .transform((value) => (value.includes("=") ? splitAt(value, "=") : { key: value }))
-    .optional()
-    .openapi({
-      type: "string",
-      description: "A top-level key of `user_metadata`, or a key and its value as key=value",
-      example: "job=nightly",
-    }),
+  label: allOfParameter(
+    // A label's name has at most 64 characters and no colon; its value has at most 256 characters.
+    textUpTo(64 + 1 + 256)
+      .refine((value) => value.indexOf(":") > 0, "must be a label's name and value such as team:billing")
+      .transform((value): LabelFilter => splitAt(value, ":")),
+    "A label of the callback URL that received the event, as name:value.",
+    "team:billing",
+  ),
+  user_metadata: allOfParameter(
+    textUpTo(256 + 1 + 256)
+      .refine(
+        (value) => !value.startsWith("="),
+        "must be a key such as job, or a key and its value such as job=nightly",
+      )
+      .transform((value): MetadataFilter => (value.includes("=") ? splitAt(value, "=") : { key: value })),
+    "A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` " +
+      "matches the number 1 and the text, and `n=null` the JSON null and the text.",
+    "job=nightly",
+  ),
 };
 
 /**

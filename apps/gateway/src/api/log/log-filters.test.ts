@@ -3,6 +3,8 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
+import { currentPosition } from "@sluice/store/journal/changes";
+import { readTail } from "@sluice/store/journal/tail";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -143,6 +145,74 @@ describe("filters of the log", () => {
     const answer = await api.call("GET", `/v1/${path}`);
     expect(answer.status).toBe(400);
     expect(pointersOf(answer)).toEqual([pointer]);
+  });
+
+  const numbers = ["9007199254740993", "-9007199254740993", "12345678901234567890123", "100000000000000000000"];
+  test.for(["null", ...numbers])("user_metadata=key=%s matches the value exactly", async (text, { api }) => {
+    const key = `key-${newId()}`;
+    const inject = async (value: string) => {
+      const body = `{"type":"batch.succeeded","data":{"id":"b"},"user_metadata":{"${key}":${value}}}`;
+      return (await api.call("POST", "/v1/events", { body })).body.id;
+    };
+    const id = await inject(text);
+    const ofText = await inject(`"${text}"`);
+    await inject("1");
+    await inject("9007199254740992");
+    await inject('"Null"');
+    for (const order of ["newest", "oldest"]) {
+      const found = await idsOf(api, `/v1/events?order=${order}&user_metadata=${key}=${text}`);
+      expect(new Set(found)).toEqual(new Set([id, ofText]));
+    }
+    expect(await idsOf(api, `/v1/events?user_metadata=${key}`)).toHaveLength(5);
+    expect(await idsOf(api, `/v1/events?user_metadata=other=${text}`)).toEqual([]);
+  });
+
+  test("several labels and several entries of user_metadata must all match, in any order, in lists and operations", async ({
+    api,
+  }) => {
+    const [target, team] = [newId(), `team-${newId()}`];
+    const store = async (labels: Record<string, string>, userMetadata: Record<string, unknown>) => {
+      const { eventId, deliveryIds } = await seedEvent(api, [target], { labels: { team, ...labels }, userMetadata });
+      await recordAttempt(api, deliveryIds[0] ?? "", { status: "exhausted" });
+      return { event: formatId("evt", eventId), delivery: formatId("dlv", deliveryIds[0] ?? "") };
+    };
+    const position = await currentPosition(api.db);
+    const both = await store({ stage: "live" }, { job: "a", run: 1 });
+    await store({ stage: "test" }, { job: "a", run: 1 });
+    await store({ stage: "live" }, { job: "a", run: 2 });
+    const filters = ["label=stage:live", `label=team:${team}`, "user_metadata=job=a", "user_metadata=run=1"];
+    for (const query of [filters.join("&"), filters.toReversed().join("&")]) {
+      expect(await idsOf(api, `/v1/events?${query}`)).toEqual([both.event]);
+      expect(await idsOf(api, `/v1/deliveries?${query}`)).toEqual([both.delivery]);
+      const { body } = await api.call("GET", `/v1/attempts?${query}`);
+      expect(body.data).toMatchObject([{ delivery: both.delivery }]);
+    }
+    const label = [
+      { key: "stage", value: "live" },
+      { key: "team", value: team },
+    ];
+    const tailed = await readTail(api.db, { label, userMetadata: [{ key: "run", value: "1" }] }, position);
+    const messages = tailed.steps.flatMap((step) => step.messages);
+    expect(messages.map(({ kind }) => kind).toSorted()).toEqual(["attempt", "delivery", "delivery", "event"]);
+    const given = await api.call("GET", `/v1/tail?${filters.join("&")}`);
+    expect(given.status).toBe(200);
+
+    const { body: page } = await api.call("GET", `/v1/events?limit=1&label=team:${team}&label=team:${team}`);
+    const next = `/v1/events?limit=1&label=team:${team}&cursor=${page.next_cursor}`;
+    expect((await api.call("GET", next)).status).toBe(200);
+
+    const count = async (filter: object) =>
+      (await api.call("POST", "/v1/deliveries:retry", { body: { ...filter, dry_run: true } })).body.total;
+    expect(await count({ label: [`team:${team}`, "stage:live"], user_metadata: ["run=1", "job=a"] })).toBe(1);
+    expect(await count({ label: `team:${team}` })).toBe(3);
+  });
+
+  test.for([
+    ["label=team:a&label=team", "?label"],
+    [Array.from({ length: 11 }, (_, index) => `user_metadata=k${index}`).join("&"), "?user_metadata"],
+  ] as const)("refuse %s", async ([query, pointer], { api }) => {
+    const answer = await api.call("GET", `/v1/events?${query}`);
+    expect([answer.status, pointersOf(answer)]).toEqual([400, [pointer]]);
   });
 
   test("a cursor is accepted only in the order of its list", async ({ api }) => {
