@@ -11,7 +11,7 @@ import {
   type DeliveryFilter,
   eventConditions,
 } from "../log/log-filter.ts";
-import { type AttemptRow, type DeliveryRecord, eventColumns, type EventRecord } from "../log/records.ts";
+import { type AttemptRow, type DeliveryRecord, eventColumns, type EventRecord, withEvents } from "../log/records.ts";
 import { attempts, deliveries, type DeliveryStatus, events } from "../schema.ts";
 import { type DeliveryChange, type JournalEntry, type JournalPosition, readChanges } from "./changes.ts";
 
@@ -75,12 +75,10 @@ export async function readTail(
       .from(events)
       .where(and(anyOf(events.id, ids), ...allConditions(eventConditions(rowFilter)))),
   );
-  const foundAttempts = await findRows(attemptIds, (ids) =>
-    db.orm
-      .select()
-      .from(attempts)
-      .where(and(anyOf(attempts.id, ids), ...allConditions(attemptConditions(rowFilter)))),
-  );
+  const foundAttempts = await findRows(attemptIds, async (ids) => {
+    const isFound = and(anyOf(attempts.id, ids), ...allConditions(attemptConditions(rowFilter)));
+    return withEvents(db, await db.orm.select().from(attempts).where(isFound));
+  });
   const foundDeliveries = await findRows(deliveryIds, (ids) =>
     db.orm
       .select()

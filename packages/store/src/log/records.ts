@@ -22,7 +22,9 @@ import { PAGE_BUDGET, search, type Search } from "./search.ts";
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
 export type DeliveryRecord = typeof deliveries.$inferSelect;
-export type AttemptRow = typeof attempts.$inferSelect;
+type StoredAttempt = typeof attempts.$inferSelect;
+/** `eventId` is null when the delivery of the attempt is past its retention. */
+export type AttemptRow = StoredAttempt & { eventId: string | null };
 
 /** A page of a list of the log. */
 export interface LogPage<Row> {
@@ -86,7 +88,9 @@ export async function listDeliveries(
 }
 
 export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
-  return findPage(db, attemptSearch(db, filter), page, (isFound) => db.orm.select().from(attempts).where(isFound));
+  return findPage(db, attemptSearch(db, filter), page, async (isFound) =>
+    withEvents(db, await db.orm.select().from(attempts).where(isFound)),
+  );
 }
 
 /**
@@ -137,7 +141,7 @@ export async function getDelivery(db: Connection, id: string): Promise<DeliveryR
 }
 
 export async function getAttempt(db: Database, id: string): Promise<AttemptRow | undefined> {
-  return (await db.orm.select().from(attempts).where(eq(attempts.id, id)))[0];
+  return (await withEvents(db, await db.orm.select().from(attempts).where(eq(attempts.id, id))))[0];
 }
 
 /** Lists the newest `limit` attempts of deliveries, oldest first. */
@@ -153,5 +157,15 @@ export async function listAttemptsOf(
     .where(belongToDeliveries(deliveryIds))
     .orderBy(desc(attempts.id))
     .limit(limit);
-  return rows.toReversed();
+  return withEvents(db, rows.toReversed());
+}
+
+/** Adds the event of each attempt, which its delivery knows. */
+export async function withEvents(on: Connection, rows: readonly StoredAttempt[]): Promise<AttemptRow[]> {
+  const { id, eventId } = deliveries;
+  const deliveryIds = [...new Set(rows.map((row) => row.deliveryId))];
+  const isNamed = anyOf(id, deliveryIds);
+  const found = deliveryIds.length === 0 ? [] : await on.orm.select({ id, eventId }).from(deliveries).where(isNamed);
+  const eventIds = new Map(found.map((delivery) => [delivery.id, delivery.eventId]));
+  return rows.map((row) => ({ ...row, eventId: eventIds.get(row.deliveryId) ?? null }));
 }

@@ -75,6 +75,7 @@ describe("GET /v1/deliveries/{id}", () => {
       {
         id: expect.stringMatching(/^att_/),
         delivery: body.id,
+        event: body.event,
         target: formatId("tgt", targetId),
         source: formatId("src", api.geminiId),
         event_type: "batch.succeeded",

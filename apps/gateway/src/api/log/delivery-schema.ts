@@ -42,6 +42,9 @@ export const attemptSchema = z
   .object({
     id: z.string().openapi({ example: "att_01h455vb4pex5vsknk084sn02q" }),
     delivery: z.string(),
+    event: z.string().nullable().openapi({
+      description: "Null when the event is past its retention, which can end before that of the attempt",
+    }),
     target: z.string().nullable(),
     source: z.string().nullable(),
     event_type: z.string().nullable(),
@@ -100,6 +103,7 @@ export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> 
   return {
     id: formatId("att", attempt.id),
     delivery: formatId("dlv", attempt.deliveryId),
+    event: attempt.eventId && formatId("evt", attempt.eventId),
     target: attempt.targetId && formatId("tgt", attempt.targetId),
     source: attempt.sourceId && formatId("src", attempt.sourceId),
     event_type: attempt.eventType,

@@ -185,7 +185,7 @@ describe("filters of the log", () => {
       expect(await idsOf(api, `/v1/events?${query}`)).toEqual([both.event]);
       expect(await idsOf(api, `/v1/deliveries?${query}`)).toEqual([both.delivery]);
       const { body } = await api.call("GET", `/v1/attempts?${query}`);
-      expect(body.data).toMatchObject([{ delivery: both.delivery }]);
+      expect(body.data).toMatchObject([{ delivery: both.delivery, event: both.event }]);
     }
     const label = [
       { key: "stage", value: "live" },
