@@ -420,6 +420,12 @@ export const deliveries = pgTable("deliveries", {
   backoffStart: integer("backoff_start").notNull().default(0),
 });
 
+/** See log/stray-deliveries.ts. */
+export const strayDeliveries = pgTable("stray_deliveries", {
+  id: uuid("id").primaryKey(),
+  createdAt: instant("created_at").notNull(),
+});
+
 export const attempts = pgTable("attempts", {
   id: uuid("id").primaryKey(),
   deliveryId: uuid("delivery_id").notNull(),

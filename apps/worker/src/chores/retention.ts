@@ -13,6 +13,7 @@ import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { pruneStrays } from "@sluice/store/log/stray-deliveries";
 import { pruneJobs } from "@sluice/store/upstream/jobs";
 import { pruneJobEnds } from "@sluice/store/upstream/jobs-ends";
 import { pruneGeminiRequests } from "@sluice/store/upstream/request-budget";
@@ -47,6 +48,7 @@ export async function startRetention(
     await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
     await attempt("waiting", () => recountWaiting(db));
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("strays", () => pruneStrays(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("tokens", () => pruneSpentTokens(db));
     await attempt("jobs", () => pruneJobs(db, Date.now() - retentionDays * DAY_MS));

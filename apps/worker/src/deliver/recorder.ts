@@ -1,7 +1,7 @@
 // Writes attempts and the new states of their deliveries. Attempts that end while a write is under way, or shortly
 // after one, go into the next statement together. Nothing is dropped while PostgreSQL is away: the lanes wait.
 
-import { formatId } from "@sluice/shared/domain/ids";
+import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import type { Database } from "@sluice/store/connection/database";
@@ -125,7 +125,8 @@ export class Recorder {
     const isSuccess = attempt.next.status === "succeeded";
     const reduced: AttemptRecord = {
       ...attempt,
-      startedAtMs: Date.now(),
+      // The log finds an attempt by its time only when its id was made at about that time.
+      startedAtMs: idTime(attempt.id),
       durationMs: 0,
       error: isSuccess ? null : error,
       responseExcerpt: null,

@@ -11,6 +11,7 @@ import type { Subscriber } from "../configuration/targets.ts";
 import type { Connection } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
 import { anyOf } from "../log/id-range.ts";
+import { noteStrays } from "../log/stray-deliveries.ts";
 import { deliveries, type FilterError } from "../schema.ts";
 import { fanOut } from "./fan-out.ts";
 import { OPERATIONAL_SOURCE, OPERATIONAL_SOURCE_ID } from "./relay-sources.ts";
@@ -113,6 +114,7 @@ export async function replayTo(
       RETURNING id
     ),
     ${sql.raw(transitions.NOTE_DUE)},
+    ${sql.raw(noteStrays("created"))},
     ${sql.raw(noteDeliveries("created", "created"))}
     SELECT id, true AS is_new FROM created UNION ALL SELECT id, false FROM due`);
   return showResults(wanted, new Map(rows.map((row) => [row.id, row.is_new ? "created" : "retried"])));

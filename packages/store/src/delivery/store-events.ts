@@ -4,6 +4,7 @@ import { readJobEnd } from "@sluice/shared/domain/job-ends";
 
 import { binaryArray } from "../connection/binary-array.ts";
 import { type Connection, type Database, runPrepared } from "../connection/database.ts";
+import { noteStrays } from "../log/stray-deliveries.ts";
 import type { FilterError } from "../schema.ts";
 import type { Lease } from "./deliveries.ts";
 
@@ -141,6 +142,7 @@ addressed AS (
   WHERE (event_id IN (SELECT event_id FROM fresh)) IS TRUE
   RETURNING id
 ),
+${noteStrays("addressed")},
 noted AS (
   INSERT INTO changes (event_ids, created_ids)
   SELECT array_agg(id), (SELECT array_agg(id) FROM addressed) FROM stored HAVING count(*) > 0

@@ -18,6 +18,8 @@ import type { Page } from "./page.ts";
 import { findNamedAttempts, findNamedDeliveries, findNamedEvents, findRareAttempts } from "./search-few.ts";
 import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
 import { PAGE_BUDGET, search, type Search } from "./search.ts";
+import { shownAt } from "./shown-time.ts";
+import { shownTimeOfDeliveries } from "./stray-deliveries.ts";
 
 /** An event without its body, which may be large. */
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
@@ -48,6 +50,7 @@ export function eventSearch(db: Connection, filter: EventFilter): Search {
     ways: (range) => eventWays(db, filter, range),
     findNamed: () => findNamedEvents(db, filter),
     rowsOfEvent: eventOfFound,
+    shown: shownAt(events.receivedAt),
   };
 }
 
@@ -59,6 +62,7 @@ export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
     ways: (range) => deliveryWays(db, filter, range),
     findNamed: () => findNamedDeliveries(db, filter),
     rowsOfEvent: deliveriesOfFound,
+    shown: shownTimeOfDeliveries(db),
   };
 }
 
@@ -70,6 +74,7 @@ export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
     ways: async () => attemptWays(filter),
     findNamed: () => findNamedAttempts(db, filter),
     findRare: () => findRareAttempts(db, filter),
+    shown: shownAt(attempts.startedAt),
   };
 }
 

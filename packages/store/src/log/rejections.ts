@@ -11,6 +11,8 @@ import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
 import type { Page } from "./page.ts";
 import { findPage, type LogPage } from "./records.ts";
 import { rejectionWays } from "./search-ways.ts";
+import type { Search } from "./search.ts";
+import { shownAt } from "./shown-time.ts";
 
 /** A rejection to be stored. The time in its id is the time at which the request was refused. */
 export interface NewRejection {
@@ -45,7 +47,7 @@ export async function insertRejections(db: Database, rows: readonly NewRejection
       rows.map((row) => row.remoteAddress),
       rows.map((row) => row.sizeBytes),
       rows.map((row) => row.weight),
-      // Not now(): a filter by time is a range of ids, so that the time that is shown must be the time in the id.
+      // Not now(), because rows wait before they are written.
       rows.map((row) => new Date(idTime(row.id)).toISOString()),
     ],
   };
@@ -61,11 +63,12 @@ export async function listRejections(
   filter: RejectionFilter,
   page: Page,
 ): Promise<LogPage<RejectionRecord>> {
-  const list = {
+  const list: Search = {
     table: rejections,
     id: rejections.id,
     conditions: rejectionConditions(filter),
     ways: async () => rejectionWays(filter),
+    shown: shownAt(rejections.createdAt),
   };
   return findPage(db, list, page, (isFound) => db.orm.select().from(rejections).where(isFound));
 }

@@ -18,6 +18,8 @@ import { type DeliveryFilter, deliveryConditions } from "./log-filter.ts";
 import type { Order } from "./page.ts";
 import { attemptSearch, deliverySearch, eventSearch } from "./records.ts";
 import { search, type Search } from "./search.ts";
+import { isShownWithin } from "./shown-time.ts";
+import { pruneStrays } from "./stray-deliveries.ts";
 
 const SOURCES = [newId(), newId()];
 const TARGETS = [newId(), newId(), newId()];
@@ -73,10 +75,11 @@ async function walk(
   order: Order,
   limit: number,
   between: () => Promise<void>,
+  times: TimeRange = {},
 ): Promise<string[]> {
   const walked: string[] = [];
   for (let afterId: string | undefined; ;) {
-    const { ids, searchedTo } = await search(db, list, { limit, order, afterId }, tiny);
+    const { ids, searchedTo } = await search(db, list, { limit, order, afterId, ...times }, tiny);
     walked.push(...ids);
     expect(ids.length).toBeLessThanOrEqual(limit);
     const next = ids.length === limit ? ids.at(-1) : searchedTo;
@@ -108,6 +111,11 @@ const filters = fc.record<DeliveryFilter>(
 );
 
 const order = fc.constantFrom<Order>("newest", "oldest");
+
+interface TimeRange {
+  sinceMs?: number;
+  untilMs?: number;
+}
 
 describe("search", () => {
   test("however filters combine, a walk gives what a reading of the whole table gives, in order", async ({
@@ -142,6 +150,44 @@ describe("search", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  test("a walk through a time range gives the deliveries that were created in it, and pruned strays are forgotten", async ({
+    database: { db },
+  }) => {
+    await makeDays(db);
+    const startMs = Date.now();
+    for (let n = 200; n < 240; n++) await store(db, n);
+    const stored = await db.orm.execute<{ created: number }>(
+      sql`SELECT extract(epoch FROM created_at)::float8 * 1000 AS created FROM deliveries WHERE created_at >= ${new Date(startMs)}`,
+    );
+    const moments = stored.rows.map(({ created }) => created);
+    const range = fc
+      .record({ since: fc.option(fc.constantFrom(...moments)), until: fc.option(fc.constantFrom(...moments)) })
+      .map(({ since, until }): TimeRange => ({
+        ...(since !== null && { sinceMs: Math.floor(since) }),
+        ...(until !== null && { untilMs: Math.floor(until) }),
+      }));
+    await fc.assert(
+      fc.asyncProperty(filters, order, fc.integer({ min: 1, max: 9 }), range, async (filter, direction, limit, at) => {
+        const { own, lookedUp } = deliveryConditions(filter);
+        const rows = await db.orm
+          .select({ id: deliveries.id })
+          .from(deliveries)
+          .where(and(...own, ...lookedUp, isShownWithin(deliverySearch(db, filter), { limit, ...at })))
+          .orderBy(asc(deliveries.id));
+        const expected = rows.map(({ id }) => id);
+        const walked = await walk(db, deliverySearch(db, filter), direction, limit, async () => {}, at);
+        expect(walked).toEqual(direction === "oldest" ? expected : expected.toReversed());
+      }),
+      { numRuns: 40 },
+    );
+    const strays = async () => (await db.pool.query("SELECT FROM stray_deliveries")).rowCount;
+    expect(await strays()).toBeGreaterThan(30);
+    await pruneStrays(db, 0);
+    expect(await strays()).toBeGreaterThan(30);
+    await pruneStrays(db, Date.now());
+    expect(await strays()).toBe(0);
   });
 
   test("while rows come and change, a walk skips no row that was there all the time, and gives no row twice", async ({

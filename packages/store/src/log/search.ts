@@ -12,8 +12,9 @@ import type { Connection } from "../connection/database.ts";
 import { DAY_MS } from "../connection/partitions.ts";
 import { type IdRange, wholeMilliseconds, withinRange } from "./id-range.ts";
 import type { Conditions } from "./log-filter.ts";
-import { inOrder, type Page, rangeOf } from "./page.ts";
-import { type Entries, type Way, wayOf } from "./search-ways.ts";
+import { inOrder, type Page } from "./page.ts";
+import { type Entries, type Way, wayByIds, wayOf } from "./search-ways.ts";
+import { isShownWithin, partsOfPage, type ShownTime } from "./shown-time.ts";
 
 /** The most index entries that are read for one page. */
 export interface Budget {
@@ -45,6 +46,8 @@ export interface Search {
    * SQL: a subquery in FROM that reads the list's rows of an event `found`, by its `event_id`, which is in the range.
    */
   rowsOfEvent?: (range: IdRange) => SQL;
+  /** The time with which `since` and `until` are compared. */
+  shown: ShownTime;
 }
 
 export interface Found {
@@ -58,14 +61,32 @@ export interface Found {
 }
 
 /**
- * Finds the ids of a page. When the filter names a few events, it reads only their rows, whose days are known.
- * Otherwise it first searches the two days in which the page begins: most pages need no more, and PostgreSQL plans over
- * few partitions and not over every day of the log.
+ * Finds the ids of a page. When the filter names a few events, it reads only their rows, whose days are known. Otherwise
+ * it searches the ranges in which the page can be.
  */
 export async function search(db: Connection, list: Search, page: Page, budget: Budget): Promise<Found> {
-  const range = rangeOf(page);
-  const named = await list.findNamed?.();
-  if (named !== undefined) return { ids: await readIds(db, list, named, range, page), searchedTo: undefined };
+  const parts = partsOfPage(page, list.shown);
+  const named = parts.length === 0 ? undefined : await list.findNamed?.();
+  let found = NOTHING;
+  for (const { range, holdsStrays } of parts) {
+    const left = { ...page, limit: page.limit - found.ids.length };
+    const more =
+      named !== undefined
+        ? { ids: await readIds(db, list, named, range, left), searchedTo: undefined }
+        : holdsStrays
+          ? await searchStrays(db, list, range, left, budget)
+          : await searchRange(db, list, range, left, budget);
+    found = { ids: [...found.ids, ...more.ids], searchedTo: more.searchedTo };
+    if (found.searchedTo !== undefined || found.ids.length === page.limit) break;
+  }
+  return found;
+}
+
+/**
+ * First searches the two days in which the page begins: most pages need no more, and PostgreSQL plans over few
+ * partitions and not over every day of the log.
+ */
+async function searchRange(db: Connection, list: Search, range: IdRange, page: Page, budget: Budget): Promise<Found> {
   const { first, rest } = splitRange(range, page);
   const found = first === undefined ? NOTHING : await searchIn(db, list, first, page, budget);
   if (found.ids.length === page.limit) return found;
@@ -75,6 +96,16 @@ export async function search(db: Connection, list: Search, page: Page, budget: B
   const left = { ...page, limit: page.limit - found.ids.length };
   const more = await searchIn(db, list, rest, left, budget);
   return { ids: [...found.ids, ...more.ids], searchedTo: more.searchedTo };
+}
+
+/** Reads the strays of a range. There are few of them as a rule, so no way of the filter is used. */
+async function searchStrays(db: Connection, list: Search, range: IdRange, page: Page, budget: Budget): Promise<Found> {
+  const most = list.conditions.lookedUp.length > 0 ? budget.lookUps : budget.rows;
+  const strays = (await list.shown.findStrays?.(range, page, most + 1)) ?? [];
+  const candidates = strays.slice(0, most);
+  const ids = await readIds(db, list, wayByIds(list, candidates), range, page);
+  const isRead = ids.length === page.limit || strays.length <= most;
+  return { ids, searchedTo: isRead ? undefined : candidates.at(-1) };
 }
 
 const NOTHING: Found = { ids: [], searchedTo: undefined };
@@ -197,7 +228,8 @@ async function readIds(db: Connection, list: Search, way: Way, range: IdRange, p
       ? sql`(${read(range, sql`*`)}) AS ${table}`
       : sql`(${read(wholeMilliseconds(range))}) AS found (event_id)
         CROSS JOIN LATERAL ${rowsOfEvent(wholeMilliseconds(range))} AS ${table}`;
-  const condition = and(withinRange(id, range), ...conditions.own, ...conditions.lookedUp);
+  const isShown = isShownWithin(list, page);
+  const condition = and(withinRange(id, range), ...conditions.own, isShown, ...conditions.lookedUp);
   const { rows } = await db.orm.execute<{ id: string }>(
     sql`SELECT ${id} FROM ${from} WHERE ${condition} ORDER BY ${inOrder(id, page)} LIMIT ${page.limit}`,
   );

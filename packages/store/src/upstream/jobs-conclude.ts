@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 
 import { eq, sql } from "drizzle-orm";
 
-import { formatId, newId } from "@sluice/shared/domain/ids";
+import { formatId, idTime, newId } from "@sluice/shared/domain/ids";
 import { bareJobId, findJobEnd, type JobReading } from "@sluice/shared/domain/job-ends";
 
 import type { Connection, Database } from "../connection/database.ts";
@@ -92,7 +92,8 @@ function toReconciledEvent(job: JobRecord, name: string, state: string, type: st
     webhookId: `reconciled_${digest.slice(0, 32)}`,
     type,
     occurredAtMs: occurredAt.getTime(),
-    receivedAtMs: Date.now(),
+    // Not the present: the id was made before the locks, and the log finds an event by both times.
+    receivedAtMs: idTime(id),
     scheme: RECONCILED_SCHEME,
     userMetadata: null,
     contentType: "application/json",

@@ -150,7 +150,8 @@ describe("GET /v1/events", () => {
     for (const ms of [0, 1000, 2000]) {
       const id = newId().slice(13);
       const time = (startMs + ms).toString(16).padStart(12, "0");
-      events.push(await seedEvent(api, [], { id: `${time.slice(0, 8)}-${time.slice(8)}${id}`, type: "timed" }));
+      const timed = { id: `${time.slice(0, 8)}-${time.slice(8)}${id}`, type: "timed", receivedAtMs: startMs + ms };
+      events.push(await seedEvent(api, [], timed));
     }
     const [, middle] = events;
     const iso = (ms: number) => new Date(startMs + ms).toISOString();

@@ -29,7 +29,7 @@ const timeParameter = (summary: string) =>
   instant.optional().openapi({
     type: "string",
     format: "date-time",
-    description: `${summary}, as RFC 3339. The time of a row is in its id: when it was received or created.`,
+    description: `${summary}, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.`,
     example: "2026-01-22T12:00:00Z",
   });
 
