@@ -4,7 +4,9 @@
 
 import { crc32 } from "node:zlib";
 
-import type { Database } from "../connection/database.ts";
+import { sql } from "drizzle-orm";
+
+import { type Connection, type Database, runPrepared } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 
 /** How old a position may be from which a reader continues. The journal is kept a little longer. */
@@ -72,9 +74,9 @@ export function parsePosition(text: string): JournalPosition | undefined {
 const checksumOfPosition = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
 /** @returns the position at the end of the journal. */
-export async function currentPosition(db: Database): Promise<JournalPosition> {
-  const { rows } = await db.pool.query<{ snapshot: string; now: string }>(
-    "SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now()) * 1000 AS now",
+export async function currentPosition(on: Database | Connection): Promise<JournalPosition> {
+  const { rows } = await on.orm.execute<{ snapshot: string; now: string }>(
+    sql`SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now()) * 1000 AS now`,
   );
   return { takenAtMs: Number(rows[0]?.now), from: rows[0]?.snapshot ?? "" };
 }
@@ -106,12 +108,6 @@ export interface JournalEntry {
 }
 
 interface ChangeRow {
-  upper: string;
-  is_ahead: boolean;
-  current: string;
-  now: string;
-  xid: string | null;
-  id: string | null;
   at: Date;
   event_ids: string[] | null;
   attempt_ids: string[] | null;
@@ -123,6 +119,19 @@ interface ChangeRow {
   reopened_ids: string[] | null;
 }
 
+/** The columns of the journal that name the new rows of a list. No row of a list is in two rows of the journal. */
+export type NewRowsColumn = "event_ids" | "created_ids" | "attempt_ids";
+
+/** What one row of the journal says of a list. */
+export interface NotedRows {
+  /** The ids of new rows up to the wanted id, in ascending order. */
+  ids: string[];
+  /** The position before this row of the journal. */
+  before: JournalPosition;
+  /** The position after it. */
+  position: JournalPosition;
+}
+
 /**
  * Reads the next rows of the journal after a position, in the order in which their transactions began to write.
  * @returns `next` is the position after the last of these rows; `isEnd` says that the journal had no more rows.
@@ -132,49 +141,119 @@ export async function readChanges(
   db: Database,
   position: JournalPosition,
   limit: number,
-): Promise<{ changes: JournalEntry[]; next: JournalPosition; isEnd: boolean; wasAhead: boolean }> {
+): Promise<JournalRead & { changes: JournalEntry[] }> {
+  const { rows, ...read } = await readJournal(db, "read-changes", "c.*, c.xid::text AS xid", position, limit);
+  const changes = rows.map(({ row, position: after }) => {
+    const { at, event_ids: eventIds, attempt_ids: attemptIds, ...ids } = row as ChangeRow;
+    return {
+      at,
+      eventIds: eventIds ?? [],
+      attemptIds: attemptIds ?? [],
+      deliveries: deliveriesOf(ids),
+      position: after,
+    };
+  });
+  return { changes, ...read };
+}
+
+/**
+ * Reads the new rows of a list that the next rows of the journal name, as far as their ids are at most `lastId`.
+ * @param on MUST be a transaction in which all statements see one snapshot, when the caller also reads the list. Then
+ * the list has exactly the rows that the journal has named by the position `next`, when `isEnd` is true.
+ */
+export async function readNewRows(
+  on: Connection,
+  column: NewRowsColumn,
+  position: JournalPosition,
+  lastId: string,
+  limit: number,
+): Promise<JournalRead & { noted: NotedRows[] }> {
+  const ids = `ARRAY(SELECT named FROM unnest(c.${column}) AS named WHERE named <= $6::uuid ORDER BY named)::text[]`;
+  const columns = `c.xid::text AS xid, c.id, ${ids} AS ids`;
+  const { rows, ...read } = await readJournal(on, `read-${column}`, columns, position, limit, [lastId]);
+  const noted = rows.map(({ row, before, position: after }) => ({
+    ids: (row as NewIdsRow).ids,
+    before,
+    position: after,
+  }));
+  return { noted, ...read };
+}
+
+interface NewIdsRow {
+  ids: string[];
+}
+
+interface JournalRead {
+  /** The position after the rows that were read. */
+  next: JournalPosition;
+  /** Whether the journal has no more rows. */
+  isEnd: boolean;
+  /** Whether the position was of another cluster, from which a dump was restored: `next` is then the end. */
+  wasAhead: boolean;
+}
+
+interface JournalRow extends Record<string, unknown> {
+  upper: string;
+  is_ahead: boolean;
+  current: string;
+  now: string;
+  xid: string | null;
+  id: string | null;
+}
+
+/**
+ * @param columns in SQL, of the row `c` of the journal; MUST contain `xid` as text, and `id`.
+ * @param values of the parameters `$6` and so on.
+ */
+async function readJournal(
+  on: Database | Connection,
+  name: string,
+  columns: string,
+  position: JournalPosition,
+  limit: number,
+  values: unknown[] = [],
+): Promise<JournalRead & { rows: { row: unknown; before: JournalPosition; position: JournalPosition }[] }> {
   const { from, part } = position;
-  const { rows } = await db.pool.query<ChangeRow>({
-    name: "read-changes",
+  const rows = await runPrepared<JournalRow>(on, {
+    name,
     text: `WITH bound AS MATERIALIZED (SELECT coalesce($2::pg_snapshot, pg_current_snapshot()) AS upper)
-           SELECT upper::text, extract(epoch FROM now()) * 1000 AS now, c.*, c.xid::text AS xid,
-             pg_snapshot_xmax(coalesce($2, $1)) > pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead,
+           SELECT upper::text, extract(epoch FROM now()) * 1000 AS now, ${columns},
+             pg_snapshot_xmax(coalesce($2::pg_snapshot, $1::pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot())
+               AS is_ahead,
              pg_current_snapshot()::text AS current
            FROM bound LEFT JOIN LATERAL (
              SELECT * FROM changes
              WHERE xid >= pg_snapshot_xmin($1::pg_snapshot) AND (xid, id) > ($3::xid8, $4::bigint)
-               AND NOT pg_visible_in_snapshot(xid, $1) AND pg_visible_in_snapshot(xid, upper)
-             ORDER BY xid, id LIMIT $5
+               AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AND pg_visible_in_snapshot(xid, upper)
+             ORDER BY xid, id LIMIT $5::bigint
            ) c ON true ORDER BY c.xid, c.id`,
-    values: [from, part?.to ?? null, part?.xid ?? "0", part?.id ?? "0", limit],
+    values: [from, part?.to ?? null, part?.xid ?? "0", part?.id ?? "0", limit, ...values],
   });
   const found = rows.filter((row) => row.xid !== null);
   const [first] = rows;
   const to = first?.upper ?? from;
   const takenAtMs = Number(first?.now);
   if (first?.is_ahead === true) {
-    return { changes: [], next: { takenAtMs, from: first.current }, isEnd: true, wasAhead: true };
+    return { rows: [], next: { takenAtMs, from: first.current }, isEnd: true, wasAhead: true };
   }
   const isLast = found.length < limit;
   // Inside a part, `to` was taken by an earlier read, so that the end is as old as that read; newer rows follow it.
   const end = { takenAtMs: part === undefined ? takenAtMs : position.takenAtMs, from: to };
-  const changes = found.map((row, index) => ({
-    at: row.at,
-    eventIds: row.event_ids ?? [],
-    attemptIds: row.attempt_ids ?? [],
-    deliveries: deliveriesOf(row),
-    position:
-      isLast && index === found.length - 1
-        ? end
-        : { takenAtMs: position.takenAtMs, from, part: { to, xid: row.xid ?? "", id: row.id ?? "" } },
-  }));
+  const within = (xid: string, id: string) => ({ takenAtMs: position.takenAtMs, from, part: { to, xid, id } });
+  let before = within(part?.xid ?? "0", part?.id ?? "0");
+  const read = found.map((row, index) => {
+    const after = within(row.xid ?? "", row.id ?? "");
+    const entry = { row, before, position: isLast && index === found.length - 1 ? end : after };
+    before = after;
+    return entry;
+  });
   return {
-    changes,
-    next: isLast ? end : (changes.at(-1)?.position ?? end),
+    rows: read,
+    next: isLast ? end : (read.at(-1)?.position ?? end),
     isEnd: isLast && part === undefined,
     wasAhead: false,
   };
 }
 
-const deliveriesOf = (row: ChangeRow) =>
+const deliveriesOf = (row: Omit<ChangeRow, "at" | "event_ids" | "attempt_ids">) =>
   DELIVERY_CHANGES.map((change) => ({ change, ids: row[`${change}_ids`] ?? [] })).filter(({ ids }) => ids.length > 0);

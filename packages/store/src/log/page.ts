@@ -7,6 +7,7 @@ import type { PgColumn } from "drizzle-orm/pg-core";
 import { idFloor, LAST_ID, nextId } from "@sluice/shared/domain/ids";
 
 import { type IdRange, withinRange } from "./id-range.ts";
+import type { ListPlace } from "./late-rows.ts";
 
 export type Order = "newest" | "oldest";
 
@@ -17,6 +18,8 @@ export interface Page {
   order?: Order | undefined;
   /** Only rows that follow this id in the order. */
   afterId?: string | undefined;
+  /** Where a list with its oldest rows first goes on (oldest-first.ts), which then reads no `afterId`. */
+  place?: ListPlace | undefined;
   sinceMs?: number | undefined;
   untilMs?: number | undefined;
 }

@@ -14,6 +14,8 @@ import {
   type EventFilter,
 } from "./log-filter.ts";
 import { belongToDeliveries, belongToEvent, deliveriesOfFound, eventOfFound } from "./log-relations.ts";
+import { lateByJournal, type ListPlace } from "./late-rows.ts";
+import { readOldestFirst } from "./oldest-first.ts";
 import type { Page } from "./page.ts";
 import { findNamedAttempts, findNamedDeliveries, findNamedEvents, findRareAttempts } from "./search-few.ts";
 import { attemptWays, deliveryWays, eventWays } from "./search-ways.ts";
@@ -36,6 +38,8 @@ export interface LogPage<Row> {
    * the log.
    */
   searchedTo: string | undefined;
+  /** Where a list with its oldest rows first goes on: after each of the rows, and after the page. */
+  places?: { afterRows: ListPlace[]; end: ListPlace };
 }
 
 const { body, ...withoutBody } = getTableColumns(events);
@@ -51,6 +55,7 @@ export function eventSearch(db: Connection, filter: EventFilter): Search {
     findNamed: () => findNamedEvents(db, filter),
     rowsOfEvent: eventOfFound,
     shown: shownAt(events.receivedAt),
+    findLateRows: lateByJournal("event_ids"),
   };
 }
 
@@ -63,6 +68,7 @@ export function deliverySearch(db: Connection, filter: DeliveryFilter): Search {
     findNamed: () => findNamedDeliveries(db, filter),
     rowsOfEvent: deliveriesOfFound,
     shown: shownTimeOfDeliveries(db),
+    findLateRows: lateByJournal("created_ids"),
   };
 }
 
@@ -75,12 +81,16 @@ export function attemptSearch(db: Connection, filter: AttemptFilter): Search {
     findNamed: () => findNamedAttempts(db, filter),
     findRare: () => findRareAttempts(db, filter),
     shown: shownAt(attempts.startedAt),
+    findLateRows: lateByJournal("attempt_ids"),
   };
 }
 
 export async function listEvents(db: Database, filter: EventFilter, page: Page): Promise<LogPage<EventRecord>> {
-  return findPage(db, eventSearch(db, filter), page, (isFound) =>
-    db.orm.select(eventColumns).from(events).where(isFound),
+  return findPage(
+    db,
+    (on) => eventSearch(on, filter),
+    page,
+    (isFound) => db.orm.select(eventColumns).from(events).where(isFound),
   );
 }
 
@@ -89,12 +99,20 @@ export async function listDeliveries(
   filter: DeliveryFilter,
   page: Page,
 ): Promise<LogPage<DeliveryRecord>> {
-  return findPage(db, deliverySearch(db, filter), page, (isFound) => db.orm.select().from(deliveries).where(isFound));
+  return findPage(
+    db,
+    (on) => deliverySearch(on, filter),
+    page,
+    (isFound) => db.orm.select().from(deliveries).where(isFound),
+  );
 }
 
 export async function listAttempts(db: Database, filter: AttemptFilter, page: Page): Promise<LogPage<AttemptRow>> {
-  return findPage(db, attemptSearch(db, filter), page, async (isFound) =>
-    withEvents(db, await db.orm.select().from(attempts).where(isFound)),
+  return findPage(
+    db,
+    (on) => attemptSearch(on, filter),
+    page,
+    async (isFound) => withEvents(db, await db.orm.select().from(attempts).where(isFound)),
   );
 }
 
@@ -104,13 +122,27 @@ export async function listAttempts(db: Database, filter: AttemptFilter, page: Pa
  */
 export async function findPage<Row extends { id: string }>(
   db: Database,
-  list: Search,
+  listOn: (on: Connection) => Search,
   page: Page,
   read: (isFound: SQL | undefined) => PromiseLike<Row[]>,
 ): Promise<LogPage<Row>> {
+  const list = listOn(db);
+  const readAll = async (ids: readonly string[]) => {
+    const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
+    return new Map(rows.map((row) => [row.id, row]));
+  };
+  if (page.order === "oldest") {
+    const found = await readOldestFirst(db, listOn, page);
+    const byId = await readAll(found.rows.map(({ id }) => id));
+    const kept = found.rows.filter(({ id }) => byId.has(id));
+    return {
+      rows: kept.map(({ id }) => byId.get(id)).filter((row) => row !== undefined),
+      searchedTo: found.isEnd ? undefined : found.end.lastId,
+      places: { afterRows: kept.map(({ place }) => place), end: found.end },
+    };
+  }
   const { ids, searchedTo } = await search(db, list, page, PAGE_BUDGET);
-  const rows = ids.length === 0 ? [] : await read(anyOf(list.id, ids));
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const byId = await readAll(ids);
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
 

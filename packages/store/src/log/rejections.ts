@@ -7,6 +7,7 @@ import type { RefusalReason } from "@sluice/signature/refusal";
 import type { Database } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { rejections } from "../schema.ts";
+import { lateByTransaction } from "./late-rows.ts";
 import { rejectionConditions, type RejectionFilter } from "./log-filter.ts";
 import type { Page } from "./page.ts";
 import { findPage, type LogPage } from "./records.ts";
@@ -69,6 +70,12 @@ export async function listRejections(
     conditions: rejectionConditions(filter),
     ways: async () => rejectionWays(filter),
     shown: shownAt(rejections.createdAt),
+    findLateRows: lateByTransaction(rejections, rejections.id),
   };
-  return findPage(db, list, page, (isFound) => db.orm.select().from(rejections).where(isFound));
+  return findPage(
+    db,
+    () => list,
+    page,
+    (isFound) => db.orm.select().from(rejections).where(isFound),
+  );
 }

@@ -11,6 +11,7 @@ import { idCeiling, idFloor, idTime } from "@sluice/shared/domain/ids";
 import type { Connection } from "../connection/database.ts";
 import { DAY_MS } from "../connection/partitions.ts";
 import { type IdRange, wholeMilliseconds, withinRange } from "./id-range.ts";
+import type { FindLateRows } from "./late-rows.ts";
 import type { Conditions } from "./log-filter.ts";
 import { inOrder, type Page } from "./page.ts";
 import { type Entries, type Way, wayByIds, wayOf } from "./search-ways.ts";
@@ -48,6 +49,8 @@ export interface Search {
   rowsOfEvent?: (range: IdRange) => SQL;
   /** The time with which `since` and `until` are compared. */
   shown: ShownTime;
+  /** For readers that come back to the list for its new rows. */
+  findLateRows: FindLateRows;
 }
 
 export interface Found {

@@ -1,13 +1,18 @@
 // The audit trail: who changed what through the API. The transaction that makes a change also writes the entry, so that
 // neither exists without the other. `before` and `after` are what the API shows, which has no secrets.
 
-import { and, desc, eq, isNull, like } from "drizzle-orm";
+import { eq, isNull, like } from "drizzle-orm";
 
 import { idFloor, newId } from "@sluice/shared/domain/ids";
 
 import type { Connection, Database } from "../connection/database.ts";
 import { pruneBatches } from "../connection/prune-batches.ts";
-import { type Page, withinPage } from "../log/page.ts";
+import { lateByTransaction } from "../log/late-rows.ts";
+import type { Page } from "../log/page.ts";
+import { findPage, type LogPage } from "../log/records.ts";
+import { wayOf } from "../log/search-ways.ts";
+import type { Search } from "../log/search.ts";
+import { TIME_IN_ID } from "../log/shown-time.ts";
 import { audit } from "../schema.ts";
 
 /** The caller that makes a change, and its request. */
@@ -40,7 +45,7 @@ export interface AuditFilter {
   resourceId?: string | undefined;
 }
 
-/** MUST be called in the transaction that makes the change. */
+/** MUST be called in the transaction that makes the change, and not in a savepoint (`lateByTransaction`). */
 export async function recordChange(tx: Connection, author: Author, change: AuditedChange): Promise<void> {
   const { before, after, action, resourceId } = change;
   await tx.orm.insert(audit).values({
@@ -54,27 +59,30 @@ export async function recordChange(tx: Connection, author: Author, change: Audit
   });
 }
 
-export async function listAudit(db: Connection, filter: AuditFilter, page: Page): Promise<AuditEntry[]> {
+export async function listAudit(db: Database, filter: AuditFilter, page: Page): Promise<LogPage<AuditEntry>> {
   const { keyId, action, resourceId } = filter;
-  return db.orm
-    .select()
-    .from(audit)
-    .where(
-      and(
-        withinPage(audit.id, page),
-        keyId === undefined ? undefined : keyId === null ? isNull(audit.keyId) : eq(audit.keyId, keyId),
-        action === undefined ? undefined : matchesAction(action),
-        resourceId === undefined ? undefined : eq(audit.resourceId, resourceId),
-      ),
-    )
-    .orderBy(desc(audit.id))
-    .limit(page.limit);
+  const ofKey = keyId === undefined ? undefined : keyId === null ? isNull(audit.keyId) : eq(audit.keyId, keyId);
+  const isGroup = action?.endsWith(".*") === true;
+  const ofAction = action === undefined ? undefined : isGroup ? isInGroup(action) : eq(audit.action, action);
+  const ofResource = resourceId === undefined ? undefined : eq(audit.resourceId, resourceId);
+  const indexed = [ofResource, ofKey, isGroup ? undefined : ofAction].filter((condition) => condition !== undefined);
+  const list: Search = {
+    table: audit,
+    id: audit.id,
+    conditions: { own: [ofResource, ofKey, ofAction].filter((each) => each !== undefined), lookedUp: [] },
+    ways: async () => indexed.map((condition) => wayOf({ table: audit, id: audit.id }, condition)),
+    shown: TIME_IN_ID,
+    findLateRows: lateByTransaction(audit, audit.id),
+  };
+  return findPage(
+    db,
+    () => list,
+    page,
+    (isFound) => db.orm.select().from(audit).where(isFound),
+  );
 }
 
-function matchesAction(action: string) {
-  if (!action.endsWith(".*")) return eq(audit.action, action);
-  return like(audit.action, `${action.slice(0, -1).replaceAll("_", String.raw`\_`)}%`);
-}
+const isInGroup = (group: string) => like(audit.action, `${group.slice(0, -1).replaceAll("_", String.raw`\_`)}%`);
 
 export async function getAuditEntry(db: Connection, id: string): Promise<AuditEntry | undefined> {
   return (await db.orm.select().from(audit).where(eq(audit.id, id)))[0];

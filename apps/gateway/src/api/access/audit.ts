@@ -11,7 +11,8 @@ import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/request
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
-import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageParameters } from "../http/list.ts";
+import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { timeParameters } from "../log/filter-parameters.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
@@ -75,11 +76,12 @@ const endpoints = {
     method: "get",
     path: "/v1/audit",
     tags,
-    summary: "List the changes that were made through the API, newest first",
+    summary: "List the changes that were made through the API",
     middleware,
     request: {
       query: z.strictObject({
         ...pageParameters,
+        order: orderParameter,
         ...timeParameters,
         actor: z
           .string()
@@ -96,7 +98,11 @@ const endpoints = {
           .openapi({ description: "The id of the changed resource", example: "tgt_01h455vb4pex5vsknk084sn02q" }),
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(auditEntry)), ...problems("invalid_id"), default: problemResponse },
+    responses: {
+      200: jsonAnswer("A page", orderedListOf(auditEntry)),
+      ...problems("invalid_id"),
+      default: problemResponse,
+    },
   }),
   read: createRoute({
     method: "get",
@@ -113,9 +119,9 @@ export function routeAudit(app: OpenAPIHono<ApiEnv>, { db }: AuditDependencies):
   app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = { keyId: readActor(query.actor), action: query.action, resourceId: query.resource };
-    const { page: wanted, cursor } = readPage("audit", query, filter);
-    const page = toPage(await listAudit(db, filter, wanted), query.limit, cursor);
-    return c.json({ data: page.rows.map(showEntry), next_cursor: page.nextCursor }, 200);
+    const { page, cursor } = await readOrderedPage(db, "audit", query, filter);
+    const { rows, cursors } = toOrderedPage(await listAudit(db, filter, page), query.limit, cursor);
+    return c.json({ data: rows.map(showEntry), ...cursors }, 200);
   });
 
   app.openapi(endpoints.read, async (c) => {

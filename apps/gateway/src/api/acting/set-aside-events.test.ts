@@ -16,7 +16,7 @@ test.for([
   const entriesAtAct: string[][] = [];
   // Reads the trail on another connection, as whoever looks for what a gateway did before it died.
   const act = async () => {
-    const entries = await listAudit(db, { action }, { limit: 10 });
+    const { rows: entries } = await listAudit(db, { action }, { limit: 10 });
     entriesAtAct.push(entries.map((entry) => entry.action));
     return true;
   };

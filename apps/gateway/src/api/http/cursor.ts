@@ -9,12 +9,21 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 const FINGERPRINT_BYTES = 8;
 const UUID_BYTES = 16;
 const CHECKSUM_BYTES = 4;
+const DETAILS_FROM = FINGERPRINT_BYTES + UUID_BYTES;
 
 export interface ListCursor {
-  /** The cursor of the page that follows the row with this UUID. */
-  write: (lastId: string) => string;
-  /** The UUID that a cursor holds. @throws SluiceError `invalid_cursor` */
-  read: (cursor: string) => string;
+  /**
+   * The cursor of the page that follows the row with this UUID.
+   * @param details what the list needs beside the row; none by default.
+   */
+  write: (lastId: string, details?: string) => string;
+  /** @throws SluiceError `invalid_cursor` */
+  read: (cursor: string) => CursorContent;
+}
+
+export interface CursorContent {
+  lastId: string;
+  details: string;
 }
 
 /**
@@ -27,19 +36,27 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
     .digest()
     .subarray(0, FINGERPRINT_BYTES);
   return {
-    write: (lastId) => sealCursor(Buffer.concat([fingerprint, Buffer.from(lastId.replaceAll("-", ""), "hex")])),
+    write: (lastId, details = "") =>
+      sealCursor(Buffer.concat([fingerprint, Buffer.from(lastId.replaceAll("-", ""), "hex"), Buffer.from(details)])),
     read: (cursor) => {
       const bytes = unsealCursor(cursor);
-      if (bytes.length !== FINGERPRINT_BYTES + UUID_BYTES) throw invalidCursor("is not a cursor of this API");
+      if (bytes.length < DETAILS_FROM) throw invalidCursor("is not a cursor of this API");
       if (!bytes.subarray(0, FINGERPRINT_BYTES).equals(fingerprint)) {
         throw invalidCursor(
           "belongs to another list or to other filters; repeat the filters of the page that it came with",
         );
       }
-      const hex = bytes.toString("hex", FINGERPRINT_BYTES);
-      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+      const hex = bytes.toString("hex", FINGERPRINT_BYTES, DETAILS_FROM);
+      const lastId = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+      return { lastId, details: bytes.toString("utf8", DETAILS_FROM) };
     },
   };
+}
+
+/** The row of a cursor of a list that needs no details. @throws SluiceError `invalid_cursor` when the cursor holds some */
+export function readLastId({ lastId, details }: CursorContent): string {
+  if (details !== "") throw invalidCursor("is not a cursor of this list");
+  return lastId;
 }
 
 /** The text of a cursor, with a checksum. Any change of one character gives a text that {@link unsealCursor} refuses. */

@@ -3,9 +3,9 @@
 
 import { z } from "@hono/zod-openapi";
 
-import type { Order, Page } from "@sluice/store/log/page";
+import type { Page } from "@sluice/store/log/page";
 
-import { cursorOf, type ListCursor } from "./cursor.ts";
+import { cursorOf, type ListCursor, readLastId } from "./cursor.ts";
 import { plainText } from "./plain-text.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -40,12 +40,6 @@ export const nameParameter = {
   name: plainText(200).min(1).optional().openapi({ description: "Only what has exactly this name" }),
 };
 
-/** A query parameter of the lists of the log, which people read from either end. */
-export const orderParameter = z
-  .enum(["newest", "oldest"])
-  .default("newest")
-  .openapi({ description: "Which entries come first", example: "newest" });
-
 export function listOf<T extends z.ZodType>(item: T) {
   return z.object({
     data: z.array(item),
@@ -59,9 +53,6 @@ export function listOf<T extends z.ZodType>(item: T) {
 interface ListQuery {
   limit: number;
   cursor?: string | undefined;
-  order?: Order;
-  since?: number | undefined;
-  until?: number | undefined;
 }
 
 /**
@@ -71,24 +62,14 @@ interface ListQuery {
  * @throws SluiceError `invalid_cursor`
  */
 export function readPage(list: string, query: ListQuery, filter: object = {}): { page: Page; cursor: ListCursor } {
-  const { order, since: sinceMs, until: untilMs } = query;
-  const cursor = cursorOf(list, { ...filter, order, sinceMs, untilMs });
-  const afterId = query.cursor === undefined ? undefined : cursor.read(query.cursor);
-  return { page: { limit: query.limit + 1, order, afterId, sinceMs, untilMs }, cursor };
+  const cursor = cursorOf(list, filter);
+  const afterId = query.cursor === undefined ? undefined : readLastId(cursor.read(query.cursor));
+  return { page: { limit: query.limit + 1, afterId }, cursor };
 }
 
-/**
- * A page of up to `limit` rows, and the cursor of the next page.
- * @param searchedTo the id at which the store stopped its search before it had enough rows; undefined when the store
- * reached the end of the list.
- */
-export function toPage<Row extends { id: string }>(
-  rows: Row[],
-  limit: number,
-  cursor: ListCursor,
-  searchedTo?: string,
-) {
+/** A page of up to `limit` rows, and the cursor of the next page. */
+export function toPage<Row extends { id: string }>(rows: Row[], limit: number, cursor: ListCursor) {
   const page = rows.slice(0, limit);
-  const next = rows.length > page.length ? page.at(-1)?.id : searchedTo;
+  const next = rows.length > page.length ? page.at(-1)?.id : undefined;
   return { rows: page, nextCursor: next === undefined ? null : cursor.write(next) };
 }

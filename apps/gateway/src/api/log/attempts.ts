@@ -9,7 +9,8 @@ import { getAttempt, listAttempts } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageParameters } from "../http/list.ts";
+import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { ATTEMPT_TRIGGERS, attemptSchema, showAttempt } from "./delivery-schema.ts";
@@ -47,7 +48,7 @@ const endpoints = {
       }),
     },
     responses: {
-      200: jsonAnswer("A page", listOf(attemptSchema)),
+      200: jsonAnswer("A page", orderedListOf(attemptSchema)),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -67,10 +68,10 @@ export function routeAttempts(app: OpenAPIHono<ApiEnv>, { db }: AttemptsDependen
     const query = c.req.valid("query");
     const deliveryId = readFilterId("dlv", query.delivery, "?delivery");
     const filter = { ...(await readDeliveryFilter(db, query)), deliveryId, triggers: query.trigger };
-    const { page, cursor } = readPage("attempts", query, filter);
+    const { page, cursor } = await readOrderedPage(db, "attempts", query, filter);
     const found = await listAttempts(db, filter, page);
-    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
-    return c.json({ data: rows.map(showAttempt), next_cursor: nextCursor }, 200);
+    const { rows, cursors } = toOrderedPage(found, query.limit, cursor);
+    return c.json({ data: rows.map(showAttempt), ...cursors }, 200);
   });
 
   app.openapi(endpoints.read, async (c) => {

@@ -11,7 +11,8 @@ import { getDelivery, listAttemptsOf, listDeliveries } from "@sluice/store/log/r
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageParameters } from "../http/list.ts";
+import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import {
@@ -49,7 +50,7 @@ const endpoints = {
       }),
     },
     responses: {
-      200: jsonAnswer("A page", listOf(deliverySchema)),
+      200: jsonAnswer("A page", orderedListOf(deliverySchema)),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -69,12 +70,12 @@ export function routeDeliveries(app: OpenAPIHono<ApiEnv>, { db }: DeliveriesDepe
   app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = { ...(await readDeliveryFilter(db, query)), statuses: query.status };
-    const { page, cursor } = readPage("deliveries", query, filter);
+    const { page, cursor } = await readOrderedPage(db, "deliveries", query, filter);
     const found = await listDeliveries(db, filter, page);
-    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
+    const { rows, cursors } = toOrderedPage(found, query.limit, cursor);
     const nowMs = Date.now();
     const data = rows.map((delivery) => showDelivery(delivery, nowMs));
-    return c.json({ data, next_cursor: nextCursor }, 200);
+    return c.json({ data, ...cursors }, 200);
   });
 
   app.openapi(endpoints.read, async (c) => {

@@ -48,7 +48,7 @@ describe("an event", () => {
     });
     const listed = await list(api, `?webhook_id=${event.webhookId}`);
     const { deliveries: _, ...withoutDeliveries } = answer.body;
-    expect(listed.body).toEqual({ data: [withoutDeliveries], next_cursor: null });
+    expect(listed.body).toEqual({ data: [withoutDeliveries], next_cursor: null, resume_cursor: null });
   });
 
   test("shows empty labels and filter errors when it has none", async ({ api }) => {

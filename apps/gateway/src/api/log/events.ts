@@ -20,7 +20,8 @@ import {
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { withEtag } from "../http/etag.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageParameters } from "../http/list.ts";
+import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
@@ -110,7 +111,11 @@ const endpoints = {
         ...eventParameters,
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(eventSchema)), ...problems("invalid_id"), default: problemResponse },
+    responses: {
+      200: jsonAnswer("A page", orderedListOf(eventSchema)),
+      ...problems("invalid_id"),
+      default: problemResponse,
+    },
   }),
   read: createRoute({
     method: "get",
@@ -143,16 +148,16 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
   app.openapi(endpoints.list, async (c) => {
     const query = c.req.valid("query");
     const filter = await readEventFilter(db, query);
-    const { page, cursor } = readPage("events", query, filter);
+    const { page, cursor } = await readOrderedPage(db, "events", query, filter);
     const found = await listEvents(db, filter, page);
     const limit = Math.min(query.limit, countFitting(found.rows, MAX_PAGE_BYTES));
-    const { rows, nextCursor } = toPage(found.rows, limit, cursor, found.searchedTo);
+    const { rows, cursors } = toOrderedPage(found, limit, cursor);
     const bodies = await readBodies(
       db,
       rows.map((event) => event.id),
     );
     const data = rows.map((event) => showEvent(event, bodies.get(event.id)));
-    return c.json({ data, next_cursor: nextCursor }, 200);
+    return c.json({ data, ...cursors }, 200);
   });
 
   app.openapi(endpoints.read, async (c) => {

@@ -7,6 +7,7 @@ import { currentPosition } from "@sluice/store/journal/changes";
 import { readTail } from "@sluice/store/journal/tail";
 
 import { pointersOf, recordAttempt, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
+import { sealCursor, unsealCursor } from "../http/cursor.ts";
 
 const idsOf = async (api: TestApi, path: string) => {
   const answer = await api.call("GET", path);
@@ -213,6 +214,20 @@ describe("filters of the log", () => {
   ] as const)("refuse %s", async ([query, pointer], { api }) => {
     const answer = await api.call("GET", `/v1/events?${query}`);
     expect([answer.status, pointersOf(answer)]).toEqual([400, [pointer]]);
+  });
+
+  test("a cursor of a list with its oldest rows first is refused when the journal does not reach back to it", async ({
+    api,
+  }) => {
+    const { body } = await api.call("GET", "/v1/events?order=oldest&label=nobody:a");
+    expect(body).toMatchObject({ data: [], next_cursor: null, resume_cursor: expect.any(String) });
+    const path = "/v1/events?order=oldest&label=nobody:a&cursor=";
+    expect((await api.call("GET", path + body.resume_cursor)).body).toMatchObject({ data: [], next_cursor: null });
+    const content = unsealCursor(body.resume_cursor).toString("latin1");
+    const old = content.replace(/@\d+_(.*)~.*$/, `@${Date.now() - 24 * 3_600_000}_$1`);
+    const answer = await api.call("GET", path + sealCursor(Buffer.from(old, "latin1")));
+    expect(answer).toMatchObject({ status: 400, body: { code: "invalid_cursor" } });
+    expect(answer.body.detail).toContain("older than 23 hours");
   });
 
   test("a cursor is accepted only in the order of its list", async ({ api }) => {

@@ -54,6 +54,7 @@ describe("a rejection", () => {
         },
       ],
       next_cursor: null,
+      resume_cursor: null,
     });
   });
 

@@ -9,7 +9,8 @@ import { listRejections, type RejectionRecord } from "@sluice/store/log/rejectio
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
-import { listOf, orderParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageParameters } from "../http/list.ts";
+import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer } from "../openapi/endpoint.ts";
 import {
@@ -69,7 +70,7 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: jsonAnswer("A page", listOf(rejectionSchema)),
+    200: jsonAnswer("A page", orderedListOf(rejectionSchema)),
     ...problems("invalid_id"),
     default: problemResponse,
   },
@@ -85,10 +86,10 @@ export function routeRejections(app: OpenAPIHono<ApiEnv>, { db }: RejectionsDepe
       remoteAddress: query.remote_address,
       errorText: query.error,
     };
-    const { page, cursor } = readPage("rejections", query, filter);
+    const { page, cursor } = await readOrderedPage(db, "rejections", query, filter);
     const found = await listRejections(db, filter, page);
-    const { rows, nextCursor } = toPage(found.rows, query.limit, cursor, found.searchedTo);
-    return c.json({ data: rows.map(showRejection), next_cursor: nextCursor }, 200);
+    const { rows, cursors } = toOrderedPage(found, query.limit, cursor);
+    return c.json({ data: rows.map(showRejection), ...cursors }, 200);
   });
 }
 

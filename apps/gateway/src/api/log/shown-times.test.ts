@@ -87,4 +87,12 @@ describe("since and until", () => {
     const path = `/v1/attempts?order=newest&delivery=${formatId("dlv", delivery)}`;
     await expectFound(api, path, formatId("att", id), new Date(startedAtMs).toISOString());
   });
+
+  test("find an entry of the audit trail by created_at", async ({ api }) => {
+    const body = { name: `shown-${newId()}`, uri: "http://billing.internal", subscribed_events: ["*"] };
+    const { id } = (await api.call("POST", "/v1/targets", { body })).body;
+    const path = `/v1/audit?order=newest&resource=${id}`;
+    const [entry] = (await api.call("GET", path)).body.data;
+    await expectFound(api, path, entry.id, entry.created_at);
+  });
 });
