@@ -1,6 +1,8 @@
 // The catalogue of jobs: their data, and how often each kind is started. A job is JSON in Redis or PostgreSQL, and a
 // change to its shape MUST keep the jobs readable that an older version left behind.
 
+import type { EventScheme } from "@sluice/store/delivery/event-schemes";
+
 /** A verified request on its way to the ledger. Times are milliseconds since 1970. */
 export interface QueuedEvent {
   id: string;
@@ -8,7 +10,7 @@ export interface QueuedEvent {
   /** Filters need the name, and a worker does not load sources. */
   sourceName?: string;
   webhookId: string;
-  scheme: string;
+  scheme: EventScheme;
   receivedAtMs: number;
   contentType: string | null;
   /** The `content-encoding` of the request, when it has one: the signature covers the bytes as they came. */

@@ -16,7 +16,11 @@ import {
 } from "drizzle-orm/pg-core";
 
 import type { GeminiJobKind } from "@sluice/shared/domain/job-ends";
+import type { RefusalReason } from "@sluice/signature/refusal";
 import type { BodyUnboundPolicy, Scheme } from "@sluice/signature/schemes";
+
+import type { EventScheme } from "./delivery/event-schemes.ts";
+import type { AuditAction, AuditedType } from "./requests/audit-actions.ts";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
 const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
@@ -352,8 +356,8 @@ export const audit = pgTable("audit", {
   keyName: text("key_name").notNull(),
   remoteAddress: text("remote_address"),
   requestId: text("request_id").notNull(),
-  action: text("action").notNull(),
-  resourceType: text("resource_type").notNull(),
+  action: text("action").$type<AuditAction>().notNull(),
+  resourceType: text("resource_type").$type<AuditedType>().notNull(),
   resourceId: text("resource_id").notNull(),
   before: jsonb("before").$type<Record<string, unknown>>(),
   after: jsonb("after").$type<Record<string, unknown>>(),
@@ -384,7 +388,7 @@ export const events = pgTable("events", {
   type: text("type"),
   occurredAt: instant("occurred_at"),
   receivedAt: instant("received_at").notNull(),
-  scheme: text("scheme").notNull(),
+  scheme: text("scheme").$type<EventScheme>().notNull(),
   userMetadata: jsonb("user_metadata").$type<Record<string, unknown>>(),
   contentType: text("content_type"),
   body: bytea("body").notNull(),
@@ -444,7 +448,7 @@ export const attempts = pgTable("attempts", {
 export const rejections = pgTable("rejections", {
   id: uuid("id").primaryKey(),
   sourceId: uuid("source_id").notNull(),
-  reason: text("reason").notNull(),
+  reason: text("reason").$type<RefusalReason>().notNull(),
   webhookId: text("webhook_id"),
   remoteAddress: text("remote_address"),
   sizeBytes: integer("size_bytes"),

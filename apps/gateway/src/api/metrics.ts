@@ -16,7 +16,8 @@ const read = createRoute({
   method: "get",
   path: "/metrics",
   tags: ["metrics"],
-  summary: "Read the metrics of this gateway in the text format of Prometheus",
+  summary: "Read the metrics of this gateway",
+  description: "The text format of Prometheus. Each gateway and each worker has metrics of its own.",
   request: { query: noParameters },
   responses: {
     200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },

@@ -8,6 +8,9 @@ import { v7 } from "uuid";
 import { SluiceError } from "../runtime/errors.ts";
 import { hexDigit, uuidText } from "./uuid.ts";
 
+/** The id in examples and in error messages. No resource has it. */
+const EXAMPLE_ID_TEXT = "01h455vb4pex5vsknk084sn02q";
+
 export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr" | "job";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -136,12 +139,18 @@ export function readId(prefix: IdPrefix, text: string): string | undefined {
   return toUuid(bits);
 }
 
+/** An id with this prefix that no resource has. */
+export const exampleId = (prefix: IdPrefix): string => `${prefix}_${EXAMPLE_ID_TEXT}`;
+
+/** The source of a regular expression for the ids with this prefix. It takes what {@link readId} takes. */
+export const idPattern = (prefix: IdPrefix): string => `^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`;
+
 /** Like {@link readId}. @throws SluiceError `invalid_id` naming the field. */
 export function parseId(prefix: IdPrefix, text: string, field: string): string {
   const uuid = readId(prefix, text);
   if (uuid === undefined) {
     throw new SluiceError("invalid_id", `${field} must be an id that starts with "${prefix}_"`, {
-      faults: [{ pointer: field, detail: `must look like ${prefix}_01h455vb4pex5vsknk084sn02q` }],
+      faults: [{ pointer: field, detail: `must look like ${exampleId(prefix)}` }],
     });
   }
   return uuid;

@@ -7,6 +7,7 @@ import { type RELAY_TYPES } from "@sluice/shared/domain/subscription";
 
 import type { Connection, Database } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
+import { RELAY_SCHEME } from "./event-schemes.ts";
 import { OPERATIONAL_SOURCE, OPERATIONAL_SOURCE_ID, RELAY_SOURCE_ID } from "./relay-sources.ts";
 import { type NewEvent, storeEvents } from "./store-events.ts";
 import { storeMatched } from "./store-matched.ts";
@@ -26,8 +27,7 @@ function makeEvent(sourceId: string, type: string, data: { id: string }): NewEve
     type,
     occurredAtMs: nowMs,
     receivedAtMs: nowMs,
-    // Nobody signed it.
-    scheme: "none",
+    scheme: RELAY_SCHEME,
     userMetadata: null,
     contentType: "application/json",
     contentEncoding: null,

@@ -7,6 +7,7 @@ import { type Connection, type Database, runPrepared } from "../connection/datab
 import { noteStrays } from "../log/stray-deliveries.ts";
 import type { FilterError } from "../schema.ts";
 import type { Lease } from "./deliveries.ts";
+import { type EventScheme, RECONCILED_SCHEME } from "./event-schemes.ts";
 
 /** An event as it is stored. Times are milliseconds since 1970. */
 export interface NewEvent {
@@ -16,7 +17,7 @@ export interface NewEvent {
   type: string | null;
   occurredAtMs: number | null;
   receivedAtMs: number;
-  scheme: string;
+  scheme: EventScheme;
   userMetadata: Record<string, unknown> | null;
   contentType: string | null;
   /** `content-encoding` of the request. */
@@ -52,9 +53,6 @@ export type StoreResult =
   | { kind: "stored"; freshEventIds: Set<string>; spentEventIds: Set<string>; lateEventIds: Set<string> }
   /** Nothing was stored, because targets changed after `revision`. Match the events again and store again. */
   | { kind: "outdated" };
-
-/** The scheme of an event that the relay makes because a job ended and its webhook did not come. */
-export const RECONCILED_SCHEME = "reconciled";
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
 

@@ -14,6 +14,7 @@ import { wayOf } from "../log/search-ways.ts";
 import type { Search } from "../log/search.ts";
 import { TIME_IN_ID } from "../log/shown-time.ts";
 import { audit } from "../schema.ts";
+import { type AuditAction, auditedTypeOf } from "./audit-actions.ts";
 
 /** The caller that makes a change, and its request. */
 export interface Author {
@@ -26,8 +27,7 @@ export interface Author {
 
 /** One change of one resource. */
 export interface AuditedChange {
-  /** The type of the resource and what was done to it, as in `target.updated`. */
-  action: `${string}.${string}`;
+  action: AuditAction;
   /** The id as the API shows it: `tgt_…`. */
   resourceId: string;
   /** MUST be what the API shows to every reader, as is `after`: never a secret, a token or the value of a header. */
@@ -52,7 +52,7 @@ export async function recordChange(tx: Connection, author: Author, change: Audit
     id: newId(),
     ...author,
     action,
-    resourceType: action.slice(0, action.indexOf(".")),
+    resourceType: auditedTypeOf(action),
     resourceId,
     before: before === undefined ? null : { ...before },
     after: after === undefined ? null : { ...after },
@@ -63,7 +63,8 @@ export async function listAudit(db: Database, filter: AuditFilter, page: Page): 
   const { keyId, action, resourceId } = filter;
   const ofKey = keyId === undefined ? undefined : keyId === null ? isNull(audit.keyId) : eq(audit.keyId, keyId);
   const isGroup = action?.endsWith(".*") === true;
-  const ofAction = action === undefined ? undefined : isGroup ? isInGroup(action) : eq(audit.action, action);
+  const ofAction =
+    action === undefined ? undefined : isGroup ? isInGroup(action) : eq(audit.action, action as AuditAction);
   const ofResource = resourceId === undefined ? undefined : eq(audit.resourceId, resourceId);
   const indexed = [ofResource, ofKey, isGroup ? undefined : ofAction].filter((condition) => condition !== undefined);
   const list: Search = {

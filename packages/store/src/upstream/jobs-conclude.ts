@@ -11,7 +11,8 @@ import { bareJobId, findJobEnd, type JobReading } from "@sluice/shared/domain/jo
 import type { Connection, Database } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { storeOperationalEvent } from "../delivery/relay-event.ts";
-import { type NewEvent, RECONCILED_SCHEME } from "../delivery/store-events.ts";
+import { RECONCILED_SCHEME } from "../delivery/event-schemes.ts";
+import type { NewEvent } from "../delivery/store-events.ts";
 import { storeMatched } from "../delivery/store-matched.ts";
 import { jobs } from "../schema.ts";
 import { isOpen, type JobRecord, lockJob, startOfJob } from "./jobs.ts";

@@ -13,6 +13,7 @@ import { sourceNotFound } from "../configuration/rotation.ts";
 import type { Connection, Database } from "../connection/database.ts";
 import { type AuditedChange, type Author, recordChange } from "../requests/audit.ts";
 import { spendGeminiRequest } from "./request-budget.ts";
+import type { AuditAction } from "../requests/audit-actions.ts";
 import { getUpstream, saveUpstream, type UpstreamClaim, type UpstreamRow } from "./upstreams.ts";
 
 /** Looks for jobs of a source whose events are missing since a time, milliseconds since 1970. */
@@ -109,7 +110,7 @@ export async function beginStep(work: UpstreamWork, step: string): Promise<void>
 export async function recordUpstreamChange(
   tx: Connection,
   { author, claim }: Pick<UpstreamWork, "author" | "claim">,
-  action: `source.${string}`,
+  action: AuditAction,
   change: Pick<AuditedChange, "before" | "after"> = {},
 ): Promise<void> {
   await recordChange(tx, author, { action, resourceId: formatId("src", claim.sourceId), ...change });

@@ -3,10 +3,11 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
-import { formatId, idTime, parseId } from "@sluice/shared/domain/ids";
+import { exampleId, formatId, idPattern, idTime, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { type AuditEntry, getAuditEntry, listAudit } from "@sluice/store/requests/audit";
+import { AUDIT_ACTIONS, AUDITED_TYPES } from "@sluice/store/requests/audit-actions";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -15,8 +16,9 @@ import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { timeParameters } from "../log/filter-parameters.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { idField, idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { needsAdmin } from "./authentication.ts";
+import { keyUse } from "./key-use.ts";
 
 export interface AuditDependencies {
   db: Database;
@@ -38,20 +40,18 @@ const state = z.record(z.string(), z.unknown()).nullable();
 
 const auditEntry = z
   .object({
-    id: z.string().openapi({ example: "aud_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("aud"),
     created_at: z.string().openapi({ format: "date-time" }),
-    actor: z.object({
-      key: z.string().nullable().openapi({
-        description: "The id of the API key. Null for the key from `ADMIN_API_KEY`.",
-        example: "key_01h455vb4pex5vsknk084sn02q",
-      }),
-      name: z.string().openapi({ description: "The name of the key at that time" }),
-    }),
-    action: z.string().openapi({ example: "target.updated" }),
-    resource: z.object({
-      type: z.string().openapi({ example: "target" }),
-      id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
-    }),
+    actor: keyUse,
+    action: z
+      .enum(AUDIT_ACTIONS)
+      .openapi("AuditAction", { description: "What was done to the resource", example: "target.updated" }),
+    resource: z
+      .object({
+        type: z.enum(AUDITED_TYPES).openapi("AuditedType", { example: "target" }),
+        id: z.string().openapi({ example: exampleId("tgt") }),
+      })
+      .openapi("AuditedResource"),
     request_id: z.string().openapi({ description: "`X-Request-Id` of the request that made the change" }),
     remote_address: z.string().nullable(),
     before: state.openapi({
@@ -77,6 +77,7 @@ const endpoints = {
     path: "/v1/audit",
     tags,
     summary: "List the changes that were made through the API",
+    description: "Each change has an entry. Reads have none.",
     middleware,
     request: {
       query: z.strictObject({
@@ -87,6 +88,7 @@ const endpoints = {
           .string()
           .optional()
           .openapi({
+            pattern: `${idPattern("key")}|^${ENVIRONMENT}$`,
             description: `The id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\``,
             example: ENVIRONMENT,
           }),
@@ -95,11 +97,11 @@ const endpoints = {
           .openapi({ description: "An action, or a group of them such as `target.*`", example: "target.*" }),
         resource: resource
           .optional()
-          .openapi({ description: "The id of the changed resource", example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+          .openapi({ description: "The id of the changed resource", example: exampleId("tgt") }),
       }),
     },
     responses: {
-      200: jsonAnswer("A page", orderedListOf(auditEntry)),
+      200: jsonAnswer("A page", orderedListOf(auditEntry, "AuditPage")),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -109,9 +111,10 @@ const endpoints = {
     path: "/v1/audit/{id}",
     tags,
     summary: "Read an entry of the audit trail",
+    description: "An entry never changes. It is kept as long as the log.",
     middleware,
-    request: { params: idParameter("aud_01h455vb4pex5vsknk084sn02q"), query: noParameters },
-    responses: { 200: jsonAnswer("The entry", auditEntry), default: problemResponse },
+    request: { params: idParameter("aud", "the entry"), query: noParameters },
+    responses: { 200: jsonAnswer("The entry", auditEntry, "ETag"), default: problemResponse },
   }),
 };
 

@@ -25,8 +25,8 @@ import { invalidRequest } from "../http/invalid-request.ts";
 import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http/list.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
-import { refuseRepeats } from "../http/repeats.ts";
-import { idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { withoutRepeats } from "../http/repeats.ts";
+import { idField, idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { needsAdmin } from "./authentication.ts";
 
@@ -36,7 +36,9 @@ export interface KeysDependencies {
   adminApiKey: Secret<string> | undefined;
 }
 
-const scope = z.enum(["read", "write", "admin"]);
+const scope = z.enum(["read", "write", "admin"]).openapi("Scope", {
+  description: "read: every read. write: also changes. admin: also keys and the audit trail.",
+});
 const time = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
 
 const newKey = z
@@ -48,7 +50,7 @@ const newKey = z
     scopes: z
       .array(scope)
       .min(1)
-      .superRefine(refuseRepeats)
+      .apply(withoutRepeats)
       .openapi({
         description:
           "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys " +
@@ -61,7 +63,7 @@ const newKey = z
       .nullable()
       .default(null)
       .openapi({
-        type: "string",
+        type: ["string", "null"],
         format: "date-time",
         description: "The time from which the key is refused. Null when the key never expires.",
       }),
@@ -70,11 +72,11 @@ const newKey = z
 
 const keySchema = z
   .object({
-    id: z.string().openapi({ example: "key_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("key"),
     name: z.string(),
     scopes: z.array(scope),
     truncated_key: z.string().openapi({ example: "sluice_...mNoP" }),
-    state: z.enum(["active", "expired", "revoked"]),
+    state: z.enum(["active", "expired", "revoked"]).openapi("KeyState"),
     expires_at: time("Null when the key never expires"),
     revoked_at: time("Null while the key is not revoked"),
     last_used_at: time("The last use, to the minute. Null when the key was never used."),
@@ -92,17 +94,18 @@ const createdKey = keySchema
   .openapi("CreatedKey");
 
 const tags = ["keys"];
-const params = idParameter("key_01h455vb4pex5vsknk084sn02q");
+const params = idParameter("key", "the API key");
 const middleware = needsAdmin;
 const endpoints = {
   list: createRoute({
     method: "get",
     path: "/v1/keys",
     tags,
-    summary: "List the API keys, newest first, including expired and revoked ones",
+    summary: "List the API keys, newest first",
+    description: "Expired and revoked keys stay in the list, because the audit trail names them.",
     middleware,
     request: { query: z.strictObject({ ...pageParameters, ...nameParameter }) },
-    responses: { 200: jsonAnswer("A page", listOf(keySchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page", listOf(keySchema, "KeyPage")), default: problemResponse },
   }),
   create: createRoute({
     method: "post",
@@ -112,16 +115,21 @@ const endpoints = {
     description: "A key that expires can only make keys that expire no later than itself.",
     middleware,
     request: { query: noParameters, body: jsonBody(newKey) },
-    responses: { 201: jsonAnswer("The new key", createdKey), ...problems("name_taken"), default: problemResponse },
+    responses: {
+      201: jsonAnswer("The new key", createdKey, "ETag", "Location"),
+      ...problems("name_taken"),
+      default: problemResponse,
+    },
   }),
   read: createRoute({
     method: "get",
     path: "/v1/keys/{id}",
     tags,
     summary: "Read an API key",
+    description: "The key itself is never shown again: the answer has its beginning and its end.",
     middleware,
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The key", keySchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The key", keySchema, "ETag"), default: problemResponse },
   }),
   revoke: createRoute({
     method: "post",
@@ -132,7 +140,11 @@ const endpoints = {
       "Revoking a key again changes nothing. The last key with the scope `admin` is not revoked (`last_admin_key`) " +
       "unless `ADMIN_API_KEY` is set.",
     request: { params, query: noParameters, body: noBody },
-    responses: { 200: jsonAnswer("The key", keySchema), ...problems("last_admin_key"), default: problemResponse },
+    responses: {
+      200: jsonAnswer("The key", keySchema, "ETag"),
+      ...problems("last_admin_key"),
+      default: problemResponse,
+    },
   }),
 };
 

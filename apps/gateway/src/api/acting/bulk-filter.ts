@@ -5,7 +5,7 @@ import { z } from "@hono/zod-openapi";
 
 import { DELIVERY_STATUSES } from "../log/delivery-schema.ts";
 import { anyOfParameter, deliveryParameters, timeParameters } from "../log/filter-parameters.ts";
-import { statusCodeParameter } from "../log/status-code-parameter.ts";
+import { STATUS_CODE, statusCodeParameter } from "../log/status-code-parameter.ts";
 
 /** A list of texts or numbers, as the texts that a query parameter with several values takes. */
 const strings = z
@@ -30,7 +30,7 @@ export const bulkFields = {
     .openapi({
       type: "array",
       minItems: 1,
-      items: { type: "string" },
+      items: { type: "string", pattern: STATUS_CODE.source },
       description:
         "Any of these status codes of the last attempt: a code, a class such as `5xx`, or `none` when there was no " +
         "response",

@@ -92,7 +92,7 @@ const endpoint = createRoute({
   request: { query: noParameters, body: jsonBody(replayBody) },
   responses: {
     200: jsonAnswer("After a dry run: what a replay would do now", preview),
-    202: jsonAnswer("The operation, which begins in about a second", operationSchema),
+    202: jsonAnswer("The operation, which begins in about a second", operationSchema, "Location"),
     ...problems("invalid_id", "target_disabled"),
     default: problemResponse,
   },

@@ -51,7 +51,7 @@ const matching = z
 
 const responses = {
   200: jsonAnswer("After a dry run: how many deliveries match now", matching),
-  202: jsonAnswer("The operation, which begins in about a second", operationSchema),
+  202: jsonAnswer("The operation, which begins in about a second", operationSchema, "Location"),
   ...problems("invalid_id"),
   default: problemResponse,
 };

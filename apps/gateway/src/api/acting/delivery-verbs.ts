@@ -8,7 +8,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import { cancelDelivery, type CancelResult, retryDelivery, type RetryResult } from "@sluice/store/delivery/by-hand";
 import { type DeliveryRecord, getDelivery } from "@sluice/store/log/records";
-import type { AuditedChange } from "@sluice/store/requests/audit";
+import type { AuditAction } from "@sluice/store/requests/audit-actions";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -75,7 +75,7 @@ export function routeDeliveryVerbs(app: OpenAPIHono<ApiEnv>, dependencies: Deliv
   function change(
     c: Context<ApiEnv>,
     shownId: string,
-    action: AuditedChange["action"],
+    action: AuditAction,
     make: (tx: Connection, id: string) => Promise<RetryResult | CancelResult>,
   ): Promise<DeliveryRecord> {
     const id = readDeliveryId(shownId);

@@ -12,6 +12,7 @@ import { isWebhookId } from "@sluice/signature/verification/webhook-id";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
+import { INJECTED_SCHEME } from "@sluice/store/delivery/event-schemes";
 import type { NewEvent } from "@sluice/store/delivery/store-events";
 import { storeMatched } from "@sluice/store/delivery/store-matched";
 
@@ -23,7 +24,7 @@ import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { recordOf } from "../http/record.ts";
 import { readSource } from "../log/filter-parameters.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { labels } from "../sources/event-labels.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -31,8 +32,6 @@ export interface InjectionDependencies extends WakeDependencies {
   db: Database;
 }
 
-/** The log shows this scheme for an injected event, which has no signature. */
-const SCHEME = "api";
 /** No payload of Gemini's is nested this deep. The limit keeps JSON.stringify from overflowing the stack. */
 const MAX_LEVELS = 100;
 
@@ -71,6 +70,9 @@ const newEvent = z
       .refine(isWebhookId, "must be 1 to 256 visible ASCII characters without a dot")
       .optional()
       .openapi({
+        minLength: 1,
+        maxLength: 256,
+        pattern: "^[\\x21-\\x2d\\x2f-\\x7e]+$",
         description: "Events of one source with the same `webhook_id` are one event. Generated when not given.",
         example: "msg_p5jXN8AQM9LWM0D4loKWxJek",
       }),
@@ -86,8 +88,8 @@ const newEvent = z
 
 const injectedEvent = z
   .object({
-    id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
-    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("evt"),
+    source: idField("src"),
     webhook_id: z.string(),
     is_duplicate: z.boolean().openapi({
       description:
@@ -172,7 +174,7 @@ function toEvent(given: z.infer<typeof newEvent>, sourceId: string): NewEvent {
     sourceId,
     webhookId: webhook_id ?? `msg_${newId()}`,
     receivedAtMs: nowMs,
-    scheme: SCHEME,
+    scheme: INJECTED_SCHEME,
     contentType: "application/json",
     contentEncoding: null,
     body,

@@ -6,45 +6,51 @@ import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { OperationRecord } from "@sluice/store/delivery/operations";
 import type { ReplayState } from "@sluice/store/schema";
 
-export const OPERATION_STATES = ["running", "succeeded", "cancelled", "failed"] as const;
+import { keyUse } from "../access/key-use.ts";
+import { idField, orNull } from "../openapi/endpoint.ts";
+
+const OPERATION_STATES = ["running", "succeeded", "cancelled", "failed"] as const;
 
 const count = (description: string) => z.int().openapi({ description, example: 0 });
 
-export const replayCounts = z.object({
-  matched: z.int().openapi({ description: "The number of events that match every filter, `filter` included" }),
-  targets: z
-    .array(
-      z
-        .object({
-          target: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
-          created: z.int().openapi({
-            description: "Events that the target gets for the first time",
-            example: 1_200,
-          }),
-          retried: count("Events whose finished delivery is due again, because `again` is true"),
-          skipped: count("Events of which the target has a delivery that is left as it is"),
-          not_matched: count("Events that the target's subscription or filter does not match"),
-          filter_errors: count("Events on which the target's filter failed. The target does not get them."),
-          left_out: count(
-            "Events that the target does not get because it was disabled or deleted, or the event passed its " +
-              "retention, during the operation",
-          ),
-        })
-        .openapi("ReplayedToTarget"),
-    )
-    .openapi({ description: "For each target, what became of the events. The numbers add up to `matched`." }),
-  first_filter_error: z
-    .object({
-      event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
-      target: z.string().nullable().openapi({
-        description: "The target whose filter failed. Null when `filter` of the request failed.",
-        example: null,
-      }),
-      error: z.string().openapi({ example: "No such key: error_code" }),
-    })
-    .nullable()
-    .openapi({ description: "The first failure of a filter" }),
-});
+export const replayCounts = z
+  .object({
+    matched: z.int().openapi({ description: "The number of events that match every filter, `filter` included" }),
+    targets: z
+      .array(
+        z
+          .object({
+            target: idField("tgt"),
+            created: z.int().openapi({
+              description: "Events that the target gets for the first time",
+              example: 1_200,
+            }),
+            retried: count("Events whose finished delivery is due again, because `again` is true"),
+            skipped: count("Events of which the target has a delivery that is left as it is"),
+            not_matched: count("Events that the target's subscription or filter does not match"),
+            filter_errors: count("Events on which the target's filter failed. The target does not get them."),
+            left_out: count(
+              "Events that the target does not get because it was disabled or deleted, or the event passed its " +
+                "retention, during the operation",
+            ),
+          })
+          .openapi("ReplayedToTarget"),
+      )
+      .openapi({ description: "For each target, what became of the events. The numbers add up to `matched`." }),
+    first_filter_error: z
+      .object({
+        event: idField("evt"),
+        target: idField("tgt").nullable().openapi({
+          description: "The target whose filter failed. Null when `filter` of the request failed.",
+          example: null,
+        }),
+        error: z.string().openapi({ example: "No such key: error_code" }),
+      })
+      .openapi("FirstFilterError")
+      .apply(orNull)
+      .openapi({ description: "The first failure of a filter", example: null }),
+  })
+  .openapi("ReplayCounts");
 
 export function showReplay({ matched, targets, first_filter_error: first }: ReplayState) {
   return {
@@ -60,9 +66,9 @@ export function showReplay({ matched, targets, first_filter_error: first }: Repl
 
 export const operationSchema = z
   .object({
-    id: z.string().openapi({ example: "opr_01h455vb4pex5vsknk084sn02q" }),
-    kind: z.enum(["retry_deliveries", "cancel_deliveries", "replay_events"]),
-    state: z.enum(OPERATION_STATES).openapi({
+    id: idField("opr"),
+    kind: z.enum(["retry_deliveries", "cancel_deliveries", "replay_events"]).openapi("OperationKind"),
+    state: z.enum(OPERATION_STATES).openapi("OperationState", {
       description:
         "succeeded: the operation went through everything that matches. failed: it was given up after ten failed " +
         "steps in a row, or because no target of a replay was left, and `error` says why. cancelled: a caller stopped " +
@@ -95,16 +101,13 @@ export const operationSchema = z
         "moment, or its target was deleted. For a replay: the number of events on which `filter` failed.",
       example: 0,
     }),
-    replay: replayCounts.nullable().openapi({ description: "What a replay did so far. Null for the other kinds." }),
+    replay: orNull(replayCounts).openapi({
+      description: "What a replay did so far. Null for the other kinds.",
+      example: null,
+    }),
     error: z.string().nullable().openapi({ description: "The error of the last step. Null when that step succeeded." }),
     created_at: z.string().openapi({ format: "date-time" }),
-    created_by: z.object({
-      key: z.string().nullable().openapi({
-        description: "The id of the API key. Null for the key from `ADMIN_API_KEY`.",
-        example: "key_01h455vb4pex5vsknk084sn02q",
-      }),
-      name: z.string().openapi({ description: "The name of the key at that time" }),
-    }),
+    created_by: keyUse,
     finished_at: z.string().nullable().openapi({ format: "date-time" }),
   })
   .openapi("Operation");

@@ -16,14 +16,14 @@ import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { problems } from "../http/problems.ts";
 import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { OPERATION_STATES, operationSchema, showOperation } from "./operation-schema.ts";
+import { operationSchema, showOperation } from "./operation-schema.ts";
 
 export interface OperationsDependencies {
   db: Database;
 }
 
 const tags = ["operations"];
-const params = idParameter("opr_01h455vb4pex5vsknk084sn02q");
+const params = idParameter("opr", "the operation");
 const endpoints = {
   list: createRoute({
     method: "get",
@@ -34,21 +34,21 @@ const endpoints = {
     request: {
       query: z.strictObject({
         ...pageParameters,
-        state: z
-          .enum(OPERATION_STATES)
+        state: operationSchema.shape.state
           .optional()
           .openapi({ description: "The state of the operation", example: "running" }),
       }),
     },
-    responses: { 200: jsonAnswer("A page", listOf(operationSchema)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page", listOf(operationSchema, "OperationPage")), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
     path: "/v1/operations/{id}",
     tags,
     summary: "Read an operation and its progress",
+    description: "Read it again every few seconds until `finished_at` is not null.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The operation", operationSchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The operation", operationSchema, "ETag"), default: problemResponse },
   }),
   cancel: createRoute({
     method: "post",

@@ -8,9 +8,10 @@ import type { Subscriber } from "@sluice/store/configuration/targets";
 import { isSubscribed } from "@sluice/store/delivery/fan-out";
 
 import { invalidRequest } from "../http/invalid-request.ts";
-import { refuseRepeats } from "../http/repeats.ts";
+import { withoutRepeats } from "../http/repeats.ts";
+import { idField } from "../openapi/endpoint.ts";
 
-export const targetIds = (maxTargets: number) => z.array(z.string()).min(1).max(maxTargets).superRefine(refuseRepeats);
+export const targetIds = (maxTargets: number) => z.array(idField("tgt")).min(1).max(maxTargets).apply(withoutRepeats);
 
 /** @returns the UUIDs of targets. @throws SluiceError `invalid_id` */
 export const parseTargetIds = (ids: readonly string[]): string[] =>

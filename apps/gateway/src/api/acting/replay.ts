@@ -15,8 +15,8 @@ import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { problems } from "../http/problems.ts";
-import { eventNotFound } from "../log/events.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { eventNotFound, eventParams, filterError } from "../log/events.ts";
+import { idField, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findNamed, parseTargetIds, targetIds } from "./replay-request.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
@@ -35,7 +35,6 @@ const replay = z
         description:
           "Send the event to these targets. When not given, it is sent to all targets whose subscription and filter " +
           "match it now.",
-        example: ["tgt_01h455vb4pex5vsknk084sn02q"],
       }),
     match_subscription: z
       .boolean()
@@ -58,24 +57,24 @@ const replay = z
     path: ["match_subscription"],
     error: "must not be false without targets: every target would get the event",
   })
-  .openapi("Replay");
-
-const filterError = z.object({ target: z.string(), error: z.string() });
+  .openapi("Replay", { example: {} });
 
 const replayed = z
   .object({
-    event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    event: idField("evt"),
     deliveries: z.array(
-      z.object({
-        target: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
-        delivery: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
-        result: z.enum(["created", "retried", "skipped", "in_flight"]).openapi({
-          description:
-            "created: the target gets the event for the first time. retried: the target had a delivery of it, which " +
-            "is due again with a new deadline. skipped: the target has a delivery of it, and `again` is false. " +
-            "in_flight: a worker is attempting the target's delivery now, and that goes on.",
-        }),
-      }),
+      z
+        .object({
+          target: idField("tgt"),
+          delivery: idField("dlv"),
+          result: z.enum(["created", "retried", "skipped", "in_flight"]).openapi("ReplayResult", {
+            description:
+              "created: the target gets the event for the first time. retried: the target had a delivery of it, which " +
+              "is due again with a new deadline. skipped: the target has a delivery of it, and `again` is false. " +
+              "in_flight: a worker is attempting the target's delivery now, and that goes on.",
+          }),
+        })
+        .openapi("ReplayedDelivery"),
     ),
     filter_errors: z.array(filterError).openapi({
       description: "The targets whose filter failed on the event. They do not get it.",
@@ -95,7 +94,7 @@ const endpoint = createRoute({
     "target is left out, or refused when `targets` names it (`target_disabled`). An event past its retention is a 404. " +
     "`POST /v1/events:replay` does the same for many events.",
   request: {
-    params: idParameter("evt_01h455vb4pex5vsknk084sn02q"),
+    params: eventParams,
     query: noParameters,
     body: { content: { "application/json": { schema: replay } } },
   },

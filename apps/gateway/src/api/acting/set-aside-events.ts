@@ -12,8 +12,9 @@ import type { Database } from "@sluice/store/connection/database";
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
+import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters } from "../http/list.ts";
-import { idParameter, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import {
   ask,
@@ -35,15 +36,14 @@ export interface SetAsideDependencies {
   log: Logger;
 }
 
+const setAsideId = z.string().openapi({ pattern: "^(redis|postgres)-.+$", example: "redis-42" });
+
 const setAsideEvent = z
   .object({
-    id: z.string().openapi({ example: "redis-42" }),
-    store: z.enum(["redis", "postgres"]),
-    event: z.string().nullable().openapi({
-      description: "The id that the event gets when it is stored",
-      example: "evt_01h455vb4pex5vsknk084sn02q",
-    }),
-    source: z.string().nullable(),
+    id: setAsideId,
+    store: z.enum(["redis", "postgres"]).openapi("QueueStore"),
+    event: idField("evt").nullable().openapi({ description: "The id that the event gets when it is stored" }),
+    source: idField("src").nullable(),
     webhook_id: z.string().nullable(),
     received_at: z.string().nullable().openapi({ format: "date-time" }),
     failed_at: z.string().openapi({ format: "date-time" }),
@@ -65,7 +65,7 @@ const setAsideWithBody = setAsideEvent
   .openapi("SetAsideEventWithBody");
 
 const tags = ["set-aside events"];
-const params = idParameter("redis-42");
+const params = z.object({ id: setAsideId.openapi({ description: "The id of the set-aside event" }) });
 const endpoints = {
   list: createRoute({
     method: "get",
@@ -74,15 +74,16 @@ const endpoints = {
     summary: "List the events that could not be stored, newest first",
     description: "A page with large events holds fewer events than `limit`.",
     request: { query: z.strictObject(pageParameters) },
-    responses: { 200: jsonAnswer("A page", listOf(setAsideEvent)), default: problemResponse },
+    responses: { 200: jsonAnswer("A page", listOf(setAsideEvent, "SetAsideEventPage")), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
     path: "/v1/set-aside-events/{id}",
     tags,
     summary: "Read a set-aside event with its body",
+    description: "The body is in base64, because it need not be text.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The event", setAsideWithBody), default: problemResponse },
+    responses: { 200: jsonAnswer("The event", setAsideWithBody, "ETag"), default: problemResponse },
   }),
   retry: createRoute({
     method: "post",
@@ -98,6 +99,7 @@ const endpoints = {
     path: "/v1/set-aside-events:retry",
     tags,
     summary: "Try once more to store every set-aside event",
+    description: "The events that cannot be stored are set aside again. They are newer then, so each is tried once.",
     request: { query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The number of retried events", z.object({ count: z.int() }).openapi("RetriedSetAsideEvents")),
@@ -127,7 +129,7 @@ export function routeSetAsideEvents(app: OpenAPIHono<ApiEnv>, dependencies: SetA
 
   app.openapi(endpoints.read, async (c) => {
     const { entry } = await findSetAside(stores, c.req.valid("param").id);
-    return c.json(showWithBody(entry), 200);
+    return c.json(withEtag(c, showWithBody(entry)), 200);
   });
 
   // The queue is in no transaction of PostgreSQL. Each act therefore comes after its entry in the audit trail is

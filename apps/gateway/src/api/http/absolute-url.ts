@@ -12,6 +12,7 @@ export function absoluteUrl(error: string) {
       .max(MAX_LENGTH)
       // new URL() silently repairs spaces, backslashes and missing slashes, so a pattern refuses them first.
       .refine((text) => /^https?:\/\/[^\s\\\p{Cc}]+$/iu.test(text) && URL.canParse(text), { error, abort: true })
+      .openapi({ format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\]+$" })
   );
 }
 

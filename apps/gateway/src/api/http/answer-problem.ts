@@ -5,7 +5,7 @@ import { z } from "@hono/zod-openapi";
 import type { Context, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 
-import { ERROR_CODES, SluiceError } from "@sluice/shared/runtime/errors";
+import { ERROR_CODES, type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
 
 import { problem } from "../../http/problem.ts";
@@ -15,15 +15,23 @@ import { answerGoogleError, speaksGoogle } from "./google-error.ts";
 /** PostgreSQL restarts within seconds. A client that repeats its request at once would only fail again. */
 const RETRY_AFTER_SECONDS = 2;
 
+const errorCode = z
+  .enum(Object.keys(ERROR_CODES) as ErrorCode[])
+  .openapi("ErrorCode", { description: "What failed. The codes are stable; docs/errors.md explains each." });
+
+const fieldError = z
+  .object({ pointer: z.string().openapi({ example: "/retry/base_seconds" }), detail: z.string() })
+  .openapi("FieldError");
+
 const problemSchema = z
   .object({
     type: z.string().openapi({ example: "urn:sluice:problem:not_found" }),
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.string().openapi({ enum: Object.keys(ERROR_CODES) }),
+    code: errorCode,
     errors: z
-      .array(z.object({ pointer: z.string().openapi({ example: "/retry/base_seconds" }), detail: z.string() }))
+      .array(fieldError)
       .optional()
       .openapi({
         description:

@@ -41,7 +41,9 @@ const errorSchema = z
     error: z.object({
       code: z.int().openapi({ example: 404, description: "The HTTP status of the answer" }),
       message: z.string(),
-      status: z.string().openapi({ example: "NOT_FOUND", enum: [...new Set(Object.values(STATUSES))] }),
+      status: z
+        .enum([...new Set(Object.values(STATUSES))])
+        .openapi("GoogleStatus", { description: "The canonical code of Google's APIs", example: "NOT_FOUND" }),
     }),
   })
   .openapi("GoogleError");

@@ -29,8 +29,18 @@ function toFaults(target: RequestPart, issue: Issue): Fault[] {
     const detail = target === "query" ? "is not a parameter of this path" : "is not a field of this body";
     return issue.keys.map((key) => ({ pointer: toPointer(target, [...issue.path, key]), detail }));
   }
+  if (issue.code === "invalid_union") {
+    const branches = issue.errors.filter((issues) => !issues.some(isNotNull));
+    const [branch] = branches;
+    // A value of one type, or null: the caller needs to know what is wrong with the value.
+    if (branch !== undefined && branches.length === 1)
+      return branch.flatMap((each) => toFaults(target, { ...each, path: [...issue.path, ...each.path] }));
+  }
   return [{ pointer: toPointer(target, issue.path), detail: describeIssue(target, issue) }];
 }
+
+const isNotNull = (issue: Issue) =>
+  issue.code === "invalid_type" && issue.expected === "null" && issue.path.length === 0;
 
 /** A JSON pointer (RFC 6901) into the body, or the name of a parameter. */
 function toPointer(target: RequestPart, path: readonly PropertyKey[]): string {

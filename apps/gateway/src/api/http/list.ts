@@ -30,6 +30,7 @@ export const pageParameters = {
       example: DEFAULT_LIMIT,
     }),
   cursor: z.string().optional().openapi({
+    pattern: "^[A-Za-z0-9_-]+$",
     description: "The `next_cursor` of the page before; repeat the filters and the order of that page",
     example: "tEp3yQ0Z2p8BnzQ1dZx1S4kq0H1uTzVhU3gPgw",
   }),
@@ -40,7 +41,13 @@ export const nameParameter = {
   name: plainText(200).min(1).optional().openapi({ description: "Only what has exactly this name" }),
 };
 
-export function listOf<T extends z.ZodType>(item: T) {
+/** @param name the name of the page in the document, such as `TargetPage`. */
+export function listOf<T extends z.ZodType>(item: T, name: string) {
+  return pageOf(item).openapi(name);
+}
+
+/** A page that gets more fields, and then its name. */
+export function pageOf<T extends z.ZodType>(item: T) {
   return z.object({
     data: z.array(item),
     next_cursor: z.string().nullable().openapi({

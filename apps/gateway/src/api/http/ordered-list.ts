@@ -10,11 +10,12 @@ import type { Order, Page } from "@sluice/store/log/page";
 import type { LogPage } from "@sluice/store/log/records";
 
 import { cursorOf, type CursorContent, invalidCursor, type ListCursor, readLastId } from "./cursor.ts";
-import { listOf } from "./list.ts";
+import { pageOf } from "./list.ts";
 
 /** A query parameter of the lists that people read from either end. */
 export const orderParameter = z
   .enum(["newest", "oldest"])
+  .openapi("ListOrder")
   .default("newest")
   .openapi({
     description:
@@ -23,17 +24,20 @@ export const orderParameter = z
     example: "newest",
   });
 
-export function orderedListOf<T extends z.ZodType>(item: T) {
-  return listOf(item).extend({
-    resume_cursor: z
-      .string()
-      .nullable()
-      .openapi({
-        description:
-          "With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the " +
-          "entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`.",
-      }),
-  });
+/** @param name the name of the page in the document, such as `EventPage`. */
+export function orderedListOf<T extends z.ZodType>(item: T, name: string) {
+  return pageOf(item)
+    .extend({
+      resume_cursor: z
+        .string()
+        .nullable()
+        .openapi({
+          description:
+            "With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the " +
+            "entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`.",
+        }),
+    })
+    .openapi(name);
 }
 
 interface OrderedQuery {

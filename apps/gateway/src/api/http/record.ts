@@ -2,6 +2,9 @@
 
 import { z } from "@hono/zod-openapi";
 
+/** For the document: the form of the names. */
+export const namesLike = ({ source: pattern }: RegExp): object => ({ propertyNames: { pattern } });
+
 export function recordOf<T extends z.ZodType>(value: T) {
   return z
     .unknown()

@@ -10,6 +10,8 @@ import type { Database } from "@sluice/store/connection/database";
 import { listJobReaders } from "@sluice/store/upstream/jobs-readers";
 import { countGeminiRequests } from "@sluice/store/upstream/request-budget";
 
+import { idField } from "../openapi/endpoint.ts";
+
 export interface JobReadersDependencies {
   db: Database;
   masterKey: MasterKey;
@@ -19,9 +21,8 @@ export interface JobReadersDependencies {
 
 export const jobReaderSchema = z
   .object({
-    sources: z.array(z.string()).openapi({
+    sources: z.array(idField("src")).openapi({
       description: "The sources that share the key: a job is seen when its event came by any of them",
-      example: ["src_01h455vb4pex5vsknk084sn02q"],
     }),
     requests_this_hour: z
       .int()

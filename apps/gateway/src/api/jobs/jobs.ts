@@ -16,7 +16,7 @@ import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { listOf, pageParameters, readPage, toPage } from "../http/list.ts";
+import { pageOf, pageParameters, readPage, toPage } from "../http/list.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { anyOfParameter, readSource, sourceParameter } from "../log/filter-parameters.ts";
@@ -54,12 +54,14 @@ const newJob = z
 
 const jobChange = z.strictObject({ name: jobName }).openapi("JobChange");
 
-const jobPage = listOf(jobSchema).extend({
-  readers: z.array(jobReaderSchema).openapi({ description: "How the jobs are read at Gemini, for each API key" }),
-});
+const jobPage = pageOf(jobSchema)
+  .extend({
+    readers: z.array(jobReaderSchema).openapi({ description: "How the jobs are read at Gemini, for each API key" }),
+  })
+  .openapi("JobPage");
 
 const tags = ["jobs"];
-const params = idParameter("job_01h455vb4pex5vsknk084sn02q");
+const params = idParameter("job", "the job");
 const endpoints = {
   list: createRoute({
     method: "get",
@@ -88,8 +90,8 @@ const endpoints = {
       "only for another time or for labels: the relay finds them by itself when their source is reconciled.",
     request: { query: noParameters, body: jsonBody(newJob) },
     responses: {
-      201: jsonAnswer("The job", jobSchema),
-      200: jsonAnswer("The job, which the relay knew before", jobSchema),
+      201: jsonAnswer("The job", jobSchema, "ETag", "Location"),
+      200: jsonAnswer("The job, which the relay knew before", jobSchema, "ETag", "Location"),
       ...problems("invalid_id", "gemini_key_missing"),
       default: problemResponse,
     },
@@ -99,17 +101,19 @@ const endpoints = {
     path: "/v1/jobs/{id}",
     tags,
     summary: "Read a job",
+    description: "The answer has what Gemini said last, and when the relay asks next.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The job", jobSchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The job", jobSchema, "ETag"), default: problemResponse },
   }),
   update: createRoute({
     method: "patch",
     path: "/v1/jobs/{id}",
     tags,
     summary: "Send the name of a job that was announced with its callback URL",
+    description: "The URL is made before the job, so the name is known only afterwards. A name cannot be changed.",
     request: { params, query: noParameters, body: jsonBody(jobChange) },
     responses: {
-      200: jsonAnswer("The job", jobSchema),
+      200: jsonAnswer("The job", jobSchema, "ETag"),
       ...problems("name_taken", "precondition_failed"),
       default: problemResponse,
     },

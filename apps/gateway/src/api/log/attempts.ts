@@ -9,6 +9,7 @@ import { getAttempt, listAttempts } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
 import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
@@ -48,7 +49,7 @@ const endpoints = {
       }),
     },
     responses: {
-      200: jsonAnswer("A page", orderedListOf(attemptSchema)),
+      200: jsonAnswer("A page", orderedListOf(attemptSchema, "AttemptPage")),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -58,8 +59,9 @@ const endpoints = {
     path: "/v1/attempts/{id}",
     tags,
     summary: "Read an attempt",
-    request: { params: idParameter("att_01h455vb4pex5vsknk084sn02q"), query: noParameters },
-    responses: { 200: jsonAnswer("The attempt", attemptSchema), default: problemResponse },
+    description: "An attempt never changes. It is kept as long as the log.",
+    request: { params: idParameter("att", "the attempt"), query: noParameters },
+    responses: { 200: jsonAnswer("The attempt", attemptSchema, "ETag"), default: problemResponse },
   }),
 };
 
@@ -77,6 +79,6 @@ export function routeAttempts(app: OpenAPIHono<ApiEnv>, { db }: AttemptsDependen
   app.openapi(endpoints.read, async (c) => {
     const attempt = await getAttempt(db, parseId("att", c.req.valid("param").id, "{id}"));
     if (attempt === undefined) throw new SluiceError("not_found", "There is no attempt with this id");
-    return c.json(showAttempt(attempt), 200);
+    return c.json(withEtag(c, showAttempt(attempt)), 200);
   });
 }

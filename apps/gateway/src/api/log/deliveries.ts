@@ -30,7 +30,7 @@ export interface DeliveriesDependencies {
 }
 
 export const deliveryTags = ["deliveries"];
-export const deliveryParams = idParameter("dlv_01h455vb4pex5vsknk084sn02q");
+export const deliveryParams = idParameter("dlv", "the delivery");
 const endpoints = {
   list: createRoute({
     method: "get",
@@ -50,7 +50,7 @@ const endpoints = {
       }),
     },
     responses: {
-      200: jsonAnswer("A page", orderedListOf(deliverySchema)),
+      200: jsonAnswer("A page", orderedListOf(deliverySchema, "DeliveryPage")),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -62,7 +62,7 @@ const endpoints = {
     summary: "Read a delivery with its attempts",
     description: `The attempts are the newest ${MAX_ATTEMPTS}, with the oldest of them first.`,
     request: { params: deliveryParams, query: noParameters },
-    responses: { 200: jsonAnswer("The delivery", deliveryWithAttempts), default: problemResponse },
+    responses: { 200: jsonAnswer("The delivery", deliveryWithAttempts, "ETag"), default: problemResponse },
   }),
 };
 

@@ -5,18 +5,26 @@ import { z } from "@hono/zod-openapi";
 import { formatId } from "@sluice/shared/domain/ids";
 import type { AttemptRow, DeliveryRecord } from "@sluice/store/log/records";
 
+import { idField } from "../openapi/endpoint.ts";
+
 export const DELIVERY_STATUSES = ["pending", "succeeded", "exhausted", "cancelled"] as const;
 export const ATTEMPT_TRIGGERS = ["initial", "retry", "manual"] as const;
 
+const deliveryStatus = z.enum(DELIVERY_STATUSES).openapi("DeliveryStatus");
+const attemptTrigger = z.enum(ATTEMPT_TRIGGERS).openapi("AttemptTrigger", {
+  description:
+    "initial: the first attempt. retry: the relay tried again by itself. manual: a caller retried the delivery.",
+});
+
 export const deliverySchema = z
   .object({
-    id: z.string().openapi({ example: "dlv_01h455vb4pex5vsknk084sn02q" }),
-    event: z.string(),
+    id: idField("dlv"),
+    event: idField("evt"),
     event_type: z.string().nullable(),
     webhook_id: z.string(),
-    source: z.string(),
-    target: z.string(),
-    status: z.enum(DELIVERY_STATUSES).openapi({ example: "succeeded" }),
+    source: idField("src"),
+    target: idField("tgt"),
+    status: deliveryStatus.openapi({ example: "succeeded" }),
     in_flight: z.boolean().openapi({ description: "True while a worker holds the delivery and attempts it" }),
     worker: z.string().nullable().openapi({
       format: "uuid",
@@ -40,16 +48,16 @@ export const deliverySchema = z
 
 export const attemptSchema = z
   .object({
-    id: z.string().openapi({ example: "att_01h455vb4pex5vsknk084sn02q" }),
-    delivery: z.string(),
-    event: z.string().nullable().openapi({
+    id: idField("att"),
+    delivery: idField("dlv"),
+    event: idField("evt").nullable().openapi({
       description: "Null when the event is past its retention, which can end before that of the attempt",
     }),
-    target: z.string().nullable(),
-    source: z.string().nullable(),
+    target: idField("tgt").nullable(),
+    source: idField("src").nullable(),
     event_type: z.string().nullable(),
     number: z.int(),
-    trigger: z.enum(ATTEMPT_TRIGGERS),
+    trigger: attemptTrigger,
     started_at: z.string().openapi({ format: "date-time" }),
     duration_ms: z.number().openapi({ example: 41.7 }),
     status_code: z.int().nullable().openapi({ example: 200 }),

@@ -7,6 +7,7 @@ import { parseExactJson } from "@sluice/shared/domain/exact-json";
 import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
+import { EVENT_SCHEMES } from "@sluice/store/delivery/event-schemes";
 import {
   countFitting,
   type EventRecord,
@@ -23,7 +24,8 @@ import { withEtag } from "../http/etag.ts";
 import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
-import { idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
+import { headerReferences } from "../openapi/response-headers.ts";
+import { idField, idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { deliveryWithAttempts, MAX_ATTEMPTS, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventParameters, readEventFilter, timeParameters } from "./filter-parameters.ts";
 
@@ -40,12 +42,15 @@ export interface EventsDependencies {
   db: Database;
 }
 
-const binary = z.string().openapi({ format: "binary" });
+const BINARY = "application/octet-stream";
+const JSON_TYPE = "application/json";
+
+export const filterError = z.object({ target: idField("tgt"), error: z.string() }).openapi("FilterError");
 
 export const eventSchema = z
   .object({
-    id: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
-    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("evt"),
+    source: idField("src"),
     webhook_id: z.string(),
     type: z.string().nullable().openapi({ example: "batch.succeeded" }),
     timestamp: z.string().nullable().openapi({
@@ -54,7 +59,11 @@ export const eventSchema = z
       example: "2026-01-22T12:00:00Z",
     }),
     received_at: z.string().openapi({ format: "date-time" }),
-    scheme: z.string().openapi({ example: "v1" }),
+    scheme: z.enum(EVENT_SCHEMES).openapi("EventScheme", {
+      description:
+        "How the event was proved: v1, v1a and jwt are signature schemes of Gemini. The others are events that nobody " +
+        "signed: api was injected, reconciled stands in for a webhook that did not come, none is of the relay itself.",
+    }),
     body_unbound: z.boolean().openapi({
       description: "True when the signature proves who sent the event, but not that the body is unchanged",
     }),
@@ -70,7 +79,7 @@ export const eventSchema = z
     labels: z
       .record(z.string(), z.string())
       .openapi({ description: "The labels of the callback URL that received the event", example: {} }),
-    filter_errors: z.array(z.object({ target: z.string(), error: z.string() })).openapi({
+    filter_errors: z.array(filterError).openapi({
       description: "The targets whose filter failed on this event. A filter that fails does not match.",
       example: [],
     }),
@@ -95,7 +104,7 @@ const eventWithDeliveries = eventSchema
   .openapi("EventWithDeliveries");
 
 const tags = ["events"];
-const params = idParameter("evt_01h455vb4pex5vsknk084sn02q");
+export const eventParams = idParameter("evt", "the event");
 const endpoints = {
   list: createRoute({
     method: "get",
@@ -112,7 +121,7 @@ const endpoints = {
       }),
     },
     responses: {
-      200: jsonAnswer("A page", orderedListOf(eventSchema)),
+      200: jsonAnswer("A page", orderedListOf(eventSchema, "EventPage")),
       ...problems("invalid_id"),
       default: problemResponse,
     },
@@ -122,8 +131,9 @@ const endpoints = {
     path: "/v1/events/{id}",
     tags,
     summary: "Read an event with its deliveries and their attempts",
-    request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The event", eventWithDeliveries), default: problemResponse },
+    description: `The answer shows the newest ${MAX_ATTEMPTS} attempts of all deliveries together.`,
+    request: { params: eventParams, query: noParameters },
+    responses: { 200: jsonAnswer("The event", eventWithDeliveries, "ETag"), default: problemResponse },
   }),
   body: createRoute({
     method: "get",
@@ -131,13 +141,18 @@ const endpoints = {
     tags,
     summary: "Read the body of an event, byte for byte as it was signed",
     description:
-      "The answer has the content type of the request that brought the event. The sender decides what the body is, " +
-      "so a browser must not show it as a page: it is sent as an attachment.",
-    request: { params, query: noParameters },
+      "A body that came as JSON is answered as `application/json`, and any other as `application/octet-stream`: the sender " +
+      "decides what the body is, and the answer must be none that a browser shows as a page or a client takes for an " +
+      "error. `Sluice-Content-Type` has the content type that the body came with.",
+    request: { params: eventParams, query: noParameters },
     responses: {
       200: {
-        description: "The body, with the content type that it was received with",
-        content: { "*/*": { schema: binary } },
+        description: "The body",
+        headers: headerReferences(["Content-Disposition", "Sluice-Content-Type"]),
+        content: {
+          [BINARY]: { schema: z.string().openapi({ format: "binary" }) },
+          [JSON_TYPE]: { schema: z.unknown(), example: { type: "batch.succeeded", data: { id: "batch_123456" } } },
+        },
       },
       default: problemResponse,
     },
@@ -183,7 +198,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     const body = (await readBodies(db, [event.id])).get(event.id);
     if (body === undefined) throw eventNotFound();
     return c.body(new Uint8Array(body), 200, {
-      "content-type": readMediaType(event.contentType),
+      ...contentTypesOf(event.contentType),
       // Anybody who may send an event decides what its body is. A browser MUST NOT run it as a page of this origin.
       "x-content-type-options": "nosniff",
       "content-disposition": `attachment; filename="${formatId("evt", event.id)}"`,
@@ -200,9 +215,13 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
 
 export const eventNotFound = () => new SluiceError("not_found", "There is no event with this id");
 
-/** The content type as it was received, or `application/octet-stream` when a header cannot hold it. */
-function readMediaType(contentType: string | null): string {
-  return contentType !== null && /^[\x20-\x7e]+$/.test(contentType) ? contentType : "application/octet-stream";
+/** @param received the content type with which the event came. */
+function contentTypesOf(received: string | null): Record<string, string> {
+  // A header cannot hold other characters.
+  if (received === null || !/^[\x20-\x7e]+$/.test(received)) return { "content-type": BINARY };
+  const [type = ""] = received.split(";");
+  const isJson = type.trim().toLowerCase() === JSON_TYPE;
+  return { "content-type": isJson ? received : BINARY, "sluice-content-type": received };
 }
 
 /** @param body undefined when the payload is not wanted or the body is gone; `payload` is then null. */

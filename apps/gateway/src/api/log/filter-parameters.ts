@@ -16,6 +16,7 @@ import type {
   OneOrMore,
 } from "@sluice/store/log/log-filter";
 
+import { idField } from "../openapi/endpoint.ts";
 import { statusCodeParameter } from "./status-code-parameter.ts";
 
 const instant = z
@@ -45,15 +46,15 @@ const textUpTo = (maxLength: number) =>
     .string()
     .min(1)
     .max(maxLength)
-    .refine((value) => !value.includes("\0"), "must not contain a NUL");
+    .refine((value) => !value.includes("\0"), "must not contain a NUL")
+    .openapi({ pattern: "^[^\\x00]*$" });
 
 const text = textUpTo(256);
 
 const idFilter = (prefix: IdPrefix, resource: string) =>
-  z
-    .string()
+  idField(prefix)
     .optional()
-    .openapi({ description: `The id of ${resource}`, example: `${prefix}_01h455vb4pex5vsknk084sn02q` });
+    .openapi({ description: `The id of ${resource}` });
 
 export const sourceParameter = text
   .optional()
@@ -69,6 +70,10 @@ export const errorParameter = (field: string) =>
     .optional()
     .openapi({ description: `A text that ${field} contains, in upper or lower case`, example: "ECONNREFUSED" });
 
+/** A label's name has at most 64 characters and no colon; its value has at most 256 characters. */
+const MAX_LABEL_LENGTH = 64 + 1 + 256;
+const MAX_METADATA_LENGTH = 256 + 1 + 256;
+
 /** Each value is a condition of its own in the statements of a list. */
 const MAX_VALUES = 10;
 
@@ -76,8 +81,13 @@ const MAX_VALUES = 10;
  * One or several values, all of which must match. The parsed values are sorted and none is there twice: a cursor is bound to
  * the filters of its list, so the same values in another order must give the same filter.
  * @param one reads a value.
+ * @param shown what the document says of a value.
  */
-function allOfParameter<T extends object>(one: z.ZodType<T, string>, description: string, example: string) {
+function allOfParameter<T extends object>(
+  one: z.ZodType<T, string>,
+  shown: { description: string; example: string; maxLength: number; pattern: string },
+) {
+  const { description, example, ...limits } = shown;
   return z
     .union([z.string(), z.array(z.string()).min(1)])
     .transform((given, context): OneOrMore<T> => {
@@ -88,7 +98,8 @@ function allOfParameter<T extends object>(one: z.ZodType<T, string>, description
       }
       const parsed = list.map((value) => one.safeParse(value));
       const issues = parsed.flatMap(({ error }) => error?.issues ?? []);
-      for (const { message } of issues) context.addIssue({ code: "custom", message });
+      for (const issue of issues)
+        context.addIssue({ ...issue, input: given } as Parameters<typeof context.addIssue>[0]);
       const [first, ...others] = parsed.flatMap(({ data }) => data ?? []);
       if (issues.length > 0 || first === undefined) return z.NEVER;
       return others.length === 0 ? first : [first, ...others];
@@ -98,7 +109,7 @@ function allOfParameter<T extends object>(one: z.ZodType<T, string>, description
       type: "array",
       minItems: 1,
       maxItems: MAX_VALUES,
-      items: { type: "string" },
+      items: { type: "string", minLength: 1, ...limits },
       description: `${description} Repeat the parameter to match all of several values.`,
       example: [example],
     });
@@ -119,23 +130,31 @@ export const eventParameters = {
     example: "batch_123456",
   }),
   label: allOfParameter(
-    // A label's name has at most 64 characters and no colon; its value has at most 256 characters.
-    textUpTo(64 + 1 + 256)
+    textUpTo(MAX_LABEL_LENGTH)
       .refine((value) => value.indexOf(":") > 0, "must be a label's name and value such as team:billing")
       .transform((value): LabelFilter => splitAt(value, ":")),
-    "A label of the callback URL that received the event, as name:value.",
-    "team:billing",
+    {
+      description: "A label of the callback URL that received the event, as name:value.",
+      example: "team:billing",
+      maxLength: MAX_LABEL_LENGTH,
+      pattern: "^[^:\\x00]+:[^\\x00]*$",
+    },
   ),
   user_metadata: allOfParameter(
-    textUpTo(256 + 1 + 256)
+    textUpTo(MAX_METADATA_LENGTH)
       .refine(
         (value) => !value.startsWith("="),
         "must be a key such as job, or a key and its value such as job=nightly",
       )
       .transform((value): MetadataFilter => (value.includes("=") ? splitAt(value, "=") : { key: value })),
-    "A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` " +
-      "matches the number 1 and the text, and `n=null` the JSON null and the text.",
-    "job=nightly",
+    {
+      description:
+        "A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` " +
+        "matches the number 1 and the text, and `n=null` the JSON null and the text.",
+      example: "job=nightly",
+      maxLength: MAX_METADATA_LENGTH,
+      pattern: "^[^=\\x00][^\\x00]*$",
+    },
   ),
 };
 

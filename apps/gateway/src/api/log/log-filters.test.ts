@@ -230,6 +230,24 @@ describe("filters of the log", () => {
     expect(answer.body.detail).toContain("older than 23 hours");
   });
 
+  test.for([
+    ["application/json; charset=utf-8", "application/json; charset=utf-8"],
+    ["application/problem+json", "application/octet-stream"],
+    ["text/html", "application/octet-stream"],
+    ["text/caf\u00e9", "application/octet-stream"],
+    [null, "application/octet-stream"],
+  ] as const)("a body that came as %s is answered as %s", async ([contentType, answered], { api }) => {
+    const { eventId } = await seedEvent(api, [], { contentType });
+    const { headers } = await api.call("GET", `/v1/events/${formatId("evt", eventId)}/body`);
+    expect(headers.get("content-type")).toBe(answered);
+    expect(headers.get("sluice-content-type")).toBe(contentType === "text/caf\u00e9" ? null : contentType);
+  });
+
+  test("a value that is empty is refused in the words of every other field", async ({ api }) => {
+    const answer = await api.call("GET", "/v1/deliveries?label=");
+    expect(answer.body.errors[0]).toEqual({ pointer: "?label", detail: "must not be empty" });
+  });
+
   test("a cursor is accepted only in the order of its list", async ({ api }) => {
     await seed(api);
     const { next_cursor: cursor } = (await api.call("GET", "/v1/deliveries?limit=1&order=oldest")).body;

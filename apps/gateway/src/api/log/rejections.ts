@@ -12,7 +12,7 @@ import type { ApiEnv } from "../http/api-env.ts";
 import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
-import { jsonAnswer } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer } from "../openapi/endpoint.ts";
 import {
   anyOfParameter,
   errorParameter,
@@ -26,11 +26,16 @@ export interface RejectionsDependencies {
   db: Database;
 }
 
+const refusalReason = z.enum(REFUSAL_REASONS).openapi("RefusalReason", {
+  description: "Why the ingress refused a request. docs/errors.md explains each reason.",
+  example: "signature_mismatch",
+});
+
 const rejectionSchema = z
   .object({
-    id: z.string().openapi({ example: "rej_01h455vb4pex5vsknk084sn02q" }),
-    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
-    reason: z.string().openapi({ example: "signature_mismatch" }),
+    id: idField("rej"),
+    source: idField("src"),
+    reason: refusalReason,
     detail: z.string().openapi({ example: "No signature matches a secret of the source" }),
     webhook_id: z.string().nullable().openapi({ description: "The `webhook-id` that the sender claims" }),
     remote_address: z.string().nullable().openapi({ example: "192.0.2.1" }),
@@ -62,15 +67,17 @@ const list = createRoute({
       source: sourceParameter,
       webhook_id: webhookIdParameter,
       reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why the request was refused"),
-      remote_address: z
-        .union([z.ipv4(), z.ipv6()], { error: "must be an IP address" })
-        .optional()
-        .openapi({ type: "string", description: "The IP address of the sender", example: "192.0.2.1" }),
+      remote_address: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" }).optional().openapi({
+        type: "string",
+        pattern: "^[0-9A-Fa-f:.%]+$",
+        description: "The IP address of the sender",
+        example: "192.0.2.1",
+      }),
       error: errorParameter("the detail"),
     }),
   },
   responses: {
-    200: jsonAnswer("A page", orderedListOf(rejectionSchema)),
+    200: jsonAnswer("A page", orderedListOf(rejectionSchema, "RejectionPage")),
     ...problems("invalid_id"),
     default: problemResponse,
   },

@@ -13,7 +13,7 @@ import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { problems } from "../http/problems.ts";
-import { jsonAnswer } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer } from "../openapi/endpoint.ts";
 import { deliveryParameters, readFilterId, readSource, timeParameters } from "./filter-parameters.ts";
 
 export interface StatsDependencies {
@@ -89,14 +89,16 @@ const statsSchema = z
     now: z.object({
       waiting: z
         .array(
-          z.object({
-            target: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
-            count: z.int(),
-            oldest_created_at: z.string().openapi({
-              format: "date-time",
-              description: "When the oldest of these deliveries was created, to the minute",
-            }),
-          }),
+          z
+            .object({
+              target: idField("tgt"),
+              count: z.int(),
+              oldest_created_at: z.string().openapi({
+                format: "date-time",
+                description: "When the oldest of these deliveries was created, to the minute",
+              }),
+            })
+            .openapi("WaitingDeliveries"),
         )
         .openapi({
           description:
@@ -116,18 +118,20 @@ const read = createRoute({
   method: "get",
   path: "/v1/stats",
   tags: ["stats"],
-  summary: "Count events, deliveries and attempts by minute, hour or day, and the deliveries that wait now",
+  summary: "Count events, deliveries and attempts",
   description:
-    "The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; " +
+    "The answer has figures by minute, hour or day, and the number of deliveries that wait now. The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; " +
     `hours and days are kept as long as the log. An answer has at most ${MAX_INTERVALS} intervals.`,
   request: {
     query: z.strictObject({
       group_by: z
         .enum(STATS_GROUPS)
+        .openapi("StatsGroup")
         .default("target")
         .openapi({ description: "What each row is counted for", example: "target" }),
       interval: z
         .enum(["minute", "hour", "day"])
+        .openapi("StatsInterval")
         .default("hour")
         .openapi({ description: "The length of an interval. Days are days of UTC.", example: "hour" }),
       ...timeParameters,

@@ -4,7 +4,7 @@ import { z } from "@hono/zod-openapi";
 
 import type { StatusCodeFilter } from "@sluice/store/log/log-filter";
 
-const CODE = /^([1-5][0-9][0-9]|[1-5]xx|none)$/;
+export const STATUS_CODE = /^([1-5][0-9][0-9]|[1-5]xx|none)$/;
 
 /**
  * The parsed codes are sorted and have no code twice: a cursor is bound to the filters of its list, so the same codes
@@ -15,7 +15,7 @@ export const statusCodeParameter = z
   .transform((given, context): StatusCodeFilter => {
     const names = new Set([given].flat());
     for (const name of names) {
-      if (CODE.test(name)) continue;
+      if (STATUS_CODE.test(name)) continue;
       context.addIssue({
         code: "custom",
         message: `has ${JSON.stringify(name)}; it takes codes such as 503, 5xx, none`,
@@ -33,7 +33,7 @@ export const statusCodeParameter = z
   .optional()
   .openapi({
     type: "array",
-    items: { type: "string", pattern: CODE.source },
+    items: { type: "string", pattern: STATUS_CODE.source },
     description:
       "The status code of the attempt, or of the last attempt of a delivery: a code, a class such as `5xx`, or " +
       "`none` when there was no response. Repeat the parameter to match any of several values.",

@@ -64,6 +64,14 @@ describe("GET /v1/tail", () => {
     expect(pointersOf(answer)).toEqual([pointer]);
   });
 
+  test("ends after for_seconds, with its position as the first message", async ({ api }) => {
+    const answer = await createApi(api).request("/v1/tail?for_seconds=1", { headers });
+    expect(await answer.text()).toMatch(/^retry: \d+\nid: \S+\n\n/);
+    for (const seconds of ["0", "86401", "1.5", "soon"]) {
+      expect(pointersOf(await api.call("GET", `/v1/tail?for_seconds=${seconds}`))).toEqual(["?for_seconds"]);
+    }
+  });
+
   test("refuses a client beyond the maximum until another one leaves, and does not count HEAD", async ({ api }) => {
     const tails = new Tails({ db: api.db, log, limits: { ...TAIL_LIMITS, maxTails: 1 } });
     onTestFinished(() => tails.close());

@@ -21,36 +21,57 @@ export interface TailDependencies {
   tails: Tails;
 }
 
-const deliveryMessage = z.object({
-  change: z.enum(["created", "succeeded", "exhausted", "cancelled", "retried"]),
+const deliveryChange = z.object({
+  change: z.enum(["created", "succeeded", "exhausted", "cancelled", "retried"]).openapi("DeliveryChangeKind"),
   at: z.string().openapi({ format: "date-time", description: "When the change was written" }),
   delivery: deliverySchema.openapi({
     description: "The delivery at the time when this message is sent; it may have changed again since `at`",
   }),
 });
 
+const messageOf = <Kind extends string, Data extends z.ZodType>(name: string, kind: Kind, data: Data) =>
+  z.object({ event: z.literal(kind), data }).openapi(name);
+
 /** A message as a client's `EventSource` gets it: `event` is its type, and `data` is JSON. */
 const messageSchema = z
-  .union([
-    z.object({ event: z.literal("event"), data: eventSchema.omit({ payload: true }) }),
-    z.object({ event: z.literal("attempt"), data: attemptSchema }),
-    z.object({ event: z.literal("delivery"), data: deliveryMessage }),
-    z.object({ event: z.literal("overflow"), data: z.object({ detail: z.string() }) }),
+  .discriminatedUnion("event", [
+    messageOf("EventMessage", "event", eventSchema.omit({ payload: true }).openapi("TailedEvent")),
+    messageOf("AttemptMessage", "attempt", attemptSchema),
+    messageOf("DeliveryMessage", "delivery", deliveryChange.openapi("DeliveryChange")),
+    messageOf("OverflowMessage", "overflow", z.object({ detail: z.string() }).openapi("Overflow")),
   ])
   .openapi("TailMessage");
 
-const lastEventId = z.string().max(8_192).optional().openapi({ description: "The `id` of the last message received" });
+const MAX_SECONDS = 86_400;
+/** The reference page shows an answer when it is complete, so it asks for this long. */
+const SHOWN_SECONDS = 5;
+
+const forSeconds = z
+  .string()
+  .refine(
+    (text) => /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= MAX_SECONDS,
+    `must be an integer from 1 to ${MAX_SECONDS}`,
+  )
+  .transform(Number)
+  .optional()
+  .openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: MAX_SECONDS,
+    description: "Ends the stream after so many seconds. Without it the stream has no end.",
+    param: { example: SHOWN_SECONDS },
+  });
 
 const follow = createRoute({
   method: "get",
   path: "/v1/tail",
   tags: ["tail"],
-  summary: "Follow events, attempts and changes of deliveries as they happen, as server-sent events",
+  summary: "Follow the log as it happens",
   description:
-    "The filters are those of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: " +
+    "Sends events, attempts and changes of deliveries as server-sent events. The filters are those of `/v1/deliveries`. A filter leaves out the kinds of message that it does not apply to: " +
     "an event has no `target`, and an attempt has no `status`. A message is sent about a second after it was " +
     "written, in the order of writing, and once on each connection.\n\nA client that reconnects with " +
-    "`Last-Event-ID`, as an `EventSource` does by itself, continues after that message. It misses nothing, even when " +
+    "`last_event_id`, or with the header `Last-Event-ID` as an `EventSource` does by itself, continues after that message. It misses nothing, even when " +
     "something was committed late. What one statement of the relay wrote may be sent a second time. An id is valid " +
     "for 23 hours; after that, read the lists. Without an id the tail begins now.\n\nWhen there is nothing else to " +
     "send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and " +
@@ -61,16 +82,21 @@ const follow = createRoute({
       ...deliveryParameters,
       status: anyOfParameter(DELIVERY_STATUSES, "statuses", "The status that a delivery changed to"),
       kind: anyOfParameter(TAIL_KINDS, "kinds", "The kind of message"),
-      last_event_id: lastEventId.openapi({
-        description:
-          "The same as the header `Last-Event-ID`, for clients that cannot set it. The header takes precedence.",
-      }),
+      last_event_id: z
+        .string()
+        .optional()
+        .openapi({
+          description:
+            "The `id` of the last message received: the stream continues after it. An `EventSource` that reconnects sends " +
+            "the same as the header `Last-Event-ID`, which takes precedence.",
+          example: "1795000000000_1:1:",
+        }),
+      for_seconds: forSeconds,
     }),
-    headers: z.object({ "last-event-id": lastEventId }),
   },
   responses: {
     200: {
-      description: "A stream without an end. This schema describes each of its messages.",
+      description: "A stream of messages. This schema describes each of them.",
       content: { "text/event-stream": { schema: messageSchema } },
     },
     ...problems("invalid_id", "invalid_cursor"),
@@ -79,10 +105,11 @@ const follow = createRoute({
 });
 
 export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependencies): void {
+  app.openAPIRegistry.register("TailKind", z.enum(TAIL_KINDS));
   app.openapi(follow, async (c) => {
     const query = c.req.valid("query");
     const filter = { ...(await readDeliveryFilter(db, query)), statuses: query.status, kinds: query.kind };
-    const given = c.req.valid("header")["last-event-id"] ?? query.last_event_id;
+    const given = c.req.header("last-event-id") ?? query.last_event_id;
     const { keyId } = callerOf(c);
     tails.requireRoom(keyId);
     const position = given === undefined || given === "" ? await currentPosition(db) : await readPosition(db, given);
@@ -94,7 +121,14 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     // A HEAD request reads no body, so it takes no place among the tails.
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
     return c.body(
-      tails.open({ keyId, filter, position, show: showTailEntry, outgoing: c.env?.outgoing }),
+      tails.open({
+        keyId,
+        filter,
+        position,
+        durationMs: (query.for_seconds ?? Infinity) * 1_000,
+        show: showTailEntry,
+        outgoing: c.env?.outgoing,
+      }),
       200,
       headers,
     ) as never;

@@ -47,6 +47,8 @@ export interface TailOptions {
   filter: TailFilter;
   /** Where in the journal the tail begins. */
   position: JournalPosition;
+  /** How long the tail lasts; Infinity for one without an end. */
+  durationMs: number;
   /** Returns the type and the data of a message. */
   show: (message: TailMessage) => { event: string; data: object };
   /** The response that carries the tail. It is destroyed to cut a client that does not take what it is sent. */
@@ -80,7 +82,8 @@ export class Tails {
   }
 
   /**
-   * Opens a tail, which lasts until the client leaves or is disconnected as stuck, its key ends, or the gateway stops.
+   * Opens a tail, which lasts until its time is over, the client leaves or is disconnected as stuck, its key ends, or the
+   * gateway stops.
    * @returns the server-sent events, as UTF-8.
    * @throws SluiceError like {@link requireRoom}
    */
@@ -142,16 +145,17 @@ export class Tails {
   }
 
   async *#follow(
-    { keyId, filter, position: start, show }: TailOptions,
+    { keyId, filter, position: start, durationMs, show }: TailOptions,
     ended: AbortSignal,
   ): AsyncGenerator<string, void> {
     const { db, limits, log } = this.#dependencies;
+    const endsAt = performance.now() + durationMs;
     let checkedAt = performance.now();
     let position = start;
     let writtenAt = performance.now();
     // Sent at once, so that a proxy passes the headers on and the client knows its position.
     yield `retry: ${RECONNECT_MS}\nid: ${writePosition(position)}\n\n`;
-    while (!ended.aborted) {
+    while (!ended.aborted && performance.now() < endsAt) {
       let text = "";
       let isEnd = true;
       try {

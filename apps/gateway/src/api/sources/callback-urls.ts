@@ -14,7 +14,7 @@ import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { problems } from "../http/problems.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { labels } from "./event-labels.ts";
 import { expectedAtMs, expectWithin, jobKind, requireGeminiKey } from "./expected-job.ts";
 import { findSourceOfKind } from "./find-source.ts";
@@ -32,7 +32,7 @@ const MAX_EXPIRY_SECONDS = 30 * 86_400;
 /** A batch may take a day, and Gemini retries its webhook for another day. */
 const DEFAULT_EXPIRY_SECONDS = 7 * 86_400;
 
-const announcedJob = z.strictObject({ kind: jobKind, expect_within_seconds: expectWithin }).openapi({
+const announcedJob = z.strictObject({ kind: jobKind, expect_within_seconds: expectWithin }).openapi("AnnouncedJob", {
   description:
     "Announces the job for which the URL is made, as `POST /v1/jobs` does. Its events have the label `sluice_job`, and its " +
     "name can be sent later by `PATCH /v1/jobs/{id}`. It needs `gemini_api_key` of the source.",
@@ -56,8 +56,7 @@ const callbackUrl = z
     labels: z.record(z.string(), z.string()).openapi({ example: { job: "nightly-embeddings", customer: "42" } }),
     expire_time: z.string().openapi({ format: "date-time" }),
     single_use: z.boolean(),
-    job: z
-      .string()
+    job: idField("job")
       .nullable()
       .openapi({ example: null, description: "The id of the job that was announced; null without one" }),
   })
@@ -67,7 +66,9 @@ const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/callback-urls",
   tags,
-  summary: "Create a callback URL for one job, to send as its `webhook_config.uris`",
+  summary: "Create a callback URL for one job",
+  description:
+    "Send the URL as one of the `webhook_config.uris` of the job. The events that come by it get its labels.",
   request: { params, query: noParameters, body: jsonBody(newCallbackUrl) },
   responses: {
     201: jsonAnswer("The URL. It is not stored and cannot be shown again.", callbackUrl),

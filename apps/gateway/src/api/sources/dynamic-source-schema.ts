@@ -9,7 +9,8 @@ import type { IngressTokenRow } from "@sluice/store/configuration/ingress-tokens
 
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { plainText } from "../http/plain-text.ts";
-import { refuseRepeats } from "../http/repeats.ts";
+import { withoutRepeats } from "../http/repeats.ts";
+import { idField } from "../openapi/endpoint.ts";
 
 const MAX_NAMES = 20;
 const MAX_NAME_LENGTH = 2048;
@@ -36,9 +37,15 @@ const publicKey = z
     context.addIssue({ code: "custom", message: read.fault });
     return z.NEVER;
   })
-  .openapi({ type: "string", example: "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=" });
+  .openapi({
+    type: "string",
+    pattern: "^whpk_[A-Za-z0-9+/]{43}=?$",
+    example: "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+  });
 
-const names = z.array(plainText(MAX_NAME_LENGTH).min(1)).max(MAX_NAMES).superRefine(refuseRepeats).optional();
+const names = z.array(plainText(MAX_NAME_LENGTH).min(1)).max(MAX_NAMES).apply(withoutRepeats).optional();
+
+export const bodyUnbound = z.enum(["reject", "mark"]).openapi("BodyUnbound");
 
 /** All of them are optional, so the API can tell which ones a caller gives for a static source, and refuse these. */
 export const dynamicFields = {
@@ -55,26 +62,23 @@ export const dynamicFields = {
   jwks_uri: jwksUri
     .nullable()
     .optional()
-    .openapi({ format: "uri", description: `The URL of the key set, by https; null means ${DEFAULT_JWKS_URI}` }),
-  body_unbound: z
-    .enum(["reject", "mark"])
-    .optional()
-    .openapi({
-      description:
-        "What happens to an event whose signature does not cover its body: `reject` refuses it, `mark` accepts it and " +
-        "marks it. New sources have `reject`.",
-    }),
+    .openapi({ description: `The URL of the key set, by https; null means ${DEFAULT_JWKS_URI}` }),
+  body_unbound: bodyUnbound.optional().openapi({
+    description:
+      "What happens to an event whose signature does not cover its body: `reject` refuses it, `mark` accepts it and " +
+      "marks it. New sources have `reject`.",
+  }),
   public_keys: z
     .array(publicKey)
     .max(MAX_PUBLIC_KEYS)
-    .superRefine(refuseRepeats)
+    .apply(withoutRepeats)
     .optional()
     .openapi({ description: "Public keys for `v1a` signatures, in addition to the keys of the key set" }),
 };
 
 export const shownToken = z
   .object({
-    id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("itk"),
     truncated_token: z.string().openapi({ example: "it_...mNoP" }),
     expire_time: z
       .string()

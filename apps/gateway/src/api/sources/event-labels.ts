@@ -1,7 +1,7 @@
 // The labels of an event, as a callback URL carries them and as a caller of POST /v1/events gives them.
 
-import { plainText } from "../http/plain-text.ts";
-import { recordOf } from "../http/record.ts";
+import { plainText, WITHOUT_CONTROLS } from "../http/plain-text.ts";
+import { namesLike, recordOf } from "../http/record.ts";
 
 const MAX_LABELS = 20;
 const LABEL = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -20,7 +20,8 @@ export const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
   })
   .openapi({
     type: "object",
-    additionalProperties: { type: "string", maxLength: MAX_LABEL_VALUE_LENGTH },
+    ...namesLike(LABEL),
+    additionalProperties: { type: "string", maxLength: MAX_LABEL_VALUE_LENGTH, pattern: WITHOUT_CONTROLS.source },
     maxProperties: MAX_LABELS,
     example: { job: "nightly-embeddings", customer: "42" },
   });

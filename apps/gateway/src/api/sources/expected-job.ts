@@ -29,7 +29,7 @@ const FORMS: Record<GeminiJobKind, { pattern: RegExp; toName: (given: string) =>
   },
 };
 
-export const jobKind = z.enum(GEMINI_JOB_KINDS).openapi({ example: "interaction" });
+export const jobKind = z.enum(GEMINI_JOB_KINDS).openapi("JobKind");
 
 export const jobName = z.string().min(1).max(400).openapi({
   description:

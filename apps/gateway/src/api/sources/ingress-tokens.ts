@@ -13,7 +13,7 @@ import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { takeEmptyBody } from "../http/empty-body.ts";
 import { problems } from "../http/problems.ts";
-import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { findSource, lockSource } from "./find-source.ts";
 import { showIngressAddress } from "./ingress-address.ts";
@@ -22,9 +22,13 @@ import { readSourceId, sourceParams, type SourcesDependencies, sourceTags as tag
 
 const newToken = z
   .strictObject({
-    previous: z.enum(["keep", "revoke_after_24h", "revoke_immediately"]).default("keep").openapi({
-      description: "What happens to the existing tokens. A token that expires sooner keeps its own expiry.",
-    }),
+    previous: z
+      .enum(["keep", "revoke_after_24h", "revoke_immediately"])
+      .openapi("PreviousTokens")
+      .default("keep")
+      .openapi({
+        description: "What happens to the existing tokens. A token that expires sooner keeps its own expiry.",
+      }),
   })
   .openapi("NewIngressToken");
 
@@ -42,6 +46,7 @@ const endpoints = {
     path: "/v1/sources/{id}/ingress-tokens",
     tags,
     summary: "Create an ingress token for a dynamic source",
+    description: "The token is a part of the address of the source. Several can be valid at the same time.",
     middleware: takeEmptyBody,
     request: { params: sourceParams, query: noParameters, body: jsonBody(newToken) },
     responses: {
@@ -55,8 +60,9 @@ const endpoints = {
     path: "/v1/sources/{id}/ingress-tokens/{token_id}",
     tags,
     summary: "Revoke an ingress token at once",
+    description: "Webhooks that come to the address with this token are refused from now on.",
     request: {
-      params: sourceParams.extend({ token_id: z.string().openapi({ example: "itk_01h455vb4pex5vsknk084sn02q" }) }),
+      params: sourceParams.extend({ token_id: idField("itk").openapi({ description: "The id of the ingress token" }) }),
       query: noParameters,
     },
     responses: { 204: { description: "The token is revoked" }, ...problems("wrong_kind"), default: problemResponse },

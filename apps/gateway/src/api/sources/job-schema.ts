@@ -6,20 +6,21 @@ import { formatId, idTime } from "@sluice/shared/domain/ids";
 import type { JobStatus } from "@sluice/store/schema";
 import type { JobRecord } from "@sluice/store/upstream/jobs";
 
+import { idField } from "../openapi/endpoint.ts";
 import { jobKind } from "./expected-job.ts";
 
 export const JOB_STATUSES = ["waiting", "seen", "reconciled", "overdue", "failed"] as const satisfies JobStatus[];
 
 export const jobSchema = z
   .object({
-    id: z.string().openapi({ example: "job_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("job"),
     kind: jobKind,
     name: z
       .string()
       .nullable()
       .openapi({ example: "batches/abc123", description: "Null for a job whose name the relay does not know yet" }),
-    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
-    status: z.enum(JOB_STATUSES).openapi({
+    source: idField("src"),
+    status: z.enum(JOB_STATUSES).openapi("JobStatus", {
       description:
         "waiting: its end is waited for. seen: a webhook told of its end. reconciled: no webhook came, and the relay made " +
         "its event, or told of an end that has no event. overdue: it runs for longer than expected. failed: Gemini does " +
@@ -32,8 +33,7 @@ export const jobSchema = z
     labels: z.record(z.string(), z.string()).openapi({ example: {} }),
     expected_at: z.string().openapi({ format: "date-time" }),
     ended_at: z.string().nullable().openapi({ format: "date-time" }),
-    event: z
-      .string()
+    event: idField("evt")
       .nullable()
       .openapi({ description: "The event that told of the end; null while there is none", example: null }),
     problem: z.string().nullable().openapi({ description: "Why the last look at the job failed", example: null }),

@@ -48,6 +48,7 @@ export const reconcileChange = z
     grace_seconds: fields.grace_seconds.optional(),
     lookback_hours: fields.lookback_hours.optional(),
   })
+  .openapi("ReconcileChange")
   .optional()
   .openapi({ description: "How the source is reconciled with the jobs at Gemini. It needs `gemini_api_key`." });
 

@@ -27,22 +27,25 @@ import { showSource, sourceSchema } from "./source-schema.ts";
 const ENVIRONMENT_NOTICE =
   "GEMINI_SIGNING_SECRET goes on verifying webhooks: to revoke it, remove it from the environment of every gateway";
 
-const rotatedSource = sourceSchema.extend({
-  new_signing_secret: generatedSecret,
-  notice: z
-    .string()
-    .optional()
-    .openapi({ description: "Names a secret that the rotation could not revoke, and how to revoke it" }),
-});
+const rotatedSource = sourceSchema
+  .extend({
+    new_signing_secret: generatedSecret,
+    notice: z
+      .string()
+      .optional()
+      .openapi({ description: "Names a secret that the rotation could not revoke, and how to revoke it" }),
+  })
+  .openapi("RotatedSource");
 
 const endpoint = createRoute({
   method: "post",
   path: "/v1/sources/{id}/signing-secrets",
   tags,
   summary: "Rotate the signing secret of a static source",
+  description: "Until the earlier secrets expire, the source accepts the signatures of all its secrets.",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    201: jsonAnswer("The source. The new secret is the last of the stored ones.", rotatedSource),
+    201: jsonAnswer("The source. The new secret is the last of the stored ones.", rotatedSource, "ETag"),
     ...problems("wrong_kind", "limit_reached", "precondition_failed"),
     default: problemResponse,
   },

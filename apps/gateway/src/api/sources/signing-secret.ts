@@ -16,6 +16,7 @@ export const givenSecret = z
   })
   .openapi({
     type: "string",
+    pattern: "^whsec_([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}(==)?|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{4})$",
     description: "A secret of your own: `whsec_` and base64 of at least 16 bytes",
     writeOnly: true,
   });
@@ -26,7 +27,7 @@ export const secretRotation = z
     secret: givenSecret
       .optional()
       .openapi({ description: "The new secret. If you leave it out, the relay generates one." }),
-    previous: z.enum(["revoke_after_24h", "revoke_immediately"]).openapi({
+    previous: z.enum(["revoke_after_24h", "revoke_immediately"]).openapi("PreviousSecrets").openapi({
       description: "What happens to the stored secrets. A secret that expires sooner keeps its own expiry.",
     }),
   })

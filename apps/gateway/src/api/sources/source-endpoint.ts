@@ -27,7 +27,7 @@ export interface SourcesDependencies {
 }
 
 export const sourceTags = ["sources"];
-export const sourceParams = idParameter("src_01h455vb4pex5vsknk084sn02q");
+export const sourceParams = idParameter("src", "the source");
 
 /** @returns the UUID of the id in the path. @throws SluiceError `invalid_id` */
 export const readSourceId = (text: string) => parseId("src", text, "{id}");

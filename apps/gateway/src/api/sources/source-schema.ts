@@ -19,9 +19,10 @@ import {
 import type { SourceKind } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
-import { refuseRepeats } from "../http/repeats.ts";
+import { withoutRepeats } from "../http/repeats.ts";
+import { idField, orNull } from "../openapi/endpoint.ts";
 import { reconcileChange, shownReconcile, showReconcile } from "./reconcile-settings.ts";
-import { dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
+import { bodyUnbound, dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
 
 export const sourceName = z
@@ -32,10 +33,10 @@ export const sourceName = z
   // Filters of the API accept a name or an id, so a name must not look like an id.
   .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do');
 
-const kind = z.enum(["static", "dynamic"]);
-const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]);
+const kind = z.enum(["static", "dynamic"]).openapi("SourceKind");
+const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]).openapi("Scheme");
 
-const schemes = z.array(scheme).min(1).superRefine(refuseRepeats).optional();
+const schemes = z.array(scheme).min(1).apply(withoutRepeats).optional();
 
 const settings = {
   tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({ example: 300 }),
@@ -44,11 +45,17 @@ const settings = {
 const signingSecret = givenSecret.optional();
 
 /** Google does not say what its keys look like; all that were seen are short and have these characters. */
+const GEMINI_KEY = /^[A-Za-z0-9._-]{8,256}$/;
 const geminiApiKey = z
   .string()
-  .regex(/^[A-Za-z0-9._-]{8,256}$/, { error: 'must be 8 to 256 of A-Z, a-z, 0-9, ".", "_" and "-"' })
+  .regex(GEMINI_KEY, { error: 'must be 8 to 256 of A-Z, a-z, 0-9, ".", "_" and "-"' })
   .transform((text) => new Secret(text))
-  .openapi({ type: "string", writeOnly: true, example: "AIzaSyExampleExampleExampleExample12345" });
+  .openapi({
+    type: "string",
+    pattern: GEMINI_KEY.source,
+    writeOnly: true,
+    example: "AIzaSyExampleExampleExampleExample12345",
+  });
 
 /** The body of an update. */
 export const sourceChange = z
@@ -56,9 +63,13 @@ export const sourceChange = z
     name: sourceName.optional(),
     schemes,
     signing_secret: signingSecret.openapi({ description: "Only for static sources. It replaces every stored secret." }),
-    gemini_api_key: geminiApiKey.nullable().optional().openapi({
-      description: "The key of the Gemini API with which the relay manages this source there; null removes it",
-    }),
+    gemini_api_key: geminiApiKey
+      .nullable()
+      .optional()
+      .openapi({
+        type: ["string", "null"],
+        description: "The key of the Gemini API with which the relay manages this source there; null removes it",
+      }),
     reconcile: reconcileChange,
     ...settings,
   })
@@ -96,9 +107,16 @@ export interface SourcePlan extends Pick<SourceChange, "signing_secret" | "gemin
   settings: Partial<SourceSettings>;
 }
 
+const upstreamSummary = z
+  .object({
+    state: z.string().nullable().openapi({ example: "enabled", description: "Null while it is not registered" }),
+    drift: z.array(z.string()).openapi({ example: [], description: "The codes of what differs at Gemini" }),
+  })
+  .openapi("UpstreamSummary");
+
 export const sourceSchema = z
   .object({
-    id: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("src"),
     name: z.string(),
     kind,
     schemes: z.array(scheme).openapi({ example: ["v1"] }),
@@ -108,28 +126,17 @@ export const sourceSchema = z
       example: null,
       description: "The end of the key of the Gemini API, such as `...2345`; null without one",
     }),
-    upstream: z
-      .union([
-        z.object({
-          state: z.string().nullable().openapi({ example: "enabled", description: "Null while it is not registered" }),
-          drift: z.array(z.string()).openapi({ example: [], description: "The codes of what differs at Gemini" }),
-        }),
-        z.null(),
-      ])
-      .openapi({
-        description: "The webhook at Gemini that the relay manages, in short; null without one",
-        example: null,
-      }),
+    upstream: orNull(upstreamSummary).openapi({
+      description: "The webhook at Gemini that the relay manages, in short; null without one",
+      example: null,
+    }),
     reconcile: shownReconcile,
     audiences: z.array(z.string()).openapi({ example: [] }),
     issuers: z.array(z.string()).openapi({ example: [] }),
     token_types: z.array(z.string()).openapi({ example: [] }),
     max_token_seconds: z.int().nullable().openapi({ example: 3600, description: "Null for a static source" }),
     jwks_uri: z.string().nullable().openapi({ description: "The URL of the key set in use; null for a static source" }),
-    body_unbound: z
-      .enum(["reject", "mark"])
-      .nullable()
-      .openapi({ description: "`reject` or `mark`; null for a static source" }),
+    body_unbound: orNull(bodyUnbound).openapi({ description: "Null for a static source", example: null }),
     public_keys: z.array(z.string()).openapi({ example: [] }),
     ingress_tokens: z.array(shownToken).openapi({ example: [] }),
     ingress_path: z.string().openapi({
@@ -141,13 +148,15 @@ export const sourceSchema = z
   })
   .openapi("Source");
 
-export const createdSource = sourceSchema.extend({
-  new_signing_secret: generatedSecret,
-  new_ingress_token: z
-    .string()
-    .optional()
-    .openapi({ description: "The first token of a new dynamic source; shown only in this answer" }),
-});
+export const createdSource = sourceSchema
+  .extend({
+    new_signing_secret: generatedSecret,
+    new_ingress_token: z
+      .string()
+      .optional()
+      .openapi({ description: "The first token of a new dynamic source; shown only in this answer" }),
+  })
+  .openapi("CreatedSource");
 
 /** @param geminiSigningSecret the secret of the source `gemini` that the environment sets and no table has. */
 export function showSource(

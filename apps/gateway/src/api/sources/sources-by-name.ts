@@ -21,7 +21,7 @@ import {
 } from "./source-schema.ts";
 
 const path = "/v1/sources/by-name/{name}";
-const params = z.object({ name: sourceName.openapi({ example: "billing" }) });
+const params = z.object({ name: sourceName.openapi({ description: "The name of the source", example: "billing" }) });
 
 const endpoints = {
   read: createRoute({
@@ -32,22 +32,22 @@ const endpoints = {
     summary: "Read the source of a name",
     description: "The name is the one in `ingress_path`.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The source", sourceSchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The source", sourceSchema, "ETag"), default: problemResponse },
   }),
   replace: createRoute({
     method: "put",
     path,
     operationId: "replaceSourceByName",
     tags,
-    summary: "Create a source with this name, or replace the settings of the source that has it",
+    summary: "Create or replace the source of a name",
     description:
-      "What the body leaves out goes back to its default. Credentials stay: signing secrets, ingress tokens and " +
+      "Makes a source with this name, or replaces the settings of the source that has it. What the body leaves out goes back to its default. Credentials stay: signing secrets, ingress tokens and " +
       "`gemini_api_key`. `kind` is `static` unless it is given, and a source cannot change it. A new secret or token is " +
       "only in the answer 201.",
     request: { params, query: noParameters, body: jsonBody(sourceReplacement) },
     responses: {
-      200: jsonAnswer("The source, with its new settings", sourceSchema),
-      201: jsonAnswer("The new source", createdSource),
+      200: jsonAnswer("The source, with its new settings", sourceSchema, "ETag"),
+      201: jsonAnswer("The new source", createdSource, "ETag", "Location"),
       ...problems("name_taken", "precondition_failed"),
       default: problemResponse,
     },
@@ -57,8 +57,8 @@ const endpoints = {
     path,
     operationId: "deleteSourceByName",
     tags,
-    summary: "Delete the source of a name; its events stay in the log",
-    description: "The name is free again at once.",
+    summary: "Delete the source of a name",
+    description: "Its events stay in the log. The name is free again at once.",
     request: { params, query: noParameters },
     responses: {
       204: { description: "The source is deleted" },

@@ -9,6 +9,7 @@ import type { Previous } from "@sluice/store/configuration/rotation";
 import * as store from "@sluice/store/configuration/targets";
 import type { Connection } from "@sluice/store/connection/database";
 import { removeTarget } from "@sluice/store/delivery/deleted-targets";
+import type { AuditAction } from "@sluice/store/requests/audit-actions";
 
 import { wake } from "../acting/wake.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -114,7 +115,7 @@ async function changeUnderLock(
   dependencies: TargetsDependencies,
   change: {
     reference: Reference;
-    action: `target.${string}`;
+    action: AuditAction;
     view: Manner["view"];
     /** Returns whether anything changed. */
     work: (tx: Connection, id: string) => Promise<boolean>;

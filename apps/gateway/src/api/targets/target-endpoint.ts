@@ -17,7 +17,7 @@ export interface TargetsDependencies extends WakeDependencies {
 }
 
 export const targetTags = ["targets"];
-export const targetParams = idParameter("tgt_01h455vb4pex5vsknk084sn02q");
+export const targetParams = idParameter("tgt", "the target");
 
 /** @returns the UUID of the id in the path. @throws SluiceError `invalid_id` */
 export const readTargetId = (text: string) => parseId("tgt", text, "{id}");

@@ -6,7 +6,7 @@ import { z } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { TargetHeaders } from "@sluice/store/configuration/targets";
 
-import { recordOf } from "../http/record.ts";
+import { namesLike, recordOf } from "../http/record.ts";
 
 /** Shown in place of every value. A caller that sends it back keeps the stored value. */
 const REDACTED = "[redacted]";
@@ -18,7 +18,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
  * The value of a header: RFC 9110, 5.5. Latin1 is the only encoding on which HTTP/1.1 libraries agree. Control characters
  * are refused, except the tab.
  */
-const VALUE = /^[\t\x20-\x7e\xa0-\xff]{0,4096}$/;
+const VALUE = /^[\t\x20-\x7e\xa0-\xff]*$/;
+const MAX_VALUE_LENGTH = 4_096;
 const SET_BY_RELAY = /^(webhook-.*|sluice-.*|host|content-length|content-type|content-encoding)$/i;
 /** Headers about the connection instead of the message (RFC 9110, 7.6.1), and `expect`, which undici refuses. */
 const HOP_BY_HOP = /^(connection|proxy-connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect)$/i;
@@ -39,7 +40,8 @@ export const headersSchema = recordOf(z.string())
   })
   .openapi({
     type: "object",
-    additionalProperties: { type: "string" },
+    ...namesLike(TOKEN),
+    additionalProperties: { type: "string", maxLength: MAX_VALUE_LENGTH, pattern: VALUE.source },
     maxProperties: MAX_HEADERS,
     example: { authorization: "Bearer key-of-the-service" },
     description: `Answers show every value as "${REDACTED}". If you send "${REDACTED}", the stored value stays.`,
@@ -49,7 +51,8 @@ function findFault(name: string, value: string): string | undefined {
   if (!TOKEN.test(name)) return "must be the name of a header";
   if (SET_BY_RELAY.test(name)) return "is a header that the relay sets";
   if (HOP_BY_HOP.test(name)) return "is a header of the connection, which the relay manages";
-  if (!VALUE.test(value)) return "must be at most 4096 characters of latin1 without control characters";
+  if (value.length > MAX_VALUE_LENGTH || !VALUE.test(value))
+    return `must be at most ${MAX_VALUE_LENGTH} characters of latin1 without control characters`;
   return undefined;
 }
 

@@ -21,7 +21,7 @@ import {
 } from "./target-endpoint.ts";
 import { showTarget, targetSchema } from "./target-schema.ts";
 
-const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret });
+const rotatedTarget = targetSchema.extend({ new_signing_secret: generatedSecret }).openapi("RotatedTarget");
 
 const endpoint = createRoute({
   method: "post",
@@ -31,7 +31,7 @@ const endpoint = createRoute({
   description: "Until the earlier secrets expire, the relay signs every attempt with all secrets of the target.",
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
-    200: jsonAnswer("The target. The new secret is the last one.", rotatedTarget),
+    200: jsonAnswer("The target. The new secret is the last one.", rotatedTarget, "ETag"),
     ...problems("limit_reached", "precondition_failed"),
     default: problemResponse,
   },

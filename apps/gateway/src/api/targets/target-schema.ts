@@ -14,8 +14,9 @@ import {
 
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { plainText } from "../http/plain-text.ts";
-import { refuseRepeats } from "../http/repeats.ts";
+import { withoutRepeats } from "../http/repeats.ts";
 import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
+import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
@@ -31,7 +32,7 @@ export const targetName = plainText(MAX_NAME_LENGTH)
 const uri = absoluteUrl("must be an absolute http or https URL")
   .refine((text) => !hasFragment(text), "must not have a fragment")
   .refine((text) => !hasCredentials(text), "must not hold credentials; use headers for them")
-  .openapi({ format: "uri", example: "http://billing.internal:3000/gemini" });
+  .openapi({ example: "http://billing.internal:3000/gemini" });
 
 const subscribedEvents = z
   .array(
@@ -41,7 +42,7 @@ const subscribedEvents = z
   )
   .min(1)
   .max(100)
-  .superRefine(refuseRepeats)
+  .apply(withoutRepeats)
   .openapi({ example: ["batch.*", "video.generated"] });
 
 const filter = filterExpression.nullable().openapi({
@@ -58,14 +59,12 @@ const timeoutSeconds = z.int().min(1).max(30);
 const maxInFlight = z.int().min(1).max(1_000);
 const rateLimit = z
   .strictObject({ requests: z.int().min(1).max(1_000_000), per_seconds: z.int().min(1).max(3_600) })
-  .nullable()
-  .openapi({
+  .openapi("RateLimit", {
     description:
-      "The most requests in this time, over all workers, kept within a tenth. They are spread evenly over the time. Null " +
-      "stands for no limit.",
+      "The most requests in this time, over all workers, kept within a tenth. They are spread evenly over the time.",
     example: { requests: 100, per_seconds: 60 },
   });
-const state = z.enum(["enabled", "paused", "disabled"]);
+const state = z.enum(["enabled", "paused", "disabled"]).openapi("SettableTargetState");
 
 /** The body of an update. A given field replaces the current value; in `retry` and `tls`, each given field does so. */
 export const targetChange = z
@@ -77,10 +76,19 @@ export const targetChange = z
     headers: headersSchema.optional(),
     timeout_seconds: timeoutSeconds.optional(),
     max_in_flight: maxInFlight.optional(),
-    rate_limit: rateLimit.optional(),
-    retry: z.strictObject(retryFields).partial().optional(),
+    rate_limit: orNull(rateLimit)
+      .optional()
+      .openapi({ description: "Null stands for no limit", example: { requests: 100, per_seconds: 60 } }),
+    retry: z.strictObject(retryFields).partial().openapi("RetryChange").optional(),
     filter: filter.optional(),
-    tls: tlsSchema.optional(),
+    tls: orNull(tlsSchema)
+      .optional()
+      .openapi({
+        description:
+          "How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all " +
+          "of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.",
+        example: null,
+      }),
   })
   .openapi("TargetChange");
 
@@ -103,29 +111,33 @@ export const targetReplacement = z
 
 const instant = z.string().openapi({ format: "date-time" }).nullable();
 
-const healthSchema = z.object({
-  breaker: z.enum(["closed", "open", "half_open"]).openapi({
-    description:
-      "The state of the circuit breaker. `closed`: deliveries are sent. `open`: deliveries wait. `half_open`: one delivery " +
-      "is being sent, to find out whether the target works again.",
-  }),
-  open_until: instant.openapi({ description: "When one delivery may be sent again; null while the breaker is closed" }),
-  failing_since: instant.openapi({ description: "The time of the first failed attempt since the last success" }),
-  last_success_at: instant.openapi({
-    description: "The time of the last success; a newer one is shown within a minute",
-  }),
-  last_failure_at: instant.openapi({
-    description: "The time of the last failure; a newer one is shown within a minute",
-  }),
-});
+const healthSchema = z
+  .object({
+    breaker: z.enum(["closed", "open", "half_open"]).openapi("BreakerState", {
+      description:
+        "The state of the circuit breaker. `closed`: deliveries are sent. `open`: deliveries wait. `half_open`: one delivery " +
+        "is being sent, to find out whether the target works again.",
+    }),
+    open_until: instant.openapi({
+      description: "When one delivery may be sent again; null while the breaker is closed",
+    }),
+    failing_since: instant.openapi({ description: "The time of the first failed attempt since the last success" }),
+    last_success_at: instant.openapi({
+      description: "The time of the last success; a newer one is shown within a minute",
+    }),
+    last_failure_at: instant.openapi({
+      description: "The time of the last failure; a newer one is shown within a minute",
+    }),
+  })
+  .openapi("TargetHealth");
 
 export const targetSchema = z
   .object({
-    id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("tgt"),
     name: z.string(),
     uri: z.string(),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
-    state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]),
+    state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]).openapi("TargetState"),
     state_reason: z
       .string()
       .nullable()
@@ -135,14 +147,16 @@ export const targetSchema = z
     headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
     timeout_seconds: z.int().openapi({ example: TARGET_DEFAULTS.timeoutSeconds }),
     max_in_flight: z.int().openapi({ example: TARGET_DEFAULTS.maxInFlight }),
-    rate_limit: z.object({ requests: z.int(), per_seconds: z.int() }).nullable().openapi({ example: null }),
-    retry: z.object({
-      base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
-      cap_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryCapSeconds }),
-      horizon_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryHorizonSeconds }),
-    }),
+    rate_limit: orNull(rateLimit).openapi({ example: null }),
+    retry: z
+      .object({
+        base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
+        cap_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryCapSeconds }),
+        horizon_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryHorizonSeconds }),
+      })
+      .openapi("Retry"),
     filter: z.string().nullable(),
-    tls: shownTls,
+    tls: orNull(shownTls).openapi({ example: null }),
     signing_secrets: z.array(shownSecret),
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),

@@ -24,6 +24,7 @@ import { showTarget, targetSchema } from "./target-schema.ts";
 interface StateVerb {
   name: string;
   summary: string;
+  description: string;
   to: TargetState;
   /** Whether the verb is refused for a disabled target. */
   refusesDisabled: boolean;
@@ -32,25 +33,29 @@ interface StateVerb {
 const VERBS: StateVerb[] = [
   {
     name: "pause",
-    summary: "Pause a target: it still gets deliveries for new events, but the relay holds them all",
+    summary: "Pause a target",
+    description: "The target still gets deliveries for new events, and the relay holds them all until `:resume`.",
     to: "paused",
     refusesDisabled: true,
   },
   {
     name: "resume",
-    summary: "Resume a paused target; its held deliveries become due",
+    summary: "Resume a paused target",
+    description: "The held deliveries of the target become due. A disabled target is not resumed: see `:enable`.",
     to: "enabled",
     refusesDisabled: true,
   },
   {
     name: "enable",
-    summary: "Enable a target, also after failed deliveries disabled it; its held deliveries become due",
+    summary: "Enable a target",
+    description: "Also a target that was disabled for failed deliveries. Its held deliveries become due.",
     to: "enabled",
     refusesDisabled: false,
   },
   {
     name: "disable",
-    summary: "Disable a target: the relay holds its pending deliveries and makes none for new events",
+    summary: "Disable a target",
+    description: "The relay holds the pending deliveries of the target, and makes none for new events.",
     to: "disabled",
     refusesDisabled: false,
   },
@@ -58,15 +63,16 @@ const VERBS: StateVerb[] = [
 
 export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDependencies): void {
   for (const verb of VERBS) {
-    const { name, summary, refusesDisabled } = verb;
+    const { name, summary, description, refusesDisabled } = verb;
     const endpoint = createRoute({
       method: "post",
       path: `/v1/targets/{id}:${name}`,
       tags,
       summary,
+      description,
       request: { params, query: noParameters, body: noBody },
       responses: {
-        200: jsonAnswer("The target", targetSchema),
+        200: jsonAnswer("The target", targetSchema, "ETag"),
         ...problems("precondition_failed"),
         ...(refusesDisabled && problems("target_disabled")),
         default: problemResponse,

@@ -15,7 +15,7 @@ import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
-import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
+import { idField, jsonAnswer, noBody, noParameters, orNull } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findTarget } from "./find-target.ts";
 import {
@@ -32,11 +32,9 @@ const MAX_PAUSE_MS = 250;
 
 const testSchema = z
   .object({
-    event: z.string().openapi({ example: "evt_01h455vb4pex5vsknk084sn02q" }),
+    event: idField("evt"),
     delivery: deliverySchema,
-    attempt: z
-      .union([attemptSchema, z.null()])
-      .openapi({ description: "The attempt; null if no worker has made it yet" }),
+    attempt: orNull(attemptSchema).openapi({ description: "The attempt; null if no worker has made it yet" }),
   })
   .openapi("TargetTest");
 
@@ -53,7 +51,7 @@ const endpoint = createRoute({
     200: jsonAnswer("A worker made the attempt; `attempt` has its result", testSchema),
     202: jsonAnswer(
       "No worker has made the attempt yet. A worker will make it later, and the delivery shows the result.",
-      testSchema.extend({ attempt: z.null().openapi({ example: null }) }),
+      testSchema,
     ),
     default: problemResponse,
   },

@@ -11,6 +11,7 @@ import { readCertificates } from "@sluice/shared/settings/certificates";
 import type { TargetTls } from "@sluice/store/configuration/target-tls";
 
 import { invalidRequest } from "../http/invalid-request.ts";
+import { orNull } from "../openapi/endpoint.ts";
 
 const MAX_PEM_LENGTH = 65_536;
 const MAX_KEY_LENGTH = 16_384;
@@ -18,7 +19,12 @@ const MAX_KEY_LENGTH = 16_384;
 const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 /** A host name: RFC 1123, 2.1, and the underscore, which names in internal networks have. */
 const HOST_NAME =
-  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
+  /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/;
+const MAX_HOST_NAME_LENGTH = 253;
+
+/** For the document. What the text between such lines holds, no pattern can say. */
+const CERTIFICATE_PATTERN = "-----BEGIN [A-Z0-9 ]*CERTIFICATE-----";
+const KEY_PATTERN = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----";
 
 const pemOf = (max: number, findFault: (pem: string) => string | undefined) =>
   z
@@ -31,52 +37,52 @@ const pemOf = (max: number, findFault: (pem: string) => string | undefined) =>
     .nullable()
     .optional();
 
+const isHostName = (text: string) => text.length <= MAX_HOST_NAME_LENGTH && HOST_NAME.test(text) && isIP(text) === 0;
+
 /** A given field replaces the stored value, and null removes it. */
 export const tlsSchema = z
   .strictObject({
     ca: pemOf(MAX_PEM_LENGTH, findCertificateFault).openapi({
+      pattern: CERTIFICATE_PATTERN,
       description:
         "Certificates in PEM. The certificate of the target must be signed by one of them; those of the system and of " +
         "`TARGET_CA_FILE` do not count then.",
     }),
-    server_name: z
-      .string()
-      .refine((text) => HOST_NAME.test(text) && isIP(text) === 0, "must be a host name")
-      .nullable()
-      .optional()
-      .openapi({ description: "The name in the certificate of the target, if it is not the host of `uri`" }),
+    server_name: z.string().refine(isHostName, "must be a host name").nullable().optional().openapi({
+      minLength: 1,
+      maxLength: MAX_HOST_NAME_LENGTH,
+      pattern: HOST_NAME.source,
+      description: "The name in the certificate of the target, if it is not the host of `uri`",
+    }),
     client_certificate: pemOf(MAX_PEM_LENGTH, findCertificateFault).openapi({
+      pattern: CERTIFICATE_PATTERN,
       description: "The certificate by which the relay proves itself, and the chain above it, in PEM",
     }),
     client_key: pemOf(MAX_KEY_LENGTH, findKeyFault).openapi({
+      pattern: KEY_PATTERN,
       description:
         "The key of `client_certificate` in PEM, without a passphrase. It is stored encrypted and never shown.",
     }),
   })
-  .nullable()
-  .openapi({
-    description:
-      "How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of " +
-      "them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.",
-    example: null,
-  });
+  .openapi("TlsChange");
 
-const shownCertificate = z.object({
-  subject: z.string().openapi({ example: "CN=sluice, O=Example" }),
-  fingerprint_sha256: z.string().openapi({ description: "As `openssl x509 -fingerprint -sha256` shows it" }),
-  expires_at: z.string().openapi({ format: "date-time" }),
-});
+const shownCertificate = z
+  .object({
+    subject: z.string().openapi({ example: "CN=sluice, O=Example" }),
+    fingerprint_sha256: z.string().openapi({ description: "As `openssl x509 -fingerprint -sha256` shows it" }),
+    expires_at: z.string().openapi({ format: "date-time" }),
+  })
+  .openapi("Certificate");
 
 export const shownTls = z
   .object({
     ca: z.array(shownCertificate),
     server_name: z.string().nullable(),
-    client_certificate: shownCertificate.nullable(),
+    client_certificate: orNull(shownCertificate).openapi({ example: null }),
   })
-  .nullable()
-  .openapi({ example: null });
+  .openapi("Tls");
 
-export function showTls(tls: TargetTls | null): z.infer<typeof shownTls> {
+export function showTls(tls: TargetTls | null): z.infer<typeof shownTls> | null {
   if (tls === null) return null;
   return {
     ca: readCertificates(tls.ca ?? "").map(showCertificate),
@@ -118,12 +124,12 @@ function findKeyFault(pem: string): string | undefined {
  */
 export function tlsFor(current: { uri: string; tls: TargetTls | null }, uri: string): TargetTls | null {
   if (current.tls === null || new URL(uri).origin === new URL(current.uri).origin) return current.tls;
-  return orNull({ ...current.tls, clientCertificate: null, clientKey: null });
+  return withoutEmpty({ ...current.tls, clientCertificate: null, clientKey: null });
 }
 
 /** The part of the settings that is a credential: only its owner has it. */
 export function onlyCredential(tls: TargetTls | null): TargetTls | null {
-  return tls && orNull({ ...tls, ca: null, serverName: null });
+  return tls && withoutEmpty({ ...tls, ca: null, serverName: null });
 }
 
 /**
@@ -131,7 +137,10 @@ export function onlyCredential(tls: TargetTls | null): TargetTls | null {
  * @returns the settings after a change.
  * @throws SluiceError `invalid_request` for a certificate and a key that do not belong together.
  */
-export function applyTls(stored: TargetTls | null, change: z.infer<typeof tlsSchema> | undefined): TargetTls | null {
+export function applyTls(
+  stored: TargetTls | null,
+  change: z.infer<typeof tlsSchema> | null | undefined,
+): TargetTls | null {
   if (change === undefined) return stored;
   if (change === null) return null;
   const { ca, server_name: serverName, client_certificate: certificate, client_key: key } = change;
@@ -145,7 +154,7 @@ export function applyTls(stored: TargetTls | null, change: z.infer<typeof tlsSch
       certificate === null && key === undefined ? null : keep(key ? normalizeKey(key) : key, stored?.clientKey),
   };
   refuseMismatch(tls, key !== undefined);
-  return orNull(tls);
+  return withoutEmpty(tls);
 }
 
 /** @throws SluiceError `invalid_request` when settings of TLS would have no effect, and the body would go in the clear. */
@@ -195,4 +204,4 @@ const secureOptions = ({ ca, clientCertificate, clientKey }: Omit<TargetTls, "se
 const normalizeCertificates = (pem: string) => readCertificates(pem).map(String).join("");
 const normalizeKey = (pem: string) => toPem(createPrivateKey(pem));
 const toPem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }) as string;
-const orNull = (tls: TargetTls) => (Object.values(tls).every((value) => value === null) ? null : tls);
+const withoutEmpty = (tls: TargetTls) => (Object.values(tls).every((value) => value === null) ? null : tls);

@@ -35,21 +35,21 @@ const endpoints = {
     summary: "Read the target of a name",
     description: "Names are compared character by character. In the path, they are percent-encoded.",
     request: { params, query: noParameters },
-    responses: { 200: jsonAnswer("The target", targetSchema), default: problemResponse },
+    responses: { 200: jsonAnswer("The target", targetSchema, "ETag"), default: problemResponse },
   }),
   replace: createRoute({
     method: "put",
     path,
     operationId: "replaceTargetByName",
     tags,
-    summary: "Create a target with this name, or replace the settings of the target that has it",
+    summary: "Create or replace the target of a name",
     description:
-      "What the body leaves out goes back to its default, also `state`. Credentials stay: signing secrets, `headers`, " +
+      "Makes a target with this name, or replaces the settings of the target that has it. What the body leaves out goes back to its default, also `state`. Credentials stay: signing secrets, `headers`, " +
       "and the client certificate with its key in `tls`. A new signing secret is only in the answer 201.",
     request: { params, query: noParameters, body: jsonBody(targetReplacement) },
     responses: {
-      200: jsonAnswer("The target, with its new settings", targetSchema),
-      201: jsonAnswer("The new target", createdTarget),
+      200: jsonAnswer("The target, with its new settings", targetSchema, "ETag"),
+      201: jsonAnswer("The new target", createdTarget, "ETag", "Location"),
       ...problems("name_taken", "precondition_failed"),
       default: problemResponse,
     },
@@ -59,8 +59,8 @@ const endpoints = {
     path,
     operationId: "deleteTargetByName",
     tags,
-    summary: "Delete the target of a name and cancel its pending deliveries; its log stays",
-    description: "The name is free again at once.",
+    summary: "Delete the target of a name",
+    description: "Its pending deliveries are cancelled, and its log stays. The name is free again at once.",
     request: { params, query: noParameters },
     responses: {
       204: { description: "The target is deleted" },

@@ -12,7 +12,8 @@ import { countGeminiRequests } from "@sluice/store/upstream/request-budget";
 import { findLastEvent } from "@sluice/store/upstream/upstream-ping";
 import type { UpstreamRow } from "@sluice/store/upstream/upstreams";
 
-import { refuseRepeats } from "../http/repeats.ts";
+import { withoutRepeats } from "../http/repeats.ts";
+import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret } from "../sources/signing-secret.ts";
 
 /** The most days that a signing secret may last before it is rotated. */
@@ -20,16 +21,16 @@ const MAX_ROTATION_DAYS = 365;
 
 const nullableTime = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
 /** A list of its own for each schema: the OpenAPI library writes descriptions into the schema that it gets. */
-const registrableEvents = () => z.array(z.enum(REGISTRABLE_EVENTS));
+const registrableEvents = () => z.array(z.enum(REGISTRABLE_EVENTS).openapi("RegistrableEvent"));
 
-const heal = z.enum(["off", "auto"]);
+const heal = z.enum(["off", "auto"]).openapi("Healing");
 const rotateEveryDays = z.int().min(1).max(MAX_ROTATION_DAYS).nullable();
 
 export const registration = z
   .strictObject({
     subscribed_events: registrableEvents()
       .min(1)
-      .superRefine(refuseRepeats)
+      .apply(withoutRepeats)
       .optional()
       .openapi({
         description: "If you leave it out, a webhook that exists keeps its events, and a new one gets all of them",
@@ -60,9 +61,24 @@ export const upstreamChange = z
   })
   .openapi("UpstreamChange");
 
+const drift = z
+  .object({ code: z.string().openapi({ example: "disabled" }), detail: z.string() })
+  .openapi("UpstreamDrift");
+const upstreamProblem = z
+  .object({ code: z.string(), detail: z.string(), since: z.string().openapi({ format: "date-time" }) })
+  .openapi("UpstreamProblem");
+const underWay = z
+  .object({
+    action: z.string(),
+    step: z.string(),
+    began_at: z.string().openapi({ format: "date-time" }),
+    failures: z.int(),
+  })
+  .openapi("UpstreamWork");
+
 export const upstreamSchema = z
   .object({
-    source: z.string().openapi({ example: "src_01h455vb4pex5vsknk084sn02q" }),
+    source: idField("src"),
     webhook_id: z.string().nullable().openapi({ description: "Null until a registration has succeeded" }),
     uri: z.string().openapi({ example: "https://hooks.example.com/in/gemini" }),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.succeeded"], description: "As registered" }),
@@ -74,14 +90,13 @@ export const upstreamSchema = z
     checked_at: nullableTime("When Gemini last showed the webhook"),
     last_event_at: nullableTime("When the newest event of the source arrived"),
     drift: z
-      .array(z.object({ code: z.string().openapi({ example: "disabled" }), detail: z.string() }))
+      .array(drift)
       .openapi({ description: "What differs at Gemini from what the source expects, and what to do", example: [] }),
-    problem: z
-      .union([z.object({ code: z.string(), detail: z.string(), since: z.string() }), z.null()])
-      .openapi({ description: "Why Gemini could not be asked last time", example: null }),
-    under_way: z
-      .union([z.object({ action: z.string(), step: z.string(), began_at: z.string(), failures: z.int() }), z.null()])
-      .openapi({ description: "What was begun and has not ended. A worker goes on with it.", example: null }),
+    problem: orNull(upstreamProblem).openapi({ description: "Why Gemini could not be asked last time", example: null }),
+    under_way: orNull(underWay).openapi({
+      description: "What was begun and has not ended. A worker goes on with it.",
+      example: null,
+    }),
     rotate_every_days: rotateEveryDays,
     next_rotation_at: nullableTime("Null without `rotate_every_days`"),
     heal,
@@ -90,6 +105,7 @@ export const upstreamSchema = z
       .openapi({ description: "When the relay enabled the webhook again by itself in the last 24 hours", example: [] }),
     requests: z
       .object({ this_hour: z.int(), per_hour: z.int() })
+      .openapi("RequestBudget")
       .openapi({ description: "Requests to Gemini with the API key of the source, and their limit" }),
     created_at: z.string().openapi({ format: "date-time" }),
   })
@@ -149,11 +165,15 @@ export async function showUpstream(
   };
 }
 
-const step = z.object({
-  step: z.string().openapi({ example: "created" }),
-  detail: z.string().openapi({ example: "Gemini made the webhook k0h9q38f6ejj1g9j7cgcdsauadmbewegl79f" }),
-});
-const warning = z.object({ code: z.string().openapi({ example: "ping_not_seen" }), detail: z.string() });
+const step = z
+  .object({
+    step: z.string().openapi({ example: "created" }),
+    detail: z.string().openapi({ example: "Gemini made the webhook k0h9q38f6ejj1g9j7cgcdsauadmbewegl79f" }),
+  })
+  .openapi("UpstreamStep");
+const warning = z
+  .object({ code: z.string().openapi({ example: "ping_not_seen" }), detail: z.string() })
+  .openapi("UpstreamWarning");
 
 export const upstreamResult = z
   .object({

@@ -48,7 +48,7 @@ const register = createRoute({
   method: "post",
   path: "/v1/sources/{id}/upstream:register",
   tags,
-  summary: "Register the address of a static source at Gemini, and see an event arrive",
+  summary: "Register the address of a static source at Gemini",
   description:
     "Finds the webhook by its URI or creates it, gives its signing secret to the source, pings it, and waits up to 20 " +
     "seconds for the event. `steps` says how far it came.",
@@ -71,7 +71,8 @@ const deregister = createRoute({
   method: "post",
   path: "/v1/sources/{id}/upstream:deregister",
   tags,
-  summary: "Delete the webhook of a source at Gemini, and forget it; its signing secrets stay",
+  summary: "Delete the webhook of a source at Gemini",
+  description: "The relay forgets the webhook. The signing secrets of the source stay.",
   request: { params, query: noParameters, body: optionalBody(deregistration) },
   responses: { 204: { description: "The webhook is deleted" }, ...geminiProblems, default: problemResponse },
 });
@@ -79,6 +80,7 @@ const deregister = createRoute({
 interface UpstreamVerb {
   name: "check" | "rotate" | "heal";
   summary: string;
+  description: string;
   /** What is about to be done; undefined only looks. */
   begin: (tx: Connection, row: UpstreamRow) => Promise<UpstreamIntent | undefined>;
 }
@@ -87,11 +89,13 @@ const VERBS: UpstreamVerb[] = [
   {
     name: "check",
     summary: "Look at the webhook of a source at Gemini now",
+    description: "A worker looks by itself every few minutes. This also goes on with what was begun and has not ended.",
     begin: async () => undefined,
   },
   {
     name: "rotate",
-    summary: "Rotate the signing secret at Gemini and give the new one to the source; both sign for 24 hours",
+    summary: "Rotate the signing secret of the webhook at Gemini",
+    description: "The source gets the new secret. Gemini signs with both for 24 hours.",
     begin: async (tx, { sourceId }) => {
       await requireRoomForSecret(tx, sourceId);
       return toRotate();
@@ -99,7 +103,8 @@ const VERBS: UpstreamVerb[] = [
   },
   {
     name: "heal",
-    summary: "Enable the webhook at Gemini again, see an event arrive, and look for missed events",
+    summary: "Enable the webhook at Gemini again",
+    description: "The relay then waits for an event to arrive, and looks for the events that it missed.",
     begin: toHeal,
   },
 ];
@@ -125,12 +130,13 @@ export function routeUpstreamVerbs(app: OpenAPIHono<ApiEnv>, dependencies: Upstr
     return c.json(await finish(c, claim), 200);
   });
 
-  for (const { name, summary, begin } of VERBS) {
+  for (const { name, summary, description, begin } of VERBS) {
     const endpoint = createRoute({
       method: "post",
       path: `/v1/sources/{id}/upstream:${name}`,
       tags,
       summary,
+      description,
       request: { params, query: noParameters, body: noBody },
       responses: {
         200: jsonAnswer("What was done, and the webhook after it", upstreamResult),

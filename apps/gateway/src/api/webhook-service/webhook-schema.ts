@@ -9,6 +9,7 @@ import { TARGET_DEFAULTS, type TargetRecord, type TargetSettings } from "@sluice
 import type { TargetState } from "@sluice/store/schema";
 
 import { invalidRequest } from "../http/invalid-request.ts";
+import { idField } from "../openapi/endpoint.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { headersFor } from "../targets/target-headers.ts";
 import { nameAfter, newTarget, targetName } from "../targets/target-schema.ts";
@@ -23,10 +24,10 @@ const enumOf = <const T extends readonly string[]>(values: T) =>
   z
     .string()
     .transform((text) => text.toLowerCase())
-    .pipe(z.enum(values))
-    .openapi({ type: "string", enum: [...values] });
+    .pipe(z.enum(values));
 
-const state = enumOf(["enabled", "disabled", "disabled_due_to_failed_deliveries"]);
+const STATES = ["enabled", "disabled", "disabled_due_to_failed_deliveries"] as const;
+const state = enumOf(STATES).openapi({ type: "string", enum: [...STATES] });
 
 /** Fields that a client may send back as it read them. They are ignored, as https://google.aip.dev/203 says. */
 const OUTPUT_ONLY = ["id", "signing_secrets", "new_signing_secret", "create_time", "update_time"] as const;
@@ -60,7 +61,9 @@ const REVOCATION_BEHAVIORS = ["revoke_previous_secrets_after_h24", "revoke_previ
 
 export const webhookRotation = inEitherCase(
   z.strictObject({
-    revocation_behavior: enumOf(REVOCATION_BEHAVIORS).default("revoke_previous_secrets_after_h24"),
+    revocation_behavior: enumOf(REVOCATION_BEHAVIORS)
+      .openapi("RevocationBehavior", { type: "string", enum: [...REVOCATION_BEHAVIORS] })
+      .default("revoke_previous_secrets_after_h24"),
   }),
 ).openapi("WebhookRotation");
 
@@ -94,16 +97,20 @@ export const webhookUpdateQuery = inEitherCase(
   }),
 );
 
+const webhookSecret = z
+  .object({ truncated_secret: z.string(), expire_time: z.string().optional().openapi({ format: "date-time" }) })
+  .openapi("WebhookSecret");
+
 export const webhookSchema = z
   .object({
-    id: z.string().openapi({ example: "tgt_01h455vb4pex5vsknk084sn02q" }),
+    id: idField("tgt"),
     name: z.string(),
     uri: z.string(),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
-    state: z.enum(["enabled", "disabled", "disabled_due_to_failed_deliveries"]).openapi({
+    state: z.enum(STATES).openapi("WebhookState", {
       description: "A paused target is shown as `disabled`. Setting `enabled` resumes it; `disabled` leaves it paused.",
     }),
-    signing_secrets: z.array(z.object({ truncated_secret: z.string(), expire_time: z.string().optional() })),
+    signing_secrets: z.array(webhookSecret),
     create_time: z.string().openapi({ format: "date-time" }),
     update_time: z.string().openapi({ format: "date-time" }),
   })

@@ -14,7 +14,7 @@ import { withEtag } from "../http/etag.ts";
 import { googleErrorResponse } from "../http/google-error.ts";
 import { readPage, toPage } from "../http/list.ts";
 import { googleProblems } from "../http/problems.ts";
-import { jsonAnswer, jsonBody, noBody } from "../openapi/endpoint.ts";
+import { emptyBody, jsonAnswer, jsonBody, noBody } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findTarget } from "../targets/find-target.ts";
 import { createTarget, deleteTarget, rotateTargetSecret, updateTarget } from "../targets/target-change.ts";
@@ -39,19 +39,26 @@ import {
 const tags = ["webhooks"];
 /** Google's service does not know names that are taken: two webhooks there may have one name. */
 const MANNER = { view: showWebhook, takenName: "add_number" } as const;
-const empty = z.object({});
+
+const webhookPage = z
+  .object({
+    webhooks: z.array(webhookSchema),
+    next_page_token: z.string().optional().openapi({ description: "Absent on the last page" }),
+  })
+  .openapi("WebhookPage");
+const rotatedWebhook = z
+  .object({ secret: z.string().openapi({ example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) })
+  .openapi("RotatedWebhookSecret");
 
 const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
   const rotate = {
     method: "post",
     tags,
     summary: "Rotate the signing secret of a webhook",
+    description: "Only this answer shows the new secret. The earlier ones are revoked at once, or after 24 hours.",
     request: { params, query: anyQuery, body: { content: { "application/json": { schema: webhookRotation } } } },
     responses: {
-      200: jsonAnswer(
-        "The new secret",
-        z.object({ secret: z.string().openapi({ example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) }),
-      ),
+      200: jsonAnswer("The new secret", rotatedWebhook),
       ...googleProblems("limit_reached", "precondition_failed"),
       default: googleErrorResponse,
     },
@@ -62,15 +69,10 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks`,
       tags,
       summary: "List webhooks, newest first",
+      description: "Every target is a webhook.",
       request: { query: webhookListQuery },
       responses: {
-        200: jsonAnswer(
-          "A page of webhooks",
-          z.object({
-            webhooks: z.array(webhookSchema),
-            next_page_token: z.string().optional().openapi({ description: "Absent on the last page" }),
-          }),
-        ),
+        200: jsonAnswer("A page of webhooks", webhookPage),
         default: googleErrorResponse,
       },
     }),
@@ -78,26 +80,29 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       method: "post",
       path: `/${version}/webhooks`,
       tags,
-      summary: "Create a webhook; it is also a target",
+      summary: "Create a webhook",
+      description: "The webhook is a target too. Only this answer shows its signing secret.",
       request: { query: anyQuery, body: jsonBody(newWebhook) },
-      responses: { 200: jsonAnswer("The webhook", createdWebhook), default: googleErrorResponse },
+      responses: { 200: jsonAnswer("The webhook", createdWebhook, "ETag"), default: googleErrorResponse },
     }),
     get: createRoute({
       method: "get",
       path: `/${version}/webhooks/{id}`,
       tags,
       summary: "Get a webhook",
+      description: "The fields are those of Gemini's WebhookService.",
       request: { params, query: anyQuery },
-      responses: { 200: jsonAnswer("The webhook", webhookSchema), default: googleErrorResponse },
+      responses: { 200: jsonAnswer("The webhook", webhookSchema, "ETag"), default: googleErrorResponse },
     }),
     update: createRoute({
       method: "patch",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Change the fields of a webhook that `update_mask` names",
+      summary: "Change fields of a webhook",
+      description: "Changes the fields that `update_mask` names. The other settings of the target stay as they are.",
       request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
       responses: {
-        200: jsonAnswer("The webhook", webhookSchema),
+        200: jsonAnswer("The webhook", webhookSchema, "ETag"),
         ...googleProblems("precondition_failed"),
         default: googleErrorResponse,
       },
@@ -106,10 +111,11 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       method: "delete",
       path: `/${version}/webhooks/{id}`,
       tags,
-      summary: "Delete a webhook and cancel its pending deliveries",
+      summary: "Delete a webhook",
+      description: "The target is deleted, and its pending deliveries are cancelled. Its log stays.",
       request: { params, query: anyQuery },
       responses: {
-        200: jsonAnswer("The webhook is deleted", empty),
+        200: jsonAnswer("The webhook is deleted", emptyBody),
         ...googleProblems("precondition_failed"),
         default: googleErrorResponse,
       },
@@ -121,12 +127,12 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       method: "post",
       path: `/${version}/webhooks/{id}:ping`,
       tags,
-      summary: "Send a signed event of the type `ping` to a webhook, regardless of its state",
+      summary: "Ping a webhook",
       description:
-        "The relay attempts the ping once. If the webhook does not answer it with a 2xx, the error is FAILED_PRECONDITION.",
+        "The webhook gets a signed event of the type `ping`, regardless of its state. The relay attempts the ping once. If the webhook does not answer it with a 2xx, the error is FAILED_PRECONDITION.",
       request: { params, query: anyQuery, body: noBody },
       responses: {
-        200: jsonAnswer("The webhook answered the ping with a 2xx", empty),
+        200: jsonAnswer("The webhook answered the ping with a 2xx", emptyBody),
         ...googleProblems("ping_failed"),
         default: googleErrorResponse,
       },
