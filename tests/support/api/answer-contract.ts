@@ -10,13 +10,18 @@ type Document = ReturnType<typeof createDocument>;
 
 interface DescribedResponse {
   description?: string;
+  headers?: Record<string, unknown>;
   content?: Record<string, { schema?: object }>;
 }
 
 export interface AnswerContract {
   /** @throws Error that says how the answer differs from its description. */
-  check: (method: string, path: string, answer: { status: number; contentType: string | null; text: string }) => void;
+  check: (method: string, path: string, answer: { status: number; headers: Headers; text: string }) => void;
 }
+
+/** Headers of HTTP itself, and those that tell browsers what they may do. No answer describes them. */
+const GENERAL_HEADERS =
+  /^(content-(type|length|encoding|security-policy)|cache-control|vary|connection|x-content-type-options|x-accel-buffering|access-control-.*)$/;
 
 export function createAnswerContract(document: Document): AnswerContract {
   // `strict` would refuse the keywords that OpenAPI adds to JSON Schema, such as `example`.
@@ -24,9 +29,19 @@ export function createAnswerContract(document: Document): AnswerContract {
   addFormats.default(ajv);
   ajv.addSchema({ $id: "document", ...document });
   const validators = new Map<string, ValidateFunction>();
+  const shared = (document.components?.headers ?? {}) as Record<string, { required?: boolean }>;
+  const checkHeaders = (sent: Headers, described: object, describe: (problem: string) => Error) => {
+    const names = Object.keys(described);
+    const missing = names.filter((name) => shared[name]?.required === true && !sent.has(name));
+    if (missing.length > 0) throw describe(`without the headers ${missing.join(", ")}, which are described`);
+    const known = names.map((name) => name.toLowerCase());
+    const extra = [...sent.keys()].filter((name) => !known.includes(name) && !GENERAL_HEADERS.test(name));
+    if (extra.length > 0) throw describe(`the headers ${extra.join(", ")}, which are not described`);
+  };
   const routes = Object.entries(document.paths ?? {}).map(([path, item]) => ({ path, item, matches: toPattern(path) }));
   return {
-    check: (method, url, { status, contentType, text }) => {
+    check: (method, url, { status, headers, text }) => {
+      const contentType = headers.get("content-type");
       // JSON.stringify escapes half a character, and nothing else that begins with "d": many parsers refuse it.
       if (
         contentType?.includes("json") === true &&
@@ -48,11 +63,12 @@ export function createAnswerContract(document: Document): AnswerContract {
       const key = String(status) in responses ? String(status) : "default";
       const described = responses[key];
       if (described === undefined || key === "default") throw describe("a status that is not described");
+      checkHeaders(headers, described.headers ?? {}, describe);
       const type = contentType?.split(";")[0] ?? "";
       if (text === "") return;
-      const content = described.content?.[type] ?? described.content?.["*/*"];
+      const content = described.content?.[type];
       if (content === undefined) throw describe(`the content type ${type}, which is not described`);
-      if (content.schema === undefined || !type.endsWith("json") || content !== described.content?.[type]) return;
+      if (content.schema === undefined || !type.endsWith("json")) return;
       const pointer = ["paths", route.path, name, "responses", key, "content", type, "schema"]
         .map(escapePointer)
         .join("/");

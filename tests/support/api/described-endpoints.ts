@@ -5,8 +5,23 @@ interface Described {
   example?: unknown;
 }
 
+/** The keywords of a schema that tests of the document look at. */
+export interface DescribedSchema extends Described {
+  $ref?: string;
+  type?: string | string[];
+  format?: string;
+  pattern?: string;
+  enum?: unknown[];
+  examples?: unknown[];
+  default?: unknown;
+  maximum?: number;
+  properties?: Record<string, object>;
+  additionalProperties?: boolean | object;
+  allOf?: DescribedSchema[];
+}
+
 export interface DescribedContent {
-  content?: Record<string, { schema: object; example?: unknown }>;
+  content?: Record<string, { schema: DescribedSchema; example?: unknown }>;
 }
 
 export interface DescribedEndpoint extends Described {
@@ -16,9 +31,25 @@ export interface DescribedEndpoint extends Described {
   operationId?: string;
   summary?: string;
   tags?: string[];
-  parameters?: (Described & { name: string; schema?: Described })[];
+  parameters?: (Described & { name: string; in: string; schema?: DescribedSchema })[];
   requestBody?: DescribedContent & { required?: boolean };
-  responses: Record<string, Described & DescribedContent>;
+  responses: Record<string, Described & DescribedContent & { headers?: Record<string, { $ref?: string }> }>;
+}
+
+/** Keywords whose values are examples, and no schemas. */
+const VALUES = ["example", "examples", "default", "enum", "const"];
+/** Fields of the document and keywords that hold named schemas. A name may be that of a keyword. */
+const NAMED = ["schemas", "properties", "responses", "headers"];
+
+/** Every schema of a part of a document, also the nested ones, with its JSON pointer. */
+export function schemasOf(part: object, at = "", isNamed = false): { at: string; schema: DescribedSchema }[] {
+  const own = !isNamed && !Array.isArray(part) ? [{ at, schema: part as DescribedSchema }] : [];
+  const nested = Object.entries(part).flatMap(([key, value]: [string, unknown]) =>
+    typeof value !== "object" || value === null || (!isNamed && VALUES.includes(key))
+      ? []
+      : schemasOf(value, `${at}/${key.replaceAll("/", "~1")}`, !isNamed && NAMED.includes(key)),
+  );
+  return [...own, ...nested];
 }
 
 /** @param paths the paths of the document, either created by createDocument() or parsed from /openapi.json. */

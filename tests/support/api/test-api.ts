@@ -129,7 +129,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     // A stream never ends, so it is not read.
     if (isStream) await response.body?.cancel();
     const text = isStream ? "" : await response.text();
-    contract.check(method, path, { status: response.status, contentType: response.headers.get("content-type"), text });
+    contract.check(method, path, { status: response.status, headers: response.headers, text });
     return { status: response.status, headers: response.headers, body: readBody(response, text) };
   };
   const geminiId = (await findSourceId(db, "gemini")) ?? "";

@@ -118,7 +118,7 @@ test(
       const isPlain = !answer.headers.has("content-encoding");
       const text = isStream || !isPlain ? "" : await answer.text();
       requireHarmless(answer.status, contentType, text);
-      contract.check(method, request.url, { status: answer.status, contentType, text });
+      contract.check(method, request.url, { status: answer.status, headers: answer.headers, text });
       ids.learn(text);
       return answer.status;
     };

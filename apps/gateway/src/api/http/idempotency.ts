@@ -3,6 +3,7 @@
 // is idempotent by itself, but only the answer that a key brings back shows the secret that the first one made.
 
 import type { Context, MiddlewareHandler } from "hono";
+import type { StatusCode } from "hono/utils/http-status";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -44,7 +45,7 @@ export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): Mid
     if (!METHODS.includes(c.req.method) || given === undefined) return next();
     const request = await readRequest(c, given);
     const result = await claimKey(db, masterKey, request);
-    if (result.kind === "answered") return repeat(result.answer);
+    if (result.kind === "answered") return repeat(c, result.answer);
     if (result.kind !== "claimed") throw refusals[result.kind]();
 
     const { claim } = result;
@@ -85,8 +86,10 @@ async function readAnswer(response: Response): Promise<StoredAnswer> {
   };
 }
 
-function repeat({ status, headers, body }: StoredAnswer): Response {
-  return new Response(body === "" ? null : body, { status, headers: { ...headers, "idempotency-replayed": "true" } });
+/** By `c.newResponse`, which adds the headers that every answer has, such as `x-request-id`. */
+function repeat(c: Context<ApiEnv>, { status, headers, body }: StoredAnswer): Response {
+  const replayed = { ...headers, "idempotency-replayed": "true" };
+  return c.newResponse(body === "" ? null : body, status as StatusCode, replayed);
 }
 
 const refusals = {
