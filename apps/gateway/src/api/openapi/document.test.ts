@@ -51,6 +51,14 @@ test("every endpoint has a unique name, a tag, a summary, and parameters that ar
   expect(new Set(endpoints.map(({ operationId }) => operationId)).size).toBe(endpoints.length);
 });
 
+test("no schema extends another by allOf, where a generator would forget which fields take null", async ({ api }) => {
+  const schemas = createDocument(createApi(api)).components?.schemas ?? {};
+  expect(Object.entries(schemas).flatMap(([name, schema]) => ("allOf" in schema ? [name] : []))).toEqual([]);
+  const { properties = {}, required = [] } = schemas["CreatedSource"] as { properties?: object; required?: string[] };
+  expect(Object.keys(properties)).toEqual(expect.arrayContaining(["jwks_uri", "new_signing_secret"]));
+  expect(required).toContain("jwks_uri");
+});
+
 test("every JSON body has an example that is valid under its schema", async ({ api }) => {
   const document = createDocument(createApi(api));
   const ajv = new Ajv2020({ strict: false, allErrors: true });

@@ -13,6 +13,8 @@ interface Keywords {
   maximum?: number;
   enum?: unknown[];
   allOf?: Keywords[];
+  properties?: Record<string, Keywords>;
+  required?: string[];
 }
 
 interface WithSchemas {
@@ -22,11 +24,29 @@ interface WithSchemas {
 /** A copy of a document. */
 export const withPlainSchemas = <T extends WithSchemas>(document: T): T => {
   const plain = JSON.parse(JSON.stringify(document), toPlain) as T;
-  const names = new Map(
-    Object.entries(plain.components?.schemas ?? {}).map(([name, schema]) => [valuesOf(schema), name] as const),
-  );
+  const schemas: Record<string, Keywords> = plain.components?.schemas ?? {};
+  for (const [name, schema] of Object.entries(schemas)) schemas[name] = withAllFields(schema, schemas);
+  const names = new Map(Object.entries(schemas).map(([name, schema]) => [valuesOf(schema), name] as const));
   return JSON.parse(JSON.stringify(plain), (key, value: unknown) => withNamedEnum(key, value, names)) as T;
 };
+
+/**
+ * Writes the fields of a schema out that extends another one by `allOf`. openapi-generator copies the fields of the other
+ * one, and forgets which of them take null.
+ */
+function withAllFields(schema: Keywords, schemas: Readonly<Record<string, Keywords>>): Keywords {
+  const { allOf, ...rest } = schema;
+  const [base, added, ...others] = allOf ?? [];
+  const extended = schemas[base?.$ref?.split("/").at(-1) ?? ""];
+  if (extended === undefined || added?.properties === undefined || others.length > 0) return schema;
+  const { properties, required = [] } = withAllFields(extended, schemas);
+  return {
+    ...rest,
+    ...added,
+    properties: { ...properties, ...added.properties },
+    required: [...new Set([...required, ...(added.required ?? [])])],
+  };
+}
 
 const valuesOf = ({ enum: values }: Keywords) => (values === undefined ? undefined : JSON.stringify(values));
 
@@ -42,7 +62,7 @@ function withNamedEnum(key: string, value: unknown, names: ReadonlyMap<string | 
 }
 
 function toPlain(key: string, value: unknown): unknown {
-  // zod-openapi appends a flag to patterns, as in `^a$/u`. JSON Schema has no flags and reads every pattern as if it had
+  // zod-openapi appends a flag to patterns, as in `^a$/u`. JSON Keywords has no flags and reads every pattern as if it had
   // this one. No pattern of our own ends in "/u".
   if (key === "pattern" && typeof value === "string") return value.replace(/\/u$/, "");
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
