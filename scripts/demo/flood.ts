@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { detailOf, listAll, type RelayConnection } from "../relay/connection.ts";
+import { detailOf, type RelayConnection } from "../relay/connection.ts";
 import { sendDemoEvent } from "./event.ts";
 import { REFUSED_STATUS } from "./receiver.ts";
 import type { DemoSetup } from "./setup.ts";
@@ -46,17 +46,21 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   const accepted = missing.size;
 
   const deadlineMs = Date.now() + DELIVERY_LIMIT_MS + count * DELIVERY_LIMIT_PER_EVENT_MS;
-  const path = `/v1/deliveries?target=${setup.targetId}&since=${since}`;
+  const query = { target: setup.targetId, since };
   let isRefused = false;
   while (missing.size > 0 && !isRefused && Date.now() < deadlineMs) {
     const countStartedMs = Date.now();
-    for await (const webhookId of listWebhookIds(relay, `${path}&status=succeeded`)) {
+    for await (const { webhook_id: webhookId } of relay.api.list("/v1/deliveries", {
+      ...query,
+      status: ["succeeded"],
+    })) {
       missing.delete(webhookId);
       if (missing.size === 0) break;
     }
     progress.show(`accepted ${accepted}, delivered ${accepted - missing.size}`);
     if (missing.size === 0) break;
-    isRefused = await includesAny(listWebhookIds(relay, `${path}&status_code=${REFUSED_STATUS}`), missing);
+    const refused = relay.api.list("/v1/deliveries", { ...query, status_code: [String(REFUSED_STATUS)] });
+    isRefused = await includesAny(refused, missing);
     // Counting is work for the relay, too. It takes at most half of the time.
     await delay(Math.max(COUNT_PAUSE_MS, Date.now() - countStartedMs));
   }
@@ -71,16 +75,17 @@ export async function flood(relay: RelayConnection, setup: DemoSetup, count: num
   if (isRefused) console.log("  failed     the standardwebhooks library refused the signature of a delivery");
   if (missing.size > 0) console.log(`  missing    ${missing.size} are accepted and not delivered yet`);
   if (delivered > 0 && !isRefused) console.log("  signatures verified by the standardwebhooks library");
-  console.log(`  log        ${relay.address.apiUrl}${path}&status=succeeded`);
+  console.log(
+    `  log        ${relay.address.apiUrl}/v1/deliveries?target=${setup.targetId}&since=${since}&status=succeeded`,
+  );
   return delivered === count;
 }
 
-async function* listWebhookIds(relay: RelayConnection, path: string): AsyncGenerator<string> {
-  for await (const { webhook_id: webhookId } of listAll<{ webhook_id: string }>(relay, path)) yield webhookId;
-}
-
-async function includesAny(listed: AsyncIterable<string>, wanted: ReadonlySet<string>): Promise<boolean> {
-  for await (const webhookId of listed) if (wanted.has(webhookId)) return true;
+async function includesAny(
+  deliveries: AsyncIterable<{ webhook_id: string }>,
+  wanted: ReadonlySet<string>,
+): Promise<boolean> {
+  for await (const { webhook_id: webhookId } of deliveries) if (wanted.has(webhookId)) return true;
   return false;
 }
 

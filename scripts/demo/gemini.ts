@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import type { Schemas, SluiceClient } from "@sluice/client/client";
 import { type GeminiSimulator, startGeminiSimulator } from "@sluice/gemini-simulator/simulator";
 
 import { claimPort } from "../../tests/support/ports.ts";
@@ -21,16 +22,7 @@ const DELIVERY_LIMIT_MS = 60_000;
 const RECONCILED_LIMIT_MS = 300_000;
 const PAUSE_MS = 500;
 
-interface Step {
-  step: string;
-  detail?: string;
-}
-
-interface Delivery {
-  event_type: string;
-  status: string;
-  event: string;
-}
+type Delivery = Schemas["Delivery"];
 
 /** @param root the directory of the repository. @returns whether all went as it should. */
 export async function demonstrateGemini(root: string): Promise<boolean> {
@@ -53,51 +45,51 @@ export async function demonstrateGemini(root: string): Promise<boolean> {
 
 async function play(
   simulator: GeminiSimulator,
-  relay: RelayConnection,
+  { api }: RelayConnection,
   receiverUrl: string,
   secret: string,
 ): Promise<boolean> {
-  const { data: sources } = await relay.api<{ data: { id: string; name: string }[] }>("GET", "/v1/sources");
+  const { data: sources } = await api.get("/v1/sources");
   const source = sources.find(({ name }) => name === "gemini");
   if (source === undefined) throw new Error("The relay has no source gemini");
-  const target = await relay.api<{ id: string }>("POST", "/v1/targets", {
-    name: "gemini demo",
-    uri: receiverUrl,
-    subscribed_events: ["batch.*", "sluice.*"],
-    // A relay proves itself at its first start, with an event of another source.
-    filter: 'source in ["gemini", "sluice"]',
+  const target = await api.post("/v1/targets", {
+    body: {
+      name: "gemini demo",
+      uri: receiverUrl,
+      subscribed_events: ["batch.*", "sluice.*"],
+      // A relay proves itself at its first start, with an event of another source.
+      filter: 'source in ["gemini", "sluice"]',
+    },
   });
-  await relay.api("POST", `/v1/targets/${target.id}:rotate-secret`, { secret, previous: "revoke_immediately" });
+  const rotation = { secret, previous: "revoke_immediately" as const };
+  await api.post("/v1/targets/{id}:rotate-secret", { params: { path: { id: target.id } }, body: rotation });
 
   console.log("\n1. Register the webhook at Gemini: POST /v1/sources/{id}/upstream:register");
-  const { steps, warnings } = await relay.api<{ steps: Step[]; warnings: unknown[] }>(
-    "POST",
-    `/v1/sources/${source.id}/upstream:register`,
-  );
+  const params = { path: { id: source.id } };
+  const { steps, warnings } = await api.post("/v1/sources/{id}/upstream:register", { params });
   for (const { step, detail } of steps) console.log(`   ${step}${detail === undefined ? "" : `: ${detail}`}`);
   if (warnings.length > 0) console.log(`   warnings: ${JSON.stringify(warnings)}`);
 
   // The relay makes events for jobs that ended without one, and first has to learn which webhooks have come.
-  await relay.api("PATCH", `/v1/sources/${source.id}`, {
-    reconcile: { enabled: true, every_seconds: 10, grace_seconds: 10, lookback_hours: 1 },
-  });
+  const reconcile = { enabled: true, every_seconds: 10, grace_seconds: 10, lookback_hours: 1 };
+  await api.patch("/v1/sources/{id}", { params, body: { reconcile } });
 
   console.log("\n2. A batch ends, and Gemini calls the relay.");
   const seen = simulator.jobs.start({ kind: "batch" });
   simulator.jobs.move(seen, { state: "succeeded" });
-  const delivered = await waitForDeliveries(relay, target.id, 1, DELIVERY_LIMIT_MS);
+  const delivered = await waitForDeliveries(api, target.id, 1, DELIVERY_LIMIT_MS);
   for (const each of delivered) describe(each);
 
   console.log("\n3. A batch ends, and Gemini never calls. The relay looks for it; this takes about two minutes …");
   const lost = simulator.jobs.start({ kind: "batch" });
   simulator.jobs.move(lost, { state: "succeeded", fault: { kind: "never" } });
-  const all = await waitForDeliveries(relay, target.id, 2, RECONCILED_LIMIT_MS);
+  const all = await waitForDeliveries(api, target.id, 2, RECONCILED_LIMIT_MS);
   for (const each of all.slice(0, all.length - delivered.length)) {
     describe(each);
-    const event = await relay.api<{ scheme: string }>("GET", `/v1/events/${each.event}`);
+    const event = await api.get("/v1/events/{id}", { params: { path: { id: each.event } } });
     console.log(`   its event was made by the relay: the scheme is ${event.scheme}`);
   }
-  const { data: jobs } = await relay.api<{ data: { name: string; status: string }[] }>("GET", "/v1/jobs");
+  const { data: jobs } = await api.get("/v1/jobs");
   console.log("\nThe jobs, as GET /v1/jobs shows them:");
   for (const { name, status } of jobs) console.log(`   ${name}  ${status}`);
   const isGood = all.length === 2 && jobs.some(({ status }) => status === "reconciled");
@@ -109,15 +101,16 @@ const describe = ({ event_type, status }: Delivery) => console.log(`   ${event_t
 
 /** The finished deliveries of a target, the newest first. Those that have not come when the time is over are left out. */
 async function waitForDeliveries(
-  relay: RelayConnection,
+  api: SluiceClient,
   targetId: string,
   count: number,
   limitMs: number,
 ): Promise<Delivery[]> {
   const endMs = performance.now() + limitMs;
   for (;;) {
-    const path = `/v1/deliveries?target=${targetId}&status=succeeded`;
-    const { data } = await relay.api<{ data: Delivery[] }>("GET", path);
+    const { data } = await api.get("/v1/deliveries", {
+      params: { query: { target: targetId, status: ["succeeded"] } },
+    });
     if (data.length >= count || performance.now() > endMs) return data;
     await delay(PAUSE_MS);
   }

@@ -1,5 +1,6 @@
 // What the demonstration changes in a relay that others use, too. The tests use the real API.
 
+import { createSluiceClient } from "@sluice/client/client";
 import { describe, expect } from "vitest";
 
 import { type Answer, test, type TestApi } from "../../tests/support/api/test-api.ts";
@@ -10,13 +11,15 @@ const RECEIVER_URL = "http://127.0.0.1:50080/webhook";
 const FILTER = 'source == "sluice-demo"';
 
 function connect(api: TestApi, apiKey = "key"): RelayConnection {
+  const fetch = async (request: Request) => {
+    const { pathname, search } = new URL(request.url);
+    const text = await request.text();
+    const { status, body } = await api.call(request.method, pathname + search, text === "" ? {} : { body: text });
+    return Response.json(body, { status });
+  };
   return {
     address: { ingressUrl: "", apiUrl: "", apiKey, apiKeyHint: "" },
-    api: async (method, path, body) => {
-      const answer = await api.call(method, path, body === undefined ? {} : { body });
-      if (answer.status >= 300) throw new Error(JSON.stringify(answer.body));
-      return answer.body;
-    },
+    api: createSluiceClient({ baseUrl: "http://relay.example", apiKey, fetch }),
     ingress: () => Promise.reject(new Error("This test has no ingress")),
     close: async () => {},
   };

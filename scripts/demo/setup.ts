@@ -2,7 +2,9 @@
 
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 
-import { listAll, type RelayConnection } from "../relay/connection.ts";
+import type { Schemas } from "@sluice/client/client";
+
+import type { RelayConnection } from "../relay/connection.ts";
 
 /** The name of the demonstration's source and target. The relay itself gives nothing this name. */
 export const DEMO = "sluice-demo";
@@ -18,23 +20,6 @@ export interface DemoSetup {
 export interface DemoSecrets {
   source: string;
   target: string;
-}
-
-interface WithSecrets {
-  signing_secrets: { truncated_secret: string }[];
-}
-
-interface Source extends WithSecrets {
-  id: string;
-  name: string;
-}
-
-interface Target extends WithSecrets {
-  id: string;
-  name: string;
-  uri: string;
-  state: string;
-  filter: string | null;
 }
 
 /** The secrets follow from the API key, so that no file has to keep them. Whoever has the API key may use the demo. */
@@ -57,35 +42,38 @@ export async function ensureDemo(relay: RelayConnection, receiverUrl: string): P
   return { signingKey: createSecretKey(secrets.source.replace("whsec_", ""), "base64"), targetId };
 }
 
-async function ensureSource(relay: RelayConnection, secret: string): Promise<void> {
-  const source = await find<Source>(relay, "/v1/sources", ({ name }) => name === DEMO);
-  if (source === undefined) await relay.api("POST", "/v1/sources", { name: DEMO, signing_secret: secret });
-  else if (!hasSecret(source, secret)) await relay.api("PATCH", `/v1/sources/${source.id}`, { signing_secret: secret });
+async function ensureSource({ api }: RelayConnection, secret: string): Promise<void> {
+  const source = await find(api.list("/v1/sources"), ({ name }) => name === DEMO);
+  const body = { signing_secret: secret };
+  if (source === undefined) await api.post("/v1/sources", { body: { name: DEMO, ...body } });
+  else if (!hasSecret(source, secret))
+    await api.patch("/v1/sources/{id}", { params: { path: { id: source.id } }, body });
 }
 
-async function ensureTarget(relay: RelayConnection, uri: string, secret: string): Promise<string> {
-  const wanted = { uri, state: "enabled" };
-  let target = await find<Target>(relay, "/v1/targets", ({ filter }) => filter === FILTER);
+async function ensureTarget({ api }: RelayConnection, uri: string, secret: string): Promise<string> {
+  const wanted = { uri, state: "enabled" as const };
+  let target = await find(api.list("/v1/targets"), ({ filter }) => filter === FILTER);
   if (target === undefined) {
-    const isTaken = (await find<Target>(relay, "/v1/targets", ({ name }) => name === DEMO)) !== undefined;
+    const isTaken = (await find(api.list("/v1/targets"), ({ name }) => name === DEMO)) !== undefined;
     // Without a name, the relay finds one that is free.
     const settings = { ...(!isTaken && { name: DEMO }), uri, subscribed_events: ["*"], filter: FILTER };
-    target = await relay.api<Target>("POST", "/v1/targets", settings);
+    target = await api.post("/v1/targets", { body: settings });
   } else if (target.uri !== wanted.uri || target.state !== wanted.state) {
-    await relay.api("PATCH", `/v1/targets/${target.id}`, wanted);
+    await api.patch("/v1/targets/{id}", { params: { path: { id: target.id } }, body: wanted });
   }
   if (!hasSecret(target, secret)) {
-    await relay.api("POST", `/v1/targets/${target.id}:rotate-secret`, { secret, previous: "revoke_immediately" });
+    const body = { secret, previous: "revoke_immediately" as const };
+    await api.post("/v1/targets/{id}:rotate-secret", { params: { path: { id: target.id } }, body });
   }
   return target.id;
 }
 
 /** The API shows only the end of a secret. */
-function hasSecret({ signing_secrets: shown }: WithSecrets, secret: string): boolean {
+function hasSecret({ signing_secrets: shown }: Schemas["Source"] | Schemas["Target"], secret: string): boolean {
   return shown.some(({ truncated_secret: truncated }) => truncated.endsWith(secret.slice(-4)));
 }
 
-async function find<T>(relay: RelayConnection, path: string, isWanted: (item: T) => boolean): Promise<T | undefined> {
-  for await (const item of listAll<T>(relay, path)) if (isWanted(item)) return item;
+async function find<T>(list: AsyncIterable<T>, isWanted: (item: T) => boolean): Promise<T | undefined> {
+  for await (const item of list) if (isWanted(item)) return item;
   return undefined;
 }

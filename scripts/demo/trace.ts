@@ -2,6 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import type { Schemas } from "@sluice/client/client";
+
 import { detailOf, type RelayConnection } from "../relay/connection.ts";
 import type { SentEvent } from "./event.ts";
 import { readReceiverAnswer, REFUSED_STATUS } from "./receiver.ts";
@@ -11,33 +13,7 @@ const FOLLOW_LIMIT_MS = 30_000;
 const POLL_MS = 30;
 const VERIFIED = "verified by the standardwebhooks library";
 
-interface Event {
-  id: string;
-  type: string | null;
-  scheme: string;
-  size_bytes: number;
-}
-
-interface Attempt {
-  number: number;
-  duration_ms: number;
-  status_code: number | null;
-  error: string | null;
-  response_excerpt: string | null;
-}
-
-interface Delivery {
-  id: string;
-  target: string;
-  status: string;
-  last_status_code: number | null;
-  next_attempt_at: string | null;
-  attempts: Attempt[];
-}
-
-interface List<T> {
-  data: T[];
-}
+type Delivery = Schemas["DeliveryWithAttempts"];
 
 /**
  * Follows an event until the demo's target has it, and prints its trace.
@@ -93,21 +69,21 @@ function findFailure(delivery: Delivery | undefined): string | undefined {
 }
 
 async function follow(
-  relay: RelayConnection,
+  { api }: RelayConnection,
   webhookId: string,
   targetId: string,
-): Promise<{ event: Event | undefined; deliveries: Delivery[] }> {
-  const query = `?webhook_id=${encodeURIComponent(webhookId)}`;
+): Promise<{ event: Schemas["Event"] | undefined; deliveries: Delivery[] }> {
+  const params = { query: { webhook_id: webhookId } };
   for (const deadlineMs = Date.now() + FOLLOW_LIMIT_MS; ; await delay(POLL_MS)) {
-    const deliveries = (await relay.api<List<Delivery>>("GET", `/v1/deliveries${query}`)).data;
+    const deliveries = (await api.get("/v1/deliveries", { params })).data;
     // The relay would repeat a delivery that the receiver refused, with the same result.
     const isFinished = deliveries.some(
       ({ target, status, last_status_code: code }) =>
         target === targetId && (status !== "pending" || code === REFUSED_STATUS),
     );
     if (!isFinished && Date.now() < deadlineMs) continue;
-    const event = (await relay.api<List<Event>>("GET", `/v1/events${query}`)).data[0];
-    const read = ({ id }: Delivery) => relay.api<Delivery>("GET", `/v1/deliveries/${id}`);
+    const event = (await api.get("/v1/events", { params })).data[0];
+    const read = ({ id }: { id: string }) => api.get("/v1/deliveries/{id}", { params: { path: { id } } });
     return { event, deliveries: await Promise.all(deliveries.map(read)) };
   }
 }

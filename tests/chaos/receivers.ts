@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import type { RelayConnection } from "../../scripts/relay/connection.ts";
+import type { Schemas, SluiceClient } from "@sluice/client/client";
 import type { Member } from "../support/member.ts";
 import { claimPort } from "../support/ports.ts";
 import type { Launch } from "./launch.ts";
@@ -57,18 +57,20 @@ export async function startReceiver(
 export async function addTarget(
   directory: string,
   launch: Launch,
-  api: RelayConnection,
+  api: SluiceClient,
   name: string,
-  subscription: object,
+  subscription: Pick<Schemas["NewTarget"], "subscribed_events" | "filter">,
 ): Promise<TargetOnStage> {
   const port = await claimPort();
-  const target = await api.api<{ id: string; new_signing_secret: string }>("POST", "/v1/targets", {
-    name,
-    uri: `http://127.0.0.1:${port}${TAKEN_PATH}`,
-    ...subscription,
-    timeout_seconds: 3,
-    max_in_flight: 32,
-    retry: { base_seconds: 0.2, cap_seconds: 2, horizon_seconds: 86_400 },
+  const target = await api.post("/v1/targets", {
+    body: {
+      name,
+      uri: `http://127.0.0.1:${port}${TAKEN_PATH}`,
+      ...subscription,
+      timeout_seconds: 3,
+      max_in_flight: 32,
+      retry: { base_seconds: 0.2, cap_seconds: 2, horizon_seconds: 86_400 },
+    },
   });
   const receiver = await startReceiver(directory, launch, { name, secret: target.new_signing_secret, port });
   return { ...receiver, id: target.id };

@@ -69,7 +69,7 @@ function startChanging(stage: Stage) {
   const change = async (number: number) => {
     const id = formatId("tgt", ids[number % ids.length] ?? "");
     try {
-      await api.api("PATCH", `/v1/targets/${id}`, { name: `changed-${number}` });
+      await api.patch("/v1/targets/{id}", { params: { path: { id } }, body: { name: `changed-${number}` } });
       made += 1;
     } catch (error) {
       failures.push(String(error));

@@ -10,7 +10,7 @@ import { MasterKey } from "@sluice/shared/settings/master-key";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { migrate } from "@sluice/store/connection/migrate";
 
-import { connectRelay, type RelayConnection } from "../../scripts/relay/connection.ts";
+import { createSluiceClient, type SluiceClient } from "@sluice/client/client";
 import { httpGet } from "../../scripts/relay/http-get.ts";
 import type { Member } from "../support/member.ts";
 import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
@@ -77,7 +77,7 @@ export interface Stage {
   crowd: Crowd | undefined;
   proxy: Proxy | undefined;
   clock: Clock | undefined;
-  api: RelayConnection;
+  api: SluiceClient;
   sender: Sender;
   random: Random;
   /** The number of deliveries that workers have leased, from PostgreSQL. */
@@ -96,8 +96,6 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const STOP_LIMIT_MS = { gateway: 20_000, worker: 45_000 };
 /** A gateway may need a while to load what was made through another gateway. */
 const FIRST_EVENT_LIMIT_MS = 90_000;
-/** A script that changes the configuration sends several requests at once. */
-const API_CONNECTIONS = 8;
 
 /** What a gateway says of itself at its /readyz, such as `ready` or `degraded`. */
 export async function readStatus(readyUrl: string): Promise<string> {
@@ -158,8 +156,8 @@ export async function startStage(
       ...(options.clock?.role === role && clock?.env),
     });
     const { gateways, workers, backends, apiUrl } = await startRelay(launch, envOf);
-    const api = connectRelay({ ingressUrl: "", apiUrl, apiKey, apiKeyHint: "" }, API_CONNECTIONS);
-    atEnd(api.close);
+    // A failed call is seen, and not repeated.
+    const api = createSluiceClient({ baseUrl: apiUrl, apiKey, maxTries: 1 });
     const all = await addTarget(directory, launch, api, "all", { subscribed_events: ["*"] });
     const filtered = await addTarget(directory, launch, api, "filtered", FILTERED);
     const balancer = startBalancer(backends);

@@ -28,7 +28,7 @@ export const targetFaults: Fault[] = [
     mayUnsubscribe: "410 disables a target, and a disabled one is not subscribed",
     undo: async ({ all, api }) => {
       await all.setMode("ok");
-      await api.api("PATCH", `/v1/targets/${all.id}`, { state: "enabled" });
+      await api.patch("/v1/targets/{id}", { params: { path: { id: all.id } }, body: { state: "enabled" } });
     },
   }),
 ];

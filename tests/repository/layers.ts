@@ -13,7 +13,7 @@ const LAYERS: Layers[] = [
   {
     room: /^(?:apps|packages)\/([^/]+)\/src\//,
     order: [
-      ["shared"],
+      ["shared", "client"],
       ["signature", "filter", "gemini"],
       ["store"],
       ["queue"],

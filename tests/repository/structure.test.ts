@@ -72,8 +72,8 @@ describe("imports run one way", () => {
 describe("each package.json", () => {
   /** Read from the disk, and not imported. */
   const SERVED_AS_FILES = new Set(["swagger-ui-dist"]);
-  /** Run as a program by a test, or imported by what a test generates. */
-  const RUN_BY_TESTS = new Set(["typescript", "@oazapfts/runtime"]);
+  /** Run as a program by a test. openapi-typescript uses this version, too. */
+  const RUN_BY_TESTS = new Set(["typescript"]);
   const manifests = ["package.json", ...globSync("{apps,packages}/*/package.json", { cwd: ROOT })];
 
   test.for(manifests)("lists what its package imports, and nothing else: %s", (manifest) => {
@@ -124,8 +124,10 @@ describe("the sources", () => {
   });
 
   test("have no two functions, classes or types of one name", () => {
+    // openapi-typescript chooses the names of what it makes.
+    const written = product.filter(({ path }) => path !== "packages/client/src/api-types.ts");
     const places = Map.groupBy(
-      product.flatMap(({ path, declared }) => [...new Set(declared)].map((name) => ({ name, path }))),
+      written.flatMap(({ path, declared }) => [...new Set(declared)].map((name) => ({ name, path }))),
       ({ name }) => name,
     );
     const shared = [...places].filter(([, all]) => all.length > 1);
