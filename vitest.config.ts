@@ -1,5 +1,5 @@
-// There are four projects. `unit` has the tests beside the sources. `postgres` and `redis` run the tests of tests/ with the
-// queues on PostgreSQL and on Redis. `chaos` starts everything by itself. The other projects share one PostgreSQL and one
+// There are five projects. `unit` has the tests beside the sources. `postgres` and `redis` run the tests of tests/ with the
+// queues on PostgreSQL and on Redis. `clients` makes clients of the API with generators. `chaos` starts everything by itself. The other projects share one PostgreSQL and one
 // Redis, which tests/support/global-setup.ts starts.
 
 import { availableParallelism } from "node:os";
@@ -35,6 +35,10 @@ export default defineConfig({
       },
       crossApp("postgres"),
       crossApp("redis"),
+      {
+        // Each test here makes a client with a generator, which is work for all processors.
+        test: { name: "clients", include: ["tests/clients/*.test.ts"], provide: { queue: "postgres" } },
+      },
       {
         test: {
           name: "chaos",

@@ -1,12 +1,13 @@
 // The example receivers, as they are written: each takes the relay's own deliveries by a verifier that is not ours, and refuses
 // what is not signed for it.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished } from "vitest";
 
+import { findMissingTool } from "./support/installed.ts";
 import { test } from "./support/relay.ts";
 import { geminiEvent, signBytes, signWebhook } from "./support/sign.ts";
 import { until } from "./support/wait.ts";
@@ -38,13 +39,10 @@ const EXAMPLES: Example[] = [
   },
 ];
 
-const VERSION_WORDS: Record<string, string[]> = { go: ["version"] };
-const isInstalled = (command: string) =>
-  spawnSync(command, VERSION_WORDS[command] ?? ["--version"], { stdio: "ignore" }).status === 0;
-
 const whyNot = ({ command, isFetched }: Example): string | undefined => {
   if (isFetched === true && process.env["SLUICE_TEST_RECEIVERS"] !== "all") return "npm run test:receivers runs it";
-  return isInstalled(command) ? undefined : `${command} is not installed`;
+  const missing = findMissingTool([command]);
+  return missing && `${missing} is not installed`;
 };
 
 /** Starts an example. @returns its address, and what it has printed. */
