@@ -1174,7 +1174,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the changes that were made through the API, newest first
+         * List the changes that were made through the API
          * @description Each change has an entry. Reads have none.
          */
         get: operations["listAudit"];
@@ -1882,10 +1882,7 @@ export interface components {
              */
             expect_within_seconds?: number;
         };
-        /**
-         * @example interaction
-         * @enum {string}
-         */
+        /** @enum {string} */
         JobKind: "batch" | "interaction" | "video";
         Upstream: {
             /** @example src_01h455vb4pex5vsknk084sn02q */
@@ -2488,6 +2485,11 @@ export interface components {
             id: string;
             /** @example dlv_01h455vb4pex5vsknk084sn02q */
             delivery: string;
+            /**
+             * @description Null when the event is past its retention, which can end before that of the attempt
+             * @example evt_01h455vb4pex5vsknk084sn02q
+             */
+            event: string | null;
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             target: string | null;
             /** @example src_01h455vb4pex5vsknk084sn02q */
@@ -2657,6 +2659,8 @@ export interface components {
             data: components["schemas"]["Event"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
             next_cursor: string | null;
+            /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
+            resume_cursor: string | null;
         };
         Event: {
             /** @example evt_01h455vb4pex5vsknk084sn02q */
@@ -2734,7 +2738,7 @@ export interface components {
             error: string;
         };
         /**
-         * @description Which entries come first
+         * @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones.
          * @default newest
          * @example newest
          * @enum {string}
@@ -3123,13 +3127,13 @@ export interface components {
         ReplayEvents: {
             /**
              * Format: date-time
-             * @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             since?: string;
             /**
              * Format: date-time
-             * @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             until?: string;
@@ -3154,15 +3158,19 @@ export interface components {
              */
             data_id?: string;
             /**
-             * @description A label of the callback URL that received the event, as name:value
-             * @example team:billing
+             * @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values.
+             * @example [
+             *       "team:billing"
+             *     ]
              */
-            label?: string;
+            label?: string[];
             /**
-             * @description A top-level key of `user_metadata`, or a key and its value as key=value
-             * @example job=nightly
+             * @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values.
+             * @example [
+             *       "job=nightly"
+             *     ]
              */
-            user_metadata?: string;
+            user_metadata?: string[];
             /**
              * @description A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. Only the events for which it is true are replayed.
              * @example event.type == "batch.failed"
@@ -3202,6 +3210,8 @@ export interface components {
             data: components["schemas"]["Delivery"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
             next_cursor: string | null;
+            /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
+            resume_cursor: string | null;
         };
         MatchingDeliveries: {
             /**
@@ -3234,13 +3244,13 @@ export interface components {
         RetryDeliveries: {
             /**
              * Format: date-time
-             * @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             since?: string;
             /**
              * Format: date-time
-             * @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             until?: string;
@@ -3265,15 +3275,19 @@ export interface components {
              */
             data_id?: string;
             /**
-             * @description A label of the callback URL that received the event, as name:value
-             * @example team:billing
+             * @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values.
+             * @example [
+             *       "team:billing"
+             *     ]
              */
-            label?: string;
+            label?: string[];
             /**
-             * @description A top-level key of `user_metadata`, or a key and its value as key=value
-             * @example job=nightly
+             * @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values.
+             * @example [
+             *       "job=nightly"
+             *     ]
              */
-            user_metadata?: string;
+            user_metadata?: string[];
             /**
              * @description The id of the event
              * @example evt_01h455vb4pex5vsknk084sn02q
@@ -3336,13 +3350,13 @@ export interface components {
         CancelDeliveries: {
             /**
              * Format: date-time
-             * @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             since?: string;
             /**
              * Format: date-time
-             * @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created.
+             * @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started.
              * @example 2026-01-22T12:00:00Z
              */
             until?: string;
@@ -3367,15 +3381,19 @@ export interface components {
              */
             data_id?: string;
             /**
-             * @description A label of the callback URL that received the event, as name:value
-             * @example team:billing
+             * @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values.
+             * @example [
+             *       "team:billing"
+             *     ]
              */
-            label?: string;
+            label?: string[];
             /**
-             * @description A top-level key of `user_metadata`, or a key and its value as key=value
-             * @example job=nightly
+             * @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values.
+             * @example [
+             *       "job=nightly"
+             *     ]
              */
-            user_metadata?: string;
+            user_metadata?: string[];
             /**
              * @description The id of the event
              * @example evt_01h455vb4pex5vsknk084sn02q
@@ -3427,11 +3445,15 @@ export interface components {
             data: components["schemas"]["Attempt"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
             next_cursor: string | null;
+            /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
+            resume_cursor: string | null;
         };
         RejectionPage: {
             data: components["schemas"]["Rejection"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
             next_cursor: string | null;
+            /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
+            resume_cursor: string | null;
         };
         Rejection: {
             /** @example rej_01h455vb4pex5vsknk084sn02q */
@@ -3675,6 +3697,8 @@ export interface components {
             data: components["schemas"]["AuditEntry"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
             next_cursor: string | null;
+            /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
+            resume_cursor: string | null;
         };
         AuditEntry: {
             /** @example aud_01h455vb4pex5vsknk084sn02q */
@@ -6201,6 +6225,7 @@ export interface operations {
                      *       "attempt": {
                      *         "id": "att_01h455vb4pex5vsknk084sn02q",
                      *         "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *         "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *         "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *         "source": "src_01h455vb4pex5vsknk084sn02q",
                      *         "event_type": "batch.succeeded",
@@ -6247,6 +6272,7 @@ export interface operations {
                      *       "attempt": {
                      *         "id": "att_01h455vb4pex5vsknk084sn02q",
                      *         "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *         "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *         "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *         "source": "src_01h455vb4pex5vsknk084sn02q",
                      *         "event_type": "batch.succeeded",
@@ -6962,11 +6988,11 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; repeat the filters and the order of that page */
                 cursor?: string;
-                /** @description Which entries come first */
+                /** @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones. */
                 order?: components["schemas"]["ListOrder"];
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id or the name of a source */
                 source?: string;
@@ -6976,10 +7002,10 @@ export interface operations {
                 webhook_id?: string;
                 /** @description `data.id` of the payload: the Gemini job that the event is about, with or without `batches/` */
                 data_id?: string;
-                /** @description A label of the callback URL that received the event, as name:value */
-                label?: string;
-                /** @description A top-level key of `user_metadata`, or a key and its value as key=value */
-                user_metadata?: string;
+                /** @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values. */
+                label?: string[];
+                /** @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values. */
+                user_metadata?: string[];
             };
             header?: never;
             path?: never;
@@ -7025,7 +7051,8 @@ export interface operations {
                      *           }
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "resume_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
@@ -7177,6 +7204,7 @@ export interface operations {
                      *             {
                      *               "id": "att_01h455vb4pex5vsknk084sn02q",
                      *               "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *               "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *               "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *               "source": "src_01h455vb4pex5vsknk084sn02q",
                      *               "event_type": "batch.succeeded",
@@ -7370,11 +7398,11 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; repeat the filters and the order of that page */
                 cursor?: string;
-                /** @description Which entries come first */
+                /** @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones. */
                 order?: components["schemas"]["ListOrder"];
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id or the name of a source */
                 source?: string;
@@ -7384,10 +7412,10 @@ export interface operations {
                 webhook_id?: string;
                 /** @description `data.id` of the payload: the Gemini job that the event is about, with or without `batches/` */
                 data_id?: string;
-                /** @description A label of the callback URL that received the event, as name:value */
-                label?: string;
-                /** @description A top-level key of `user_metadata`, or a key and its value as key=value */
-                user_metadata?: string;
+                /** @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values. */
+                label?: string[];
+                /** @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values. */
+                user_metadata?: string[];
                 /** @description The id of the event */
                 event?: string;
                 /** @description The id of the target, which may be deleted */
@@ -7435,7 +7463,8 @@ export interface operations {
                      *           "finished_at": "2026-01-22T12:00:00Z"
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "resume_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["DeliveryPage"];
@@ -7486,6 +7515,7 @@ export interface operations {
                      *         {
                      *           "id": "att_01h455vb4pex5vsknk084sn02q",
                      *           "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *           "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *           "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *           "source": "src_01h455vb4pex5vsknk084sn02q",
                      *           "event_type": "batch.succeeded",
@@ -7934,11 +7964,11 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; repeat the filters and the order of that page */
                 cursor?: string;
-                /** @description Which entries come first */
+                /** @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones. */
                 order?: components["schemas"]["ListOrder"];
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id or the name of a source */
                 source?: string;
@@ -7948,10 +7978,10 @@ export interface operations {
                 webhook_id?: string;
                 /** @description `data.id` of the payload: the Gemini job that the event is about, with or without `batches/` */
                 data_id?: string;
-                /** @description A label of the callback URL that received the event, as name:value */
-                label?: string;
-                /** @description A top-level key of `user_metadata`, or a key and its value as key=value */
-                user_metadata?: string;
+                /** @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values. */
+                label?: string[];
+                /** @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values. */
+                user_metadata?: string[];
                 /** @description The id of the event */
                 event?: string;
                 /** @description The id of the target, which may be deleted */
@@ -7985,6 +8015,7 @@ export interface operations {
                      *         {
                      *           "id": "att_01h455vb4pex5vsknk084sn02q",
                      *           "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *           "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *           "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *           "source": "src_01h455vb4pex5vsknk084sn02q",
                      *           "event_type": "batch.succeeded",
@@ -7997,7 +8028,8 @@ export interface operations {
                      *           "response_excerpt": "ok"
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "resume_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["AttemptPage"];
@@ -8030,6 +8062,7 @@ export interface operations {
                      * @example {
                      *       "id": "att_01h455vb4pex5vsknk084sn02q",
                      *       "delivery": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *       "event": "evt_01h455vb4pex5vsknk084sn02q",
                      *       "target": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "source": "src_01h455vb4pex5vsknk084sn02q",
                      *       "event_type": "batch.succeeded",
@@ -8054,11 +8087,11 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; repeat the filters and the order of that page */
                 cursor?: string;
-                /** @description Which entries come first */
+                /** @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones. */
                 order?: components["schemas"]["ListOrder"];
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id or the name of a source */
                 source?: string;
@@ -8098,7 +8131,8 @@ export interface operations {
                      *           "created_at": "2026-01-22T12:00:00Z"
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "resume_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["RejectionPage"];
@@ -8139,7 +8173,7 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "job_01h455vb4pex5vsknk084sn02q",
-                     *           "kind": "interaction",
+                     *           "kind": "batch",
                      *           "name": "batches/abc123",
                      *           "source": "src_01h455vb4pex5vsknk084sn02q",
                      *           "status": "waiting",
@@ -8188,7 +8222,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "kind": "interaction",
+                 *       "kind": "batch",
                  *       "name": "v1_abc123",
                  *       "source": "gemini",
                  *       "expect_within_seconds": 3600,
@@ -8211,7 +8245,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "job_01h455vb4pex5vsknk084sn02q",
-                     *       "kind": "interaction",
+                     *       "kind": "batch",
                      *       "name": "batches/abc123",
                      *       "source": "src_01h455vb4pex5vsknk084sn02q",
                      *       "status": "waiting",
@@ -8238,7 +8272,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "job_01h455vb4pex5vsknk084sn02q",
-                     *       "kind": "interaction",
+                     *       "kind": "batch",
                      *       "name": "batches/abc123",
                      *       "source": "src_01h455vb4pex5vsknk084sn02q",
                      *       "status": "waiting",
@@ -8282,7 +8316,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "job_01h455vb4pex5vsknk084sn02q",
-                     *       "kind": "interaction",
+                     *       "kind": "batch",
                      *       "name": "batches/abc123",
                      *       "source": "src_01h455vb4pex5vsknk084sn02q",
                      *       "status": "waiting",
@@ -8335,7 +8369,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "job_01h455vb4pex5vsknk084sn02q",
-                     *       "kind": "interaction",
+                     *       "kind": "batch",
                      *       "name": "batches/abc123",
                      *       "source": "src_01h455vb4pex5vsknk084sn02q",
                      *       "status": "waiting",
@@ -8547,9 +8581,11 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; repeat the filters and the order of that page */
                 cursor?: string;
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones. */
+                order?: components["schemas"]["ListOrder"];
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id of an API key, or `environment` for the key from `ADMIN_API_KEY` */
                 actor?: string;
@@ -8595,7 +8631,8 @@ export interface operations {
                      *           }
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "resume_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["AuditPage"];
@@ -8862,9 +8899,9 @@ export interface operations {
                 group_by?: components["schemas"]["StatsGroup"];
                 /** @description The length of an interval. Days are days of UTC. */
                 interval?: components["schemas"]["StatsInterval"];
-                /** @description The start of the time range, included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 since?: string;
-                /** @description The end of the time range, not included, as RFC 3339. The time of a row is in its id: when it was received or created. */
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
                 /** @description The id of the target, which may be deleted */
                 target?: string;
@@ -8940,10 +8977,10 @@ export interface operations {
                 webhook_id?: string;
                 /** @description `data.id` of the payload: the Gemini job that the event is about, with or without `batches/` */
                 data_id?: string;
-                /** @description A label of the callback URL that received the event, as name:value */
-                label?: string;
-                /** @description A top-level key of `user_metadata`, or a key and its value as key=value */
-                user_metadata?: string;
+                /** @description A label of the callback URL that received the event, as name:value. Repeat the parameter to match all of several values. */
+                label?: string[];
+                /** @description A top-level key of `user_metadata`, or a key and its value as key=value. The value is compared as text: `n=1` matches the number 1 and the text, and `n=null` the JSON null and the text. Repeat the parameter to match all of several values. */
+                user_metadata?: string[];
                 /** @description The id of the event */
                 event?: string;
                 /** @description The id of the target, which may be deleted */
