@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { openProcessGroup, type ProcessGroup } from "../tests/support/process-group.ts";
+import { type BareEnvironment, bareEnvironment } from "./bare.ts";
 import type { Arrivals, FromLoad, FromReceiver, Load, LoadResult, ToLoad, ToReceiver } from "./messages.ts";
 
 let group: ProcessGroup | undefined;
@@ -98,19 +99,32 @@ export async function startReceiver(): Promise<BenchReceiver> {
   };
 }
 
-export interface NoOp {
+/** A process of the bench that answers requests at a URL. */
+export interface Served {
   url: string;
+  pid: number;
   stop: () => void;
 }
 
-export async function startNoOp(): Promise<NoOp> {
-  const child = startChild("no-op-main.ts");
-  const { url } = await nextMessage<{ url: string }>(child, () => true);
-  return { url, stop: () => child.kill("SIGKILL") };
+export const startNoOp = () => startServer("no-op-main.ts");
+
+/** Starts the two processes of the plainest relay. */
+export async function startBare(environment: BareEnvironment): Promise<{ gateway: Served; worker: Served }> {
+  const env = { ...process.env, ...bareEnvironment(environment) };
+  return {
+    gateway: await startServer("bare-gateway-main.ts", env),
+    worker: await startServer("bare-worker-main.ts", env),
+  };
 }
 
-function startChild(file: string): ChildProcess {
-  const child = fork(join(import.meta.dirname, file), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+async function startServer(file: string, env?: NodeJS.ProcessEnv): Promise<Served> {
+  const child = startChild(file, env);
+  const { url } = await nextMessage<{ url: string }>(child, () => true);
+  return { url, pid: child.pid ?? 0, stop: () => child.kill("SIGKILL") };
+}
+
+function startChild(file: string, env = process.env): ChildProcess {
+  const child = fork(join(import.meta.dirname, file), { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
   processGroup().add(() => (child.exitCode === null ? child.pid : undefined), "SIGKILL");
   return child;
 }

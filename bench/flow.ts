@@ -14,11 +14,13 @@ interface Deployment extends Partial<RigOptions> {
   gateways?: number;
   workers?: number;
   targets?: number;
+  /** True when the relay is to have no event before the work. By default it is saturated for a while, which warms it up. */
+  isCold?: boolean;
   /** An open rig, which stays open; a new one when not given. */
   rig?: Rig;
 }
 
-interface Running {
+export interface Running {
   rig: Rig;
   gateways: RunningApp[];
   workers: RunningApp[];
@@ -31,7 +33,14 @@ export async function withRelay<T>(
   deployment: Deployment,
   work: (running: Running) => Promise<T>,
 ): Promise<T> {
-  const { gateways: gatewayCount = 1, workers: workerCount = 1, targets = 1, rig: opened, ...options } = deployment;
+  const {
+    gateways: gatewayCount = 1,
+    workers: workerCount = 1,
+    targets = 1,
+    isCold = false,
+    rig: opened,
+    ...options
+  } = deployment;
   const rig = opened ?? (await openRig({ queue: "redis", ...options }));
   try {
     const gateways: RunningApp[] = [];
@@ -41,7 +50,7 @@ export async function withRelay<T>(
     for (let n = 1; n <= targets; n++) await rig.createTarget(`${bench.receiver.url}/${n}`);
     const urls = gateways.map((gateway) => gateway.url);
     const flow = (ms: number, bodyBytes = 200) => measureFlow(bench, { urls, ms, bodyBytes, fanOut: targets });
-    await flow(bench.quick ? 200 : 5_000);
+    if (!isCold) await flow(bench.quick ? 200 : 5_000);
     return await work({ rig, gateways, workers, flow });
   } finally {
     if (opened === undefined) await rig.close();

@@ -1,7 +1,8 @@
 // Every table of the bench names the machine, and formats its numbers in the same way.
 
-import { readFileSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { join } from "node:path";
 
 import { describeCommit } from "../tests/support/commit.ts";
 
@@ -10,6 +11,31 @@ export function describeMachine(): string {
   const cores = `${availableParallelism()} cores (${cpus()[0]?.model})`;
   return `${cores}, Node ${process.versions.node}, commit ${describeCommit()}`;
 }
+
+export interface DiskTimes {
+  p50Ms: number;
+  p99Ms: number;
+}
+
+const DISK_WRITES = 300;
+const DISK_BLOCK = Buffer.alloc(4096, 1);
+
+/** The time in which a file in this directory takes a block of 4 KiB for good. */
+export function measureDisk(directory: string): DiskTimes {
+  const path = join(directory, "disk");
+  const file = openSync(path, "w");
+  const times = Array.from({ length: DISK_WRITES }, () => {
+    const startedAt = performance.now();
+    writeSync(file, DISK_BLOCK);
+    fdatasyncSync(file);
+    return performance.now() - startedAt;
+  }).toSorted((a, b) => a - b);
+  closeSync(file);
+  rmSync(path);
+  return { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99) };
+}
+
+export const describeDisk = ({ p50Ms, p99Ms }: DiskTimes) => `p50 ${format(p50Ms, 2)} ms, p99 ${format(p99Ms, 2)} ms`;
 
 /** @returns a function that gives the part of the wanted processor time that other machines took since, from 0 to 1. */
 export function watchStolen(): () => number {

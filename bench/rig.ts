@@ -20,6 +20,7 @@ import { type Member, startMember } from "../tests/support/member.ts";
 import { claimPort } from "../tests/support/ports.ts";
 import { startPostgres, startRedis } from "../tests/support/stores.ts";
 import { processGroup } from "./children.ts";
+import { readParent } from "./processor-time.ts";
 import { SECRET } from "./messages.ts";
 
 export interface RigOptions {
@@ -43,6 +44,8 @@ export interface RunningApp extends Member {
 
 export interface Rig {
   databaseUrl: string;
+  /** Undefined where the queue is in PostgreSQL. */
+  redisUrl: string | undefined;
   startGateway: () => Promise<RunningApp>;
   startWorker: () => Promise<RunningApp>;
   /** Calls the API of the last gateway. @throws Error for any other answer than 2xx. */
@@ -53,6 +56,10 @@ export interface Rig {
   createTargets: (uris: readonly string[]) => Promise<void>;
   /** Runs a statement of the bench itself. */
   query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
+  /** The processes that the servers run as; Redis is undefined where the queue is in PostgreSQL. */
+  serverPids: () => Promise<{ postgres: number; redis: number | undefined }>;
+  /** The calls of each command so far, also from Lua, in lower case; empty without Redis. */
+  redisCommands: () => Promise<Record<string, number>>;
   /** `used_memory` of Redis; 0 without Redis. */
   redisBytes: () => Promise<number>;
   close: () => Promise<void>;
@@ -136,6 +143,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
   };
   return {
     databaseUrl: postgres.url,
+    redisUrl: redis?.url,
     startGateway: async () => {
       const [port, apiPort] = [await claimPort(), await claimPort()];
       apiUrl = `http://127.0.0.1:${apiPort}`;
@@ -183,6 +191,19 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
       );
     },
     query: async (text, values = []) => (await client.query<Record<string, unknown>>(text, values)).rows,
+    serverPids: async () => {
+      const session = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      const redisPid = /process_id:(\d+)/.exec((await redisClient?.info("server")) ?? "")?.[1];
+      return {
+        postgres: readParent(session.rows[0]?.pid ?? 0) ?? 0,
+        redis: redisPid === undefined ? undefined : Number(redisPid),
+      };
+    },
+    redisCommands: async () => {
+      const text = (await redisClient?.info("commandstats")) ?? "";
+      const found = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
+      return Object.fromEntries(found.map(([, name = "", count]) => [name, Number(count)]));
+    },
     redisBytes: async () => Number(/used_memory:(\d+)/.exec((await redisClient?.info("memory")) ?? "")?.[1] ?? 0),
     close: async () => {
       // The apps are killed, because nothing of them is kept. A profile, however, is written only at an orderly end.

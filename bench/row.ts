@@ -2,6 +2,7 @@
 
 import type { BenchReceiver, Generator } from "./children.ts";
 import { median } from "./machine.ts";
+import type { Load } from "./messages.ts";
 
 export interface Figure {
   /** The part of the row: `200 B`, `p99`. */
@@ -23,10 +24,18 @@ export interface Row {
   run: (bench: Bench) => Promise<Figure[]>;
 }
 
+export interface YardstickSample {
+  perSecond: number;
+  /** The processor time of the no-op server for one request, in milliseconds: the unit of what an event costs. */
+  unitMs: number;
+  /** Milliseconds from when a request was due to its answer, in ascending order. */
+  acknowledgedMs: number[];
+}
+
 /** A no-op server that is warmed up. */
 export interface Yardstick {
-  /** Measures for so many milliseconds. @returns requests per second. */
-  measure: (ms: number) => Promise<number>;
+  /** Measures for so many milliseconds, saturated or at a rate. */
+  measure: (ms: number, pace?: Load["pace"]) => Promise<YardstickSample>;
   stop: () => void;
 }
 
@@ -48,7 +57,7 @@ export function isReached({ value, ratio, aim }: Figure): boolean | undefined {
 
 const YARDSTICK_MS = 5_000;
 
-export async function measureYardstick(bench: Bench): Promise<number> {
+export async function measureYardstick(bench: Bench): Promise<YardstickSample> {
   const yardstick = await bench.openYardstick();
   try {
     return await yardstick.measure(YARDSTICK_MS);
@@ -57,21 +66,23 @@ export async function measureYardstick(bench: Bench): Promise<number> {
   }
 }
 
-/** Measures something, and the yardstick just before and just after it. @returns the mean of these two as `yardstick`. */
+/**
+ * Measures something, and the yardstick just before and just after it.
+ *
+ * @returns the mean of these two: requests per second as `yardstick`, and the unit of processor time.
+ */
 export async function withYardstick<T>(
   bench: Bench,
   measure: () => Promise<T>,
-): Promise<{ measured: T; yardstick: number }> {
+): Promise<{ measured: T; yardstick: number; unitMs: number }> {
   const before = await measureYardstick(bench);
   const measured = await measure();
   const after = await measureYardstick(bench);
-  return { measured, yardstick: (before + after) / 2 };
-}
-
-/** Measures a rate, and divides it by the yardstick. */
-export async function besideYardstick(bench: Bench, measure: () => Promise<number>) {
-  const { measured: value, yardstick } = await withYardstick(bench, measure);
-  return { value, ratio: value / yardstick };
+  return {
+    measured,
+    yardstick: (before.perSecond + after.perSecond) / 2,
+    unitMs: (before.unitMs + after.unitMs) / 2,
+  };
 }
 
 const TURN_MS = 2_000;
@@ -89,7 +100,12 @@ export async function inTurns(
 ) {
   const yardstick = await bench.openYardstick();
   try {
-    return await inTurnsWith(() => yardstick.measure(TURN_MS), bench.quick ? 1 : turns, measure, prepare);
+    return await inTurnsWith(
+      async () => (await yardstick.measure(TURN_MS)).perSecond,
+      bench.quick ? 1 : turns,
+      measure,
+      prepare,
+    );
   } finally {
     yardstick.stop();
   }

@@ -1,10 +1,12 @@
 // The rows of the bench, in the order of its table.
 
 import type { Row } from "./row.ts";
+import { calls } from "./rows/calls.ts";
 import { embedded, endToEnd, fanOut, statements, two } from "./rows/deliver.ts";
 import { drain } from "./rows/drain.ts";
 import { ingest, noOp } from "./rows/ingest.ts";
 import { latency } from "./rows/latency.ts";
+import { bare, cold, light } from "./rows/light.ts";
 import { log } from "./rows/log.ts";
 import { burst, crowd } from "./rows/many-targets.ts";
 import { memory } from "./rows/memory.ts";
@@ -17,6 +19,10 @@ export const ROWS: readonly Row[] = [
   fanOut,
   drain,
   latency,
+  ...light,
+  bare,
+  cold,
+  calls,
   statements,
   memory,
   burst,

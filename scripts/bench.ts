@@ -3,10 +3,12 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { startGenerator, startNoOp, startReceiver } from "../bench/children.ts";
+import { processGroup, startGenerator, startNoOp, startReceiver } from "../bench/children.ts";
 import { CONNECTIONS } from "../bench/flow.ts";
-import { describeMachine, format, toMarkdown, watchStolen } from "../bench/machine.ts";
-import { type Bench, type Figure, isReached, type Row } from "../bench/row.ts";
+import { describeDisk, describeMachine, format, measureDisk, toMarkdown, watchStolen } from "../bench/machine.ts";
+import type { Load } from "../bench/messages.ts";
+import { readCpuMs } from "../bench/processor-time.ts";
+import { type Bench, type Figure, isReached, type Row, type YardstickSample } from "../bench/row.ts";
 import { ROWS } from "../bench/rows.ts";
 import { ensureRedisServer } from "../tests/support/redis-server.ts";
 
@@ -50,6 +52,7 @@ async function main(rows: readonly Row[]): Promise<void> {
   await ensureRedisServer();
   const bench = await openBench();
   const results: Result[] = [];
+  const disk = measureDisk(processGroup().directory);
   const startedAt = performance.now();
   for (const row of rows) {
     const stolen = watchStolen();
@@ -64,35 +67,43 @@ async function main(rows: readonly Row[]): Promise<void> {
   }
   const minutes = (performance.now() - startedAt) / 60_000;
   const machine = describeMachine();
-  console.log(`\n${machine}; ${format(minutes, 1)} minutes${quick ? "; a quick run, not a measurement" : ""}\n`);
+  console.log(`\n${machine}; ${format(minutes, 1)} minutes${quick ? "; a quick run, not a measurement" : ""}`);
+  console.log(`The disk's fdatasync: ${describeDisk(disk)}\n`);
   console.log(toMarkdown(["row", "of", "figure", "", "ratio", "to reach", "", "stolen"], results.flatMap(cellsOf)));
-  writeFileSync(values.json, `${JSON.stringify({ machine, at: new Date().toISOString(), quick, results }, null, 2)}\n`);
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine, disk, at: new Date().toISOString(), quick, results }, null, 2)}\n`,
+  );
 }
 
 async function openBench(): Promise<Bench> {
   const generator = startGenerator();
   const receiver = await startReceiver();
   /** A quick run measures the yardstick only once. */
-  let known: number | undefined;
+  let known: YardstickSample | undefined;
   return {
     quick,
     generator,
     receiver,
     openYardstick: async () => {
       if (quick && known !== undefined) {
-        const rate = known;
-        return { measure: async () => rate, stop: () => undefined };
+        const sample = known;
+        return { measure: async () => sample, stop: () => undefined };
       }
       const noOp = await startNoOp();
-      const pace = { kind: "closed", connections: CONNECTIONS } as const;
-      const run = async (ms: number) => {
+      const run = async (ms: number, pace: Load["pace"] = { kind: "closed", connections: CONNECTIONS }) => {
+        const cpuMs = readCpuMs(noOp.pid);
         const load = { urls: [noOp.url], bodyBytes: 200, pace, until: { kind: "ms", ms } as const };
-        const { accepted, tookMs } = await generator.run(load);
-        return (accepted * 1000) / tookMs;
+        const { accepted, tookMs, acknowledgedMs } = await generator.run(load);
+        return {
+          perSecond: (accepted * 1000) / tookMs,
+          unitMs: (readCpuMs(noOp.pid) - cpuMs) / accepted,
+          acknowledgedMs,
+        };
       };
       if (!quick) await run(YARDSTICK_WARM_UP_MS);
       return {
-        measure: async (ms) => (known = await run(quick ? YARDSTICK_QUICK_MS : ms)),
+        measure: async (ms, pace) => (known = await run(quick ? YARDSTICK_QUICK_MS : ms, pace)),
         stop: noOp.stop,
       };
     },

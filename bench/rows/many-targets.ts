@@ -3,8 +3,9 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { MEBIBYTE, readCpuMs, watchResidentSets } from "../process-figures.ts";
 import { now } from "../messages.ts";
+import { eachPart, type PartTimes, watchParts } from "../processor-time.ts";
+import { MEBIBYTE, watchResidentSets } from "../resident-set.ts";
 import { openRig, type Rig, type RunningApp } from "../rig.ts";
 import { type Bench, type Figure, type Row, withYardstick } from "../row.ts";
 
@@ -121,7 +122,7 @@ export const crowd: Row = {
         { what: `${what}: failed attempts, open breakers`, value: failures, unit: "", aim: { atMost: 0 } },
         { what: `${what}: memory of the worker`, value: bytes / MEBIBYTE, unit: "MiB" },
         { what: `${what}, idle: worker`, value: idle.worker, unit: "ms CPU/s", digits: 1, aim: { atMost: 30 } },
-        { what: `${what}, idle: PostgreSQL`, value: idle.postgres, unit: "ms CPU/s", digits: 1, aim: { atMost: 20 } },
+        { what: `${what}, idle: PostgreSQL`, value: idle.PostgreSQL, unit: "ms CPU/s", digits: 1, aim: { atMost: 20 } },
       ];
     });
   },
@@ -139,20 +140,7 @@ async function waitUntilCalm({ rig }: ManyTargets): Promise<void> {
 }
 
 /** @returns milliseconds of processor time for each second. */
-async function measureIdle({ rig, worker }: ManyTargets, ms: number): Promise<{ worker: number; postgres: number }> {
-  const sessions = await rig.query("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
-  const pids = sessions.map(({ pid }) => Number(pid));
-  const read = () => ({
-    worker: readCpuMs(worker.pid() ?? 0),
-    postgres: pids.reduce((sum, pid) => sum + readCpuMs(pid), 0),
-  });
-  const before = read();
-  const startedAt = performance.now();
-  await delay(ms);
-  const after = read();
-  const seconds = (performance.now() - startedAt) / 1000;
-  return {
-    worker: (after.worker - before.worker) / seconds,
-    postgres: Math.max(0, after.postgres - before.postgres) / seconds,
-  };
+async function measureIdle({ rig, gateway, worker }: ManyTargets, ms: number): Promise<PartTimes> {
+  const { partsMs } = await watchParts({ rig, gateways: [gateway], workers: [worker] }, () => delay(ms));
+  return eachPart((part) => (partsMs[part] * 1000) / ms);
 }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { processGroup } from "../children.ts";
 import { withRelay } from "../flow.ts";
-import { MEBIBYTE, watchResidentSets } from "../process-figures.ts";
+import { MEBIBYTE, watchResidentSets } from "../resident-set.ts";
 import type { Rig } from "../rig.ts";
 import type { Bench, Row } from "../row.ts";
 
