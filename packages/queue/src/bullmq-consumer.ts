@@ -8,6 +8,7 @@ import { settlesWithin } from "@sluice/shared/runtime/within";
 
 import { type StoreConnection, reachStore, STORE_TITLES } from "./bullmq-queues.ts";
 import { connectionLog } from "./connection-log.ts";
+import { FetchPace } from "./fetch-pace.ts";
 import type { JobName } from "./jobs.ts";
 import { type Consumer, type Handler, Interrupted } from "./queue.ts";
 import { describeStoreError } from "./store-error.ts";
@@ -53,18 +54,23 @@ export function consumeBullmq<N extends JobName>(
     maxStalledCount: MAX_STALLS,
     runRetryDelay: FETCH_RETRY_MS,
   };
+  const pace = new FetchPace(concurrency, (jobs) => {
+    if (worker !== undefined) worker.concurrency = jobs;
+  });
   const handleJob = async (job: Job, token?: string) => {
+    pace.begin();
     try {
       await handler(job.data);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       await job.moveToWait(token);
       throw new WaitingError();
+    } finally {
+      pace.end();
     }
   };
-  let wantedConcurrency = concurrency;
   const openWorker = (prefix: string) => {
-    const wanted = { ...options, prefix, concurrency: wantedConcurrency };
+    const wanted = { ...options, prefix, concurrency: pace.concurrency };
     return connection.store === "redis"
       ? new Worker(name, handleJob, { ...wanted, connection: connection.redis })
       : new Worker(name, handleJob, { ...wanted, connection: connection.pool }, createPostgresBackend);
@@ -96,6 +102,7 @@ export function consumeBullmq<N extends JobName>(
       }, FETCH_RETRY_MS);
       void opened.pause(true);
     });
+    opened.on("drained", () => pace.noteEmpty());
     opened.on("closing", () => clearTimeout(resuming));
     opened.on("failed", (job, error) => log.error({ queue: name, job: job?.id, err: error }, "job failed"));
     try {
@@ -120,10 +127,7 @@ export function consumeBullmq<N extends JobName>(
       if (lastError === undefined || performance.now() - lastError.atMs > WELL_AFTER_MS) return [];
       return [`${name} from ${STORE_TITLES[connection.store]}: ${describeStoreError(lastError.error)}`];
     },
-    setConcurrency: (jobs) => {
-      wantedConcurrency = jobs;
-      if (worker !== undefined) worker.concurrency = jobs;
-    },
+    setConcurrency: (jobs) => pace.setMost(jobs),
     close: async () => {
       isClosing = true;
       clearTimeout(restarting);

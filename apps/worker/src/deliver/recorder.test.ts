@@ -43,7 +43,7 @@ describe("attempts that end soon after a write", () => {
     await record();
     const later = [record(), record()];
     expect(await readSizes()).toEqual([1]);
-    await vi.advanceTimersByTimeAsync(20);
+    await vi.advanceTimersByTimeAsync(50);
     await Promise.all(later);
     expect(await readSizes()).toEqual([1, 2]);
   });

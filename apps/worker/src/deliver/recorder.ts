@@ -16,7 +16,7 @@ const MAX_BATCH = 500;
  * The time between the starts of two writes, unless a lane waits for its write or many attempts wait. Without it, each
  * attempt would be a statement and a commit of its own at a moderate rate, and that delays what is being sent.
  */
-const SPACING_MS = 20;
+const SPACING_MS = 50;
 /** So many waiting attempts are written without a pause. */
 const MANY = 100;
 const RETRY_MS = 500;
