@@ -11,7 +11,7 @@ import type { ReplayState } from "../schema.ts";
 import { isSubscribed } from "./fan-out.ts";
 import { type OperationRecord, rangeOfOperation, type ReplayFilter, type StepWork } from "./operations.ts";
 import { planPart } from "./replay-plan.ts";
-import { previewReplay, replayTo, type RetryOf, type WantedDelivery } from "./replay.ts";
+import { previewReplay, type Replayed, replayTo, type RetryOf, type WantedDelivery } from "./replay.ts";
 import type { Walk } from "./walk.ts";
 
 /** The most deliveries of one part of a dry run. */
@@ -73,9 +73,8 @@ export async function previewEvents(
   let afterId: string | undefined;
   do {
     const plan = await planPart(on, walk, counted.replay, targets, { afterId, maxDeliveries: PREVIEW_SIZE });
-    for (const { targetId, result } of await previewReplay(on, plan.wanted, retryOfReplay(replay))) {
-      plan.tallies.count(targetId, result === "left" ? "skipped" : result);
-    }
+    for (const each of await previewReplay(on, plan.wanted, retryOfReplay(replay)))
+      plan.tallies.count(each.targetId, countedAs(each));
     counted.total += plan.events;
     counted.failed += plan.failed;
     counted.replay = plan.tallies.state;
@@ -86,6 +85,8 @@ export async function previewEvents(
 
 /** Without `again`, what exists is left. What still waits is left in any case: it gets its attempt. */
 const retryOfReplay = ({ again }: ReplayState): RetryOf => (again ? "finished" : "none");
+
+const countedAs = ({ result }: Replayed) => (result === "left" ? "skipped" : result);
 
 async function loadOpenTargets(on: Connection, { targets }: ReplayState): Promise<Subscriber[]> {
   const ids = targets.map(({ target }) => target);
@@ -105,7 +106,7 @@ async function replayDay(tx: Connection, wanted: readonly WantedDelivery[], retr
   try {
     // A savepoint: what came before it in this step stays.
     const replayed = await tx.orm.transaction((orm) => replayTo({ orm }, wanted, retryOf));
-    return replayed.map(({ targetId, result }) => [targetId, result === "left" ? "skipped" : result] as const);
+    return replayed.map((each) => [each.targetId, countedAs(each)] as const);
   } catch (error) {
     if (!lacksPartition(error)) throw error;
     return wanted.map(({ targetId }) => [targetId, "left_out"] as const);

@@ -3,6 +3,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
+import { exampleId } from "@sluice/shared/domain/ids";
 import { loadSubscribers } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import type { ReplayFilter } from "@sluice/store/delivery/operations";
@@ -39,7 +40,7 @@ const replayBody = z
     }),
     targets: targetIds(MAX_TARGETS).openapi({
       description: "The targets that get the events. None of them may be disabled.",
-      example: ["tgt_01h455vb4pex5vsknk084sn02q"],
+      example: [exampleId("tgt")],
     }),
     match_subscription: z
       .boolean()
@@ -62,7 +63,7 @@ const replayBody = z
   })
   .superRefine(requireFilter)
   .openapi("ReplayEvents", {
-    example: { targets: ["tgt_01h455vb4pex5vsknk084sn02q"], since: "2026-01-22T00:00:00Z", dry_run: true },
+    example: { targets: [exampleId("tgt")], since: "2026-01-22T00:00:00Z", dry_run: true },
   });
 
 const preview = replayCounts
@@ -111,12 +112,11 @@ export function routeBulkReplay(app: OpenAPIHono<ApiEnv>, { db }: BulkReplayDepe
     const { again, match_subscription, filter: expression = null } = body;
     const replay = newReplay({ again, match_subscription, expression }, ids);
     if (body.dry_run) {
-      const { total, failed, replay: counted, isComplete } = await previewEvents(db, filter, replay, COUNT_LIMIT);
-      return c.json({ total, failed, ...showReplay(counted), complete: isComplete }, 200);
+      const counted = await previewEvents(db, filter, replay, { withinMs: COUNT_MS });
+      const { total, failed, isComplete } = counted;
+      return c.json({ total, failed, ...showReplay(counted.replay), complete: isComplete }, 200);
     }
     const given = filtersOf(await c.req.json());
     return c.json(await startOperation(c, db, { kind: "replay_events", given, filter, replay }), 202);
   });
 }
-
-const COUNT_LIMIT = { withinMs: COUNT_MS };

@@ -2,6 +2,8 @@
 // an operation; a worker carries it out.
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+
+import { exampleId } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { countMatching } from "@sluice/store/delivery/deliveries-step";
 import type { BulkFilter } from "@sluice/store/delivery/operations";
@@ -30,12 +32,12 @@ const retryBody = z
   .strictObject({ ...bulkFields, status: statusField })
   .superRefine(requireFilter)
   .openapi("RetryDeliveries", {
-    example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"], dry_run: true },
+    example: { target: exampleId("tgt"), status: ["exhausted"], dry_run: true },
   });
 const cancelBody = z
   .strictObject(bulkFields)
   .superRefine(requireFilter)
-  .openapi("CancelDeliveries", { example: { target: "tgt_01h455vb4pex5vsknk084sn02q", dry_run: true } });
+  .openapi("CancelDeliveries", { example: { target: exampleId("tgt"), dry_run: true } });
 
 const matching = z
   .object({

@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 
-import { formatId, idTime } from "@sluice/shared/domain/ids";
+import { exampleId, formatId, idTime } from "@sluice/shared/domain/ids";
 import type { OperationRecord } from "@sluice/store/delivery/operations";
 import type { ReplayState } from "@sluice/store/schema";
 
@@ -77,7 +77,7 @@ export const operationSchema = z
     filter: z.record(z.string(), z.unknown()).openapi({
       description:
         "The request as the caller gave it: the filters, and what else is in its body. A retry always shows its `status`.",
-      example: { target: "tgt_01h455vb4pex5vsknk084sn02q", status: ["exhausted"] },
+      example: { target: exampleId("tgt"), status: ["exhausted"] },
     }),
     total: z
       .int()

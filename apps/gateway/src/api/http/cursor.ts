@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
+import { uuidText } from "@sluice/shared/domain/uuid";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 const FINGERPRINT_BYTES = 8;
@@ -46,8 +47,7 @@ export function cursorOf(list: string, filters: object = {}): ListCursor {
           "belongs to another list or to other filters; repeat the filters of the page that it came with",
         );
       }
-      const hex = bytes.toString("hex", FINGERPRINT_BYTES, DETAILS_FROM);
-      const lastId = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+      const lastId = uuidText(bytes.subarray(FINGERPRINT_BYTES, DETAILS_FROM));
       return { lastId, details: bytes.toString("utf8", DETAILS_FROM) };
     },
   };

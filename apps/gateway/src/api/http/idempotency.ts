@@ -30,7 +30,8 @@ export interface IdempotencyDependencies {
 }
 
 const HEADER = "Idempotency-Key";
-const METHODS = ["POST", "PUT"];
+/** The methods that take the header. */
+export const KEYED_METHODS = ["POST", "PUT"];
 const KEY = /^[\x21-\x7e]{1,255}$/;
 /** The headers that describe the result. All others belong to one exchange and are not repeated. */
 const KEPT_HEADERS = ["content-type", "location", "etag"];
@@ -42,7 +43,7 @@ const KEPT_HEADERS = ["content-type", "location", "etag"];
 export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const given = c.req.header(HEADER);
-    if (!METHODS.includes(c.req.method) || given === undefined) return next();
+    if (!KEYED_METHODS.includes(c.req.method) || given === undefined) return next();
     const request = await readRequest(c, given);
     const result = await claimKey(db, masterKey, request);
     if (result.kind === "answered") return repeat(c, result.answer);

@@ -8,12 +8,11 @@ import type { MiddlewareHandler } from "hono";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { announcesBody } from "./empty-body.ts";
-
-const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
+import { isJsonType } from "./json-type.ts";
 
 /** MUST run after the limit on the size of a body, because this reads the body. Hono keeps it for the endpoint. */
 export const refuseBrokenText: MiddlewareHandler = async (c, next) => {
-  if (announcesBody(c.req) && JSON_TYPE.test(c.req.header("content-type") ?? "")) {
+  if (announcesBody(c.req) && isJsonType(c.req.header("content-type"))) {
     if (!isUtf8(await readBytes(c.req.arrayBuffer()))) {
       const faults = [{ pointer: "", detail: "must be valid UTF-8" }];
       throw new SluiceError("invalid_request", "The body is not valid UTF-8, which JSON must be", { faults });

@@ -3,7 +3,8 @@
 
 import type { MiddlewareHandler } from "hono";
 
-const JSON_TYPE = /^application\/(problem\+)?json(;|$)/i;
+import { isJsonType } from "./json-type.ts";
+
 /** JSON.stringify escapes no surrogate of a pair, so that each escape of one stands for half a character. */
 const MAYBE_LONE = /\\ud[89a-f]/;
 const ESCAPE = /\\(?:u([0-9a-f]{4})|.)/g;
@@ -12,7 +13,7 @@ export const answerWellFormed: MiddlewareHandler = async (c, next) => {
   await next();
   // A download, such as the body of an event, is sent byte for byte.
   const isDownload = c.res.headers.has("content-disposition");
-  if (isDownload || !JSON_TYPE.test(c.res.headers.get("content-type") ?? "")) return;
+  if (isDownload || !isJsonType(c.res.headers.get("content-type"))) return;
   const text = await c.res.clone().text();
   if (!MAYBE_LONE.test(text)) return;
   const { status, headers } = c.res;

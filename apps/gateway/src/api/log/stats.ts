@@ -4,7 +4,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import type { Producer } from "@sluice/queue/queue";
-import { type IdPrefix, formatId } from "@sluice/shared/domain/ids";
+import { exampleId, type IdPrefix, formatId } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsRow } from "@sluice/store/journal/stats";
 import type { Resolution } from "@sluice/store/schema";
@@ -36,10 +36,13 @@ const countField = (description: string, example = 0) => z.int().openapi({ descr
 const rowSchema = z
   .object({
     start: z.string().openapi({ format: "date-time", description: "The start of the interval, in UTC" }),
-    group: z.string().nullable().openapi({
-      description: "The id of a target or source, or an event type. Null for events whose body names no type.",
-      example: "tgt_01h455vb4pex5vsknk084sn02q",
-    }),
+    group: z
+      .string()
+      .nullable()
+      .openapi({
+        description: "The id of a target or source, or an event type. Null for events whose body names no type.",
+        example: exampleId("tgt"),
+      }),
     events: z
       .int()
       .nullable()

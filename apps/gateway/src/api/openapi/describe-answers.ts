@@ -4,6 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
+import { KEYED_METHODS } from "../http/idempotency.ts";
 import { describeCodes } from "../http/problems.ts";
 import { type HeaderName, headerReferences } from "./response-headers.ts";
 
@@ -28,8 +29,7 @@ const CODES_OF_ALL: ErrorCode[] = [
   "unavailable",
   "invalid_request",
 ];
-/** The methods that take an `Idempotency-Key`, and what it can be answered with. */
-export const REPEATABLE: readonly EndpointPlace["method"][] = ["post", "put"];
+/** What a request with an `Idempotency-Key` can be answered with. */
 const CODES_OF_REPEATABLE: ErrorCode[] = [
   "idempotency_in_progress",
   "idempotency_answer_lost",
@@ -38,6 +38,9 @@ const CODES_OF_REPEATABLE: ErrorCode[] = [
 
 /** Statuses that tell, at least sometimes, when the request can be repeated. `default` has all those that are not named. */
 const RETRIED_STATUSES = ["429", "502", "503", "default"];
+
+export const takesIdempotencyKey = ({ method }: Pick<EndpointPlace, "method">): boolean =>
+  KEYED_METHODS.includes(method.toUpperCase());
 
 export function describeAnswers(endpoint: Endpoint, place: EndpointPlace): void {
   describeProblems(endpoint, place);
@@ -51,11 +54,11 @@ export function describeAnswers(endpoint: Endpoint, place: EndpointPlace): void 
   }
 }
 
-function headersOfStatus(status: string, { method }: EndpointPlace): HeaderName[] {
-  const isRepeatable = REPEATABLE.includes(method);
-  const isRetried = RETRIED_STATUSES.includes(status) || (isRepeatable && status === "409");
+function headersOfStatus(status: string, place: EndpointPlace): HeaderName[] {
+  const isKeyed = takesIdempotencyKey(place);
+  const isRetried = RETRIED_STATUSES.includes(status) || (isKeyed && status === "409");
   // Requests without a key are refused before Idempotency-Key is read.
-  const isReplayed = isRepeatable && Number(status) < 500 && status !== "401";
+  const isReplayed = isKeyed && Number(status) < 500 && status !== "401";
   return [
     "X-Request-Id",
     ...(status === "401" ? (["WWW-Authenticate"] as const) : []),
@@ -75,7 +78,7 @@ function describeProblems(endpoint: Endpoint, { path, method }: EndpointPlace): 
   if (/\{(?!name\})/.test(path)) codes.push("invalid_id");
   // The size of a body is checked even if the endpoint takes none.
   if (method !== "get") codes.push("payload_too_large");
-  if (REPEATABLE.includes(method)) codes.push(...CODES_OF_REPEATABLE);
+  if (takesIdempotencyKey({ method })) codes.push(...CODES_OF_REPEATABLE);
   if (endpoint.requestBody !== undefined) codes.push("unsupported_media_type");
   if (endpoint.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");

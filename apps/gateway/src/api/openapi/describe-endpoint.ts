@@ -2,7 +2,7 @@
 
 import { ERROR_CODES } from "@sluice/shared/runtime/errors";
 
-import { describeAnswers, type Endpoint, type EndpointPlace, REPEATABLE } from "./describe-answers.ts";
+import { describeAnswers, type Endpoint, type EndpointPlace, takesIdempotencyKey } from "./describe-answers.ts";
 import { endpointName } from "./endpoint-name.ts";
 import { exampleOf } from "./example.ts";
 
@@ -33,7 +33,7 @@ function describeHeaders(endpoint: Endpoint, { method }: EndpointPlace): void {
     const header = { name, in: "header" as const, required: false, description, schema };
     endpoint.parameters = [...(endpoint.parameters ?? []), header];
   };
-  if (REPEATABLE.includes(method))
+  if (takesIdempotencyKey({ method }))
     takeHeader(
       "Idempotency-Key",
       "For 24 hours, a repeated request with this key gets the same answer, and has its effect only once.",

@@ -1,5 +1,7 @@
 // Makes an example from a schema. The example follows the schema, so it is never out of date.
 
+import { exampleId } from "@sluice/shared/domain/ids";
+
 interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -21,10 +23,10 @@ const EXAMPLES_BY_FORMAT: Partial<Record<string, string>> = { "date-time": "2026
 
 /** Examples for text fields, by the name of the field. A field whose schema has an example of its own uses that one. */
 const EXAMPLES_BY_FIELD: Partial<Record<string, unknown>> = {
-  event: "evt_01h455vb4pex5vsknk084sn02q",
-  delivery: "dlv_01h455vb4pex5vsknk084sn02q",
-  target: "tgt_01h455vb4pex5vsknk084sn02q",
-  source: "src_01h455vb4pex5vsknk084sn02q",
+  event: exampleId("evt"),
+  delivery: exampleId("dlv"),
+  target: exampleId("tgt"),
+  source: exampleId("src"),
   webhook_id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
   event_type: "batch.succeeded",
   name: "billing",

@@ -62,7 +62,7 @@ function withNamedEnum(key: string, value: unknown, names: ReadonlyMap<string | 
 }
 
 function toPlain(key: string, value: unknown): unknown {
-  // zod-openapi appends a flag to patterns, as in `^a$/u`. JSON Keywords has no flags and reads every pattern as if it had
+  // zod-openapi appends a flag to patterns, as in `^a$/u`. JSON Schema has no flags and reads every pattern as if it had
   // this one. No pattern of our own ends in "/u".
   if (key === "pattern" && typeof value === "string") return value.replace(/\/u$/, "");
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
