@@ -50,7 +50,7 @@ export interface JournalPosition {
 
 const SNAPSHOT = String.raw`\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?`;
 const POSITION = new RegExp(
-  String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?(?:~([0-9a-f]{8}))?$`,
+  String.raw`^(\d{1,15})_(${SNAPSHOT})(?:_(${SNAPSHOT})_(\d{1,20})_(\d{1,18}))?(?:~([a-p]{8}))?$`,
 );
 
 export function writePosition({ takenAtMs, from, part }: JournalPosition): string {
@@ -70,8 +70,14 @@ export function parsePosition(text: string): JournalPosition | undefined {
   return { takenAtMs: Number(takenAt), from, ...(to === undefined ? {} : { part: { to, xid, id } }) };
 }
 
-/** A CRC finds every change of one character, which could otherwise be another position. */
-const checksumOfPosition = (text: string): string => crc32(text).toString(16).padStart(8, "0");
+/**
+ * A CRC finds every change of one character, which could otherwise be another position. It is written in letters (a for
+ * 0 to p for 15): a digit in place of the "~" would make a checksum of digits a part of the number before it.
+ */
+const checksumOfPosition = (text: string): string =>
+  [...crc32(text).toString(16).padStart(8, "0")]
+    .map((digit) => "abcdefghijklmnop"[Number.parseInt(digit, 16)])
+    .join("");
 
 /** @returns the position at the end of the journal. */
 export async function currentPosition(on: Database | Connection): Promise<JournalPosition> {

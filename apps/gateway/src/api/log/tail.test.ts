@@ -36,11 +36,14 @@ describe("GET /v1/tail", () => {
     api,
   }) => {
     const position = await currentPosition(api.db);
-    for (const one of [position, { ...position, part: { to: "5:9:5,7", xid: "7", id: "12" } }]) {
+    const part = { to: "5:9:5,7", xid: "7", id: "12" };
+    // Many positions: one checksum of 43 has only digits as hexadecimal number, and would be confused with a number.
+    const many = Array.from({ length: 150 }, (_, at) => ({ takenAtMs: 1_795_000_000_000 + at, from: "5:9:5,7" }));
+    for (const one of [position, ...many, ...many.map((without) => ({ ...without, part }))]) {
       const id = writePosition(one);
       expect(parsePosition(id)).toEqual({ ...one, takenAtMs: Math.floor(one.takenAtMs) });
       for (let at = 0; at < id.length; at++) {
-        for (const letter of "0123456789abcdefF:,_~".replace(id.charAt(at), "")) {
+        for (const letter of "0123456789abefpP:,_~".replace(id.charAt(at), "")) {
           expect(parsePosition(id.slice(0, at) + letter + id.slice(at + 1)), id).toBeUndefined();
         }
       }
