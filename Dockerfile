@@ -21,6 +21,8 @@ COPY apps ./apps
 COPY packages ./packages
 COPY drizzle ./drizzle
 COPY scripts ./scripts
+# The image has no git: docker build --build-arg SLUICE_COMMIT=$(git rev-parse HEAD). Metrics and logs name it.
+ARG SLUICE_COMMIT
 RUN node scripts/bundle.ts
 
 FROM ${NODE_IMAGE}

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished, test } from "vitest";
 
@@ -18,11 +19,13 @@ import { geminiEvent, signWebhook } from "../tests/support/sign.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
 async function makeBundles(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory]);
+  const env = { ...process.env, SLUICE_COMMIT: COMMIT };
+  await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory], { env });
   const names = [
     "THIRD-PARTY-LICENSES",
     "demo-receiver.mjs",
@@ -84,6 +87,8 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
     onTestFinished(app.stop);
     await app.waitUntilReady();
   }
+  const metrics = await (await fetch(`http://127.0.0.1:${workerPort}/metrics`)).text();
+  expect(metrics).toContain(`\nsluice_build_info{version="${SLUICE_VERSION}",commit="${COMMIT}"} 1\n`);
   for (const asset of ["swagger-ui.css", "swagger-ui-bundle.js"]) {
     const served = await fetch(`${api}/docs/${asset}`);
     expect([served.status, (await served.text()).length > 100_000]).toEqual([200, true]);

@@ -2,6 +2,7 @@
 // the files that they read (docs/decisions/0019-apps-run-as-one-file.md). The default directory is `dist`. The bundler
 // keeps half a gigabyte of memory, so other scripts run this one as a process of its own.
 
+import { execFileSync } from "node:child_process";
 import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
@@ -37,6 +38,7 @@ if (unknown !== undefined) {
   throw new Error(`There is no ${unknown} to bundle. Choose from ${Object.keys(ENTRIES).join(", ")}.`);
 }
 const outDirectory = resolve(ROOT, directory);
+const commit = process.env["SLUICE_COMMIT"] || readCommit();
 copyFiles(findServedPackage(), join(outDirectory, "node_modules", SERVED_PACKAGE), SERVED_FILES);
 copyFiles(
   join(ROOT, "drizzle"),
@@ -55,6 +57,8 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     platform: "node",
     // msgpackr-extract is native code, which a bundle cannot hold. BullMQ's msgpackr works without it.
     external: ["msgpackr-extract"],
+    // packages/shared/src/runtime/build.ts reads it.
+    transform: { define: { SLUICE_BUILD_COMMIT: JSON.stringify(commit ?? "unknown") } },
     plugins: [
       {
         name: "loaded-later",
@@ -73,6 +77,16 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
   await build.close();
   replaceFile(path, output[0].code);
   return output[0].moduleIds;
+}
+
+/** @returns undefined where there is no git or no repository, such as in the build of an image. */
+function readCommit(): string | undefined {
+  try {
+    const describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"];
+    return execFileSync("git", describe, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Renames a whole file into place, because a relay may be starting from the old one. */

@@ -1,14 +1,15 @@
 import { describe, expect, test } from "vitest";
 
 import type { RedisState } from "@sluice/queue/queue";
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { Metrics } from "./metrics.ts";
 
-/** The series of Sluice, with their values. */
+/** The series of Sluice, with their values. Those of the process are in every gateway. */
 async function readOurs(metrics: Metrics): Promise<Record<string, number>> {
   const { text } = await metrics.render();
-  const series = text.split("\n").filter((line) => line.startsWith("sluice_") && !line.includes("_bucket{"));
+  const series = text.split("\n").filter((line) => /^sluice_(?!build_info)/.test(line) && !line.includes("_bucket{"));
   return Object.fromEntries(
     series.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]),
   );
@@ -177,6 +178,8 @@ describe("metrics", () => {
     for (const metrics of [one, other]) {
       const { text, contentType } = await metrics.render();
       expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+      // Sources that run as they are know no commit: scripts/bundle.test.ts.
+      expect(text).toContain(`\nsluice_build_info{version="${SLUICE_VERSION}",commit="unknown"} 1\n`);
       expect(text).toMatch(/^process_cpu_seconds_total \d/m);
       expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
     }

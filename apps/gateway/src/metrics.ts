@@ -1,16 +1,10 @@
 // The metrics of a gateway for Prometheus. The values of each label come from a small set: names of existing sources,
 // outcomes, reasons. Text that a sender chooses is never a label: with it, a sender could fill the memory.
 
-import {
-  collectDefaultMetrics,
-  Counter,
-  Gauge,
-  Histogram,
-  type PrometheusContentType,
-  Registry,
-} from "@prometheus-io/client";
+import { Counter, Gauge, Histogram, type PrometheusContentType, Registry } from "@prometheus-io/client";
 
 import type { Producer, StoreName } from "@sluice/queue/queue";
+import { watchProcess } from "@sluice/shared/runtime/process-metrics";
 import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
 import type { RetentionState } from "@sluice/store/delivery/retention-state";
@@ -79,7 +73,7 @@ export class Metrics {
    * trouble.
    */
   constructor({ redis, setAside = [] }: Partial<Pick<Producer, "redis" | "setAside">> = {}) {
-    collectDefaultMetrics({ register: this.#registry });
+    watchProcess(this.#registry);
     const setAsideEvents = new Gauge({
       name: "sluice_set_aside_events",
       help: "Acknowledged events that could not be stored, in a store of the queue: the same on every gateway.",

@@ -2,6 +2,8 @@
 
 import { Counter, Gauge, type PrometheusContentType, Registry } from "@prometheus-io/client";
 
+import { watchProcess } from "@sluice/shared/runtime/process-metrics";
+
 export interface WorkerGauges {
   requestsInFlight: () => number;
   openConnections: () => number;
@@ -21,6 +23,10 @@ export class WorkerMetrics {
     help: "Attempts that PostgreSQL does not take. Their deliveries went on, and the log lacks the attempts.",
     registers: [this.#registry],
   });
+
+  constructor() {
+    watchProcess(this.#registry);
+  }
 
   watch({ requestsInFlight, openConnections, maxInFlight }: WorkerGauges): void {
     const gauge = (name: string, help: string, read: () => number) =>
