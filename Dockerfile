@@ -6,6 +6,7 @@ ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY apps/cli/package.json apps/cli/
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
 COPY packages/filter/package.json packages/filter/
@@ -31,6 +32,8 @@ FROM ${NODE_IMAGE}
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=build /app/dist ./
+# `docker compose exec gateway sluice …`
+RUN printf '#!/bin/sh\nexec node /app/sluice.mjs "$@"\n' > /usr/local/bin/sluice && chmod 755 /usr/local/bin/sluice
 # A new volume takes over the owner and the mode of the directory where it is mounted. Redis reads its volume as another
 # user.
 RUN install -d -o node -g node .compile-cache \
@@ -41,7 +44,7 @@ RUN install -d -o node -g node .compile-cache \
 USER node
 # Fill the compile cache: each app is loaded, and then ends because it has no configuration. The cache belongs to one user,
 # so this step runs as `node`. Later the cache is only read, because the root file system is read-only.
-RUN for app in gateway worker; do node $app.mjs >/dev/null 2>&1 || true; done && test -n "$(ls .compile-cache/*)"
+RUN for app in gateway worker sluice; do node $app.mjs >/dev/null 2>&1 || true; done && test -n "$(ls .compile-cache/*)"
 ENV DATA_DIR=/var/lib/sluice
 VOLUME /var/lib/sluice
 CMD ["node", "gateway.mjs"]

@@ -35,6 +35,7 @@ async function makeBundles(): Promise<string> {
     "make-secrets.mjs",
     "migrate.mjs",
     "node_modules",
+    "sluice.mjs",
     "worker.mjs",
   ];
   expect(readdirSync(directory).toSorted()).toEqual(names);

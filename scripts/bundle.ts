@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ENTRIES: Record<string, string> = {
   gateway: "apps/gateway/src/main.ts",
   worker: "apps/worker/src/main.ts",
+  sluice: "apps/cli/src/main.ts",
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
   "demo-receiver": "scripts/demo/receiver-main.ts",

@@ -13,7 +13,7 @@ import { openReceiver } from "./demo/open-receiver.ts";
 import { deriveDemoSecrets, ensureDemo } from "./demo/setup.ts";
 import { printTrace } from "./demo/trace.ts";
 import { connectRelay } from "./relay/connection.ts";
-import { errorText } from "./relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAX_COUNT = 100_000;

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { generateApiKey, MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
-import { errorText } from "./relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 
 /** The secrets. A volume of an older version has the first three. */
 type SecretName =

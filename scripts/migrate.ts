@@ -10,7 +10,7 @@ import { migrate } from "@sluice/store/connection/migrate";
 import { isContended } from "@sluice/store/connection/postgres-errors";
 import { migrateWithRoles } from "@sluice/store/connection/roles";
 
-import { errorText } from "./relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 
 const PAUSE_MS = 1_000;
 const onWarning = (message: string) => console.warn(message);

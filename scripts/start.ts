@@ -12,7 +12,7 @@ import type { RoleUrls } from "@sluice/store/connection/roles";
 import { type AppProcess, startApp } from "./relay/app-process.ts";
 import { bundleApps } from "./relay/bundled-apps.ts";
 import { openDataDirectory } from "./postgres/data-directory.ts";
-import { errorText } from "./relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 import { proveRelay } from "./demo/first-proof.ts";
 import { hintOf } from "./demo/find-relay.ts";
 import { keepPostgres } from "./postgres/kept.ts";

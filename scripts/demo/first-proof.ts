@@ -1,6 +1,6 @@
 // The proof of the first start: one signed event through the ingress to the demonstration's receiver, with its trace.
 
-import { errorText } from "../relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 import { connectRelay, type RelayAddress } from "../relay/connection.ts";
 import { sendDemoEvent } from "./event.ts";
 import { startDemoReceiver } from "./receiver.ts";

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { RoleUrls } from "@sluice/store/connection/roles";
 
-import { errorText } from "../relay/error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 import { openRoleUrls } from "./role-urls.ts";
 

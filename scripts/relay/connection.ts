@@ -3,7 +3,7 @@
 import { createSluiceClient, type SluiceClient } from "@sluice/client/client";
 import { Agent } from "undici";
 
-import { errorText } from "./error-text.ts";
+import { errorText } from "@sluice/shared/runtime/error-text";
 
 export interface RelayAddress {
   ingressUrl: string;

@@ -17,7 +17,7 @@ const LAYERS: Layers[] = [
       ["signature", "filter", "gemini"],
       ["store"],
       ["queue"],
-      ["gateway", "worker", "gemini-simulator"],
+      ["gateway", "worker", "cli", "gemini-simulator"],
     ],
   },
   { room: /^apps\/gateway\/src\/([^/]+)\//, order: [["http"], ["ingress", "api"]] },

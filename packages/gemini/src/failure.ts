@@ -81,7 +81,7 @@ export function toGeminiFailure(error: unknown, call: string, key: string): Gemi
     if (each instanceof BudgetUnknown) throw each.cause;
   }
   const status = readStatus(causes);
-  const text = causes.map(errorText).join(": ");
+  const text = causes.map(causeText).join(": ");
   const said = cleanSentence(readMessage(causes, text), key);
   return new GeminiFailure(kindOf(status, text), call, status === undefined ? said : `HTTP ${status} ${said}`, status);
 }
@@ -125,10 +125,10 @@ function readStatus(causes: readonly unknown[]): number | undefined {
 function readMessage(causes: readonly unknown[], text: string): string {
   const quoted = /"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
   if (quoted !== undefined) return unquote(quoted);
-  return causes.map(errorText).findLast((each) => each !== "") ?? "no reason was given";
+  return causes.map(causeText).findLast((each) => each !== "") ?? "no reason was given";
 }
 
-function errorText(error: unknown): string {
+function causeText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.message !== "") return error.message;
   // What Node throws when every address of a host refused has a code, and no message.

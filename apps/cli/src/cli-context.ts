@@ -1,0 +1,24 @@
+// What a command has of the process that runs it. stdout gets data and nothing else, so that it can be piped; everything
+// for people goes to stderr.
+
+import type { Readable, Writable } from "node:stream";
+import { stripVTControlCharacters, styleText } from "node:util";
+
+export interface CliContext {
+  env: NodeJS.ProcessEnv;
+  /** Relative paths of arguments begin here. */
+  directory: string;
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Writes text to a stream, in colour where the stream is a terminal and NO_COLOR does not forbid it. */
+export function writeStyled(stream: Writable, { env }: Pick<CliContext, "env">, style: Style, text: string): void {
+  const isColoured = "isTTY" in stream && stream.isTTY === true && (env["NO_COLOR"] ?? "") === "";
+  // The decision is made here, because the environment of a context need not be that of the process.
+  const styled = styleText(style, text, { validateStream: false });
+  stream.write(isColoured ? styled : stripVTControlCharacters(styled));
+}
