@@ -16,6 +16,8 @@ const settings = z.object({
   TARGET_CONNECTION_SECONDS: integer(1, 86_400).default(60),
   // The ledger must outlast a sender's retries (72 hours are promised), so the log does too.
   RETENTION_DAYS: integer(4, 3650).default(30),
+  // Bodies can go before the log does. Deliveries that are not finished keep theirs.
+  BODY_RETENTION_DAYS: integer(1, 3650).optional(),
   // Whether deliveries that are not finished by then, such as those of a paused target, stay with their events.
   RETENTION_UNFINISHED: z.enum(["keep", "exhaust"]).default("keep"),
   // Five days: a long weekend, and time to repair it. 0 is never.
@@ -24,6 +26,11 @@ const settings = z.object({
   AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
 });
 
-export const workerConfig = settings.check(checkRedisCa);
+export const workerConfig = settings.check(checkRedisCa).check(({ issues, value }) => {
+  const { BODY_RETENTION_DAYS: days, RETENTION_DAYS: logDays } = value;
+  if (days === undefined || days < logDays) return;
+  const message = `must be less than RETENTION_DAYS (${logDays}): bodies go with the log in any case`;
+  issues.push({ code: "custom", message, path: ["BODY_RETENTION_DAYS"], input: days });
+});
 
 export type WorkerConfig = z.infer<typeof workerConfig>;

@@ -26,6 +26,7 @@ import { ConfigurationCopy } from "@sluice/store/configuration/configuration-cop
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
 import { startOperations } from "./chores/operation-steps.ts";
+import { startBodyRemoval } from "./chores/body-removal.ts";
 import { startRetention } from "./chores/retention.ts";
 import { startRetirement } from "./chores/retirement.ts";
 import { startSweep } from "./chores/sweep.ts";
@@ -227,6 +228,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   const chores = [
     retention,
     startRetirement(db, retirement, log),
+    ...(config.BODY_RETENTION_DAYS === undefined ? [] : [startBodyRemoval(db, config.BODY_RETENTION_DAYS, log)]),
     startCounting(db, log),
     startSweep(db, wake, log),
     startOperations(db, wake, log),

@@ -785,7 +785,7 @@ export interface paths {
         put?: never;
         /**
          * Send an event again
-         * @description An event has one delivery per target. A target that already has one gets it retried, unless `again` is false; any other target gets a new one. The delivery to a paused target is held until the target is resumed. A disabled target is left out, or refused when `targets` names it (`target_disabled`). An event past its retention is a 404. `POST /v1/events:replay` does the same for many events.
+         * @description An event has one delivery per target. A target that already has one gets it retried, unless `again` is false; any other target gets a new one. The delivery to a paused target is held until the target is resumed. A disabled target is left out, or refused when `targets` names it (`target_disabled`). An event past its retention is a 404, and one whose body was removed a 410 (`body_removed`). `POST /v1/events:replay` does the same for many events.
          */
         post: operations["replayEvent"];
         delete?: never;
@@ -808,6 +808,26 @@ export interface paths {
          * @description The filters are those of `GET /v1/events`, and `filter`. At least one of them, or `all`, is required. The events that were received before the request are replayed, the oldest first, as far back as the log reaches. An event has one delivery per target: a target that has one of an event gets no second one. The same request can therefore be made again, and does only what is missing. With `again`, a delivery that is finished is retried; one that waits for an attempt, or is being attempted, is left. The operation goes as fast as the targets take the deliveries. A paused target gets them when it is resumed.
          */
         post: operations["replayEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}:erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase what an event contains
+         * @description Removes the body at once, with everything that was taken from it: payload, user metadata, labels, the terms by which it is found, and the excerpts of what targets answered. The trace stays: ids, type, times, deliveries and attempts. Unfinished deliveries are cancelled. The event can no longer be replayed (`body_removed`), and its `webhook_id` is still a duplicate. Erasing again changes nothing. Needs a key with the scope `admin`. An event that waits in the queue is not in the log yet, and is a 404: erase it when it is. Discard one that was set aside.
+         */
+        post: operations["eraseEvent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -865,7 +885,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a delivery now
-         * @description The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its circuit breaker is open, the delivery becomes `pending` and waits for the target.
+         * @description The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its circuit breaker is open, the delivery becomes `pending` and waits for the target. When the body of its event was removed, there is nothing to send (`body_removed`).
          */
         post: operations["retryDelivery"];
         delete?: never;
@@ -1508,7 +1528,7 @@ export interface components {
          * @description What failed. The codes are stable; docs/errors.md explains each.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "schema_newer";
+        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "body_removed" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "schema_newer";
         FieldError: {
             /** @example /retry/base_seconds */
             pointer: string;
@@ -2708,11 +2728,23 @@ export interface components {
             filter_errors: components["schemas"]["FilterError"][];
             /**
              * Format: int64
+             * @description The size of the body. 0 when it was removed.
              * @example 158
              */
             size_bytes: number;
             /**
-             * @description The body as JSON. Null when the body is not JSON, or is nested deeper than 500 levels.
+             * Format: date-time
+             * @description When the body was removed, with everything that was taken from it: `user_metadata`, `labels`, `filter_errors`, `content_encoding`, and the excerpts of what targets answered. Null while the body is there.
+             * @example null
+             */
+            body_removed_at: string | null;
+            /**
+             * @description retention: the event is older than `BODY_RETENTION_DAYS`. erasure: somebody called `:erase`. Null while the body is there.
+             * @example null
+             */
+            body_removed_by: components["schemas"]["BodyRemoval"] | null;
+            /**
+             * @description The body as JSON. Null when the body is not JSON, is nested deeper than 500 levels, or was removed.
              * @example {
              *       "type": "batch.succeeded",
              *       "version": "v1",
@@ -2737,6 +2769,8 @@ export interface components {
             target: string;
             error: string;
         };
+        /** @enum {string} */
+        BodyRemoval: "retention" | "erasure";
         /**
          * @description Which entries come first. With `oldest`, the list can be read on from its end: see `resume_cursor`. An entry that is stored late then comes after newer ones.
          * @default newest
@@ -2790,11 +2824,23 @@ export interface components {
             filter_errors: components["schemas"]["FilterError"][];
             /**
              * Format: int64
+             * @description The size of the body. 0 when it was removed.
              * @example 158
              */
             size_bytes: number;
             /**
-             * @description The body as JSON. Null when the body is not JSON, or is nested deeper than 500 levels.
+             * Format: date-time
+             * @description When the body was removed, with everything that was taken from it: `user_metadata`, `labels`, `filter_errors`, `content_encoding`, and the excerpts of what targets answered. Null while the body is there.
+             * @example null
+             */
+            body_removed_at: string | null;
+            /**
+             * @description retention: the event is older than `BODY_RETENTION_DAYS`. erasure: somebody called `:erase`. Null while the body is there.
+             * @example null
+             */
+            body_removed_by: components["schemas"]["BodyRemoval"] | null;
+            /**
+             * @description The body as JSON. Null when the body is not JSON, is nested deeper than 500 levels, or was removed.
              * @example {
              *       "type": "batch.succeeded",
              *       "version": "v1",
@@ -3021,7 +3067,7 @@ export interface components {
             filter_errors: number;
             /**
              * Format: int64
-             * @description Events that the target does not get because it was disabled or deleted, or the event passed its retention, during the operation
+             * @description Events that the target does not get because their body was removed, or because it was disabled or deleted, or the event passed its retention, during the operation
              * @example 0
              */
             left_out: number;
@@ -3082,7 +3128,7 @@ export interface components {
             done: number;
             /**
              * Format: int64
-             * @description The number of deliveries that were left as they are, because a worker held the delivery, it changed at that moment, or its target was deleted. For a replay: the number of events on which `filter` failed.
+             * @description The number of deliveries that were left as they are, because a worker held the delivery, it changed at that moment, its target was deleted, or the body of its event was removed. For a replay: the number of events on which `filter` failed.
              * @example 0
              */
             failed: number;
@@ -3205,6 +3251,27 @@ export interface components {
              * @example true
              */
             dry_run?: boolean;
+        };
+        ErasedEvent: {
+            /** @example evt_01h455vb4pex5vsknk084sn02q */
+            event: string;
+            /**
+             * Format: date-time
+             * @description When the body was removed
+             */
+            body_removed_at: string;
+            /**
+             * Format: int64
+             * @description The number of unfinished deliveries that were cancelled
+             * @example 1
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description How many of the cancelled deliveries a worker had in hand. It may be sending the event now, and may do so for up to a minute.
+             * @example 0
+             */
+            in_flight: number;
         };
         DeliveryPage: {
             data: components["schemas"]["Delivery"][];
@@ -3642,7 +3709,7 @@ export interface components {
             created_at: string;
         };
         /**
-         * @description read: every read. write: also changes. admin: also keys and the audit trail.
+         * @description read: every read. write: also changes. admin: also keys, the audit trail, and erasing events.
          * @enum {string}
          */
         Scope: "read" | "write" | "admin";
@@ -3735,7 +3802,7 @@ export interface components {
          * @example target.updated
          * @enum {string}
          */
-        AuditAction: "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "operation.started" | "operation.cancelled" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
+        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "operation.started" | "operation.cancelled" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
         AuditedResource: {
             type: components["schemas"]["AuditedType"];
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -4008,9 +4075,21 @@ export interface components {
             filter_errors: components["schemas"]["FilterError"][];
             /**
              * Format: int64
+             * @description The size of the body. 0 when it was removed.
              * @example 158
              */
             size_bytes: number;
+            /**
+             * Format: date-time
+             * @description When the body was removed, with everything that was taken from it: `user_metadata`, `labels`, `filter_errors`, `content_encoding`, and the excerpts of what targets answered. Null while the body is there.
+             * @example null
+             */
+            body_removed_at: string | null;
+            /**
+             * @description retention: the event is older than `BODY_RETENTION_DAYS`. erasure: somebody called `:erase`. Null while the body is there.
+             * @example null
+             */
+            body_removed_by: components["schemas"]["BodyRemoval"] | null;
         };
         AttemptMessage: {
             /**
@@ -7038,6 +7117,8 @@ export interface operations {
                      *           "labels": {},
                      *           "filter_errors": [],
                      *           "size_bytes": 158,
+                     *           "body_removed_at": null,
+                     *           "body_removed_by": null,
                      *           "payload": {
                      *             "type": "batch.succeeded",
                      *             "version": "v1",
@@ -7171,6 +7252,8 @@ export interface operations {
                      *       "labels": {},
                      *       "filter_errors": [],
                      *       "size_bytes": 158,
+                     *       "body_removed_at": null,
+                     *       "body_removed_by": null,
                      *       "payload": {
                      *         "type": "batch.succeeded",
                      *         "version": "v1",
@@ -7387,6 +7470,45 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+        };
+    };
+    eraseEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For 24 hours, a repeated request with this key gets the same answer, and has its effect only once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of the event */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["Empty"];
+            };
+        };
+        responses: {
+            /** @description The event is erased */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "event": "evt_01h455vb4pex5vsknk084sn02q",
+                     *       "body_removed_at": "2026-01-22T12:00:00Z",
+                     *       "cancelled": 1,
+                     *       "in_flight": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErasedEvent"];
                 };
             };
         };

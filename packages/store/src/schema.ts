@@ -34,6 +34,9 @@ export interface FilterError {
   target: string;
   error: string;
 }
+/** Why an event has no body any more: it is past BODY_RETENTION_DAYS, or somebody erased it. */
+export const BODY_REMOVALS = ["retention", "erasure"] as const;
+export type BodyRemoval = (typeof BODY_REMOVALS)[number];
 export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
 /** What an API key may do. Each scope includes the ones before it. */
 export type Scope = "read" | "write" | "admin";
@@ -397,6 +400,21 @@ export const events = pgTable("events", {
   bodyUnbound: boolean("body_unbound").notNull().default(false),
   dataId: text("data_id"),
   contentEncoding: text("content_encoding"),
+  bodyRemovedAt: instant("body_removed_at"),
+  bodyRemovedBy: text("body_removed_by").$type<BodyRemoval>(),
+});
+
+/** One row: see delivery/body-retention.ts. */
+export const bodyRetention = pgTable("body_retention", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  reached: uuid("reached").notNull().default("00000000-0000-0000-0000-000000000000"),
+  revisited: uuid("revisited").notNull().default("00000000-0000-0000-0000-000000000000"),
+  nextVisitAt: instant("next_visit_at").notNull().defaultNow(),
+});
+
+/** See delivery/body-retention.ts. */
+export const keptBodies = pgTable("kept_bodies", {
+  eventId: uuid("event_id").primaryKey(),
 });
 
 export const eventTerms = pgTable("event_terms", {
@@ -539,7 +557,7 @@ export interface ReplayTally {
   not_matched: number;
   /** The target's filter failed on the event. */
   filter_errors: number;
-  /** The target was disabled or deleted, or the event passed its retention, during the operation. */
+  /** The body was removed; or the target was disabled or deleted, or the event passed its retention, during the operation. */
   left_out: number;
 }
 

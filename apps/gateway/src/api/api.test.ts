@@ -347,6 +347,7 @@ describe("the document", () => {
       "/v1/events/{id}": ["get"],
       "/v1/events:replay": ["post"],
       "/v1/events/{id}:replay": ["post"],
+      "/v1/events/{id}:erase": ["post"],
       "/v1/events/{id}/body": ["get"],
       "/v1/jobs": ["get", "post"],
       "/v1/jobs/{id}": ["get", "patch"],

@@ -11,6 +11,7 @@ import { authenticate, type AuthenticationDependencies } from "./access/authenti
 import { type KeysDependencies, routeKeys } from "./access/keys.ts";
 import { type BulkDependencies, routeBulk } from "./acting/bulk.ts";
 import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
+import { routeErasure } from "./acting/erasure.ts";
 import { routeInjection } from "./acting/injection.ts";
 import { type OperationsDependencies, routeOperations } from "./acting/operations.ts";
 import { routeBulkReplay } from "./acting/bulk-replay.ts";
@@ -123,6 +124,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeInjection(app, dependencies);
   routeReplay(app, dependencies);
   routeBulkReplay(app, dependencies);
+  routeErasure(app, dependencies);
   routeDeliveries(app, dependencies);
   routeDeliveryVerbs(app, dependencies);
   routeBulk(app, dependencies);

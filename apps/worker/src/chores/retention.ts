@@ -6,6 +6,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";
 import type { Database } from "@sluice/store/connection/database";
 import { pruneConsumedCallbacks } from "@sluice/store/requests/consumed-callbacks";
+import { repeatErasures } from "@sluice/store/delivery/erasure";
 import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
 import { pruneSpentTokens } from "@sluice/store/requests/spent-tokens";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
@@ -57,6 +58,7 @@ export async function startRetention(
     await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("revisions", () => pruneTargetRevisions(db));
+    await attempt("erasures", () => repeatErasures(db));
     await attempt("answers", () => pruneIdempotencyKeys(db));
     if (pruned) log.info({ pruned }, "retention");
   }

@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },
+  body_removed: { status: 410, title: "The body of the event was removed" },
   precondition_failed: { status: 412, title: "The resource is not as the condition wants it" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },

@@ -5,10 +5,11 @@ import { type SQL, sql } from "drizzle-orm";
 
 import type { Connection } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
-import { anyOf } from "../log/id-range.ts";
+import { anyOf, wholeDays, withinRange } from "../log/id-range.ts";
 import { type DeliveryRecord, getDelivery } from "../log/records.ts";
-import { deliveries } from "../schema.ts";
+import { deliveries, events } from "../schema.ts";
 import { RELAY_SOURCE_ID } from "./relay-sources.ts";
+import { keepBodies } from "./removed-bodies.ts";
 import * as transitions from "./transitions.ts";
 
 const IS_FREE = sql.raw(transitions.IS_FREE);
@@ -57,6 +58,8 @@ export type RetryResult =
   | { kind: "due"; delivery: DeliveryRecord }
   | { kind: "in_flight" }
   | { kind: "target_gone" }
+  /** There is nothing left to send. */
+  | { kind: "body_removed" }
   | { kind: "not_found" };
 
 /**
@@ -64,6 +67,8 @@ export type RetryResult =
  * worker has in hand. MUST run in a transaction.
  */
 export async function retryDelivery(tx: Connection, id: string): Promise<RetryResult> {
+  await keepBodies(tx);
+  if ((await findWithoutBody(tx, [id])).size > 0) return { kind: "body_removed" };
   const held = await holdTargets(tx, [id]);
   // Without SKIP LOCKED: the caller asked for this delivery and waits to hear what happened to it.
   const free = sql`SELECT id, status FROM ${deliveries} WHERE id = ${id} AND ${IS_FREE} FOR UPDATE`;
@@ -76,13 +81,29 @@ export async function retryDelivery(tx: Connection, id: string): Promise<RetryRe
 
 /**
  * Makes many deliveries due now, each as {@link retryDelivery} does. Leaves out those that a worker has in hand, those
- * that no longer match once they are locked, and those whose target is gone. MUST run in a transaction.
+ * that no longer match once they are locked, and those whose target or whose event's body is gone. MUST run in a transaction.
  * @param matches a condition over the columns of `deliveries`.
  * @returns the target id of each delivery that is due.
  */
 export async function retryMany(tx: Connection, ids: readonly string[], matches: SQL): Promise<string[]> {
-  if (ids.length === 0) return [];
-  return makeDue(tx, await holdTargets(tx, ids), selectFree(ids, matches));
+  await keepBodies(tx);
+  const withoutBody = await findWithoutBody(tx, ids);
+  const sendable = ids.filter((id) => !withoutBody.has(id));
+  if (sendable.length === 0) return [];
+  return makeDue(tx, await holdTargets(tx, sendable), selectFree(sendable, matches));
+}
+
+/** @returns those of the deliveries whose event has no body any more. */
+async function findWithoutBody(tx: Connection, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  // A delivery's id begins with the milliseconds of its event's id, so that both are on one day.
+  const range = wholeDays({ from: ids.toSorted()[0] ?? "", to: ids.toSorted().at(-1) ?? "" });
+  const { rows } = await tx.orm.execute<{ id: string }>(sql`
+    SELECT found.id FROM (SELECT id, event_id FROM ${deliveries} WHERE ${anyOf(deliveries.id, ids)} OFFSET 0) AS found
+    WHERE EXISTS (
+      SELECT FROM ${events} WHERE ${events.id} = found.event_id AND ${withinRange(events.id, range)}
+        AND ${events.bodyRemovedAt} IS NOT NULL)`);
+  return new Set(rows.map((row) => row.id));
 }
 
 /**

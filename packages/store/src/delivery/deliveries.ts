@@ -188,6 +188,9 @@ const valueFor = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
 // now. An attempt that is in the log already was written by an earlier run of this statement whose answer was lost:
 // that run changed the delivery too, and somebody may have retried it by hand since.
 //
+// A delivery that was cancelled during its attempt may be one of an event that was erased: the excerpt is left out, because the
+// target may have answered with what it got.
+//
 // "IS TRUE" hides the status from the planner, which would otherwise read every pending delivery through the index of
 // the status and not look up a few ids.
 //
@@ -203,10 +206,10 @@ WITH input AS (
 logged AS (
   INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt,
     target_id, source_id, event_type)
-  SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error, i.response_excerpt,
-    d.target_id, d.source_id, d.event_type
+  SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error,
+    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.response_excerpt END, d.target_id, d.source_id, d.event_type
   FROM input i LEFT JOIN LATERAL (
-    SELECT target_id, source_id, event_type FROM deliveries WHERE id = i.delivery_id AND ${inIdRange("$2::uuid[]")} LIMIT 1
+    SELECT target_id, source_id, event_type, status FROM deliveries WHERE id = i.delivery_id AND ${inIdRange("$2::uuid[]")} LIMIT 1
   ) d ON true
   ON CONFLICT DO NOTHING
   RETURNING id

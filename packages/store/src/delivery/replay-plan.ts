@@ -83,7 +83,8 @@ async function matchEvents(
       await setTimeout(TURN_MS);
       turnEndsAt = performance.now() + TURN_MS;
     }
-    const match = matchEvent(event, inputOf(event), targets, rule);
+    const match: ReplayMatch =
+      event.bodyRemovedAt !== null ? { kind: "body_removed" } : matchEvent(event, inputOf(event), targets, rule);
     plan.tallies.addMatch(event.id, match, targets);
     if (match.kind === "failed") plan.failed += 1;
     if (match.kind === "selected") plan.wanted.push(...match.matched.map((target) => deliveryTo(target, event)));

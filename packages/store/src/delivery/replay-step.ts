@@ -11,6 +11,7 @@ import type { ReplayState } from "../schema.ts";
 import { isSubscribed } from "./fan-out.ts";
 import { type OperationRecord, rangeOfOperation, type ReplayFilter, type StepWork } from "./operations.ts";
 import { planPart } from "./replay-plan.ts";
+import { keepBodies } from "./removed-bodies.ts";
 import { previewReplay, type Replayed, replayTo, type RetryOf, type WantedDelivery } from "./replay.ts";
 import type { Walk } from "./walk.ts";
 
@@ -29,6 +30,7 @@ export async function replayEvents(
 ): Promise<StepWork> {
   const { replay } = operation;
   if (replay === null) throw new Error("The operation does not say what to replay");
+  await keepBodies(tx);
   const targets = await loadOpenTargets(tx, replay);
   if (targets.length === 0) {
     const error = "Every target of this replay was disabled or deleted; enable one and replay again";

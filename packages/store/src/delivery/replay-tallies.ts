@@ -7,6 +7,8 @@ import type { FilterError, ReplayState, ReplayTally } from "../schema.ts";
 export type ReplayMatch =
   | { kind: "selected"; matched: Subscriber[]; filterErrors: FilterError[] }
   | { kind: "not_selected" }
+  /** There is nothing left that a filter could judge or a target could get. */
+  | { kind: "body_removed" }
   /** The replay's own filter failed on the event. */
   | { kind: "failed"; error: string };
 
@@ -46,6 +48,10 @@ export class ReplayTallies {
     if (match.kind === "not_selected") return;
     if (match.kind === "failed") return this.#noteError(eventId, null, match.error);
     this.state.matched += 1;
+    if (match.kind === "body_removed") {
+      for (const { target } of this.state.targets) this.count(target, "left_out");
+      return;
+    }
     const open = new Set(asked.map(({ id }) => id));
     const matched = new Set(match.matched.map(({ id }) => id));
     const errors = new Map(match.filterErrors.map(({ target, error }) => [target, error]));

@@ -56,6 +56,8 @@ describe("storeEvents", () => {
         body_unbound: true,
         data_id: null,
         content_encoding: "gzip",
+        body_removed_at: null,
+        body_removed_by: null,
       },
     ]);
   });

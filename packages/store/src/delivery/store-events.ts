@@ -6,6 +6,7 @@ import { binaryArray } from "../connection/binary-array.ts";
 import { type Connection, type Database, runPrepared } from "../connection/database.ts";
 import { noteStrays } from "../log/stray-deliveries.ts";
 import type { FilterError } from "../schema.ts";
+import { noteLateEvents } from "./body-retention.ts";
 import type { Lease } from "./deliveries.ts";
 import { type EventScheme, RECONCILED_SCHEME } from "./event-schemes.ts";
 
@@ -174,6 +175,10 @@ export async function storeEvents(
   lease: Lease,
   { entersEnds = true }: { entersEnds?: boolean } = {},
 ): Promise<StoreResult> {
+  await noteLateEvents(
+    db,
+    events.map(({ id }) => id),
+  );
   const ends = entersEnds ? events.map((event) => readJobEnd(event.type, event.dataId)) : [];
   const [row] = await runPrepared<StoredRow>(db, {
     ...(entersEnds ? STORE_WITH_ENDS : STORE),

@@ -146,7 +146,7 @@ export async function findPage<Row extends { id: string }>(
   return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), searchedTo };
 }
 
-export async function getEvent(db: Database, id: string): Promise<EventRecord | undefined> {
+export async function getEvent(db: Connection, id: string): Promise<EventRecord | undefined> {
   return (await db.orm.select(eventColumns).from(events).where(eq(events.id, id)))[0];
 }
 

@@ -5,6 +5,7 @@
  * an action that is no longer written MUST stay in this list as long as entries are kept.
  */
 export const AUDIT_ACTIONS = [
+  "event.erased",
   "event.injected",
   "event.replayed",
   "delivery.retried",

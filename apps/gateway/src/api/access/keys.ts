@@ -37,7 +37,7 @@ export interface KeysDependencies {
 }
 
 const scope = z.enum(["read", "write", "admin"]).openapi("Scope", {
-  description: "read: every read. write: also changes. admin: also keys and the audit trail.",
+  description: "read: every read. write: also changes. admin: also keys, the audit trail, and erasing events.",
 });
 const time = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
 

@@ -15,6 +15,7 @@ import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { problems } from "../http/problems.ts";
 import { deliveryNotFound, deliveryParams, deliveryTags, readDeliveryId } from "../log/deliveries.ts";
+import { bodyRemoved } from "../log/events.ts";
 import { deliverySchema, showDelivery } from "../log/delivery-schema.ts";
 import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
@@ -32,11 +33,12 @@ const endpoints = {
     summary: "Retry a delivery now",
     description:
       "The delivery may have any status, and gets a new deadline. When its target is paused or disabled, or its " +
-      "circuit breaker is open, the delivery becomes `pending` and waits for the target.",
+      "circuit breaker is open, the delivery becomes `pending` and waits for the target. When the body of its event was " +
+      "removed, there is nothing to send (`body_removed`).",
     request: { params: deliveryParams, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The delivery, due now", deliverySchema),
-      ...problems("target_gone", "delivery_in_flight"),
+      ...problems("target_gone", "delivery_in_flight", "body_removed"),
       default: problemResponse,
     },
   }),
@@ -99,5 +101,6 @@ const refusals = {
   in_flight: () =>
     new SluiceError("delivery_in_flight", "A worker is attempting this delivery; wait for the result and try again"),
   finished: () => new SluiceError("delivery_finished", "This delivery is finished: there is no attempt left to cancel"),
+  body_removed: bodyRemoved,
   target_gone: () => new SluiceError("target_gone", "The target of this delivery was deleted"),
 } satisfies Record<Exclude<(RetryResult | CancelResult)["kind"], "due" | "cancelled">, () => SluiceError>;

@@ -30,8 +30,8 @@ export const replayCounts = z
             not_matched: count("Events that the target's subscription or filter does not match"),
             filter_errors: count("Events on which the target's filter failed. The target does not get them."),
             left_out: count(
-              "Events that the target does not get because it was disabled or deleted, or the event passed its " +
-                "retention, during the operation",
+              "Events that the target does not get because their body was removed, or because it was disabled or deleted, " +
+                "or the event passed its retention, during the operation",
             ),
           })
           .openapi("ReplayedToTarget"),
@@ -98,7 +98,7 @@ export const operationSchema = z
     failed: z.int().openapi({
       description:
         "The number of deliveries that were left as they are, because a worker held the delivery, it changed at that " +
-        "moment, or its target was deleted. For a replay: the number of events on which `filter` failed.",
+        "moment, its target was deleted, or the body of its event was removed. For a replay: the number of events on which `filter` failed.",
       example: 0,
     }),
     replay: orNull(replayCounts).openapi({

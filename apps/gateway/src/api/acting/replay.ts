@@ -9,13 +9,14 @@ import type { Database } from "@sluice/store/connection/database";
 import { lacksPartition } from "@sluice/store/connection/partitions";
 import { deliveryTo, isSubscribed } from "@sluice/store/delivery/fan-out";
 import { chooseTargets, filterInputsOf, type Replayed, replayTo } from "@sluice/store/delivery/replay";
+import { keepBodies } from "@sluice/store/delivery/removed-bodies";
 import { getEventWithBody } from "@sluice/store/log/records";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { problems } from "../http/problems.ts";
-import { eventNotFound, eventParams, filterError } from "../log/events.ts";
+import { bodyRemoved, eventNotFound, eventParams, filterError } from "../log/events.ts";
 import { idField, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { findNamed, parseTargetIds, targetIds } from "./replay-request.ts";
@@ -91,7 +92,8 @@ const endpoint = createRoute({
   description:
     "An event has one delivery per target. A target that already has one gets it retried, unless `again` is false; any " +
     "other target gets a new one. The delivery to a paused target is held until the target is resumed. A disabled " +
-    "target is left out, or refused when `targets` names it (`target_disabled`). An event past its retention is a 404. " +
+    "target is left out, or refused when `targets` names it (`target_disabled`). An event past its retention is a 404, " +
+    "and one whose body was removed a 410 (`body_removed`). " +
     "`POST /v1/events:replay` does the same for many events.",
   request: {
     params: eventParams,
@@ -100,7 +102,7 @@ const endpoint = createRoute({
   },
   responses: {
     200: jsonAnswer("What was done for each target", replayed),
-    ...problems("target_disabled"),
+    ...problems("target_disabled", "body_removed"),
     default: problemResponse,
   },
 });
@@ -113,8 +115,10 @@ export function routeReplay(app: OpenAPIHono<ApiEnv>, dependencies: ReplayDepend
     const named = given && parseTargetIds(given);
     const matchSubscription = wanted ?? named === undefined;
     const answer = await makeChange(c, db, async (tx, record) => {
+      await keepBodies(tx);
       const event = await getEventWithBody(tx, id);
       if (event === undefined) throw eventNotFound();
+      if (event.bodyRemovedAt !== null) throw bodyRemoved();
       // Not locked: a replay waits for no change of a target, and none waits for it. The sweep cancels the delivery to a
       // target that is deleted meanwhile, as it does for intake.
       const subscribers = await loadSubscribers(tx, named);

@@ -43,6 +43,8 @@ describe("an event", () => {
       labels: { team: "billing" },
       filter_errors: [{ target: formatId("tgt", target), error: "no such key" }],
       size_bytes: text.length,
+      body_removed_at: null,
+      body_removed_by: null,
       payload: JSON.parse(text),
       deliveries: [],
     });

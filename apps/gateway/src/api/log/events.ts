@@ -8,6 +8,7 @@ import { formatId, parseId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Database } from "@sluice/store/connection/database";
 import { EVENT_SCHEMES } from "@sluice/store/delivery/event-schemes";
+import { BODY_REMOVALS } from "@sluice/store/schema";
 import {
   countFitting,
   type EventRecord,
@@ -83,9 +84,25 @@ export const eventSchema = z
       description: "The targets whose filter failed on this event. A filter that fails does not match.",
       example: [],
     }),
-    size_bytes: z.int().openapi({ example: 158 }),
+    size_bytes: z.int().openapi({ description: "The size of the body. 0 when it was removed.", example: 158 }),
+    body_removed_at: z
+      .string()
+      .nullable()
+      .openapi({
+        format: "date-time",
+        description:
+          "When the body was removed, with everything that was taken from it: `user_metadata`, `labels`, `filter_errors`, " +
+          "`content_encoding`, and the excerpts of what targets answered. Null while the body is there.",
+        example: null,
+      }),
+    body_removed_by: z.union([z.enum(BODY_REMOVALS).openapi("BodyRemoval"), z.null()]).openapi({
+      description:
+        "retention: the event is older than `BODY_RETENTION_DAYS`. erasure: somebody called `:erase`. Null while the body " +
+        "is there.",
+      example: null,
+    }),
     payload: z.unknown().openapi({
-      description: `The body as JSON. Null when the body is not JSON, or is nested deeper than ${MAX_LEVELS} levels.`,
+      description: `The body as JSON. Null when the body is not JSON, is nested deeper than ${MAX_LEVELS} levels, or was removed.`,
       example: {
         type: "batch.succeeded",
         version: "v1",
@@ -154,6 +171,7 @@ const endpoints = {
           [JSON_TYPE]: { schema: z.unknown(), example: { type: "batch.succeeded", data: { id: "batch_123456" } } },
         },
       },
+      ...problems("body_removed"),
       default: problemResponse,
     },
   }),
@@ -197,6 +215,7 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
     const event = await findEvent(c.req.valid("param").id);
     const body = (await readBodies(db, [event.id])).get(event.id);
     if (body === undefined) throw eventNotFound();
+    if (event.bodyRemovedAt !== null) throw bodyRemoved();
     return c.body(new Uint8Array(body), 200, {
       ...contentTypesOf(event.contentType),
       // Anybody who may send an event decides what its body is. A browser MUST NOT run it as a page of this origin.
@@ -214,6 +233,9 @@ export function routeEvents(app: OpenAPIHono<ApiEnv>, { db }: EventsDependencies
 }
 
 export const eventNotFound = () => new SluiceError("not_found", "There is no event with this id");
+
+export const bodyRemoved = () =>
+  new SluiceError("body_removed", "The body of this event was removed: there is nothing left to show or to send");
 
 /** @param received the content type with which the event came. */
 function contentTypesOf(received: string | null): Record<string, string> {
@@ -241,6 +263,8 @@ export function showEvent(event: EventRecord, body: Buffer | undefined): z.infer
     labels: event.labels ?? {},
     filter_errors: (event.filterErrors ?? []).map(({ target, error }) => ({ target: formatId("tgt", target), error })),
     size_bytes: event.sizeBytes,
+    body_removed_at: event.bodyRemovedAt?.toISOString() ?? null,
+    body_removed_by: event.bodyRemovedBy,
     payload: isNestedWithin(MAX_LEVELS, payload) ? (payload ?? null) : null,
   };
 }

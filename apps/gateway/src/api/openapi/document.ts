@@ -18,8 +18,8 @@ Sluice receives the webhooks of the Gemini API, verifies them, and delivers each
 - **Errors** are problem documents (RFC 9457). Their \`code\` is stable, and \`errors\` names each wrong field. The paths of
   Gemini's WebhookService, \`/v1/webhooks\` and \`/v1beta\`, answer errors in the form of Google's APIs instead.
 - **Lists** have pages of up to \`limit\` entries. To read the next page, send the \`next_cursor\` of this one as \`cursor\`.
-- **API keys** have scopes. \`read\` allows every GET. \`write\` also allows changes. \`admin\` also allows managing API keys
-  and reading the audit trail.
+- **API keys** have scopes. \`read\` allows every GET. \`write\` also allows changes. \`admin\` also allows managing API keys,
+  reading the audit trail and erasing events.
 - **Unknown** query parameters and body fields are refused, and the error names them.
 `.trim();
 
