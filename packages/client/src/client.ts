@@ -68,8 +68,8 @@ export interface TailRequest {
  * Each call rejects with ApiError when the relay refuses it, with NoAnswerError when nobody answers, and with the reason of
  * its `signal` when that aborts.
  *
- * A call is repeated when the relay is away or busy for a moment. Every POST has an `Idempotency-Key`, your own or a new
- * one, so that a repetition has no second effect. Other changes are repeated, too, unless they have an `If-Match`.
+ * A call is repeated when the relay is away or busy for a moment. Every POST and PUT has an `Idempotency-Key`, your own or
+ * a new one, so that a repetition has no second effect. Other changes are repeated, too, unless they have an `If-Match`.
  */
 export interface SluiceClient {
   get: Call<"get">;

@@ -48,6 +48,16 @@ test("a POST whose answer was lost has its effect once, and gives the answer", a
   expect(await namesOf(sluice, "once")).toEqual(["once"]);
 });
 
+test("a PUT whose answer was lost gives the secret of what it created, also under a condition", async ({ api }) => {
+  const { sluice } = connect(api, [LOST]);
+  const params = { path: { name: "put-once" }, header: { "If-None-Match": "*" } };
+  const created = await sluice.put("/v1/targets/by-name/{name}", {
+    params,
+    body: { ...TARGET, uri: "http://e.example/" },
+  });
+  expect(created).toMatchObject({ name: "put-once", new_signing_secret: expect.stringMatching(/^whsec_/) });
+});
+
 test("each POST has a key of its own, unless the caller gives one", async ({ api }) => {
   const { sluice, requests } = connect(api, []);
   const body = { ...TARGET, uri: "http://b.example/", name: "mine" };

@@ -1,4 +1,4 @@
-// Repeats a request that failed for a moment, where a repetition has no effect of its own. Every POST gets an
+// Repeats a request that failed for a moment, where a repetition has no effect of its own. Every POST and PUT gets an
 // Idempotency-Key, by which the relay takes a repetition for the same request.
 
 import { ApiError, NoAnswerError, retryAfterSecondsOf } from "./api-error.ts";
@@ -15,6 +15,8 @@ export interface RepeatOptions {
 }
 
 const KEY_HEADER = "idempotency-key";
+/** The methods that take a key. A PUT needs one as well: only its first answer has the secret of what it created. */
+const METHODS_WITH_KEY = ["POST", "PUT"];
 /** The relay refused the request before it did anything, and names a time. */
 const REFUSED_FOR_NOW = [408, 429];
 const AWAY = [502, 503, 504];
@@ -26,7 +28,8 @@ const LONGEST_RETRY_AFTER_MS = 30_000;
 /** @throws NoAnswerError when no try was answered. The reason of the request's signal when the caller aborts. */
 export function repeating({ fetch, maxTries, timeoutMs }: RepeatOptions): Fetch {
   return async (request) => {
-    if (request.method === "POST" && !request.headers.has(KEY_HEADER)) request.headers.set(KEY_HEADER, newKey());
+    const takesKey = METHODS_WITH_KEY.includes(request.method);
+    if (takesKey && !request.headers.has(KEY_HEADER)) request.headers.set(KEY_HEADER, newKey());
     const call = `${request.method} ${request.url}`;
     let mayHaveActed = false;
     for (let tries = 1; ; tries++) {
@@ -65,11 +68,11 @@ async function withWholeBody(response: Response): Promise<Response> {
 
 /**
  * Whether the request may be sent again when nobody knows if it took effect. A PATCH sets the same fields once more. A
- * change under a condition would fail by its own effect, unless its POST has a key.
+ * change under a condition would fail by its own effect, unless it has a key.
  */
 function isRepeatable({ method, headers }: Request): boolean {
   const isConditional = headers.has("if-match") || headers.has("if-none-match");
-  return ["GET", "HEAD", "POST"].includes(method) || !isConditional;
+  return ["GET", "HEAD", ...METHODS_WITH_KEY].includes(method) || !isConditional;
 }
 
 /** A 502 of the relay itself speaks of Gemini, whose calls cost something: whether to repeat it is for the caller. */
