@@ -74,10 +74,10 @@ export function parsePosition(text: string): JournalPosition | undefined {
  * A CRC finds every change of one character, which could otherwise be another position. It is written in letters (a for
  * 0 to p for 15): a digit in place of the "~" would make a checksum of digits a part of the number before it.
  */
-const checksumOfPosition = (text: string): string =>
-  [...crc32(text).toString(16).padStart(8, "0")]
-    .map((digit) => "abcdefghijklmnop"[Number.parseInt(digit, 16)])
-    .join("");
+const checksumOfPosition = (text: string): string => {
+  const digits = crc32(text).toString(16).padStart(8, "0");
+  return digits.replaceAll(/./g, (digit) => "abcdefghijklmnop".charAt(Number.parseInt(digit, 16)));
+};
 
 /** @returns the position at the end of the journal. */
 export async function currentPosition(on: Database | Connection): Promise<JournalPosition> {
