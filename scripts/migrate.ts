@@ -34,7 +34,7 @@ async function bringUpToDate(): Promise<void> {
         await migrate(owner, { onWarning });
       } else {
         const urls = { admin: DATABASE_ADMIN_URL.reveal(), owner, app: DATABASE_APP_URL.reveal() };
-        await migrateWithRoles(urls, onWarning);
+        await migrateWithRoles(urls, { onWarning });
       }
       return;
     } catch (error) {

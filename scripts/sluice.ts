@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 
 import { runCli } from "@sluice/cli/run-cli";
 
+import { reachCloneStores } from "./relay/clone-stores.ts";
+
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
@@ -16,4 +18,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  reachStores: () => reachCloneStores(ROOT, process.env),
 });

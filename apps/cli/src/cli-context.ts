@@ -11,6 +11,29 @@ export interface CliContext {
   stdin: Readable;
   stdout: Writable;
   stderr: Writable;
+  /**
+   * Brings up the stores that the environment does not name, as in a clone, whose PostgreSQL runs only with `npm start`.
+   * When it is not given, the environment has everything.
+   */
+  reachStores?: () => Promise<ReachedStores>;
+}
+
+export interface ReachedStores {
+  env: NodeJS.ProcessEnv;
+  close: () => Promise<void>;
+}
+
+/** Runs work with the settings of the stores. */
+export async function withStores<T>(
+  { env, reachStores }: CliContext,
+  work: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> {
+  const reached = (await reachStores?.()) ?? { env, close: async () => undefined };
+  try {
+    return await work(reached.env);
+  } finally {
+    await reached.close();
+  }
 }
 
 type Style = Parameters<typeof styleText>[0];
@@ -21,4 +44,14 @@ export function writeStyled(stream: Writable, { env }: Pick<CliContext, "env">, 
   // The decision is made here, because the environment of a context need not be that of the process.
   const styled = styleText(style, text, { validateStream: false });
   stream.write(isColoured ? styled : stripVTControlCharacters(styled));
+}
+
+/** Tells a person what happens. */
+export function note({ stderr }: Pick<CliContext, "stderr">, text: string): void {
+  stderr.write(`${text}\n`);
+}
+
+/** Prints the result of a command as one line of JSON. */
+export function printJson({ stdout }: Pick<CliContext, "stdout">, value: unknown): void {
+  stdout.write(`${JSON.stringify(value)}\n`);
 }

@@ -3,6 +3,8 @@
 import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { Command } from "commander";
 
+import { addBackup } from "./backup/backup-command.ts";
+import { addRestore } from "./backup/restore-command.ts";
 import type { CliContext } from "./cli-context.ts";
 import { addMasterKey } from "./master-key.ts";
 
@@ -20,6 +22,8 @@ export function openProgram(context: CliContext): Command {
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
     });
+  addBackup(program, context);
+  addRestore(program, context);
   addMasterKey(program, context);
   return program;
 }

@@ -1,7 +1,7 @@
 // The producer's side of BullMQ, the same for both stores: opens the queues, adds jobs, counts them and starts them
 // again.
 
-import { createPostgresBackend, type Job, type PgPool, Queue } from "bullmq";
+import { createPostgresBackend, type Job, type JobsOptions, type PgPool, Queue } from "bullmq";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -118,6 +118,17 @@ export async function countJobs(queues: BullmqQueues, name: JobName): Promise<nu
   );
 }
 
+/** How often a job is started, and when it is removed. */
+export function keepingOptions(name: JobName): JobsOptions {
+  return {
+    attempts: MAX_STARTS[name],
+    backoff: { type: "exponential", delay: RESTART_DELAY_MS },
+    removeOnComplete: true,
+    // An intake job that failed holds acknowledged events: it MUST stay until somebody acts on it.
+    removeOnFail: name !== "intake",
+  };
+}
+
 /**
  * Adds a job within a time limit.
  * @param confirm is called when the store has the job, and resolves when the job is durable.
@@ -138,11 +149,7 @@ export async function addBullmqJob<N extends JobName>(
     // store.
     if (performance.now() >= deadline) throw new NoAnswer();
     await queue.add(name, data, {
-      attempts: MAX_STARTS[name],
-      backoff: { type: "exponential", delay: RESTART_DELAY_MS },
-      removeOnComplete: true,
-      // An intake job that failed holds acknowledged events: it MUST stay until somebody acts on it.
-      removeOnFail: name !== "intake",
+      ...keepingOptions(name),
       ...(options.delayMs === undefined ? {} : { delay: Math.ceil(options.delayMs) }),
       ...(options.key === undefined ? {} : { jobId: options.key }),
     });

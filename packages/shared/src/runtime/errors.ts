@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   operation_finished: { status: 409, title: "The operation is finished" },
   upstream_not_configured: { status: 409, title: "The source cannot manage its webhook at Gemini" },
   upstream_busy: { status: 409, title: "The webhook at Gemini is being worked on" },
+  database_not_empty: { status: 409, title: "The database holds a relay" },
   last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },
@@ -47,6 +48,7 @@ export const ERROR_CODES = {
   master_key_mismatch: { status: 500, title: "The database was made with another MASTER_KEY" },
   migration_pending: { status: 500, title: "The role may not run the migrations that are pending" },
   relay_changed: { status: 500, title: "The database holds another relay" },
+  invalid_backup: { status: 500, title: "The backup cannot be restored" },
   schema_newer: { status: 500, title: "The database was migrated by a newer version" },
 } as const satisfies Record<string, { status: number; title: string }>;
 

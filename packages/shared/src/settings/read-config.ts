@@ -12,7 +12,7 @@ export function secretSetting<T extends z.ZodType>(setting: T): T {
   return setting.meta({ isSecret: true });
 }
 
-function isSecret(setting: unknown): boolean {
+export function isSecretSetting(setting: unknown): boolean {
   return setting instanceof z.ZodType && setting.meta()?.["isSecret"] === true;
 }
 
@@ -26,7 +26,7 @@ export function readConfig<T extends z.ZodObject>(schema: T, env: NodeJS.Process
   for (const name of Object.keys(schema.shape)) values[name] = env[name] === "" ? undefined : env[name];
   for (const [name, setting] of Object.entries(schema.shape)) {
     const path = env[`${name}_FILE`];
-    if (!isSecret(setting) || path === undefined || path === "") continue;
+    if (!isSecretSetting(setting) || path === undefined || path === "") continue;
     if (values[name] !== undefined) {
       faults.push({ pointer: name, detail: `is given twice; set only one of ${name} and ${name}_FILE` });
       continue;

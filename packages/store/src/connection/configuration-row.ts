@@ -15,12 +15,33 @@ const CHECK_TEXT = "sluice";
  */
 export async function checkMasterKey(db: Database, masterKey: MasterKey): Promise<void> {
   await db.pool.query("UPDATE configuration SET master_key_check = $1 WHERE master_key_check IS NULL", [
-    masterKey.encrypt(CHECK_TEXT, CHECK_OWNER),
+    makeCheck(masterKey),
   ]);
   const { rows } = await db.pool.query<{ master_key_check: Buffer }>("SELECT master_key_check FROM configuration");
   const sealed = rows[0]?.master_key_check;
   if (sealed === undefined) throw lostRow();
-  masterKey.decrypt(sealed, CHECK_OWNER);
+  if (hasMadeCheck(masterKey, sealed)) return;
+  throw new SluiceError(
+    "master_key_mismatch",
+    "The MASTER_KEY of this process is not the key of this database. One of the two is wrong. If DATABASE_URL leads to " +
+      "another relay's database, correct it. If it is the right database, set the MASTER_KEY (or restore DATA_DIR/" +
+      "master-key) with which it was made; a backup has it: `sluice master-key unseal`. If the key is lost for good, " +
+      "`sluice rekey --lost` is the way back. Do not delete the database",
+  );
+}
+
+/** What tells later whether another key is the one of the database. */
+export function makeCheck(masterKey: MasterKey): Buffer {
+  return masterKey.encrypt(CHECK_TEXT, CHECK_OWNER);
+}
+
+/** Whether the check of a database was made with this key. */
+export function hasMadeCheck(masterKey: MasterKey, sealed: Buffer): boolean {
+  try {
+    return masterKey.decrypt(sealed, CHECK_OWNER) === CHECK_TEXT;
+  } catch {
+    return false;
+  }
 }
 
 /** @returns the identity of this relay, a UUID, which stays the same for as long as the database, and in its dumps. */

@@ -1,7 +1,8 @@
 // Runs the migrations: Drizzle's for our tables, and BullMQ's for its queues on PostgreSQL. Several processes may run
 // them at once. Where nothing is pending they are not run, and reading that takes no right to change the schema.
 
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, runMigrations as migrateBullmq } from "bullmq";
@@ -32,11 +33,13 @@ export const BULLMQ_QUEUES = ["intake", "deliver"];
 /** Below the time that a gateway has to make an event durable. A caller that gets `lock_not_available` tries again. */
 const LOCK_TIMEOUT_MS = 1_000;
 
-interface MigrateOptions {
+export interface MigrateOptions {
+  /** The `when` of the last migration to run, for a database that is to be like that of an older version. */
+  upTo?: number | undefined;
   /** Cuts the connection, so that a wait for the lock, or for a server that went silent, fails. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Gets what a migration says to the operator about the rows that it changed, once the change is committed. */
-  onWarning?: (message: string) => void;
+  onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -45,8 +48,42 @@ interface MigrateOptions {
  * @throws SluiceError `schema_newer` when it says that this version may not, and `migration_pending` when the role may
  *   not run the migrations that are pending.
  */
-export async function migrate(url: string, { signal, onWarning }: MigrateOptions = {}): Promise<"migrated" | "newer"> {
-  const migrationsFolder = findMigrations();
+export async function migrate(
+  url: string,
+  { upTo, signal, onWarning }: MigrateOptions = {},
+): Promise<"migrated" | "newer"> {
+  if (upTo === undefined) return migrateFrom(findMigrations(), url, { signal, onWarning });
+  const folder = mkdtempSync(join(tmpdir(), "sluice-migrations-"));
+  try {
+    copyMigrations(findMigrations(), folder, upTo);
+    return await migrateFrom(folder, url, { signal, onWarning });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** @throws SluiceError `schema_newer` when this version does not have the migration. */
+function copyMigrations(from: string, to: string, upTo: number): void {
+  const journal = JSON.parse(readFileSync(join(from, "meta", "_journal.json"), "utf8")) as {
+    entries: { when: number; tag: string }[];
+  };
+  if (!journal.entries.some(({ when }) => when === upTo)) {
+    throw new SluiceError(
+      "schema_newer",
+      `Version ${SLUICE_VERSION} of Sluice does not know the schema ${upTo}; use the version that made it, or a newer one`,
+    );
+  }
+  const entries = journal.entries.filter(({ when }) => when <= upTo);
+  mkdirSync(join(to, "meta"));
+  writeFileSync(join(to, "meta", "_journal.json"), JSON.stringify({ ...journal, entries }));
+  for (const { tag } of entries) copyFileSync(join(from, `${tag}.sql`), join(to, `${tag}.sql`));
+}
+
+async function migrateFrom(
+  migrationsFolder: string,
+  url: string,
+  { signal, onWarning }: { signal: AbortSignal | undefined; onWarning: MigrateOptions["onWarning"] },
+): Promise<"migrated" | "newer"> {
   const client = new pg.Client({
     connectionString: url,
     application_name: "sluice-migrate",

@@ -7,7 +7,7 @@ import pg from "pg";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
-import { migrate } from "./migrate.ts";
+import { migrate, type MigrateOptions } from "./migrate.ts";
 import { hasSqlState } from "./postgres-errors.ts";
 
 /** URLs of one database. None of them leads to a transaction pooler. */
@@ -39,11 +39,11 @@ const VERIFIER = /^SCRAM-SHA-256\$([0-9]+):([^$]+)\$/;
 
 /**
  * Brings roles and schema of a database to what this version needs.
- * @param onWarning as that of {@link migrate}.
+ * @param options as those of {@link migrate}.
  * @throws SluiceError `invalid_configuration` when the URLs do not name three roles with passwords, or when one of the
  *   two roles is a superuser.
  */
-export async function migrateWithRoles(urls: RoleUrls, onWarning?: (message: string) => void): Promise<void> {
+export async function migrateWithRoles(urls: RoleUrls, options: Omit<MigrateOptions, "signal"> = {}): Promise<void> {
   const [owner, app] = [readRoleLogin(urls.owner), readRoleLogin(urls.app)];
   if (new Set([readRoleLogin(urls.admin).role, owner.role, app.role]).size < 3) {
     throw new SluiceError(
@@ -59,7 +59,7 @@ export async function migrateWithRoles(urls: RoleUrls, onWarning?: (message: str
     for (const statement of await databaseGrants(admin, owner.role, app.role)) await admin.query(statement);
     await handOverObjects(admin, owner.role);
   });
-  await migrate(urls.owner, onWarning && { onWarning });
+  await migrate(urls.owner, options);
   await withConnection(urls.owner, (client) => grantRows(client, owner.role, app.role));
 }
 
