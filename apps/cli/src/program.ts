@@ -7,6 +7,7 @@ import { addBackup } from "./backup/backup-command.ts";
 import { addRestore } from "./backup/restore-command.ts";
 import type { CliContext } from "./cli-context.ts";
 import { addMasterKey } from "./master-key.ts";
+import { addRekey } from "./rekey/rekey-command.ts";
 
 /** @param context is passed to each command. */
 export function openProgram(context: CliContext): Command {
@@ -24,6 +25,7 @@ export function openProgram(context: CliContext): Command {
     });
   addBackup(program, context);
   addRestore(program, context);
+  addRekey(program, context);
   addMasterKey(program, context);
   return program;
 }

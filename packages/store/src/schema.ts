@@ -44,6 +44,8 @@ export type AttemptTrigger = "initial" | "retry" | "manual";
 export type OperationKind = "retry_deliveries" | "cancel_deliveries" | "replay_events";
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
+/** What of a source or target was lost with the master key. */
+export type LostSecretKind = "signing_secret" | "gemini_api_key" | "headers" | "tls_client_key";
 /** See jobs.ts for what each means. */
 export type JobStatus = "waiting" | "seen" | "reconciled" | "overdue" | "failed";
 
@@ -338,6 +340,14 @@ export const targetSecrets = pgTable("target_secrets", {
   truncated: text("truncated").notNull(),
   expiresAt: instant("expires_at"),
   createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+/** See configuration/lose-secrets.ts. */
+export const lostSecrets = pgTable("lost_secrets", {
+  ownerId: uuid("owner_id").notNull(),
+  what: text("what").$type<LostSecretKind>().notNull(),
+  truncated: text("truncated"),
+  lostAt: instant("lost_at").notNull().defaultNow(),
 });
 
 export const apiKeys = pgTable("api_keys", {

@@ -17,6 +17,7 @@ test("docs/errors.md lists every code once, and no other", () => {
 test("docs/errors.md has the status of every code that a port answers with", () => {
   const documented = Object.fromEntries(rows.flatMap(([, code, status]) => (status ? [[code, Number(status)]] : [])));
   const ofProcesses = [
+    "database_in_use",
     "database_not_empty",
     "invalid_backup",
     "invalid_configuration",

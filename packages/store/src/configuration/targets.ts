@@ -17,6 +17,7 @@ import { FilterCache } from "./filter-cache.ts";
 import { isReferred, type Reference, requireName, type TakenName, withName } from "./names.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
 import { sealSecret, type SecretRow } from "./secrets.ts";
+import { requireNothingLost } from "./lost-secrets.ts";
 import { openTls, sealTls, type TargetTls } from "./target-tls.ts";
 
 /** The values of headers by their names, as their operator wrote them. */
@@ -215,7 +216,7 @@ export async function addTargetSecret(
  * changes at the same time are both kept. A target that is enabled afterwards starts with new health, because its
  * operator has probably repaired it; that also holds when its settings stay the same.
  * @returns whether anything changed. Settings that the target has already are not written.
- * @throws SluiceError `name_taken`
+ * @throws SluiceError `name_taken`, and `secret_lost` when the target would be enabled without a secret that was lost.
  */
 export async function changeTargetSettings(
   db: Connection,
@@ -244,6 +245,8 @@ export async function changeTargetSettings(
         .where(eq(targets.id, id))
         .returning({ name: targets.name });
       if (takenName === "refuse") requireName("target", columns.name ?? row.name, stored?.name);
+      // After the update, which may have set what was lost.
+      if (columns.state === "enabled") await requireNothingLost(tx, id);
     }
     const isRenewed = (changed.state ?? row.state) === "enabled" && (await renewHealth(tx, id));
     return isRenewed || Object.keys(changed).length > 0;
