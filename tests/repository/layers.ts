@@ -14,7 +14,7 @@ const LAYERS: Layers[] = [
     room: /^(?:apps|packages)\/([^/]+)\/src\//,
     order: [
       ["shared", "client"],
-      ["signature", "filter", "gemini"],
+      ["signature", "filter", "gemini", "settings-file"],
       ["store"],
       ["queue"],
       ["gateway", "worker", "cli", "gemini-simulator"],
@@ -30,7 +30,7 @@ const LAYERS: Layers[] = [
       ["upstream", "jobs", "access"],
       ["acting"],
       ["targets"],
-      ["webhook-service"],
+      ["webhook-service", "configuration"],
     ],
   },
   { room: /^apps\/worker\/src\/([^/]+)\//, order: [["breaker"], ["deliver"], ["intake", "chores"], ["upstream"]] },

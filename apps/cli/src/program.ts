@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { addBackup } from "./backup/backup-command.ts";
 import { addRestore } from "./backup/restore-command.ts";
 import type { CliContext } from "./cli-context.ts";
+import { addConfiguration } from "./configuration.ts";
 import { addMasterKey } from "./master-key.ts";
 import { addRekey } from "./rekey/rekey-command.ts";
 
@@ -27,5 +28,6 @@ export function openProgram(context: CliContext): Command {
   addRestore(program, context);
   addRekey(program, context);
   addMasterKey(program, context);
+  addConfiguration(program, context);
   return program;
 }

@@ -56,6 +56,10 @@ const settings = z.object({
       })
       .optional(),
   ),
+  // Sources, targets and keys, as a file that is in git. It is applied at the start, and on SIGHUP.
+  CONFIG_FILE: z.string().min(1).optional(),
+  // Whether what the file manages and does not name any more is removed.
+  CONFIG_PRUNE: z.enum(["on", "off"]).default("off"),
   PUBLIC_URL: z
     .string()
     .refine(

@@ -16,8 +16,10 @@ import { countOpenJobs } from "@sluice/store/upstream/jobs";
 import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
-import { createApi } from "./api/api.ts";
+import { type ApiDependencies, createApi } from "./api/api.ts";
+import { createFileApi } from "./api/configuration/file-api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
+import { ConfigFile } from "./config-file.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
 import { type GatewayStores, openStores } from "./gateway-stores.ts";
 import { clientAddressFinder, type FindClientAddress } from "./http/client-address.ts";
@@ -48,18 +50,25 @@ export interface Gateway {
    */
   started: Promise<void>;
   stop: () => Promise<void>;
+  /** Applies CONFIG_FILE again; undefined without one. */
+  reload?: () => Promise<void>;
 }
 
 export interface GatewayOptions {
   /** A gateway that is told to stop first says so on /readyz. It goes on taking events until this resolves. */
   stopNotice?: () => Promise<void>;
+  /** The environment that the placeholders of CONFIG_FILE name. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export async function startGateway(
   config: GatewayConfig,
   log: Logger,
-  { stopNotice = () => Promise.resolve() }: GatewayOptions = {},
+  { stopNotice = () => Promise.resolve(), env = {} }: GatewayOptions = {},
 ): Promise<Gateway> {
+  const file = config.CONFIG_FILE === undefined ? undefined : new ConfigFile(config.CONFIG_FILE, env);
+  // Before anything is opened: a file that cannot be read, or that names a secret that is not there, is found at once.
+  file?.read();
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
@@ -79,7 +88,8 @@ export async function startGateway(
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   const readiness = createReadiness(stores, ingress.sources, publicPort);
   const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards };
-  const api = assembleApi(config, parts, log);
+  const dependencies = assembleApiDependencies(config, parts, log);
+  const api = createApi(dependencies);
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
 
@@ -98,20 +108,27 @@ export async function startGateway(
     if ((await within(CLOSE_LIMIT_MS, closed)) === undefined) log.warn("the stores did not close in time");
   };
 
-  const started = stores.prepared.then((outcome) =>
-    outcome === "prepared" ? ingress.sources.watch(stopping.signal) : undefined,
-  );
+  const loading = stores.prepared.then(async (outcome) => {
+    if (outcome !== "prepared") return false;
+    await ingress.sources.watch(stopping.signal);
+    return true;
+  });
+  const applyFile = createFileApi(dependencies);
+  const applyOptions = { prune: config.CONFIG_PRUNE === "on", log, signal: stopping.signal };
+  const started = loading.then((isLoaded) => (isLoaded ? file?.apply(applyFile, applyOptions) : undefined));
   // The caller of startGateway handles a rejection. This handler is for the time until the caller has the promise.
   started.catch(() => undefined);
+  const reload = file && (() => file.applyAgain(applyFile, applyOptions));
   try {
     // The API opens before the ingress, so that /readyz says what the gateway waits for.
     const apiUrl = await listen(privatePort.server, { host: config.API_HOST, port: config.API_PORT }, "API_PORT");
-    await waitForSources(started, stores, log);
+    // A file that cannot be applied ends the start. Without PostgreSQL it is applied later.
+    if (await waitForSources(loading, stores, log)) await started;
     // The queue learns here which store takes jobs. Otherwise the first events would have to wait for that.
     await stores.producer.status();
     const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
     log.info({ ingress: ingressUrl, api: apiUrl, queue: stores.backend.kind }, "gateway started");
-    return { ingressUrl, apiUrl, started, stop };
+    return { ingressUrl, apiUrl, started, stop, ...(reload !== undefined && { reload }) };
   } catch (error) {
     await stop();
     throw error;
@@ -167,13 +184,13 @@ interface ApiParts {
   guards: Guards;
 }
 
-function assembleApi(
+function assembleApiDependencies(
   config: GatewayConfig,
   { stores, sources, tails, metrics, findClientAddress, guards }: ApiParts,
   log: Logger,
-) {
+): ApiDependencies {
   const { apiDb, masterKey, producer } = stores;
-  return createApi({
+  return {
     db: apiDb,
     tails,
     masterKey,
@@ -196,21 +213,22 @@ function assembleApi(
     metrics,
     findClientAddress,
     log,
-  });
+  };
 }
 
-/** Waits for a limited time. @throws the error of `started` when it rejects in this time. */
+/** Waits for a limited time. @returns whether they are loaded. @throws the error of `loading` when it rejects in this time. */
 async function waitForSources(
-  started: Promise<void>,
+  loading: Promise<boolean>,
   { snapshot, identity }: GatewayStores,
   log: Logger,
-): Promise<void> {
-  const loaded = started.then(() => true);
-  if ((await within(START_LIMIT_MS, loaded)) === undefined) {
+): Promise<boolean> {
+  const isLoaded = (await within(START_LIMIT_MS, loading)) !== undefined;
+  if (!isLoaded) {
     log.warn({ snapshot: snapshot?.confirmedAt }, "PostgreSQL is away: started without it");
     // Not before: PostgreSQL has the last word, and a gateway cannot change its identity while it runs.
     if (snapshot?.relayId !== undefined && identity.id === undefined) identity.settle(snapshot.relayId);
   }
+  return isLoaded;
 }
 
 async function closeStores(

@@ -14,6 +14,10 @@ const STOP_NOTICE_MS = 1_000;
 
 const log = openLog("gateway", process.env["LOG_LEVEL"]);
 await runApp(
-  async () => startGateway(readConfig(gatewayConfig, process.env), log, { stopNotice: () => delay(STOP_NOTICE_MS) }),
+  async () =>
+    startGateway(readConfig(gatewayConfig, process.env), log, {
+      stopNotice: () => delay(STOP_NOTICE_MS),
+      env: process.env,
+    }),
   log,
 );

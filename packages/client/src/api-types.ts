@@ -1330,6 +1330,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export sources, targets and keys as a configuration
+         * @description What has its default is left out. A secret is a placeholder such as `${env:SLUICE_TARGET_BILLING_SIGNING_SECRET}`, which `sluice apply` and `CONFIG_FILE` replace. Needs a key with the scope `admin`.
+         */
+        get: operations["exportConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/configuration:apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a configuration: make, change and remove sources, targets and keys
+         * @description Every fault is found before anything is changed. Then each resource is changed in a transaction of its own, and what is right already is not touched. What is applied is marked by `managed_by`, and is then changed there, or with the header `Sluice-Force: true`. Placeholders for secrets are replaced by the caller: this endpoint gets the secrets. Needs a key with the scope `admin`.
+         */
+        post: operations["applyConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tail": {
         parameters: {
             query?: never;
@@ -1437,6 +1477,11 @@ export interface components {
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
             /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
+            /**
              * @description Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.
              * @example /in/billing
              */
@@ -1528,7 +1573,7 @@ export interface components {
          * @description What failed. The codes are stable; docs/errors.md explains each.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "secret_lost" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "database_in_use" | "database_not_empty" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "body_removed" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "invalid_backup" | "schema_newer";
+        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "secret_lost" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "database_in_use" | "database_not_empty" | "managed_by_file" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "body_removed" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "invalid_backup" | "schema_newer";
         FieldError: {
             /** @example /retry/base_seconds */
             pointer: string;
@@ -1585,6 +1630,11 @@ export interface components {
             public_keys: string[];
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /**
              * @description Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.
              * @example /in/billing
@@ -1794,6 +1844,11 @@ export interface components {
             public_keys: string[];
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /**
              * @description Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.
              * @example /in/billing
@@ -2097,6 +2152,11 @@ export interface components {
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2219,6 +2279,11 @@ export interface components {
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2436,6 +2501,11 @@ export interface components {
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -3705,6 +3775,11 @@ export interface components {
              * @description The last use, to the minute. Null when the key was never used.
              */
             last_used_at: string | null;
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /** Format: date-time */
             created_at: string;
         };
@@ -3738,6 +3813,11 @@ export interface components {
              * @description The last use, to the minute. Null when the key was never used.
              */
             last_used_at: string | null;
+            /**
+             * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
+             * @example null
+             */
+            managed_by: string | null;
             /** Format: date-time */
             created_at: string;
             /**
@@ -3802,7 +3882,7 @@ export interface components {
          * @example target.updated
          * @enum {string}
          */
-        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "operation.started" | "operation.cancelled" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
+        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "key.updated" | "operation.started" | "operation.cancelled" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
         AuditedResource: {
             type: components["schemas"]["AuditedType"];
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -4020,6 +4100,221 @@ export interface components {
          * @enum {string}
          */
         StatsInterval: "minute" | "hour" | "day";
+        ExportedConfiguration: {
+            /** @example [] */
+            sources: {
+                [key: string]: unknown;
+            }[];
+            /** @example [] */
+            targets: {
+                [key: string]: unknown;
+            }[];
+            /** @example [] */
+            keys: {
+                [key: string]: unknown;
+            }[];
+        };
+        AppliedConfiguration: {
+            /** @example sluice.yaml */
+            managed_by: string;
+            dry_run: boolean;
+            changes: components["schemas"]["ConfigurationChange"][];
+            /**
+             * Format: int64
+             * @description How many resources are already as the configuration wants them
+             */
+            unchanged: number;
+            /** @description What `managed_by` manages and the configuration does not name. `prune` removes it. */
+            left: components["schemas"]["LeftResource"][];
+        };
+        ConfigurationChange: {
+            type: components["schemas"]["ConfiguredType"];
+            name: string;
+            action: components["schemas"]["ConfigurationAction"];
+            /**
+             * @description What an update changes, as the API shows it, so without secrets
+             * @example []
+             */
+            fields: components["schemas"]["ChangedField"][];
+            /** @description Whether an update changes what the API does not show, such as the value of a header */
+            changes_credential: boolean;
+            /** @description The generated secret; shown only in this answer */
+            new_signing_secret?: string;
+            /** @description The first token of a new dynamic source; shown only in this answer */
+            new_ingress_token?: string;
+        };
+        /** @enum {string} */
+        ConfiguredType: "source" | "target" | "key";
+        /**
+         * @description A key that is deleted is revoked, and one whose text changed is replaced by a new one (update).
+         * @enum {string}
+         */
+        ConfigurationAction: "create" | "update" | "delete";
+        ChangedField: {
+            /** @example uri */
+            field: string;
+            before?: unknown;
+            after?: unknown;
+        };
+        LeftResource: {
+            type: components["schemas"]["ConfiguredType"];
+            name: string;
+        };
+        ConfigurationApplication: {
+            configuration: components["schemas"]["Configuration"];
+            /**
+             * @description Whether nothing is changed, and the answer shows what would be
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description Whether to remove what the configuration's `managed_by` manages and the configuration does not name
+             * @default false
+             */
+            prune?: boolean;
+        };
+        Configuration: {
+            /**
+             * @description Marks what this file manages. Give each of several files a name of its own.
+             * @default sluice.yaml
+             * @example sluice.yaml
+             */
+            managed_by?: string;
+            /**
+             * @description Where events come from
+             * @default []
+             * @example []
+             */
+            sources?: components["schemas"]["ConfiguredSource"][];
+            /**
+             * @description Where events go to
+             * @default []
+             * @example []
+             */
+            targets?: components["schemas"]["ConfiguredTarget"][];
+            /**
+             * @description The keys of the API
+             * @default []
+             * @example []
+             */
+            keys?: components["schemas"]["ConfiguredKey"][];
+        };
+        /**
+         * @example {
+         *       "name": "billing"
+         *     }
+         */
+        ConfiguredSource: {
+            name: string;
+            /** @description The kind cannot be changed later */
+            kind?: components["schemas"]["SourceKind"];
+            /** @description If you leave it out, the source accepts all schemes of its kind */
+            schemes?: components["schemas"]["Scheme"][];
+            /** @description Only for static sources. If you leave it out, the relay generates one. */
+            signing_secret?: string;
+            /**
+             * @description The key of the Gemini API with which the relay manages this source there; null removes it
+             * @example AIzaSyExampleExampleExampleExample12345
+             */
+            gemini_api_key?: string | null;
+            reconcile?: components["schemas"]["ReconcileChange"];
+            /**
+             * Format: int32
+             * @example 300
+             */
+            tolerance_seconds?: number;
+            /** @description The accepted audiences: the `aud` of a JWT must be one of them */
+            audiences?: string[];
+            /** @description The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any. */
+            issuers?: string[];
+            /** @description The accepted types: the `typ` of a JWT must be one of them. An empty list accepts any, and none. */
+            token_types?: string[];
+            /**
+             * Format: int32
+             * @description The longest lifetime of a JWT: from its `iat` to its `exp`
+             */
+            max_token_seconds?: number;
+            /**
+             * Format: uri
+             * @description The URL of the key set, by https; null means https://generativelanguage.googleapis.com/.well-known/jwks.json
+             */
+            jwks_uri?: string | null;
+            /** @description What happens to an event whose signature does not cover its body: `reject` refuses it, `mark` accepts it and marks it. New sources have `reject`. */
+            body_unbound?: components["schemas"]["BodyUnbound"];
+            /** @description Public keys for `v1a` signatures, in addition to the keys of the key set */
+            public_keys?: string[];
+        };
+        ConfiguredTarget: {
+            /** @description Unique among targets. Upper and lower case differ. */
+            name: string;
+            /**
+             * Format: uri
+             * @example http://billing.internal:3000/gemini
+             */
+            uri: string;
+            /**
+             * @example [
+             *       "batch.*",
+             *       "video.generated"
+             *     ]
+             */
+            subscribed_events: string[];
+            /** @description If you leave it out, a target keeps the state that it has */
+            state?: components["schemas"]["SettableTargetState"];
+            /**
+             * @description Answers show every value as "[redacted]". If you send "[redacted]", the stored value stays.
+             * @example {
+             *       "authorization": "Bearer key-of-the-service"
+             *     }
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Format: int32 */
+            timeout_seconds?: number;
+            /** Format: int32 */
+            max_in_flight?: number;
+            /**
+             * @description Null stands for no limit
+             * @example {
+             *       "requests": 100,
+             *       "per_seconds": 60
+             *     }
+             */
+            rate_limit?: components["schemas"]["RateLimit"] | null;
+            retry?: components["schemas"]["RetryChange"];
+            /**
+             * @description A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. The target gets only the events for which it is true; null stands for all events.
+             * @example event.type == "batch.failed" || event.labels.team == "billing"
+             */
+            filter?: string | null;
+            /**
+             * @description How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.
+             * @example null
+             */
+            tls?: components["schemas"]["TlsChange"] | null;
+            /** @description The secret by which the service verifies deliveries. Another one than before replaces it, with an overlap of 24 hours. If you leave it out, the relay generates one. */
+            signing_secret?: string;
+        };
+        ConfiguredKey: {
+            /**
+             * @description Unique among the keys that are not revoked. Upper and lower case differ.
+             * @example billing team
+             */
+            name: string;
+            /** @description `read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. */
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Format: date-time
+             * @description The time from which the key is refused. Null when the key never expires.
+             */
+            expires_at?: string | null;
+            /**
+             * @description The key itself. Another one than before revokes the earlier one at once.
+             * @example sluice_the-43-characters-that-nobody-else-knows
+             */
+            key: string;
+        };
         TailMessage: components["schemas"]["EventMessage"] | components["schemas"]["AttemptMessage"] | components["schemas"]["DeliveryMessage"] | components["schemas"]["OverflowMessage"];
         EventMessage: {
             /**
@@ -4213,6 +4508,7 @@ export interface operations {
                      *           "body_unbound": null,
                      *           "public_keys": [],
                      *           "ingress_tokens": [],
+                     *           "managed_by": null,
                      *           "ingress_path": "/in/billing",
                      *           "created_at": "2026-01-22T12:00:00Z",
                      *           "updated_at": "2026-01-22T12:00:00Z"
@@ -4286,6 +4582,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4348,6 +4645,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4364,6 +4662,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the source */
@@ -4388,6 +4688,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the source */
@@ -4444,6 +4746,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4506,6 +4809,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4524,6 +4828,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
                 /** @description `*` only creates. The answer is 412 if there is one already. */
                 "If-None-Match"?: string;
             };
@@ -4582,6 +4888,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4627,6 +4934,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -4643,6 +4951,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The name of the source */
@@ -4669,6 +4979,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the source */
@@ -4724,6 +5036,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -5355,6 +5668,7 @@ export interface operations {
                      *               "expire_time": null
                      *             }
                      *           ],
+                     *           "managed_by": null,
                      *           "created_at": "2026-01-22T12:00:00Z",
                      *           "updated_at": "2026-01-22T12:00:00Z"
                      *         }
@@ -5445,6 +5759,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z",
                      *       "new_signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -5514,6 +5829,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -5529,6 +5845,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -5553,6 +5871,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -5628,6 +5948,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -5696,6 +6017,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -5713,6 +6035,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
                 /** @description `*` only creates. The answer is 412 if there is one already. */
                 "If-None-Match"?: string;
             };
@@ -5790,6 +6114,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -5841,6 +6166,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z",
                      *       "new_signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -5857,6 +6183,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description Unique among targets. Upper and lower case differ. */
@@ -5941,6 +6269,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -6016,6 +6345,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -6091,6 +6421,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -6166,6 +6497,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -6183,6 +6515,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6245,6 +6579,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
@@ -6525,6 +6860,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6555,6 +6892,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6615,6 +6954,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6653,6 +6994,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6870,6 +7213,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6900,6 +7245,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6960,6 +7307,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -6998,6 +7347,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of the version that you change. The answer is 412 if it is no longer current. */
                 "If-Match"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the target */
@@ -8547,6 +8898,7 @@ export interface operations {
                      *           "expires_at": null,
                      *           "revoked_at": null,
                      *           "last_used_at": null,
+                     *           "managed_by": null,
                      *           "created_at": "2026-01-22T12:00:00Z"
                      *         }
                      *       ],
@@ -8600,6 +8952,7 @@ export interface operations {
                      *       "expires_at": null,
                      *       "revoked_at": null,
                      *       "last_used_at": null,
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "key": "sluice_the-43-characters-that-are-shown-only-here"
                      *     }
@@ -8642,6 +8995,7 @@ export interface operations {
                      *       "expires_at": null,
                      *       "revoked_at": null,
                      *       "last_used_at": null,
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z"
                      *     }
                      */
@@ -8656,6 +9010,8 @@ export interface operations {
             header?: {
                 /** @description For 24 hours, a repeated request with this key gets the same answer, and has its effect only once. */
                 "Idempotency-Key"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
             };
             path: {
                 /** @description The id of the API key */
@@ -8688,6 +9044,7 @@ export interface operations {
                      *       "expires_at": null,
                      *       "revoked_at": null,
                      *       "last_used_at": null,
+                     *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z"
                      *     }
                      */
@@ -9084,6 +9441,94 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    exportConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sources": [],
+                     *       "targets": [],
+                     *       "keys": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportedConfiguration"];
+                };
+            };
+        };
+    };
+    applyConfiguration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For 24 hours, a repeated request with this key gets the same answer, and has its effect only once. */
+                "Idempotency-Key"?: string;
+                /** @description `true` also changes what a file of settings manages, until the file is applied again. */
+                "Sluice-Force"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "configuration": {
+                 *         "managed_by": "sluice.yaml",
+                 *         "sources": [],
+                 *         "targets": [],
+                 *         "keys": []
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConfigurationApplication"];
+            };
+        };
+        responses: {
+            /** @description What was changed, or would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "managed_by": "sluice.yaml",
+                     *       "dry_run": false,
+                     *       "changes": [
+                     *         {
+                     *           "type": "source",
+                     *           "name": "billing",
+                     *           "action": "create",
+                     *           "fields": [],
+                     *           "changes_credential": false
+                     *         }
+                     *       ],
+                     *       "unchanged": 1,
+                     *       "left": [
+                     *         {
+                     *           "type": "source",
+                     *           "name": "billing"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AppliedConfiguration"];
                 };
             };
         };

@@ -88,6 +88,15 @@ export const sources = pgTable("sources", {
   issuers: text("issuers").array().notNull().default([]),
   tokenTypes: text("token_types").array().notNull().default([]),
   maxTokenSeconds: integer("max_token_seconds").notNull().default(3_600),
+  /** The file of settings that manages the row; null for none. The same in targets and API keys. */
+  managedBy: text("managed_by"),
+});
+
+/** One row: see configuration/settings-turn.ts. */
+export const settingsTurn = pgTable("settings_turn", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  holder: uuid("holder"),
+  heldUntil: instant("held_until").notNull().defaultNow(),
 });
 
 export const sourceSecrets = pgTable("source_secrets", {
@@ -286,6 +295,7 @@ export const targets = pgTable("targets", {
   tlsServerName: text("tls_server_name"),
   tlsClientCertificate: text("tls_client_certificate"),
   tlsClientKeyCiphertext: bytea("tls_client_key_ciphertext"),
+  managedBy: text("managed_by"),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {
@@ -361,6 +371,7 @@ export const apiKeys = pgTable("api_keys", {
   createdAt: instant("created_at").notNull().defaultNow(),
   truncated: text("truncated").notNull().default("sluice_..."),
   lastUsedAt: instant("last_used_at"),
+  managedBy: text("managed_by"),
 });
 
 export const audit = pgTable("audit", {

@@ -112,7 +112,7 @@ const stringOf = (schema: FuzzSchema): fc.Arbitrary<unknown> => {
   const plain = fc.string({
     unit: fc.constantFrom("a", "b", "c", "-", "_", ".", "0", "9"),
     minLength: Math.max(1, schema.minLength ?? 1),
-    maxLength: Math.min(30, schema.maxLength ?? 30),
+    maxLength: Math.max(schema.minLength ?? 1, Math.min(30, schema.maxLength ?? 30)),
   });
   const known = example === undefined ? [] : [fc.constant(example)];
   if (schema.format === "date-time") {

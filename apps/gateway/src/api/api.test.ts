@@ -302,6 +302,8 @@ describe("the document", () => {
     const document = createApi(api).getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Sluice", version: "1" } });
     const endpoints = Object.entries(document.paths ?? {}).map(([path, item]) => [path, Object.keys(item)]);
     expect(Object.fromEntries(endpoints)).toEqual({
+      "/v1/configuration": ["get"],
+      "/v1/configuration:apply": ["post"],
       "/v1/keys": ["get", "post"],
       "/v1/keys/{id}": ["get"],
       "/v1/keys/{id}:revoke": ["post"],

@@ -23,6 +23,7 @@ import { compressAnswers } from "./http/compression.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
 import { getPath } from "./http/custom-verb.ts";
 import { answerNotModified } from "./http/etag.ts";
+import { routeConfiguration } from "./configuration/configuration.ts";
 import { answerOnce, type IdempotencyDependencies } from "./http/idempotency.ts";
 import { refuseInvalid } from "./http/invalid-request.ts";
 import { refuseBrokenText } from "./http/refuse-broken-text.ts";
@@ -58,6 +59,9 @@ import { routeWebhooks } from "./webhook-service/webhooks.ts";
 
 /** Room for a target with 50 headers of 4096 ASCII characters each. */
 const MAX_BODY_BYTES = 256 * 1024;
+/** Room for thousands of targets. */
+const MAX_CONFIGURATION_BYTES = 4 * 1024 * 1024;
+const CONFIGURATION_PATH = "/v1/configuration:apply";
 
 export interface ApiDependencies
   extends
@@ -102,7 +106,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.route("/docs", createReference());
   app.use(authenticate(dependencies));
   app.use(refuseEncoded);
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseLargeBody }));
+  const limits = { body: limitTo(MAX_BODY_BYTES), configuration: limitTo(MAX_CONFIGURATION_BYTES) };
+  app.use((c, next) => limits[new URL(c.req.url).pathname === CONFIGURATION_PATH ? "configuration" : "body"](c, next));
   app.use(refuseBrokenText);
   app.use(answerOnce(dependencies));
 
@@ -136,6 +141,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeAudit(app, dependencies);
   routeSetAsideEvents(app, dependencies);
   routeStats(app, dependencies);
+  routeConfiguration(app, dependencies);
   routeTail(app, dependencies);
   routeMetrics(app, dependencies);
 
@@ -143,6 +149,11 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   return app;
 }
 
-function refuseLargeBody(): never {
-  throw new SluiceError("payload_too_large", `The body must be at most ${MAX_BODY_BYTES} bytes`);
+function limitTo(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new SluiceError("payload_too_large", `The body must be at most ${maxSize} bytes`);
+    },
+  });
 }

@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   upstream_busy: { status: 409, title: "The webhook at Gemini is being worked on" },
   database_in_use: { status: 409, title: "Processes use the database" },
   database_not_empty: { status: 409, title: "The database holds a relay" },
+  managed_by_file: { status: 409, title: "A file of settings manages the resource" },
   last_admin_key: { status: 409, title: "This is the last key that can manage keys" },
   idempotency_in_progress: { status: 409, title: "The same request is under way" },
   idempotency_answer_lost: { status: 409, title: "The request took effect, and its answer was lost" },

@@ -9,6 +9,8 @@ export interface Running {
   stop: () => Promise<void>;
   /** The part of the start that still runs in the background. Rejects when the app must not go on. */
   started?: Promise<void>;
+  /** Reads again what can change while the app runs. Called on SIGHUP. MUST NOT reject. */
+  reload?: () => Promise<void>;
 }
 
 /**
@@ -40,6 +42,9 @@ export async function runApp(start: () => Promise<Running>, log: Logger): Promis
   process.on("disconnect", () => stop("launcher gone"));
   try {
     running = await start();
+    const { reload } = running;
+    // Without a listener, SIGHUP ends the process, as it does by default.
+    if (reload !== undefined) process.on("SIGHUP", () => void reload());
     // The cache of compiled code is for the next start. It is written now, because an orderly end may never come. A
     // start with a complete cache does not load Node's compiler of TypeScript, which saves 10 MiB.
     flushCompileCache();

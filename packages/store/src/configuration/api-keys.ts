@@ -22,10 +22,12 @@ export interface ApiKeySettings {
   scopes: Scope[];
   /** Null when the key never expires. */
   expiresAt: Date | null;
+  /** The file of settings that manages the key; null for none. */
+  managedBy?: string | null;
 }
 
 /** The holder of a valid key, as requests know it. */
-export interface KeyHolder extends ApiKeySettings {
+export interface KeyHolder extends Omit<ApiKeySettings, "managedBy"> {
   id: string;
 }
 
@@ -38,6 +40,7 @@ const columns = {
   createdAt: apiKeys.createdAt,
   truncated: apiKeys.truncated,
   lastUsedAt: apiKeys.lastUsedAt,
+  managedBy: apiKeys.managedBy,
 };
 
 export function hashApiKey(key: string): Buffer {
@@ -108,6 +111,36 @@ export async function insertApiKey(tx: Connection, key: string, settings: ApiKey
     .returning({ name: apiKeys.name });
   requireName("API key", settings.name, row?.name);
   return id;
+}
+
+/** Locks the key that has a name and is not revoked. @returns also whether it is the given key. */
+export async function lockNamedKey(
+  tx: Connection,
+  name: string,
+  key: string,
+): Promise<(ApiKeyRecord & { isGiven: boolean }) | undefined> {
+  const [row] = await tx.orm
+    .select({ ...columns, hash: apiKeys.hash })
+    .from(apiKeys)
+    .where(and(eq(apiKeys.name, name), isNull(apiKeys.revokedAt)))
+    .for("update");
+  if (row === undefined) return undefined;
+  const { hash, ...record } = row;
+  return { ...record, isGiven: hash.equals(hashApiKey(key)) };
+}
+
+/** @returns the name of the key with this text, also when it is revoked. */
+export async function findNameOfKey(tx: Connection, key: string): Promise<string | undefined> {
+  const found = tx.orm.select({ name: apiKeys.name }).from(apiKeys);
+  return (await found.where(eq(apiKeys.hash, hashApiKey(key))))[0]?.name;
+}
+
+export async function changeApiKey(
+  tx: Connection,
+  id: string,
+  settings: Pick<ApiKeySettings, "scopes" | "expiresAt" | "managedBy">,
+): Promise<void> {
+  await tx.orm.update(apiKeys).set(settings).where(eq(apiKeys.id, id));
 }
 
 /**

@@ -86,6 +86,8 @@ export interface SourceSettings {
   bodyUnbound: BodyUnboundPolicy;
   /** `whpk_…` */
   publicKeys: string[];
+  /** The file of settings that manages the source; null for none. */
+  managedBy: string | null;
 }
 
 export const SOURCE_DEFAULTS = {
@@ -97,6 +99,7 @@ export const SOURCE_DEFAULTS = {
   jwksUri: null,
   bodyUnbound: "reject",
   publicKeys: [],
+  managedBy: null,
 } satisfies Partial<SourceSettings>;
 
 /** The built-in source of static webhooks, at `/in/gemini`. */
@@ -247,7 +250,7 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
 /** Loads every source with its secrets encrypted; {@link openSource} decrypts them. Verifying needs nothing of Gemini's side. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
   return (await selectSources(db, ALL)).map((record) => {
-    const { geminiKey: _, upstream: __, reconcile: ___, ...stored } = record;
+    const { geminiKey: _, upstream: __, reconcile: ___, managedBy: ____, ...stored } = record;
     return stored;
   });
 }

@@ -43,6 +43,8 @@ export interface TargetSettings {
   filter: string | null;
   /** Null for what TLS does without settings. */
   tls: TargetTls | null;
+  /** The file of settings that manages the target; null for none. */
+  managedBy: string | null;
 }
 
 /** The part of a target that decides which events it gets. */
@@ -85,6 +87,7 @@ export const TARGET_DEFAULTS = {
   retryHorizonSeconds: 86_400,
   filter: null,
   tls: null,
+  managedBy: null,
 } as const satisfies Partial<TargetSettings>;
 
 async function selectTargets(

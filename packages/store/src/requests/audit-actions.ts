@@ -16,6 +16,7 @@ export const AUDIT_ACTIONS = [
   "job.updated",
   "key.created",
   "key.revoked",
+  "key.updated",
   "operation.started",
   "operation.cancelled",
   "set_aside_event.retried",

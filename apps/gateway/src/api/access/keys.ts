@@ -23,10 +23,12 @@ import { takeEmptyBody } from "../http/empty-body.ts";
 import { withEtag } from "../http/etag.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http/list.ts";
+import { refuseManaged } from "../http/managed.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
 import { withoutRepeats } from "../http/repeats.ts";
 import { idField, idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
+import { shownManager } from "../openapi/shown-manager.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { needsAdmin } from "./authentication.ts";
 
@@ -41,7 +43,18 @@ const scope = z.enum(["read", "write", "admin"]).openapi("Scope", {
 });
 const time = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
 
-const newKey = z
+const expiryTime = z.iso
+  .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2027-01-22T12:00:00Z" })
+  .transform((text) => new Date(text));
+const describedExpiry = {
+  type: ["string", "null"] as ["string", "null"],
+  format: "date-time",
+  description: "The time from which the key is refused. Null when the key never expires.",
+};
+/** The end of a key that a file gives, which does not become wrong when the time comes. */
+export const givenExpiry = expiryTime.nullable().default(null).openapi(describedExpiry);
+
+export const newKeySchema = z
   .strictObject({
     name: plainText(200).min(1).openapi({
       description: "Unique among the keys that are not revoked. Upper and lower case differ.",
@@ -56,17 +69,11 @@ const newKey = z
           "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys " +
           "and reads the audit trail.",
       }),
-    expires_at: z.iso
-      .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2027-01-22T12:00:00Z" })
-      .transform((text) => new Date(text))
+    expires_at: expiryTime
       .refine((at) => at.getTime() > Date.now(), "must be in the future")
       .nullable()
       .default(null)
-      .openapi({
-        type: ["string", "null"],
-        format: "date-time",
-        description: "The time from which the key is refused. Null when the key never expires.",
-      }),
+      .openapi(describedExpiry),
   })
   .openapi("NewKey");
 
@@ -80,6 +87,7 @@ const keySchema = z
     expires_at: time("Null when the key never expires"),
     revoked_at: time("Null while the key is not revoked"),
     last_used_at: time("The last use, to the minute. Null when the key was never used."),
+    managed_by: shownManager,
     created_at: z.string().openapi({ format: "date-time" }),
   })
   .openapi("Key");
@@ -114,7 +122,7 @@ const endpoints = {
     summary: "Make an API key",
     description: "A key that expires can only make keys that expire no later than itself.",
     middleware,
-    request: { query: noParameters, body: jsonBody(newKey) },
+    request: { query: noParameters, body: jsonBody(newKeySchema) },
     responses: {
       201: jsonAnswer("The new key", createdKey, "ETag", "Location"),
       ...problems("name_taken"),
@@ -142,7 +150,7 @@ const endpoints = {
     request: { params, query: noParameters, body: noBody },
     responses: {
       200: jsonAnswer("The key", keySchema, "ETag"),
-      ...problems("last_admin_key"),
+      ...problems("last_admin_key", "managed_by_file"),
       default: problemResponse,
     },
   }),
@@ -178,7 +186,9 @@ export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDep
     async (c) => {
       const id = readKeyId(c.req.valid("param").id);
       const revoked = await makeChange(c, db, async (tx, record) => {
-        const before = showKey(await findKey(tx, id));
+        const current = await findKey(tx, id);
+        refuseManaged(c, "API key", current);
+        const before = showKey(current);
         const isRevoked = await revokeApiKey(tx, id, adminApiKey !== undefined);
         const after = showKey(await findKey(tx, id));
         if (isRevoked) await record({ action: "key.revoked", resourceId: after.id, before, after });
@@ -203,13 +213,13 @@ async function findKey(db: Connection, id: string): Promise<ApiKeyRecord> {
  * only an admin key gets here, and it has every scope.
  * @throws SluiceError `invalid_request`
  */
-function refuseLongerLife(ownEnd: Date | null, end: Date | null): void {
+export function refuseLongerLife(ownEnd: Date | null, end: Date | null): void {
   if (ownEnd === null || (end !== null && end <= ownEnd)) return;
   const detail = `must be at most ${ownEnd.toISOString()}, when the key of this request expires`;
   throw invalidRequest([{ pointer: "/expires_at", detail }]);
 }
 
-function showKey(record: ApiKeyRecord): z.infer<typeof keySchema> {
+export function showKey(record: ApiKeyRecord): z.infer<typeof keySchema> {
   const { expiresAt, revokedAt } = record;
   const isExpired = expiresAt !== null && expiresAt.getTime() <= Date.now();
   return {
@@ -221,6 +231,7 @@ function showKey(record: ApiKeyRecord): z.infer<typeof keySchema> {
     expires_at: expiresAt?.toISOString() ?? null,
     revoked_at: revokedAt?.toISOString() ?? null,
     last_used_at: record.lastUsedAt?.toISOString() ?? null,
+    managed_by: record.managedBy,
     created_at: record.createdAt.toISOString(),
   };
 }

@@ -4,6 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
+import type { AuditedChange } from "@sluice/store/requests/audit";
 import type { Scope } from "@sluice/store/schema";
 
 /** The API key with which a request was authenticated. */
@@ -16,6 +17,16 @@ export interface Caller {
   expiresAt: Date | null;
 }
 
+/** The changes that a request makes for a file of settings. */
+export interface SettingsApplication {
+  /** Whose settings they are. It may change what it manages, and what nobody manages. */
+  manager: string;
+  /** When true, every change is undone, so that it is only known what it would be. */
+  isPreview: boolean;
+  /** What was changed so far. */
+  changes: AuditedChange[];
+}
+
 export interface ApiEnv {
   /** What the HTTP server says about the connection; empty when a test calls the app without a server. */
   Bindings: Partial<HttpBindings>;
@@ -26,6 +37,8 @@ export interface ApiEnv {
     caller: Caller | undefined;
     /** The claim that a POST with an Idempotency-Key holds on its key; see idempotency.ts. */
     claim: string | undefined;
+    /** Set while settings are applied; see apply.ts. */
+    application: SettingsApplication | undefined;
   };
 }
 

@@ -31,7 +31,8 @@ export async function makeChange<T>(
 ): Promise<T> {
   const author = authorOf(c);
   const claim = c.get("claim");
-  return db.orm.transaction(async (orm) => {
+  const application = c.get("application");
+  const change = db.orm.transaction(async (orm) => {
     const tx = { orm };
     if (claim !== undefined && !(await markEffect(tx, claim))) {
       throw new SluiceError(
@@ -42,6 +43,25 @@ export async function makeChange<T>(
         },
       );
     }
-    return work(tx, (change) => recordChange(tx, author, change));
+    const result = await work(tx, async (made) => {
+      await recordChange(tx, author, made);
+      application?.changes.push(made);
+    });
+    if (application?.isPreview === true) throw new Undone(result);
+    return result;
   });
+  return change.catch((error: unknown) => {
+    if (error instanceof Undone) return error.result as T;
+    throw error;
+  });
+}
+
+/** Rolls back the transaction of a preview. */
+class Undone extends Error {
+  readonly result: unknown;
+
+  constructor(result: unknown) {
+    super("The change was made to see what it is, and is undone");
+    this.result = result;
+  }
 }

@@ -11,6 +11,7 @@ const REQUEST_HEADERS = [
   "if-match",
   "if-none-match",
   "last-event-id",
+  "sluice-force",
   "x-request-id",
 ];
 const ANSWER_HEADERS = ["allow", "etag", "idempotency-replayed", "location", "retry-after", "x-request-id"];

@@ -34,7 +34,7 @@ const STATUSES: Record<number, string> = {
 };
 
 /** Failures that a repetition does not cure. Google's clients repeat a 409 and every 5xx, so these are answered with 400. */
-const FAILED_PRECONDITIONS: ErrorCode[] = ["limit_reached", "ping_failed"];
+const FAILED_PRECONDITIONS: ErrorCode[] = ["limit_reached", "managed_by_file", "ping_failed"];
 
 const errorSchema = z
   .object({

@@ -1,6 +1,6 @@
 // Adds to the description of an endpoint what follows from its form, so that no endpoint has to say it itself.
 
-import { ERROR_CODES } from "@sluice/shared/runtime/errors";
+import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
 import { describeAnswers, type Endpoint, type EndpointPlace, takesIdempotencyKey } from "./describe-answers.ts";
 import { endpointName } from "./endpoint-name.ts";
@@ -43,12 +43,26 @@ function describeHeaders(endpoint: Endpoint, { method }: EndpointPlace): void {
     takeHeader("If-Match", "The `ETag` of the version that you change. The answer is 412 if it is no longer current.", {
       pattern: ENTITY_TAGS,
     });
+  if (hasCode(endpoint, "managed_by_file"))
+    takeHeader(
+      "Sluice-Force",
+      "`true` also changes what a file of settings manages, until the file is applied again.",
+      {
+        pattern: "^(true|false)$",
+      },
+    );
   if (method === "put") takeHeader("If-None-Match", "`*` only creates. The answer is 412 if there is one already.");
   if (endpoint.responses?.["304"] !== undefined)
     takeHeader("If-None-Match", "The `ETag` of the version that you have. The answer is 304 if it is still current.", {
       pattern: ENTITY_TAGS,
     });
 }
+
+/** Whether an answer can have a code: the description of each answer names its codes. */
+const hasCode = ({ responses = {} }: Endpoint, code: ErrorCode): boolean =>
+  Object.values(responses).some(
+    (response: object) => "description" in response && String(response.description).includes(code),
+  );
 
 /**
  * Shows the example of a parameter without filling it in. The reference page sends an `example` with the first request,

@@ -16,6 +16,7 @@ export const TAGS = [
   { name: "tail", description: "The log as it happens, as server-sent events" },
   { name: "stats", description: "Figures of events, deliveries and attempts" },
   { name: "set-aside events", description: "Acknowledged events that could not be stored" },
+  { name: "configuration", description: "Sources, targets and keys as one file" },
   { name: "keys", description: "The keys of this API" },
   { name: "audit", description: "Who changed what, when, and by which request" },
   { name: "metrics", description: "The metrics of this gateway for Prometheus" },

@@ -51,6 +51,7 @@ describe("creating a dynamic source", () => {
         { id: expect.stringMatching(/^itk_/), truncated_token: `it_...${token.slice(-4)}`, expire_time: null },
       ],
       ingress_path: "/in/plain/{token}",
+      managed_by: null,
       created_at: expect.any(String),
       updated_at: source.created_at,
     });

@@ -11,6 +11,7 @@ import { GEMINI_SOURCE, type SourceRecord } from "@sluice/store/configuration/so
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { requireMatch, withEtag } from "../http/etag.ts";
+import { refuseManaged } from "../http/managed.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { findSource, lockSource } from "./find-source.ts";
@@ -46,7 +47,7 @@ const endpoint = createRoute({
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     201: jsonAnswer("The source. The new secret is the last of the stored ones.", rotatedSource, "ETag"),
-    ...problems("wrong_kind", "limit_reached", "precondition_failed"),
+    ...problems("wrong_kind", "limit_reached", "precondition_failed", "managed_by_file"),
     default: problemResponse,
   },
 });
@@ -61,6 +62,7 @@ export function routeSecretRotation(app: OpenAPIHono<ApiEnv>, dependencies: Sour
       const current = await lockSource(tx, id);
       const before = showSource(current, geminiSigningSecret);
       requireMatch(c, before);
+      refuseManaged(c, "source", current);
       const unrevoked = findEnvironmentSecret(current, geminiSigningSecret);
       if (unrevoked?.key.equals(secret.key) === true) throw secretKnown("is GEMINI_SIGNING_SECRET already");
       await rotateSourceSecret(tx, masterKey, id, secret, previous);

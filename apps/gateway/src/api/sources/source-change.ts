@@ -15,6 +15,7 @@ import type { Connection } from "@sluice/store/connection/database";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange, type RecordChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
+import { refuseManaged } from "../http/managed.ts";
 import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
 import { findSource, lockSource } from "./find-source.ts";
 import { changeReconciliation } from "./reconcile-settings.ts";
@@ -44,9 +45,10 @@ export async function createSource(
   c: Context<ApiEnv>,
   dependencies: SourcesDependencies,
   given: z.infer<typeof newSource>,
+  managedBy: string | null = null,
 ): Promise<{ source: ShownSource; shownOnce: { new_signing_secret?: string; new_ingress_token?: string } }> {
   const { masterKey, geminiSigningSecret, keySetGuard, geminiApiKey } = dependencies;
-  const settings = toSourceSettings(given);
+  const settings = { ...toSourceSettings(given), managedBy };
   if (settings.jwksUri !== null) refuseForbiddenAddress(keySetGuard, settings.jwksUri, "/jwks_uri");
   const secret = given.signing_secret ?? generateSigningSecret();
   const verification = given.kind === "static" ? { kind: given.kind, secret } : { kind: given.kind };
@@ -81,6 +83,7 @@ export async function updateSource(
     const { id } = current;
     const before = showSource(current, geminiSigningSecret);
     requireMatch(c, before);
+    refuseManaged(c, "source", current);
     const planned = plan(current);
     const { settings, ...given } = planned;
     const { jwksUri = null } = settings;
@@ -106,6 +109,7 @@ export async function deleteSource(
     const current = await lockSource(tx, reference);
     const before = showSource(current, dependencies.geminiSigningSecret);
     requireMatch(c, before);
+    refuseManaged(c, "source", current);
     refuseBuiltIn(current, "be deleted");
     await store.removeSource(tx, current.id);
     await record({ action: "source.deleted", resourceId: before.id, before });

@@ -21,6 +21,7 @@ import type { SourceKind } from "@sluice/store/schema";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { withoutRepeats } from "../http/repeats.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
+import { shownManager } from "../openapi/shown-manager.ts";
 import { reconcileChange, shownReconcile, showReconcile } from "./reconcile-settings.ts";
 import { bodyUnbound, dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
 import { generatedSecret, givenSecret, showEnvironmentSecret, shownSecret, showSecrets } from "./signing-secret.ts";
@@ -139,6 +140,7 @@ export const sourceSchema = z
     body_unbound: orNull(bodyUnbound).openapi({ description: "Null for a static source", example: null }),
     public_keys: z.array(z.string()).openapi({ example: [] }),
     ingress_tokens: z.array(shownToken).openapi({ example: [] }),
+    managed_by: shownManager,
     ingress_path: z.string().openapi({
       example: "/in/billing",
       description: "Where the sender sends its webhooks. For a dynamic source, replace `{token}` by one of its tokens.",
@@ -185,6 +187,7 @@ export function showSource(
     body_unbound: isDynamic ? record.bodyUnbound : null,
     public_keys: record.publicKeys,
     ingress_tokens: showTokens(record.ingressTokens),
+    managed_by: record.managedBy,
     ingress_path: `/in/${record.name}${isDynamic ? "/{token}" : ""}`,
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
@@ -232,7 +235,10 @@ export function toSourceReplacement(current: SourceRecord, given: z.infer<typeof
   }
   return {
     ...given,
-    settings: toSourceSettings({ ...given, name: current.name, gemini_api_key: undefined }),
+    settings: {
+      ...toSourceSettings({ ...given, name: current.name, gemini_api_key: undefined }),
+      managedBy: current.managedBy,
+    },
     reconcile: { ...showReconcile(RECONCILE_DEFAULTS), ...given.reconcile },
   };
 }

@@ -48,7 +48,7 @@ const endpoints = {
     responses: {
       200: jsonAnswer("The source, with its new settings", sourceSchema, "ETag"),
       201: jsonAnswer("The new source", createdSource, "ETag", "Location"),
-      ...problems("name_taken", "precondition_failed"),
+      ...problems("name_taken", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),
@@ -62,7 +62,7 @@ const endpoints = {
     request: { params, query: noParameters },
     responses: {
       204: { description: "The source is deleted" },
-      ...problems("protected_source", "precondition_failed"),
+      ...problems("protected_source", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),

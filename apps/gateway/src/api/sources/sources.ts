@@ -61,7 +61,7 @@ const endpoints = {
     request: { params, query: noParameters, body: jsonBody(sourceChange) },
     responses: {
       200: jsonAnswer("The source", sourceSchema, "ETag"),
-      ...problems("name_taken", "protected_source", "precondition_failed"),
+      ...problems("name_taken", "protected_source", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),
@@ -74,7 +74,7 @@ const endpoints = {
     request: { params, query: noParameters },
     responses: {
       204: { description: "The source is deleted" },
-      ...problems("protected_source", "precondition_failed"),
+      ...problems("protected_source", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),

@@ -15,6 +15,7 @@ import { wake } from "../acting/wake.ts";
 import type { ApiEnv } from "../http/api-env.ts";
 import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
+import { refuseManaged } from "../http/managed.ts";
 import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
 import { findTarget, lockTarget } from "./find-target.ts";
 import type { TargetsDependencies } from "./target-endpoint.ts";
@@ -26,9 +27,11 @@ interface Manner {
   /** How it shows a target. `If-Match` holds the ETag of this view. */
   view: (record: store.TargetRecord) => object;
   takenName: TakenName;
+  /** Whether it is also for what a file of settings manages: the state, which the file leaves alone unless it names it. */
+  isForManaged?: boolean;
 }
 
-const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
+export const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
 
 /**
  * @throws SluiceError `name_taken`, and `invalid_request` for a refused address, and for settings of TLS without https.
@@ -61,7 +64,7 @@ export async function updateTarget(
   dependencies: TargetsDependencies,
   reference: Reference,
   change: (current: store.TargetSettings) => Partial<store.TargetSettings>,
-  { view, takenName }: Manner = OWN_MANNER,
+  { view, takenName, isForManaged = false }: Manner = OWN_MANNER,
 ): Promise<store.TargetRecord> {
   const { masterKey, addressGuard } = dependencies;
   const refuseOrChange = (current: store.TargetSettings) => {
@@ -73,7 +76,7 @@ export async function updateTarget(
     return changed;
   };
   const work = (tx: Connection, id: string) => store.changeTargetSettings(tx, masterKey, id, refuseOrChange, takenName);
-  return changeUnderLock(c, dependencies, { reference, action: "target.updated", view, work });
+  return changeUnderLock(c, dependencies, { reference, action: "target.updated", view, isForManaged, work });
 }
 
 /**
@@ -104,6 +107,7 @@ export async function deleteTarget(
   await makeChange(c, db, async (tx, record) => {
     const current = await lockTarget(tx, masterKey, reference);
     requireMatch(c, view(current));
+    refuseManaged(c, "target", current);
     await removeTarget(tx, current.id);
     const before = showTarget(current);
     await record({ action: "target.deleted", resourceId: before.id, before });
@@ -117,15 +121,17 @@ async function changeUnderLock(
     reference: Reference;
     action: AuditAction;
     view: Manner["view"];
+    isForManaged?: boolean;
     /** Returns whether anything changed. */
     work: (tx: Connection, id: string) => Promise<boolean>;
   },
 ): Promise<store.TargetRecord> {
   const { db, masterKey } = dependencies;
-  const { reference, action, view, work } = change;
+  const { reference, action, view, isForManaged = false, work } = change;
   const changed = await makeChange(c, db, async (tx, record) => {
     const current = await lockTarget(tx, masterKey, reference);
     requireMatch(c, view(current));
+    if (!isForManaged) refuseManaged(c, "target", current);
     if (!(await work(tx, current.id))) return current;
     const result = await findTarget(tx, masterKey, current.id);
     const [before, after] = [showTarget(current), showTarget(result)];

@@ -18,6 +18,7 @@ import { withoutRepeats } from "../http/repeats.ts";
 import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
+import { shownManager } from "../openapi/shown-manager.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
 
@@ -158,6 +159,7 @@ export const targetSchema = z
     filter: z.string().nullable(),
     tls: orNull(shownTls).openapi({ example: null }),
     signing_secrets: z.array(shownSecret),
+    managed_by: shownManager,
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
   })
@@ -189,6 +191,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     filter: record.filter,
     tls: showTls(record.tls),
     signing_secrets: showSecrets(record.secrets),
+    managed_by: record.managedBy,
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
   };
@@ -224,8 +227,15 @@ export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettin
  * @throws SluiceError `invalid_request`
  */
 export function toReplacement(current: TargetSettings, given: z.infer<typeof targetReplacement>): TargetSettings {
-  const { name, uri: address, headers, tls } = current;
-  const kept = { name, uri: address, headers, tls: onlyCredential(tls), subscribedEvents: given.subscribed_events };
+  const { name, uri: address, headers, tls, managedBy } = current;
+  const kept = {
+    name,
+    uri: address,
+    headers,
+    managedBy,
+    tls: onlyCredential(tls),
+    subscribedEvents: given.subscribed_events,
+  };
   return applyChange({ ...TARGET_DEFAULTS, ...kept }, given);
 }
 
@@ -249,6 +259,7 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
     filter: change.filter === undefined ? current.filter : change.filter,
     tls: applyTls(tlsFor(current, address), change.tls),
+    managedBy: current.managedBy,
   };
   if (changed.retryCapSeconds < changed.retryBaseSeconds) {
     const field = retry.cap_seconds === undefined ? "base_seconds" : "cap_seconds";

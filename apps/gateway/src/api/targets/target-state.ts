@@ -12,7 +12,7 @@ import { withEtag } from "../http/etag.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
-import { updateTarget } from "./target-change.ts";
+import { OWN_MANNER, updateTarget } from "./target-change.ts";
 import {
   readTargetId,
   targetParams as params,
@@ -80,7 +80,10 @@ export function routeTargetState(app: OpenAPIHono<ApiEnv>, dependencies: Targets
     });
     app.openapi(verbEndpoint(app, endpoint), async (c) => {
       const id = readTargetId(c.req.valid("param").id);
-      const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: nextState(verb, state) }));
+      const changed = await updateTarget(c, dependencies, id, ({ state }) => ({ state: nextState(verb, state) }), {
+        ...OWN_MANNER,
+        isForManaged: true,
+      });
       return c.json(withEtag(c, showTarget(changed)), 200);
     });
   }

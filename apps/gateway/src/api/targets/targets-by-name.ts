@@ -50,7 +50,7 @@ const endpoints = {
     responses: {
       200: jsonAnswer("The target, with its new settings", targetSchema, "ETag"),
       201: jsonAnswer("The new target", createdTarget, "ETag", "Location"),
-      ...problems("name_taken", "precondition_failed"),
+      ...problems("name_taken", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),
@@ -64,7 +64,7 @@ const endpoints = {
     request: { params, query: noParameters },
     responses: {
       204: { description: "The target is deleted" },
-      ...problems("precondition_failed"),
+      ...problems("precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),

@@ -55,6 +55,7 @@ describe("creating a target", () => {
       filter: null,
       tls: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
+      managed_by: null,
       created_at: expect.stringMatching(/Z$/),
       updated_at: expect.stringMatching(/Z$/),
     });

@@ -71,7 +71,7 @@ const endpoints = {
     request: { params, query: noParameters, body: jsonBody(targetChange) },
     responses: {
       200: jsonAnswer("The target", targetSchema, "ETag"),
-      ...problems("name_taken", "precondition_failed"),
+      ...problems("name_taken", "precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),
@@ -84,7 +84,7 @@ const endpoints = {
     request: { params, query: noParameters },
     responses: {
       204: { description: "The target is deleted" },
-      ...problems("precondition_failed"),
+      ...problems("precondition_failed", "managed_by_file"),
       default: problemResponse,
     },
   }),

@@ -59,7 +59,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
     request: { params, query: anyQuery, body: { content: { "application/json": { schema: webhookRotation } } } },
     responses: {
       200: jsonAnswer("The new secret", rotatedWebhook),
-      ...googleProblems("limit_reached", "precondition_failed"),
+      ...googleProblems("limit_reached", "managed_by_file", "precondition_failed"),
       default: googleErrorResponse,
     },
   } as const;
@@ -103,7 +103,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       request: { params, query: webhookUpdateQuery, body: jsonBody(webhookChange) },
       responses: {
         200: jsonAnswer("The webhook", webhookSchema, "ETag"),
-        ...googleProblems("precondition_failed"),
+        ...googleProblems("managed_by_file", "precondition_failed"),
         default: googleErrorResponse,
       },
     }),
@@ -116,7 +116,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       request: { params, query: anyQuery },
       responses: {
         200: jsonAnswer("The webhook is deleted", emptyBody),
-        ...googleProblems("precondition_failed"),
+        ...googleProblems("managed_by_file", "precondition_failed"),
         default: googleErrorResponse,
       },
     }),
