@@ -15,6 +15,7 @@ interface Attempt {
   error: string | null;
   started_at: string;
   duration_ms: number;
+  request_headers: Record<string, string>;
 }
 
 /** Waits until the only delivery of a webhook has the status. */
@@ -44,7 +45,18 @@ test("a target that answers 500 three times and then 200 gets four attempts, at 
 
   expect(delivery).toMatchObject({ attempt_count: 4, last_status_code: 200, last_error: null, next_attempt_at: null });
   expect(attempts).toMatchObject([
-    { number: 1, trigger: "initial", status_code: 500, response_excerpt: "not yet" },
+    {
+      number: 1,
+      trigger: "initial",
+      status_code: 500,
+      response_excerpt: "not yet",
+      url: receiver.url,
+      address: new URL(receiver.url).host,
+      connect_ms: expect.any(Number),
+      first_byte_ms: expect.any(Number),
+      request_headers: { "webhook-id": signed.webhookId, "sluice-delivery-id": delivery.id },
+      response_headers: { date: expect.stringMatching(/GMT$/) },
+    },
     { number: 2, trigger: "retry", status_code: 500 },
     { number: 3, trigger: "retry", status_code: 500 },
     { number: 4, trigger: "retry", status_code: 200, response_excerpt: "thanks" },
@@ -57,6 +69,11 @@ test("a target that answers 500 three times and then 200 gets four attempts, at 
   for (const { headers, body } of requests) {
     expect(headers["webhook-id"]).toBe(signed.webhookId);
     expect(headers["sluice-delivery-id"]).toBe(delivery.id);
+    // The log shows what was sent, except the signature and the connection's own.
+    const shown = attempts[Number(headers["sluice-attempt"]) - 1]?.request_headers;
+    const { host, connection, "content-length": length, "webhook-signature": signature, ...rest } = headers;
+    expect([host, connection, length, signature].every((value) => value !== undefined)).toBe(true);
+    expect(rest).toEqual(shown);
     expect(body.equals(signed.body)).toBe(true);
     expect(() => new Webhook(target.new_signing_secret).verify(body, headers as Record<string, string>)).not.toThrow();
   }

@@ -99,6 +99,7 @@ export function makeAttempt(id: string, changes: Partial<AttemptRecord> = {}): A
     statusCode: 500,
     error: null,
     responseExcerpt: null,
+    details: null,
     next: { status: "pending", retryInMs: 3_600_000 },
     ...changes,
   };

@@ -2603,6 +2603,49 @@ export interface components {
             error: string | null;
             /** @example ok */
             response_excerpt: string | null;
+            /**
+             * @description Where the request went, without credentials: values in a query are shown as REDACTED. Null, as are the fields below, for an attempt that an earlier version made.
+             * @example https://billing.internal/webhooks/gemini
+             */
+            url: string | null;
+            /**
+             * @description The address and port of the target's end of the connection. Null when there was no connection.
+             * @example 10.0.4.17:443
+             */
+            address: string | null;
+            /**
+             * Format: double
+             * @description From the start of the attempt until it had its connection; near 0 on a connection that was kept open. Null when it got none.
+             * @example 8.41
+             */
+            connect_ms: number | null;
+            /**
+             * Format: double
+             * @description From the start of the attempt until the head of the response arrived. Null without a response.
+             * @example 39.2
+             */
+            first_byte_ms: number | null;
+            /**
+             * @description The headers that the relay sent, without `webhook-signature` and those of the connection. Values of the headers that the target is configured with are shown as "[redacted]".
+             * @example {
+             *       "webhook-id": "msg_123",
+             *       "sluice-attempt": "1",
+             *       "authorization": "[redacted]"
+             *     }
+             */
+            request_headers: {
+                [key: string]: string;
+            } | null;
+            /**
+             * @description The first 32 headers of the response with 1,024 characters in all, without cookies and those of the connection. A value that may be a secret is shown as "[redacted]". Null without a response.
+             * @example {
+             *       "content-type": "text/plain",
+             *       "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+             *     }
+             */
+            response_headers: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * @description initial: the first attempt. retry: the relay tried again by itself. manual: a caller retried the delivery.
@@ -6649,7 +6692,20 @@ export interface operations {
                      *         "duration_ms": 41.7,
                      *         "status_code": 200,
                      *         "error": null,
-                     *         "response_excerpt": "ok"
+                     *         "response_excerpt": "ok",
+                     *         "url": "https://billing.internal/webhooks/gemini",
+                     *         "address": "10.0.4.17:443",
+                     *         "connect_ms": 8.41,
+                     *         "first_byte_ms": 39.2,
+                     *         "request_headers": {
+                     *           "webhook-id": "msg_123",
+                     *           "sluice-attempt": "1",
+                     *           "authorization": "[redacted]"
+                     *         },
+                     *         "response_headers": {
+                     *           "content-type": "text/plain",
+                     *           "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *         }
                      *       }
                      *     }
                      */
@@ -6696,7 +6752,20 @@ export interface operations {
                      *         "duration_ms": 41.7,
                      *         "status_code": 200,
                      *         "error": null,
-                     *         "response_excerpt": "ok"
+                     *         "response_excerpt": "ok",
+                     *         "url": "https://billing.internal/webhooks/gemini",
+                     *         "address": "10.0.4.17:443",
+                     *         "connect_ms": 8.41,
+                     *         "first_byte_ms": 39.2,
+                     *         "request_headers": {
+                     *           "webhook-id": "msg_123",
+                     *           "sluice-attempt": "1",
+                     *           "authorization": "[redacted]"
+                     *         },
+                     *         "response_headers": {
+                     *           "content-type": "text/plain",
+                     *           "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *         }
                      *       }
                      *     }
                      */
@@ -7648,7 +7717,20 @@ export interface operations {
                      *               "duration_ms": 41.7,
                      *               "status_code": 200,
                      *               "error": null,
-                     *               "response_excerpt": "ok"
+                     *               "response_excerpt": "ok",
+                     *               "url": "https://billing.internal/webhooks/gemini",
+                     *               "address": "10.0.4.17:443",
+                     *               "connect_ms": 8.41,
+                     *               "first_byte_ms": 39.2,
+                     *               "request_headers": {
+                     *                 "webhook-id": "msg_123",
+                     *                 "sluice-attempt": "1",
+                     *                 "authorization": "[redacted]"
+                     *               },
+                     *               "response_headers": {
+                     *                 "content-type": "text/plain",
+                     *                 "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *               }
                      *             }
                      *           ]
                      *         }
@@ -7998,7 +8080,20 @@ export interface operations {
                      *           "duration_ms": 41.7,
                      *           "status_code": 200,
                      *           "error": null,
-                     *           "response_excerpt": "ok"
+                     *           "response_excerpt": "ok",
+                     *           "url": "https://billing.internal/webhooks/gemini",
+                     *           "address": "10.0.4.17:443",
+                     *           "connect_ms": 8.41,
+                     *           "first_byte_ms": 39.2,
+                     *           "request_headers": {
+                     *             "webhook-id": "msg_123",
+                     *             "sluice-attempt": "1",
+                     *             "authorization": "[redacted]"
+                     *           },
+                     *           "response_headers": {
+                     *             "content-type": "text/plain",
+                     *             "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -8498,7 +8593,20 @@ export interface operations {
                      *           "duration_ms": 41.7,
                      *           "status_code": 200,
                      *           "error": null,
-                     *           "response_excerpt": "ok"
+                     *           "response_excerpt": "ok",
+                     *           "url": "https://billing.internal/webhooks/gemini",
+                     *           "address": "10.0.4.17:443",
+                     *           "connect_ms": 8.41,
+                     *           "first_byte_ms": 39.2,
+                     *           "request_headers": {
+                     *             "webhook-id": "msg_123",
+                     *             "sluice-attempt": "1",
+                     *             "authorization": "[redacted]"
+                     *           },
+                     *           "response_headers": {
+                     *             "content-type": "text/plain",
+                     *             "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *           }
                      *         }
                      *       ],
                      *       "next_cursor": null,
@@ -8545,7 +8653,20 @@ export interface operations {
                      *       "duration_ms": 41.7,
                      *       "status_code": 200,
                      *       "error": null,
-                     *       "response_excerpt": "ok"
+                     *       "response_excerpt": "ok",
+                     *       "url": "https://billing.internal/webhooks/gemini",
+                     *       "address": "10.0.4.17:443",
+                     *       "connect_ms": 8.41,
+                     *       "first_byte_ms": 39.2,
+                     *       "request_headers": {
+                     *         "webhook-id": "msg_123",
+                     *         "sluice-attempt": "1",
+                     *         "authorization": "[redacted]"
+                     *       },
+                     *       "response_headers": {
+                     *         "content-type": "text/plain",
+                     *         "date": "Thu, 22 Jan 2026 12:00:00 GMT"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Attempt"];

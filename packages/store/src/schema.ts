@@ -482,6 +482,8 @@ export const attempts = pgTable("attempts", {
   targetId: uuid("target_id"),
   sourceId: uuid("source_id"),
   eventType: text("event_type"),
+  /** See delivery/attempt-details.ts. */
+  details: text("details"),
 });
 
 export const rejections = pgTable("rejections", {

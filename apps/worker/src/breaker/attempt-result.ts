@@ -9,7 +9,21 @@ export interface AttemptResult {
   responseExcerpt: string | null;
   /** The `Retry-After` of the response, in milliseconds from its arrival. */
   retryAfterMs: number | undefined;
+  seen: SeenOnWire;
 }
+
+/** What the log keeps of a connection and a response. Each is null when the attempt did not come so far. */
+export interface SeenOnWire {
+  /** The address and the port of the target's end. */
+  address: string | null;
+  /** From the start of the attempt, in milliseconds. */
+  connectMs: number | null;
+  firstByteMs: number | null;
+  /** As they came. */
+  responseHeaders: ResponseHeaders | null;
+}
+
+export type ResponseHeaders = Record<string, string | string[] | undefined>;
 
 export function isSuccess({ statusCode, error }: AttemptResult): boolean {
   return error === null && statusCode !== null && statusCode >= 200 && statusCode <= 299;

@@ -15,6 +15,7 @@ const success: AttemptResult = {
   error: null,
   responseExcerpt: null,
   retryAfterMs: undefined,
+  seen: { address: null, connectMs: null, firstByteMs: null, responseHeaders: null },
 };
 
 test("no probe is begun while the end of the one before it is not written", async ({ database: { db } }) => {

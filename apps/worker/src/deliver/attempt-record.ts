@@ -2,11 +2,13 @@
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { writeDetails } from "@sluice/store/delivery/attempt-details";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
 import type { AttemptResult } from "../breaker/attempt-result.ts";
 import { decideOutcome } from "./outcome.ts";
+import { shownRequestHeaders, shownResponseHeaders, shownUrl } from "./shown-request.ts";
 
 /**
  * @param deadlineInMs from now to the deadline of the delivery; negative once it is past.
@@ -29,6 +31,12 @@ export function makeAttemptRecord(
     statusCode: result.statusCode,
     error: result.error,
     responseExcerpt: result.responseExcerpt,
+    details: writeDetails({
+      ...result.seen,
+      url: shownUrl(target),
+      requestHeaders: shownRequestHeaders(target, delivery),
+      responseHeaders: result.seen.responseHeaders && shownResponseHeaders(result.seen.responseHeaders),
+    }),
     next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random),
   };
 }

@@ -1,5 +1,6 @@
 // One request and its response, which end in one result, by whichever HTTP client it is sent.
 
+import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 
 import { AddressRefused } from "@sluice/shared/address/guarded-lookup";
@@ -7,8 +8,9 @@ import { readRetryAfter } from "@sluice/shared/domain/backoff";
 import { cutText } from "@sluice/shared/domain/cut-text";
 import type { Dispatcher } from "undici";
 
-import type { AttemptResult } from "../breaker/attempt-result.ts";
+import type { AttemptResult, ResponseHeaders } from "../breaker/attempt-result.ts";
 import { isOwnFault, type NotSent } from "./own-fault.ts";
+import { expectSocket } from "./request-socket.ts";
 
 /** The most that is read of a response. The connection is cut after it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
@@ -34,6 +36,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Abortable | undefined;
   #statusCode: number | null = null;
   #retryAfterMs: number | undefined;
+  #address: string | null = null;
+  #connectMs: number | null = null;
+  #firstByteMs: number | null = null;
+  #responseHeaders: ResponseHeaders | null = null;
   #excerpt: Buffer[] = [];
   #size = 0;
 
@@ -57,18 +63,24 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Abortable): void {
     this.#controller = controller;
+    this.#connectMs = performance.now() - this.#started;
+    expectSocket(this);
     // The request waited for its connection until the deadline was over, and MUST NOT be sent any more.
     if (this.#resolve === undefined) controller.abort(TOO_LATE);
   }
 
-  onResponseStart(
-    _controller: Abortable,
-    statusCode: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
+  /** The request is written to this connection. */
+  onSocket({ remoteAddress, remotePort, remoteFamily }: Socket): void {
+    if (remoteAddress === undefined) return;
+    this.#address = remoteFamily === "IPv6" ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+  }
+
+  onResponseStart(_controller: Abortable, statusCode: number, headers: ResponseHeaders): void {
     // An informational response comes before the final one.
     if (statusCode < 200) return;
     this.#statusCode = statusCode;
+    this.#firstByteMs = performance.now() - this.#started;
+    this.#responseHeaders = headers;
     const retryAfter = headers["retry-after"];
     this.#retryAfterMs = readRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined, Date.now());
   }
@@ -103,6 +115,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
       error,
       responseExcerpt: error === null ? toText(Buffer.concat(this.#excerpt)) : null,
       retryAfterMs: this.#retryAfterMs,
+      seen: {
+        address: this.#address,
+        connectMs: this.#connectMs,
+        firstByteMs: this.#firstByteMs,
+        responseHeaders: this.#responseHeaders,
+      },
     });
   }
 

@@ -36,6 +36,7 @@ const answer = (statusCode: number, durationMs = 10_000): AttemptResult => ({
   error: null,
   responseExcerpt: null,
   retryAfterMs: undefined,
+  seen: { address: null, connectMs: null, firstByteMs: null, responseHeaders: null },
 });
 
 /** A lane over a target that answers, and a store that has rows, when the test says so. */

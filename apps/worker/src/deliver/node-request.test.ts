@@ -65,7 +65,12 @@ test("a 2xx after 100 Continue is a success; the request is repeated once, and o
   const { port, requests } = await serveBytes((socket) => socket.write(CONTINUE + OK));
   const { send, sockets } = openSender();
   const uri = `http://127.0.0.1:${port}/hook?a=1`;
-  expect(await send(uri)).toMatchObject({ statusCode: 200, error: null, responseExcerpt: "ok" });
+  expect(await send(uri)).toMatchObject({
+    statusCode: 200,
+    error: null,
+    responseExcerpt: "ok",
+    seen: { address: `127.0.0.1:${port}`, responseHeaders: { "content-length": "2" } },
+  });
   expect(requests).toHaveLength(2);
   expect(idOf(requests[0])).toBe("msg_1");
   expect(headOf(requests[1])).toEqual(headOf(requests[0]));

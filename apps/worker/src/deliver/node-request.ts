@@ -49,7 +49,10 @@ export function requestByNode(
   let response: IncomingMessage | undefined;
   const controller = { abort: (reason: Error) => void request.destroy(reason) };
   request
-    .once("socket", () => exchange.onRequestStart(controller))
+    .once("socket", (socket) => {
+      exchange.onRequestStart(controller);
+      exchange.onSocket(socket);
+    })
     .once("response", (incoming) => {
       response = incoming;
       exchange.onResponseStart(controller, response.statusCode ?? 0, response.headers);

@@ -11,6 +11,7 @@ const attempt = (changes: Partial<AttemptResult>): AttemptResult => ({
   error: null,
   responseExcerpt: "",
   retryAfterMs: undefined,
+  seen: { address: null, connectMs: null, firstByteMs: null, responseHeaders: null },
   ...changes,
 });
 const decide = (changes: Partial<AttemptResult>, deadlineInMs = 86_400_000, number = 1) =>

@@ -130,6 +130,7 @@ export class Recorder {
       durationMs: 0,
       error: isSuccess ? null : error,
       responseExcerpt: null,
+      details: null,
     };
     const write = () =>
       withPartitions(this.#db, [reduced.id], () => recordAttempts(this.#db, [reduced], this.#workerId));

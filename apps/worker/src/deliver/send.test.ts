@@ -127,6 +127,37 @@ test("the relay reads 64 KiB of a response and keeps 1 KiB; a response that is c
   });
 });
 
+test("a result knows the connection, when it was there, when the response began, and its headers", async () => {
+  const answering: (() => void)[] = [];
+  const uri = await serve((_, response) => {
+    answering.push(() => response.setHeader("x-served-by", "one").end());
+    if (answering.length === 2) for (const answer of answering.splice(0)) answer();
+  });
+  const connections = connect();
+  // Two at once, over two connections; and then over one of them again.
+  const results = await Promise.all([sendTo(uri, {}, connections), sendTo(uri, {}, connections)]);
+  answering.push(() => undefined);
+  for (const { seen, durationMs } of [...results, await sendTo(uri, {}, connections)]) {
+    const { connectMs, firstByteMs } = seen;
+    expect(seen).toMatchObject({ address: new URL(uri).host, responseHeaders: { "x-served-by": "one" } });
+    expect(connectMs).toBeGreaterThan(0);
+    expect(firstByteMs).toBeGreaterThan(connectMs ?? Infinity);
+    expect(durationMs).toBeGreaterThanOrEqual(firstByteMs ?? Infinity);
+  }
+});
+
+test("a result without a response knows the connection, and one without a connection knows nothing", async () => {
+  const silent = await serve((request) => request.socket.destroy());
+  expect((await sendTo(silent)).seen).toEqual({
+    address: new URL(silent).host,
+    connectMs: expect.any(Number),
+    firstByteMs: null,
+    responseHeaders: null,
+  });
+  const nothing = { address: null, connectMs: null, firstByteMs: null, responseHeaders: null };
+  expect((await sendTo("http://target.test/", {}, failWith("ENOTFOUND"))).seen).toEqual(nothing);
+});
+
 /** Connections that cannot be made, because looking up the host fails. */
 const failWith = (code: string) =>
   connect({ resolve: (_host, _options, done) => done(Object.assign(new Error(code), { code }), []) });

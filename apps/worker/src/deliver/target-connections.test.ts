@@ -56,7 +56,10 @@ describe.runIf(hasOpenssl())("a target with a certificate of an internal CA", ()
 
   test("is reached with TARGET_CA_FILE, beside the CAs of the system, and with a CA of its own", async () => {
     const { port } = await serve(internal);
-    expect(await open({ ca: internal.ca }).send(`https://127.0.0.1:${port}/`)).toMatchObject(SUCCESS);
+    expect(await open({ ca: internal.ca }).send(`https://127.0.0.1:${port}/`)).toMatchObject({
+      ...SUCCESS,
+      seen: { address: `127.0.0.1:${port}` },
+    });
     const { send } = open({ ca: other.ca });
     expect(await send(`https://127.0.0.1:${port}/`, { ca: internal.ca })).toMatchObject(SUCCESS);
   });

@@ -7,6 +7,7 @@ import type { Database } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
 import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger } from "../schema.ts";
+import { withoutResponse } from "./attempt-details.ts";
 
 /** A delivery that a worker has in hand, with the event that it carries. */
 export interface ClaimedDelivery {
@@ -174,6 +175,8 @@ export interface AttemptRecord {
   statusCode: number | null;
   error: string | null;
   responseExcerpt: string | null;
+  /** See attempt-details.ts. Null when they could not be recorded. */
+  details: string | null;
   next: { status: "succeeded" | "exhausted" } | { status: "pending"; retryInMs: number };
 }
 
@@ -200,14 +203,16 @@ const valueFor = (list: string) => `(${list})[width_bucket(id, $2::uuid[])]`;
 const RECORD = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::float8[], $7::int[], $8::text[],
-    $9::text[])
-    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt)
+    $9::text[], $13::text[])
+    AS t(id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt, details)
 ),
 logged AS (
   INSERT INTO attempts (id, delivery_id, number, trigger, started_at, duration_ms, status_code, error, response_excerpt,
-    target_id, source_id, event_type)
+    details, target_id, source_id, event_type)
   SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error,
-    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.response_excerpt END, d.target_id, d.source_id, d.event_type
+    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.response_excerpt END,
+    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.details ELSE ${withoutResponse("i.details")} END,
+    d.target_id, d.source_id, d.event_type
   FROM input i LEFT JOIN LATERAL (
     SELECT target_id, source_id, event_type, status FROM deliveries WHERE id = i.delivery_id AND ${inIdRange("$2::uuid[]")} LIMIT 1
   ) d ON true
@@ -256,6 +261,7 @@ export async function recordAttempts(
       binaryArray("text", sorted, (attempt) => attempt.next.status),
       binaryArray("float8", sorted, ({ next }) => (next.status === "pending" ? next.retryInMs : null)),
       workerId,
+      binaryArray("text", sorted, (attempt) => attempt.details),
     ],
   });
 }

@@ -8,6 +8,7 @@ import { type Connection, runPrepared } from "../connection/database.ts";
 import { inIdRange } from "../log/id-range.ts";
 import { belongToDeliveries } from "../log/log-relations.ts";
 import { attempts, type BodyRemoval } from "../schema.ts";
+import { withoutResponse } from "./attempt-details.ts";
 
 /** "body" in ASCII. A lock for all bodies: one for each event would be a write to each event that is replayed. */
 const LOCK_KEY = 0x626f6479;
@@ -45,7 +46,7 @@ WHERE id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]")} AND (id IN (SELECT id 
 RETURNING id`;
 
 /**
- * Removes the bodies of events, and the excerpts of what targets answered. The caller MUST hold {@link lockBodies}, and no
+ * Removes the bodies of events, and what is kept of the answers of targets. The caller MUST hold {@link lockBodies}, and no
  * delivery of the events may be pending.
  * @param ids at least one.
  * @returns how many were removed; the others were removed before, or are not in the log.
@@ -74,8 +75,11 @@ async function removeExcerpts(tx: Connection, sortedIds: readonly string[]): Pro
   if (ids.length === 0) return;
   await tx.orm
     .update(attempts)
-    .set({ responseExcerpt: null })
-    .where(sql`${belongToDeliveries(ids)} AND ${attempts.responseExcerpt} IS NOT NULL`);
+    .set({ responseExcerpt: null, details: sql.raw(withoutResponse("details")) })
+    .where(
+      sql`${belongToDeliveries(ids)} AND (${attempts.responseExcerpt} IS NOT NULL
+        OR ${attempts.details} <> ${sql.raw(withoutResponse("attempts.details"))})`,
+    );
 }
 
 /** SQL: whether an event `e` has an unfinished delivery. */

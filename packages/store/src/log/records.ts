@@ -27,8 +27,8 @@ import { shownTimeOfDeliveries } from "./stray-deliveries.ts";
 export type EventRecord = Omit<typeof events.$inferSelect, "body"> & { sizeBytes: number };
 export type DeliveryRecord = typeof deliveries.$inferSelect;
 type StoredAttempt = typeof attempts.$inferSelect;
-/** `eventId` is null when the delivery of the attempt is past its retention. */
-export type AttemptRow = StoredAttempt & { eventId: string | null };
+/** `eventId` and `webhookId` are null when the delivery of the attempt is past its retention. */
+export type AttemptRow = StoredAttempt & { eventId: string | null; webhookId: string | null };
 
 /** A page of a list of the log. */
 export interface LogPage<Row> {
@@ -197,12 +197,16 @@ export async function listAttemptsOf(
   return withEvents(db, rows.toReversed());
 }
 
-/** Adds the event of each attempt, which its delivery knows. */
+/** Adds what the delivery of each attempt knows of its event. */
 export async function withEvents(on: Connection, rows: readonly StoredAttempt[]): Promise<AttemptRow[]> {
-  const { id, eventId } = deliveries;
+  const { id, eventId, webhookId } = deliveries;
   const deliveryIds = [...new Set(rows.map((row) => row.deliveryId))];
   const isNamed = anyOf(id, deliveryIds);
-  const found = deliveryIds.length === 0 ? [] : await on.orm.select({ id, eventId }).from(deliveries).where(isNamed);
-  const eventIds = new Map(found.map((delivery) => [delivery.id, delivery.eventId]));
-  return rows.map((row) => ({ ...row, eventId: eventIds.get(row.deliveryId) ?? null }));
+  const found =
+    deliveryIds.length === 0 ? [] : await on.orm.select({ id, eventId, webhookId }).from(deliveries).where(isNamed);
+  const byId = new Map(found.map((delivery) => [delivery.id, delivery]));
+  return rows.map((row) => {
+    const delivery = byId.get(row.deliveryId);
+    return { ...row, eventId: delivery?.eventId ?? null, webhookId: delivery?.webhookId ?? null };
+  });
 }

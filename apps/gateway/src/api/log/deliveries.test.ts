@@ -3,6 +3,7 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
+import { writeDetails } from "@sluice/store/delivery/attempt-details";
 
 import {
   type Answer,
@@ -54,7 +55,15 @@ describe("GET /v1/deliveries/{id}", () => {
   test("shows the outcome of the last attempt, and every attempt with the oldest first", async ({ api }) => {
     const { path, id, targetId } = await seedLeasedDelivery(api);
     const startedAtMs = Date.now();
-    await recordAttempt(api, id, { status: "pending", retryInMs: 60_000 }, { startedAtMs });
+    const details = writeDetails({
+      url: "http://billing.internal/",
+      address: "10.0.4.17:80",
+      connectMs: 1.5,
+      firstByteMs: 11.25,
+      requestHeaders: { authorization: "[redacted]" },
+      responseHeaders: { server: "nginx" },
+    });
+    await recordAttempt(api, id, { status: "pending", retryInMs: 60_000 }, { startedAtMs, details });
     await recordAttempt(
       api,
       id,
@@ -86,8 +95,35 @@ describe("GET /v1/deliveries/{id}", () => {
         status_code: 500,
         error: null,
         response_excerpt: "oops",
+        url: "http://billing.internal/",
+        address: "10.0.4.17:80",
+        connect_ms: 1.5,
+        first_byte_ms: 11.25,
+        request_headers: {
+          "user-agent": "sluice",
+          "content-type": "application/json",
+          "webhook-id": body.webhook_id,
+          "webhook-timestamp": String(Math.floor(startedAtMs / 1000)),
+          "sluice-event-id": body.event,
+          "sluice-delivery-id": body.id,
+          "sluice-attempt": "1",
+          authorization: "[redacted]",
+        },
+        response_headers: { server: "nginx" },
       },
-      expect.objectContaining({ number: 2, trigger: "retry", status_code: 204, response_excerpt: null }),
+      // As a version before the details wrote it.
+      expect.objectContaining({
+        number: 2,
+        trigger: "retry",
+        status_code: 204,
+        response_excerpt: null,
+        url: null,
+        address: null,
+        connect_ms: null,
+        first_byte_ms: null,
+        request_headers: null,
+        response_headers: null,
+      }),
     ]);
   });
 

@@ -3,6 +3,7 @@
 import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { readDetails } from "@sluice/store/delivery/attempt-details";
 import type { AttemptRow, DeliveryRecord } from "@sluice/store/log/records";
 
 import { idField } from "../openapi/endpoint.ts";
@@ -46,6 +47,8 @@ export const deliverySchema = z
   })
   .openapi("Delivery");
 
+const shownHeaders = z.record(z.string(), z.string());
+
 export const attemptSchema = z
   .object({
     id: idField("att"),
@@ -63,6 +66,44 @@ export const attemptSchema = z
     status_code: z.int().nullable().openapi({ example: 200 }),
     error: z.string().nullable(),
     response_excerpt: z.string().nullable().openapi({ example: "ok" }),
+    url: z
+      .string()
+      .nullable()
+      .openapi({
+        example: "https://billing.internal/webhooks/gemini",
+        description:
+          "Where the request went, without credentials: values in a query are shown as REDACTED. Null, as are the " +
+          "fields below, for an attempt that an earlier version made.",
+      }),
+    address: z.string().nullable().openapi({
+      example: "10.0.4.17:443",
+      description: "The address and port of the target's end of the connection. Null when there was no connection.",
+    }),
+    connect_ms: z
+      .number()
+      .nullable()
+      .openapi({
+        example: 8.41,
+        description:
+          "From the start of the attempt until it had its connection; near 0 on a connection that was kept open. Null " +
+          "when it got none.",
+      }),
+    first_byte_ms: z.number().nullable().openapi({
+      example: 39.2,
+      description: "From the start of the attempt until the head of the response arrived. Null without a response.",
+    }),
+    request_headers: shownHeaders.nullable().openapi({
+      example: { "webhook-id": "msg_123", "sluice-attempt": "1", authorization: "[redacted]" },
+      description:
+        "The headers that the relay sent, without `webhook-signature` and those of the connection. Values of the " +
+        'headers that the target is configured with are shown as "[redacted]".',
+    }),
+    response_headers: shownHeaders.nullable().openapi({
+      example: { "content-type": "text/plain", date: "Thu, 22 Jan 2026 12:00:00 GMT" },
+      description:
+        "The first 32 headers of the response with 1,024 characters in all, without cookies and those of the " +
+        'connection. A value that may be a secret is shown as "[redacted]". Null without a response.',
+    }),
   })
   .openapi("Attempt");
 
@@ -108,6 +149,7 @@ export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<t
 }
 
 export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> {
+  const details = readDetails(attempt);
   return {
     id: formatId("att", attempt.id),
     delivery: formatId("dlv", attempt.deliveryId),
@@ -122,5 +164,11 @@ export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> 
     status_code: attempt.statusCode,
     error: attempt.error,
     response_excerpt: attempt.responseExcerpt,
+    url: details?.url ?? null,
+    address: details?.address ?? null,
+    connect_ms: details?.connectMs ?? null,
+    first_byte_ms: details?.firstByteMs ?? null,
+    request_headers: details?.requestHeaders ?? null,
+    response_headers: details?.responseHeaders ?? null,
   };
 }
