@@ -15,6 +15,7 @@ COPY packages/queue/package.json packages/queue/
 COPY packages/shared/package.json packages/shared/
 COPY packages/signature/package.json packages/signature/
 COPY packages/store/package.json packages/store/
+COPY packages/tracing/package.json packages/tracing/
 # The version must equal the one in scripts/launch.mjs (a test compares them). The optional packages are installed too,
 # because the bundler has one for each platform. The final image contains none of them.
 RUN npx --yes pnpm@12.21.0 install --frozen-lockfile --prod

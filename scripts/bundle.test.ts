@@ -11,6 +11,7 @@ import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished, test } from "vitest";
 
+import { startCollector } from "../tests/support/collector.ts";
 import { createTestDatabase } from "../tests/support/database.ts";
 import { startMember } from "../tests/support/member.ts";
 import { claimPort } from "../tests/support/ports.ts";
@@ -35,6 +36,7 @@ async function makeBundles(): Promise<string> {
     "make-secrets.mjs",
     "migrate.mjs",
     "node_modules",
+    "opentelemetry.mjs",
     "sluice.mjs",
     "worker.mjs",
   ];
@@ -54,6 +56,8 @@ test("an unknown app is refused, and the message names it", async () => {
 
 test("the bundles make the secrets and the tables, accept an event, deliver it, and show the API reference", async () => {
   const directory = await makeBundles();
+  // Nothing is traced here, so nothing may load it.
+  rmSync(join(directory, "opentelemetry.mjs"));
   const { url: databaseUrl, drop } = await createTestDatabase(null);
   onTestFinished(drop);
   const receiver = await startReceiver();
@@ -112,4 +116,27 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
   expect([accepted.status, await accepted.json()]).toMatchObject([200, { webhook_id: event.webhookId }]);
   const [delivered] = await receiver.waitFor(1, 120_000);
   expect(delivered?.body).toEqual(event.body);
+});
+
+test("the bundle of OpenTelemetry is a file that sends spans, and the apps hold none of it", async () => {
+  const directory = await makeBundles();
+  const collector = await startCollector();
+  onTestFinished(collector.stop);
+  for (const app of ["gateway", "worker"]) {
+    const text = readFileSync(join(directory, `${app}.mjs`), "utf8");
+    expect(text).toContain('import("./opentelemetry.mjs")');
+    expect(text).not.toContain("BatchSpanProcessor");
+  }
+  const script = `
+    const { openOtel } = await import(${JSON.stringify(join(directory, "opentelemetry.mjs"))});
+    const options = { endpoint: process.argv[1], service: "bundled", OTEL_TRACES_SAMPLER: "parentbased_always_on" };
+    const tracing = openOtel(options, { warn: console.error });
+    const parent = { kind: "begins", eventId: "01982a3b-0000-7000-8000-000000000001" };
+    tracing.begin({ name: "bundled", kind: "server", parent, startMs: Date.now(), attributes: {} }).end(Date.now(), {});
+    await tracing.close();`;
+  const { stderr } = await run(process.execPath, ["--input-type=module", "-e", script, collector.url]);
+  expect(stderr).toBe("");
+  expect(collector.spans).toMatchObject([
+    { name: "bundled", traceId: "01982a3b000070008000000000000001", resource: { "service.name": "bundled" } },
+  ]);
 });

@@ -19,9 +19,13 @@ const ENTRIES: Record<string, string> = {
   "make-secrets": "scripts/make-secrets.ts",
   "demo-receiver": "scripts/demo/receiver-main.ts",
   "gemini-sdk": "packages/gemini/src/sdk.ts",
+  opentelemetry: "packages/tracing/src/otel.ts",
 };
 /** Loaded where it is used first. In the file of an app, V8 would keep its text in every process. */
-const LOADED_LATER = { import: "./sdk.ts", file: "./gemini-sdk.mjs" };
+const LOADED_LATER = new Map([
+  ["./sdk.ts", "./gemini-sdk.mjs"],
+  ["./otel.ts", "./opentelemetry.mjs"],
+]);
 /** The gateway serves files of this package unchanged. */
 const SERVED_PACKAGE = "swagger-ui-dist";
 const SERVED_FILES = [
@@ -63,7 +67,10 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
     plugins: [
       {
         name: "loaded-later",
-        resolveId: (id) => (id === LOADED_LATER.import ? { id: LOADED_LATER.file, external: true } : undefined),
+        resolveId: (id) => {
+          const file = LOADED_LATER.get(id);
+          return file === undefined ? undefined : { id: file, external: true };
+        },
       },
     ],
     // BullMQ names its ES modules only in the field `module`. The bundler leaves unused ES modules out.

@@ -10,6 +10,8 @@ import { until } from "./support/wait.ts";
 
 test("an event that was delivered and erased is in no table any more", async ({ relay, receiver }) => {
   const word = `word-${randomUUID()}`;
+  // A target may answer with what it got, in its headers too.
+  receiver.answerWith(() => ({ headers: { "x-echo": word }, body: word }));
   await relay.createTarget(receiver);
   const given = {
     type: "batch.succeeded",

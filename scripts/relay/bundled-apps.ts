@@ -1,5 +1,6 @@
-// The bundles that `npm start` and the bench run. Each start makes new bundles, so that they match the sources. Google's SDK
-// is a tenth of the work, and changes with the versions of the packages only: its bundle is kept.
+// The bundles that `npm start` and the bench run. Each start makes new bundles, so that they match the sources. What the apps
+// load later, Google's SDK and OpenTelemetry, is a tenth of the work and more, and changes with the versions of the packages
+// only: its bundles are kept.
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,10 +11,14 @@ import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DIRECTORY = join(ROOT, "node_modules", ".cache", "apps");
-const SDK = "gemini-sdk";
-/** What the kept bundle was made of. */
-const SDK_STAMP = join(DIRECTORY, `${SDK}.made-of`);
-const SDK_MADE_OF = ["pnpm-lock.yaml", "packages/gemini/src/sdk.ts", "scripts/bundle.ts"];
+/** The bundles that are kept, with what each is made of. */
+const KEPT = new Map([
+  ["gemini-sdk", ["pnpm-lock.yaml", "packages/gemini/src/sdk.ts", "scripts/bundle.ts"]],
+  [
+    "opentelemetry",
+    ["pnpm-lock.yaml", "packages/tracing/src/otel.ts", "packages/shared/src/domain/version.ts", "scripts/bundle.ts"],
+  ],
+]);
 
 export interface Bundles {
   gateway: string;
@@ -23,16 +28,21 @@ export interface Bundles {
 
 /** @returns the paths of the bundles. @throws Error with the message of the bundler. */
 export async function bundleApps(): Promise<Bundles> {
-  const stamp = stampOf(SDK_MADE_OF);
-  const isKept = existsSync(join(DIRECTORY, `${SDK}.mjs`)) && existsSync(SDK_STAMP) && stamp === read(SDK_STAMP);
-  const names = ["gateway", "worker", "migrate", ...(isKept ? [] : [SDK])];
+  const missing = [...KEPT].filter(([name, sources]) => !isFresh(name, stampOf(sources))).map(([name]) => name);
+  const names = ["gateway", "worker", "migrate", ...missing];
   await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, ...names]);
-  if (!isKept) writeFileSync(SDK_STAMP, stamp);
+  for (const name of missing) writeFileSync(stampPath(name), stampOf(KEPT.get(name) ?? []));
   const pathOf = (name: string) => join(DIRECTORY, `${name}.mjs`);
   return { gateway: pathOf("gateway"), worker: pathOf("worker"), migrate: pathOf("migrate") };
 }
 
 const read = (path: string) => readFileSync(path, "utf8");
+
+/** Where it is written what a kept bundle was made of. */
+const stampPath = (name: string) => join(DIRECTORY, `${name}.made-of`);
+
+const isFresh = (name: string, stamp: string) =>
+  existsSync(join(DIRECTORY, `${name}.mjs`)) && existsSync(stampPath(name)) && stamp === read(stampPath(name));
 
 function stampOf(paths: readonly string[]): string {
   const hash = createHash("sha256");

@@ -14,7 +14,7 @@ const LAYERS: Layers[] = [
     room: /^(?:apps|packages)\/([^/]+)\/src\//,
     order: [
       ["shared", "client"],
-      ["signature", "filter", "gemini", "settings-file"],
+      ["signature", "filter", "gemini", "tracing", "settings-file"],
       ["store"],
       ["queue"],
       ["gateway", "worker", "cli", "gemini-simulator"],

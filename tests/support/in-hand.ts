@@ -17,6 +17,7 @@ export function makeClaimedDelivery({ id: targetId }: Target): ClaimedDelivery {
     contentType: "application/json",
     contentEncoding: null,
     bodyUnbound: false,
+    traceContext: null,
     body: Buffer.from("{}"),
     attemptCount: 0,
     failureCount: 0,

@@ -9,6 +9,7 @@ import { secretSetting } from "@sluice/shared/settings/read-config";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret } from "@sluice/signature/secret";
+import { tracingSettings } from "@sluice/tracing/settings";
 
 /** The gateway appends the paths of the ingress to this URL, so the URL may not have a query or a fragment. */
 function isPublicUrl(text: string): boolean {
@@ -37,6 +38,7 @@ const networks = z
 
 const settings = z.object({
   ...commonSettings,
+  ...tracingSettings,
   ADMIN_API_KEY: secretSetting(
     z
       .string()

@@ -15,6 +15,7 @@ import { readRetentionState } from "@sluice/store/delivery/retention-state";
 import { countOpenJobs } from "@sluice/store/upstream/jobs";
 import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
+import { openTracing, type Tracing } from "@sluice/tracing/tracing";
 
 import { type ApiDependencies, createApi } from "./api/api.ts";
 import { createFileApi } from "./api/configuration/file-api.ts";
@@ -69,6 +70,7 @@ export async function startGateway(
   const file = config.CONFIG_FILE === undefined ? undefined : new ConfigFile(config.CONFIG_FILE, env);
   // Before anything is opened: a file that cannot be read, or that names a secret that is not there, is found at once.
   file?.read();
+  const tracing = await openTracing(config, "sluice-gateway", log);
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
@@ -76,7 +78,11 @@ export async function startGateway(
   metrics.watchJobs(() => countOpenJobs(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
   const guards = createGuards(config);
-  const ingress = assembleIngress(config, { ...stores, metrics, findClientAddress, keySetGuard: guards.keySets }, log);
+  const ingress = assembleIngress(
+    config,
+    { ...stores, metrics, findClientAddress, keySetGuard: guards.keySets, tracing },
+    log,
+  );
   const publicPort = openServer(ingress.app.fetch, log, {
     answersContinue: true,
     limits: {
@@ -87,7 +93,7 @@ export async function startGateway(
 
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   const readiness = createReadiness(stores, ingress.sources, publicPort);
-  const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards };
+  const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
   const api = createApi(dependencies);
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
@@ -104,7 +110,7 @@ export async function startGateway(
     tails.close();
     await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
     // Failure policy: open. Every acknowledged event is durable, and nothing else can be lost.
-    const closed = closeStores(stores, ingress).then(() => true);
+    const closed = Promise.all([closeStores(stores, ingress), tracing?.close()]).then(() => true);
     if ((await within(CLOSE_LIMIT_MS, closed)) === undefined) log.warn("the stores did not close in time");
   };
 
@@ -182,11 +188,12 @@ interface ApiParts {
   metrics: Metrics;
   findClientAddress: FindClientAddress;
   guards: Guards;
+  tracing: Tracing | undefined;
 }
 
 function assembleApiDependencies(
   config: GatewayConfig,
-  { stores, sources, tails, metrics, findClientAddress, guards }: ApiParts,
+  { stores, sources, tails, metrics, findClientAddress, guards, tracing }: ApiParts,
   log: Logger,
 ): ApiDependencies {
   const { apiDb, masterKey, producer } = stores;
@@ -212,6 +219,7 @@ function assembleApiDependencies(
     sourcesChanged: () => sources.refresh(),
     metrics,
     findClientAddress,
+    tracing,
     log,
   };
 }

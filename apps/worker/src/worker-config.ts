@@ -3,10 +3,12 @@
 import { certificateFile } from "@sluice/shared/settings/certificates";
 import { commonSettings, integer } from "@sluice/shared/settings/common";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
+import { tracingSettings } from "@sluice/tracing/settings";
 import { z } from "zod";
 
 const settings = z.object({
   ...commonSettings,
+  ...tracingSettings,
   DATABASE_MAX_CONNECTIONS: integer(7, 1_000).default(24),
   // The default follows from the file descriptors that the process may have: see descriptor-limit.ts.
   MAX_IN_FLIGHT: integer(1, 60_000).optional(),

@@ -22,6 +22,7 @@ import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
 import { readPostgresServer } from "@sluice/store/connection/postgres-server";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
+import { openTracing } from "@sluice/tracing/tracing";
 
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
@@ -89,6 +90,7 @@ export interface WorkerOptions {
 }
 
 export async function startWorker(config: WorkerConfig, log: Logger, { resolve }: WorkerOptions = {}): Promise<Worker> {
+  const tracing = await openTracing(config, "sluice-worker", log);
   const masterKey = config.MASTER_KEY?.reveal() ?? readOrCreateMasterKey(config.DATA_DIR);
   const server = readPostgresServer(config);
   const connections = divideConnections(config.DATABASE_MAX_CONNECTIONS, CONNECTIONS);
@@ -213,6 +215,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     recorder: new Recorder(db, workerId, giveUp.signal, log, () => metrics.countUnrecordedAttempt()),
     wakeUps: new WakeUps(producer, log),
     thread: new ThreadLoad(),
+    tracing,
     log,
   });
 
@@ -242,7 +245,17 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
 
   // Intake and wake-ups.
   const jobSources = new JobSources(db, log);
-  const intakeDependencies = { db, targets, lanes, leases, producer, jobSources, stopping: stopping.signal, log };
+  const intakeDependencies = {
+    db,
+    targets,
+    lanes,
+    leases,
+    producer,
+    jobSources,
+    tracing,
+    stopping: stopping.signal,
+    log,
+  };
   const intake = new IntakeGroup({
     storeAll: (events) => storeAll(events, intakeDependencies),
     takeIn: (job) => takeIn(job, intakeDependencies),
@@ -286,7 +299,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     await Promise.race([lanes.stop(), outOfTime.promise]);
     clearTimeout(limit);
     leases.close();
-    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close(), shares.close()]));
+    await settlesWithin(CLOSE_LIMIT_MS, Promise.all([...asking, breakers.close(), shares.close(), tracing?.close()]));
     await producer.close();
     await Promise.all([backend.close(), targetConnections.destroy(), health.close(), closeDatabase()]);
     if (giveUp.signal.aborted) {

@@ -2626,6 +2626,11 @@ export interface components {
              */
             first_byte_ms: number | null;
             /**
+             * @description The trace of the attempt, whose context the target got as `traceparent`. Null when the target got none: where nothing is traced, and the caller of `POST /v1/events` had no trace.
+             * @example 019be5a3c1d07a20b7a1f2c3d4e5f607
+             */
+            trace_id: string | null;
+            /**
              * @description The headers that the relay sent, without `webhook-signature` and those of the connection. Values of the headers that the target is configured with are shown as "[redacted]".
              * @example {
              *       "webhook-id": "msg_123",
@@ -6697,6 +6702,7 @@ export interface operations {
                      *         "address": "10.0.4.17:443",
                      *         "connect_ms": 8.41,
                      *         "first_byte_ms": 39.2,
+                     *         "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *         "request_headers": {
                      *           "webhook-id": "msg_123",
                      *           "sluice-attempt": "1",
@@ -6757,6 +6763,7 @@ export interface operations {
                      *         "address": "10.0.4.17:443",
                      *         "connect_ms": 8.41,
                      *         "first_byte_ms": 39.2,
+                     *         "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *         "request_headers": {
                      *           "webhook-id": "msg_123",
                      *           "sluice-attempt": "1",
@@ -7722,6 +7729,7 @@ export interface operations {
                      *               "address": "10.0.4.17:443",
                      *               "connect_ms": 8.41,
                      *               "first_byte_ms": 39.2,
+                     *               "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *               "request_headers": {
                      *                 "webhook-id": "msg_123",
                      *                 "sluice-attempt": "1",
@@ -8085,6 +8093,7 @@ export interface operations {
                      *           "address": "10.0.4.17:443",
                      *           "connect_ms": 8.41,
                      *           "first_byte_ms": 39.2,
+                     *           "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *           "request_headers": {
                      *             "webhook-id": "msg_123",
                      *             "sluice-attempt": "1",
@@ -8598,6 +8607,7 @@ export interface operations {
                      *           "address": "10.0.4.17:443",
                      *           "connect_ms": 8.41,
                      *           "first_byte_ms": 39.2,
+                     *           "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *           "request_headers": {
                      *             "webhook-id": "msg_123",
                      *             "sluice-attempt": "1",
@@ -8658,6 +8668,7 @@ export interface operations {
                      *       "address": "10.0.4.17:443",
                      *       "connect_ms": 8.41,
                      *       "first_byte_ms": 39.2,
+                     *       "trace_id": "019be5a3c1d07a20b7a1f2c3d4e5f607",
                      *       "request_headers": {
                      *         "webhook-id": "msg_123",
                      *         "sluice-attempt": "1",

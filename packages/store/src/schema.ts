@@ -423,6 +423,8 @@ export const events = pgTable("events", {
   contentEncoding: text("content_encoding"),
   bodyRemovedAt: instant("body_removed_at"),
   bodyRemovedBy: text("body_removed_by").$type<BodyRemoval>(),
+  /** See delivery/trace-contexts.ts. */
+  traceContext: text("trace_context"),
 });
 
 /** One row: see delivery/body-retention.ts. */

@@ -102,6 +102,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
     metrics: new Metrics(),
     findClientAddress: clientAddressFinder([]),
+    tracing: undefined,
     log: openLog("gateway", "trace", destination),
     ...changes,
   };

@@ -14,6 +14,7 @@ import type { Source } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
 import { findSpentToken } from "@sluice/store/requests/spent-tokens";
 import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
+import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { GatewayConfig } from "../gateway-config.ts";
 import type { GatewayStores } from "../gateway-stores.ts";
@@ -29,6 +30,7 @@ import { BodyReader } from "./read-body.ts";
 import { RejectionLog } from "./rejections.ts";
 import { strayLog } from "./stray-log.ts";
 import { describeRequest, type IngressRequest } from "./request.ts";
+import { readCaller, traceReceipt } from "./trace-receipt.ts";
 
 /**
  * The time from the arrival of a request to its answer, by the store that takes jobs first. It MUST be above the limit of
@@ -52,6 +54,7 @@ interface IngressParts extends GatewayStores {
   metrics: Metrics;
   findClientAddress: FindClientAddress;
   keySetGuard: AddressGuard;
+  tracing: Tracing | undefined;
 }
 
 export function assembleIngress(
@@ -66,6 +69,7 @@ export function assembleIngress(
     metrics,
     findClientAddress,
     keySetGuard,
+    tracing,
   }: IngressParts,
   log: Logger,
 ): AssembledIngress {
@@ -108,7 +112,8 @@ export function assembleIngress(
       logStray(path);
     },
     enqueue: (event, arrivedAt) => batcher.add(event, arrivedAt),
-    onAnswered: (request) => recordRequest(request, { metrics, rejections, log }),
+    onAnswered: (request) => recordRequest(request, { metrics, rejections, tracing, log }),
+    readCaller: tracing && readCaller,
     bodies: new BodyReader({
       maxBytes: config.MAX_BODY_BYTES,
       maxCount: config.MAX_CONCURRENT_BODIES,
@@ -145,13 +150,15 @@ function callbackNotChecked(cause?: unknown): SluiceError {
 interface RequestRecords {
   metrics: Metrics;
   rejections: RejectionLog;
+  tracing: Tracing | undefined;
   log: Logger;
 }
 
-function recordRequest(request: IngressRequest, { metrics, rejections, log }: RequestRecords): void {
+function recordRequest(request: IngressRequest, { metrics, rejections, tracing, log }: RequestRecords): void {
   const { source, refusal, status } = request;
   if (log.isLevelEnabled("info")) log.info(describeRequest(request), "ingress");
   metrics.countRequest({ source: source?.name, status, durationMs: performance.now() - request.startedAt });
+  if (tracing !== undefined) traceReceipt(tracing, request);
   if (source === undefined || refusal === undefined) return;
   rejections.record({ ...request, ...refusal, sourceId: source.id, sourceName: source.name });
 }

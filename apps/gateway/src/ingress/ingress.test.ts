@@ -61,6 +61,7 @@ async function startIngress(limits: Partial<BodyLimits> = {}, changes: Partial<I
     enqueue: async () => undefined,
     onStray: (path) => void strays.push(path),
     onAnswered: () => undefined,
+    readCaller: undefined,
     bodies,
     maxBodyBytes: MAX_BODY_BYTES,
     log: silent,

@@ -10,6 +10,7 @@ import { getPath } from "hono/utils/url";
 
 import type { QueuedEvent } from "@sluice/queue/jobs";
 import { newId } from "@sluice/shared/domain/ids";
+import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import { type ErrorCode, SluiceError } from "@sluice/shared/runtime/errors";
 import { answerLiveness } from "@sluice/shared/runtime/health";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -71,6 +72,8 @@ export interface IngressDependencies {
   onStray: (path: string) => void;
   /** Is called once for every webhook, when its answer is known. */
   onAnswered: (request: IngressRequest) => void;
+  /** Reads the trace of the sender; undefined where nothing is traced. */
+  readCaller: ((headers: IncomingHttpHeaders) => TraceContext | undefined) | undefined;
   bodies: BodyReader;
   maxBodyBytes: number;
   log: Logger;
@@ -106,7 +109,7 @@ function getTidyPath(request: Request): string {
 
 /** Takes a webhook from its socket to the queue, and answers. */
 async function receiveWebhook(c: IngressContext, dependencies: IngressDependencies): Promise<Response> {
-  const { enqueue, onAnswered, log } = dependencies;
+  const { enqueue, onAnswered, readCaller, log } = dependencies;
   const request: IngressRequest = {
     startedAt: performance.now(),
     sourceName: c.req.param("source") ?? "",
@@ -116,6 +119,7 @@ async function receiveWebhook(c: IngressContext, dependencies: IngressDependenci
     bodyMs: 0,
     status: 200,
   };
+  if (readCaller !== undefined) request.caller = readCaller(c.env.incoming.headers);
   let response: Response;
   try {
     // A function of its own, so that what `admit` needed is not in memory while the event waits for its store.

@@ -2,6 +2,7 @@
 // step, while it handles the request.
 
 import { formatId } from "@sluice/shared/domain/ids";
+import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import type { ErrorCode } from "@sluice/shared/runtime/errors";
 import type { Refusal } from "@sluice/signature/refusal";
 import type { Source } from "@sluice/store/configuration/sources";
@@ -25,6 +26,8 @@ export interface IngressRequest {
   refusal?: Refusal;
   /** A UUID. */
   eventId?: string;
+  /** The trace of the sender, where events are traced. */
+  caller?: TraceContext | undefined;
 }
 
 /** The log line of a request. It has nothing that could be a secret, such as a token in the path or a signature. */

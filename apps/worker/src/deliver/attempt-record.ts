@@ -1,8 +1,9 @@
 // One attempt as it is written to PostgreSQL and to the log.
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
+import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { writeDetails } from "@sluice/store/delivery/attempt-details";
+import { packDetails } from "@sluice/store/delivery/attempt-details";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
@@ -11,12 +12,14 @@ import { decideOutcome } from "./outcome.ts";
 import { shownRequestHeaders, shownResponseHeaders, shownUrl } from "./shown-request.ts";
 
 /**
+ * @param trace what the target got of it.
  * @param deadlineInMs from now to the deadline of the delivery; negative once it is past.
  * @param random from [0, 1), for the jitter of the retry.
  */
 export function makeAttemptRecord(
   target: Target,
   delivery: ClaimedDelivery,
+  trace: TraceContext | undefined,
   result: AttemptResult,
   deadlineInMs: number,
   random: number,
@@ -31,10 +34,11 @@ export function makeAttemptRecord(
     statusCode: result.statusCode,
     error: result.error,
     responseExcerpt: result.responseExcerpt,
-    details: writeDetails({
+    details: packDetails({
       ...result.seen,
       url: shownUrl(target),
       requestHeaders: shownRequestHeaders(target, delivery),
+      trace: trace ?? null,
       responseHeaders: result.seen.responseHeaders && shownResponseHeaders(result.seen.responseHeaders),
     }),
     next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random),

@@ -2,6 +2,7 @@
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Target } from "@sluice/store/configuration/targets";
+import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { BodyBudget } from "./body-budget.ts";
 import type { Claims } from "./claims.ts";
@@ -28,5 +29,7 @@ export interface LaneDependencies {
   onOwnFault: (error: unknown) => void;
   /** From [0, 1), for the jitter of retries. */
   random: () => number;
+  /** Undefined where nothing is traced. */
+  tracing: Tracing | undefined;
   log: Logger;
 }

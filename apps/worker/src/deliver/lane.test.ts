@@ -21,6 +21,7 @@ const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDe
   contentType: null,
   contentEncoding: null,
   bodyUnbound: false,
+  traceContext: null,
   body: Buffer.alloc(0),
   attemptCount: 0,
   failureCount: 0,
@@ -118,6 +119,7 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget(), slot
       changedAtMs: Number.NEGATIVE_INFINITY,
     },
     random: () => state.random,
+    tracing: undefined,
     log: openLog("worker", "silent"),
   });
   return { lane, state };

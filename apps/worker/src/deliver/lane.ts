@@ -9,6 +9,7 @@ import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Probe } from "../breaker/breaker.ts";
 import type { LaneBreaker } from "../breaker/breakers.ts";
 import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
+import { beginAttemptTrace } from "./attempt-trace.ts";
 import { Backlog } from "./backlog.ts";
 import type { InHand } from "./claims.ts";
 import type { LaneDependencies } from "./lane-dependencies.ts";
@@ -225,11 +226,12 @@ export class Lane implements ReservationHolder {
 
   /** Sends a delivery, for which a slot is taken, writes what came of it, and lets the next one have its place. */
   async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
-    const { claims, slots, sender, recorder, wakeUps, random, log } = this.#dependencies;
+    const { claims, slots, sender, recorder, wakeUps, random, tracing, log } = this.#dependencies;
     const { delivery, takenAt } = inHand;
     if (purpose.kind !== "test") this.#limits.take(target, performance.now());
     this.#load.beginAttempt(performance.now());
-    const result = await sender.send(target, delivery);
+    const trace = beginAttemptTrace(tracing, target, delivery);
+    const result = await sender.send(target, delivery, trace.context);
     if ("ownFault" in result) {
       this.#handBackUnsent(inHand, purpose, result.ownFault);
       return;
@@ -243,7 +245,8 @@ export class Lane implements ReservationHolder {
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
-    const attempt = makeAttemptRecord(target, delivery, result, deadlineInMs, random());
+    const attempt = makeAttemptRecord(target, delivery, trace.context, result, deadlineInMs, random());
+    trace.end(attempt, result);
     logAttempt(log, delivery, attempt);
     await recorder.record(attempt, this.#load.waitsForWrites(this.#limit(target)));
     claims.release(inHand);

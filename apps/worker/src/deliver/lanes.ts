@@ -3,6 +3,7 @@
 import type { Target } from "@sluice/store/configuration/targets";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pause } from "@sluice/shared/runtime/pause";
+import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { Breakers } from "../breaker/breakers.ts";
 import type { ThreadLoad } from "./thread-load.ts";
@@ -31,6 +32,7 @@ export interface LanesDependencies {
   onOwnFault: (error: unknown) => void;
   thread: Pick<ThreadLoad, "measureBusy">;
   shares: LaneShares;
+  tracing: Tracing | undefined;
   log: Logger;
 }
 

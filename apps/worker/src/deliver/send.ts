@@ -1,6 +1,7 @@
 // One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { toTraceparent, type TraceContext } from "@sluice/shared/domain/trace-context";
 import { validKeys } from "@sluice/signature/secret";
 import { signV1 } from "@sluice/signature/signing/v1";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
@@ -28,8 +29,11 @@ export class Sender {
     this.#sockets = sockets;
   }
 
-  /** Makes one attempt. Never rejects: the result says what went wrong. */
-  send(target: Target, delivery: ClaimedDelivery): Promise<AttemptResult | NotSent> {
+  /**
+   * Makes one attempt. Never rejects: the result says what went wrong.
+   * @param trace is sent with the request.
+   */
+  send(target: Target, delivery: ClaimedDelivery, trace?: TraceContext): Promise<AttemptResult | NotSent> {
     return new Promise((resolve) => {
       const exchange = new Exchange(target.timeoutSeconds, resolve);
       try {
@@ -37,7 +41,7 @@ export class Sender {
         const { pools, connect } = this.#connections.routeTo(target);
         const { origin, pathname, search } = url;
         const { body } = delivery;
-        const headers = headersOf(target, delivery, exchange.startedAtMs);
+        const headers = headersOf(target, delivery, trace, exchange.startedAtMs);
         if (this.#continuing.has(origin)) {
           requestByNode(connect, { url, headers, body }, exchange);
           return;
@@ -64,7 +68,12 @@ export class Sender {
 }
 
 /** A header that is `undefined` is not sent, also where it is configured. */
-function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Record<string, string | undefined> {
+function headersOf(
+  target: Target,
+  delivery: ClaimedDelivery,
+  trace: TraceContext | undefined,
+  nowMs: number,
+): Record<string, string | undefined> {
   // The timestamp is that of the attempt, and the id stays the same: Standard Webhooks 1.0.
   const timestamp = String(Math.floor(nowMs / 1000));
   const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
@@ -85,5 +94,7 @@ function headersOf(target: Target, delivery: ClaimedDelivery, nowMs: number): Re
     "sluice-delivery-id": formatId("dlv", delivery.id),
     "sluice-attempt": String(delivery.attemptCount + 1),
     "sluice-body-unbound": delivery.bodyUnbound ? "true" : undefined,
+    // Both together: the state belongs to the parent (https://www.w3.org/TR/trace-context/, 3.3).
+    ...(trace !== undefined && { traceparent: toTraceparent(trace), tracestate: trace.state ?? undefined }),
   };
 }

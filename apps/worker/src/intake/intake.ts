@@ -14,6 +14,7 @@ import { isDataFault } from "@sluice/store/connection/postgres-errors";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import type { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import type { Tracing } from "@sluice/tracing/tracing";
 import { type StoreResult, type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 
 import type { Lanes } from "../deliver/lanes.ts";
@@ -32,6 +33,7 @@ import {
 } from "./match.ts";
 import { recordLate, recordSpent } from "./refused-late.ts";
 import { setAside } from "./set-aside.ts";
+import { traceIntake } from "./trace-intake.ts";
 
 const RETRY_MS = 500;
 /**
@@ -50,6 +52,8 @@ export interface IntakeDependencies {
   producer: Producer;
   /** Whether the ends of jobs are entered. */
   jobSources: { readonly mayExist: boolean };
+  /** Undefined where nothing is traced. */
+  tracing: Tracing | undefined;
   /** Aborts when the worker stops. A job that waits for PostgreSQL then goes back to the queue. */
   stopping: AbortSignal;
   log: Logger;
@@ -104,7 +108,8 @@ async function storePart(
   { incoming, matched: firstMatched }: MatchedPart,
   dependencies: IntakeDependencies,
 ): Promise<StoreOutcome> {
-  const { targets, lanes, stopping, log } = dependencies;
+  const { targets, lanes, stopping, tracing, log } = dependencies;
+  const startMs = Date.now();
   const queued = incoming.map((one) => one.queued);
   let matched = firstMatched;
   const targetIds = matched.matches.flatMap(({ deliveries }) => deliveries.map(({ targetId }) => targetId));
@@ -120,6 +125,10 @@ async function storePart(
         const { freshEventIds, spentEventIds, lateEventIds } = result;
         const events = matched.matches.map(({ event }) => event);
         handOver(events, placed, freshEventIds, lanes);
+        if (tracing !== undefined) {
+          const deliveries = placed.map(({ delivery }) => delivery);
+          traceIntake(tracing, { events, fresh: freshEventIds, deliveries, startMs });
+        }
         if (mayBeStored) await freeOwn(placed, freshEventIds, dependencies);
         await recordSpent(
           events.filter(({ id }) => spentEventIds.has(id)),
@@ -240,6 +249,8 @@ function toClaimed(event: NewEvent, delivery: MatchedDelivery): ClaimedDelivery 
     contentType: event.contentType,
     contentEncoding: event.contentEncoding,
     bodyUnbound: event.bodyUnbound,
+    // What comes through the queue has a trace of its own.
+    traceContext: null,
     body: event.body,
     attemptCount: 0,
     failureCount: 0,

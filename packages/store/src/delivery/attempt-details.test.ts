@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { formatId } from "@sluice/shared/domain/ids";
 
-import { type AttemptDetails, readDetails, writeDetails } from "./attempt-details.ts";
+import { type AttemptDetails, unpackDetails, packDetails } from "./attempt-details.ts";
 
 const EVENT = "01982a3b-0000-7000-8000-000000000001";
 const DELIVERY = "01982a3b-0000-7000-8000-000000000002";
@@ -21,13 +21,14 @@ const usual: AttemptDetails = {
   address: "10.0.4.17:80",
   connectMs: 0.123,
   firstByteMs: 4.5678,
+  trace: { traceId: "a".repeat(32), spanId: "b".repeat(16), isSampled: false, state: "rojo=1, congo=2" },
   requestHeaders: {},
   responseHeaders: { "content-type": "text/plain", "x-odd": "a: b: \u00fc", "x-empty": "" },
 };
 
 test("what was written is read, with the headers that follow from the attempt", () => {
-  const details = writeDetails({ ...usual, requestHeaders: { "user-agent": "[redacted]", "x-tenant": "[redacted]" } });
-  expect(readDetails({ ...facts, details })).toEqual({
+  const details = packDetails({ ...usual, requestHeaders: { "user-agent": "[redacted]", "x-tenant": "[redacted]" } });
+  expect(unpackDetails({ ...facts, details })).toEqual({
     ...usual,
     connectMs: 0.12,
     firstByteMs: 4.57,
@@ -40,24 +41,26 @@ test("what was written is read, with the headers that follow from the attempt", 
       "sluice-delivery-id": formatId("dlv", DELIVERY),
       "sluice-attempt": "3",
       "x-tenant": "[redacted]",
+      traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00`,
+      tracestate: "rojo=1, congo=2",
     },
   });
 });
 
 test("an attempt that got no connection says so, also when its delivery is past its retention", () => {
-  const none = { address: null, connectMs: null, firstByteMs: null, responseHeaders: null };
-  const details = writeDetails({ ...usual, ...none });
+  const none = { trace: null, address: null, connectMs: null, firstByteMs: null, responseHeaders: null };
+  const details = packDetails({ ...usual, ...none });
   expect(details).toBe("http://billing.internal/hooks\n  \n");
-  const read = readDetails({ ...facts, details, eventId: null, webhookId: null });
+  const read = unpackDetails({ ...facts, details, eventId: null, webhookId: null });
   expect(read).toMatchObject(none);
   expect(Object.keys(read?.requestHeaders ?? {})).not.toContain("webhook-id");
 });
 
 test("a response without headers is a response", () => {
-  const read = readDetails({ ...facts, details: writeDetails({ ...usual, responseHeaders: {} }) });
+  const read = unpackDetails({ ...facts, details: packDetails({ ...usual, responseHeaders: {} }) });
   expect(read).toMatchObject({ address: "10.0.4.17:80", responseHeaders: {} });
 });
 
 test("an attempt of an earlier version has no details", () => {
-  expect(readDetails({ ...facts, details: null })).toBeUndefined();
+  expect(unpackDetails({ ...facts, details: null })).toBeUndefined();
 });

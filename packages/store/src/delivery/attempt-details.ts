@@ -2,6 +2,7 @@
 // say already, because every event pays for each of its bytes. Pure.
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { readTraceContext, toTraceparent, type TraceContext } from "@sluice/shared/domain/trace-context";
 
 /** The values of headers by their names in lower case. */
 export type ShownHeaders = Record<string, string>;
@@ -14,6 +15,8 @@ export interface AttemptDetails {
   /** From the start of the attempt, in milliseconds; null when it did not come so far. */
   connectMs: number | null;
   firstByteMs: number | null;
+  /** The trace context that the target got. */
+  trace: TraceContext | null;
   /** The headers of the request that do not follow from the attempt and its delivery. They win over those that do. */
   requestHeaders: ShownHeaders;
   /** Null without a response. */
@@ -35,24 +38,26 @@ export interface AttemptFacts {
  * line, and the headers of the response. As JSON it would take 3 µs of each attempt instead of 1 µs, and be a fourth longer.
  * No value may have a line break.
  */
-export function writeDetails(details: AttemptDetails): string {
-  const { url, address, connectMs, firstByteMs, requestHeaders, responseHeaders } = details;
-  const text = `${url}\n${address ?? ""} ${toHundredths(connectMs)} ${toHundredths(firstByteMs)}\n${toLines(requestHeaders)}`;
+export function packDetails(details: AttemptDetails): string {
+  const { url, address, connectMs, firstByteMs, trace, requestHeaders, responseHeaders } = details;
+  const text = `${url}\n${address ?? ""} ${toHundredths(connectMs)} ${toHundredths(firstByteMs)}\n${toLines(requestHeaders)}${traceLines(trace)}`;
   return responseHeaders === null ? text : `${text}\n${toLines(responseHeaders)}`;
 }
 
 /** @returns undefined for an attempt of a version that wrote none. */
-export function readDetails(attempt: AttemptFacts): AttemptDetails | undefined {
+export function unpackDetails(attempt: AttemptFacts): AttemptDetails | undefined {
   if (attempt.details === null) return undefined;
   const [request, response] = split(attempt.details, "\n\n");
   const [url = "", line = "", ...headers] = request.split("\n");
   const [address = "", connectMs = "", firstByteMs = ""] = line.split(" ");
+  const own = fromLines(headers);
   return {
     url,
     address: address === "" ? null : address,
     connectMs: connectMs === "" ? null : Number(connectMs),
     firstByteMs: firstByteMs === "" ? null : Number(firstByteMs),
-    requestHeaders: { ...usualHeaders(attempt), ...fromLines(headers) },
+    trace: readTraceContext(own["traceparent"], own["tracestate"]) ?? null,
+    requestHeaders: { ...usualHeaders(attempt), ...own },
     responseHeaders: response === undefined ? null : fromLines(response.split("\n")),
   };
 }
@@ -62,6 +67,12 @@ export const withoutResponse = (details: string) => `split_part(${details}, E'\\
 
 /** More digits would cost more than they say. */
 const toHundredths = (ms: number | null) => (ms === null ? "" : Math.round(ms * 100) / 100);
+
+function traceLines(trace: TraceContext | null): string {
+  if (trace === null) return "";
+  const line = `traceparent: ${toTraceparent(trace)}\n`;
+  return trace.state === null ? line : `${line}tracestate: ${trace.state}\n`;
+}
 
 function toLines(headers: ShownHeaders): string {
   let lines = "";

@@ -19,6 +19,8 @@ export interface ClaimedDelivery {
   contentEncoding: string | null;
   /** Whether the signature of the event proves its sender and does not cover its body. */
   bodyUnbound: boolean;
+  /** Of an event that continues its caller's trace; null for one whose trace follows from its id. */
+  traceContext: string | null;
   body: Buffer;
   /** The number of attempts so far. */
   attemptCount: number;
@@ -37,7 +39,7 @@ export interface Lease {
 const claimedColumns = (event: string) =>
   `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
   d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.content_encoding,
-  ${event}.body_unbound, ${event}.body`;
+  ${event}.body_unbound, ${event}.trace_context, ${event}.body`;
 
 // SKIP LOCKED: workers that claim for one target at the same time share its due deliveries. EXISTS: the worker may not
 // know yet that the target was deleted, while its backlog is still being cancelled.
@@ -49,7 +51,8 @@ WITH due AS (
   FOR UPDATE SKIP LOCKED
 ),
 sized AS (
-  SELECT due.id, events.content_type, events.content_encoding, events.body_unbound, events.body,
+  SELECT due.id, events.content_type, events.content_encoding, events.body_unbound, events.trace_context,
+    events.body,
     sum(octet_length(events.body)) OVER (ORDER BY due.next_attempt_at, due.id) - octet_length(events.body) AS bytes_before
   FROM due JOIN events ON events.id = due.event_id
 )
@@ -74,6 +77,7 @@ interface ClaimedRow {
   content_type: string | null;
   content_encoding: string | null;
   body_unbound: boolean;
+  trace_context: string | null;
   body: Buffer;
 }
 
@@ -115,6 +119,7 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
     contentType: row.content_type,
     contentEncoding: row.content_encoding,
     bodyUnbound: row.body_unbound,
+    traceContext: row.trace_context,
     body: row.body,
     attemptCount: row.attempt_count,
     failureCount: row.failure_count,

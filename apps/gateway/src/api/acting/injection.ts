@@ -15,6 +15,8 @@ import { withPartitions } from "@sluice/store/connection/partitions";
 import { INJECTED_SCHEME } from "@sluice/store/delivery/event-schemes";
 import type { NewEvent } from "@sluice/store/delivery/store-events";
 import { storeMatched } from "@sluice/store/delivery/store-matched";
+import { storeTraceContext } from "@sluice/store/delivery/trace-contexts";
+import type { Tracing } from "@sluice/tracing/tracing";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
@@ -26,10 +28,12 @@ import { recordOf } from "../http/record.ts";
 import { readSource } from "../log/filter-parameters.ts";
 import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { labels } from "../sources/event-labels.ts";
+import { beginMadeEvent } from "./trace-made-event.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
 export interface InjectionDependencies extends WakeDependencies {
   db: Database;
+  tracing: Tracing | undefined;
 }
 
 /** No payload of Gemini's is nested this deep. The limit keeps JSON.stringify from overflowing the stack. */
@@ -135,9 +139,11 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
       is_duplicate: isDuplicate,
       deliveries,
     });
+    const trace = beginMadeEvent(dependencies.tracing, event.id, endpoint.path, (name) => c.req.header(name));
     const { answer, targetIds } = await withPartitions(db, [event.id], () =>
       makeChange(c, db, async (tx, record) => {
         const stored = await storeMatched(tx, event, source.name);
+        if (stored.kind === "stored" && trace.stored !== null) await storeTraceContext(tx, event.id, trace.stored);
         if (stored.kind === "duplicate") return { answer: show(stored.eventId, true, 0), targetIds: [] };
         const shown = show(event.id, false, stored.targetIds.length);
         await record({ action: "event.injected", resourceId: shown.id, after: { ...shown, type: event.type } });
@@ -145,6 +151,12 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
       }),
     );
     for (const targetId of targetIds) wake(dependencies, targetId);
+    trace.span?.end(Date.now(), {
+      "http.response.status_code": answer.is_duplicate ? 200 : 201,
+      "sluice.source.name": source.name,
+      "sluice.duplicate": answer.is_duplicate,
+      "sluice.deliveries": answer.deliveries,
+    });
     return answer.is_duplicate ? c.json(answer, 200) : c.json(answer, 201);
   });
 }

@@ -3,7 +3,7 @@
 import { describe, expect } from "vitest";
 
 import { formatId, newId } from "@sluice/shared/domain/ids";
-import { writeDetails } from "@sluice/store/delivery/attempt-details";
+import { packDetails } from "@sluice/store/delivery/attempt-details";
 
 import {
   type Answer,
@@ -55,11 +55,12 @@ describe("GET /v1/deliveries/{id}", () => {
   test("shows the outcome of the last attempt, and every attempt with the oldest first", async ({ api }) => {
     const { path, id, targetId } = await seedLeasedDelivery(api);
     const startedAtMs = Date.now();
-    const details = writeDetails({
+    const details = packDetails({
       url: "http://billing.internal/",
       address: "10.0.4.17:80",
       connectMs: 1.5,
       firstByteMs: 11.25,
+      trace: { traceId: "a".repeat(32), spanId: "b".repeat(16), isSampled: true, state: null },
       requestHeaders: { authorization: "[redacted]" },
       responseHeaders: { server: "nginx" },
     });
@@ -99,6 +100,7 @@ describe("GET /v1/deliveries/{id}", () => {
         address: "10.0.4.17:80",
         connect_ms: 1.5,
         first_byte_ms: 11.25,
+        trace_id: "a".repeat(32),
         request_headers: {
           "user-agent": "sluice",
           "content-type": "application/json",
@@ -108,6 +110,7 @@ describe("GET /v1/deliveries/{id}", () => {
           "sluice-delivery-id": body.id,
           "sluice-attempt": "1",
           authorization: "[redacted]",
+          traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
         },
         response_headers: { server: "nginx" },
       },
@@ -121,6 +124,7 @@ describe("GET /v1/deliveries/{id}", () => {
         address: null,
         connect_ms: null,
         first_byte_ms: null,
+        trace_id: null,
         request_headers: null,
         response_headers: null,
       }),

@@ -3,7 +3,7 @@
 import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
-import { readDetails } from "@sluice/store/delivery/attempt-details";
+import { unpackDetails } from "@sluice/store/delivery/attempt-details";
 import type { AttemptRow, DeliveryRecord } from "@sluice/store/log/records";
 
 import { idField } from "../openapi/endpoint.ts";
@@ -92,6 +92,15 @@ export const attemptSchema = z
       example: 39.2,
       description: "From the start of the attempt until the head of the response arrived. Null without a response.",
     }),
+    trace_id: z
+      .string()
+      .nullable()
+      .openapi({
+        example: "019be5a3c1d07a20b7a1f2c3d4e5f607",
+        description:
+          "The trace of the attempt, whose context the target got as `traceparent`. Null when the target got none: where " +
+          "nothing is traced, and the caller of `POST /v1/events` had no trace.",
+      }),
     request_headers: shownHeaders.nullable().openapi({
       example: { "webhook-id": "msg_123", "sluice-attempt": "1", authorization: "[redacted]" },
       description:
@@ -149,7 +158,7 @@ export function showDelivery(delivery: DeliveryRecord, nowMs: number): z.infer<t
 }
 
 export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> {
-  const details = readDetails(attempt);
+  const details = unpackDetails(attempt);
   return {
     id: formatId("att", attempt.id),
     delivery: formatId("dlv", attempt.deliveryId),
@@ -168,6 +177,7 @@ export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> 
     address: details?.address ?? null,
     connect_ms: details?.connectMs ?? null,
     first_byte_ms: details?.firstByteMs ?? null,
+    trace_id: details?.trace?.traceId ?? null,
     request_headers: details?.requestHeaders ?? null,
     response_headers: details?.responseHeaders ?? null,
   };

@@ -4,6 +4,7 @@ import type { AddressGuard } from "@sluice/shared/address/guard";
 import { parseId } from "@sluice/shared/domain/ids";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { Database } from "@sluice/store/connection/database";
+import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { WakeDependencies } from "../acting/wake.ts";
 import { idParameter } from "../openapi/endpoint.ts";
@@ -14,6 +15,8 @@ export interface TargetsDependencies extends WakeDependencies {
   addressGuard: AddressGuard;
   /** Asks a worker to attempt one delivery now, even if its target is paused or disabled. */
   testTarget: (targetId: string, deliveryId: string) => Promise<unknown>;
+  /** Undefined where nothing is traced. */
+  tracing: Tracing | undefined;
 }
 
 export const targetTags = ["targets"];

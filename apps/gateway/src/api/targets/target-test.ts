@@ -17,6 +17,7 @@ import { makeChange } from "../http/change.ts";
 import { attemptSchema, deliverySchema, showAttempt, showDelivery } from "../log/delivery-schema.ts";
 import { idField, jsonAnswer, noBody, noParameters, orNull } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { traceMadeEvent } from "../acting/trace-made-event.ts";
 import { findTarget } from "./find-target.ts";
 import {
   readTargetId,
@@ -75,7 +76,7 @@ export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsD
  */
 export async function testTarget(
   c: Context<ApiEnv>,
-  { db, masterKey, testTarget: askWorker, log }: TargetsDependencies,
+  { db, masterKey, testTarget: askWorker, tracing, log }: TargetsDependencies,
   targetId: string,
   type: string,
 ): Promise<{ delivery: DeliveryRecord; attempt: AttemptRow | undefined }> {
@@ -85,7 +86,9 @@ export async function testTarget(
     await record({ action: "target.tested", resourceId: formatId("tgt", targetId) });
     return found;
   });
-  const { deliveryId } = await storeRelayEvent(db, targetId, type);
+  const startMs = Date.now();
+  const { eventId, deliveryId } = await storeRelayEvent(db, targetId, type);
+  traceMadeEvent(tracing, { eventId, type, startMs }, (name) => c.req.header(name));
   // Failure policy: open. The delivery is stored, and the sweep finds it if the target is enabled. This is not awaited:
   // a worker may make the attempt before it resolves.
   askWorker(targetId, deliveryId).catch((error: unknown) =>
