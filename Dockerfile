@@ -48,4 +48,12 @@ USER node
 RUN for app in gateway worker sluice; do node $app.mjs >/dev/null 2>&1 || true; done && test -n "$(ls .compile-cache/*)"
 ENV DATA_DIR=/var/lib/sluice
 VOLUME /var/lib/sluice
+# What the image is. These lines are last, because each commit changes them.
+ARG SLUICE_VERSION
+ARG SLUICE_COMMIT
+LABEL org.opencontainers.image.title="Sluice" \
+  org.opencontainers.image.description="A self-hosted webhook relay for the Gemini API" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.version="${SLUICE_VERSION}" \
+  org.opencontainers.image.revision="${SLUICE_COMMIT}"
 CMD ["node", "gateway.mjs"]

@@ -79,6 +79,10 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
   };
   await run(process.execPath, [join(directory, "make-secrets.mjs")], { env: { DATA_DIR: dataDir } });
   expect(readdirSync(dataDir)).toEqual(expect.arrayContaining(["admin-api-key", "master-key"]));
+  for (const name of ["gateway", "worker", "migrate", "make-secrets", "sluice"]) {
+    const { stdout } = await run(process.execPath, [join(directory, `${name}.mjs`), "--version"], { env: {} });
+    expect(stdout, name).toMatch(new RegExp(`^${SLUICE_VERSION.replaceAll(".", "\\.")}`));
+  }
   const migrated = await run(process.execPath, [join(directory, "migrate.mjs")], { env });
   expect(migrated.stdout).toContain("up to date");
 

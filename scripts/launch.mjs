@@ -9,7 +9,20 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const COMMANDS = ["start", "demo", "test", "chaos", "bench", "migrate", "bundle", "simulator", "gemini", "sluice"];
+const COMMANDS = [
+  "start",
+  "demo",
+  "test",
+  "chaos",
+  "bench",
+  "migrate",
+  "bundle",
+  "simulator",
+  "gemini",
+  "compose",
+  "release",
+  "sluice",
+];
 const PNPM = "pnpm@12.21.0";
 const OLDEST_NODE = 18;
 /** The first version that runs the TypeScript sources without a flag or a warning. */

@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, w
 import { join } from "node:path";
 
 import { generateApiKey, MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
+import { answerVersionFlag } from "@sluice/shared/runtime/version-flag";
 import { readMasterKey } from "@sluice/shared/settings/master-key";
 
 import { errorText } from "@sluice/shared/runtime/error-text";
@@ -35,6 +36,7 @@ const ANY_USER = { file: 0o644, directory: 0o711 };
 const REDIS_RULES = "~{sluice:* ~sluice:* +@all -@admin -@dangerous +info +config|get";
 
 if (import.meta.main) {
+  answerVersionFlag();
   const { DATA_DIR: dataDir = ".data", READERS_DIR: readersDir = join(dataDir, "readers") } = process.env;
   try {
     for (const name of makeSecrets({ dataDir, readersDir }, process.env)) console.log(`wrote ${name}`);

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { migrateConfig } from "@sluice/shared/settings/common";
+import { answerVersionFlag } from "@sluice/shared/runtime/version-flag";
 import { readConfig } from "@sluice/shared/settings/read-config";
 import { migrate } from "@sluice/store/connection/migrate";
 import { isContended } from "@sluice/store/connection/postgres-errors";
@@ -15,6 +16,7 @@ import { errorText } from "@sluice/shared/runtime/error-text";
 const PAUSE_MS = 1_000;
 const onWarning = (message: string) => console.warn(message);
 
+answerVersionFlag();
 try {
   await bringUpToDate();
   console.log("The database is up to date.");

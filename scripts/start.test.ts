@@ -1,6 +1,6 @@
 // `npm start` as a whole: what its processes may do, and that it goes on with the data of an older version.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { migrate } from "@sluice/store/connection/migrate";
 import { expect, onTestFinished, test } from "vitest";
@@ -73,6 +74,13 @@ function superuserUrl(dataDir: string): string {
 const SESSIONS = `
 SELECT DISTINCT usename AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = usename) AS is_super
 FROM pg_stat_activity WHERE application_name ~ '^sluice-' AND pid <> pg_backend_pid() ORDER BY 1`;
+
+test("npm start -- --version prints the version, and starts nothing", () => {
+  const dataDir = openDataDir();
+  const env = { PATH: process.env["PATH"], DATA_DIR: join(dataDir, "data") };
+  expect(execFileSync(process.execPath, [SCRIPT, "--version"], { env, encoding: "utf8" })).toBe(`${SLUICE_VERSION}\n`);
+  expect(existsSync(join(dataDir, "data"))).toBe(false);
+});
 
 test("npm start carries on with the data of an older version, and its apps are no superuser", async () => {
   const dataDir = openDataDir();

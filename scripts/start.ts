@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { answerVersionFlag, BUILD_TEXT } from "@sluice/shared/runtime/version-flag";
 import type { RoleUrls } from "@sluice/store/connection/roles";
 
 import { type AppProcess, startApp } from "./relay/app-process.ts";
@@ -37,6 +38,7 @@ const WORKER_STOP_LIMIT_MS = 40_000;
 /** The running parts in the order of their start. They are stopped from the last to the first. */
 const running: { name: string; stop: () => Promise<void> | void }[] = [];
 const apps: AppProcess[] = [];
+answerVersionFlag();
 const stop = listenForStop(() => {
   for (const app of apps) app.kill();
 });
@@ -135,6 +137,7 @@ function addressOf({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): R
 
 function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): void {
   console.log(`
+  Sluice   ${BUILD_TEXT}
   Ingress  ${ingressUrl}/in/gemini  (point Gemini's webhook here, through HTTPS)
   API      ${apiUrl}
   API key  ${apiKeyFile === null ? "the one in ADMIN_API_KEY" : `${apiKey}  (in ${apiKeyFile})`}`);

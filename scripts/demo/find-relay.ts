@@ -39,7 +39,7 @@ export function findRelay(root: string, environment: NodeJS.ProcessEnv): FoundRe
   if (isNamed) throw new Error("Set ADMIN_API_KEY (or ADMIN_API_KEY_FILE) to an API key of the relay at SLUICE_URL.");
   if (composeKey === undefined) {
     throw new Error(
-      "No relay is running here. Start one with `npm start` or `docker compose up -d --wait`, or see --help.",
+      "No relay is running here. Start one with `npm start` or `docker compose up -d --build --wait`, or see --help.",
     );
   }
   const apiKeyHint = `$(docker compose exec -T gateway cat ${COMPOSE_KEY_FILE})`;

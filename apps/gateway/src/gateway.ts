@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import { storeChecks } from "@sluice/queue/checks";
 import { type AddressGuard, createAddressGuard } from "@sluice/shared/address/guard";
 import { OwnServices } from "@sluice/shared/address/own-services";
+import { BUILD } from "@sluice/shared/runtime/build";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
@@ -133,7 +134,7 @@ export async function startGateway(
     // The queue learns here which store takes jobs. Otherwise the first events would have to wait for that.
     await stores.producer.status();
     const ingressUrl = await listen(publicPort.server, { host: config.HOST, port: config.PORT }, "PORT");
-    log.info({ ingress: ingressUrl, api: apiUrl, queue: stores.backend.kind }, "gateway started");
+    log.info({ ...BUILD, ingress: ingressUrl, api: apiUrl, queue: stores.backend.kind }, "gateway started");
     return { ingressUrl, apiUrl, started, stop, ...(reload !== undefined && { reload }) };
   } catch (error) {
     await stop();

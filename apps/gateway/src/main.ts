@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { openLog } from "@sluice/shared/runtime/log";
 import { runApp } from "@sluice/shared/runtime/process";
+import { answerVersionFlag } from "@sluice/shared/runtime/version-flag";
 import { readConfig } from "@sluice/shared/settings/read-config";
 
 import { gatewayConfig } from "./gateway-config.ts";
@@ -12,6 +13,7 @@ import { startGateway } from "./gateway.ts";
 /** Long enough for some probes of a balancer that asks several times a second, and short because a person waits for Ctrl-C. */
 const STOP_NOTICE_MS = 1_000;
 
+answerVersionFlag();
 const log = openLog("gateway", process.env["LOG_LEVEL"]);
 await runApp(
   async () =>

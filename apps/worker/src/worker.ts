@@ -9,6 +9,7 @@ import { createAddressGuard } from "@sluice/shared/address/guard";
 import { OwnServices } from "@sluice/shared/address/own-services";
 import type { ResolveHost } from "@sluice/shared/address/resolve-host";
 import { newId } from "@sluice/shared/domain/ids";
+import { BUILD } from "@sluice/shared/runtime/build";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
 import { settlesWithin } from "@sluice/shared/runtime/within";
@@ -278,7 +279,10 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     findOwnIds(db, name === "intake" ? "sources" : "targets", ids),
   );
   isWorking = true;
-  log.info({ url: health.url, queue: backend.kind, worker: workerId, max_in_flight: maxInFlight }, "worker started");
+  log.info(
+    { ...BUILD, url: health.url, queue: backend.kind, worker: workerId, max_in_flight: maxInFlight },
+    "worker started",
+  );
 
   const retrying = retrySetAside(producer, log);
 

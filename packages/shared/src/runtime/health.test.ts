@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 
+import { SLUICE_VERSION } from "../domain/version.ts";
 import { answerLiveness, type Check, Readiness } from "./health.ts";
 
 const answering = (answers: boolean, isRequired = true): Check => ({ isRequired, ask: async () => ({ ok: answers }) });
@@ -15,7 +16,7 @@ const ask = async (checks: Record<string, Check>) => {
 test("readiness is ready when all checks pass", async () => {
   expect(await ask({ a: answering(true), b: answering(true, false) })).toEqual([
     200,
-    { status: "ready", checks: { a: { ok: true }, b: { ok: true } } },
+    { status: "ready", version: SLUICE_VERSION, checks: { a: { ok: true }, b: { ok: true } } },
   ]);
 });
 
@@ -23,7 +24,7 @@ test("readiness is not ready while a required check fails", async () => {
   for (const away of [answering(false), failing]) {
     expect(await ask({ a: away, b: answering(true) })).toEqual([
       503,
-      { status: "not_ready", checks: { a: { ok: false }, b: { ok: true } } },
+      { status: "not_ready", version: SLUICE_VERSION, checks: { a: { ok: false }, b: { ok: true } } },
     ]);
   }
 });
@@ -31,7 +32,7 @@ test("readiness is not ready while a required check fails", async () => {
 test("readiness is degraded while a check fails that is not required", async () => {
   expect(await ask({ a: answering(true), b: answering(false, false) })).toEqual([
     200,
-    { status: "degraded", checks: { a: { ok: true }, b: { ok: false } } },
+    { status: "degraded", version: SLUICE_VERSION, checks: { a: { ok: true }, b: { ok: false } } },
   ]);
 });
 
@@ -39,7 +40,7 @@ test("readiness shows the details that a check found", async () => {
   const finding = { ok: false, durable: false, problems: ["appendfsync is everysec"] };
   expect(await ask({ a: { isRequired: false, ask: async () => finding } })).toEqual([
     200,
-    { status: "degraded", checks: { a: finding } },
+    { status: "degraded", version: SLUICE_VERSION, checks: { a: finding } },
   ]);
 });
 
@@ -49,7 +50,10 @@ test("readiness answers in time when a store hangs, and asks this store only onc
   const readiness = new Readiness({ hung: { isRequired: true, ask: () => (asked++, store.promise) } }, 20);
   for (let probe = 0; probe < 3; probe++) {
     const { status, body } = await readiness.answer("GET");
-    expect([status, JSON.parse(body)]).toEqual([503, { status: "not_ready", checks: { hung: { ok: false } } }]);
+    expect([status, JSON.parse(body)]).toEqual([
+      503,
+      { status: "not_ready", version: SLUICE_VERSION, checks: { hung: { ok: false } } },
+    ]);
   }
   expect(asked).toBe(1);
   store.resolve({ ok: true });

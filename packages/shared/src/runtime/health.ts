@@ -1,6 +1,7 @@
 // Liveness and readiness of every process. They need no key, because they say nothing that is worth hiding. They answer
 // in time also when a store hangs.
 
+import { SLUICE_VERSION } from "../domain/version.ts";
 import { SluiceError } from "./errors.ts";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "./problem-document.ts";
 import { within } from "./within.ts";
@@ -61,10 +62,11 @@ export class Readiness {
       this.#checks.map(async ([name, check]) => ({ name, ...check, finding: await this.#ask(name, check) })),
     );
     const checks = Object.fromEntries(results.map(({ name, finding }) => [name, finding]));
-    if (this.#isStopping) return answerStatus(503, { status: "stopping", checks });
+    if (this.#isStopping) return answerStatus(503, { status: "stopping", version: SLUICE_VERSION, checks });
     const unwell = results.filter(({ finding }) => !finding.ok);
-    if (unwell.some(({ isRequired }) => isRequired)) return answerStatus(503, { status: "not_ready", checks });
-    return answerStatus(200, { status: unwell.length === 0 ? "ready" : "degraded", checks });
+    if (unwell.some(({ isRequired }) => isRequired))
+      return answerStatus(503, { status: "not_ready", version: SLUICE_VERSION, checks });
+    return answerStatus(200, { status: unwell.length === 0 ? "ready" : "degraded", version: SLUICE_VERSION, checks });
   }
 
   /** Asks one question at a time: a store that hangs MUST NOT cost a connection per probe. */

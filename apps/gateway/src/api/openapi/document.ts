@@ -3,6 +3,8 @@
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
 
+import { SLUICE_VERSION } from "@sluice/shared/domain/version";
+
 import type { ApiEnv } from "../http/api-env.ts";
 import { ENDPOINT_METHODS } from "./describe-answers.ts";
 import { describeEndpoint } from "./describe-endpoint.ts";
@@ -37,7 +39,7 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
       openapi: "3.1.0",
       info: {
         title: "Sluice",
-        version: "1",
+        version: SLUICE_VERSION,
         description: DESCRIPTION,
         // The library knows only the fields of OpenAPI 3.0.
         license: { name: "MIT License", identifier: "MIT" } as { name: string },

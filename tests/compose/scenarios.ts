@@ -1,0 +1,12 @@
+// Every scenario, in the order in which `npm run test:compose` plays them.
+
+import { external } from "./external.ts";
+import { failedMigration } from "./failed-migration.ts";
+import { firstStart } from "./first-start.ts";
+import { scale } from "./scale.ts";
+import type { Scenario } from "./scenario.ts";
+import { secondClone } from "./second-clone.ts";
+import { tls } from "./tls.ts";
+import { upgrade } from "./upgrade.ts";
+
+export const SCENARIOS: readonly Scenario[] = [firstStart, secondClone, scale, tls, external, failedMigration, upgrade];
