@@ -50,7 +50,7 @@ export async function readRelaySettings(dataDir: string, environment: NodeJS.Pro
   const ports = await checkPorts([
     { name: "PORT", host: gateway.HOST, port: gateway.PORT },
     { name: "API_PORT", host: gateway.API_HOST, port: gateway.API_PORT },
-    { name: "WORKER_PORT", host: "127.0.0.1", port: worker.WORKER_PORT },
+    { name: "WORKER_PORT", host: worker.WORKER_HOST, port: worker.WORKER_PORT },
   ]);
   for (const { name, port } of ports) env[name] = String(port);
   const [ingressUrl = "", apiUrl = "", workerUrl = ""] = ports.map(({ host, port }) => urlOf(host, port));

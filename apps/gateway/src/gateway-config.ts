@@ -36,17 +36,20 @@ const networks = z
   })
   .default([]);
 
+const apiKey = secretSetting(
+  z
+    .string()
+    .trim()
+    .min(MIN_API_KEY_LENGTH, `must be at least ${MIN_API_KEY_LENGTH} characters`)
+    .transform((text) => new Secret(text))
+    .optional(),
+);
+
 const settings = z.object({
   ...commonSettings,
   ...tracingSettings,
-  ADMIN_API_KEY: secretSetting(
-    z
-      .string()
-      .trim()
-      .min(MIN_API_KEY_LENGTH, `must be at least ${MIN_API_KEY_LENGTH} characters`)
-      .transform((text) => new Secret(text))
-      .optional(),
-  ),
+  ADMIN_API_KEY: apiKey,
+  METRICS_KEY: apiKey,
   GEMINI_SIGNING_SECRET: secretSetting(
     z
       .string()

@@ -12,6 +12,7 @@ import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { listOwnServices } from "@sluice/shared/settings/list-own-services";
+import { RelayFiguresReader } from "@sluice/store/delivery/relay-figures";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
 import { countOpenJobs } from "@sluice/store/upstream/jobs";
 import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
@@ -75,6 +76,12 @@ export async function startGateway(
   const stores = await openStores(config, log);
   const metrics = new Metrics(stores.producer);
   metrics.watchRetention(() => readRetentionState(stores.apiDb));
+  const figures = new RelayFiguresReader(stores.apiDb);
+  metrics.watchRelay({
+    readFigures: () => figures.read(),
+    readBacklog: () => stores.producer.depth("intake"),
+  });
+  metrics.watchPools({ api: stores.apiDb.pool, ingress: stores.ingressDb.pool });
   metrics.watchUpstreams(() => readUpstreamFigures(stores.apiDb, stores.masterKey, config.GEMINI_API_KEY));
   metrics.watchJobs(() => countOpenJobs(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
@@ -93,6 +100,7 @@ export async function startGateway(
   });
 
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
+  metrics.watchTails(() => tails.count);
   const readiness = createReadiness(stores, ingress.sources, publicPort);
   const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
@@ -203,6 +211,7 @@ function assembleApiDependencies(
     tails,
     masterKey,
     adminApiKey: config.ADMIN_API_KEY,
+    metricsKey: config.METRICS_KEY,
     geminiSigningSecret: config.GEMINI_SIGNING_SECRET?.reveal(),
     wakeTarget: (targetId) =>
       producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),

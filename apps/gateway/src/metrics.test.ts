@@ -6,13 +6,12 @@ import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { Metrics } from "./metrics.ts";
 
-/** The series of Sluice, with their values. Those of the process are in every gateway. */
+/** The series of Sluice, with their values. Those of the process, and durations of nothing, are in every gateway. */
 async function readOurs(metrics: Metrics): Promise<Record<string, number>> {
   const { text } = await metrics.render();
   const series = text.split("\n").filter((line) => /^sluice_(?!build_info)/.test(line) && !line.includes("_bucket{"));
-  return Object.fromEntries(
-    series.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]),
-  );
+  const values = series.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))] as const);
+  return Object.fromEntries(values.filter(([name, value]) => value !== 0 || !name.includes("_duration_seconds_")));
 }
 
 describe("metrics", () => {
@@ -73,6 +72,12 @@ describe("metrics", () => {
     });
   });
 
+  test("each outcome has a duration from the start, so that an alert sees the first 503", async () => {
+    const { text } = await new Metrics().render();
+    for (const outcome of ["accepted", "refused", "unavailable", "failed"])
+      expect(text).toContain(`\nsluice_ingress_duration_seconds_count{outcome="${outcome}"} 0\n`);
+  });
+
   test("a duration falls into the bucket of its seconds", async () => {
     const metrics = new Metrics();
     metrics.countRequest({ source: "gemini", status: 200, durationMs: 3 });
@@ -98,8 +103,8 @@ describe("metrics", () => {
   test("what is past retention is read at each scrape, and has no value while PostgreSQL is away", async () => {
     const metrics = new Metrics();
     const answers = [
-      { overdueDays: 2, unfinished: { paused: 7, deleted: 1 } },
-      { overdueDays: 0, unfinished: { paused: 6 } },
+      { overdueDays: 2, heldDays: 9, unfinished: { paused: 7, deleted: 1 } },
+      { overdueDays: 0, heldDays: 0, unfinished: { paused: 6 } },
     ];
     let answer = answers[0];
     metrics.watchRetention(async () => {
@@ -108,6 +113,7 @@ describe("metrics", () => {
     });
     expect(await readOurs(metrics)).toMatchObject({
       sluice_retention_overdue_days: 2,
+      sluice_retention_held_days: 9,
       'sluice_unfinished_past_retention{target_state="paused"}': 7,
       'sluice_unfinished_past_retention{target_state="deleted"}': 1,
     });

@@ -4,21 +4,23 @@
 import { Counter, Gauge, Histogram, type PrometheusContentType, Registry } from "@prometheus-io/client";
 
 import type { Producer, StoreName } from "@sluice/queue/queue";
-import { watchProcess } from "@sluice/shared/runtime/process-metrics";
+import { type Pool, watchPools, watchProcess } from "@sluice/shared/runtime/process-metrics";
 import { within } from "@sluice/shared/runtime/within";
 import type { RefusalReason } from "@sluice/signature/refusal";
 import type { RetentionState } from "@sluice/store/delivery/retention-state";
 import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
+import { askOnce, STORE_LIMIT_MS } from "./ask-once.ts";
+import { type RelayReaders, watchRelay } from "./relay-metrics.ts";
+
 /** From the time of a fsync on a fast disk to `requestTimeout` of the server, the limit of a request. */
 const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** The time that the stores have to answer. Prometheus waits 10 s for the whole page. */
-const STORE_LIMIT_MS = 1_000;
 /** The label of requests to a path without a source. */
 const UNKNOWN_SOURCE = "unknown";
 
 /** How a request ended. `failed` is a fault of the relay. */
-type IngressOutcome = "accepted" | "refused" | "unavailable" | "failed";
+const OUTCOMES = ["accepted", "refused", "unavailable", "failed"] as const;
+type IngressOutcome = (typeof OUTCOMES)[number];
 
 export interface AnsweredRequest {
   /** The name of an existing source. Never the name in the path, because a sender chooses that. */
@@ -74,6 +76,8 @@ export class Metrics {
    */
   constructor({ redis, setAside = [] }: Partial<Pick<Producer, "redis" | "setAside">> = {}) {
     watchProcess(this.#registry);
+    // An alert sees the first 503 of a series that begins with 0.
+    for (const outcome of OUTCOMES) this.#duration.zero({ outcome });
     const setAsideEvents = new Gauge({
       name: "sluice_set_aside_events",
       help: "Acknowledged events that could not be stored, in a store of the queue: the same on every gateway.",
@@ -146,6 +150,25 @@ export class Metrics {
     }
   }
 
+  /** Watches the pools of connections to PostgreSQL, by their names. */
+  watchPools(pools: Readonly<Record<string, Pool>>): void {
+    watchPools(this.#registry, pools);
+  }
+
+  watchRelay(readers: RelayReaders): void {
+    watchRelay(this.#registry, readers);
+  }
+
+  /** @param count is called at each scrape. */
+  watchTails(count: () => number): void {
+    const clients: Gauge = new Gauge({
+      name: "sluice_tail_clients",
+      help: "Clients of the live tail that this gateway serves.",
+      registers: [this.#registry],
+      collect: () => clients.set(count()),
+    });
+  }
+
   /**
    * Watches what is past retention and still there: the same on every gateway.
    * @param read asks PostgreSQL at each scrape; undefined while it does not know.
@@ -157,6 +180,12 @@ export class Metrics {
       help: "Days past RETENTION_DAYS that are not dropped yet, because another transaction has the tables locked.",
       registers: [this.#registry],
       collect: async () => overdue.set((await ask())?.overdueDays ?? Number.NaN),
+    });
+    const held: Gauge = new Gauge({
+      name: "sluice_retention_held_days",
+      help: "How many days longer than RETENTION_DAYS the oldest day of the log is kept, for whichever reason.",
+      registers: [this.#registry],
+      collect: async () => held.set((await ask())?.heldDays ?? Number.NaN),
     });
     const unfinished: Gauge<"target_state"> = new Gauge({
       name: "sluice_unfinished_past_retention",
@@ -259,18 +288,4 @@ function outcomeOf(status: number): IngressOutcome {
   if (status < 400) return "accepted";
   if (status < 500) return "refused";
   return status === 503 ? "unavailable" : "failed";
-}
-
-/**
- * Asks PostgreSQL for the gauges of one scrape, which share the question.
- * Failure policy: open. While PostgreSQL is away there is no value, and the other values are not late.
- */
-function askOnce<T>(read: () => Promise<T>): () => Promise<T | undefined> {
-  let asking: Promise<T | undefined> | undefined;
-  return () =>
-    (asking ??= within(STORE_LIMIT_MS, read())
-      .catch(() => undefined)
-      .finally(() => {
-        asking = undefined;
-      }));
 }

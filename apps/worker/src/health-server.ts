@@ -1,5 +1,5 @@
-// The worker's port answers liveness, readiness and metrics, for the check of a container and a scraper beside it. It
-// listens on loopback only, because a worker has no public interface.
+// The worker's port answers liveness, readiness and metrics, for the check of a container and for Prometheus. None needs a
+// key, and none says more than counts, names of targets and what is wrong. It is on loopback unless WORKER_HOST says else.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
@@ -17,7 +17,7 @@ export interface HealthServer {
 }
 
 export async function startHealthServer(
-  port: number,
+  address: { host: string; port: number },
   checks: Record<string, Check>,
   metrics: Pick<WorkerMetrics, "render">,
   log: Logger,
@@ -29,7 +29,7 @@ export async function startHealthServer(
       response.destroy();
     });
   });
-  const url = await listen(server, { host: "127.0.0.1", port }, "WORKER_PORT");
+  const url = await listen(server, address, "WORKER_PORT");
   return { url, close: () => closeServer(server, STOP_LIMIT_MS) };
 }
 

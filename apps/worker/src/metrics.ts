@@ -1,8 +1,10 @@
-// The metrics of a worker for Prometheus. No label has a value that comes from outside.
+// The metrics of a worker for Prometheus. The values of labels are names of targets and words of this code.
 
 import { Counter, Gauge, type PrometheusContentType, Registry } from "@prometheus-io/client";
 
-import { watchProcess } from "@sluice/shared/runtime/process-metrics";
+import { type Pool, watchPools, watchProcess } from "@sluice/shared/runtime/process-metrics";
+
+import { DeliveryMetrics, type DeliveryMetricsDependencies } from "./delivery-metrics.ts";
 
 export interface WorkerGauges {
   requestsInFlight: () => number;
@@ -24,8 +26,19 @@ export class WorkerMetrics {
     registers: [this.#registry],
   });
 
+  #deliveries: DeliveryMetrics | undefined;
+
   constructor() {
     watchProcess(this.#registry);
+  }
+
+  /** Watches the pools of connections to PostgreSQL, by their names. */
+  watchPools(pools: Readonly<Record<string, Pool>>): void {
+    watchPools(this.#registry, pools);
+  }
+
+  watchDeliveries(dependencies: Omit<DeliveryMetricsDependencies, "registry">): DeliveryMetrics {
+    return (this.#deliveries = new DeliveryMetrics({ ...dependencies, registry: this.#registry }));
   }
 
   watch({ requestsInFlight, openConnections, maxInFlight }: WorkerGauges): void {
@@ -53,6 +66,7 @@ export class WorkerMetrics {
 
   /** Writes all metrics in the text format of Prometheus, 0.0.4. */
   async render(): Promise<{ contentType: string; text: string }> {
+    await this.#deliveries?.tidy();
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 }

@@ -27,6 +27,7 @@ import { openTracing } from "@sluice/tracing/tracing";
 
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
+import { startNaming } from "./chores/naming.ts";
 import { startOperations } from "./chores/operation-steps.ts";
 import { startBodyRemoval } from "./chores/body-removal.ts";
 import { startRetention } from "./chores/retention.ts";
@@ -48,6 +49,7 @@ import { IntakeGroup } from "./intake/intake-group.ts";
 import { JobSources } from "./chores/job-sources.ts";
 import { storeAll, takeIn } from "./intake/intake.ts";
 import { WorkerMetrics } from "./metrics.ts";
+import { TargetLabels } from "./target-labels.ts";
 import { startReconciliation } from "./upstream/reconcile.ts";
 import { ThreadLoad } from "./deliver/thread-load.ts";
 import { startUpstreamWatch } from "./upstream/watch.ts";
@@ -80,7 +82,7 @@ const FORGET_EVERY_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 export interface Worker {
-  /** The address of liveness and readiness, on loopback. */
+  /** The address of liveness, readiness and metrics. */
   url: string;
   stop: () => Promise<void>;
 }
@@ -126,12 +128,13 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   });
   const producer = backend.openProducer();
   const metrics = new WorkerMetrics();
+  metrics.watchPools({ work: db.pool, beats: beats.pool });
 
   // Health comes before PostgreSQL is there: a worker that waits is alive, and /readyz says what it waits for.
   let isWorking = false;
   const consumers: Consumer[] = [];
   const health = await startHealthServer(
-    config.WORKER_PORT,
+    { host: config.WORKER_HOST, port: config.WORKER_PORT },
     {
       ...storeChecks(producer, {
         // Without PostgreSQL nothing is delivered. Without Redis, what came by PostgreSQL is.
@@ -202,7 +205,11 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     wake: (targetId) => lanes.forTarget(targetId).wakeForShare(),
     log,
   });
+  const labels = new TargetLabels(() => targets.current.value);
+  const meter = metrics.watchDeliveries({ labels, countInFlight: () => lanes.countInFlight() });
+  const onFinished = meter.countFinished.bind(meter);
   const lanes = new Lanes({
+    meter,
     shares,
     findTarget: (id) => targets.current.value.get(id),
     leases,
@@ -223,17 +230,18 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   // Chores. Partitions are made first: without them nothing can be stored.
   const retention = await startRetention(
     db,
-    { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS },
+    { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS, onFinished },
     log,
   );
   await breakers.start();
   await shares.start();
-  const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED };
+  const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED, onFinished };
   const chores = [
     retention,
     startRetirement(db, retirement, log),
     ...(config.BODY_RETENTION_DAYS === undefined ? [] : [startBodyRemoval(db, config.BODY_RETENTION_DAYS, log)]),
-    startCounting(db, log),
+    startCounting(db, log, onFinished),
+    startNaming(db, labels, () => meter.tidy(), log),
     startSweep(db, wake, log),
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),

@@ -505,6 +505,7 @@ export const retentionState = pgTable("retention_state", {
   nextDropAt: instant("next_drop_at").notNull().defaultNow(),
   overdueDays: integer("overdue_days").notNull().default(0),
   unfinished: jsonb("unfinished").$type<Partial<Record<TargetState, number>>>().notNull().default({}),
+  heldDays: integer("held_days").notNull().default(0),
 });
 
 const idsOf = (name: string) => uuid(name).array();

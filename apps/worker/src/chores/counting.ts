@@ -3,7 +3,7 @@
 
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
-import { countChanges } from "@sluice/store/journal/stats-count";
+import { countChanges, type FinishedDeliveries } from "@sluice/store/journal/stats-count";
 
 import { type Loop, startLoop } from "./loop.ts";
 
@@ -15,11 +15,17 @@ const EVERY_MS = 3_000;
 const PAUSE_FACTOR = 9;
 const LONGEST_PAUSE_MS = 60_000;
 
-export function startCounting(db: Database, log: Logger): Loop {
+/** @param onFinished gets what a run of this worker counted as finished: each delivery in one worker of the relay. */
+export function startCounting(
+  db: Database,
+  log: Logger,
+  onFinished: (finished: readonly FinishedDeliveries[]) => void,
+): Loop {
   return startLoop(EVERY_MS, async () => {
     const startedAt = performance.now();
     try {
       const run = await countChanges(db);
+      if (run !== undefined) onFinished(run.finished);
       if (run?.wasForeign === true) {
         log.warn("the database was restored from another cluster: the position of the figures was reset, none is lost");
       }

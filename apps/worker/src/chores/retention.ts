@@ -13,7 +13,7 @@ import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 import { pruneLedger } from "@sluice/store/delivery/ledger";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
-import { pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { type FinishedDeliveries, pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
 import { pruneStrays } from "@sluice/store/log/stray-deliveries";
 import { pruneJobs } from "@sluice/store/upstream/jobs";
 import { pruneJobEnds } from "@sluice/store/upstream/jobs-ends";
@@ -27,10 +27,17 @@ const DAYS_AHEAD = 7;
 /** 72 hours are promised. We know no sender that retries for longer than a week. */
 const LEDGER_DAYS = 7;
 
+export interface RetentionSettings {
+  retentionDays: number;
+  auditRetentionDays: number;
+  /** Gets what this worker counted as finished. */
+  onFinished: (finished: readonly FinishedDeliveries[]) => void;
+}
+
 /** Resolves when the partitions are made: without them nothing can be stored. */
 export async function startRetention(
   db: Database,
-  { retentionDays, auditRetentionDays }: { retentionDays: number; auditRetentionDays: number },
+  { retentionDays, auditRetentionDays, onFinished }: RetentionSettings,
   log: Logger,
 ): Promise<Loop> {
   await makeAhead();
@@ -47,7 +54,7 @@ export async function startRetention(
     await attempt("make", makeAhead);
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
-    await attempt("waiting", () => recountWaiting(db));
+    await attempt("waiting", async () => onFinished(await recountWaiting(db)));
     await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
     await attempt("strays", () => pruneStrays(db, Date.now() - retentionDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));

@@ -5,14 +5,14 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { Database } from "@sluice/store/connection/database";
 import { DAY_MS } from "@sluice/store/connection/partitions";
-import { retirePartitions } from "@sluice/store/connection/retire-partitions";
+import { countHeldDays, retirePartitions } from "@sluice/store/connection/retire-partitions";
 import {
   countPastRetention,
   exhaustPastRetention,
   type UnfinishedOfTarget,
 } from "@sluice/store/delivery/past-retention";
 import { endTurn, takeTurn } from "@sluice/store/delivery/retention-state";
-import { recountWaiting } from "@sluice/store/journal/stats-count";
+import { type FinishedDeliveries, recountWaiting } from "@sluice/store/journal/stats-count";
 
 import { type Loop, startLoop } from "./loop.ts";
 
@@ -28,6 +28,8 @@ export interface RetirementSettings {
   retentionDays: number;
   /** What becomes of deliveries that are not finished when they are past retention. */
   unfinished: "keep" | "exhaust";
+  /** Gets what this worker counted as finished. */
+  onFinished: (finished: readonly FinishedDeliveries[]) => void;
 }
 
 export function startRetirement(db: Database, settings: RetirementSettings, log: Logger): Loop {
@@ -42,7 +44,8 @@ export function startRetirement(db: Database, settings: RetirementSettings, log:
   });
 }
 
-async function retire(db: Database, { retentionDays, unfinished }: RetirementSettings, log: Logger): Promise<void> {
+async function retire(db: Database, settings: RetirementSettings, log: Logger): Promise<void> {
+  const { retentionDays, unfinished, onFinished } = settings;
   // The whole day: a partition is a day.
   const beforeMs = Math.floor((Date.now() - retentionDays * DAY_MS) / DAY_MS) * DAY_MS;
   if (unfinished === "exhaust") {
@@ -50,7 +53,7 @@ async function retire(db: Database, { retentionDays, unfinished }: RetirementSet
     if (exhausted > 0) {
       log.warn({ deliveries: exhausted }, "deliveries past RETENTION_DAYS were exhausted unfinished");
       // The figures are counted from the rows, so before the rows are dropped.
-      await recountWaiting(db);
+      onFinished(await recountWaiting(db));
     }
   }
   const { dropped, overdue } = await retirePartitions(db, beforeMs);
@@ -70,7 +73,8 @@ async function retire(db: Database, { retentionDays, unfinished }: RetirementSet
       "unfinished deliveries past RETENTION_DAYS are kept with their events; resume or delete these targets",
     );
   }
-  const state = { overdueDays: overdue.length, unfinished: sumByState(counts) };
+  const heldDays = await countHeldDays(db, beforeMs);
+  const state = { overdueDays: overdue.length, unfinished: sumByState(counts), heldDays };
   await endTurn(db, state, overdue.length > 0 ? AGAIN_MS : EVERY_MS);
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { Tracing } from "@sluice/tracing/tracing";
 
+import type { AttemptMeter } from "./attempt-meter.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Claims } from "./claims.ts";
 import type { Recorder } from "./recorder.ts";
@@ -25,6 +26,7 @@ export interface LaneDependencies {
   wakeUps: Pick<WakeUps, "schedule">;
   /** This worker's shares of the limits of targets. */
   shares: LaneShares;
+  meter: AttemptMeter;
   /** Called when this worker itself could not send a request. */
   onOwnFault: (error: unknown) => void;
   /** From [0, 1), for the jitter of retries. */

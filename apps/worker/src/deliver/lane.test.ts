@@ -71,6 +71,7 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget(), slot
     /** Whether this lane gets the probe. */
     hasProbe: true,
     probesCancelled: 0,
+    counted: [] as { id: string; statusCode: number | null }[],
     reports: [] as { statusCode: number | null; isProbe: boolean }[],
     held,
   };
@@ -108,6 +109,7 @@ function openLane(changes: Partial<Target> = {}, bodies = new BodyBudget(), slot
     claims: new Claims(leases, bodies),
     bodies,
     slots,
+    meter: { countAttempt: ({ id }, { statusCode }) => void state.counted.push({ id, statusCode }) },
     onOwnFault: () => void (state.ownFaults += 1),
     sender: { send },
     recorder: { record: async (attempt) => void state.recorded.push(attempt) },
@@ -310,7 +312,7 @@ test("a probe is one delivery, however many are due", async () => {
   await settle();
   expect([...state.sending.keys()]).toEqual(["1"]);
   await respond(state, "1", 200);
-  expect(state.reports).toEqual([{ statusCode: 200, isProbe: true }]);
+  expect(state).toMatchObject({ reports: [{ statusCode: 200, isProbe: true }], counted: [{ statusCode: 200 }] });
   state.gate = "closed";
   lane.wake();
   await settle();
@@ -374,7 +376,7 @@ test("tests a target at once, whatever its state and its breaker, and does not r
     state.sending.get("tested")?.resolve(answer(500));
     await settle();
     expect(state.recorded).toMatchObject([{ deliveryId: "tested", next: { status: "exhausted" } }]);
-    expect(state.reports).toEqual([]);
+    expect(state).toMatchObject({ reports: [], counted: [] });
     expect(state.held.size).toBe(0);
   }
 });

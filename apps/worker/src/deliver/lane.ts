@@ -102,6 +102,10 @@ export class Lane implements ReservationHolder {
     return target !== undefined && this.#load.inFlight > this.#limits.atOnce(target);
   }
 
+  get inFlight(): number {
+    return this.#load.inFlight;
+  }
+
   /**
    * Whether more is due than this worker may send, so that the other workers are to be told. A lane without a share
    * says so once, because it never finds out when the others have sent it.
@@ -226,7 +230,7 @@ export class Lane implements ReservationHolder {
 
   /** Sends a delivery, for which a slot is taken, writes what came of it, and lets the next one have its place. */
   async #attempt(target: Target, inHand: InHand, purpose: Purpose): Promise<void> {
-    const { claims, slots, sender, recorder, wakeUps, random, tracing, log } = this.#dependencies;
+    const { claims, slots, sender, recorder, wakeUps, meter, random, tracing, log } = this.#dependencies;
     const { delivery, takenAt } = inHand;
     if (purpose.kind !== "test") this.#limits.take(target, performance.now());
     this.#load.beginAttempt(performance.now());
@@ -248,6 +252,7 @@ export class Lane implements ReservationHolder {
     const attempt = makeAttemptRecord(target, delivery, trace.context, result, deadlineInMs, random());
     trace.end(attempt, result);
     logAttempt(log, delivery, attempt);
+    if (purpose.kind !== "test") meter.countAttempt(delivery, result);
     await recorder.record(attempt, this.#load.waitsForWrites(this.#limit(target)));
     claims.release(inHand);
     this.#load.endWrite();

@@ -7,6 +7,7 @@ import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { Breakers } from "../breaker/breakers.ts";
 import type { ThreadLoad } from "./thread-load.ts";
+import type { AttemptMeter } from "./attempt-meter.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
 import { Lane } from "./lane.ts";
@@ -31,6 +32,7 @@ export interface LanesDependencies {
   /** Called when this worker itself could not send a request. */
   onOwnFault: (error: unknown) => void;
   thread: Pick<ThreadLoad, "measureBusy">;
+  meter: AttemptMeter;
   shares: LaneShares;
   tracing: Tracing | undefined;
   log: Logger;
@@ -104,6 +106,11 @@ export class Lanes {
       if (isListed(lane)) ids.push(id);
     }
     return ids;
+  }
+
+  /** How many requests are in flight, for each target that has a lane. */
+  *countInFlight(): Iterable<[targetId: string, requests: number]> {
+    for (const [id, lane] of this.#lanes) yield [id, lane.inFlight];
   }
 
   /** Forgets the targets that were deleted, once nothing of them is in hand. Call it now and then. */

@@ -72,7 +72,8 @@ const listenSettings = {
   // The loopback address by default, because the API is not for the public network.
   API_HOST: z.string().min(1).default("127.0.0.1"),
   API_PORT: port.default(8081),
-  // On loopback only: liveness, readiness and metrics.
+  // Liveness, readiness and metrics, for which nobody needs a key.
+  WORKER_HOST: z.string().min(1).default("127.0.0.1"),
   WORKER_PORT: port.default(8082),
 };
 

@@ -24,11 +24,18 @@ const LISTENERS = [
 
 test("the ports of the relay are known by their defaults, and by their settings", () => {
   expect(list({})).toEqual(LISTENERS);
-  const moved = { HOST: "gateway", PORT: "1", API_HOST: "10.0.0.1", API_PORT: "2", WORKER_PORT: "3" };
+  const moved = {
+    HOST: "gateway",
+    PORT: "1",
+    API_HOST: "10.0.0.1",
+    API_PORT: "2",
+    WORKER_HOST: "worker",
+    WORKER_PORT: "3",
+  };
   expect(list(moved)).toEqual([
     "ingress (PORT) gateway 1",
     "API (API_PORT) 10.0.0.1 2",
-    "worker (WORKER_PORT) 127.0.0.1 3",
+    "worker (WORKER_PORT) worker 3",
   ]);
 });
 

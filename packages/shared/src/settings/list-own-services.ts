@@ -9,6 +9,7 @@ interface OwnServiceSettings {
   PORT: number;
   API_HOST: string;
   API_PORT: number;
+  WORKER_HOST: string;
   WORKER_PORT: number;
   DATABASE_URL: Secret<string>;
   DATABASE_DIRECT_URL?: Secret<string> | undefined;
@@ -18,11 +19,12 @@ interface OwnServiceSettings {
 const POSTGRES_PORT = 5432;
 
 export function listOwnServices(settings: OwnServiceSettings): OwnService[] {
-  const { HOST, PORT, API_HOST, API_PORT, WORKER_PORT, DATABASE_URL, DATABASE_DIRECT_URL, REDIS_URL } = settings;
+  const { HOST, PORT, API_HOST, API_PORT, WORKER_HOST, WORKER_PORT, DATABASE_URL, DATABASE_DIRECT_URL, REDIS_URL } =
+    settings;
   const listeners = [
     { what: "ingress (PORT)", host: HOST, port: PORT },
     { what: "API (API_PORT)", host: API_HOST, port: API_PORT },
-    { what: "worker (WORKER_PORT)", host: "127.0.0.1", port: WORKER_PORT },
+    { what: "worker (WORKER_PORT)", host: WORKER_HOST, port: WORKER_PORT },
   ];
   const redis = REDIS_URL?.reveal();
   const redisHosts = redis === undefined ? [] : redis.kind === "single" ? [redis] : redis.hosts;

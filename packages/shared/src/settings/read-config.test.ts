@@ -62,6 +62,7 @@ test("of the common settings, those that are a Secret can come from a file, and 
     PORT: "9080",
     API_HOST: "10.0.0.3",
     API_PORT: "9081",
+    WORKER_HOST: "10.0.0.4",
     WORKER_PORT: "9082",
     GEMINI_API_KEY: "AIzaExample",
     GEMINI_BASE_URL: "http://127.0.0.1:9",

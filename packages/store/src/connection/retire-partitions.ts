@@ -72,6 +72,12 @@ export async function retirePartitions(db: Database, beforeMs: number): Promise<
   return { dropped, overdue: [...left].map(([day, reason]) => ({ day, reason })) };
 }
 
+/** @returns how many days the oldest partition of the log reaches back before the day of `beforeMs`. */
+export async function countHeldDays(db: Database, beforeMs: number): Promise<number> {
+  const firsts = (await listPartitions(db)).map(({ first }) => startOf(first));
+  return Math.max(0, Math.ceil((beforeMs - Math.min(...firsts)) / DAY_MS));
+}
+
 /**
  * Chooses the days of the kept partition for what is unfinished on one day: those of the newest kept partition and this
  * day, unless that partition is large or a day between them is still there.

@@ -59,9 +59,9 @@ test("what no worker has in hand is exhausted with the error retention, and coun
 test("one caller has the turn to drop, and says what it left", async ({ database: { db } }) => {
   const turns = await Promise.all([takeTurn(db), takeTurn(db), takeTurn(db)]);
   expect(turns.filter(Boolean)).toHaveLength(1);
-  await endTurn(db, { overdueDays: 3, unfinished: { paused: 2 } }, 3_600_000);
-  expect(await readRetentionState(db)).toEqual({ overdueDays: 3, unfinished: { paused: 2 } });
+  await endTurn(db, { overdueDays: 3, unfinished: { paused: 2 }, heldDays: 5 }, 3_600_000);
+  expect(await readRetentionState(db)).toEqual({ overdueDays: 3, unfinished: { paused: 2 }, heldDays: 5 });
   expect(await takeTurn(db)).toBe(false);
-  await endTurn(db, { overdueDays: 0, unfinished: {} }, 0);
+  await endTurn(db, { overdueDays: 0, unfinished: {}, heldDays: 0 }, 0);
   expect(await takeTurn(db)).toBe(true);
 });

@@ -12,6 +12,8 @@ export interface RetentionState {
   overdueDays: number;
   /** Deliveries past retention that are not finished, by the state of their target or `deleted`. */
   unfinished: Record<string, number>;
+  /** How many days longer than the retention the oldest day of the log is kept, for either reason. */
+  heldDays: number;
 }
 
 /** @returns whether a drop is due and this caller has the turn, until {@link endTurn}. */
@@ -25,15 +27,16 @@ export async function takeTurn(db: Database): Promise<boolean> {
 /** @param nextInMs how long nobody has to try again. */
 export async function endTurn(db: Database, state: RetentionState, nextInMs: number): Promise<void> {
   await db.pool.query(
-    `UPDATE retention_state SET next_drop_at = now() + $1::float8 * interval '1 ms', overdue_days = $2, unfinished = $3`,
-    [nextInMs, state.overdueDays, JSON.stringify(state.unfinished)],
+    `UPDATE retention_state SET next_drop_at = now() + $1::float8 * interval '1 ms', overdue_days = $2, unfinished = $3,
+       held_days = $4`,
+    [nextInMs, state.overdueDays, JSON.stringify(state.unfinished), state.heldDays],
   );
 }
 
 /** @returns undefined while the row is missing, as before the first migration. */
 export async function readRetentionState(db: Database): Promise<RetentionState | undefined> {
   const { rows } = await db.pool.query<RetentionState>(
-    `SELECT overdue_days AS "overdueDays", unfinished FROM retention_state`,
+    `SELECT overdue_days AS "overdueDays", unfinished, held_days AS "heldDays" FROM retention_state`,
   );
   return rows[0];
 }

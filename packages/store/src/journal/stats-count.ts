@@ -5,7 +5,9 @@
 import { type Database, withClient } from "../connection/database.ts";
 import { hasSqlState } from "../connection/postgres-errors.ts";
 import { pruneBatches } from "../connection/prune-batches.ts";
+import { RELAY_SOURCE_ID } from "../delivery/relay-sources.ts";
 import { inIdRange } from "../log/id-range.ts";
+import type { DeliveryStatus } from "../schema.ts";
 import { LATENCY_BOUNDS_MS } from "./latency.ts";
 
 /** "stat" in ASCII. */
@@ -96,25 +98,32 @@ minutes AS MATERIALIZED (
     SELECT (SELECT coalesce(sum(count), 0) FROM unnest(buckets, counts) AS h (bucket, count) WHERE bucket <= bound)::integer
     FROM generate_series(0, cardinality($2) - 1) AS bound ORDER BY bound
   ) END AS latency FROM summed
+),
+counted AS (
+  INSERT INTO stats AS s (resolution, cut, start, target_id, source_id, event_type, events, deliveries, succeeded,
+    exhausted, cancelled, retried, attempts_succeeded, attempts_failed, latency)
+  SELECT resolution, grouping(target_id, source_id, event_type), date_trunc(resolution, minute, 'UTC'), target_id, source_id,
+    event_type, sum(event), sum(created), sum(succeeded), sum(exhausted), sum(cancelled), sum(retried), sum(success), sum(failure),
+    sum_counts(latency)
+  FROM minutes, unnest(ARRAY['minute', 'hour', 'day']) AS resolution
+  GROUP BY resolution, date_trunc(resolution, minute, 'UTC'), GROUPING SETS (
+    (target_id), (source_id), (event_type), (target_id, source_id), (source_id, event_type), (target_id, source_id, event_type))
+  ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE SET
+    events = s.events + excluded.events,
+    deliveries = s.deliveries + excluded.deliveries,
+    succeeded = s.succeeded + excluded.succeeded,
+    exhausted = s.exhausted + excluded.exhausted,
+    cancelled = s.cancelled + excluded.cancelled,
+    retried = s.retried + excluded.retried,
+    attempts_succeeded = s.attempts_succeeded + excluded.attempts_succeeded,
+    attempts_failed = s.attempts_failed + excluded.attempts_failed,
+    latency = coalesce(add_counts(s.latency, excluded.latency), s.latency, excluded.latency)
 )
-INSERT INTO stats AS s (resolution, cut, start, target_id, source_id, event_type, events, deliveries, succeeded,
-  exhausted, cancelled, retried, attempts_succeeded, attempts_failed, latency)
-SELECT resolution, grouping(target_id, source_id, event_type), date_trunc(resolution, minute, 'UTC'), target_id, source_id,
-  event_type, sum(event), sum(created), sum(succeeded), sum(exhausted), sum(cancelled), sum(retried), sum(success), sum(failure),
-  sum_counts(latency)
-FROM minutes, unnest(ARRAY['minute', 'hour', 'day']) AS resolution
-GROUP BY resolution, date_trunc(resolution, minute, 'UTC'), GROUPING SETS (
-  (target_id), (source_id), (event_type), (target_id, source_id), (source_id, event_type), (target_id, source_id, event_type))
-ON CONFLICT (resolution, cut, start, target_id, source_id, event_type) DO UPDATE SET
-  events = s.events + excluded.events,
-  deliveries = s.deliveries + excluded.deliveries,
-  succeeded = s.succeeded + excluded.succeeded,
-  exhausted = s.exhausted + excluded.exhausted,
-  cancelled = s.cancelled + excluded.cancelled,
-  retried = s.retried + excluded.retried,
-  attempts_succeeded = s.attempts_succeeded + excluded.attempts_succeeded,
-  attempts_failed = s.attempts_failed + excluded.attempts_failed,
-  latency = coalesce(add_counts(s.latency, excluded.latency), s.latency, excluded.latency)`;
+SELECT target_id AS "targetId", kind AS result, sum(count)::integer AS count
+FROM moves WHERE to_waiting = -1 AND source_id <> '${RELAY_SOURCE_ID}' GROUP BY 1, 2`;
+
+/** SQL: the age in seconds of the oldest change that is in no figure yet. */
+const LAG = `SELECT coalesce((SELECT extract(epoch FROM now() - c.at)::float8 ${FRESH} ORDER BY c.xid, c.id LIMIT 1), 0) AS lag`;
 
 /**
  * The bounds of the histogram, negated and in ascending order, for `width_bucket`. That function counts the bounds that
@@ -140,7 +149,16 @@ const RESET_POSITION = "UPDATE stats_position SET counted = pg_current_snapshot(
  */
 type RunStatement = <Row extends object>(text: string, values?: unknown[], name?: string) => Promise<Row[]>;
 
+/** How many deliveries of a target were finished, and how. Without tests of targets, whose end says little. */
+export interface FinishedDeliveries {
+  targetId: string;
+  result: Exclude<DeliveryStatus, "pending">;
+  count: number;
+}
+
 export interface CountRun {
+  /** What this run counted as finished, for the metrics of the worker that made it. */
+  finished: FinishedDeliveries[];
   /** Whether there is more to count for another run. */
   hasMore: boolean;
   /** Whether the position was of another cluster. It was replaced, and the next run goes on counting. */
@@ -153,23 +171,27 @@ export async function countChanges(db: Database): Promise<CountRun | undefined> 
     const run = await countOnce(query);
     if (!run.wasForeign) return run;
     for (const statement of [RENUMBER_UNCOUNTED, DELETE_AHEAD, RESET_POSITION]) await query(statement);
-    return { hasMore: true, wasForeign: true };
+    return { ...run, hasMore: true };
   });
 }
 
 /**
  * Counts all pending deliveries again. The runs only add differences, and a change that somebody makes by hand in the
  * database is in no journal, so that the figures would stay wrong.
+ * @returns what it counted as finished on the way.
  */
-export async function recountWaiting(db: Database): Promise<void> {
-  await runUnderLock(db, async (query) => {
+export async function recountWaiting(db: Database): Promise<readonly FinishedDeliveries[]> {
+  const counted = await runUnderLock(db, async (query) => {
     // A change that is not counted yet would be counted here and again by the next run.
-    if ((await countOnce(query)).hasMore) return;
+    const { finished, hasMore } = await countOnce(query);
+    if (hasMore) return finished;
     await query("DELETE FROM stats_waiting");
     await query(`INSERT INTO stats_waiting (target_id, since, waiting)
       SELECT target_id, ${minuteOf("created_at")}, count(*) FROM deliveries
       WHERE next_attempt_at IS NOT NULL GROUP BY 1, 2`);
+    return finished;
   });
+  return counted ?? [];
 }
 
 /** Counts nothing while the position is of another cluster. */
@@ -177,12 +199,18 @@ async function countOnce(query: RunStatement): Promise<CountRun> {
   const [found] = await query<{ next: string; is_fresh: boolean; is_partial: boolean; is_foreign: boolean }>(
     NEXT_SNAPSHOT,
   );
-  if (found?.is_foreign === true) return { hasMore: true, wasForeign: true };
-  if (found === undefined || !found.is_fresh) return { hasMore: false, wasForeign: false };
-  await query(COUNT_FRESH, [found.next, NEGATED_BOUNDS_MS], "count");
+  if (found?.is_foreign === true) return { finished: [], hasMore: true, wasForeign: true };
+  if (found === undefined || !found.is_fresh) return { finished: [], hasMore: false, wasForeign: false };
+  const finished = await query<FinishedDeliveries>(COUNT_FRESH, [found.next, NEGATED_BOUNDS_MS], "count");
   await query("DELETE FROM stats_waiting WHERE waiting = 0");
   await query("UPDATE stats_position SET counted = $1", [found.next]);
-  return { hasMore: found.is_partial, wasForeign: false };
+  return { finished, hasMore: found.is_partial, wasForeign: false };
+}
+
+/** @returns how far the figures are behind, in seconds; 0 when every change is counted. */
+export async function readStatsLag(db: Database): Promise<number> {
+  const { rows } = await db.pool.query<{ lag: number }>({ name: "stats-lag", text: LAG });
+  return Math.max(0, rows[0]?.lag ?? 0);
 }
 
 /**

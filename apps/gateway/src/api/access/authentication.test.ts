@@ -2,10 +2,12 @@
 
 import { describe, expect, onTestFinished, vi } from "vitest";
 
+import { Secret } from "@sluice/shared/settings/secret";
 import { hashApiKey } from "@sluice/store/configuration/api-keys";
 
 import { ADMIN_KEY, createTestApi, storeKey, test } from "../../../../../tests/support/api/test-api.ts";
 import { until } from "../../../../../tests/support/wait.ts";
+import { createApi } from "../api.ts";
 
 const path = "/v1/sources";
 const create = { name: "made-with-a-key" };
@@ -71,6 +73,27 @@ describe("authentication", () => {
     expect((await api.call("POST", path, { key: admin, body: { name: "made-by-admin" } })).status).toBe(201);
     expect((await api.call("GET", "/v1/keys", { key: write })).body.detail).toContain('"admin"');
     expect((await api.call("GET", "/v1/keys", { key: admin })).status).toBe(200);
+  });
+
+  test("lets the key from METRICS_KEY read the metrics, and nothing else", async ({ api }) => {
+    const metricsKey = new Secret("metrics-key-of-at-least-32-characters");
+    const app = createApi({ ...api, metricsKey });
+    const ask = (method: string, target: string) =>
+      app.request(target, { method, headers: { authorization: `Bearer ${metricsKey.reveal()}` } });
+    expect((await ask("GET", "/metrics")).status).toBe(200);
+    for (const [method, target] of [
+      ["GET", path],
+      ["POST", path],
+      ["GET", "/v1/events"],
+      ["GET", "/metrics/"],
+      ["GET", "/v1/nothing-here"],
+    ] as const) {
+      const answer = await ask(method, target);
+      expect([answer.status, await answer.json()]).toMatchObject([403, { code: "forbidden" }]);
+    }
+    // Without the setting it is like any other key that nobody has.
+    const headers = { authorization: `Bearer ${metricsKey.reveal()}` };
+    expect((await createApi(api).request("/metrics", { headers })).status).toBe(401);
   });
 
   test("answers an unknown, an expired and a revoked key with the same 401", async ({ api }) => {

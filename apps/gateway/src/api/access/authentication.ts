@@ -20,21 +20,35 @@ export interface AuthenticationDependencies {
   db: Database;
   /** The key from `ADMIN_API_KEY`, which has every scope and also works while PostgreSQL is down. */
   adminApiKey: Secret<string> | undefined;
+  /** The key from `METRICS_KEY`, which opens nothing but the metrics. */
+  metricsKey?: Secret<string> | undefined;
   log: Logger;
 }
 
 const ENVIRONMENT: Caller = { keyId: null, name: "ADMIN_API_KEY", scopes: ["admin"], expiresAt: null };
+const SCRAPER: Caller = { keyId: null, name: "METRICS_KEY", scopes: ["read"], expiresAt: null };
+const METRICS_PATH = "/metrics";
 /** Each scope includes those before it. */
 const ORDER: readonly Scope[] = ["read", "write", "admin"];
 /** The methods that change nothing (RFC 9110, 9.2.1): the scope `read` is enough for them. */
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
-export function authenticate({ db, adminApiKey, log }: AuthenticationDependencies): MiddlewareHandler<ApiEnv> {
+export function authenticate({
+  db,
+  adminApiKey,
+  metricsKey,
+  log,
+}: AuthenticationDependencies): MiddlewareHandler<ApiEnv> {
   const adminHash = adminApiKey && hashApiKey(adminApiKey.reveal());
   const failedTries = new FailedTries();
   const uses = new KeyUses(db, log);
-  const findCaller = async (key: string): Promise<Caller | undefined> => {
+  const metricsHash = metricsKey && hashApiKey(metricsKey.reveal());
+  const findCaller = async (key: string, path: string): Promise<Caller | undefined> => {
     if (adminHash !== undefined && timingSafeEqual(hashApiKey(key), adminHash)) return ENVIRONMENT;
+    if (metricsHash !== undefined && timingSafeEqual(hashApiKey(key), metricsHash)) {
+      if (path === METRICS_PATH) return SCRAPER;
+      throw new SluiceError("forbidden", `METRICS_KEY opens ${METRICS_PATH} only`);
+    }
     const holder = await findApiKey(db, key);
     if (holder === undefined) return undefined;
     uses.note(holder.id);
@@ -47,7 +61,7 @@ export function authenticate({ db, adminApiKey, log }: AuthenticationDependencie
       throw unauthenticated(c, "Send an API key as `Authorization: Bearer <key>` or as `x-goog-api-key: <key>`");
     }
     if (keys.length > 1) throw unauthenticated(c, "The request has two different API keys; send one");
-    const caller = await findCaller(key);
+    const caller = await findCaller(key, c.req.path);
     if (caller === undefined) {
       // A try is counted only after the look-up has failed, so a valid key is never refused here. Behind a proxy all
       // callers may share one address.

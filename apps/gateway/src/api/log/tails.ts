@@ -72,6 +72,11 @@ export class Tails {
     this.#dependencies = dependencies;
   }
 
+  /** How many clients are being served. */
+  get count(): number {
+    return this.#open.size;
+  }
+
   /** @throws SluiceError `unavailable` when the gateway serves as many tails as it may, or is stopping. */
   requireRoom(keyId: string | null): void {
     const { maxTails, maxTailsOfKey } = this.#dependencies.limits;
