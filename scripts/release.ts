@@ -1,7 +1,7 @@
 // `npm run release -- 0.2.0` makes a release of this checkout: the version in every place, the section of the changelog,
 // a commit, a tag, the images, and an SBOM. It publishes nothing, and prints the commands that would.
 //
-// It is a script of our own (docs/decisions/0052-a-release-is-a-script-of-ours.md), and imports nothing that a
+// It is a script of our own (docs/decisions/0053-a-release-is-a-script-of-ours.md), and imports nothing that a
 // fresh clone does not have.
 
 import { execFileSync, spawnSync } from "node:child_process";

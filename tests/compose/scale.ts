@@ -51,7 +51,10 @@ export const scale: Scenario = {
     await untilMore(50);
     await traffic.stop();
     // The documented answer while no gateway runs. The connection itself is never refused.
-    assert.deepEqual([...traffic.refusals.keys()].filter((reason) => reason !== "503"), []);
+    assert.deepEqual(
+      [...traffic.refusals.keys()].filter((reason) => reason !== "503"),
+      [],
+    );
     await untilReceived(receiver, traffic.acknowledged);
     saw(`both gateways were replaced by another build: ${traffic.describe()}; all were delivered`);
 

@@ -29,7 +29,7 @@ const service = (name: string): ComposeService => {
 const variablesOf = (text: string) => [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name ?? "");
 
 const isSecret = (variable: string) =>
-  /^(?:MASTER_KEY|ADMIN_API_KEY|GEMINI_SIGNING_SECRET|GEMINI_API_KEY|[A-Z_]*PASSWORD|DATABASE_[A-Z_]*URL|REDIS_URL)$/.test(
+  /^(?:MASTER_KEY|ADMIN_API_KEY|GEMINI_SIGNING_SECRET|GEMINI_API_KEY|METRICS_KEY|OTEL_EXPORTER_OTLP_HEADERS|[A-Z_]*PASSWORD|DATABASE_[A-Z_]*URL|REDIS_URL)$/.test(
     variable,
   );
 
@@ -74,8 +74,8 @@ test("no service has a secret in its environment, but for what the user gives to
     ),
   );
   expect(withSecret).toEqual({
-    gateway: ["GEMINI_API_KEY", "GEMINI_SIGNING_SECRET"],
-    worker: ["GEMINI_API_KEY"],
+    gateway: ["GEMINI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "GEMINI_SIGNING_SECRET", "METRICS_KEY"],
+    worker: ["GEMINI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"],
     secrets: ["MASTER_KEY", "ADMIN_API_KEY"],
   });
 });
@@ -133,7 +133,12 @@ describe("settings", () => {
   });
 
   test(".env.example explains every variable of the compose files that is no setting, and no other", () => {
-    const settings = [...Object.keys(gatewayConfig.shape), ...Object.keys(workerConfig.shape)];
+    // The SDK of OpenTelemetry reads this one itself.
+    const settings = [
+      ...Object.keys(gatewayConfig.shape),
+      ...Object.keys(workerConfig.shape),
+      "OTEL_RESOURCE_ATTRIBUTES",
+    ];
     const texts = Object.values(ALL).map(({ text }) => text.replaceAll(/^\s*#.*$/gm, ""));
     const own = new Set(texts.flatMap(variablesOf).filter((name) => !settings.includes(name)));
     const [, section = ""] = read(".env.example").split("\n# --- docker compose ---");

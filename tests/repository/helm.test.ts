@@ -31,7 +31,14 @@ const EVERYTHING = {
   ...MINIMUM,
   image: { digest: `sha256:${"0".repeat(64)}` },
   imagePullSecrets: [{ name: "pull" }],
-  secretKeys: { databaseDirectUrl: "direct", databaseOwnerUrl: "owner", geminiSigningSecret: "s", geminiApiKey: "k" },
+  secretKeys: {
+    databaseDirectUrl: "direct",
+    databaseOwnerUrl: "owner",
+    geminiSigningSecret: "s",
+    geminiApiKey: "k",
+    metricsKey: "m",
+    otlpHeaders: "o",
+  },
   settings: { LOG_LEVEL: "debug", MAX_BODY_BYTES: 1_048_576 },
   gateway: {
     settings: { PUBLIC_URL: "https://hooks.example.com", LOG_LEVEL: "warn" },
@@ -118,8 +125,16 @@ describe.skipIf(missing !== undefined)(`with helm${missing === undefined ? "" : 
         ({ key, path }: { key: string; path: string }) => `${path}=${key}`,
       );
     const both = ["DATABASE_DIRECT_URL=direct", "DATABASE_URL=database-url", "GEMINI_API_KEY=k"];
-    const worker = [...both, "MASTER_KEY=master-key", "REDIS_URL=redis-url"];
-    const gateway = ["ADMIN_API_KEY=admin-api-key", ...both, "GEMINI_SIGNING_SECRET=s", ...worker.slice(3)];
+    const headers = "OTEL_EXPORTER_OTLP_HEADERS=o";
+    const worker = [...both, "MASTER_KEY=master-key", headers, "REDIS_URL=redis-url"];
+    const ofGateway = [
+      "GEMINI_SIGNING_SECRET=s",
+      "MASTER_KEY=master-key",
+      "METRICS_KEY=m",
+      headers,
+      "REDIS_URL=redis-url",
+    ];
+    const gateway = ["ADMIN_API_KEY=admin-api-key", ...both, ...ofGateway];
     expect(filesOf("Deployment", "relay-sluice-worker")).toEqual(worker);
     expect(filesOf("Deployment", "relay-sluice-gateway")).toEqual(gateway);
     expect(filesOf("Job", "relay-sluice-migrate")).toEqual(["DATABASE_URL=owner"]);

@@ -1,5 +1,5 @@
 // The metrics that say something about the whole relay and not about one process. Every gateway shows them with the same
-// values, and no worker does (docs/decisions/0051-gateways-show-the-figures-of-the-relay.md). While PostgreSQL is away
+// values, and no worker does (docs/decisions/0054-gateways-show-the-figures-of-the-relay.md). While PostgreSQL is away
 // they have no values.
 
 import { Gauge, type PrometheusContentType, type Registry } from "@prometheus-io/client";

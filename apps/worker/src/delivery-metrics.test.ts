@@ -15,6 +15,7 @@ const result = (changes: Partial<AttemptResult> = {}): AttemptResult => ({
   error: null,
   responseExcerpt: null,
   retryAfterMs: undefined,
+  seen: { address: null, connectMs: null, firstByteMs: null, responseHeaders: null },
   ...changes,
 });
 
@@ -26,6 +27,7 @@ const delivery = (targetId: string, changes: Partial<ClaimedDelivery> = {}): Cla
   contentType: null,
   contentEncoding: null,
   bodyUnbound: false,
+  traceContext: null,
   body: Buffer.alloc(0),
   attemptCount: 0,
   failureCount: 0,

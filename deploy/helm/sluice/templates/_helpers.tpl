@@ -68,10 +68,12 @@ capabilities: { drop: [ALL] }
 {{- $_ := set $all "REDIS_URL" $keys.redisUrl -}}
 {{- $_ := set $all "MASTER_KEY" $keys.masterKey -}}
 {{- $_ := set $all "GEMINI_API_KEY" $keys.geminiApiKey -}}
+{{- $_ := set $all "OTEL_EXPORTER_OTLP_HEADERS" $keys.otlpHeaders -}}
 {{- end -}}
 {{- if eq $process "gateway" -}}
 {{- $_ := set $all "ADMIN_API_KEY" $keys.adminApiKey -}}
 {{- $_ := set $all "GEMINI_SIGNING_SECRET" $keys.geminiSigningSecret -}}
+{{- $_ := set $all "METRICS_KEY" $keys.metricsKey -}}
 {{- end -}}
 {{- $given := dict -}}
 {{- range $setting, $key := $all }}{{ if $key }}{{ $_ := set $given $setting $key }}{{ end }}{{ end -}}
