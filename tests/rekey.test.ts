@@ -41,6 +41,8 @@ function openDataDir(key: string): string {
 
 const readKey = (directory: string) => readFileSync(join(directory, "master-key"), "utf8").trim();
 
+const CHAT_URL = "http://127.0.0.1:9/services/of-this-test";
+
 /** A relay with a secret of each kind. */
 async function openRelay() {
   const database = await createTestDatabase();
@@ -60,6 +62,12 @@ async function openRelay() {
     gemini_api_key: "AIza-of-this-test",
   });
   const target = await relay.createTarget(receiver, { name: "billing", headers: { authorization: "Bearer of-it" } });
+  await relay.createTarget(receiver, {
+    name: "chat",
+    kind: "slack",
+    uri: CHAT_URL,
+    subscribed_events: ["sluice.test"],
+  });
   const env = { DATABASE_URL: database.url, DATA_DIR: directory };
   return { database, directory, env, receiver, relay, secret, source, start, target };
 }
@@ -174,6 +182,7 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
       what: "signing_secret",
       truncated: expect.stringContaining("..."),
     },
+    { owner: "target", id: expect.any(String), name: "chat", what: "chat_url", truncated: "http://127.0.0.1:9" },
   ];
   expect(JSON.parse(lost.out.toString())).toEqual(expected);
 
@@ -192,6 +201,9 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
   await again.call("POST", `/v1/targets/${target.id}:rotate-secret`, { previous: "revoke_immediately" });
   await expect(resume()).rejects.toThrow(/secret_lost/);
   await again.call("PATCH", `/v1/targets/${target.id}`, { headers: { authorization: "Bearer another" } });
+  const { id: chatId } = await again.call("GET", "/v1/targets/by-name/chat");
+  await expect(again.call("POST", `/v1/targets/${chatId}:resume`)).rejects.toThrow(/secret_lost.*the URL of its chat/s);
+  await again.call("PATCH", `/v1/targets/${chatId}`, { uri: CHAT_URL });
   expect((await runSluice(["lost-secrets"], { env })).out.toString()).toBe("");
   await resume();
   const [request] = await receiver.waitFor(1);

@@ -72,6 +72,6 @@ export async function addTarget(
       retry: { base_seconds: 0.2, cap_seconds: 2, horizon_seconds: 86_400 },
     },
   });
-  const receiver = await startReceiver(directory, launch, { name, secret: target.new_signing_secret, port });
+  const receiver = await startReceiver(directory, launch, { name, secret: target.new_signing_secret ?? "", port });
   return { ...receiver, id: target.id };
 }

@@ -33,7 +33,10 @@ const LAYERS: Layers[] = [
       ["webhook-service", "configuration"],
     ],
   },
-  { room: /^apps\/worker\/src\/([^/]+)\//, order: [["breaker"], ["deliver"], ["intake", "chores"], ["upstream"]] },
+  {
+    room: /^apps\/worker\/src\/([^/]+)\//,
+    order: [["breaker", "chat"], ["deliver"], ["intake", "chores"], ["upstream"]],
+  },
 ];
 
 /** @returns a line for each import against the direction, and for each room that no layer names. */

@@ -4,19 +4,12 @@ import { z } from "zod";
 
 import { readAddressRules } from "@sluice/shared/address/rules";
 import { MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
-import { commonSettings, integer, loopbackSetting } from "@sluice/shared/settings/common";
+import { commonSettings, integer, loopbackSetting, webAddress } from "@sluice/shared/settings/common";
 import { secretSetting } from "@sluice/shared/settings/read-config";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret } from "@sluice/signature/secret";
 import { tracingSettings } from "@sluice/tracing/settings";
-
-/** The gateway appends the paths of the ingress to this URL, so the URL may not have a query or a fragment. */
-function isPublicUrl(text: string): boolean {
-  // new URL() accepts and repairs spaces, backslashes and missing slashes. The gateway shows the URL as it was written.
-  if (!/^https?:\/\/[^\s\\?#@\p{Cc}]+$/iu.test(text)) return false;
-  return URL.canParse(text);
-}
 
 /** An origin as a browser sends it: without a path, a default port and capitals. "*" and "null" are not allowed. */
 function isOrigin(text: string): boolean {
@@ -65,14 +58,7 @@ const settings = z.object({
   CONFIG_FILE: z.string().min(1).optional(),
   // Whether what the file manages and does not name any more is removed.
   CONFIG_PRUNE: z.enum(["on", "off"]).default("off"),
-  PUBLIC_URL: z
-    .string()
-    .refine(
-      isPublicUrl,
-      "must be an http or https URL without credentials, query and fragment, such as https://hooks.example.com",
-    )
-    .transform((text) => text.replace(/\/+$/, ""))
-    .optional(),
+  PUBLIC_URL: webAddress("https://hooks.example.com").optional(),
   CORS_ORIGINS: z
     .string()
     .transform((text) => text.split(",").map((origin) => origin.trim()))

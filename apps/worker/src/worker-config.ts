@@ -1,7 +1,7 @@
 // The worker's settings: how much it does at once, how long the log is kept, and what it shares with the gateway.
 
 import { certificateFile } from "@sluice/shared/settings/certificates";
-import { commonSettings, integer } from "@sluice/shared/settings/common";
+import { commonSettings, integer, webAddress } from "@sluice/shared/settings/common";
 import { checkRedisCa } from "@sluice/shared/settings/redis-settings";
 import { tracingSettings } from "@sluice/tracing/settings";
 import { z } from "zod";
@@ -26,6 +26,8 @@ const settings = z.object({
   DISABLE_TARGET_AFTER_HOURS: integer(0, 8_760).default(120),
   // Longer than the log: who changed what is asked long after, and is little to keep.
   AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
+  // Only for the links in messages to chat targets: the private address at which people reach the API.
+  API_URL: webAddress("http://sluice.internal:8081").optional(),
 });
 
 export const workerConfig = settings.check(checkRedisCa).check(({ issues, value }) => {

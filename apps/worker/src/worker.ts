@@ -214,7 +214,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     findTarget: (id) => targets.current.value.get(id),
     leases,
     breakers,
-    sender: new Sender(targetConnections, sockets),
+    sender: new Sender(targetConnections, sockets, config.API_URL),
     slots,
     onOwnFault: (error) => {
       metrics.countOwnFault();

@@ -495,7 +495,7 @@ export interface paths {
         };
         /**
          * List webhooks, newest first
-         * @description Every target is a webhook.
+         * @description Every target is a webhook. The `uri` of a chat target is only its scheme and host.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -607,7 +607,7 @@ export interface paths {
         };
         /**
          * List webhooks, newest first
-         * @description Every target is a webhook.
+         * @description Every target is a webhook. The `uri` of a chat target is only its scheme and host.
          */
         get: operations["listWebhooksBeta"];
         put?: never;
@@ -2113,6 +2113,8 @@ export interface components {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             id: string;
             name: string;
+            kind: components["schemas"]["TargetKind"];
+            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
             uri: string;
             /**
              * @example [
@@ -2162,6 +2164,11 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /**
+         * @description What the target takes. `http`: the body of each event, signed. The others: a message about each event, at the incoming webhook of that chat service.
+         * @enum {string}
+         */
+        TargetKind: "http" | "slack" | "google_chat" | "teams" | "discord";
         /** @enum {string} */
         TargetState: "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
         TargetHealth: {
@@ -2240,6 +2247,8 @@ export interface components {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             id: string;
             name: string;
+            kind: components["schemas"]["TargetKind"];
+            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
             uri: string;
             /**
              * @example [
@@ -2288,8 +2297,8 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            /** @description The signing secret; shown only in this answer */
-            new_signing_secret: string;
+            /** @description The signing secret; shown only in this answer. A chat target has none. */
+            new_signing_secret?: string;
         };
         NewTarget: {
             /** @description Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken. */
@@ -2339,6 +2348,8 @@ export interface components {
              * @example null
              */
             tls?: components["schemas"]["TlsChange"] | null;
+            /** @description The kind cannot be changed later */
+            kind?: components["schemas"]["TargetKind"];
         };
         /** @enum {string} */
         SettableTargetState: "enabled" | "paused" | "disabled";
@@ -2457,11 +2468,15 @@ export interface components {
              * @example null
              */
             tls?: components["schemas"]["TlsChange"] | null;
+            /** @description The kind cannot be changed later */
+            kind?: components["schemas"]["TargetKind"];
         };
         RotatedTarget: {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             id: string;
             name: string;
+            kind: components["schemas"]["TargetKind"];
+            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
             uri: string;
             /**
              * @example [
@@ -5682,6 +5697,7 @@ export interface operations {
                      *         {
                      *           "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *           "name": "billing",
+                     *           "kind": "http",
                      *           "uri": "http://billing.internal:3000/gemini",
                      *           "subscribed_events": [
                      *             "batch.*",
@@ -5773,6 +5789,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -5809,8 +5826,7 @@ export interface operations {
                      *       ],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
-                     *       "updated_at": "2026-01-22T12:00:00Z",
-                     *       "new_signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                     *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
                      */
                     "application/json": components["schemas"]["CreatedTarget"];
@@ -5843,6 +5859,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -5962,6 +5979,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6031,6 +6049,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6128,6 +6147,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6180,6 +6200,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6216,8 +6237,7 @@ export interface operations {
                      *       ],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
-                     *       "updated_at": "2026-01-22T12:00:00Z",
-                     *       "new_signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                     *       "updated_at": "2026-01-22T12:00:00Z"
                      *     }
                      */
                     "application/json": components["schemas"]["CreatedTarget"];
@@ -6283,6 +6303,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6359,6 +6380,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6435,6 +6457,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6511,6 +6534,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",
@@ -6593,6 +6617,7 @@ export interface operations {
                      * @example {
                      *       "id": "tgt_01h455vb4pex5vsknk084sn02q",
                      *       "name": "billing",
+                     *       "kind": "http",
                      *       "uri": "http://billing.internal:3000/gemini",
                      *       "subscribed_events": [
                      *         "batch.*",

@@ -16,6 +16,7 @@ import {
 } from "drizzle-orm/pg-core";
 
 import type { GeminiJobKind } from "@sluice/shared/domain/job-ends";
+import type { TargetKind } from "@sluice/shared/domain/target-kinds";
 import type { RefusalReason } from "@sluice/signature/refusal";
 import type { BodyUnboundPolicy, Scheme } from "@sluice/signature/schemes";
 
@@ -45,7 +46,7 @@ export type OperationKind = "retry_deliveries" | "cancel_deliveries" | "replay_e
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
 /** What of a source or target was lost with the master key. */
-export type LostSecretKind = "signing_secret" | "gemini_api_key" | "headers" | "tls_client_key";
+export type LostSecretKind = "signing_secret" | "gemini_api_key" | "headers" | "tls_client_key" | "chat_url";
 /** See jobs.ts for what each means. */
 export type JobStatus = "waiting" | "seen" | "reconciled" | "overdue" | "failed";
 
@@ -296,6 +297,8 @@ export const targets = pgTable("targets", {
   tlsClientCertificate: text("tls_client_certificate"),
   tlsClientKeyCiphertext: bytea("tls_client_key_ciphertext"),
   managedBy: text("managed_by"),
+  kind: text("kind").$type<TargetKind>().notNull().default("http"),
+  chatUrlCiphertext: bytea("chat_url_ciphertext"),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {

@@ -39,6 +39,11 @@ export function isTargetFailure({ statusCode, error }: AttemptResult): boolean {
   return statusCode < 200 || statusCode > 299;
 }
 
+/** Whether the target asks its sender to slow down: RFC 6585, 4. */
+export function isRateLimited({ statusCode }: AttemptResult): boolean {
+  return statusCode === 429;
+}
+
 /** Whether the target says that it is gone for good: RFC 9110, 15.5.11. */
 export function isGone({ statusCode }: AttemptResult): boolean {
   return statusCode === 410;

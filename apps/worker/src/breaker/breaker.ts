@@ -95,6 +95,11 @@ export class TargetBreaker {
     return this.#window.add(attempt);
   }
 
+  get mayOpen(): boolean {
+    return this.#shared.kind === "closed" && this.#own.kind === "idle";
+  }
+
+  /** MUST be called only while it {@link mayOpen}. */
   open(openMs: number): void {
     this.#expect("idle", "closed");
     this.#own = { kind: "opening", openMs };

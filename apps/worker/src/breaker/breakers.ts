@@ -3,6 +3,7 @@
 // breaker opens in this worker at once, and in the others when they look next.
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { FreshRuns } from "@sluice/shared/runtime/fresh-runs";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { sparing } from "@sluice/shared/runtime/sparing-log";
@@ -21,7 +22,7 @@ import type { Target } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import type { Lease } from "@sluice/store/delivery/deliveries";
 
-import { type AttemptResult, isGone, isSuccess, isTargetFailure } from "./attempt-result.ts";
+import { type AttemptResult, isGone, isRateLimited, isSuccess, isTargetFailure } from "./attempt-result.ts";
 import { type Gate, openForMs, type Probe, type SharedState, TargetBreaker } from "./breaker.ts";
 import { HealthTally } from "./health-tally.ts";
 
@@ -173,8 +174,11 @@ export class Breakers {
     }
     // A target that is about to be disabled needs no breaker.
     if (watched.gone !== undefined) return;
-    if (!breaker.countAttempt({ isFailure, startedAtMs, nowMs, askedMs, maxInFlight: target.maxInFlight })) return;
-    breaker.open(openForMs(1, target, breaker.askedMs(nowMs), Math.random()));
+    const mustOpen = breaker.countAttempt({ isFailure, startedAtMs, nowMs, askedMs, maxInFlight: target.maxInFlight });
+    // A chat service means every message when it asks for a pause, and blocks a sender that goes on.
+    const isAsked = isChatKind(target.kind) && isRateLimited(result) && breaker.mayOpen;
+    if (!mustOpen && !isAsked) return;
+    breaker.open(openForMs(1, target, Math.max(askedMs, breaker.askedMs(nowMs)), Math.random()));
     this.#schedule(0);
   }
 

@@ -3,6 +3,7 @@
 import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { packDetails } from "@sluice/store/delivery/attempt-details";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
@@ -24,6 +25,7 @@ export function makeAttemptRecord(
   deadlineInMs: number,
   random: number,
 ): AttemptRecord {
+  const isWebhook = !isChatKind(target.kind);
   return {
     id: newId(),
     deliveryId: delivery.id,
@@ -37,8 +39,9 @@ export function makeAttemptRecord(
     details: packDetails({
       ...result.seen,
       url: shownUrl(target),
-      requestHeaders: shownRequestHeaders(target, delivery),
-      trace: trace ?? null,
+      isWebhook,
+      requestHeaders: isWebhook ? shownRequestHeaders(target, delivery) : {},
+      trace: isWebhook ? (trace ?? null) : null,
       responseHeaders: result.seen.responseHeaders && shownResponseHeaders(result.seen.responseHeaders),
     }),
     next: decideOutcome(result, delivery.failureCount + 1, deadlineInMs, target, random),

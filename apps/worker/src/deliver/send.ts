@@ -1,6 +1,8 @@
-// One attempt: a signed POST of the body as it was received, with one deadline over the whole response.
+// One attempt: a signed POST of the body as it was received, with one deadline over the whole response. A chat target gets
+// a message in its place, which nobody verifies.
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { toTraceparent, type TraceContext } from "@sluice/shared/domain/trace-context";
 import { validKeys } from "@sluice/signature/secret";
 import { signV1 } from "@sluice/signature/signing/v1";
@@ -8,6 +10,7 @@ import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Target } from "@sluice/store/configuration/targets";
 
 import type { AttemptResult } from "../breaker/attempt-result.ts";
+import { chatAddress, chatBody } from "../chat/chat-request.ts";
 import { Exchange } from "./exchange.ts";
 import { requestByNode } from "./node-request.ts";
 import type { OpenSockets } from "./open-sockets.ts";
@@ -21,27 +24,34 @@ const CONTINUING_ORIGINS = 1_000;
 export class Sender {
   readonly #connections: Pick<TargetConnections, "routeTo">;
   readonly #sockets: Pick<OpenSockets, "mayKeep"> | undefined;
+  readonly #apiUrl: string | undefined;
   readonly #continuing = new Set<string>();
 
-  /** @param sockets says whether connections may stay open; undefined when all may. */
-  constructor(connections: Pick<TargetConnections, "routeTo">, sockets?: Pick<OpenSockets, "mayKeep">) {
+  /**
+   * @param sockets says whether connections may stay open; undefined when all may.
+   * @param apiUrl to which the messages of chat targets link; undefined for messages without links.
+   */
+  constructor(
+    connections: Pick<TargetConnections, "routeTo">,
+    sockets?: Pick<OpenSockets, "mayKeep">,
+    apiUrl?: string,
+  ) {
     this.#connections = connections;
     this.#sockets = sockets;
+    this.#apiUrl = apiUrl;
   }
 
   /**
    * Makes one attempt. Never rejects: the result says what went wrong.
-   * @param trace is sent with the request.
+   * @param trace is sent with the request; a chat target gets none.
    */
   send(target: Target, delivery: ClaimedDelivery, trace?: TraceContext): Promise<AttemptResult | NotSent> {
     return new Promise((resolve) => {
       const exchange = new Exchange(target.timeoutSeconds, resolve);
       try {
-        const url = new URL(target.uri);
+        const { url, headers, body } = this.#requestFor(target, delivery, trace, exchange.startedAtMs);
         const { pools, connect } = this.#connections.routeTo(target);
         const { origin, pathname, search } = url;
-        const { body } = delivery;
-        const headers = headersOf(target, delivery, trace, exchange.startedAtMs);
         if (this.#continuing.has(origin)) {
           requestByNode(connect, { url, headers, body }, exchange);
           return;
@@ -58,6 +68,14 @@ export class Sender {
         exchange.fail(error);
       }
     });
+  }
+
+  #requestFor(target: Target, delivery: ClaimedDelivery, trace: TraceContext | undefined, nowMs: number) {
+    const { kind, chatUrl, uri } = target;
+    if (!isChatKind(kind))
+      return { url: new URL(uri), headers: headersOf(target, delivery, trace, nowMs), body: delivery.body };
+    const headers = { "user-agent": "sluice", "content-type": "application/json" };
+    return { url: chatAddress(kind, chatUrl ?? ""), headers, body: chatBody(kind, delivery, this.#apiUrl) };
   }
 
   #remember(origin: string): void {

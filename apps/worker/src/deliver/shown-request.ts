@@ -36,8 +36,8 @@ const MAX_RULES = 1_000;
 const urls = new WeakMap<Pick<Target, "uri">, string>();
 
 /**
- * The URL of a target without credentials: without user and password, and with the names of its query alone. A target of
- * a kind whose path is a secret MUST be shown by its origin alone; here is the place to say so.
+ * The URL of a target without credentials: without user and password, and with the names of its query alone. The `uri` of
+ * a chat target is its origin, because the rest of its URL is the secret.
  */
 export function shownUrl(target: Pick<Target, "uri">): string {
   let shown = urls.get(target);

@@ -16,7 +16,7 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, title: "The method is not allowed here" },
   request_timeout: { status: 408, title: "The request took too long to arrive" },
   name_taken: { status: 409, title: "The name is in use" },
-  wrong_kind: { status: 409, title: "A source of this kind does not have that" },
+  wrong_kind: { status: 409, title: "A source or a target of this kind does not have that" },
   limit_reached: { status: 409, title: "The maximum number is reached" },
   protected_source: { status: 409, title: "The source is built in" },
   secret_lost: { status: 409, title: "A secret of the target was lost with the master key" },

@@ -59,6 +59,22 @@ const databaseSettings = {
   DATABASE_DIRECT_URL: secretSetting(postgresUrl.optional()),
 };
 
+/**
+ * The address of a port of the relay. Paths are appended to it, so it may not have a query or a fragment.
+ * @param example what the fault suggests.
+ */
+export const webAddress = (example: string) =>
+  z
+    .string()
+    .refine(isWebAddress, `must be an http or https URL without credentials, query and fragment, such as ${example}`)
+    .transform((text) => text.replace(/\/+$/, ""));
+
+function isWebAddress(text: string): boolean {
+  // new URL() accepts and repairs spaces, backslashes and missing slashes. The URL is shown as it was written.
+  if (!/^https?:\/\/[^\s\\?#@\p{Cc}]+$/iu.test(text)) return false;
+  return URL.canParse(text);
+}
+
 /** Whether connections to loopback addresses are allowed. */
 export const loopbackSetting = z.enum(["allow", "deny"]).default("deny");
 

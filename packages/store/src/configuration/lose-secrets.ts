@@ -1,6 +1,6 @@
 // What is left when the master key is lost: everything that was encrypted with it is removed, and noted, so that people
 // can set it anew. A source without a secret answers 503, so that senders come back; a target that lacks something is
-// paused, so that its deliveries wait. The triggers of migration 0033 take off the list what is set anew.
+// paused, so that its deliveries wait. Triggers of the migrations 0033 and 0035 take off the list what is set anew.
 
 import type pg from "pg";
 
@@ -30,6 +30,8 @@ const LOSE = [
    SELECT id, 'headers', NULL FROM targets WHERE headers_ciphertext IS NOT NULL
    UNION ALL
    SELECT id, 'tls_client_key', tls_server_name FROM targets WHERE tls_client_key_ciphertext IS NOT NULL
+   UNION ALL
+   SELECT id, 'chat_url', uri FROM targets WHERE chat_url_ciphertext IS NOT NULL
    ON CONFLICT (owner_id, what) DO UPDATE SET truncated = excluded.truncated, lost_at = excluded.lost_at`,
   "DELETE FROM source_secrets",
   "DELETE FROM target_secrets",
@@ -37,6 +39,7 @@ const LOSE = [
   // The triggers take an update of these columns for a mend, so the list is put back below.
   "CREATE TEMPORARY TABLE kept_lost ON COMMIT DROP AS SELECT * FROM lost_secrets",
   `UPDATE targets SET headers_ciphertext = NULL, tls_client_key_ciphertext = NULL, tls_client_certificate = NULL,
+     chat_url_ciphertext = NULL,
      state = CASE state WHEN 'enabled' THEN 'paused' ELSE state END, state_changed_at = now(),
      state_reason = CASE WHEN state IN ('enabled', 'paused') THEN $1 ELSE state_reason END
    WHERE id IN (SELECT owner_id FROM lost_secrets)`,

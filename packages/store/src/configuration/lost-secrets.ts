@@ -13,6 +13,7 @@ const NAMES: Record<LostSecretKind, string> = {
   gemini_api_key: "its key of the Gemini API",
   headers: "its headers",
   tls_client_key: "the key of its client certificate (tls)",
+  chat_url: "the URL of its chat (uri)",
 };
 
 /** @throws SluiceError `secret_lost` */

@@ -29,6 +29,7 @@ export const ENCRYPTED_COLUMNS: readonly EncryptedColumn[] = [
   { table: "gemini_keys", column: "ciphertext", key: ["source_id"], owner: "source_id::text" },
   { table: "targets", column: "headers_ciphertext", key: ["id"], owner: "id::text" },
   { table: "targets", column: "tls_client_key_ciphertext", key: ["id"], owner: "id || ' tls client key'" },
+  { table: "targets", column: "chat_url_ciphertext", key: ["id"], owner: "id || ' chat url'" },
   {
     table: "idempotency_keys",
     column: "answer",

@@ -9,6 +9,7 @@ import type { MasterKey } from "@sluice/shared/settings/master-key";
 
 import type { Connection, Database } from "../connection/database.ts";
 import { configurationParts, targetRevisions, targets, targetSecrets } from "../schema.ts";
+import { openChatUrl } from "./chat-url.ts";
 import type { ConfigurationPart, LoadedCopy } from "./configuration-copy.ts";
 import { FilterCache } from "./filter-cache.ts";
 import { openSecret } from "./secrets.ts";
@@ -78,9 +79,10 @@ async function loadSince(
     if (!opened.has(row.id)) {
       opened.add(row.id);
       const { columns: sealed, tls } = openTls(masterKey, row);
-      const { headersCiphertext, filter, ...columns } = sealed;
+      const { headersCiphertext, chatUrlCiphertext, filter, ...columns } = sealed;
       const headers = openHeaders(masterKey, row.id, headersCiphertext);
-      value.set(row.id, { ...columns, headers, tls, filter: filters.open(filter), hmacKeys: [] });
+      const chatUrl = openChatUrl(masterKey, row.id, chatUrlCiphertext);
+      value.set(row.id, { ...columns, headers, chatUrl, tls, filter: filters.open(filter), hmacKeys: [] });
     }
     if (secret !== null) value.get(row.id)?.hmacKeys.push(openSecret(masterKey, row.id, secret));
   }

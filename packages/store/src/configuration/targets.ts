@@ -7,12 +7,14 @@ import { and, asc, desc, eq, gt, inArray, isNotNull, or, type SQL, sql } from "d
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
+import { isChatKind, type TargetKind } from "@sluice/shared/domain/target-kinds";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
 
 import type { Connection, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
 import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { openChatUrl, sealChatUrl } from "./chat-url.ts";
 import { FilterCache } from "./filter-cache.ts";
 import { isReferred, type Reference, requireName, type TakenName, withName } from "./names.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
@@ -25,7 +27,12 @@ export type TargetHeaders = Record<string, string>;
 
 export interface TargetSettings {
   name: string;
+  /** Never changes. */
+  kind: TargetKind;
+  /** The origin alone, where the URL is a secret: see `chatUrl`. */
   uri: string;
+  /** The whole URL of a chat target; null for an `http` target. */
+  chatUrl: string | null;
   subscribedEvents: string[];
   state: TargetState;
   headers: TargetHeaders;
@@ -75,6 +82,8 @@ export interface TargetRecord extends TargetSettings {
 }
 
 export const TARGET_DEFAULTS = {
+  kind: "http",
+  chatUrl: null,
   state: "enabled",
   headers: {},
   timeoutSeconds: 20,
@@ -89,6 +98,16 @@ export const TARGET_DEFAULTS = {
   tls: null,
   managedBy: null,
 } as const satisfies Partial<TargetSettings>;
+
+/** The defaults of a chat target: a message each second is what all of these services take, one after the other. */
+export const CHAT_DEFAULTS = {
+  ...TARGET_DEFAULTS,
+  maxInFlight: 1,
+  rateLimitRequests: 1,
+  rateLimitSeconds: 1,
+} as const satisfies Partial<TargetSettings>;
+
+export const defaultsOf = (kind: TargetKind) => ({ ...(isChatKind(kind) ? CHAT_DEFAULTS : TARGET_DEFAULTS), kind });
 
 async function selectTargets(
   db: Connection,
@@ -112,9 +131,10 @@ async function selectTargets(
   const records = new Map<string, TargetRecord>();
   for (const { targets: row, target_secrets: secret, target_health: health } of rows) {
     const { columns: withHeaders, tls } = openTls(masterKey, row);
-    const { headersCiphertext, ...columns } = withHeaders;
+    const { headersCiphertext, chatUrlCiphertext, ...columns } = withHeaders;
     const record = records.get(row.id) ?? {
       ...columns,
+      chatUrl: openChatUrl(masterKey, row.id, chatUrlCiphertext),
       tls,
       headers: openHeaders(masterKey, row.id, headersCiphertext),
       secrets: [],
@@ -158,24 +178,28 @@ export async function getTargetForChange(
   return locked && getTarget(tx, masterKey, locked.id);
 }
 
-/** @returns the id of the new target. @throws SluiceError `name_taken` */
+/** @param secret undefined for a chat target. @returns the id of the new target. @throws SluiceError `name_taken` */
 export async function insertTarget(
   db: Connection,
   masterKey: MasterKey,
   settings: TargetSettings,
-  secret: SigningSecret,
+  secret: SigningSecret | undefined,
   takenName: TakenName = "refuse",
 ): Promise<string> {
   const id = newId();
-  const { headers, tls, ...columns } = settings;
-  const sealed = { headersCiphertext: sealHeaders(masterKey, id, headers), ...sealTls(masterKey, id, tls) };
+  const { headers, tls, chatUrl, ...columns } = settings;
+  const sealed = {
+    headersCiphertext: sealHeaders(masterKey, id, headers),
+    chatUrlCiphertext: sealChatUrl(masterKey, id, chatUrl),
+    ...sealTls(masterKey, id, tls),
+  };
   await db.orm.transaction(async (tx) => {
     const [row] = await tx
       .insert(targets)
       .values({ id, ...columns, ...sealed })
       .returning({ name: targets.name });
     if (takenName === "refuse") requireName("target", settings.name, row?.name);
-    await insertTargetSecret(tx, masterKey, id, secret);
+    if (secret !== undefined) await insertTargetSecret(tx, masterKey, id, secret);
   });
   return id;
 }
@@ -232,16 +256,22 @@ export async function changeTargetSettings(
     const [row] = await tx.select().from(targets).where(eq(targets.id, id)).for("update");
     if (row === undefined) return false;
     const { tls: currentTls, columns: current } = openTls(masterKey, row);
-    const opened = { ...current, tls: currentTls, headers: openHeaders(masterKey, id, row.headersCiphertext) };
+    const opened = {
+      ...current,
+      tls: currentTls,
+      headers: openHeaders(masterKey, id, row.headersCiphertext),
+      chatUrl: openChatUrl(masterKey, id, row.chatUrlCiphertext),
+    };
     const changed = findChanged(opened, change(opened));
     if (Object.keys(changed).length > 0) {
-      const { headers, tls, ...columns } = changed;
+      const { headers, tls, chatUrl, ...columns } = changed;
       const [stored] = await tx
         .update(targets)
         .set({
           ...columns,
           ...(headers === undefined ? {} : { headersCiphertext: sealHeaders(masterKey, id, headers) }),
           ...(tls === undefined ? {} : sealTls(masterKey, id, tls)),
+          ...(chatUrl === undefined ? {} : { chatUrlCiphertext: sealChatUrl(masterKey, id, chatUrl) }),
           ...(columns.state === undefined ? {} : { stateReason: null, stateChangedAt: sql`now()` }),
           updatedAt: sql`now()`,
         })

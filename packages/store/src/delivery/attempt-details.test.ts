@@ -18,6 +18,7 @@ const facts = {
 };
 const usual: AttemptDetails = {
   url: "http://billing.internal/hooks",
+  isWebhook: true,
   address: "10.0.4.17:80",
   connectMs: 0.123,
   firstByteMs: 4.5678,
@@ -54,6 +55,18 @@ test("an attempt that got no connection says so, also when its delivery is past 
   const read = unpackDetails({ ...facts, details, eventId: null, webhookId: null });
   expect(read).toMatchObject(none);
   expect(Object.keys(read?.requestHeaders ?? {})).not.toContain("webhook-id");
+});
+
+test("the message of a chat target has none of the headers of a webhook", () => {
+  const details = packDetails({ ...usual, isWebhook: false, trace: null, address: null, firstByteMs: null });
+  expect(unpackDetails({ ...facts, details })).toMatchObject({
+    isWebhook: false,
+    address: null,
+    connectMs: 0.12,
+    firstByteMs: null,
+    requestHeaders: { "user-agent": "sluice", "content-type": "application/json" },
+  });
+  expect(Object.keys(unpackDetails({ ...facts, details })?.requestHeaders ?? {})).toHaveLength(2);
 });
 
 test("a response without headers is a response", () => {

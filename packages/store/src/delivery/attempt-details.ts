@@ -10,6 +10,8 @@ export type ShownHeaders = Record<string, string>;
 /** The part of a request and its response that the log keeps, without anything secret. */
 export interface AttemptDetails {
   url: string;
+  /** Whether the request was a signed webhook; a chat target got a message instead. */
+  isWebhook: boolean;
   /** The address and the port that the connection had; null without a connection. */
   address: string | null;
   /** From the start of the attempt, in milliseconds; null when it did not come so far. */
@@ -39,8 +41,9 @@ export interface AttemptFacts {
  * No value may have a line break.
  */
 export function packDetails(details: AttemptDetails): string {
-  const { url, address, connectMs, firstByteMs, trace, requestHeaders, responseHeaders } = details;
-  const text = `${url}\n${address ?? ""} ${toHundredths(connectMs)} ${toHundredths(firstByteMs)}\n${toLines(requestHeaders)}${traceLines(trace)}`;
+  const { url, isWebhook, address, connectMs, firstByteMs, trace, requestHeaders, responseHeaders } = details;
+  const line = `${address ?? ""} ${toHundredths(connectMs)} ${toHundredths(firstByteMs)}${isWebhook ? "" : NO_WEBHOOK}`;
+  const text = `${url}\n${line}\n${toLines(requestHeaders)}${traceLines(trace)}`;
   return responseHeaders === null ? text : `${text}\n${toLines(responseHeaders)}`;
 }
 
@@ -49,18 +52,24 @@ export function unpackDetails(attempt: AttemptFacts): AttemptDetails | undefined
   if (attempt.details === null) return undefined;
   const [request, response] = split(attempt.details, "\n\n");
   const [url = "", line = "", ...headers] = request.split("\n");
+  const isWebhook = !line.endsWith(NO_WEBHOOK);
   const [address = "", connectMs = "", firstByteMs = ""] = line.split(" ");
   const own = fromLines(headers);
   return {
     url,
+    isWebhook,
     address: address === "" ? null : address,
     connectMs: connectMs === "" ? null : Number(connectMs),
     firstByteMs: firstByteMs === "" ? null : Number(firstByteMs),
     trace: readTraceContext(own["traceparent"], own["tracestate"]) ?? null,
-    requestHeaders: { ...usualHeaders(attempt), ...own },
+    requestHeaders: { ...COMMON_HEADERS, ...(isWebhook && webhookHeaders(attempt)), ...own },
     responseHeaders: response === undefined ? null : fromLines(response.split("\n")),
   };
 }
+
+/** Ends the line with the address. */
+const NO_WEBHOOK = " -";
+const COMMON_HEADERS: ShownHeaders = { "user-agent": "sluice", "content-type": "application/json" };
 
 /** SQL: the text without the headers of the response, which can hold something of what the target got. */
 export const withoutResponse = (details: string) => `split_part(${details}, E'\\n\\n', 1)`;
@@ -90,11 +99,9 @@ function split(text: string, separator: string): [string, string?] {
   return at === -1 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
-/** The headers that every request has, except its signature. */
-function usualHeaders({ deliveryId, number, startedAt, eventId, webhookId }: AttemptFacts): ShownHeaders {
+/** The headers that every webhook has, except its signature. */
+function webhookHeaders({ deliveryId, number, startedAt, eventId, webhookId }: AttemptFacts): ShownHeaders {
   return {
-    "user-agent": "sluice",
-    "content-type": "application/json",
     ...(webhookId !== null && { "webhook-id": webhookId }),
     "webhook-timestamp": String(Math.floor(startedAt.getTime() / 1000)),
     ...(eventId !== null && { "sluice-event-id": formatId("evt", eventId) }),

@@ -296,4 +296,23 @@ describe("GET /v1/configuration", () => {
     expect((await apply(api, filled)).body).toMatchObject({ changes: [], unchanged: 3 });
     expect((await api.call("GET", "/v1/configuration", { key: await storeKey(api, ["write"]) })).status).toBe(403);
   });
+
+  test("has a placeholder for the URL of a chat target, which a file sets as it sets any other", async ({ api }) => {
+    const { configuration } = makeConfiguration();
+    const uri = "https://hooks.slack.com/services/T0/B0/of-this-test";
+    const chat = { name: "chat-of-the-file", kind: "slack", uri, subscribed_events: ["sluice.*"] };
+    const given = { managed_by: configuration.managed_by, targets: [chat] };
+    const made = await apply(api, given);
+    expect(made.body.changes).toMatchObject([{ action: "create", type: "target" }]);
+    expect(JSON.stringify(made.body)).not.toMatch(/new_signing_secret|of-this-test/);
+    const { body } = await api.call("GET", "/v1/configuration");
+    expect(body.targets.filter(({ name }: Json) => name === chat.name)).toEqual([
+      { ...chat, uri: `\${env:SLUICE_TARGET_CHAT_OF_THE_FILE_URI}` },
+    ]);
+    expect((await apply(api, given)).body).toMatchObject({ changes: [], unchanged: 1 });
+    const other = await apply(api, { ...given, targets: [{ ...chat, uri: `${uri}-2` }] });
+    expect(other.body.changes).toMatchObject([{ action: "update", fields: [], changes_credential: true }]);
+    const secret = await apply(api, { ...given, targets: [{ ...chat, signing_secret: generateSigningSecret().text }] });
+    expect(pointersOf(secret)).toEqual(["/configuration/targets/0/signing_secret"]);
+  });
 });

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "hono";
 
 import { formatId } from "@sluice/shared/domain/ids";
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { generateSigningSecret, type SigningSecret, validKeys } from "@sluice/signature/secret";
 import {
@@ -64,11 +65,15 @@ export function putTarget(given: ConfiguredTarget, managedBy: string): ApplyReso
   return async (c, dependencies) => {
     const { db, masterKey } = dependencies;
     const { signing_secret: secret, ...settings } = given;
+    if (secret !== undefined && isChatKind(given.kind)) {
+      const detail = `is only for http targets, and this one is ${given.kind}`;
+      throw invalidRequest([{ pointer: "/signing_secret", detail }]);
+    }
     const current = await getTarget(db, masterKey, { name: given.name });
     if (current === undefined) {
       const made = secret ?? generateSigningSecret();
       await createTarget(c, dependencies, { ...toTargetSettings(settings), managedBy }, made, "refuse");
-      return secret === undefined ? { new_signing_secret: made.text } : {};
+      return secret === undefined && !isChatKind(given.kind) ? { new_signing_secret: made.text } : {};
     }
     const plan = (record: TargetRecord) => {
       // A target that the relay or a person has paused or disabled stays so, whatever is applied meanwhile.

@@ -2,10 +2,11 @@
 
 import { isDeepStrictEqual } from "node:util";
 
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { SCHEMES_OF } from "@sluice/signature/schemes";
 import { listApiKeys } from "@sluice/store/configuration/api-keys";
 import { API_SOURCE, listSources, SOURCE_DEFAULTS, type SourceRecord } from "@sluice/store/configuration/sources";
-import { listTargets, TARGET_DEFAULTS, type TargetRecord } from "@sluice/store/configuration/targets";
+import { defaultsOf, listTargets, type TargetRecord } from "@sluice/store/configuration/targets";
 import { RECONCILE_DEFAULTS } from "@sluice/store/configuration/reconciliation";
 import { ALL } from "@sluice/store/log/page";
 
@@ -66,12 +67,13 @@ function toSource(record: SourceRecord): Fields {
 }
 
 function toTarget(record: TargetRecord): Fields {
-  const { name, uri, headers, tls, subscribedEvents } = record;
-  const usual = { ...record, ...TARGET_DEFAULTS };
+  const { name, kind, uri, chatUrl, headers, tls, subscribedEvents } = record;
+  const usual = { ...record, ...defaultsOf(kind), chatUrl };
   const values = Object.keys(headers).map((header) => [header, secretOf("TARGET", name, "HEADER", header)]);
   return {
     name: escapeTexts(name),
-    uri: escapeTexts(uri),
+    ...(isChatKind(kind) && { kind }),
+    uri: chatUrl === null ? escapeTexts(uri) : secretOf("TARGET", name, "URI"),
     subscribed_events: subscribedEvents,
     ...findSettings(Object.keys(targetReplacement.shape), showTarget(record), showTarget(usual)),
     ...(values.length > 0 && { headers: Object.fromEntries(values) as Fields }),
@@ -83,7 +85,7 @@ function toTarget(record: TargetRecord): Fields {
         ...(tls.clientKey !== null && { client_key: secretOf("TARGET", name, "CLIENT_KEY") }),
       },
     }),
-    signing_secret: secretOf("TARGET", name, "SIGNING_SECRET"),
+    ...(!isChatKind(kind) && { signing_secret: secretOf("TARGET", name, "SIGNING_SECRET") }),
   };
 }
 

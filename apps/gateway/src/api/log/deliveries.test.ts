@@ -57,6 +57,7 @@ describe("GET /v1/deliveries/{id}", () => {
     const startedAtMs = Date.now();
     const details = packDetails({
       url: "http://billing.internal/",
+      isWebhook: true,
       address: "10.0.4.17:80",
       connectMs: 1.5,
       firstByteMs: 11.25,

@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import type { SigningSecret } from "@sluice/signature/secret";
 import type { Reference, TakenName } from "@sluice/store/configuration/names";
 import type { Previous } from "@sluice/store/configuration/rotation";
@@ -17,6 +18,7 @@ import { makeChange } from "../http/change.ts";
 import { requireMatch } from "../http/etag.ts";
 import { refuseManaged } from "../http/managed.ts";
 import { refuseForbiddenAddress } from "../http/forbidden-address.ts";
+import { requireSigning } from "./chat-target.ts";
 import { findTarget, lockTarget } from "./find-target.ts";
 import type { TargetsDependencies } from "./target-endpoint.ts";
 import { showTarget } from "./target-schema.ts";
@@ -34,6 +36,7 @@ interface Manner {
 export const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
 
 /**
+ * @param secret of an `http` target.
  * @throws SluiceError `name_taken`, and `invalid_request` for a refused address, and for settings of TLS without https.
  */
 export async function createTarget(
@@ -46,7 +49,8 @@ export async function createTarget(
   refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
   refuseTlsWithoutHttps(settings);
   return makeChange(c, db, async (tx, record) => {
-    const id = await store.insertTarget(tx, masterKey, settings, secret, takenName);
+    const signing = isChatKind(settings.kind) ? undefined : secret;
+    const id = await store.insertTarget(tx, masterKey, settings, signing, takenName);
     const made = await findTarget(tx, masterKey, id);
     const after = showTarget(made);
     await record({ action: "target.created", resourceId: after.id, after });
@@ -82,8 +86,8 @@ export async function updateTarget(
 /**
  * Adds a signing secret to a target.
  * @param previous what happens to its earlier secrets.
- * @throws SluiceError `not_found`, `precondition_failed`, `limit_reached`, and `invalid_request` for a secret that the
- * target already has.
+ * @throws SluiceError `not_found`, `wrong_kind`, `precondition_failed`, `limit_reached`, and `invalid_request` for a secret
+ * that the target already has.
  */
 export async function rotateTargetSecret(
   c: Context<ApiEnv>,
@@ -93,7 +97,10 @@ export async function rotateTargetSecret(
   previous: Exclude<Previous, "keep">,
   { view }: Pick<Manner, "view"> = OWN_MANNER,
 ): Promise<store.TargetRecord> {
-  const work = (tx: Connection) => store.addTargetSecret(tx, dependencies.masterKey, id, secret, previous);
+  const work = async (tx: Connection, _: string, current: store.TargetRecord) => {
+    requireSigning(current);
+    return store.addTargetSecret(tx, dependencies.masterKey, id, secret, previous);
+  };
   return changeUnderLock(c, dependencies, { reference: id, action: "target.secret_rotated", view, work });
 }
 
@@ -123,7 +130,7 @@ async function changeUnderLock(
     view: Manner["view"];
     isForManaged?: boolean;
     /** Returns whether anything changed. */
-    work: (tx: Connection, id: string) => Promise<boolean>;
+    work: (tx: Connection, id: string, current: store.TargetRecord) => Promise<boolean>;
   },
 ): Promise<store.TargetRecord> {
   const { db, masterKey } = dependencies;
@@ -132,7 +139,7 @@ async function changeUnderLock(
     const current = await lockTarget(tx, masterKey, reference);
     requireMatch(c, view(current));
     if (!isForManaged) refuseManaged(c, "target", current);
-    if (!(await work(tx, current.id))) return current;
+    if (!(await work(tx, current.id, current))) return current;
     const result = await findTarget(tx, masterKey, current.id);
     const [before, after] = [showTarget(current), showTarget(result)];
     await record({ action, resourceId: after.id, before, after });

@@ -32,7 +32,7 @@ const endpoint = createRoute({
   request: { params, query: noParameters, body: jsonBody(secretRotation) },
   responses: {
     200: jsonAnswer("The target. The new secret is the last one.", rotatedTarget, "ETag"),
-    ...problems("limit_reached", "precondition_failed", "managed_by_file"),
+    ...problems("limit_reached", "wrong_kind", "precondition_failed", "managed_by_file"),
     default: problemResponse,
   },
 });

@@ -4,8 +4,10 @@ import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
+import { TARGET_KINDS } from "@sluice/shared/domain/target-kinds";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import {
+  defaultsOf,
   TARGET_DEFAULTS,
   type TargetHealth,
   type TargetRecord,
@@ -13,12 +15,14 @@ import {
 } from "@sluice/store/configuration/targets";
 
 import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
+import { invalidRequest } from "../http/invalid-request.ts";
 import { plainText } from "../http/plain-text.ts";
 import { withoutRepeats } from "../http/repeats.ts";
 import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
+import { addressFor, refuseForeignToChat } from "./chat-target.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
 
@@ -67,6 +71,12 @@ const rateLimit = z
   });
 const state = z.enum(["enabled", "paused", "disabled"]).openapi("SettableTargetState");
 
+const kind = z.enum(TARGET_KINDS).openapi("TargetKind", {
+  description:
+    "What the target takes. `http`: the body of each event, signed. The others: a message about each event, at the incoming " +
+    "webhook of that chat service.",
+});
+
 /** The body of an update. A given field replaces the current value; in `retry` and `tls`, each given field does so. */
 export const targetChange = z
   .strictObject({
@@ -100,6 +110,7 @@ export const newTarget = z
       description:
         "Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken.",
     }),
+    kind: kind.default("http").openapi({ description: "The kind cannot be changed later" }),
     uri,
     subscribed_events: subscribedEvents,
   })
@@ -136,7 +147,11 @@ export const targetSchema = z
   .object({
     id: idField("tgt"),
     name: z.string(),
-    uri: z.string(),
+    kind,
+    uri: z.string().openapi({
+      description:
+        "Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays.",
+    }),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
     state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]).openapi("TargetState"),
     state_reason: z
@@ -166,13 +181,18 @@ export const targetSchema = z
   .openapi("Target");
 
 export const createdTarget = targetSchema
-  .extend({ new_signing_secret: z.string().openapi({ description: "The signing secret; shown only in this answer" }) })
+  .extend({
+    new_signing_secret: z.string().optional().openapi({
+      description: "The signing secret; shown only in this answer. A chat target has none.",
+    }),
+  })
   .openapi("CreatedTarget");
 
 export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
   return {
     id: formatId("tgt", record.id),
     name: record.name,
+    kind: record.kind,
     uri: record.uri,
     subscribed_events: record.subscribedEvents,
     state: record.state,
@@ -217,8 +237,9 @@ export const nameAfter = (address: string) => new URL(address).host.slice(0, MAX
 
 /** The settings of a new target. @throws SluiceError `invalid_request` */
 export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {
-  const defaults = { ...TARGET_DEFAULTS, name: nameAfter(given.uri) };
-  return applyChange({ ...defaults, uri: given.uri, subscribedEvents: given.subscribed_events }, given);
+  const address = addressFor(given.kind, given.uri, undefined);
+  const defaults = { ...defaultsOf(given.kind), ...address, name: nameAfter(given.uri) };
+  return applyChange({ ...defaults, subscribedEvents: given.subscribed_events }, { ...given, uri: address.uri });
 }
 
 /**
@@ -227,26 +248,26 @@ export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettin
  * @throws SluiceError `invalid_request`
  */
 export function toReplacement(current: TargetSettings, given: z.infer<typeof targetReplacement>): TargetSettings {
-  const { name, uri: address, headers, tls, managedBy } = current;
-  const kept = {
-    name,
-    uri: address,
-    headers,
-    managedBy,
-    tls: onlyCredential(tls),
-    subscribedEvents: given.subscribed_events,
-  };
-  return applyChange({ ...TARGET_DEFAULTS, ...kept }, given);
+  const { name, kind: ofKind, uri: address, chatUrl, headers, tls, managedBy } = current;
+  if (given.kind !== ofKind) {
+    const detail = `is ${given.kind}, but the target is ${ofKind}, and its kind cannot be changed`;
+    throw invalidRequest([{ pointer: "/kind", detail }]);
+  }
+  const credentials = { chatUrl, headers, tls: onlyCredential(tls) };
+  const kept = { ...credentials, managedBy, name, uri: address, subscribedEvents: given.subscribed_events };
+  return applyChange({ ...defaultsOf(ofKind), ...kept }, given);
 }
 
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
   const { retry = {}, rate_limit: rate } = change;
-  const address = change.uri ?? current.uri;
+  const { uri: address, chatUrl } = addressFor(current.kind, change.uri ?? current.uri, current);
   const stored = headersFor(current, address);
   const changed: TargetSettings = {
     name: change.name ?? current.name,
+    kind: current.kind,
     uri: address,
+    chatUrl,
     subscribedEvents: change.subscribed_events ?? current.subscribedEvents,
     state: change.state ?? current.state,
     headers: change.headers === undefined ? stored : restoreHeaders(change.headers, stored),
@@ -268,5 +289,6 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
       faults: [{ pointer: `/retry/${field}`, detail }],
     });
   }
+  refuseForeignToChat(changed);
   return changed;
 }

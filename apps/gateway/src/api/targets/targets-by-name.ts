@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { generateSigningSecret } from "@sluice/signature/secret";
 
 import { problemResponse } from "../http/answer-problem.ts";
@@ -88,7 +89,8 @@ export function routeTargetsByName(app: OpenAPIHono<ApiEnv>, dependencies: Targe
     if (done.kind === "replaced") return c.json(withEtag(c, showTarget(done.replaced)), 200);
     const target = showTarget(done.created);
     c.header("location", `/v1/targets/${target.id}`);
-    return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
+    const shownOnce = isChatKind(target.kind) ? {} : { new_signing_secret: secret.text };
+    return c.json({ ...withEtag(c, target), ...shownOnce }, 201);
   });
 
   app.openapi(endpoints.delete, async (c) => {

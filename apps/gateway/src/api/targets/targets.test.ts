@@ -35,6 +35,7 @@ describe("creating a target", () => {
     expect(target).toEqual({
       id: expect.stringMatching(/^tgt_/),
       name: "billing.internal:3000",
+      kind: "http",
       uri: minimal.uri,
       subscribed_events: ["*"],
       state: "enabled",

@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
+import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { listTargets } from "@sluice/store/configuration/targets";
 
@@ -106,7 +107,8 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
     const takenName = given.name === undefined ? "add_number" : "refuse";
     const target = showTarget(await createTarget(c, dependencies, toTargetSettings(given), secret, takenName));
     c.header("location", `/v1/targets/${target.id}`);
-    return c.json({ ...withEtag(c, target), new_signing_secret: secret.text }, 201);
+    const shownOnce = isChatKind(target.kind) ? {} : { new_signing_secret: secret.text };
+    return c.json({ ...withEtag(c, target), ...shownOnce }, 201);
   });
 
   app.openapi(endpoints.read, async (c) => {

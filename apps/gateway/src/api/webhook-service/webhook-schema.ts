@@ -11,6 +11,7 @@ import type { TargetState } from "@sluice/store/schema";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { idField } from "../openapi/endpoint.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
+import { addressFor } from "../targets/chat-target.ts";
 import { headersFor } from "../targets/target-headers.ts";
 import { nameAfter, newTarget, targetName } from "../targets/target-schema.ts";
 import { tlsFor } from "../targets/target-tls.ts";
@@ -189,7 +190,7 @@ export function applyWebhookChange(
     ...(given.name !== undefined && isApplied("name") && { name: given.name }),
     ...(given.uri !== undefined &&
       isApplied("uri") && {
-        uri: given.uri,
+        ...addressFor(current.kind, given.uri, current),
         headers: headersFor(current, given.uri),
         tls: tlsFor(current, given.uri),
       }),

@@ -59,7 +59,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
     request: { params, query: anyQuery, body: { content: { "application/json": { schema: webhookRotation } } } },
     responses: {
       200: jsonAnswer("The new secret", rotatedWebhook),
-      ...googleProblems("limit_reached", "managed_by_file", "precondition_failed"),
+      ...googleProblems("limit_reached", "managed_by_file", "wrong_kind", "precondition_failed"),
       default: googleErrorResponse,
     },
   } as const;
@@ -69,7 +69,7 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks`,
       tags,
       summary: "List webhooks, newest first",
-      description: "Every target is a webhook.",
+      description: "Every target is a webhook. The `uri` of a chat target is only its scheme and host.",
       request: { query: webhookListQuery },
       responses: {
         200: jsonAnswer("A page of webhooks", webhookPage),
