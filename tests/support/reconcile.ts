@@ -25,6 +25,7 @@ import { settleSeenJobs, wantJobEnds } from "@sluice/store/upstream/jobs-ends";
 import { claimJobReader, endJobTurn, type JobReader } from "@sluice/store/upstream/jobs-readers";
 import { JOB_LEASE_MS, takeJobTurn } from "@sluice/worker/upstream/reconcile-turn";
 
+import { readOperational } from "./operational.ts";
 import { openSimulator, type TestSimulator } from "./gemini-simulator.ts";
 
 /** The simulator's clock begins so long ago: everything that ended then is past its grace time. */
@@ -145,7 +146,10 @@ export async function openReconciler(db: Database, options: TestReconcilerOption
         "SELECT type, body, scheme FROM events WHERE id > $1 ORDER BY id",
         [since],
       );
-      return stored.map(({ type, body, scheme }) => ({ type, scheme, ...JSON.parse(body.toString()) }));
+      return stored.map(({ type, body, scheme }) => {
+        const read = type.startsWith("sluice.") ? readOperational(body) : JSON.parse(body.toString());
+        return { type, scheme, ...read };
+      });
     },
   };
 }

@@ -17,6 +17,8 @@ import { watchNextUpstream } from "@sluice/store/upstream/upstream-watch";
 import { RELAY_AUTHOR, type UpstreamDependencies } from "@sluice/store/upstream/upstream-work";
 import { claimUpstream, ensureUpstream, getUpstream, type UpstreamRow } from "@sluice/store/upstream/upstreams";
 
+import { readOperational } from "./operational.ts";
+
 export const WATCHED_KEY = "AIzaSy-key-of-the-watch-tests";
 export const WATCHED_MASTER_KEY = new MasterKey(Buffer.alloc(32, 7));
 
@@ -92,7 +94,7 @@ export async function readDriftEvents({ dependencies }: Watched): Promise<string
   const { rows } = await dependencies.db.pool.query<{ body: Buffer }>(
     "SELECT body FROM events WHERE type = 'sluice.source.drift' AND source_id = '00000000-0000-7000-8000-000000000001' ORDER BY id",
   );
-  return rows.map(({ body }) => JSON.parse(String(body)).data.drift.map(({ code }: { code: string }) => code));
+  return rows.map(({ body }) => readOperational(String(body)).data.drift.map(({ code }: { code: string }) => code));
 }
 
 export const forgetEvents = (db: Database) => db.pool.query("DELETE FROM events");

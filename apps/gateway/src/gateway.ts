@@ -14,6 +14,7 @@ import { within } from "@sluice/shared/runtime/within";
 import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { RelayFiguresReader } from "@sluice/store/delivery/relay-figures";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
+import { startProblemReports } from "@sluice/store/operational/problem-reports";
 import { countOpenJobs } from "@sluice/store/upstream/jobs";
 import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
@@ -102,6 +103,12 @@ export async function startGateway(
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   metrics.watchTails(() => tails.count);
   const readiness = createReadiness(stores, ingress.sources, publicPort);
+  const reports = startProblemReports({
+    db: stores.apiDb,
+    app: "gateway",
+    findProblems: () => readiness.findProblems(),
+    log,
+  });
   const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
   const api = createApi(dependencies);
@@ -115,6 +122,7 @@ export async function startGateway(
     for (const { endConnections } of [publicPort, privatePort]) endConnections();
     // A balancer that asks /readyz sends its requests elsewhere before the port closes.
     if (publicPort.server.listening) await stopNotice();
+    await reports.close();
     // Nothing but this ends the streams of live events.
     tails.close();
     await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));

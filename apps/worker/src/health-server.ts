@@ -13,6 +13,8 @@ const STOP_LIMIT_MS = 1_000;
 
 export interface HealthServer {
   url: string;
+  /** What this worker lacks now. */
+  findProblems: Readiness["findProblems"];
   close: () => Promise<void>;
 }
 
@@ -30,7 +32,7 @@ export async function startHealthServer(
     });
   });
   const url = await listen(server, address, "WORKER_PORT");
-  return { url, close: () => closeServer(server, STOP_LIMIT_MS) };
+  return { url, findProblems: () => readiness.findProblems(), close: () => closeServer(server, STOP_LIMIT_MS) };
 }
 
 async function handle(

@@ -19,7 +19,18 @@ test("the one required variable is enough, and the rest has its defaults", () =>
     API_PORT: 8081,
     WORKER_PORT: 8082,
     TARGET_CONNECTION_SECONDS: 60,
+    TARGET_FAILING_AFTER_SECONDS: 60,
+    SOURCE_FAILING_REFUSALS: 10,
+    RELAY_DEGRADED_AFTER_SECONDS: 60,
   });
+});
+
+const readApiUrl = (API_URL: string) => readConfig(workerConfig, { DATABASE_URL, API_URL }).API_URL;
+
+test("API_URL is read so that a path can follow, and a URL that takes none is refused by its name", () => {
+  expect(readApiUrl("http://sluice.internal:8081/")).toBe("http://sluice.internal:8081");
+  for (const wrong of ["sluice.internal", "ftp://sluice", "https://sluice/?a=1", "https://key@sluice"])
+    expect(() => readApiUrl(wrong)).toThrow(/API_URL must be an http or https URL/);
 });
 
 test("TARGET_ALLOW and TARGET_DENY are read, and are empty when not given", () => {

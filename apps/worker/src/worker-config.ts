@@ -26,6 +26,11 @@ const settings = z.object({
   DISABLE_TARGET_AFTER_HOURS: integer(0, 8_760).default(120),
   // Longer than the log: who changed what is asked long after, and is little to keep.
   AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
+  // What the operators are told by operational events. A minute outlasts a restart.
+  TARGET_FAILING_AFTER_SECONDS: integer(1, 86_400).default(60),
+  RELAY_DEGRADED_AFTER_SECONDS: integer(1, 86_400).default(60),
+  // In ten minutes. 0 is never.
+  SOURCE_FAILING_REFUSALS: integer(0, 1_000_000).default(10),
   // Only for the links in messages to chat targets: the private address at which people reach the API.
   API_URL: webAddress("http://sluice.internal:8081").optional(),
 });

@@ -22,6 +22,8 @@ import { connectDatabases } from "@sluice/store/connection/connect";
 import { STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
 import { readPostgresServer } from "@sluice/store/connection/postgres-server";
+import { startProblemReports } from "@sluice/store/operational/problem-reports";
+import type { TellingSettings } from "@sluice/store/operational/telling";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
 import { openTracing } from "@sluice/tracing/tracing";
 
@@ -33,6 +35,7 @@ import { startBodyRemoval } from "./chores/body-removal.ts";
 import { startRetention } from "./chores/retention.ts";
 import { startRetirement } from "./chores/retirement.ts";
 import { startSweep } from "./chores/sweep.ts";
+import { startTelling } from "./chores/telling.ts";
 import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
 import { OpenSockets } from "./deliver/open-sockets.ts";
@@ -246,6 +249,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),
     startReconciliation({ db, masterKey, config, workerId, wake, log }),
+    startTelling({ db, producer, settings: tellingSettings(config), wake, log }),
+    startProblemReports({ db, app: "worker", findProblems: health.findProblems, log }),
   ];
   const forgetting = setInterval(() => {
     lanes.dropDeleted();
@@ -321,6 +326,14 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     }
   };
   return { url: health.url, stop };
+}
+
+function tellingSettings(config: WorkerConfig): TellingSettings {
+  return {
+    targetFailingAfterSeconds: config.TARGET_FAILING_AFTER_SECONDS,
+    relayDegradedAfterSeconds: config.RELAY_DEGRADED_AFTER_SECONDS,
+    sourceFailingRefusals: config.SOURCE_FAILING_REFUSALS,
+  };
 }
 
 /** Tries once more what earlier workers could not store. Never rejects. */

@@ -1415,9 +1415,500 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    "sluice.target.failing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Every attempt at a target fails
+         * @description A target gets this event if `sluice.target.failing`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellTargetFailing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.target.disabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The relay disabled a target
+         * @description A target gets this event if `sluice.target.disabled`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellTargetDisabled"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.target.recovered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A target that was told as failing or disabled works again
+         * @description A target gets this event if `sluice.target.recovered`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellTargetRecovered"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.deliveries.exhausted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliveries to a target were given up
+         * @description A target gets this event if `sluice.deliveries.exhausted`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellDeliveriesExhausted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.event.set_aside": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Events could not be stored and were set aside
+         * @description A target gets this event if `sluice.event.set_aside`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellEventSetAside"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.source.failing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Many requests of a source are refused, or none come
+         * @description A target gets this event if `sluice.source.failing`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellSourceFailing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.source.drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The webhook of a source at Gemini differs from what was registered, or no longer does
+         * @description A target gets this event if `sluice.source.drift`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellSourceDrift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.relay.degraded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A part of the relay does not work as it should
+         * @description A target gets this event if `sluice.relay.degraded`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellRelayDegraded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.relay.recovered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The relay works again as it should
+         * @description A target gets this event if `sluice.relay.recovered`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellRelayRecovered"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.secret.expiring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An API key, a secret or a certificate expires soon
+         * @description A target gets this event if `sluice.secret.expiring`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellSecretExpiring"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.job.overdue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A job at Gemini runs for longer than expected
+         * @description A target gets this event if `sluice.job.overdue`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellJobOverdue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "sluice.job.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A job at Gemini has ended in a way that has no event of Gemini
+         * @description A target gets this event if `sluice.job.ended`, or a group that has it, is in its `subscribed_events`. `*` does not match it.
+         */
+        post: operations["tellJobEnded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
+        TargetFailing: {
+            /** @example tgt_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example billing
+             */
+            target: string;
+            /** Format: date-time */
+            failing_since: string;
+            /** @example connection: connect ECONNREFUSED 10.0.0.7:3000 */
+            last_error: string;
+            /**
+             * Format: int64
+             * @example null
+             */
+            last_status_code: number | null;
+        };
+        TargetDisabled: {
+            /** @example tgt_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example billing
+             */
+            target: string;
+            state: components["schemas"]["DisabledState"];
+            /** @example The target answered 410 Gone */
+            reason: string;
+            /** Format: date-time */
+            disabled_at: string;
+            /** @example connection: connect ECONNREFUSED 10.0.0.7:3000 */
+            last_error: string;
+            /**
+             * Format: int64
+             * @example null
+             */
+            last_status_code: number | null;
+        };
+        /** @enum {string} */
+        DisabledState: "disabled" | "disabled_due_to_failed_deliveries";
+        TargetRecovered: {
+            /** @example tgt_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example billing
+             */
+            target: string;
+            /** Format: date-time */
+            failing_since: string | null;
+            /** Format: date-time */
+            recovered_at: string;
+        };
+        DeliveriesExhausted: {
+            /** @example tgt_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example billing
+             */
+            target: string;
+            /**
+             * Format: int64
+             * @description How many since the last such event
+             * @example 12
+             */
+            count: number;
+            /** Format: date-time */
+            since: string;
+            /** @description At most five of them */
+            samples: components["schemas"]["ToldDelivery"][];
+        };
+        ToldDelivery: {
+            /** @example dlv_01h455vb4pex5vsknk084sn02q */
+            delivery: string;
+            /** @example evt_01h455vb4pex5vsknk084sn02q */
+            event: string;
+            /** @example batch.succeeded */
+            event_type: string | null;
+            last_error: string | null;
+            /** Format: int64 */
+            last_status_code: number | null;
+        };
+        EventsSetAside: {
+            /** @enum {string} */
+            id: "relay";
+            /**
+             * Format: int64
+             * @description How many are set aside now
+             * @example 1
+             */
+            count: number;
+            samples: components["schemas"]["ToldSetAsideEvent"][];
+        };
+        ToldSetAsideEvent: {
+            /** @example redis-42 */
+            id: string;
+            /** Format: date-time */
+            failed_at: string;
+            error: string;
+        };
+        SourceFailing: {
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example gemini
+             */
+            source: string;
+            refusals: components["schemas"]["SourceRefusals"] | null;
+            silence: components["schemas"]["SourceSilence"] | null;
+        };
+        SourceRefusals: {
+            /**
+             * Format: int64
+             * @example 12
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @example 600
+             */
+            window_seconds: number;
+            /**
+             * @example {
+             *       "signature_mismatch": 12
+             *     }
+             */
+            reasons: {
+                [key: string]: number;
+            };
+        };
+        SourceSilence: {
+            /**
+             * Format: int64
+             * @example 3600
+             */
+            expect_every_seconds: number;
+            /** Format: date-time */
+            last_event_at: string | null;
+        };
+        SourceDrift: {
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /**
+             * @description Its name
+             * @example gemini
+             */
+            source: string;
+            webhook_id: string | null;
+            /** @example disabled */
+            state: string | null;
+            drift: components["schemas"]["ToldDrift"][];
+        };
+        ToldDrift: {
+            /** @example disabled */
+            code: string;
+            detail: string;
+        };
+        RelayDegraded: {
+            /** @enum {string} */
+            id: "relay";
+            problems: components["schemas"]["RelayProblem"][];
+        };
+        RelayProblem: {
+            app: components["schemas"]["RelayApp"];
+            /**
+             * @description The check of `/readyz`
+             * @example redis
+             */
+            check: string;
+            /** @example it does not answer */
+            problem: string;
+            /**
+             * Format: int64
+             * @description How many processes have it
+             * @example 1
+             */
+            processes: number;
+            /** Format: date-time */
+            since: string;
+        };
+        /** @enum {string} */
+        RelayApp: "gateway" | "worker";
+        RelayRecovered: {
+            /** @enum {string} */
+            id: "relay";
+            /** Format: date-time */
+            degraded_since: string | null;
+        };
+        SecretExpiring: {
+            /**
+             * @description The API key, or the source or the target that has the secret
+             * @example key_01h455vb4pex5vsknk084sn02q
+             */
+            id: string;
+            /**
+             * @description The name of that
+             * @example deploy
+             */
+            name: string;
+            kind: components["schemas"]["SecretKind"];
+            /**
+             * @description Its end, or the subject of the certificate
+             * @example sluice_...x7Qd
+             */
+            shown: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        /** @enum {string} */
+        SecretKind: "api_key" | "signing_secret" | "ingress_token" | "client_certificate" | "ca_certificate";
+        JobOverdue: {
+            /** @example job_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /** @example batch */
+            kind: string;
+            /** @example batches/abc123 */
+            name: string | null;
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            source: string;
+            labels: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            ended_at: string | null;
+            /** @example running */
+            state: string | null;
+            /** Format: date-time */
+            expected_at: string;
+        };
+        JobEnded: {
+            /** @example job_01h455vb4pex5vsknk084sn02q */
+            id: string;
+            /** @example batch */
+            kind: string;
+            /** @example batches/abc123 */
+            name: string | null;
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            source: string;
+            labels: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            ended_at: string | null;
+            /** @example running */
+            state: string | null;
+            problem?: string;
+        };
         /** @enum {string} */
         TailKind: "event" | "attempt" | "delivery";
         SourcePage: {
@@ -1441,6 +1932,11 @@ export interface components {
              * @example 300
              */
             tolerance_seconds: number;
+            /**
+             * Format: int64
+             * @example null
+             */
+            expect_every_seconds: number | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description The end of the key of the Gemini API, such as `...2345`; null without one
@@ -1595,6 +2091,11 @@ export interface components {
              * @example 300
              */
             tolerance_seconds: number;
+            /**
+             * Format: int64
+             * @example null
+             */
+            expect_every_seconds: number | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description The end of the key of the Gemini API, such as `...2345`; null without one
@@ -1668,6 +2169,12 @@ export interface components {
              * @example 300
              */
             tolerance_seconds?: number;
+            /**
+             * Format: int32
+             * @description When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.
+             * @example null
+             */
+            expect_every_seconds?: number | null;
             /** @description The accepted audiences: the `aud` of a JWT must be one of them */
             audiences?: string[];
             /** @description The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any. */
@@ -1731,6 +2238,12 @@ export interface components {
              * @example 300
              */
             tolerance_seconds?: number;
+            /**
+             * Format: int32
+             * @description When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.
+             * @example null
+             */
+            expect_every_seconds?: number | null;
             /** @description The accepted audiences: the `aud` of a JWT must be one of them */
             audiences?: string[];
             /** @description The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any. */
@@ -1772,6 +2285,12 @@ export interface components {
              * @example 300
              */
             tolerance_seconds?: number;
+            /**
+             * Format: int32
+             * @description When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.
+             * @example null
+             */
+            expect_every_seconds?: number | null;
             /** @description The accepted audiences: the `aud` of a JWT must be one of them */
             audiences?: string[];
             /** @description The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any. */
@@ -1809,6 +2328,11 @@ export interface components {
              * @example 300
              */
             tolerance_seconds: number;
+            /**
+             * Format: int64
+             * @example null
+             */
+            expect_every_seconds: number | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description The end of the key of the Gemini API, such as `...2345`; null without one
@@ -4549,6 +5073,7 @@ export interface operations {
                      *             "v1"
                      *           ],
                      *           "tolerance_seconds": 300,
+                     *           "expect_every_seconds": null,
                      *           "signing_secrets": [
                      *             {
                      *               "truncated_secret": "whsec_...MnM=",
@@ -4601,7 +5126,8 @@ export interface operations {
                  * @example {
                  *       "name": "billing",
                  *       "gemini_api_key": "AIzaSyExampleExampleExampleExample12345",
-                 *       "tolerance_seconds": 300
+                 *       "tolerance_seconds": 300,
+                 *       "expect_every_seconds": null
                  *     }
                  */
                 "application/json": components["schemas"]["NewSource"];
@@ -4623,6 +5149,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -4686,6 +5213,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -4765,7 +5293,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "gemini_api_key": "AIzaSyExampleExampleExampleExample12345",
-                 *       "tolerance_seconds": 300
+                 *       "tolerance_seconds": 300,
+                 *       "expect_every_seconds": null
                  *     }
                  */
                 "application/json": components["schemas"]["SourceChange"];
@@ -4787,6 +5316,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -4850,6 +5380,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -4907,7 +5438,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "gemini_api_key": "AIzaSyExampleExampleExampleExample12345",
-                 *       "tolerance_seconds": 300
+                 *       "tolerance_seconds": 300,
+                 *       "expect_every_seconds": null
                  *     }
                  */
                 "application/json": components["schemas"]["SourceReplacement"];
@@ -4929,6 +5461,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -4975,6 +5508,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -5077,6 +5611,7 @@ export interface operations {
                      *         "v1"
                      *       ],
                      *       "tolerance_seconds": 300,
+                     *       "expect_every_seconds": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -9761,6 +10296,366 @@ export interface operations {
                 content: {
                     "text/plain": string;
                 };
+            };
+        };
+    };
+    tellTargetFailing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.target.failing";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["TargetFailing"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellTargetDisabled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.target.disabled";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["TargetDisabled"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellTargetRecovered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.target.recovered";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["TargetRecovered"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellDeliveriesExhausted: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.deliveries.exhausted";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["DeliveriesExhausted"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellEventSetAside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.event.set_aside";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["EventsSetAside"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellSourceFailing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.source.failing";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["SourceFailing"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellSourceDrift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.source.drift";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["SourceDrift"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellRelayDegraded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.relay.degraded";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["RelayDegraded"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellRelayRecovered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.relay.recovered";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["RelayRecovered"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellSecretExpiring: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.secret.expiring";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["SecretExpiring"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellJobOverdue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.job.overdue";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["JobOverdue"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tellJobEnded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "sluice.job.ended";
+                    /** @enum {string} */
+                    version: "v1";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["JobEnded"];
+                };
+            };
+        };
+        responses: {
+            /** @description The target has the event */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

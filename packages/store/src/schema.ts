@@ -91,6 +91,7 @@ export const sources = pgTable("sources", {
   maxTokenSeconds: integer("max_token_seconds").notNull().default(3_600),
   /** The file of settings that manages the row; null for none. The same in targets and API keys. */
   managedBy: text("managed_by"),
+  expectEverySeconds: integer("expect_every_seconds"),
 });
 
 /** One row: see configuration/settings-turn.ts. */
@@ -299,6 +300,39 @@ export const targets = pgTable("targets", {
   managedBy: text("managed_by"),
   kind: text("kind").$type<TargetKind>().notNull().default("http"),
   chatUrlCiphertext: bytea("chat_url_ciphertext"),
+});
+
+/** See operational/told.ts. */
+export const told = pgTable("told", {
+  type: text("type").notNull(),
+  subject: text("subject").notNull(),
+  toldAt: instant("told_at").notNull(),
+  isOpen: boolean("is_open").notNull(),
+  since: instant("since"),
+});
+
+export const untoldExhausted = pgTable("untold_exhausted", {
+  targetId: uuid("target_id").primaryKey(),
+  deliveries: integer("deliveries").notNull(),
+  since: instant("since").notNull(),
+  sampleIds: uuid("sample_ids").array().notNull(),
+});
+
+/** One row: see operational/telling.ts. */
+export const telling = pgTable("telling", {
+  singleton: boolean("singleton").primaryKey().default(true),
+  lookedAt: instant("looked_at").notNull().defaultNow(),
+  journal: snapshot("journal").notNull(),
+  setAside: jsonb("set_aside").$type<Record<string, number>>().notNull().default({}),
+});
+
+export const processProblems = pgTable("process_problems", {
+  processId: uuid("process_id").notNull(),
+  app: text("app").notNull(),
+  name: text("name").notNull(),
+  problem: text("problem").notNull(),
+  since: instant("since").notNull().defaultNow(),
+  seenAt: instant("seen_at").notNull().defaultNow(),
 });
 
 export const deletedTargets = pgTable("deleted_targets", {

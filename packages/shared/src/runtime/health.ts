@@ -1,6 +1,7 @@
 // Liveness and readiness of every process. They need no key, because they say nothing that is worth hiding. They answer
 // in time also when a store hangs.
 
+import { cutText } from "../domain/cut-text.ts";
 import { SLUICE_VERSION } from "../domain/version.ts";
 import { SluiceError } from "./errors.ts";
 import { PROBLEM_MEDIA_TYPE, problemDocument } from "./problem-document.ts";
@@ -11,6 +12,7 @@ import { within } from "./within.ts";
  * as away.
  */
 const CHECK_LIMIT_MS = 2_000;
+const MAX_PROBLEM_LENGTH = 300;
 
 /** What a check found: whether all is well, and details that help whoever reads the answer. */
 export interface Finding {
@@ -58,15 +60,25 @@ export class Readiness {
   async answer(method: string): Promise<HealthAnswer> {
     const refusal = refuseOtherMethods(method);
     if (refusal !== undefined) return refusal;
-    const results = await Promise.all(
-      this.#checks.map(async ([name, check]) => ({ name, ...check, finding: await this.#ask(name, check) })),
-    );
+    const results = await this.#askAll();
     const checks = Object.fromEntries(results.map(({ name, finding }) => [name, finding]));
     if (this.#isStopping) return answerStatus(503, { status: "stopping", version: SLUICE_VERSION, checks });
     const unwell = results.filter(({ finding }) => !finding.ok);
     if (unwell.some(({ isRequired }) => isRequired))
       return answerStatus(503, { status: "not_ready", version: SLUICE_VERSION, checks });
     return answerStatus(200, { status: unwell.length === 0 ? "ready" : "degraded", version: SLUICE_VERSION, checks });
+  }
+
+  /** What fails now, whether it is required or not. */
+  async findProblems(): Promise<{ name: string; problem: string }[]> {
+    const results = await this.#askAll();
+    return results.flatMap(({ name, finding }) => (finding.ok ? [] : [{ name, problem: describeProblem(finding) }]));
+  }
+
+  async #askAll() {
+    return Promise.all(
+      this.#checks.map(async ([name, check]) => ({ name, ...check, finding: await this.#ask(name, check) })),
+    );
   }
 
   /** Asks one question at a time: a store that hangs MUST NOT cost a connection per probe. */
@@ -80,6 +92,13 @@ export class Readiness {
     }
     return (await within(this.#limitMs, pending)) ?? { ok: false };
   }
+}
+
+/** The words that the check itself has for it. */
+function describeProblem({ problem, problems }: Finding): string {
+  const words = [problem, ...(Array.isArray(problems) ? (problems as unknown[]) : [])];
+  const texts = words.filter((word) => typeof word === "string" && word !== "");
+  return cutText(texts.length === 0 ? "it is not ok" : texts.join("; "), MAX_PROBLEM_LENGTH);
 }
 
 function refuseOtherMethods(method: string): HealthAnswer | undefined {

@@ -88,6 +88,8 @@ export interface SourceSettings {
   publicKeys: string[];
   /** The file of settings that manages the source; null for none. */
   managedBy: string | null;
+  /** After how many seconds without an event the source counts as failing; null for never. */
+  expectEverySeconds: number | null;
 }
 
 export const SOURCE_DEFAULTS = {
@@ -100,6 +102,7 @@ export const SOURCE_DEFAULTS = {
   bodyUnbound: "reject",
   publicKeys: [],
   managedBy: null,
+  expectEverySeconds: null,
 } satisfies Partial<SourceSettings>;
 
 /** The built-in source of static webhooks, at `/in/gemini`. */
@@ -250,7 +253,14 @@ export async function ensureBuiltInSources(db: Database): Promise<void> {
 /** Loads every source with its secrets encrypted; {@link openSource} decrypts them. Verifying needs nothing of Gemini's side. */
 export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
   return (await selectSources(db, ALL)).map((record) => {
-    const { geminiKey: _, upstream: __, reconcile: ___, managedBy: ____, ...stored } = record;
+    const {
+      geminiKey: _,
+      upstream: __,
+      reconcile: ___,
+      managedBy: ____,
+      expectEverySeconds: _____,
+      ...stored
+    } = record;
     return stored;
   });
 }

@@ -8,6 +8,7 @@ import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import type { ApiEnv } from "../http/api-env.ts";
 import { ENDPOINT_METHODS } from "./describe-answers.ts";
 import { describeEndpoint } from "./describe-endpoint.ts";
+import { describeOperationalEvents } from "./operational-events.ts";
 import { withPlainSchemas } from "./plain-schemas.ts";
 import { RESPONSE_HEADERS } from "./response-headers.ts";
 import { TAGS } from "./tags.ts";
@@ -34,6 +35,7 @@ export function createDocument(app: OpenAPIHono<ApiEnv>): Document {
   });
   for (const [name, header] of Object.entries(RESPONSE_HEADERS))
     app.openAPIRegistry.registerComponent("headers", name, header);
+  describeOperationalEvents(app);
   const document = withPlainSchemas(
     app.getOpenAPI31Document({
       openapi: "3.1.0",

@@ -36,6 +36,7 @@ describe("creating a dynamic source", () => {
       kind: "dynamic",
       schemes: ["v1a", "jwt"],
       tolerance_seconds: 300,
+      expect_every_seconds: null,
       signing_secrets: [],
       gemini_api_key: null,
       upstream: null,

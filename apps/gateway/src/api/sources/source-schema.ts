@@ -41,6 +41,11 @@ const schemes = z.array(scheme).min(1).apply(withoutRepeats).optional();
 
 const settings = {
   tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({ example: 300 }),
+  expect_every_seconds: z.int().min(60).max(31_536_000).nullable().optional().openapi({
+    description:
+      "When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.",
+    example: null,
+  }),
   ...dynamicFields,
 };
 const signingSecret = givenSecret.optional();
@@ -122,6 +127,7 @@ export const sourceSchema = z
     kind,
     schemes: z.array(scheme).openapi({ example: ["v1"] }),
     tolerance_seconds: z.int().openapi({ example: 300 }),
+    expect_every_seconds: z.int().nullable().openapi({ example: null }),
     signing_secrets: z.array(shownSecret),
     gemini_api_key: z.string().nullable().openapi({
       example: null,
@@ -172,6 +178,7 @@ export function showSource(
     kind: record.kind,
     schemes: record.schemes,
     tolerance_seconds: record.toleranceSeconds,
+    expect_every_seconds: record.expectEverySeconds,
     signing_secrets: [
       ...showSecrets(record.secrets),
       ...(record.name === GEMINI_SOURCE ? showEnvironmentSecret(geminiSigningSecret) : []),
@@ -213,6 +220,7 @@ export function toSettingsChange(ofKind: SourceKind, given: SourceChange): Parti
     name: given.name,
     schemes: given.schemes,
     toleranceSeconds: given.tolerance_seconds,
+    expectEverySeconds: given.expect_every_seconds,
     audiences: given.audiences,
     issuers: given.issuers,
     tokenTypes: given.token_types,

@@ -36,6 +36,7 @@ describe("creating a source", () => {
       kind: "static",
       schemes: ["v1"],
       tolerance_seconds: 300,
+      expect_every_seconds: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
       gemini_api_key: null,
       upstream: null,
@@ -98,6 +99,7 @@ describe("creating a source", () => {
     [{ name: "d", schemes: ["v2"] }, "/schemes/0", 'must be one of "v1", "v1a", "jwt"'],
     [{ name: "d", schemes: ["v1", "v1"] }, "/schemes/1", "is in the list already"],
     [{ name: "d", tolerance_seconds: 86_401 }, "/tolerance_seconds", "must be at most 86400"],
+    [{ name: "d", expect_every_seconds: 59 }, "/expect_every_seconds", "must be at least 60"],
     [{ name: "d", tolerance_seconds: 1.5 }, "/tolerance_seconds", "must be an integer"],
     [{ name: "d", tolerance_seconds: "300" }, "/tolerance_seconds", "must be a number"],
     [{ name: "d", signing_secret: "" }, "/signing_secret", 'must start with "whsec_"'],
@@ -154,6 +156,8 @@ describe("changing a source", () => {
     expect(await entries()).toBe(0);
     const changes = [
       { tolerance_seconds: 61 },
+      { expect_every_seconds: 3_600 },
+      { expect_every_seconds: null },
       { signing_secret: ENVIRONMENT_SECRET },
       { gemini_api_key: `${key}-other` },
       { reconcile: { every_seconds: 61 } },
