@@ -4810,6 +4810,12 @@ export interface components {
              * @example 300
              */
             tolerance_seconds?: number;
+            /**
+             * Format: int32
+             * @description When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.
+             * @example null
+             */
+            expect_every_seconds?: number | null;
             /** @description The accepted audiences: the `aud` of a JWT must be one of them */
             audiences?: string[];
             /** @description The accepted issuers: the `iss` of a JWT must be one of them. An empty list accepts any. */
@@ -4880,6 +4886,8 @@ export interface components {
              * @example null
              */
             tls?: components["schemas"]["TlsChange"] | null;
+            /** @description The kind cannot be changed later */
+            kind?: components["schemas"]["TargetKind"];
             /** @description The secret by which the service verifies deliveries. Another one than before replaces it, with an overlap of 24 hours. If you leave it out, the relay generates one. */
             signing_secret?: string;
         };
