@@ -117,6 +117,7 @@ describe.runIf(inject("queue") === "redis" && findRedisServer() !== undefined)("
       status: 200,
       body: {
         status: "degraded",
+        version: expect.any(String),
         checks: {
           postgres: { ok: true },
           redis: {

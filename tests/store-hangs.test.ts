@@ -3,6 +3,7 @@
 
 import { expect, inject, onTestFinished, test } from "vitest";
 
+import { SLUICE_VERSION as version } from "@sluice/shared/domain/version";
 import { openProxiedStores } from "./support/proxied-stores.ts";
 import { timeRun } from "./support/run-time.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
@@ -60,6 +61,7 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready when th
   const { body } = await until(relay.readiness, { accept: ({ body: { status } }) => status === "ready" });
   expect(body).toEqual({
     status: "ready",
+    version,
     checks: { postgres: { ok: true }, ...redis, queue: { ok: true, takes }, sources },
   });
   postgresProxy.freeze();
@@ -73,11 +75,11 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready when th
       takes === "redis"
         ? {
             status: 200,
-            body: { status: "degraded", checks: { postgres, ...redis, queue: { ok: true, takes }, sources } },
+            body: { status: "degraded", version, checks: { postgres, ...redis, queue: { ok: true, takes }, sources } },
           }
         : {
             status: 503,
-            body: { status: "not_ready", checks: { postgres, queue: { ok: false, takes: null }, sources } },
+            body: { status: "not_ready", version, checks: { postgres, queue: { ok: false, takes: null }, sources } },
           },
     );
   }
