@@ -1,6 +1,6 @@
 // What is left when the master key is lost: everything that was encrypted with it is removed, and noted, so that people
 // can set it anew. A source without a secret answers 503, so that senders come back; a target that lacks something is
-// paused, so that its deliveries wait. Triggers of the migrations 0033 and 0035 take off the list what is set anew.
+// paused, so that its deliveries wait. Triggers (`mend_lost_secret`) take off the list what is set anew.
 
 import type pg from "pg";
 
