@@ -58,6 +58,7 @@ describe("storeEvents", () => {
         content_encoding: "gzip",
         body_removed_at: null,
         body_removed_by: null,
+        trace_context: null,
       },
     ]);
   });
