@@ -9,9 +9,11 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/cli/package.json apps/cli/
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
+COPY packages/client/package.json packages/client/
 COPY packages/filter/package.json packages/filter/
 COPY packages/gemini/package.json packages/gemini/
 COPY packages/queue/package.json packages/queue/
+COPY packages/settings-file/package.json packages/settings-file/
 COPY packages/shared/package.json packages/shared/
 COPY packages/signature/package.json packages/signature/
 COPY packages/store/package.json packages/store/

@@ -1,7 +1,7 @@
 // The compose files confine each of their services, give each its own secrets and every setting, name every image exactly,
 // and fix no name that a second clone would have too.
 
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
 import { SLUICE_VERSION } from "@sluice/shared/domain/version";
@@ -160,6 +160,12 @@ describe("images", () => {
     const labels = read("Dockerfile").split("\nLABEL ")[1] ?? "";
     expect(labels).toContain('org.opencontainers.image.version="${SLUICE_VERSION}"');
     expect(labels).toContain('org.opencontainers.image.revision="${SLUICE_COMMIT}"');
+  });
+
+  test("the image is built with every package but the simulator of Gemini", () => {
+    const copied = [...read("Dockerfile").matchAll(/^COPY (\S+\/package\.json) /gm)].map(([, path]) => path);
+    const manifests = globSync("{apps,packages}/*/package.json", { cwd: new URL("../..", import.meta.url) });
+    expect(copied).toEqual(manifests.filter((path) => !path.includes("gemini-simulator")).toSorted());
   });
 
   test("others have exact versions, and compose.pinned.yaml the same ones", () => {
