@@ -94,7 +94,7 @@ describe.skipIf(withoutPrometheus !== undefined)(
 
     test.for([
       ["check", "rules", "rules.yaml"],
-      ["test", "rules", "rules.test.yaml"],
+      ["test", "rules", "rules.test.yaml", "outage.test.yaml"],
       ["check", "config", "--syntax-only", "prometheus.yml"],
     ])("promtool %s %s %s passes", (words) => {
       const { status, stdout, stderr } = spawnSync("promtool", words, { cwd: DIRECTORY, encoding: "utf8" });
