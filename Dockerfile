@@ -43,7 +43,7 @@ RUN install -d -o node -g node .compile-cache \
   && install -d -o node -g node -m 700 /var/lib/sluice /var/lib/sluice-gateway \
   && cd /var/lib && install -d -o node -g node -m 700 sluice-readers sluice-readers/gateway sluice-readers/worker \
     sluice-readers/migrate sluice-readers/postgres \
-  && install -d -o node -g node -m 711 sluice-readers/redis
+  && install -d -o node -g node -m 711 sluice-readers/redis sluice-readers/prometheus
 USER node
 # Fill the compile cache: each app is loaded, and then ends because it has no configuration. The cache belongs to one user,
 # so this step runs as `node`. Later the cache is only read, because the root file system is read-only.

@@ -27,6 +27,7 @@ const test = base.extend("volumes", async ({}, { onCleanup }): Promise<Volumes> 
 const SECRETS = [
   "admin-api-key",
   "master-key",
+  "metrics-key",
   "postgres-app-password",
   "postgres-owner-password",
   "postgres-password",
@@ -34,11 +35,12 @@ const SECRETS = [
   "redis-password",
 ];
 const READERS = {
-  gateway: ["admin-api-key", "database-url", "master-key", "redis-url"],
+  gateway: ["admin-api-key", "database-url", "master-key", "metrics-key", "redis-url"],
   worker: ["database-url", "master-key", "redis-url"],
   migrate: ["database-admin-url", "database-app-url", "database-url"],
   postgres: ["postgres-password"],
   redis: ["redis-password", "redis.conf"],
+  prometheus: ["metrics-key"],
 };
 const API_KEY = "an-api-key-of-this-test-0123456789";
 
@@ -80,13 +82,18 @@ describe("the secrets of the compose file", () => {
     const redisUrl = `redis://sluice:${made["redis-app-password"]}@redis:6379`;
     const app = { "database-url": appUrl, "redis-url": redisUrl, "master-key": made["master-key"] };
     expect(readReader(volumes, "worker")).toEqual(app);
-    expect(readReader(volumes, "gateway")).toEqual({ ...app, "admin-api-key": made["admin-api-key"] });
+    expect(readReader(volumes, "gateway")).toEqual({
+      ...app,
+      "admin-api-key": made["admin-api-key"],
+      "metrics-key": made["metrics-key"],
+    });
+    expect(readReader(volumes, "prometheus")).toEqual({ "metrics-key": made["metrics-key"] });
     expect(readReader(volumes, "migrate")).toEqual({
       "database-admin-url": `postgres://sluice:${made["postgres-password"]}@postgres:5432/sluice`,
       "database-url": `postgres://sluice_migrate:${made["postgres-owner-password"]}@postgres:5432/sluice`,
       "database-app-url": appUrl,
     });
-    expect(makeSecrets(volumes, { MASTER_KEY: "", ADMIN_API_KEY: "" })).toEqual([]);
+    expect(makeSecrets(volumes, { MASTER_KEY: "", ADMIN_API_KEY: "", METRICS_KEY: "" })).toEqual([]);
     expect(readVault(volumes)).toEqual(made);
   });
 
@@ -100,6 +107,7 @@ describe("the secrets of the compose file", () => {
     expect(Object.fromEntries(Object.entries(secrets).map(([name, text]) => [name, holders(text)]))).toEqual({
       "admin-api-key": ["gateway"],
       "master-key": ["gateway", "worker"],
+      "metrics-key": ["gateway", "prometheus"],
       "postgres-app-password": ["gateway", "worker", "migrate"],
       "postgres-owner-password": ["migrate"],
       "postgres-password": ["migrate", "postgres"],
@@ -108,13 +116,15 @@ describe("the secrets of the compose file", () => {
     });
   });
 
-  test("are readable only for their owner, but for the configuration of Redis, which has hashes", ({ volumes }) => {
+  test("are readable only for their owner, but for the key of Prometheus and the hashes of Redis", ({ volumes }) => {
+    const isForAny = (reader: string, name = "redis.conf") =>
+      reader === "prometheus" || (reader === "redis" && name === "redis.conf");
     makeSecrets(volumes, {});
     for (const name of SECRETS) expect(modeOf(volumes.dataDir, name)).toBe(0o600);
     for (const [reader, names] of Object.entries(READERS)) {
-      expect(modeOf(volumes.readersDir, reader), reader).toBe(reader === "redis" ? 0o711 : 0o700);
+      expect(modeOf(volumes.readersDir, reader), reader).toBe(isForAny(reader) ? 0o711 : 0o700);
       for (const name of names) {
-        expect(modeOf(volumes.readersDir, reader, name), name).toBe(name === "redis.conf" ? 0o644 : 0o600);
+        expect(modeOf(volumes.readersDir, reader, name), name).toBe(isForAny(reader, name) ? 0o644 : 0o600);
       }
     }
     const { "redis-password": password = "", "redis-app-password": appPassword = "" } = readVault(volumes);

@@ -17,6 +17,7 @@ import { errorText } from "@sluice/shared/runtime/error-text";
 type SecretName =
   | "master-key"
   | "admin-api-key"
+  | "metrics-key"
   | "postgres-password"
   | "postgres-owner-password"
   | "postgres-app-password"
@@ -30,7 +31,7 @@ interface SecretFile {
 
 /** Root reads every file. The images of gateway, worker and migrate run as the user that writes them. */
 const OWNER_ONLY = { file: 0o600, directory: 0o700 };
-/** Redis reads its configuration as a user of its own. */
+/** Redis and Prometheus read their files as users of their own. */
 const ANY_USER = { file: 0o644, directory: 0o711 };
 /** As docs/redis.md allows, with the keys of a version whose keys had no identity. A test compares the two. */
 const REDIS_RULES = "~{sluice:* ~sluice:* +@all -@admin -@dangerous +info +config|get";
@@ -54,7 +55,7 @@ export function makeSecrets(
   { dataDir, readersDir }: { dataDir: string; readersDir: string },
   env: NodeJS.ProcessEnv,
 ): string[] {
-  const readers = ["gateway", "worker", "migrate", "postgres", "redis"];
+  const readers = ["gateway", "worker", "migrate", "postgres", "redis", "prometheus"];
   // What DATA_DIR has lost may still be in a volume of a service, and in what that service has encrypted or stored.
   const find = (name: SecretName) =>
     [dataDir, ...readers.map((reader) => join(readersDir, reader))]
@@ -63,6 +64,7 @@ export function makeSecrets(
   const given = {
     masterKey: env["MASTER_KEY"]?.trim() || undefined,
     apiKey: env["ADMIN_API_KEY"]?.trim() || undefined,
+    metricsKey: env["METRICS_KEY"]?.trim() || undefined,
   };
   const masterKey = find("master-key");
   const copies = [dataDir, ...readers.map((reader) => join(readersDir, reader))].map((path) =>
@@ -75,6 +77,7 @@ export function makeSecrets(
   const secrets: Record<SecretName, string> = {
     "master-key": masterKey ?? given.masterKey ?? randomBytes(32).toString("base64"),
     "admin-api-key": given.apiKey ?? find("admin-api-key") ?? generateApiKey(),
+    "metrics-key": given.metricsKey ?? find("metrics-key") ?? generateApiKey(),
     "postgres-password": password("postgres-password"),
     "postgres-owner-password": password("postgres-owner-password"),
     "postgres-app-password": password("postgres-app-password"),
@@ -100,7 +103,11 @@ function filesOfReaders(secrets: Record<SecretName, string>): Record<string, Rec
     "redis-url": `redis://sluice:${secrets["redis-app-password"]}@redis:6379`,
   };
   return {
-    gateway: ownerOnly({ ...app, "admin-api-key": secrets["admin-api-key"] }),
+    gateway: ownerOnly({
+      ...app,
+      "admin-api-key": secrets["admin-api-key"],
+      "metrics-key": secrets["metrics-key"],
+    }),
     worker: ownerOnly(app),
     migrate: ownerOnly({
       "database-admin-url": databaseUrl("sluice", "postgres-password"),
@@ -113,6 +120,8 @@ function filesOfReaders(secrets: Record<SecretName, string>): Record<string, Rec
       ...ownerOnly({ "redis-password": secrets["redis-password"] }),
       "redis.conf": { content: redisUsers(secrets), mode: ANY_USER.file },
     },
+    // It opens the metrics and nothing else.
+    prometheus: { "metrics-key": { content: secrets["metrics-key"], mode: ANY_USER.file } },
   };
 }
 
@@ -126,7 +135,7 @@ function redisUsers(secrets: Record<SecretName, string>): string {
 }
 
 function findFaults(
-  given: { masterKey: string | undefined; apiKey: string | undefined },
+  given: Record<"masterKey" | "apiKey" | "metricsKey", string | undefined>,
   masterKey: string | undefined,
   copies: string[],
 ): string[] {
@@ -151,6 +160,8 @@ function findFaults(
   }
   if (given.apiKey !== undefined && given.apiKey.length < MIN_API_KEY_LENGTH)
     faults.push(`ADMIN_API_KEY must be at least ${MIN_API_KEY_LENGTH} characters.`);
+  if (given.metricsKey !== undefined && given.metricsKey.length < MIN_API_KEY_LENGTH)
+    faults.push(`METRICS_KEY must be at least ${MIN_API_KEY_LENGTH} characters.`);
   return faults;
 }
 

@@ -3,10 +3,20 @@
 import { external } from "./external.ts";
 import { failedMigration } from "./failed-migration.ts";
 import { firstStart } from "./first-start.ts";
+import { monitoring } from "./monitoring.ts";
 import { scale } from "./scale.ts";
 import type { Scenario } from "./scenario.ts";
 import { secondClone } from "./second-clone.ts";
 import { tls } from "./tls.ts";
 import { upgrade } from "./upgrade.ts";
 
-export const SCENARIOS: readonly Scenario[] = [firstStart, secondClone, scale, tls, external, failedMigration, upgrade];
+export const SCENARIOS: readonly Scenario[] = [
+  firstStart,
+  secondClone,
+  scale,
+  tls,
+  monitoring,
+  external,
+  failedMigration,
+  upgrade,
+];

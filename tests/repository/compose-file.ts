@@ -8,6 +8,7 @@ export interface ComposeService {
   image: string;
   build?: unknown;
   restart?: string;
+  profiles?: string[];
   environment?: Record<string, string>;
   volumes?: unknown[];
   ports?: unknown;

@@ -19,6 +19,8 @@ const external = readComposeFile("compose.external.yaml");
 const pinned = readComposeFile("compose.pinned.yaml");
 const ALL = { compose, proxy, tls, external, pinned };
 const SERVICES = ["gateway", "worker", "migrate", "secrets", "postgres", "redis"];
+/** With the profile `monitoring`. */
+const MONITORING = ["prometheus", "grafana"];
 
 const service = (name: string): ComposeService => {
   const found = compose.services[name];
@@ -34,23 +36,24 @@ const isSecret = (variable: string) =>
   );
 
 test("the file has these services", () => {
-  expect(Object.keys(compose.services)).toEqual(SERVICES);
+  expect(Object.keys(compose.services)).toEqual([...SERVICES, ...MONITORING]);
+  for (const name of MONITORING) expect(service(name).profiles, name).toEqual(["monitoring"]);
 });
 
-test.for([...SERVICES.map((name) => [name, service(name)] as const), ["proxy", proxy.services["proxy"]] as const])(
-  "%s is confined, has a limit of memory and of processes, and rotates its log",
-  ([name, one]) => {
-    expect(one).toMatchObject({
-      read_only: true,
-      cap_drop: ["ALL"],
-      security_opt: ["no-new-privileges:true"],
-      mem_limit: expect.stringMatching(/^[0-9]+[mg]$/),
-      pids_limit: expect.any(Number),
-      logging: { driver: "local", options: { "max-size": expect.any(String), "max-file": expect.any(String) } },
-    });
-    expect(one?.cap_add !== undefined, name).toBe(["postgres", "redis", "proxy"].includes(name));
-  },
-);
+test.for([
+  ...[...SERVICES, ...MONITORING].map((name) => [name, service(name)] as const),
+  ["proxy", proxy.services["proxy"]] as const,
+])("%s is confined, has a limit of memory and of processes, and rotates its log", ([name, one]) => {
+  expect(one).toMatchObject({
+    read_only: true,
+    cap_drop: ["ALL"],
+    security_opt: ["no-new-privileges:true"],
+    mem_limit: expect.stringMatching(/^[0-9]+[mg]$/),
+    pids_limit: expect.any(Number),
+    logging: { driver: "local", options: { "max-size": expect.any(String), "max-file": expect.any(String) } },
+  });
+  expect(one?.cap_add !== undefined, name).toBe(["postgres", "redis", "proxy"].includes(name));
+});
 
 test("what runs for ever is started again, and what runs once is not", () => {
   const restarts = Object.fromEntries(SERVICES.map((name) => [name, service(name).restart]));
@@ -60,7 +63,7 @@ test("what runs for ever is started again, and what runs once is not", () => {
 });
 
 test("every service mounts its own secrets read-only, and only `secrets` the others", () => {
-  for (const name of SERVICES.filter((each) => each !== "secrets")) {
+  for (const name of [...SERVICES, "prometheus"].filter((each) => each !== "secrets")) {
     const volumes = (service(name).volumes ?? []).filter((volume) => typeof volume === "string");
     const ofSecrets = volumes.filter((volume) => /^(?:sluice|secrets-)/.test(volume));
     expect(ofSecrets).toEqual([`secrets-${name}:/var/lib/sluice:ro`]);
@@ -74,9 +77,9 @@ test("no service has a secret in its environment, but for what the user gives to
     ),
   );
   expect(withSecret).toEqual({
-    gateway: ["GEMINI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "GEMINI_SIGNING_SECRET", "METRICS_KEY"],
+    gateway: ["GEMINI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "GEMINI_SIGNING_SECRET"],
     worker: ["GEMINI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"],
-    secrets: ["MASTER_KEY", "ADMIN_API_KEY"],
+    secrets: ["MASTER_KEY", "ADMIN_API_KEY", "METRICS_KEY"],
   });
 });
 
@@ -84,13 +87,13 @@ describe("settings", () => {
   /** What the compose file decides itself, and why. */
   const DECIDED: Record<string, string> = {
     DATA_DIR: "a volume",
-    WORKER_HOST: "inside the container of the worker",
+    WORKER_HOST: "inside the container of the worker, and its name for the gateway",
     WORKER_PORT: "inside the container of the worker, and in its check",
   };
   /** Published by `ports`; inside the containers these are fixed. */
   const PUBLISHED = ["HOST", "PORT", "API_HOST", "API_PORT"];
   /** Kept by `secrets`, which writes the file that NAME_FILE names. */
-  const KEPT = ["MASTER_KEY", "ADMIN_API_KEY"];
+  const KEPT = ["MASTER_KEY", "ADMIN_API_KEY", "METRICS_KEY"];
   /** Of the stores: compose.external.yaml passes these on. */
   const STORES = ["DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL"];
 
@@ -118,6 +121,7 @@ describe("settings", () => {
     expect(service("gateway").environment).toMatchObject({
       MASTER_KEY_FILE: "/var/lib/sluice/master-key",
       ADMIN_API_KEY_FILE: "/var/lib/sluice/admin-api-key",
+      METRICS_KEY_FILE: "/var/lib/sluice/metrics-key",
     });
   });
 
@@ -180,6 +184,12 @@ describe("images", () => {
     const caddy = proxy.services["proxy"]?.image ?? "";
     expect(caddy).toMatch(/^caddy:[0-9]+\.[0-9]+\.[0-9]+-alpine\$\{CADDY_DIGEST:\+@\$\{CADDY_DIGEST:-\}\}$/);
     expect(pinned.text).toContain(`CADDY=${caddy.split("$")[0]}`);
+    for (const name of MONITORING) {
+      const [tag, digest] = (service(name).image ?? "").split("$", 2);
+      expect(tag).toMatch(/^[a-z]+\/[a-z]+:v?[0-9]+\.[0-9]+\.[0-9]+$/);
+      expect(digest).toContain(`${name.toUpperCase()}_DIGEST`);
+      expect(pinned.text).toContain(`${name.toUpperCase()}=${tag}`);
+    }
     const { optionalDependencies } = JSON.parse(read("package.json")) as {
       optionalDependencies: Record<string, string>;
     };
@@ -198,7 +208,10 @@ test("two clones do not share a name, and services of the same name on one machi
 test("the names of the volumes are those of the first version, so that an upgrade finds its data", () => {
   const names = ["sluice", "gateway", "worker", "migrate", "postgres", "redis"];
   const expected = names.map((name) => (name === "sluice" ? name : `secrets-${name}`));
-  expect(Object.keys(compose.volumes ?? {})).toEqual([...expected, "gateway", "postgres", "redis"]);
+  expect(Object.keys(compose.volumes ?? {})).toEqual([
+    ...[...expected, "secrets-prometheus", "gateway", "postgres", "redis"],
+    ...MONITORING,
+  ]);
 });
 
 test("docs/upgrading.md has the command that the scenarios run", () => {

@@ -34,6 +34,13 @@ const job = (name: string, url: string, more: object = {}) => ({
   ...more,
 });
 
+/** @param path of its HTTP API. @returns the field `data` of its answer. */
+export async function askPrometheus<T>(url: string, path: string): Promise<T> {
+  const answer = (await (await fetch(url + path)).json()) as { status: string; error?: string; data: T };
+  if (answer.status !== "success") throw new Error(`Prometheus: ${answer.error}`);
+  return answer.data;
+}
+
 /** Resolves when Prometheus has scraped the gateway and the worker. */
 export async function startPrometheus(relay: {
   apiUrl: string;
@@ -63,17 +70,12 @@ export async function startPrometheus(relay: {
   const pids = new Map<number, NodeJS.Signals>(server.pid === undefined ? [] : [[server.pid, "SIGKILL"]]);
   endWithProcess(pids, () => undefined);
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
-  const ask = async <T>(path: string): Promise<T> => {
-    const answer = (await (await fetch(url + path)).json()) as { status: string; error?: string; data: T };
-    if (answer.status !== "success") throw new Error(`Prometheus: ${answer.error}`);
-    return answer.data;
-  };
   const query = async (expression: string) =>
-    (await ask<{ result: Series[] }>(`/api/v1/query?query=${encodeURIComponent(expression)}`)).result;
+    (await askPrometheus<{ result: Series[] }>(url, `/api/v1/query?query=${encodeURIComponent(expression)}`)).result;
   const rules = async () => {
-    const { groups } = await ask<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>(
-      "/api/v1/rules?type=alert",
-    );
+    const { groups } = await askPrometheus<{
+      groups: { rules: { name: string; health: string; lastError?: string }[] }[];
+    }>(url, "/api/v1/rules?type=alert");
     return groups.flatMap((group) => group.rules);
   };
   const stop = async () => {
