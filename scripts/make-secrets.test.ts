@@ -7,6 +7,10 @@ import { test as base, describe, expect } from "vitest";
 
 import { makeSecrets } from "./make-secrets.ts";
 
+/** Whether the file is readable for everybody in its volume. */
+const isForAny = (reader: string, name = "redis.conf") =>
+  reader === "prometheus" || (reader === "redis" && name === "redis.conf");
+
 /** The volumes of the compose file. */
 interface Volumes {
   /** The one that only the service `secrets` mounts. */
@@ -117,8 +121,6 @@ describe("the secrets of the compose file", () => {
   });
 
   test("are readable only for their owner, but for the key of Prometheus and the hashes of Redis", ({ volumes }) => {
-    const isForAny = (reader: string, name = "redis.conf") =>
-      reader === "prometheus" || (reader === "redis" && name === "redis.conf");
     makeSecrets(volumes, {});
     for (const name of SECRETS) expect(modeOf(volumes.dataDir, name)).toBe(0o600);
     for (const [reader, names] of Object.entries(READERS)) {

@@ -36,7 +36,7 @@ export const monitoring: Scenario = {
         `/api/v1/query?query=${encodeURIComponent(expression)}`,
       );
     const up = await until(() => query("up == 1"), { accept: ({ result }) => result.length === 3 });
-    const jobs = up.result.map(({ metric }) => metric["job"]).toSorted();
+    const jobs = up.result.map(({ metric }) => metric["job"] ?? "").toSorted((a, b) => a.localeCompare(b));
     assert.deepEqual(jobs, ["sluice-gateway", "sluice-worker", "sluice-worker"]);
     saw("Prometheus scrapes the gateway and both workers");
 

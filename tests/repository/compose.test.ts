@@ -209,7 +209,11 @@ test("the names of the volumes are those of the first version, so that an upgrad
   const names = ["sluice", "gateway", "worker", "migrate", "postgres", "redis"];
   const expected = names.map((name) => (name === "sluice" ? name : `secrets-${name}`));
   expect(Object.keys(compose.volumes ?? {})).toEqual([
-    ...[...expected, "secrets-prometheus", "gateway", "postgres", "redis"],
+    ...expected,
+    "secrets-prometheus",
+    "gateway",
+    "postgres",
+    "redis",
     ...MONITORING,
   ]);
 });
