@@ -11,7 +11,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-const { SLUICE_URL = "http://127.0.0.1:8081", SLUICE_API_KEY, CURSOR_FILE = "events.cursor" } = process.env;
+const { SLUICE_API = "http://127.0.0.1:8081", SLUICE_API_KEY, CURSOR_FILE = "events.cursor" } = process.env;
 if (SLUICE_API_KEY === undefined)
   throw new Error("Set SLUICE_API_KEY to an API key of the relay; `npm start` prints one.");
 
@@ -41,7 +41,7 @@ while (!stopping.signal.aborted) {
 async function readPage(from: string | undefined): Promise<EventPage> {
   const query = new URLSearchParams({ order: "oldest", limit: "250" });
   if (from !== undefined) query.set("cursor", from);
-  const response = await fetch(`${SLUICE_URL}/v1/events?${query.toString()}`, {
+  const response = await fetch(`${SLUICE_API}/v1/events?${query.toString()}`, {
     headers: { authorization: `Bearer ${SLUICE_API_KEY}` },
   });
   // A cursor is valid for 23 hours. An answer with `invalid_cursor` says that events may have been missed.

@@ -14,7 +14,7 @@ import { text } from "node:stream/consumers";
 import { GoogleGenAI } from "@google/genai";
 import { Webhook } from "standardwebhooks";
 
-const { SLUICE_URL = "http://127.0.0.1:8081", SLUICE_API_KEY, PORT = "3000" } = process.env;
+const { SLUICE_API = "http://127.0.0.1:8081", SLUICE_API_KEY, PORT = "3000" } = process.env;
 if (SLUICE_API_KEY === undefined)
   throw new Error("Set SLUICE_API_KEY to an API key of the relay; `npm start` prints one.");
 
@@ -43,7 +43,7 @@ const server = createServer((request, response) => {
 await new Promise<void>((resolve) => server.listen(Number(PORT), "127.0.0.1", resolve));
 const uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/gemini`;
 
-const { webhooks } = new GoogleGenAI({ apiKey: SLUICE_API_KEY, httpOptions: { baseUrl: SLUICE_URL } });
+const { webhooks } = new GoogleGenAI({ apiKey: SLUICE_API_KEY, httpOptions: { baseUrl: SLUICE_API } });
 const webhook = await webhooks.create({ name: "example", uri, subscribed_events: ["batch.*", "video.generated"] });
 if (webhook.id === undefined || webhook.new_signing_secret === undefined) throw new Error("The relay made no webhook");
 // The relay shows the secret only here. A service that keeps its subscription has to store the secret.

@@ -1,7 +1,7 @@
 // The bundles run as they run in the image: in a folder that holds nothing else.
 
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
+const majorOf = async (node: string) => Number((await run(node, ["-p", "process.versions.node"])).stdout.split(".")[0]);
+
 async function makeBundles(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -37,6 +39,7 @@ async function makeBundles(): Promise<string> {
     "migrate.mjs",
     "node_modules",
     "opentelemetry.mjs",
+    "sluice-stores.mjs",
     "sluice.mjs",
     "worker.mjs",
   ];
@@ -102,6 +105,13 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
     const served = await fetch(`${api}/docs/${asset}`);
     expect([served.status, (await served.text()).length > 100_000]).toEqual([200, true]);
   }
+  const command = await fetch(`${api}/cli/sluice.mjs`);
+  expect([command.status, await command.text()]).toEqual([200, readFileSync(join(directory, "sluice.mjs"), "utf8")]);
+  // As in a container: the command finds the address and the key of its gateway by itself.
+  const inContainer = await run(process.execPath, [join(directory, "sluice.mjs"), "whoami", "--json"], {
+    env: { API_PORT: env.API_PORT, ADMIN_API_KEY_FILE: env.ADMIN_API_KEY_FILE, HOME: dataDir },
+  });
+  expect(JSON.parse(inContainer.stdout)).toMatchObject({ api, name: "ADMIN_API_KEY", scopes: ["admin"] });
   const created = await fetch(`${api}/v1/targets`, {
     method: "POST",
     headers: {
@@ -120,6 +130,27 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
   expect([accepted.status, await accepted.json()]).toMatchObject([200, { webhook_id: event.webhookId }]);
   const [delivered] = await receiver.waitFor(1, 120_000);
   expect(delivered?.body).toEqual(event.body);
+});
+
+test("the command runs alone on the Node of this machine, and says where commands run that need the stores", async () => {
+  const directory = await makeBundles();
+  const alone = mkdtempSync(join(directory, "alone-"));
+  copyFileSync(join(directory, "sluice.mjs"), join(alone, "sluice.mjs"));
+  expect(readFileSync(join(alone, "sluice.mjs"), "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+  expect(statSync(join(alone, "sluice.mjs")).size).toBeLessThan(1_000_000);
+  // `npm test` itself needs no more than Node 18, so the machine may have one that is too old for the command.
+  const nodes = ["node", process.execPath];
+  const able = await Promise.all(nodes.map(async (node) => (await majorOf(node)) >= 20));
+  for (const node of nodes.filter((_, index) => able[index])) {
+    const { stdout } = await run(node, [join(alone, "sluice.mjs"), "--help"]);
+    expect(stdout).toContain("Usage: sluice");
+    const backup = run(node, [join(alone, "sluice.mjs"), "backup", "file"], { env: { PATH: process.env["PATH"] } });
+    await expect(backup).rejects.toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("docker compose exec gateway sluice backup"),
+    });
+  }
 });
 
 test("the bundle of OpenTelemetry is a file that sends spans, and the apps hold none of it", async () => {

@@ -15,6 +15,7 @@ const ENTRIES: Record<string, string> = {
   gateway: "apps/gateway/src/main.ts",
   worker: "apps/worker/src/main.ts",
   sluice: "apps/cli/src/main.ts",
+  "sluice-stores": "apps/cli/src/stores.ts",
   migrate: "scripts/migrate.ts",
   "make-secrets": "scripts/make-secrets.ts",
   "demo-receiver": "scripts/demo/receiver-main.ts",
@@ -25,6 +26,8 @@ const ENTRIES: Record<string, string> = {
 const LOADED_LATER = new Map([
   ["./sdk.ts", "./gemini-sdk.mjs"],
   ["./otel.ts", "./opentelemetry.mjs"],
+  // The gateway serves the command to machines that have no stores.
+  ["./stores.ts", "./sluice-stores.mjs"],
 ]);
 /** The gateway serves files of this package unchanged. */
 const SERVED_PACKAGE = "swagger-ui-dist";
@@ -81,7 +84,14 @@ async function bundle(entry: string, path: string): Promise<readonly string[]> {
   // Names and lines stay readable in stack traces, because the code is not minified. Comments go, because V8 keeps the
   // text of a module. THIRD-PARTY-LICENSES has the licenses. One character beyond ASCII would make V8 keep the whole
   // text with two bytes per character.
-  const { output } = await build.generate({ format: "esm", codeSplitting: false, comments: false, charset: "ascii" });
+  const { output } = await build.generate({
+    format: "esm",
+    codeSplitting: false,
+    comments: false,
+    charset: "ascii",
+    // People fetch the command from a gateway, and make it executable.
+    ...(entry === ENTRIES["sluice"] && { banner: "#!/usr/bin/env node" }),
+  });
   await build.close();
   replaceFile(path, output[0].code);
   return output[0].moduleIds;

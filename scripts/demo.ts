@@ -26,8 +26,8 @@ const USAGE = `Sends a signed event to a running relay and prints its trace.
 
 The command receives the events itself and verifies their signatures with the library standardwebhooks.
 It finds the relay that npm start or docker compose runs on this machine. For another relay set:
-  SLUICE_URL           the URL of its ingress, such as http://10.0.0.5:8080
-  SLUICE_API_URL       the URL of its API, such as http://10.0.0.5:8081
+  SLUICE_INGRESS_URL   the URL of its ingress, such as http://10.0.0.5:8080
+  SLUICE_API           the URL of its API, such as http://10.0.0.5:8081
   SLUICE_RECEIVER_URL  the URL at which its worker reaches this machine, such as http://10.0.0.9:9000/webhook. The
                        command then listens on this port. Without it, the command listens on a port of 127.0.0.1,
                        to which a worker connects only with TARGET_LOOPBACK=allow.

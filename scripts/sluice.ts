@@ -1,12 +1,14 @@
 // `npm run -s sluice -- …` runs the command line of Sluice in a clone, from its sources, with the settings of `.env`.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { findOwnRelay } from "@sluice/cli/relay/own-relay";
 import { runCli } from "@sluice/cli/run-cli";
 
 import { reachCloneStores } from "./relay/clone-stores.ts";
+import { dataDirOf, findRunningRelay } from "./relay/running-relay.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,5 +20,11 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  findOwnRelay: () => {
+    const running = findRunningRelay(dataDirOf(ROOT, process.env));
+    if (running === undefined || running.apiKeyFile === null) return findOwnRelay(process.env);
+    const key = readFileSync(running.apiKeyFile, "utf8").trim();
+    return { api: running.apiUrl, key, from: running.apiKeyFile };
+  },
   reachStores: () => reachCloneStores(ROOT, process.env),
 });

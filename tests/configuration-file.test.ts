@@ -129,7 +129,7 @@ test("SIGHUP makes the process apply its file again", async () => {
 async function cli(relay: Relay, args: string[], env: NodeJS.ProcessEnv = {}) {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const context = {
-    env: { SLUICE_URL: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, ...env },
+    env: { SLUICE_API: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, ...env },
     directory: tmpdir(),
     stdin,
     stdout,
@@ -195,7 +195,7 @@ test("`sluice apply` names the line of what the relay refuses, and removes with 
   expect((await cli(relay, ["apply", "-f", file, "--prune"])).out).toBe("delete target beta\n1 changed, 1 unchanged\n");
   expect(readFileSync(file, "utf8")).toContain("alpha");
   const withoutKey = await cli(relay, ["apply", "-f", file], { SLUICE_API_KEY: "" });
-  expect(withoutKey).toMatchObject({ code: 2, err: expect.stringContaining("Set SLUICE_API_KEY") });
+  expect(withoutKey).toMatchObject({ code: 2, err: expect.stringContaining("set SLUICE_API_KEY") });
   expect(await cli(relay, ["apply", "-f", file], { SLUICE_API_KEY: "x".repeat(40) })).toMatchObject({ code: 4 });
-  expect(await cli(relay, ["export", "--url", "http://127.0.0.1:9"])).toMatchObject({ code: 6 });
+  expect(await cli(relay, ["export", "--api", "http://127.0.0.1:9"])).toMatchObject({ code: 6 });
 });

@@ -15,7 +15,7 @@ test("examples/subscribe.ts subscribes, is pinged, gets a batch event, refuses a
   relay,
 }) => {
   const child = spawn(process.execPath, [fileURLToPath(new URL("../examples/subscribe.ts", import.meta.url))], {
-    env: { PATH: process.env["PATH"], SLUICE_URL: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, PORT: "0" },
+    env: { PATH: process.env["PATH"], SLUICE_API: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, PORT: "0" },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";

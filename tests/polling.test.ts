@@ -27,7 +27,7 @@ function startExample(relay: Relay, cursorFile: string) {
   const path = fileURLToPath(new URL("../examples/poll-events.ts", import.meta.url));
   const env = {
     PATH: process.env["PATH"],
-    SLUICE_URL: relay.apiUrl,
+    SLUICE_API: relay.apiUrl,
     SLUICE_API_KEY: relay.apiKey,
     CURSOR_FILE: cursorFile,
   };

@@ -20,7 +20,7 @@ export interface FoundRelay {
 /** @throws Error that says which relay was looked for and what is missing. */
 export function findRelay(root: string, environment: NodeJS.ProcessEnv): FoundRelay {
   const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
-  const { SLUICE_URL: ingressUrl, SLUICE_API_URL: apiUrl, SLUICE_RECEIVER_URL: receiverUrl } = env;
+  const { SLUICE_INGRESS_URL: ingressUrl, SLUICE_API: apiUrl, SLUICE_RECEIVER_URL: receiverUrl } = env;
   const given = receiverUrl === undefined ? undefined : ({ kind: "given", url: receiverUrl } as const);
   const onLoopback = given ?? ({ kind: "loopback" } as const);
   const isNamed = ingressUrl !== undefined || apiUrl !== undefined;
@@ -36,7 +36,8 @@ export function findRelay(root: string, environment: NodeJS.ProcessEnv): FoundRe
   if (key !== undefined) {
     return { address: { ...urls, apiKey: key, apiKeyHint: hintOf(env["ADMIN_API_KEY_FILE"]) }, receiverPlace };
   }
-  if (isNamed) throw new Error("Set ADMIN_API_KEY (or ADMIN_API_KEY_FILE) to an API key of the relay at SLUICE_URL.");
+  if (isNamed)
+    throw new Error("Set ADMIN_API_KEY (or ADMIN_API_KEY_FILE) to an API key of the relay at SLUICE_INGRESS_URL.");
   if (composeKey === undefined) {
     throw new Error(
       "No relay is running here. Start one with `npm start` or `docker compose up -d --build --wait`, or see --help.",

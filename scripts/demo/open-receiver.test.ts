@@ -76,9 +76,13 @@ test("a relay in containers gets the receiver in its worker, and a named relay g
     address: { apiKey: "a-key-of-the-environment" },
     receiverPlace: { kind: "compose" },
   });
-  const named = { SLUICE_URL: "http://10.0.0.5:8080", SLUICE_API_URL: "http://10.0.0.5:8081", ADMIN_API_KEY: "a-key" };
+  const named = {
+    SLUICE_INGRESS_URL: "http://10.0.0.5:8080",
+    SLUICE_API: "http://10.0.0.5:8081",
+    ADMIN_API_KEY: "a-key",
+  };
   expect(findRelay(root, named)).toMatchObject({
-    address: { ingressUrl: named.SLUICE_URL, apiUrl: named.SLUICE_API_URL },
+    address: { ingressUrl: named.SLUICE_INGRESS_URL, apiUrl: named.SLUICE_API },
     receiverPlace: { kind: "loopback" },
   });
   expect(findRelay(root, { ...named, SLUICE_RECEIVER_URL: receiverUrl }).receiverPlace).toEqual({

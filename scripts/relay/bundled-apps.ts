@@ -29,7 +29,8 @@ export interface Bundles {
 /** @returns the paths of the bundles. @throws Error with the message of the bundler. */
 export async function bundleApps(): Promise<Bundles> {
   const missing = [...KEPT].filter(([name, sources]) => !isFresh(name, stampOf(sources))).map(([name]) => name);
-  const names = ["gateway", "worker", "migrate", ...missing];
+  // The gateway serves the command.
+  const names = ["gateway", "worker", "migrate", "sluice", ...missing];
   await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, ...names]);
   for (const name of missing) writeFileSync(stampPath(name), stampOf(KEPT.get(name) ?? []));
   const pathOf = (name: string) => join(DIRECTORY, `${name}.mjs`);

@@ -39,7 +39,7 @@ async function follow({ steps }: ClientGuide, env: Record<string, string>): Prom
   const folder = mkdtempSync(join(tmpdir(), "sluice-client-"));
   // The module cache of Go has files without write bits, but it is not in this folder.
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const document = await fetch(`${env["SLUICE_URL"]}/openapi.json`);
+  const document = await fetch(`${env["SLUICE_API"]}/openapi.json`);
   writeFileSync(join(folder, "openapi.json"), await document.text());
   const path = `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`;
   let printed = "";
@@ -106,7 +106,7 @@ for (const guide of guides) {
       const events = await countAll(api.list("/v1/events", { source: "gemini" }));
 
       const printed = await follow(guide, {
-        SLUICE_URL: relay.apiUrl,
+        SLUICE_API: relay.apiUrl,
         SLUICE_API_KEY: relay.apiKey,
         RECEIVER: receiver.url,
       });

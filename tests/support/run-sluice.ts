@@ -3,6 +3,7 @@
 import { PassThrough, type Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 
+import type { CliContext } from "@sluice/cli/cli-context";
 import { runCli } from "@sluice/cli/run-cli";
 
 export interface SluiceRun {
@@ -11,13 +12,21 @@ export interface SluiceRun {
   err: string;
 }
 
+interface SluiceSurroundings extends Pick<CliContext, "signal" | "findOwnRelay"> {
+  env?: NodeJS.ProcessEnv;
+  stdin?: Readable;
+  /** What stdout is, when it is to be a terminal. */
+  terminal?: { columns: number; rows: number };
+}
+
 export async function runSluice(
   args: readonly string[],
-  { env = {}, stdin = new PassThrough().end() }: { env?: NodeJS.ProcessEnv; stdin?: Readable } = {},
+  { env = {}, stdin = new PassThrough().end(), terminal, ...others }: SluiceSurroundings = {},
 ): Promise<SluiceRun> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const stdout = Object.assign(new PassThrough(), terminal && { isTTY: true, ...terminal });
+  const stderr = new PassThrough();
   const written = Promise.all([buffer(stdout), text(stderr)]);
-  const code = await runCli(args, { env, directory: "/", stdin, stdout, stderr });
+  const code = await runCli(args, { env, directory: "/", stdin, stdout, stderr, ...others });
   stdout.end();
   stderr.end();
   const [out, err] = await written;

@@ -2,7 +2,10 @@
 // for people goes to stderr.
 
 import type { Readable, Writable } from "node:stream";
-import { stripVTControlCharacters, styleText } from "node:util";
+
+import { SluiceError } from "@sluice/shared/runtime/errors";
+
+import type * as stores from "./stores.ts";
 
 export interface CliContext {
   env: NodeJS.ProcessEnv;
@@ -11,11 +14,26 @@ export interface CliContext {
   stdin: Readable;
   stdout: Writable;
   stderr: Writable;
+  /** `--color`. Without it, terminals get colours unless NO_COLOR forbids them. */
+  color?: ColorChoice;
+  /** Ends what runs until it is stopped, such as `--watch`. */
+  signal?: AbortSignal;
+  /** The relay of this machine, when its key is at hand: the one of this container, or the one of the clone. */
+  findOwnRelay?: () => OwnRelay | undefined;
   /**
    * Brings up the stores that the environment does not name, as in a clone, whose PostgreSQL runs only with `npm start`.
    * When it is not given, the environment has everything.
    */
   reachStores?: () => Promise<ReachedStores>;
+}
+
+export type ColorChoice = "auto" | "always" | "never";
+
+export interface OwnRelay {
+  api: string;
+  key: string;
+  /** Where the key was found, for a person. */
+  from: string;
 }
 
 export interface ReachedStores {
@@ -36,14 +54,29 @@ export async function withStores<T>(
   }
 }
 
-type Style = Parameters<typeof styleText>[0];
+/**
+ * Loads what works on the stores themselves.
+ * @throws SluiceError `invalid_configuration` in the file that a gateway serves, which is without it.
+ */
+export async function loadStores(command: string): Promise<typeof stores> {
+  try {
+    return await import("./stores.ts");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+    throw new SluiceError(
+      "invalid_configuration",
+      `\`sluice ${command}\` works on PostgreSQL and Redis themselves, and this file is only a client of the API. Run it where ` +
+        `the relay is: \`docker compose exec gateway sluice ${command} …\`, or \`npm run -s sluice -- ${command} …\` in a clone`,
+      { cause: error },
+    );
+  }
+}
 
-/** Writes text to a stream, in colour where the stream is a terminal and NO_COLOR does not forbid it. */
-export function writeStyled(stream: Writable, { env }: Pick<CliContext, "env">, style: Style, text: string): void {
-  const isColoured = "isTTY" in stream && stream.isTTY === true && (env["NO_COLOR"] ?? "") === "";
-  // The decision is made here, because the environment of a context need not be that of the process.
-  const styled = styleText(style, text, { validateStream: false });
-  stream.write(isColoured ? styled : stripVTControlCharacters(styled));
+/** Whether a stream is a terminal, and how many columns and lines it has. */
+export function terminalOf(stream: Readable | Writable): { columns: number; rows: number } | undefined {
+  if (!("isTTY" in stream) || stream.isTTY !== true) return undefined;
+  const { columns = 80, rows = 24 } = stream as { columns?: number; rows?: number };
+  return { columns, rows };
 }
 
 /** Tells a person what happens. */
@@ -53,5 +86,14 @@ export function note({ stderr }: Pick<CliContext, "stderr">, text: string): void
 
 /** Prints the result of a command as one line of JSON. */
 export function printJson({ stdout }: Pick<CliContext, "stdout">, value: unknown): void {
-  stdout.write(`${JSON.stringify(value)}\n`);
+  stdout.write(`${jsonText(value)}\n`);
+}
+
+/** What senders wrote may have characters that a terminal takes for commands, and of which JSON escapes only some. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replaceAll(
+    // oxlint-disable-next-line no-control-regex -- these are what it is about.
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

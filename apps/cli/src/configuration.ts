@@ -11,8 +11,10 @@ import { writeSettingsFile } from "@sluice/settings-file/write-settings-file";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Command } from "commander";
 
-import { type CliContext, writeStyled } from "./cli-context.ts";
-import { asked, openRelayApi, type RelayOptions, withRelayOptions } from "./relay-api.ts";
+import type { CliContext } from "./cli-context.ts";
+import { writeStyled } from "./output/style.ts";
+import { type RelayOptions, withRelayOptions } from "./relay/access.ts";
+import { asked, openRelayApi } from "./relay/relay-api.ts";
 
 interface ApplyOptions extends RelayOptions {
   file: string;

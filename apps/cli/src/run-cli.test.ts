@@ -7,7 +7,7 @@ import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { expect, test } from "vitest";
 
-import { writeStyled } from "./cli-context.ts";
+import { writeStyled } from "./output/style.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { runCli } from "./run-cli.ts";
 

@@ -1,24 +1,56 @@
 // Runs one command line from the arguments to the exit code, and is the only place that prints errors.
 
+import { ApiError, NoAnswerError } from "@sluice/client/api-error";
 import { errorText } from "@sluice/shared/runtime/error-text";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { CommanderError } from "commander";
 
-import { type CliContext, writeStyled } from "./cli-context.ts";
+import { type CliContext, note } from "./cli-context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { writeStyled } from "./output/style.ts";
+import { visibleText } from "./output/text.ts";
 import { openProgram } from "./program.ts";
 
 /** @returns the exit code. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
-  const { stderr } = context;
+  // `--color` is set on the copy of this run.
+  const own = { ...context };
   try {
-    await openProgram(context).parseAsync(args, { from: "user" });
+    await openProgram(own).parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
     // commander has printed its own errors already.
-    if (!(error instanceof CommanderError)) {
-      writeStyled(stderr, context, "red", "error:");
-      stderr.write(` ${errorText(error)}\n`);
-    }
+    if (!(error instanceof CommanderError)) printError(error, own);
     return exitCodeOf(error);
   }
+}
+
+function printError(error: unknown, context: CliContext): void {
+  writeStyled(context.stderr, context, "red", "error:");
+  note(context, ` ${errorText(error)}`);
+  if (!(error instanceof SluiceError)) return;
+  // The message of an error that was made here has its faults already; that of the API has them apart.
+  const { cause } = error;
+  if (cause instanceof ApiError) {
+    for (const { pointer, detail } of error.faults) note(context, `  ${optionOf(pointer)} ${visibleText(detail)}`);
+  }
+  const hint = hintFor(error);
+  if (hint !== undefined) note(context, hint);
+  if (cause instanceof ApiError && cause.requestId !== undefined) note(context, `request_id: ${cause.requestId}`);
+}
+
+/** `/retry/base_seconds` is what `--retry-base-seconds` gave. */
+function optionOf(pointer: string): string {
+  return pointer.startsWith("/") ? `--${pointer.slice(1).replaceAll(/[/_]/g, "-")}` : visibleText(pointer);
+}
+
+/** What to do, where the API does not say so because it does not know the command line. */
+function hintFor({ code, cause }: SluiceError): string | undefined {
+  if (code === "unauthenticated")
+    return "Check the key: `sluice whoami` says which one is used, `sluice login` stores another.";
+  if (code === "forbidden") return "Use a key that has the scope: `sluice whoami` says which scopes yours has.";
+  if (code === "managed_by_file")
+    return "Change the file, or pass --force: it changes this until the file is applied again.";
+  if (cause instanceof NoAnswerError) return "Is the relay running, and is the address right? --api gives another.";
+  return undefined;
 }

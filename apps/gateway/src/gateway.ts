@@ -63,12 +63,14 @@ export interface GatewayOptions {
   stopNotice?: () => Promise<void>;
   /** The environment that the placeholders of CONFIG_FILE name. */
   env?: NodeJS.ProcessEnv;
+  /** The bundle of the command `sluice`, for /cli/sluice.mjs. */
+  cliFile?: string;
 }
 
 export async function startGateway(
   config: GatewayConfig,
   log: Logger,
-  { stopNotice = () => Promise.resolve(), env = {} }: GatewayOptions = {},
+  { stopNotice = () => Promise.resolve(), env = {}, cliFile }: GatewayOptions = {},
 ): Promise<Gateway> {
   const file = config.CONFIG_FILE === undefined ? undefined : new ConfigFile(config.CONFIG_FILE, env);
   // Before anything is opened: a file that cannot be read, or that names a secret that is not there, is found at once.
@@ -111,7 +113,7 @@ export async function startGateway(
   });
   const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
-  const api = createApi(dependencies);
+  const api = createApi({ ...dependencies, cliFile });
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
 

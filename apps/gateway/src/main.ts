@@ -1,6 +1,7 @@
 // The gateway as a process: the only file of this app that reads the environment.
 
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { openLog } from "@sluice/shared/runtime/log";
 import { runApp } from "@sluice/shared/runtime/process";
@@ -20,6 +21,8 @@ await runApp(
     startGateway(readConfig(gatewayConfig, process.env), log, {
       stopNotice: () => delay(STOP_NOTICE_MS),
       env: process.env,
+      // Beside the bundle of this app; see scripts/bundle.ts.
+      cliFile: fileURLToPath(new URL("sluice.mjs", import.meta.url)),
     }),
   log,
 );

@@ -1146,6 +1146,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys/self": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the API key of this request
+         * @description Every key may ask, whatever its scopes are.
+         */
+        get: operations["getKeysSelf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys/{id}": {
         parameters: {
             query?: never;
@@ -4426,6 +4446,20 @@ export interface components {
              * @description The time from which the key is refused. Null when the key never expires.
              */
             expires_at?: string | null;
+        };
+        OwnKey: {
+            name: string;
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Format: date-time
+             * @description Null when the key never expires
+             */
+            expires_at: string | null;
+            /**
+             * @description Null for `ADMIN_API_KEY`
+             * @example key_01h455vb4pex5vsknk084sn02q
+             */
+            id: string | null;
         };
         AuditPage: {
             data: components["schemas"]["AuditEntry"][];
@@ -9658,6 +9692,36 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+        };
+    };
+    getKeysSelf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "billing",
+                     *       "scopes": [
+                     *         "read"
+                     *       ],
+                     *       "expires_at": null,
+                     *       "id": "key_01h455vb4pex5vsknk084sn02q"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OwnKey"];
                 };
             };
         };

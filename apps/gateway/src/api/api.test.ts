@@ -14,8 +14,8 @@ const refuse = () => {
   throw new SluiceError("unavailable", "PostgreSQL is not prepared yet", { retryAfterSeconds: 2 });
 };
 
-/** Paths whose endpoints do not use PostgreSQL: they read this process or the queue. */
-const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/set-aside-events/;
+/** Paths whose endpoints do not use PostgreSQL: they read this process or the queue, or know the key from the environment. */
+const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/keys\/self$|^\/v1\/set-aside-events/;
 
 /** Bodies for endpoints that check more than the schema in the document says. */
 const BODIES: Record<string, string> = {
@@ -305,6 +305,7 @@ describe("the document", () => {
       "/v1/configuration": ["get"],
       "/v1/configuration:apply": ["post"],
       "/v1/keys": ["get", "post"],
+      "/v1/keys/self": ["get"],
       "/v1/keys/{id}": ["get"],
       "/v1/keys/{id}:revoke": ["post"],
       "/v1/audit": ["get"],

@@ -1,4 +1,4 @@
-// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /docs and /openapi.json for everybody. The OpenAPI
+// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /docs, /cli and /openapi.json for everybody. The OpenAPI
 // document is made from the same routes and schemas that serve the requests.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
@@ -29,6 +29,7 @@ import { refuseInvalid } from "./http/invalid-request.ts";
 import { refuseBrokenText } from "./http/refuse-broken-text.ts";
 import { refuseEncoded } from "./http/refuse-encoded.ts";
 import { logRequests, type RequestLogDependencies } from "./http/request-log.ts";
+import { serveCli, type ServedCliDependencies } from "./http/served-cli.ts";
 import { answerWellFormed } from "./http/well-formed.ts";
 import { type JobsDependencies, routeJobs } from "./jobs/jobs.ts";
 import { type AttemptsDependencies, routeAttempts } from "./log/attempts.ts";
@@ -66,6 +67,7 @@ const CONFIGURATION_PATH = "/v1/configuration:apply";
 export interface ApiDependencies
   extends
     RequestLogDependencies,
+    ServedCliDependencies,
     AuthenticationDependencies,
     IdempotencyDependencies,
     KeysDependencies,
@@ -104,6 +106,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   let document: ReturnType<typeof createDocument> | undefined;
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());
+  serveCli(app, dependencies);
   app.use(authenticate(dependencies));
   app.use(refuseEncoded);
   const limits = { body: limitTo(MAX_BODY_BYTES), configuration: limitTo(MAX_CONFIGURATION_BYTES) };

@@ -45,6 +45,18 @@ describe("/v1/keys", () => {
     expect(JSON.stringify(api.logLines)).not.toContain(key);
   });
 
+  test("every key may read itself, and nothing of the others", async ({ api }) => {
+    const created = await create(api, { name: "reader", scopes: ["read"], expires_at: inAnHour() });
+    const { id, name, scopes, expires_at, key } = created.body;
+    const own = await api.call("GET", "/v1/keys/self", { key });
+    expect(own).toMatchObject({ status: 200, body: { id, name, scopes, expires_at } });
+    expect(Object.keys(own.body)).toHaveLength(4);
+    expect((await api.call("GET", `/v1/keys/${id}`, { key })).status).toBe(403);
+    const environment = await api.call("GET", "/v1/keys/self");
+    expect(environment.body).toEqual({ id: null, name: "ADMIN_API_KEY", scopes: ["admin"], expires_at: null });
+    expect((await api.call("GET", "/v1/keys/self", { key: null })).status).toBe(401);
+  });
+
   test("lists page by page", async ({ api }) => {
     for (const name of ["one", "two", "three"]) await create(api, { name, scopes: ["read"] });
     const first = await api.call("GET", "/v1/keys?limit=2");

@@ -92,6 +92,12 @@ const keySchema = z
   })
   .openapi("Key");
 
+/** The key of the request itself. `ADMIN_API_KEY` has no row, so it has no id. */
+const ownKeySchema = keySchema
+  .pick({ name: true, scopes: true, expires_at: true })
+  .extend({ id: idField("key").nullable().openapi({ description: "Null for `ADMIN_API_KEY`" }) })
+  .openapi("OwnKey");
+
 const createdKey = keySchema
   .extend({
     key: z.string().openapi({
@@ -128,6 +134,15 @@ const endpoints = {
       ...problems("name_taken"),
       default: problemResponse,
     },
+  }),
+  readOwn: createRoute({
+    method: "get",
+    path: "/v1/keys/self",
+    tags,
+    summary: "Read the API key of this request",
+    description: "Every key may ask, whatever its scopes are.",
+    request: { query: noParameters },
+    responses: { 200: jsonAnswer("The key", ownKeySchema), default: problemResponse },
   }),
   read: createRoute({
     method: "get",
@@ -175,6 +190,12 @@ export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDep
     });
     c.header("location", `/v1/keys/${created.id}`);
     return c.json({ ...withEtag(c, created), key }, 201);
+  });
+
+  app.openapi(endpoints.readOwn, async (c) => {
+    const { keyId, name, scopes, expiresAt } = callerOf(c);
+    const id = keyId === null ? null : formatId("key", keyId);
+    return c.json({ id, name, scopes, expires_at: expiresAt?.toISOString() ?? null }, 200);
   });
 
   app.openapi(endpoints.read, async (c) =>

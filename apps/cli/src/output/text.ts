@@ -1,0 +1,35 @@
+// Text for a terminal: its width in columns, shortened to a width, and without characters that a terminal takes for commands.
+
+import stringWidth from "string-width";
+
+/** C0 and C1 controls, and what turns the direction of text around. A sender chooses much of what is shown here. */
+// oxlint-disable-next-line no-control-regex -- these are what it is about.
+const COMMANDS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const SHORT_FORMS: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const graphemes = new Intl.Segmenter();
+
+/** Shows each control character by its escape, so that it does nothing. */
+export function visibleText(text: string): string {
+  return text.replaceAll(
+    COMMANDS,
+    (character) => SHORT_FORMS[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The columns that text takes in a terminal. */
+export function widthOf(text: string): number {
+  return stringWidth(text);
+}
+
+/** Cuts text to a width, and ends it with … where something was cut. */
+export function shorten(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let short = "";
+  let taken = 1;
+  for (const { segment } of graphemes.segment(text)) {
+    taken += widthOf(segment);
+    if (taken > width) break;
+    short += segment;
+  }
+  return `${short}…`;
+}

@@ -1,0 +1,16 @@
+// Times: people see those of their own clock, and machines get them as the API has them.
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/;
+const two = (value: number) => String(value).padStart(2, "0");
+
+/** Whether the API means a time by a text. */
+export function isApiTime(text: string): boolean {
+  return TIME.test(text);
+}
+
+/** `2026-11-30 16:08:12` on the clock of this machine. */
+export function localTime(text: string): string {
+  const time = new Date(text);
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+}
