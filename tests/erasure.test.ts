@@ -19,7 +19,18 @@ test("an event that was delivered and erased is in no table any more", async ({ 
     user_metadata: { user: word },
     labels: { customer: word },
   };
-  const { id } = await relay.call("POST", "/v1/events", given);
+  const traceId = randomUUID().replaceAll("-", "");
+  const sent = await fetch(`${relay.apiUrl}/v1/events`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${relay.apiKey}`,
+      "content-type": "application/json",
+      traceparent: `00-${traceId}-${"b".repeat(16)}-01`,
+      tracestate: `tenant=${word}`,
+    },
+    body: JSON.stringify(given),
+  });
+  const { id } = (await sent.json()) as { id: string };
   await receiver.waitFor(1);
   const read = () => relay.call("GET", `/v1/events/${id}`);
   await until(read, { accept: (event) => event.deliveries[0]?.status === "succeeded" });
@@ -31,5 +42,9 @@ test("an event that was delivered and erased is in no table any more", async ({ 
   expect(await find()).toEqual(forms);
   await relay.call("POST", `/v1/events/${id}:erase`, {});
   expect(await find()).toEqual([]);
+  // The trace of the attempt still leads to the caller's.
+  const [delivery] = (await read()).deliveries;
+  const attempts = await relay.call("GET", `/v1/attempts?delivery=${delivery.id}`);
+  expect(attempts.data[0].request_headers.traceparent).toContain(traceId);
   expect(await read()).toMatchObject({ id, payload: null, deliveries: [{ status: "succeeded" }] });
 });

@@ -71,8 +71,12 @@ export function unpackDetails(attempt: AttemptFacts): AttemptDetails | undefined
 const NO_WEBHOOK = " -";
 const COMMON_HEADERS: ShownHeaders = { "user-agent": "sluice", "content-type": "application/json" };
 
-/** SQL: the text without the headers of the response, which can hold something of what the target got. */
-export const withoutResponse = (details: string) => `split_part(${details}, E'\\n\\n', 1)`;
+/**
+ * SQL: the text without the headers of the response, which can hold something of what the target got, and without the
+ * `tracestate` of the sender, which can hold anything.
+ */
+export const withoutContent = (details: string) =>
+  `regexp_replace(split_part(${details}, E'\\n\\n', 1), E'\\ntracestate: [^\\n]*', '')`;
 
 /** More digits would cost more than they say. */
 const toHundredths = (ms: number | null) => (ms === null ? "" : Math.round(ms * 100) / 100);

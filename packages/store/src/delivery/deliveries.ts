@@ -7,7 +7,7 @@ import type { Database } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
 import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger } from "../schema.ts";
-import { withoutResponse } from "./attempt-details.ts";
+import { withoutContent } from "./attempt-details.ts";
 
 /** A delivery that a worker has in hand, with the event that it carries. */
 export interface ClaimedDelivery {
@@ -216,7 +216,7 @@ logged AS (
     details, target_id, source_id, event_type)
   SELECT i.id, i.delivery_id, i.number, i.trigger, i.started_at, i.duration_ms, i.status_code, i.error,
     CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.response_excerpt END,
-    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.details ELSE ${withoutResponse("i.details")} END,
+    CASE WHEN d.status IS DISTINCT FROM 'cancelled' THEN i.details ELSE ${withoutContent("i.details")} END,
     d.target_id, d.source_id, d.event_type
   FROM input i LEFT JOIN LATERAL (
     SELECT target_id, source_id, event_type, status FROM deliveries WHERE id = i.delivery_id AND ${inIdRange("$2::uuid[]")} LIMIT 1

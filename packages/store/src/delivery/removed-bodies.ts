@@ -8,7 +8,7 @@ import { type Connection, runPrepared } from "../connection/database.ts";
 import { inIdRange } from "../log/id-range.ts";
 import { belongToDeliveries } from "../log/log-relations.ts";
 import { attempts, type BodyRemoval } from "../schema.ts";
-import { withoutResponse } from "./attempt-details.ts";
+import { withoutContent } from "./attempt-details.ts";
 
 /** "body" in ASCII. A lock for all bodies: one for each event would be a write to each event that is replayed. */
 const LOCK_KEY = 0x626f6479;
@@ -23,6 +23,8 @@ export async function lockBodies(tx: Connection): Promise<void> {
   await tx.orm.execute(sql`SELECT pg_advisory_xact_lock(${LOCK_KEY})`);
 }
 
+// The trace stays, and the `tracestate` of the sender behind it goes (packTraceContext), because it can hold anything.
+//
 // The terms of an event are computed from its row as they were when it was stored. `event_terms` has no other way to find them.
 const REMOVE = `
 WITH found AS MATERIALIZED (
@@ -41,7 +43,8 @@ closed AS (
   UPDATE jobs SET labels = NULL, end_data = NULL WHERE event_id = ANY($1::uuid[]) AND (labels IS NOT NULL OR end_data IS NOT NULL)
 )
 UPDATE events SET body = '', user_metadata = NULL, labels = NULL, filter_errors = NULL, data_id = NULL, content_type = NULL,
-  content_encoding = NULL, body_removed_at = coalesce(body_removed_at, now()), body_removed_by = $2
+  content_encoding = NULL, trace_context = split_part(trace_context, ' ', 1),
+  body_removed_at = coalesce(body_removed_at, now()), body_removed_by = $2
 WHERE id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]")} AND (id IN (SELECT id FROM found)) IS TRUE
 RETURNING id`;
 
@@ -75,10 +78,10 @@ async function removeExcerpts(tx: Connection, sortedIds: readonly string[]): Pro
   if (ids.length === 0) return;
   await tx.orm
     .update(attempts)
-    .set({ responseExcerpt: null, details: sql.raw(withoutResponse("details")) })
+    .set({ responseExcerpt: null, details: sql.raw(withoutContent("details")) })
     .where(
       sql`${belongToDeliveries(ids)} AND (${attempts.responseExcerpt} IS NOT NULL
-        OR ${attempts.details} <> ${sql.raw(withoutResponse("attempts.details"))})`,
+        OR ${attempts.details} <> ${sql.raw(withoutContent("attempts.details"))})`,
     );
 }
 
