@@ -257,6 +257,11 @@ test("a backup of an older schema is restored and migrated, and one of a newer s
   const last = "SELECT max(created_at)::float8 AS at FROM drizzle.__drizzle_migrations";
   expect((await copy.db.pool.query(last)).rows).toEqual([{ at: journal.entries.at(-1).when }]);
 
+  const migrated = await openDatabase(null);
+  await migrate(migrated.url);
+  const late = await runSluice(["restore", file], { env: { DATABASE_URL: migrated.url } });
+  expect(late).toMatchObject({ code: 5, err: expect.stringContaining("it has a newer schema than the backup") });
+
   const newer = gunzipSync(readFileSync(file))
     .toString()
     .replace(`"schema":${older}`, `"schema":${older + 1}`);

@@ -86,7 +86,7 @@ async function deliverOneEvent(url: string) {
 }
 
 /** Tries again, as scripts/migrate.ts does, while a running relay is in the way. */
-async function migrateAmongOthers(urls: RoleUrls): Promise<void> {
+async function migrateAmongOthers(urls: RoleUrls): Promise<"migrated" | "newer"> {
   for (;;) {
     try {
       return await migrateWithRoles(urls);

@@ -111,6 +111,14 @@ test("after a rekey every secret works as before, and the old key is refused wit
 
   const again = await start();
   onTestFinished(again.stop);
+  expect((await again.call("GET", "/v1/audit?resource=relay")).data).toMatchObject([
+    {
+      actor: { key: null, name: "sluice rekey" },
+      action: "relay.master_key_changed",
+      resource: { type: "relay", id: "relay" },
+      after: { encrypted_values: expect.any(Number) },
+    },
+  ]);
   expect((await post(again, secret)).status).toBe(200);
   const [request] = await receiver.waitFor(1);
   expect(request?.headers.authorization).toBe("Bearer of-it");
@@ -189,7 +197,16 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
   const again = await start();
   onTestFinished(again.stop);
   expect((await post(again, secret)).status).toBe(503);
+  const [entry] = (await again.call("GET", "/v1/audit?action=relay.master_key_lost")).data;
+  expect(entry).toMatchObject({ actor: { key: null, name: "sluice rekey" }, resource: { type: "relay", id: "relay" } });
+  expect(entry.after.lost_secrets).toHaveLength(expected.length);
+  expect(entry.after.lost_secrets).toContainEqual({ target: target.id, name: "billing", what: "headers" });
+  expect((await again.call("GET", `/v1/sources/${source.id}`)).lost_secrets).toEqual([
+    "gemini_api_key",
+    "signing_secret",
+  ]);
   expect(await again.call("GET", `/v1/targets/${target.id}`)).toMatchObject({
+    lost_secrets: ["headers", "signing_secret"],
     state: "paused",
     state_reason: expect.stringContaining("lost with the master key"),
   });
@@ -208,4 +225,28 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
   await resume();
   const [request] = await receiver.waitFor(1);
   expect(request?.headers.authorization).toBe("Bearer another");
+  expect((await again.call("GET", `/v1/sources/${source.id}`)).lost_secrets).toEqual([]);
+  expect((await again.call("GET", `/v1/targets/${target.id}`)).lost_secrets).toEqual([]);
+});
+
+test("a file of settings that has the lost secrets of a target enables it, and one that lacks them says which", async () => {
+  const { directory, env, receiver, relay, start } = await openRelay();
+  await relay.stop();
+  writeFileSync(join(directory, "master-key"), newKey());
+  expect(await runSluice(["rekey", "--lost"], { env })).toMatchObject({ code: 0 });
+  const again = await start();
+  onTestFinished(again.stop);
+  const apply = (fields: object) => {
+    const target = { name: "billing", uri: receiver.url, subscribed_events: ["*"], state: "enabled", ...fields };
+    return again.call("POST", "/v1/configuration:apply", { configuration: { targets: [target] } });
+  };
+  const headers = { authorization: "Bearer of-the-file" };
+  const signingSecret = generateSigningSecret().text;
+  await expect(apply({ headers })).rejects.toThrow(/signing_secret in a file of settings/);
+  await expect(apply({ signing_secret: signingSecret })).rejects.toThrow(/its headers/);
+  expect(await apply({ headers, signing_secret: signingSecret })).toMatchObject({ changes: [{ action: "update" }] });
+  expect((await apply({ headers, signing_secret: signingSecret })).changes).toEqual([]);
+  await again.sendEvent();
+  const [request] = await receiver.waitFor(1);
+  expect(request?.headers.authorization).toBe("Bearer of-the-file");
 });

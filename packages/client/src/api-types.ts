@@ -1993,6 +1993,11 @@ export interface components {
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
             /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
+            /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
              */
@@ -2072,6 +2077,8 @@ export interface components {
              */
             expire_time: string | null;
         };
+        /** @enum {string} */
+        LostSecret: "signing_secret" | "gemini_api_key" | "headers" | "tls_client_key" | "chat_url";
         Problem: {
             /** @example urn:sluice:problem:not_found */
             type: string;
@@ -2151,6 +2158,11 @@ export interface components {
             public_keys: string[];
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
+            /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
             /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
@@ -2388,6 +2400,11 @@ export interface components {
             public_keys: string[];
             /** @example [] */
             ingress_tokens: components["schemas"]["IngressToken"][];
+            /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
             /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
@@ -2699,6 +2716,11 @@ export interface components {
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
+            /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
              */
@@ -2832,6 +2854,11 @@ export interface components {
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
+            /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
             /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
@@ -3060,6 +3087,11 @@ export interface components {
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
+            /**
+             * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
+             * @example []
+             */
+            lost_secrets: components["schemas"]["LostSecret"][];
             /**
              * @description The file of settings that manages it; null for none. It is changed there, or with the header `Sluice-Force: true`, until the file is applied again.
              * @example null
@@ -4503,7 +4535,7 @@ export interface components {
          * @example target.updated
          * @enum {string}
          */
-        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "key.updated" | "operation.started" | "operation.cancelled" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
+        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "key.updated" | "operation.started" | "operation.cancelled" | "relay.master_key_changed" | "relay.master_key_lost" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
         AuditedResource: {
             type: components["schemas"]["AuditedType"];
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -4513,7 +4545,7 @@ export interface components {
          * @example target
          * @enum {string}
          */
-        AuditedType: "event" | "delivery" | "ingress_token" | "job" | "key" | "operation" | "set_aside_event" | "source" | "target";
+        AuditedType: "event" | "delivery" | "ingress_token" | "job" | "key" | "operation" | "relay" | "set_aside_event" | "source" | "target";
         SetAsideEventPage: {
             data: components["schemas"]["SetAsideEvent"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
@@ -5138,6 +5170,7 @@ export interface operations {
                      *           "body_unbound": null,
                      *           "public_keys": [],
                      *           "ingress_tokens": [],
+                     *           "lost_secrets": [],
                      *           "managed_by": null,
                      *           "ingress_path": "/in/billing",
                      *           "created_at": "2026-01-22T12:00:00Z",
@@ -5214,6 +5247,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5278,6 +5312,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5381,6 +5416,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5445,6 +5481,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5526,6 +5563,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5573,6 +5611,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -5676,6 +5715,7 @@ export interface operations {
                      *       "body_unbound": null,
                      *       "public_keys": [],
                      *       "ingress_tokens": [],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "ingress_path": "/in/billing",
                      *       "created_at": "2026-01-22T12:00:00Z",
@@ -6309,6 +6349,7 @@ export interface operations {
                      *               "expire_time": null
                      *             }
                      *           ],
+                     *           "lost_secrets": [],
                      *           "managed_by": null,
                      *           "created_at": "2026-01-22T12:00:00Z",
                      *           "updated_at": "2026-01-22T12:00:00Z"
@@ -6401,6 +6442,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6471,6 +6513,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6591,6 +6634,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6661,6 +6705,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6759,6 +6804,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6812,6 +6858,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6915,6 +6962,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -6992,6 +7040,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -7069,6 +7118,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -7146,6 +7196,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"
@@ -7229,6 +7280,7 @@ export interface operations {
                      *           "expire_time": null
                      *         }
                      *       ],
+                     *       "lost_secrets": [],
                      *       "managed_by": null,
                      *       "created_at": "2026-01-22T12:00:00Z",
                      *       "updated_at": "2026-01-22T12:00:00Z"

@@ -46,7 +46,8 @@ export type OperationKind = "retry_deliveries" | "cancel_deliveries" | "replay_e
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
 export type Resolution = "minute" | "hour" | "day";
 /** What of a source or target was lost with the master key. */
-export type LostSecretKind = "signing_secret" | "gemini_api_key" | "headers" | "tls_client_key" | "chat_url";
+export const LOST_SECRETS = ["signing_secret", "gemini_api_key", "headers", "tls_client_key", "chat_url"] as const;
+export type LostSecretKind = (typeof LOST_SECRETS)[number];
 /** See jobs.ts for what each means. */
 export type JobStatus = "waiting" | "seen" | "reconciled" | "overdue" | "failed";
 

@@ -61,7 +61,8 @@ export async function restore(file: string, flags: RestoreFlags, context: CliCon
     begin: async (header) => {
       note(context, `Restoring ${describeBackup(header)}.`);
       keyText = await matchKeys(header, passphrase, settings, context);
-      await migrateDatabase(settings, header.schema, context);
+      const state = await migrateDatabase(settings, header.schema, context);
+      if (state === "newer") throw newerSchema(header);
     },
     beforeCommit: () => {
       if (keyText === undefined) return;
@@ -78,12 +79,24 @@ export async function restore(file: string, flags: RestoreFlags, context: CliCon
   );
 }
 
-async function migrateDatabase(settings: StoreSettings, upTo: number | undefined, context: CliContext): Promise<void> {
+const newerSchema = ({ version }: ArchiveHeader) =>
+  new SluiceError(
+    "database_not_empty",
+    `The database is not new: it has a newer schema than the backup, which version ${version} made. No relay has used it, ` +
+      "but it was migrated. Nothing was restored. Drop this database, make an empty one, do not migrate it, and restore " +
+      "again: the restore makes the schema; docs/runbooks/restore.md has the commands",
+  );
+
+async function migrateDatabase(
+  settings: StoreSettings,
+  upTo: number | undefined,
+  context: CliContext,
+): Promise<"migrated" | "newer"> {
   const { DATABASE_ADMIN_URL: admin, DATABASE_APP_URL: app } = settings;
   const owner = directUrlOf(settings);
   const options = { upTo, onWarning: (message: string) => note(context, message) };
-  if (admin === undefined || app === undefined) await migrate(owner, options);
-  else await migrateWithRoles({ admin: admin.reveal(), owner, app: app.reveal() }, options);
+  if (admin === undefined || app === undefined) return migrate(owner, options);
+  return migrateWithRoles({ admin: admin.reveal(), owner, app: app.reveal() }, options);
 }
 
 /**

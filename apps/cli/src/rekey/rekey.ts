@@ -1,12 +1,11 @@
 // The work of `sluice rekey`: another master key for a relay that is stopped. With `--lost`, the old key is gone, and everything
 // that it encrypted with it.
 
-import { formatId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { commonSettings } from "@sluice/shared/settings/common";
 import { readConfig, secretSetting } from "@sluice/shared/settings/read-config";
 import { connectOnce } from "@sluice/store/connection/connect-once";
-import { type LostSecret, listLostSecrets, loseSecrets } from "@sluice/store/configuration/lose-secrets";
+import { type LostSecret, listLostSecrets, loseSecrets, showOwner } from "@sluice/store/configuration/lose-secrets";
 import { judgeKey, rekeyDatabase, storeCheck, withExclusiveDatabase } from "@sluice/store/configuration/rekey";
 import { z } from "zod";
 
@@ -95,7 +94,7 @@ export async function listLost(flags: RekeyFlags, context: CliContext): Promise<
 function printLost(lost: readonly LostSecret[], { json }: RekeyFlags, context: CliContext): void {
   const shown = lost.map(({ owner, ownerId, name, what, truncated }) => ({
     owner,
-    id: formatId(owner === "source" ? "src" : "tgt", ownerId),
+    id: showOwner({ owner, ownerId }),
     name,
     what,
     truncated,

@@ -4,8 +4,10 @@
 
 import type pg from "pg";
 
+import { formatId } from "@sluice/shared/domain/ids";
+
 import type { LostSecretKind } from "../schema.ts";
-import { ENCRYPTED_COLUMNS } from "./rekey.ts";
+import { ENCRYPTED_COLUMNS, recordRekey } from "./rekey.ts";
 
 export interface LostSecret {
   owner: "source" | "target";
@@ -60,8 +62,19 @@ export async function loseSecrets(client: pg.Client): Promise<LostSecret[]> {
     const { rows } = await client.query(`SELECT FROM ${table} WHERE ${column} IS NOT NULL LIMIT 1`);
     if (rows.length > 0) throw new Error(`A value of ${table}.${column} was not removed`);
   }
-  return listLostSecrets(client);
+  const lost = await listLostSecrets(client);
+  const secrets = lost.map(({ owner, ownerId, name, what }) => ({
+    [owner]: showOwner({ owner, ownerId }),
+    name,
+    what,
+  }));
+  await recordRekey(client, { action: "relay.master_key_lost", after: { lost_secrets: secrets } });
+  return lost;
 }
+
+/** The id of a source or a target as people see it. */
+export const showOwner = ({ owner, ownerId }: Pick<LostSecret, "owner" | "ownerId">): string =>
+  formatId(owner === "source" ? "src" : "tgt", ownerId);
 
 /** What was lost and is not set anew yet. */
 export async function listLostSecrets(client: pg.Client): Promise<LostSecret[]> {

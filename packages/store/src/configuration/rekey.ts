@@ -2,14 +2,17 @@
 // one transaction. No gateway and no worker may run meanwhile, because each has the old key in its memory and would go
 // on to encrypt with it.
 
+import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 
+import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import { Secret } from "@sluice/shared/settings/secret";
 
 import { hasMadeCheck, makeCheck } from "../connection/configuration-row.ts";
 import { connectOnce } from "../connection/connect-once.ts";
+import { type AuditedChange, recordChange } from "../requests/audit.ts";
 import { toGeminiKey } from "./gemini-keys.ts";
 
 /** A column of encrypted values, and to which owner each value is bound. */
@@ -104,7 +107,14 @@ export async function rekeyDatabase(
   let values = 0;
   for (const column of ENCRYPTED_COLUMNS) values += await encryptColumn(client, column, from, to);
   await storeCheck(client, to);
+  await recordRekey(client, { action: "relay.master_key_changed", after: { encrypted_values: values } });
   return values;
+}
+
+/** Tells the audit trail of a change of the master key, in the transaction that makes the change. */
+export async function recordRekey(client: pg.Client, change: Omit<AuditedChange, "resourceId">): Promise<void> {
+  const author = { keyId: null, keyName: "sluice rekey", remoteAddress: null, requestId: newId() };
+  await recordChange({ orm: drizzle(client) }, author, { ...change, resourceId: "relay" });
 }
 
 export async function storeCheck(client: pg.Client, key: MasterKey): Promise<void> {

@@ -2,7 +2,7 @@
 
 import type { KeyObject } from "node:crypto";
 
-import { and, asc, desc, eq, inArray, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, inArray, type SQL } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
@@ -17,6 +17,7 @@ import { ALL, type Page, withinPage } from "../log/page.ts";
 import {
   geminiKeys,
   ingressTokens,
+  type LostSecretKind,
   reconciliations,
   type SourceKind,
   sources,
@@ -24,6 +25,7 @@ import {
   upstreams,
 } from "../schema.ts";
 import { type IngressTokenRow, insertIngressToken, type NewIngressToken } from "./ingress-tokens.ts";
+import { lostOf } from "./lost-secrets.ts";
 import { isReferred, nameTaken, type Reference, withName } from "./names.ts";
 import { RECONCILE_DEFAULTS, type ReconcileSettings } from "./reconciliation.ts";
 import { openSecret, type SecretRow } from "./secrets.ts";
@@ -72,6 +74,8 @@ export type SourceRecord = typeof sources.$inferSelect & {
   /** Its webhook at Gemini; null without one. */
   upstream: Pick<typeof upstreams.$inferSelect, "webhookId" | "seen" | "drift"> | null;
   reconcile: ReconcileSettings;
+  /** What it lacks since the master key was lost. */
+  lost: LostSecretKind[];
 };
 
 export interface SourceSettings {
@@ -122,7 +126,7 @@ const UNIQUE_VIOLATION = "23505";
 
 async function selectSources(db: Connection, page: Page, condition?: SQL): Promise<SourceRecord[]> {
   const chosen = db.orm
-    .select()
+    .select({ ...getTableColumns(sources), lost: lostOf(sources) })
     .from(sources)
     .where(and(condition, withinPage(sources.id, page)))
     .orderBy(desc(sources.id))
@@ -259,6 +263,7 @@ export async function loadStoredSources(db: Database): Promise<StoredSource[]> {
       reconcile: ___,
       managedBy: ____,
       expectEverySeconds: _____,
+      lost: ______,
       ...stored
     } = record;
     return stored;

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { and, asc, desc, eq, gt, inArray, isNotNull, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, or, type SQL, sql } from "drizzle-orm";
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
@@ -13,13 +13,13 @@ import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
 
 import type { Connection, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { type LostSecretKind, targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
 import { openChatUrl, sealChatUrl } from "./chat-url.ts";
 import { FilterCache } from "./filter-cache.ts";
 import { isReferred, type Reference, requireName, type TakenName, withName } from "./names.ts";
 import { type Previous, retireSecrets } from "./rotation.ts";
 import { sealSecret, type SecretRow } from "./secrets.ts";
-import { requireNothingLost } from "./lost-secrets.ts";
+import { lostOf, requireNothingLost } from "./lost-secrets.ts";
 import { openTls, sealTls, type TargetTls } from "./target-tls.ts";
 
 /** The values of headers by their names, as their operator wrote them. */
@@ -75,6 +75,8 @@ export interface TargetRecord extends TargetSettings {
   stateReason: string | null;
   stateChangedAt: Date;
   secrets: SecretRow[];
+  /** What it lacks since the master key was lost. */
+  lost: LostSecretKind[];
   /** Null until the first attempt. */
   health: TargetHealth | null;
   createdAt: Date;
@@ -116,7 +118,7 @@ async function selectTargets(
   condition?: SQL,
 ): Promise<TargetRecord[]> {
   const chosen = db.orm
-    .select()
+    .select({ ...getTableColumns(targets), lost: lostOf(targets) })
     .from(targets)
     .where(and(condition, withinPage(targets.id, page)))
     .orderBy(desc(targets.id))

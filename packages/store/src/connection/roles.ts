@@ -40,10 +40,14 @@ const VERIFIER = /^SCRAM-SHA-256\$([0-9]+):([^$]+)\$/;
 /**
  * Brings roles and schema of a database to what this version needs.
  * @param options as those of {@link migrate}.
+ * @returns what {@link migrate} does.
  * @throws SluiceError `invalid_configuration` when the URLs do not name three roles with passwords, or when one of the
  *   two roles is a superuser.
  */
-export async function migrateWithRoles(urls: RoleUrls, options: Omit<MigrateOptions, "signal"> = {}): Promise<void> {
+export async function migrateWithRoles(
+  urls: RoleUrls,
+  options: Omit<MigrateOptions, "signal"> = {},
+): Promise<"migrated" | "newer"> {
   const [owner, app] = [readRoleLogin(urls.owner), readRoleLogin(urls.app)];
   if (new Set([readRoleLogin(urls.admin).role, owner.role, app.role]).size < 3) {
     throw new SluiceError(
@@ -59,8 +63,9 @@ export async function migrateWithRoles(urls: RoleUrls, options: Omit<MigrateOpti
     for (const statement of await databaseGrants(admin, owner.role, app.role)) await admin.query(statement);
     await handOverObjects(admin, owner.role);
   });
-  await migrate(urls.owner, options);
+  const state = await migrate(urls.owner, options);
   await withConnection(urls.owner, (client) => grantRows(client, owner.role, app.role));
+  return state;
 }
 
 /** What the app role needs on the tables and functions, now and later. docs/postgres.md has the same statements. */

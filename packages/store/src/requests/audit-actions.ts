@@ -19,6 +19,8 @@ export const AUDIT_ACTIONS = [
   "key.updated",
   "operation.started",
   "operation.cancelled",
+  "relay.master_key_changed",
+  "relay.master_key_lost",
   "set_aside_event.retried",
   "set_aside_event.all_retried",
   "set_aside_event.discarded",

@@ -35,7 +35,10 @@ const action = z
   );
 const resource = z
   .string()
-  .regex(/^(?:[a-z]{2,8}_[0-9a-z]{26}|(?:redis|postgres)-[\w-]{1,64})$/, "must be the id of a resource such as tgt_…");
+  .regex(
+    /^(?:[a-z]{2,8}_[0-9a-z]{26}|(?:redis|postgres)-[\w-]{1,64}|relay)$/,
+    "must be the id of a resource such as tgt_…, or relay",
+  );
 const state = z.record(z.string(), z.unknown()).nullable();
 
 const auditEntry = z

@@ -14,6 +14,7 @@ const OBSERVED = new Set([
   "state_changed_at",
   "state_reason",
   "health",
+  "lost_secrets",
   "upstream",
   "last_used_at",
 ]);

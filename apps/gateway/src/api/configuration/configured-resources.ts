@@ -80,12 +80,14 @@ export function putTarget(given: ConfiguredTarget, managedBy: string): ApplyReso
       const state = given.state ?? record.state;
       return { ...toReplacement(record, settings), state, managedBy };
     };
+    const newSecret = secret === undefined || hasSecret(dependencies, current, secret) ? undefined : secret;
+    const mendedSecret = current.lost.includes("signing_secret") ? newSecret : undefined;
     // Not through updateTarget in any case: it would close the breaker of a target that did not change.
-    if (!isDeepStrictEqual({ ...current, ...plan(current) }, current)) {
-      await updateTarget(c, dependencies, current.id, (found) => plan({ ...current, ...found }));
+    if (mendedSecret !== undefined || !isDeepStrictEqual({ ...current, ...plan(current) }, current)) {
+      await updateTarget(c, dependencies, current.id, (found) => plan({ ...current, ...found }), { mendedSecret });
     }
-    if (secret !== undefined && !hasSecret(dependencies, current, secret)) {
-      await rotateTargetSecret(c, dependencies, current.id, secret, "revoke_after_24h");
+    if (newSecret !== undefined && mendedSecret === undefined) {
+      await rotateTargetSecret(c, dependencies, current.id, newSecret, "revoke_after_24h");
     }
     return {};
   };

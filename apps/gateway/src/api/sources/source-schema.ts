@@ -21,6 +21,7 @@ import type { SourceKind } from "@sluice/store/schema";
 import { invalidRequest } from "../http/invalid-request.ts";
 import { withoutRepeats } from "../http/repeats.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
+import { shownLostSecrets } from "../openapi/shown-lost-secrets.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
 import { reconcileChange, shownReconcile, showReconcile } from "./reconcile-settings.ts";
 import { bodyUnbound, dynamicFields, shownToken, showTokens } from "./dynamic-source-schema.ts";
@@ -146,6 +147,7 @@ export const sourceSchema = z
     body_unbound: orNull(bodyUnbound).openapi({ description: "Null for a static source", example: null }),
     public_keys: z.array(z.string()).openapi({ example: [] }),
     ingress_tokens: z.array(shownToken).openapi({ example: [] }),
+    lost_secrets: shownLostSecrets,
     managed_by: shownManager,
     ingress_path: z.string().openapi({
       example: "/in/billing",
@@ -194,6 +196,7 @@ export function showSource(
     body_unbound: isDynamic ? record.bodyUnbound : null,
     public_keys: record.publicKeys,
     ingress_tokens: showTokens(record.ingressTokens),
+    lost_secrets: record.lost,
     managed_by: record.managedBy,
     ingress_path: `/in/${record.name}${isDynamic ? "/{token}" : ""}`,
     created_at: record.createdAt.toISOString(),

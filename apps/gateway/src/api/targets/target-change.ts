@@ -33,6 +33,11 @@ interface Manner {
   isForManaged?: boolean;
 }
 
+interface TargetUpdate extends Partial<Manner> {
+  /** Takes the place of a signing secret that was lost, before the target is enabled. */
+  mendedSecret?: SigningSecret | undefined;
+}
+
 export const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
 
 /**
@@ -68,8 +73,9 @@ export async function updateTarget(
   dependencies: TargetsDependencies,
   reference: Reference,
   change: (current: store.TargetSettings) => Partial<store.TargetSettings>,
-  { view, takenName, isForManaged = false }: Manner = OWN_MANNER,
+  update: TargetUpdate = {},
 ): Promise<store.TargetRecord> {
+  const { view, takenName, isForManaged = false, mendedSecret } = { ...OWN_MANNER, ...update };
   const { masterKey, addressGuard } = dependencies;
   const refuseOrChange = (current: store.TargetSettings) => {
     const changed = change(current);
@@ -79,7 +85,12 @@ export async function updateTarget(
     refuseTlsWithoutHttps({ ...current, ...changed });
     return changed;
   };
-  const work = (tx: Connection, id: string) => store.changeTargetSettings(tx, masterKey, id, refuseOrChange, takenName);
+  const work = async (tx: Connection, id: string) => {
+    const isMended =
+      mendedSecret !== undefined &&
+      (await store.addTargetSecret(tx, masterKey, id, mendedSecret, "revoke_immediately"));
+    return (await store.changeTargetSettings(tx, masterKey, id, refuseOrChange, takenName)) || isMended;
+  };
   return changeUnderLock(c, dependencies, { reference, action: "target.updated", view, isForManaged, work });
 }
 

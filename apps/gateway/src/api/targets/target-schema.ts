@@ -21,6 +21,7 @@ import { withoutRepeats } from "../http/repeats.ts";
 import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
+import { shownLostSecrets } from "../openapi/shown-lost-secrets.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
 import { addressFor, refuseForeignToChat } from "./chat-target.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
@@ -174,6 +175,7 @@ export const targetSchema = z
     filter: z.string().nullable(),
     tls: orNull(shownTls).openapi({ example: null }),
     signing_secrets: z.array(shownSecret),
+    lost_secrets: shownLostSecrets,
     managed_by: shownManager,
     created_at: z.string().openapi({ format: "date-time" }),
     updated_at: z.string().openapi({ format: "date-time" }),
@@ -211,6 +213,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     filter: record.filter,
     tls: showTls(record.tls),
     signing_secrets: showSecrets(record.secrets),
+    lost_secrets: record.lost,
     managed_by: record.managedBy,
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
