@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { readDocumentedCommands } from "../tests/support/documented-commands.ts";
 import { until } from "../tests/support/wait.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -19,12 +20,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const START = "npm start";
 const SLUICE = "npm run -s sluice --";
 
-/** The commands below `<!-- runs: name -->`. */
 function readCommands(runbook: string, name: string): string {
-  const text = readFileSync(join(ROOT, "docs", "runbooks", `${runbook}.md`), "utf8");
-  const block = new RegExp(`<!-- runs: ${name} -->\n\n\`\`\`sh\n([^]*?)\`\`\``).exec(text)?.[1];
-  if (block === undefined) throw new Error(`${runbook}.md has no block ${name}`);
-  return block
+  return readDocumentedCommands(`runbooks/${runbook}`, name)
     .split("\n")
     .filter((line) => line !== START)
     .join("\n");

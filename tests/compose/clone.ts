@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 
 import { generateSigningSecret } from "@sluice/signature/secret";
 
+import { readDocumentedCommands } from "../support/documented-commands.ts";
 import { claimPort } from "../support/ports.ts";
 import { CannotPlay } from "./scenario.ts";
 
@@ -127,6 +128,14 @@ export class Clone {
     return stdout;
   }
 
+  /** Types the commands of a page, as they stand there, in the directory. @throws Error when one of them fails. */
+  async follow(page: string, name: string): Promise<Finished> {
+    const script = readDocumentedCommands(page, name);
+    const done = await runCommand("bash", ["--norc", "-euo", "pipefail", "-c", script], this.directory);
+    if (done.code !== 0) throw new Error(`${page}.md (${name}) ended with ${done.code}:\n${done.output.trimEnd()}`);
+    return done;
+  }
+
   /** The way to the version of the checkout, as docs/upgrading.md has it; `&&` stands between the three. */
   async upgrade(): Promise<void> {
     for (const words of UPGRADE) await this.mustCompose(...words);
@@ -156,6 +165,10 @@ export class Clone {
 
 /** Runs `docker …` with nothing of the caller's environment but what docker itself needs. */
 export function runDocker(words: string[], directory = ROOT): Promise<Finished> {
+  return runCommand("docker", words, directory);
+}
+
+function runCommand(command: string, words: string[], directory: string): Promise<Finished> {
   const inherited = Object.fromEntries(INHERITED.map((name) => [name, process.env[name]]));
   const options = {
     cwd: directory,
@@ -164,7 +177,7 @@ export function runDocker(words: string[], directory = ROOT): Promise<Finished> 
     maxBuffer: MAX_OUTPUT_BYTES,
   };
   return new Promise((resolve) => {
-    execFile("docker", words, options, (error, stdout, stderr) => {
+    execFile(command, words, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, output: stdout + stderr, stdout });
     });

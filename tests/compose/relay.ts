@@ -16,13 +16,18 @@ export interface HostReceiver {
   url: (host?: string) => string;
   /** How often each webhook id came. */
   received: ReadonlyMap<string, number>;
+  /** Of the last request. */
+  headers: ReadonlyMap<string, string>;
   stop: () => void;
 }
 
 /** Listens on every address of the host, because containers do not reach its loopback. */
 export async function receiveOnHost(): Promise<HostReceiver> {
   const received = new Map<string, number>();
+  const headers = new Map<string, string>();
   const server = createServer((request, response) => {
+    headers.clear();
+    for (const [name, value] of Object.entries(request.headers)) headers.set(name, String(value));
     const id = String(request.headers["webhook-id"]);
     received.set(id, (received.get(id) ?? 0) + 1);
     request.resume().on("end", () => response.end());
@@ -33,7 +38,7 @@ export async function receiveOnHost(): Promise<HostReceiver> {
     server.close();
     server.closeAllConnections();
   };
-  return { url: (host = HOST_NAME) => `http://${host}:${port}/hook`, received, stop };
+  return { url: (host = HOST_NAME) => `http://${host}:${port}/hook`, received, headers, stop };
 }
 
 export interface Answer {

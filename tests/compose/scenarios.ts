@@ -1,5 +1,6 @@
 // Every scenario, in the order in which `npm run test:compose` plays them.
 
+import { backupAndRestore } from "./backup-and-restore.ts";
 import { external } from "./external.ts";
 import { failedMigration } from "./failed-migration.ts";
 import { firstStart } from "./first-start.ts";
@@ -7,6 +8,7 @@ import { monitoring } from "./monitoring.ts";
 import { scale } from "./scale.ts";
 import type { Scenario } from "./scenario.ts";
 import { secondClone } from "./second-clone.ts";
+import { settings } from "./settings.ts";
 import { tls } from "./tls.ts";
 import { upgrade } from "./upgrade.ts";
 
@@ -17,6 +19,8 @@ export const SCENARIOS: readonly Scenario[] = [
   tls,
   monitoring,
   external,
+  settings,
   failedMigration,
+  backupAndRestore,
   upgrade,
 ];

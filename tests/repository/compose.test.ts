@@ -17,7 +17,8 @@ const proxy = readComposeFile("compose.proxy.yaml");
 const tls = readComposeFile("compose.tls.yaml");
 const external = readComposeFile("compose.external.yaml");
 const pinned = readComposeFile("compose.pinned.yaml");
-const ALL = { compose, proxy, tls, external, pinned };
+const settingsFile = readComposeFile("compose.settings.yaml");
+const ALL = { compose, proxy, tls, external, pinned, settingsFile };
 const SERVICES = ["gateway", "worker", "migrate", "secrets", "postgres", "redis"];
 /** With the profile `monitoring`. */
 const MONITORING = ["prometheus", "grafana"];
