@@ -10,6 +10,8 @@ export const EXIT = {
   notAllowed: 4,
   notFoundOrConflict: 5,
   unavailable: 6,
+  /** As shells have it after Ctrl-C. */
+  interrupted: 130,
 } as const;
 
 type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -30,6 +32,8 @@ export function exitCodeOf(error: unknown): ExitCode {
 function exitCodeOfStatus({ code, status }: SluiceError): ExitCode {
   // What a person gave is wrong, in the environment or on the command line.
   if (code === "invalid_configuration" || code === "invalid_secret") return EXIT.usage;
+  // `sluice verify` found that the relay refuses a webhook.
+  if (code === "verification_failed") return EXIT.failed;
   if (status === 401 || status === 403) return EXIT.notAllowed;
   if (status === 404 || status === 409 || status === 412) return EXIT.notFoundOrConflict;
   if (status === 503) return EXIT.unavailable;

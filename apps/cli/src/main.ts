@@ -1,10 +1,23 @@
 // `sluice` as a process: the only file of this app that reads the environment.
 
+import { EXIT } from "./exit-codes.ts";
 import { findOwnRelay } from "./relay/own-relay.ts";
 import { runCli } from "./run-cli.ts";
 
 // A reader that has enough, such as `head`, closes the pipe. What it has is right, so that is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+const interrupted = new AbortController();
+/** The time that a command has to end in an orderly way. */
+const END_LIMIT_MS = 8_000;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    const end = () => process.exit(EXIT.interrupted);
+    if (interrupted.signal.aborted) end();
+    interrupted.abort();
+    setTimeout(end, END_LIMIT_MS).unref();
+  });
+}
 
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
@@ -12,5 +25,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  signal: interrupted.signal,
   findOwnRelay: () => findOwnRelay(process.env),
 });

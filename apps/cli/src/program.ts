@@ -11,6 +11,10 @@ import { addMasterKey } from "./master-key.ts";
 import { addLogin } from "./profile/login.ts";
 import { addWhoami } from "./profile/whoami.ts";
 import { addRekey } from "./rekey/rekey-command.ts";
+import { addTail } from "./tail/tail-command.ts";
+import { addTrigger } from "./trigger/trigger-command.ts";
+import { addSign } from "./verify/sign-command.ts";
+import { addVerify } from "./verify/verify-command.ts";
 
 const COLOR_CHOICES: ColorChoice[] = ["auto", "always", "never"];
 
@@ -36,6 +40,12 @@ export function openProgram(context: CliContext): Command {
   program.commandsGroup("Relay:");
   addLogin(program, context);
   addWhoami(program, context);
+  program.commandsGroup("Events:");
+  addTail(program, context);
+  addTrigger(program, context);
+  program.commandsGroup("Signatures:");
+  addVerify(program, context);
+  addSign(program, context);
   program.commandsGroup("Settings file:");
   addConfiguration(program, context);
   program.commandsGroup("Stores (in the image and in a clone):");

@@ -111,7 +111,7 @@ export async function startGateway(
     findProblems: () => readiness.findProblems(),
     log,
   });
-  const parts = { stores, sources: ingress.sources, tails, metrics, findClientAddress, guards, tracing };
+  const parts = { stores, ingress, tails, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
   const api = createApi({ ...dependencies, cliFile });
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
@@ -202,7 +202,7 @@ function createGuards({ TARGET_ALLOW, TARGET_DENY, ...config }: GatewayConfig): 
 
 interface ApiParts {
   stores: GatewayStores;
-  sources: KnownSources;
+  ingress: AssembledIngress;
   tails: Tails;
   metrics: Metrics;
   findClientAddress: FindClientAddress;
@@ -212,7 +212,7 @@ interface ApiParts {
 
 function assembleApiDependencies(
   config: GatewayConfig,
-  { stores, sources, tails, metrics, findClientAddress, guards, tracing }: ApiParts,
+  { stores, ingress, tails, metrics, findClientAddress, guards, tracing }: ApiParts,
   log: Logger,
 ): ApiDependencies {
   const { apiDb, masterKey, producer } = stores;
@@ -236,7 +236,8 @@ function assembleApiDependencies(
     corsOrigins: config.CORS_ORIGINS ?? [],
     setAside: producer.setAside,
     readQueueDepth: () => producer.depth("intake"),
-    sourcesChanged: () => sources.refresh(),
+    sourcesChanged: () => ingress.sources.refresh(),
+    examine: ingress.examine,
     metrics,
     findClientAddress,
     tracing,

@@ -162,6 +162,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sources/{id}:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what the relay answers to a captured webhook
+         * @description The relay judges the request by the source's settings, secrets and key set, in the order of the ingress. Nothing is stored and no callback URL is used up.
+         */
+        post: operations["verifySource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sources/{id}/upstream": {
         parameters: {
             query?: never;
@@ -2014,8 +2034,7 @@ export interface components {
         };
         /** @enum {string} */
         SourceKind: "static" | "dynamic";
-        /** @enum {string} */
-        Scheme: "v1" | "v1a" | "jwt";
+        Scheme: components["schemas"]["VerifiedScheme"];
         SigningSecret: {
             /** @example whsec_...MnM= */
             truncated_secret: string;
@@ -2520,6 +2539,66 @@ export interface components {
         };
         /** @enum {string} */
         JobKind: "batch" | "interaction" | "video";
+        Verification: {
+            verdict: components["schemas"]["VerificationVerdict"];
+            /**
+             * @description The scheme that proves the request; null if none does
+             * @example v1
+             */
+            scheme: components["schemas"]["VerifiedScheme"] | null;
+            /**
+             * @description Null unless the request is refused
+             * @example null
+             */
+            reason: components["schemas"]["RefusalReason"] | null;
+            /** @description Says what is wrong; null unless the request is refused */
+            detail: string | null;
+            /** @description The id under which an accepted webhook is deduplicated */
+            webhook_id: string | null;
+            /** @description Whether the signature proves the sender and not the body */
+            body_unbound: boolean;
+            /** Format: date-time */
+            judged_at: string;
+        };
+        /**
+         * @description `undecidable`: the relay could not fetch the key set of the source yet
+         * @enum {string}
+         */
+        VerificationVerdict: "accepted" | "refused" | "undecidable";
+        /** @enum {string} */
+        VerifiedScheme: "v1" | "v1a" | "jwt";
+        /**
+         * @description Why the ingress refused a request. docs/errors.md explains each reason.
+         * @example signature_mismatch
+         * @enum {string}
+         */
+        RefusalReason: "missing_token" | "unknown_token" | "expired_token" | "consumed_token" | "too_large" | "body_interrupted" | "missing_header" | "malformed_header" | "malformed_signature" | "unaccepted_scheme" | "unaccepted_algorithm" | "stale_timestamp" | "future_timestamp" | "no_secret" | "unknown_key" | "signature_mismatch" | "wrong_audience" | "wrong_issuer" | "wrong_token_type" | "excessive_lifetime" | "spent_token" | "body_mismatch" | "body_unbound" | "reconciled_before";
+        CapturedWebhook: {
+            /**
+             * @description The headers of the request. Upper and lower case of their names do not differ.
+             * @example {
+             *       "webhook-id": "msg_1",
+             *       "webhook-timestamp": "1769083200",
+             *       "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="
+             *     }
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * @description The exact bytes of the body, in base64
+             * @default
+             * @example eyJ0eXBlIjoiYmF0Y2guc3VjY2VlZGVkIn0=
+             */
+            body?: string;
+            /** @description The part of the path behind the name of the source. A dynamic source needs it. */
+            token?: string;
+            /**
+             * Format: date-time
+             * @description Judges the request as if it came at this time. The default is now.
+             */
+            judged_at?: string;
+        };
         Upstream: {
             /** @example src_01h455vb4pex5vsknk084sn02q */
             source: string;
@@ -3673,6 +3752,13 @@ export interface components {
              */
             webhook_id?: string;
             /**
+             * @description Only these targets get the event, whatever they subscribe to. None of them may be disabled. When not given, every target gets the event that matches it.
+             * @example [
+             *       "tgt_01h455vb4pex5vsknk084sn02q"
+             *     ]
+             */
+            targets?: string[];
+            /**
              * Format: date-time
              * @description When the event happened. The current time when not given.
              * @example 2026-01-22T12:00:00Z
@@ -4256,12 +4342,6 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
-        /**
-         * @description Why the ingress refused a request. docs/errors.md explains each reason.
-         * @example signature_mismatch
-         * @enum {string}
-         */
-        RefusalReason: "missing_token" | "unknown_token" | "expired_token" | "consumed_token" | "too_large" | "body_interrupted" | "missing_header" | "malformed_header" | "malformed_signature" | "unaccepted_scheme" | "unaccepted_algorithm" | "stale_timestamp" | "future_timestamp" | "no_secret" | "unknown_key" | "signature_mismatch" | "wrong_audience" | "wrong_issuer" | "wrong_token_type" | "excessive_lifetime" | "spent_token" | "body_mismatch" | "body_unbound" | "reconciled_before";
         JobPage: {
             data: components["schemas"]["Job"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
@@ -5838,6 +5918,57 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["CallbackUrl"];
+                };
+            };
+        };
+    };
+    verifySource: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For 24 hours, a repeated request with this key gets the same answer, and has its effect only once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of the source */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "headers": {
+                 *         "webhook-id": "msg_1",
+                 *         "webhook-timestamp": "1769083200",
+                 *         "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="
+                 *       },
+                 *       "body": "eyJ0eXBlIjoiYmF0Y2guc3VjY2VlZGVkIn0="
+                 *     }
+                 */
+                "application/json": components["schemas"]["CapturedWebhook"];
+            };
+        };
+        responses: {
+            /** @description What the relay answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "verdict": "accepted",
+                     *       "scheme": "v1",
+                     *       "reason": null,
+                     *       "detail": null,
+                     *       "webhook_id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                     *       "body_unbound": false,
+                     *       "judged_at": "2026-01-22T12:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Verification"];
                 };
             };
         };
@@ -8250,6 +8381,9 @@ export interface operations {
                  *       },
                  *       "source": "api",
                  *       "webhook_id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                 *       "targets": [
+                 *         "tgt_01h455vb4pex5vsknk084sn02q"
+                 *       ],
                  *       "timestamp": "2026-01-22T12:00:00Z"
                  *     }
                  */

@@ -107,7 +107,11 @@ export async function prepareEndpoint(
       const { job } = await post(`/v1/sources/${source}/callback-urls`, { labels: {}, job: { kind: "interaction" } });
       return { parts: { id: job } };
     },
-    // The example names a target that nobody has.
+    // These examples name a target that nobody has.
+    createEvent: async () => ({
+      parts: {},
+      body: { type: "batch.succeeded", data: { id: "batch_1" }, targets: [await makeTarget()] },
+    }),
     replayEvents: async () => ({ parts: {}, body: { targets: [await makeTarget()], all: true, dry_run: true } }),
   };
   const own = special[operationId];

@@ -7,11 +7,14 @@ import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
 import { TAIL_LIMITS, Tails } from "@sluice/gateway/api/log/tails";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
 import { clientAddressFinder } from "@sluice/gateway/http/client-address";
+import { examine, type ExamineDependencies } from "@sluice/gateway/ingress/examine";
+import { JwksCache } from "@sluice/gateway/ingress/jwks-cache";
 import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { Secret } from "@sluice/shared/settings/secret";
+import { CALLBACK_KEY_PURPOSE } from "@sluice/signature/callback-token";
 import { readSigningSecret, type SigningSecret } from "@sluice/signature/secret";
 import { generateApiKey } from "@sluice/shared/domain/api-key";
 import { insertApiKey } from "@sluice/store/configuration/api-keys";
@@ -24,6 +27,7 @@ import type { Scope } from "@sluice/store/schema";
 
 import { test as base } from "../database.ts";
 import { guardOf } from "../guard.ts";
+import { loadSources } from "../load-sources.ts";
 import { makeAttempt, makeDelivery, makeEvent } from "../seed.ts";
 import { createAnswerContract } from "./answer-contract.ts";
 
@@ -77,9 +81,10 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const refreshes = { count: 0 };
   const logLines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) };
+  const masterKey = changes.masterKey ?? new MasterKey(randomBytes(32));
   const dependencies: ApiDependencies = {
     db,
-    masterKey: new MasterKey(randomBytes(32)),
+    masterKey,
     adminApiKey: new Secret(ADMIN_KEY),
     geminiSigningSecret: readSecret(ENVIRONMENT_SECRET),
     publicUrl: PUBLIC_URL,
@@ -97,6 +102,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     testTarget: async (_, deliveryId) => void tested.push(deliveryId),
     wakeTarget: async (targetId) => void woken.push(targetId),
     sourcesChanged: async () => void refreshes.count++,
+    examine: async (request) => examine(request, await openExamination(db, masterKey)),
     setAside: [],
     readQueueDepth: async () => ({ postgres: 0 }),
     tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
@@ -136,6 +142,22 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const geminiId = (await findSourceId(db, "gemini")) ?? "";
   const dynamicId = (await findSourceId(db, "gemini-dynamic")) ?? "";
   return { ...dependencies, call, woken, tested, refreshes, logLines, geminiId, dynamicId };
+}
+
+/** What judging a captured request needs, without an ingress and without the key sets of Google. */
+async function openExamination(db: Database, masterKey: MasterKey): Promise<ExamineDependencies> {
+  const sources = await loadSources(db, masterKey);
+  const log = openLog("gateway", "silent");
+  const nobody = { fetchKeySet: () => Promise.reject(new Error("no network")), save: async () => undefined };
+  return {
+    sources: { find: (name) => sources.find((source) => source.name === name), findNewer: async () => undefined },
+    keySets: new JwksCache({ ...nobody, now: Date.now, log }),
+    callbackKey: masterKey.deriveKey(CALLBACK_KEY_PURPOSE),
+    isSpentToken: async () => false,
+    findConsumer: async () => undefined,
+    findLateRefusal: async () => undefined,
+    maxBodyBytes: 1024 * 1024,
+  };
 }
 
 function readBody(response: Response, text: string): Json {

@@ -327,6 +327,7 @@ describe("the document", () => {
       "/v1/sources/{id}/ingress-tokens": ["post"],
       "/v1/sources/{id}/ingress-tokens/{token_id}": ["delete"],
       "/v1/sources/{id}/callback-urls": ["post"],
+      "/v1/sources/{id}:verify": ["post"],
       "/v1/targets": ["get", "post"],
       "/v1/targets/by-name/{name}": ["get", "put", "delete"],
       "/v1/targets/{id}": ["get", "patch", "delete"],

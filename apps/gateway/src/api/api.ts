@@ -45,6 +45,7 @@ import { routeCallbackUrls } from "./sources/callback-urls.ts";
 import { routeIngressTokens } from "./sources/ingress-tokens.ts";
 import { routeSecretRotation } from "./sources/secret-rotation.ts";
 import type { SourcesDependencies } from "./sources/source-endpoint.ts";
+import { routeSourceVerification } from "./sources/source-verification.ts";
 import { routeSources } from "./sources/sources.ts";
 import { routeSourcesByName } from "./sources/sources-by-name.ts";
 import type { TargetsDependencies } from "./targets/target-endpoint.ts";
@@ -60,9 +61,9 @@ import { routeWebhooks } from "./webhook-service/webhooks.ts";
 
 /** Room for a target with 50 headers of 4096 ASCII characters each. */
 const MAX_BODY_BYTES = 256 * 1024;
-/** Room for thousands of targets. */
-const MAX_CONFIGURATION_BYTES = 4 * 1024 * 1024;
-const CONFIGURATION_PATH = "/v1/configuration:apply";
+/** Room for thousands of targets, or for a captured webhook of 3 MiB in base64. */
+const MAX_LARGE_BODY_BYTES = 4 * 1024 * 1024;
+const LARGE_BODY_PATH = /^\/v1\/(?:configuration:apply|sources\/[^/]+:verify)$/;
 
 export interface ApiDependencies
   extends
@@ -109,8 +110,8 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   serveCli(app, dependencies);
   app.use(authenticate(dependencies));
   app.use(refuseEncoded);
-  const limits = { body: limitTo(MAX_BODY_BYTES), configuration: limitTo(MAX_CONFIGURATION_BYTES) };
-  app.use((c, next) => limits[new URL(c.req.url).pathname === CONFIGURATION_PATH ? "configuration" : "body"](c, next));
+  const limits = { common: limitTo(MAX_BODY_BYTES), large: limitTo(MAX_LARGE_BODY_BYTES) };
+  app.use((c, next) => limits[LARGE_BODY_PATH.test(new URL(c.req.url).pathname) ? "large" : "common"](c, next));
   app.use(refuseBrokenText);
   app.use(answerOnce(dependencies));
 
@@ -120,6 +121,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeSecretRotation(app, dependencies);
   routeIngressTokens(app, dependencies);
   routeCallbackUrls(app, dependencies);
+  routeSourceVerification(app, dependencies);
   routeUpstream(app, dependencies);
   routeUpstreamVerbs(app, dependencies);
   routeTargets(app, dependencies);

@@ -8,19 +8,24 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { within } from "@sluice/shared/runtime/within";
 import { CALLBACK_KEY_PURPOSE, type CallbackToken } from "@sluice/signature/callback-token";
+import { refuse } from "@sluice/signature/refusal";
 import type { SpentToken } from "@sluice/signature/verification/scheme";
+import type { Verdict } from "@sluice/signature/verify";
 import { saveKeySet } from "@sluice/store/configuration/key-sets";
 import type { Source } from "@sluice/store/configuration/sources";
 import type { Database } from "@sluice/store/connection/database";
+import { findLateRefusal } from "@sluice/store/log/rejections";
 import { findSpentToken } from "@sluice/store/requests/spent-tokens";
-import { consumeCallback } from "@sluice/store/requests/consumed-callbacks";
+import { consumeCallback, findConsumer } from "@sluice/store/requests/consumed-callbacks";
 import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { GatewayConfig } from "../gateway-config.ts";
 import type { GatewayStores } from "../gateway-stores.ts";
+import type { CapturedRequest } from "../http/captured-request.ts";
 import type { FindClientAddress } from "../http/client-address.ts";
 import type { Metrics } from "../metrics.ts";
 import { Batcher } from "./batcher.ts";
+import { examine } from "./examine.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
 import { limitIngressMemory } from "./ingress-memory.ts";
 import { createIngress } from "./ingress.ts";
@@ -48,6 +53,8 @@ export interface AssembledIngress {
   app: ReturnType<typeof createIngress>;
   sources: KnownSources;
   rejections: RejectionLog;
+  /** Judges a captured request and changes nothing. @throws SluiceError `not_found`, `unavailable` */
+  examine: (request: CapturedRequest) => Promise<Verdict>;
 }
 
 interface IngressParts extends GatewayStores {
@@ -100,12 +107,17 @@ export function assembleIngress(
   const rejections = new RejectionLog({ db, metrics, log });
 
   const logStray = strayLog(log);
-  const app = createIngress({
+  const judges = {
     sources,
     keySets,
     callbackKey: masterKey.deriveKey(CALLBACK_KEY_PURPOSE),
+    isSpentToken: (source: Source, token: SpentToken, webhookId: string) =>
+      isSpentByAnother(db, source, token, webhookId),
+    maxBodyBytes: config.MAX_BODY_BYTES,
+  };
+  const app = createIngress({
+    ...judges,
     consumeCallback: (callback, webhookId) => consumeCallbackInTime(db, callback, webhookId),
-    isSpentToken: (source, token, webhookId) => isSpentByAnother(db, source, token, webhookId),
     findClientAddress,
     onStray: (path) => {
       metrics.countStray();
@@ -119,10 +131,17 @@ export function assembleIngress(
       maxCount: config.MAX_CONCURRENT_BODIES,
       memory: limitIngressMemory(config.MAX_BODY_BYTES),
     }),
-    maxBodyBytes: config.MAX_BODY_BYTES,
     log,
   });
-  return { app, sources, rejections };
+  const examination = {
+    ...judges,
+    findConsumer: ({ id }: CallbackToken) => findConsumer(db, id),
+    findLateRefusal: async ({ id }: Source, webhookId: string) => {
+      const late = await findLateRefusal(db, id, webhookId);
+      return late && refuse(late.reason, late.detail);
+    },
+  };
+  return { app, sources, rejections, examine: (request) => examine(request, examination) };
 }
 
 /** Failure policy: closed. When nobody knows whether the URL was used, the sender should come back. */

@@ -214,11 +214,11 @@ async function admit(
   const { webhookId, scheme, body, userMetadata, bodyUnbound, token: spent } = verdict;
   request.webhookId = webhookId;
   if (spent !== undefined && (await isSpentToken(source, spent, webhookId))) {
-    return refuse("spent_token", "The token proved a webhook with another webhook-id before");
+    return refuseSpentToken();
   }
 
   if (callback?.singleUse === true && !(await consumeCallback(callback, webhookId))) {
-    return refuse("consumed_token", "Another webhook used the callback URL before");
+    return refuseConsumedUrl();
   }
 
   const id = newId();
@@ -255,9 +255,14 @@ function readWebhookHeaders(received: IncomingHttpHeaders): ReceivedHeaders {
   };
 }
 
-function refuseTooLarge(maxBodyBytes: number): Refusal {
+export function refuseTooLarge(maxBodyBytes: number): Refusal {
   return refuse("too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
 }
+
+export const refuseSpentToken = () =>
+  refuse("spent_token", "The token proved a webhook with another webhook-id before");
+
+export const refuseConsumedUrl = () => refuse("consumed_token", "Another webhook used the callback URL before");
 
 /** The error codes of the answers. All other reasons are answered with `verification_failed` and the reason. */
 const CODE_BY_REASON: Partial<Record<RefusalReason, ErrorCode>> = {

@@ -8,8 +8,9 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import { loadSubscribers } from "../configuration/targets.ts";
 import { holdRevision, readRevision } from "../connection/configuration-revision.ts";
 import type { Connection } from "../connection/database.ts";
-import { deliveryTo, fanOut, isSubscribed } from "./fan-out.ts";
+import { deliveryTo, isSubscribed } from "./fan-out.ts";
 import { findEndEventId, findEventId } from "./ledger.ts";
+import { chooseTargets } from "./replay.ts";
 import { type NewEvent, storeEvents } from "./store-events.ts";
 
 export type StoredEvent =
@@ -18,16 +19,22 @@ export type StoredEvent =
 
 /**
  * @param sourceName as filters see it.
+ * @param onlyTo UUIDs of the targets that get the event, whatever they subscribe to; undefined for those that match.
  * @throws SluiceError `unavailable` when the event's dedupe key expired during the call.
  */
-export async function storeMatched(tx: Connection, event: NewEvent, sourceName: string): Promise<StoredEvent> {
+export async function storeMatched(
+  tx: Connection,
+  event: NewEvent,
+  sourceName: string,
+  onlyTo?: readonly string[],
+): Promise<StoredEvent> {
   const input = readFilterInput(event, sourceName);
   for (let tries = 1; ; tries++) {
     // From the second time on, targets cannot change in between: a script may change one after the other all the time.
     if (tries > 1) await holdRevision(tx, "targets");
     const revision = await readRevision(tx, "targets");
-    const subscribers = (await loadSubscribers(tx)).filter(isSubscribed);
-    const { matched, filterErrors } = fanOut(event, () => input, subscribers);
+    const subscribers = (await loadSubscribers(tx, onlyTo)).filter(isSubscribed);
+    const { matched, filterErrors } = chooseTargets(event, () => input, subscribers, onlyTo === undefined);
     const stored = { ...event, filterErrors: filterErrors.length === 0 ? null : filterErrors };
     const deliveries = matched.map((target) => ({ ...deliveryTo(target, event), leased: false }));
     const result = await storeEvents(tx, revision, [stored], deliveries, { workerId: event.id, durationMs: 0 });

@@ -59,6 +59,17 @@ export async function insertRejections(db: Database, rows: readonly NewRejection
   );
 }
 
+/** Why a worker refused a webhook that the ingress had acknowledged; undefined when none did. */
+export async function findLateRefusal(
+  db: Database,
+  sourceId: string,
+  webhookId: string,
+): Promise<Pick<RejectionRecord, "reason" | "detail"> | undefined> {
+  const filter: RejectionFilter = { sourceId, webhookId, reasons: ["reconciled_before"] };
+  const { rows } = await listRejections(db, filter, { limit: 1 });
+  return rows[0];
+}
+
 export async function listRejections(
   db: Database,
   filter: RejectionFilter,

@@ -20,6 +20,15 @@ export async function consumeCallback(
   return rows[0]?.webhook_id === webhookId;
 }
 
+/** The webhook that consumed a callback URL; undefined when none did. */
+export async function findConsumer(db: Database, id: string): Promise<string | undefined> {
+  const { rows } = await db.pool.query<{ webhook_id: string }>(
+    "SELECT webhook_id FROM consumed_callbacks WHERE id = $1",
+    [id],
+  );
+  return rows[0]?.webhook_id;
+}
+
 /** Deletes the rows of URLs that have expired. @returns how many. */
 export async function pruneConsumedCallbacks(db: Database): Promise<number> {
   const { rowCount } = await db.pool.query("DELETE FROM consumed_callbacks WHERE expires_at < now()");

@@ -6,10 +6,11 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
 import { EVENT_TYPE, isNestedWithin, isStorable, readEnvelope } from "@sluice/shared/domain/envelope";
 import { MAX_NUMBER_LENGTH, parseExactJson } from "@sluice/shared/domain/exact-json";
-import { formatId, newId } from "@sluice/shared/domain/ids";
+import { exampleId, formatId, newId } from "@sluice/shared/domain/ids";
 import { RELAY_TYPES } from "@sluice/shared/domain/subscription";
 import { isWebhookId } from "@sluice/signature/verification/webhook-id";
 import { API_SOURCE, getSource } from "@sluice/store/configuration/sources";
+import { loadSubscribers } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import { withPartitions } from "@sluice/store/connection/partitions";
 import { INJECTED_SCHEME } from "@sluice/store/delivery/event-schemes";
@@ -28,6 +29,7 @@ import { recordOf } from "../http/record.ts";
 import { readSource } from "../log/filter-parameters.ts";
 import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { labels } from "../sources/event-labels.ts";
+import { findNamed, parseTargetIds, targetIds } from "./replay-request.ts";
 import { beginMadeEvent } from "./trace-made-event.ts";
 import { wake, type WakeDependencies } from "./wake.ts";
 
@@ -38,6 +40,7 @@ export interface InjectionDependencies extends WakeDependencies {
 
 /** No payload of Gemini's is nested this deep. The limit keeps JSON.stringify from overflowing the stack. */
 const MAX_LEVELS = 100;
+const MAX_TARGETS = 100;
 
 const objectField = (description: string, example: object) =>
   recordOf(z.unknown())
@@ -80,6 +83,14 @@ const newEvent = z
         description: "Events of one source with the same `webhook_id` are one event. Generated when not given.",
         example: "msg_p5jXN8AQM9LWM0D4loKWxJek",
       }),
+    targets: targetIds(MAX_TARGETS)
+      .optional()
+      .openapi({
+        description:
+          "Only these targets get the event, whatever they subscribe to. None of them may be disabled. When not given, every " +
+          "target gets the event that matches it.",
+        example: [exampleId("tgt")],
+      }),
     timestamp: z.iso
       .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2026-01-22T12:00:00Z" })
       .optional()
@@ -118,7 +129,7 @@ const endpoint = createRoute({
   responses: {
     201: jsonAnswer("The event, stored", injectedEvent),
     200: jsonAnswer("The event that was stored before with this `webhook_id`", injectedEvent),
-    ...problems("invalid_id"),
+    ...problems("invalid_id", "target_disabled"),
     default: problemResponse,
   },
 });
@@ -131,6 +142,7 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
     // The validated body has rounded numbers. Both objects have the same fields.
     const exact = parseExactJson(await c.req.text(), refuseRounded);
     const { data, user_metadata } = exact as Pick<typeof given, "data" | "user_metadata">;
+    const onlyTo = given.targets && parseTargetIds(given.targets);
     const event = toEvent({ ...given, data, user_metadata }, source.id);
     const show = (id: string, isDuplicate: boolean, deliveries: number) => ({
       id: formatId("evt", id),
@@ -140,17 +152,18 @@ export function routeInjection(app: OpenAPIHono<ApiEnv>, dependencies: Injection
       deliveries,
     });
     const trace = beginMadeEvent(dependencies.tracing, event.id, endpoint.path, (name) => c.req.header(name));
-    const { answer, targetIds } = await withPartitions(db, [event.id], () =>
+    const { answer, toWake } = await withPartitions(db, [event.id], () =>
       makeChange(c, db, async (tx, record) => {
-        const stored = await storeMatched(tx, event, source.name);
+        if (onlyTo !== undefined) findNamed(onlyTo, await loadSubscribers(tx, onlyTo));
+        const stored = await storeMatched(tx, event, source.name, onlyTo);
         if (stored.kind === "stored" && trace.stored !== null) await storeTraceContext(tx, event.id, trace.stored);
-        if (stored.kind === "duplicate") return { answer: show(stored.eventId, true, 0), targetIds: [] };
+        if (stored.kind === "duplicate") return { answer: show(stored.eventId, true, 0), toWake: [] };
         const shown = show(event.id, false, stored.targetIds.length);
         await record({ action: "event.injected", resourceId: shown.id, after: { ...shown, type: event.type } });
-        return { answer: shown, targetIds: stored.targetIds };
+        return { answer: shown, toWake: stored.targetIds };
       }),
     );
-    for (const targetId of targetIds) wake(dependencies, targetId);
+    for (const targetId of toWake) wake(dependencies, targetId);
     trace.span?.end(Date.now(), {
       "http.response.status_code": answer.is_duplicate ? 200 : 201,
       "sluice.source.name": source.name,

@@ -13,6 +13,7 @@ import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
 import { idField, jsonAnswer } from "../openapi/endpoint.ts";
+import { refusalReason } from "../openapi/refusal-reason.ts";
 import {
   anyOfParameter,
   errorParameter,
@@ -25,11 +26,6 @@ import {
 export interface RejectionsDependencies {
   db: Database;
 }
-
-const refusalReason = z.enum(REFUSAL_REASONS).openapi("RefusalReason", {
-  description: "Why the ingress refused a request. docs/errors.md explains each reason.",
-  example: "signature_mismatch",
-});
 
 const rejectionSchema = z
   .object({

@@ -6,8 +6,10 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import type { Secret } from "@sluice/shared/settings/secret";
 import type { MasterKey } from "@sluice/shared/settings/master-key";
 import type { SigningSecret } from "@sluice/signature/secret";
+import type { Verdict } from "@sluice/signature/verify";
 import type { Database } from "@sluice/store/connection/database";
 
+import type { CapturedRequest } from "../../http/captured-request.ts";
 import { idParameter } from "../openapi/endpoint.ts";
 
 export interface SourcesDependencies {
@@ -23,6 +25,8 @@ export interface SourcesDependencies {
   publicUrl: string | undefined;
   /** Resolves when the ingress of this gateway has loaded the changed sources. */
   sourcesChanged: () => Promise<void>;
+  /** Judges a captured request as the ingress would, and changes nothing. @throws SluiceError `not_found`, `unavailable` */
+  examine: (request: CapturedRequest) => Promise<Verdict>;
   log: Logger;
 }
 
