@@ -9,6 +9,7 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/cli/package.json apps/cli/
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/worker/package.json apps/worker/
+COPY packages/attempt/package.json packages/attempt/
 COPY packages/client/package.json packages/client/
 COPY packages/filter/package.json packages/filter/
 COPY packages/gemini/package.json packages/gemini/

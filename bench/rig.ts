@@ -49,7 +49,7 @@ export interface Rig {
   startGateway: () => Promise<RunningApp>;
   startWorker: () => Promise<RunningApp>;
   /** Calls the API of the last gateway. @throws Error for any other answer than 2xx. */
-  call: (method: string, path: string, body: object) => Promise<{ id: string }>;
+  call: (method: string, path: string, body: object, signal?: AbortSignal) => Promise<{ id: string }>;
   /** Creates a target that gets every event. @returns `tgt_…` */
   createTarget: (uri: string, settings?: object) => Promise<string>;
   /** Creates an enabled target with the default settings for each URI, in one statement. Each gets every event. */
@@ -135,9 +135,14 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
     };
     return { ...app, url, stop };
   };
-  const call = async (method: string, path: string, body: object) => {
+  const call = async (method: string, path: string, body: object, signal?: AbortSignal) => {
     const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
-    const response = await fetch(apiUrl + path, { method, headers, body: JSON.stringify(body) });
+    const response = await fetch(apiUrl + path, {
+      method,
+      headers,
+      body: JSON.stringify(body),
+      signal: signal ?? null,
+    });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as { id: string };
   };

@@ -10,6 +10,7 @@ import { bare, cold, light } from "./rows/light.ts";
 import { log } from "./rows/log.ts";
 import { burst, crowd } from "./rows/many-targets.ts";
 import { memory } from "./rows/memory.ts";
+import { pull } from "./rows/pull.ts";
 import { start } from "./rows/start.ts";
 
 export const ROWS: readonly Row[] = [
@@ -19,6 +20,7 @@ export const ROWS: readonly Row[] = [
   fanOut,
   drain,
   latency,
+  pull,
   ...light,
   bare,
   cold,

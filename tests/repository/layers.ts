@@ -16,6 +16,7 @@ const LAYERS: Layers[] = [
       ["shared", "client"],
       ["signature", "filter", "gemini", "tracing", "settings-file"],
       ["store"],
+      ["attempt"],
       ["queue"],
       ["gateway", "worker", "cli", "gemini-simulator"],
     ],
@@ -30,7 +31,7 @@ const LAYERS: Layers[] = [
       ["upstream", "jobs", "access"],
       ["acting"],
       ["targets"],
-      ["webhook-service", "configuration"],
+      ["webhook-service", "configuration", "pull"],
     ],
   },
   {

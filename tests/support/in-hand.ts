@@ -13,6 +13,7 @@ export function makeClaimedDelivery({ id: targetId }: Target): ClaimedDelivery {
     id: newId(),
     eventId: newId(),
     targetId,
+    eventType: "batch.succeeded",
     webhookId: "msg_1",
     contentType: "application/json",
     contentEncoding: null,

@@ -67,7 +67,7 @@ const settings = z.object({
       "must be origins separated by commas, each as a browser sends it, such as https://console.example.com",
     )
     .optional(),
-  DATABASE_MAX_CONNECTIONS: integer(4, 1_000).default(16),
+  DATABASE_MAX_CONNECTIONS: integer(5, 1_000).default(20),
   MAX_BODY_BYTES: integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
   MAX_CONCURRENT_BODIES: integer(1, 100_000).default(1_000),
   // For key sets, by http too. TARGET_DENY holds for key sets as well, and TARGET_ALLOW does not.

@@ -14,7 +14,7 @@ import { createFirstApiKey } from "@sluice/store/configuration/api-keys";
 import { ensureBuiltInSources } from "@sluice/store/configuration/sources";
 import { readRelayId } from "@sluice/store/connection/configuration-row";
 import { connectDatabases } from "@sluice/store/connection/connect";
-import { type Database, SEARCH_PLANS } from "@sluice/store/connection/database";
+import { type Database, SEARCH_PLANS, STEADY_PLANS } from "@sluice/store/connection/database";
 import { divideConnections } from "@sluice/store/connection/divide-connections";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { readPostgresServer } from "@sluice/store/connection/postgres-server";
@@ -28,14 +28,21 @@ import type { SourceSnapshot } from "./ingress/source-snapshot.ts";
  * How the connections are divided. The settings of DATABASE_MAX_CONNECTIONS hold the sums of these minimums and shares.
  * Requests of the API may be slow; the ingress MUST NOT wait for them.
  */
-const CONNECTIONS = { api: { min: 2, share: 6 }, ingress: { min: 1, share: 3 }, producer: { min: 1, share: 3 } };
+const CONNECTIONS = {
+  api: { min: 2, share: 6 },
+  ingress: { min: 1, share: 3 },
+  producer: { min: 1, share: 3 },
+  pulls: { min: 1, share: 3 },
+};
 const API_LIMIT_MS = 30_000;
 const INGRESS_LIMIT_MS = 10_000;
 
 export interface GatewayStores {
-  /** Until PostgreSQL is prepared, statements of both fail with `unavailable`, as if PostgreSQL were away. */
+  /** Until PostgreSQL is prepared, statements of all three fail with `unavailable`, as if PostgreSQL were away. */
   apiDb: Database;
   ingressDb: Database;
+  /** For pull targets, with the settings of a worker. */
+  pullDb: Database;
   /** Rejects when the gateway must not go on. `closed` when the gateway stopped before PostgreSQL was prepared. */
   prepared: Promise<"prepared" | "closed">;
   closeDatabases: () => Promise<void>;
@@ -61,6 +68,7 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
     pools: {
       api: { maxConnections: connections.api, settings: SEARCH_PLANS, answerLimitMs: API_LIMIT_MS },
       ingress: { maxConnections: connections.ingress, answerLimitMs: INGRESS_LIMIT_MS },
+      pulls: { maxConnections: connections.pulls, settings: STEADY_PLANS, answerLimitMs: API_LIMIT_MS },
     },
     connections: { all: config.DATABASE_MAX_CONNECTIONS, sessions: 0 },
     masterKey,
@@ -85,6 +93,7 @@ export async function openStores(config: GatewayConfig, log: Logger): Promise<Ga
   return {
     apiDb: databases.api,
     ingressDb: databases.ingress,
+    pullDb: databases.pulls,
     prepared,
     closeDatabases: close,
     masterKey,

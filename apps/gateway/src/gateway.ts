@@ -23,6 +23,8 @@ import { openTracing, type Tracing } from "@sluice/tracing/tracing";
 import { type ApiDependencies, createApi } from "./api/api.ts";
 import { createFileApi } from "./api/configuration/file-api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
+import { PULL_WAIT_LIMITS, PullWaits } from "./api/pull/pull-waits.ts";
+import { PulledAttempts } from "./api/pull/pulled-attempts.ts";
 import { ConfigFile } from "./config-file.ts";
 import type { GatewayConfig } from "./gateway-config.ts";
 import { type GatewayStores, openStores } from "./gateway-stores.ts";
@@ -84,7 +86,7 @@ export async function startGateway(
     readFigures: () => figures.read(),
     readBacklog: () => stores.producer.depth("intake"),
   });
-  metrics.watchPools({ api: stores.apiDb.pool, ingress: stores.ingressDb.pool });
+  metrics.watchPools({ api: stores.apiDb.pool, ingress: stores.ingressDb.pool, pulls: stores.pullDb.pool });
   metrics.watchUpstreams(() => readUpstreamFigures(stores.apiDb, stores.masterKey, config.GEMINI_API_KEY));
   metrics.watchJobs(() => countOpenJobs(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
@@ -104,6 +106,8 @@ export async function startGateway(
 
   const tails = new Tails({ db: stores.apiDb, log, limits: TAIL_LIMITS });
   metrics.watchTails(() => tails.count);
+  const pullWaits = new PullWaits({ db: stores.pullDb, log, limits: PULL_WAIT_LIMITS });
+  metrics.pulls.watchWaits(() => pullWaits.count);
   const readiness = createReadiness(stores, ingress.sources, publicPort);
   const reports = startProblemReports({
     db: stores.apiDb,
@@ -111,7 +115,7 @@ export async function startGateway(
     findProblems: () => readiness.findProblems(),
     log,
   });
-  const parts = { stores, ingress, tails, metrics, findClientAddress, guards, tracing };
+  const parts = { stores, ingress, tails, pullWaits, metrics, findClientAddress, guards, tracing };
   const dependencies = assembleApiDependencies(config, parts, log);
   const api = createApi({ ...dependencies, cliFile });
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
@@ -125,8 +129,9 @@ export async function startGateway(
     // A balancer that asks /readyz sends its requests elsewhere before the port closes.
     if (publicPort.server.listening) await stopNotice();
     await reports.close();
-    // Nothing but this ends the streams of live events.
+    // Nothing but this ends the streams of live events, and the waits of pulls at once.
     tails.close();
+    pullWaits.close();
     await Promise.all([publicPort, privatePort].map(({ server }) => closeServer(server, STOP_LIMIT_MS)));
     // Failure policy: open. Every acknowledged event is durable, and nothing else can be lost.
     const closed = Promise.all([closeStores(stores, ingress), tracing?.close()]).then(() => true);
@@ -204,6 +209,7 @@ interface ApiParts {
   stores: GatewayStores;
   ingress: AssembledIngress;
   tails: Tails;
+  pullWaits: PullWaits;
   metrics: Metrics;
   findClientAddress: FindClientAddress;
   guards: Guards;
@@ -212,19 +218,32 @@ interface ApiParts {
 
 function assembleApiDependencies(
   config: GatewayConfig,
-  { stores, ingress, tails, metrics, findClientAddress, guards, tracing }: ApiParts,
+  { stores, ingress, tails, pullWaits, metrics, findClientAddress, guards, tracing }: ApiParts,
   log: Logger,
 ): ApiDependencies {
-  const { apiDb, masterKey, producer } = stores;
+  const { apiDb, pullDb, masterKey, producer } = stores;
   return {
     db: apiDb,
+    pullDb,
     tails,
+    pullWaits,
+    pulledAttempts: new PulledAttempts({
+      count: (target, delivery, result) => metrics.pulls.countAttempt(target, delivery, result),
+      tracing,
+      log,
+    }),
     masterKey,
     adminApiKey: config.ADMIN_API_KEY,
     metricsKey: config.METRICS_KEY,
     geminiSigningSecret: config.GEMINI_SIGNING_SECRET?.reveal(),
-    wakeTarget: (targetId) =>
-      producer.add("deliver", { targetId }, { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` }),
+    wakeTarget: (targetId) => {
+      pullWaits.hint(targetId);
+      return producer.add(
+        "deliver",
+        { targetId },
+        { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` },
+      );
+    },
     testTarget: (targetId, deliveryId) => producer.add("deliver", { targetId, deliveryId }),
     publicUrl: config.PUBLIC_URL,
     addressGuard: guards.targets,

@@ -11,6 +11,7 @@ import type { RetentionState } from "@sluice/store/delivery/retention-state";
 import type { UpstreamFigures } from "@sluice/store/upstream/upstream-figures";
 
 import { askOnce, STORE_LIMIT_MS } from "./ask-once.ts";
+import { PullMetrics } from "./pull-metrics.ts";
 import { type RelayReaders, watchRelay } from "./relay-metrics.ts";
 
 /** From the time of a fsync on a fast disk to `requestTimeout` of the server, the limit of a request. */
@@ -69,6 +70,7 @@ export class Metrics {
     labelNames: ["store"],
     registers: [this.#registry],
   });
+  readonly pulls = new PullMetrics(this.#registry);
 
   /**
    * The parameter is the producer of the queue. Without Redis there are no series for it, which an alert could take for
@@ -280,6 +282,7 @@ export class Metrics {
 
   /** Writes all metrics in the text format of Prometheus, 0.0.4. */
   async render(): Promise<{ contentType: string; text: string }> {
+    await this.pulls.tidy();
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 }

@@ -4,7 +4,7 @@ import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import { MAX_NAMED_TARGETS } from "@sluice/store/journal/busiest-targets";
 import { expect, test } from "vitest";
 
-import type { AttemptResult } from "./breaker/attempt-result.ts";
+import type { AttemptResult } from "@sluice/attempt/attempt-result";
 import { DeliveryMetrics } from "./delivery-metrics.ts";
 import { TargetLabels } from "./target-labels.ts";
 
@@ -23,6 +23,7 @@ const delivery = (targetId: string, changes: Partial<ClaimedDelivery> = {}): Cla
   id: newId(),
   eventId: newId(),
   targetId,
+  eventType: null,
   webhookId: "msg",
   contentType: null,
   contentEncoding: null,
@@ -61,7 +62,8 @@ test("an attempt counts under its target, its outcome and one of few reasons", a
     [{ statusCode: null, error: "connection: getaddrinfo ENOTFOUND billing.internal" }, "dns"],
     [{ statusCode: null, error: "connection: DEPTH_ZERO_SELF_SIGNED_CERT self-signed certificate" }, "tls"],
     [{ statusCode: null, error: "connection: CERT_HAS_EXPIRED certificate has expired" }, "tls"],
-    [{ statusCode: null, error: "10.0.0.1 is not allowed by TARGET_DENY" }, "address_refused"],
+    [{ statusCode: null, error: "address refused: 10.0.0.1 is not allowed by TARGET_DENY" }, "address_refused"],
+    [{ statusCode: null, error: "the service is not there" }, "other_error"],
     [{ statusCode: 302 }, "redirect"],
     [{ statusCode: 404 }, "client_error"],
     [{ statusCode: 410 }, "gone"],

@@ -29,6 +29,7 @@ import { openTracing } from "@sluice/tracing/tracing";
 
 import { Breakers } from "./breaker/breakers.ts";
 import { startCounting } from "./chores/counting.ts";
+import { startIdleTargets } from "./chores/idle-targets.ts";
 import { startNaming } from "./chores/naming.ts";
 import { startOperations } from "./chores/operation-steps.ts";
 import { startBodyRemoval } from "./chores/body-removal.ts";
@@ -246,6 +247,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startCounting(db, log, onFinished),
     startNaming(db, labels, () => meter.tidy(), log),
     startSweep(db, wake, log),
+    startIdleTargets(db, log),
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),
     startReconciliation({ db, masterKey, config, workerId, wake, log }),

@@ -497,9 +497,69 @@ export interface paths {
         put?: never;
         /**
          * Send a signed test event to one target, and wait for the attempt
-         * @description The event has the type `sluice.test`. The target gets it regardless of its subscription, filter and state. The relay attempts the delivery once.
+         * @description The event has the type `sluice.test`. The target gets it regardless of its subscription and filter. The relay attempts the delivery once, whatever the state of the target is. For a pull target the delivery waits to be pulled; the answer comes when it is acknowledged, or after 5 seconds.
          */
         post: operations["testTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{id}:pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take deliveries of a pull target that are due
+         * @description Waits for `wait_seconds` if none is due. Nobody else gets these deliveries until their lease ends. Report each by `:ack`; one that you do not report is due again when its lease ends. An `Idempotency-Key` is ignored, and the audit trail gets no entry.
+         */
+        post: operations["pullTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{id}:ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what became of pulled deliveries
+         * @description Each result is recorded as an attempt. A success finishes the delivery, also after its lease has ended. After a failure the delivery is due again by the `retry` of the target. The same report again changes nothing: repeat a request whose answer you did not get. An `Idempotency-Key` is ignored, and the audit trail gets no entry.
+         */
+        post: operations["ackTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{id}:extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep pulled deliveries for longer
+         * @description Sets the ends of the leases anew, also of those that ended while nobody else took the delivery.
+         */
+        post: operations["extendTarget"];
         delete?: never;
         options?: never;
         head?: never;
@@ -515,7 +575,7 @@ export interface paths {
         };
         /**
          * List webhooks, newest first
-         * @description Every target is a webhook. The `uri` of a chat target is only its scheme and host.
+         * @description Every target is a webhook, except pull targets. The `uri` of a chat target is only its scheme and host.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -627,7 +687,7 @@ export interface paths {
         };
         /**
          * List webhooks, newest first
-         * @description Every target is a webhook. The `uri` of a chat target is only its scheme and host.
+         * @description Every target is a webhook, except pull targets. The `uri` of a chat target is only its scheme and host.
          */
         get: operations["listWebhooksBeta"];
         put?: never;
@@ -1157,7 +1217,7 @@ export interface paths {
         put?: never;
         /**
          * Make an API key
-         * @description A key that expires can only make keys that expire no later than itself.
+         * @description A key that expires can only make keys that expire no later than itself. Whoever deletes a target revokes the keys that are for it alone.
          */
         post: operations["createKey"];
         delete?: never;
@@ -2754,8 +2814,8 @@ export interface components {
             id: string;
             name: string;
             kind: components["schemas"]["TargetKind"];
-            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
-            uri: string;
+            /** @description Null for a pull target. Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
+            uri: string | null;
             /**
              * @example [
              *       "batch.*",
@@ -2793,6 +2853,17 @@ export interface components {
             filter: string | null;
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
+            /**
+             * Format: int64
+             * @example null
+             */
+            delete_after_idle_seconds: number | null;
+            /**
+             * Format: date-time
+             * @description When the service of a pull target last pulled, to the minute; null if it never did
+             * @example null
+             */
+            last_pulled_at: string | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
@@ -2810,10 +2881,10 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description What the target takes. `http`: the body of each event, signed. The others: a message about each event, at the incoming webhook of that chat service.
+         * @description What the target takes. `http`: the body of each event, signed. `pull`: the same, but the service fetches it by `:pull`. The others: a message about each event, at the incoming webhook of that chat service.
          * @enum {string}
          */
-        TargetKind: "http" | "slack" | "google_chat" | "teams" | "discord";
+        TargetKind: "http" | "slack" | "google_chat" | "teams" | "discord" | "pull";
         /** @enum {string} */
         TargetState: "enabled" | "paused" | "disabled" | "disabled_due_to_failed_deliveries";
         TargetHealth: {
@@ -2893,8 +2964,8 @@ export interface components {
             id: string;
             name: string;
             kind: components["schemas"]["TargetKind"];
-            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
-            uri: string;
+            /** @description Null for a pull target. Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
+            uri: string | null;
             /**
              * @example [
              *       "batch.*",
@@ -2932,6 +3003,17 @@ export interface components {
             filter: string | null;
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
+            /**
+             * Format: int64
+             * @example null
+             */
+            delete_after_idle_seconds: number | null;
+            /**
+             * Format: date-time
+             * @description When the service of a pull target last pulled, to the minute; null if it never did
+             * @example null
+             */
+            last_pulled_at: string | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
@@ -2951,13 +3033,14 @@ export interface components {
             new_signing_secret?: string;
         };
         NewTarget: {
-            /** @description Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken. */
+            /** @description Unique among targets. If you leave it out, the name is the host of `uri`, or `pull`, with a number if it is taken. */
             name?: string;
             /**
              * Format: uri
+             * @description Required, except for a pull target, which has none
              * @example http://billing.internal:3000/gemini
              */
-            uri: string;
+            uri?: string;
             /**
              * @example [
              *       "batch.*",
@@ -2993,6 +3076,12 @@ export interface components {
              * @example event.type == "batch.failed" || event.labels.team == "billing"
              */
             filter?: string | null;
+            /**
+             * Format: int32
+             * @description Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target.
+             * @example null
+             */
+            delete_after_idle_seconds?: number | null;
             /**
              * @description How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.
              * @example null
@@ -3065,6 +3154,12 @@ export interface components {
              */
             filter?: string | null;
             /**
+             * Format: int32
+             * @description Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target.
+             * @example null
+             */
+            delete_after_idle_seconds?: number | null;
+            /**
              * @description How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.
              * @example null
              */
@@ -3075,9 +3170,10 @@ export interface components {
             name?: string;
             /**
              * Format: uri
+             * @description Required, except for a pull target, which has none
              * @example http://billing.internal:3000/gemini
              */
-            uri: string;
+            uri?: string;
             /**
              * @example [
              *       "batch.*",
@@ -3114,6 +3210,12 @@ export interface components {
              */
             filter?: string | null;
             /**
+             * Format: int32
+             * @description Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target.
+             * @example null
+             */
+            delete_after_idle_seconds?: number | null;
+            /**
              * @description How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.
              * @example null
              */
@@ -3126,8 +3228,8 @@ export interface components {
             id: string;
             name: string;
             kind: components["schemas"]["TargetKind"];
-            /** @description Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
-            uri: string;
+            /** @description Null for a pull target. Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays. */
+            uri: string | null;
             /**
              * @example [
              *       "batch.*",
@@ -3165,6 +3267,17 @@ export interface components {
             filter: string | null;
             /** @example null */
             tls: components["schemas"]["Tls"] | null;
+            /**
+             * Format: int64
+             * @example null
+             */
+            delete_after_idle_seconds: number | null;
+            /**
+             * Format: date-time
+             * @description When the service of a pull target last pulled, to the minute; null if it never did
+             * @example null
+             */
+            last_pulled_at: string | null;
             signing_secrets: components["schemas"]["SigningSecret"][];
             /**
              * @description What was lost with the master key (`sluice rekey --lost`) and is not set anew yet. Until then a source answers 503, and a target stays paused.
@@ -3187,7 +3300,7 @@ export interface components {
             /** @example evt_01h455vb4pex5vsknk084sn02q */
             event: string;
             delivery: components["schemas"]["Delivery"];
-            /** @description The attempt; null if no worker has made it yet */
+            /** @description The attempt; null if nobody has made it yet */
             attempt: components["schemas"]["Attempt"] | null;
         };
         Delivery: {
@@ -3202,11 +3315,11 @@ export interface components {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             target: string;
             status: components["schemas"]["DeliveryStatus"];
-            /** @description True while a worker holds the delivery and attempts it */
+            /** @description True while a worker, or a service that pulled it, holds the delivery */
             in_flight: boolean;
             /**
              * Format: uuid
-             * @description The worker that holds the delivery, by the id in that worker's log lines. Null when no worker does.
+             * @description The worker that holds the delivery, by the id in that worker's log lines, or the pull that gave it out. Null when nobody holds it.
              */
             worker: string | null;
             /** Format: int64 */
@@ -3274,7 +3387,7 @@ export interface components {
             /** @example ok */
             response_excerpt: string | null;
             /**
-             * @description Where the request went, without credentials: values in a query are shown as REDACTED. Null, as are the fields below, for an attempt that an earlier version made.
+             * @description Where the request went, without credentials: values in a query are shown as REDACTED. Null, as are the fields below, for an attempt that an earlier version made. Null for what a target pulled.
              * @example https://billing.internal/webhooks/gemini
              */
             url: string | null;
@@ -3327,6 +3440,159 @@ export interface components {
          * @enum {string}
          */
         AttemptTrigger: "initial" | "retry" | "manual";
+        PullAnswer: {
+            deliveries: components["schemas"]["PulledDelivery"][];
+            /**
+             * Format: int64
+             * @description How many more are due now. The count stops at 1,000.
+             * @example 0
+             */
+            waiting: number;
+            /** @description The state of the target. Only an enabled target gets deliveries. */
+            state: components["schemas"]["TargetState"];
+        };
+        PulledDelivery: {
+            /**
+             * @description Names the delivery and this pull in `:ack` and `:extend`
+             * @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA
+             */
+            token: string;
+            /** @example dlv_01h455vb4pex5vsknk084sn02q */
+            delivery_id: string;
+            /** @example evt_01h455vb4pex5vsknk084sn02q */
+            event_id: string;
+            event_type: string | null;
+            /**
+             * Format: int64
+             * @description The number of the attempt that you make now
+             */
+            attempt: number;
+            trigger: components["schemas"]["AttemptTrigger"];
+            /**
+             * @description The headers that an http target would get, signed with the secrets of this target
+             * @example {
+             *       "webhook-id": "msg_123",
+             *       "webhook-timestamp": "1795000000",
+             *       "webhook-signature": "v1,…"
+             *     }
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Format: byte
+             * @description The bytes of the event in base64
+             * @example e30=
+             */
+            body: string;
+            /** Format: date-time */
+            deadline_at: string;
+            /**
+             * Format: date-time
+             * @description When somebody else may get it, unless you report it
+             */
+            lease_expires_at: string;
+        };
+        PullRequest: {
+            /**
+             * Format: int32
+             * @description The most deliveries in the answer. Their bodies have some 4 MiB together, or it is one delivery.
+             * @default 10
+             */
+            max?: number;
+            /**
+             * Format: int32
+             * @description How long to wait for the first delivery if none is due
+             * @default 0
+             */
+            wait_seconds?: number;
+            /**
+             * Format: int32
+             * @description For how long nobody else gets these deliveries. `:extend` makes it longer.
+             * @default 45
+             */
+            lease_seconds?: number;
+        };
+        AckAnswer: {
+            results: components["schemas"]["AckResult"][];
+        };
+        AckResult: {
+            /** @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA */
+            token: string;
+            /** @description Null when all is well. `lease_lost`: the lease ran out, and somebody else has the delivery or has finished it, so that this changed nothing. `not_found`: the target has no such delivery. */
+            code: components["schemas"]["PullFault"] | null;
+            /** @description The status of the delivery now; null if there is none */
+            status: components["schemas"]["DeliveryStatus"] | null;
+            /**
+             * Format: date-time
+             * @description When it is due again; null if it is finished
+             */
+            next_attempt_at: string | null;
+        };
+        /** @enum {string} */
+        PullFault: "lease_lost" | "not_found";
+        AckRequest: {
+            results: components["schemas"]["PullReport"][];
+        };
+        PullReport: {
+            /** @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA */
+            token: string;
+            /**
+             * Format: int32
+             * @description What the service answered. A 2xx without `error` is a success.
+             * @example 200
+             */
+            status_code?: number;
+            /**
+             * @description Why there is no complete answer. One that begins with `timeout: ` or `connection: ` is counted as such in the metrics.
+             * @example timeout: no answer within 20 s
+             */
+            error?: string;
+            /**
+             * Format: double
+             * @example 41.7
+             */
+            duration_ms: number;
+            /**
+             * Format: date-time
+             * @description By default `duration_ms` ago. A time before the pull, or after the report, is moved there.
+             */
+            started_at?: string;
+            /**
+             * @description The start of the answer. The log keeps 1,024 bytes.
+             * @example ok
+             */
+            response_excerpt?: string;
+            /**
+             * Format: double
+             * @description The `Retry-After` of the answer. It wins over the schedule of the target, up to a quarter of its horizon.
+             * @example 30
+             */
+            retry_after_seconds?: number;
+        };
+        ExtendAnswer: {
+            results: components["schemas"]["ExtendResult"][];
+        };
+        ExtendResult: {
+            /** @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA */
+            token: string;
+            /** @description Null when all is well. `lease_lost`: the lease ran out, and somebody else has the delivery or has finished it, so that this changed nothing. `not_found`: the target has no such delivery. */
+            code: components["schemas"]["PullFault"] | null;
+            /**
+             * Format: date-time
+             * @description Null if the lease is lost
+             */
+            lease_expires_at: string | null;
+        };
+        ExtendRequest: {
+            tokens: string[];
+            /**
+             * Format: int32
+             * @description From now
+             * @default 45
+             */
+            lease_seconds?: number;
+        };
         WebhookPage: {
             webhooks: components["schemas"]["Webhook"][];
             /** @description Absent on the last page */
@@ -3657,11 +3923,11 @@ export interface components {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             target: string;
             status: components["schemas"]["DeliveryStatus"];
-            /** @description True while a worker holds the delivery and attempts it */
+            /** @description True while a worker, or a service that pulled it, holds the delivery */
             in_flight: boolean;
             /**
              * Format: uuid
-             * @description The worker that holds the delivery, by the id in that worker's log lines. Null when no worker does.
+             * @description The worker that holds the delivery, by the id in that worker's log lines, or the pull that gave it out. Null when nobody holds it.
              */
             worker: string | null;
             /** Format: int64 */
@@ -4475,7 +4741,7 @@ export interface components {
             /** @example key_01h455vb4pex5vsknk084sn02q */
             id: string;
             name: string;
-            scopes: components["schemas"]["Scope"][];
+            scopes: (components["schemas"]["Scope"] | components["schemas"]["TargetScope"])[];
             /** @example sluice_...mNoP */
             truncated_key: string;
             state: components["schemas"]["KeyState"];
@@ -4507,13 +4773,18 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "admin";
+        /**
+         * @description The key is for this pull target alone.
+         * @example target:tgt_01h455vb4pex5vsknk084sn02q
+         */
+        TargetScope: string;
         /** @enum {string} */
         KeyState: "active" | "expired" | "revoked";
         CreatedKey: {
             /** @example key_01h455vb4pex5vsknk084sn02q */
             id: string;
             name: string;
-            scopes: components["schemas"]["Scope"][];
+            scopes: (components["schemas"]["Scope"] | components["schemas"]["TargetScope"])[];
             /** @example sluice_...mNoP */
             truncated_key: string;
             state: components["schemas"]["KeyState"];
@@ -4551,8 +4822,13 @@ export interface components {
              * @example billing team
              */
             name: string;
-            /** @description `read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. */
-            scopes: components["schemas"]["Scope"][];
+            /**
+             * @description `read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. `target:` with the id of a pull target, alone, allows to pull for that target and to read it and its deliveries.
+             * @example [
+             *       "read"
+             *     ]
+             */
+            scopes: (components["schemas"]["Scope"] | components["schemas"]["TargetScope"])[];
             /**
              * Format: date-time
              * @description The time from which the key is refused. Null when the key never expires.
@@ -4561,7 +4837,7 @@ export interface components {
         };
         OwnKey: {
             name: string;
-            scopes: components["schemas"]["Scope"][];
+            scopes: (components["schemas"]["Scope"] | components["schemas"]["TargetScope"])[];
             /**
              * Format: date-time
              * @description Null when the key never expires
@@ -4988,9 +5264,10 @@ export interface components {
             name: string;
             /**
              * Format: uri
+             * @description Required, except for a pull target, which has none
              * @example http://billing.internal:3000/gemini
              */
-            uri: string;
+            uri?: string;
             /**
              * @example [
              *       "batch.*",
@@ -5028,6 +5305,12 @@ export interface components {
              */
             filter?: string | null;
             /**
+             * Format: int32
+             * @description Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target.
+             * @example null
+             */
+            delete_after_idle_seconds?: number | null;
+            /**
              * @description How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.
              * @example null
              */
@@ -5043,8 +5326,13 @@ export interface components {
              * @example billing team
              */
             name: string;
-            /** @description `read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. */
-            scopes: components["schemas"]["Scope"][];
+            /**
+             * @description `read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. `target:` with the name of a pull target, alone, allows to pull for that target and to read it and its deliveries.
+             * @example [
+             *       "read"
+             *     ]
+             */
+            scopes: (components["schemas"]["Scope"] | string)[];
             /**
              * Format: date-time
              * @description The time from which the key is refused. Null when the key never expires.
@@ -6474,6 +6762,8 @@ export interface operations {
                      *           },
                      *           "filter": null,
                      *           "tls": null,
+                     *           "delete_after_idle_seconds": null,
+                     *           "last_pulled_at": null,
                      *           "signing_secrets": [
                      *             {
                      *               "truncated_secret": "whsec_...MnM=",
@@ -6521,6 +6811,7 @@ export interface operations {
                  *         "per_seconds": 60
                  *       },
                  *       "filter": "event.type == \"batch.failed\" || event.labels.team == \"billing\"",
+                 *       "delete_after_idle_seconds": null,
                  *       "tls": null
                  *     }
                  */
@@ -6567,6 +6858,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -6638,6 +6931,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -6713,6 +7008,7 @@ export interface operations {
                  *         "per_seconds": 60
                  *       },
                  *       "filter": "event.type == \"batch.failed\" || event.labels.team == \"billing\"",
+                 *       "delete_after_idle_seconds": null,
                  *       "tls": null
                  *     }
                  */
@@ -6759,6 +7055,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -6830,6 +7128,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -6883,6 +7183,7 @@ export interface operations {
                  *         "per_seconds": 60
                  *       },
                  *       "filter": "event.type == \"batch.failed\" || event.labels.team == \"billing\"",
+                 *       "delete_after_idle_seconds": null,
                  *       "tls": null
                  *     }
                  */
@@ -6929,6 +7230,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -6983,6 +7286,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7087,6 +7392,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7165,6 +7472,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7243,6 +7552,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7321,6 +7632,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7405,6 +7718,8 @@ export interface operations {
                      *       },
                      *       "filter": null,
                      *       "tls": null,
+                     *       "delete_after_idle_seconds": null,
+                     *       "last_pulled_at": null,
                      *       "signing_secrets": [
                      *         {
                      *           "truncated_secret": "whsec_...MnM=",
@@ -7442,7 +7757,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A worker made the attempt; `attempt` has its result */
+            /** @description The attempt is made; `attempt` has its result */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7503,7 +7818,7 @@ export interface operations {
                     "application/json": components["schemas"]["TargetTest"];
                 };
             };
-            /** @description No worker has made the attempt yet. A worker will make it later, and the delivery shows the result. */
+            /** @description Nobody has made the attempt yet. The delivery shows the result when somebody does. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7562,6 +7877,156 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["TargetTest"];
+                };
+            };
+        };
+    };
+    pullTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the target */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["PullRequest"];
+            };
+        };
+        responses: {
+            /** @description The deliveries; none if the time was over, or the target is not enabled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deliveries": [
+                     *         {
+                     *           "token": "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA",
+                     *           "delivery_id": "dlv_01h455vb4pex5vsknk084sn02q",
+                     *           "event_id": "evt_01h455vb4pex5vsknk084sn02q",
+                     *           "event_type": "batch.succeeded",
+                     *           "attempt": 1,
+                     *           "trigger": "initial",
+                     *           "headers": {
+                     *             "webhook-id": "msg_123",
+                     *             "webhook-timestamp": "1795000000",
+                     *             "webhook-signature": "v1,…"
+                     *           },
+                     *           "body": "e30=",
+                     *           "deadline_at": "2026-01-22T12:00:00Z",
+                     *           "lease_expires_at": "2026-01-22T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "waiting": 0,
+                     *       "state": "enabled"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PullAnswer"];
+                };
+            };
+        };
+    };
+    ackTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the target */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "results": [
+                 *         {
+                 *           "token": "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA",
+                 *           "status_code": 200,
+                 *           "error": "timeout: no answer within 20 s",
+                 *           "duration_ms": 41.7,
+                 *           "response_excerpt": "ok",
+                 *           "retry_after_seconds": 30
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["AckRequest"];
+            };
+        };
+        responses: {
+            /** @description One result for each token, in the order of the request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "token": "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA",
+                     *           "code": "lease_lost",
+                     *           "status": "succeeded",
+                     *           "next_attempt_at": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AckAnswer"];
+                };
+            };
+        };
+    };
+    extendTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the target */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tokens": [
+                 *         "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExtendRequest"];
+            };
+        };
+        responses: {
+            /** @description One result for each token, in the order of the request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "token": "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA",
+                     *           "code": "lease_lost",
+                     *           "lease_expires_at": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExtendAnswer"];
                 };
             };
         };

@@ -36,8 +36,8 @@ test("calls have the types of the document, and their answers have what the type
   expect(await failureOf(sluice.get("/v1/nothing"))).toMatchObject({ code: "not_found" });
   // @ts-expect-error -- the id is missing
   void (() => sluice.get("/v1/targets/{id}"));
-  // @ts-expect-error -- `uri` is missing
-  void (() => sluice.post("/v1/targets", { body: { subscribed_events: [] } }));
+  // @ts-expect-error -- `subscribed_events` is missing
+  void (() => sluice.post("/v1/targets", { body: { uri: "http://one.example/" } }));
   // @ts-expect-error -- this list has no such filter
   void (() => sluice.list("/v1/targets", { colour: "red" }));
 

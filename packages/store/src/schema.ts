@@ -301,6 +301,13 @@ export const targets = pgTable("targets", {
   managedBy: text("managed_by"),
   kind: text("kind").$type<TargetKind>().notNull().default("http"),
   chatUrlCiphertext: bytea("chat_url_ciphertext"),
+  deleteAfterIdleSeconds: integer("delete_after_idle_seconds"),
+});
+
+/** See configuration/target-pulls.ts. */
+export const targetPulls = pgTable("target_pulls", {
+  targetId: uuid("target_id").primaryKey(),
+  lastPulledAt: instant("last_pulled_at").notNull(),
 });
 
 /** See operational/told.ts. */
@@ -410,6 +417,7 @@ export const apiKeys = pgTable("api_keys", {
   truncated: text("truncated").notNull().default("sluice_..."),
   lastUsedAt: instant("last_used_at"),
   managedBy: text("managed_by"),
+  targetId: uuid("target_id"),
 });
 
 export const audit = pgTable("audit", {

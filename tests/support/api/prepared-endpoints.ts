@@ -91,6 +91,7 @@ export async function prepareEndpoint(
     await (isTarget ? makeTarget() : makeSource());
     return { parts: { name } };
   };
+  const makePull = () => makeTarget({ kind: "pull", uri: undefined });
   const makeDynamic = async () => ({ parts: { id: await makeSource({ kind: "dynamic" }) } });
   const special: Record<string, () => Promise<PreparedRequest>> = {
     resumeTarget: async () => ({ parts: { id: await makeTarget({ state: "paused" }) } }),
@@ -112,6 +113,9 @@ export async function prepareEndpoint(
       parts: {},
       body: { type: "batch.succeeded", data: { id: "batch_1" }, targets: [await makeTarget()] },
     }),
+    pullTarget: async () => ({ parts: { id: await makePull() } }),
+    ackTarget: async () => ({ parts: { id: await makePull() } }),
+    extendTarget: async () => ({ parts: { id: await makePull() } }),
     replayEvents: async () => ({ parts: {}, body: { targets: [await makeTarget()], all: true, dry_run: true } }),
   };
   const own = special[operationId];

@@ -5,6 +5,8 @@ import { randomBytes } from "node:crypto";
 
 import { type ApiDependencies, createApi } from "@sluice/gateway/api/api";
 import { TAIL_LIMITS, Tails } from "@sluice/gateway/api/log/tails";
+import { PULL_WAIT_LIMITS, PullWaits } from "@sluice/gateway/api/pull/pull-waits";
+import { PulledAttempts } from "@sluice/gateway/api/pull/pulled-attempts";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
 import { clientAddressFinder } from "@sluice/gateway/http/client-address";
 import { examine, type ExamineDependencies } from "@sluice/gateway/ingress/examine";
@@ -100,11 +102,21 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     keySetGuard: guardOf(),
     corsOrigins: [],
     testTarget: async (_, deliveryId) => void tested.push(deliveryId),
-    wakeTarget: async (targetId) => void woken.push(targetId),
+    wakeTarget: async (targetId) => {
+      woken.push(targetId);
+      dependencies.pullWaits.hint(targetId);
+    },
     sourcesChanged: async () => void refreshes.count++,
     examine: async (request) => examine(request, await openExamination(db, masterKey)),
     setAside: [],
     readQueueDepth: async () => ({ postgres: 0 }),
+    pullDb: db,
+    pullWaits: new PullWaits({ db, log: openLog("gateway", "silent"), limits: PULL_WAIT_LIMITS }),
+    pulledAttempts: new PulledAttempts({
+      count: () => undefined,
+      tracing: undefined,
+      log: openLog("gateway", "silent"),
+    }),
     tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
     metrics: new Metrics(),
     findClientAddress: clientAddressFinder([]),

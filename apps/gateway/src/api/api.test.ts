@@ -1,5 +1,6 @@
 import { describe, expect, inject } from "vitest";
 
+import { exampleId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { Secret } from "@sluice/shared/settings/secret";
 import { openDatabase } from "@sluice/store/connection/database";
@@ -20,6 +21,10 @@ const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/keys\/self$|^\/v1\/set-aside-events
 /** Bodies for endpoints that check more than the schema in the document says. */
 const BODIES: Record<string, string> = {
   "POST /v1/targets": JSON.stringify({ uri: "http://a.example/", subscribed_events: ["*"] }),
+  [`POST /v1/targets/${exampleId("tgt")}:ack`]: JSON.stringify({
+    results: [{ token: "A".repeat(43), status_code: 200, duration_ms: 1 }],
+  }),
+  "PUT /v1/targets/by-name/billing": JSON.stringify({ uri: "http://a.example/", subscribed_events: ["*"] }),
 };
 
 describe("requests", () => {
@@ -331,6 +336,9 @@ describe("the document", () => {
       "/v1/targets": ["get", "post"],
       "/v1/targets/by-name/{name}": ["get", "put", "delete"],
       "/v1/targets/{id}": ["get", "patch", "delete"],
+      "/v1/targets/{id}:pull": ["post"],
+      "/v1/targets/{id}:ack": ["post"],
+      "/v1/targets/{id}:extend": ["post"],
       "/v1/targets/{id}:pause": ["post"],
       "/v1/targets/{id}:resume": ["post"],
       "/v1/targets/{id}:enable": ["post"],

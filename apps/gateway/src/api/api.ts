@@ -39,6 +39,9 @@ import { type RejectionsDependencies, routeRejections } from "./log/rejections.t
 import { routeStats, type StatsDependencies } from "./log/stats.ts";
 import { routeTail, type TailDependencies } from "./log/tail.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
+import { routeAck } from "./pull/ack.ts";
+import { routePull } from "./pull/pull.ts";
+import { type PullDependencies, PullTargets } from "./pull/pull-endpoint.ts";
 import { createDocument } from "./openapi/document.ts";
 import { createReference } from "./openapi/reference.ts";
 import { routeCallbackUrls } from "./sources/callback-urls.ts";
@@ -76,6 +79,7 @@ export interface ApiDependencies
     SourcesDependencies,
     UpstreamApiDependencies,
     TargetsDependencies,
+    PullDependencies,
     EventsDependencies,
     DeliveriesDependencies,
     DeliveryVerbsDependencies,
@@ -129,6 +133,9 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeTargetState(app, dependencies);
   routeTargetRotation(app, dependencies);
   routeTargetTest(app, dependencies);
+  const pullTargets = new PullTargets(dependencies);
+  routePull(app, dependencies, pullTargets);
+  routeAck(app, dependencies, pullTargets);
   routeWebhooks(app, dependencies);
   routeEvents(app, dependencies);
   routeInjection(app, dependencies);

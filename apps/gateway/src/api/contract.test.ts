@@ -38,6 +38,7 @@ const BEYOND_SCHEMAS = [
   /name or the id of a source|is the id of no target|as in the path|cannot be changed: the job has a name/,
   // How fields depend on each other.
   /is a field of (static|dynamic) sources|must keep cap_seconds|must be the name of a (batch|interaction|video)/,
+  /is required for a target that the relay sends to|is only for pull targets/,
   // Grammars, and texts that only the relay can read.
   /CEL expression|IP address|is not a cursor|belongs to another list|a webhook has no such field/,
   /at most 200 intervals/,

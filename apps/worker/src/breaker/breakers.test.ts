@@ -5,7 +5,7 @@ import { expect, onTestFinished } from "vitest";
 
 import { test } from "../../../../tests/support/database.ts";
 import { newLease, seedDeliveries, seedTarget } from "../../../../tests/support/seed.ts";
-import type { AttemptResult } from "./attempt-result.ts";
+import type { AttemptResult } from "@sluice/attempt/attempt-result";
 import { Breakers } from "./breakers.ts";
 
 const success: AttemptResult = {

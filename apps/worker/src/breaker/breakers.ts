@@ -22,7 +22,7 @@ import type { Target } from "@sluice/store/configuration/targets";
 import type { Database } from "@sluice/store/connection/database";
 import type { Lease } from "@sluice/store/delivery/deliveries";
 
-import { type AttemptResult, isGone, isRateLimited, isSuccess, isTargetFailure } from "./attempt-result.ts";
+import { type AttemptResult, isGone, isRateLimited, isSuccess, isTargetFailure } from "@sluice/attempt/attempt-result";
 import { type Gate, openForMs, type Probe, type SharedState, TargetBreaker } from "./breaker.ts";
 import { HealthTally } from "./health-tally.ts";
 

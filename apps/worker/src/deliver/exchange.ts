@@ -8,7 +8,7 @@ import { readRetryAfter } from "@sluice/shared/domain/backoff";
 import { cutText } from "@sluice/shared/domain/cut-text";
 import type { Dispatcher } from "undici";
 
-import type { AttemptResult, ResponseHeaders } from "../breaker/attempt-result.ts";
+import type { AttemptResult, ResponseHeaders } from "@sluice/attempt/attempt-result";
 import { isOwnFault, type NotSent } from "./own-fault.ts";
 import { expectSocket } from "./request-socket.ts";
 

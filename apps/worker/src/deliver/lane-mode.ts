@@ -12,7 +12,7 @@ export type LaneMode =
   | { kind: "probing"; target: Target }
   /** The breaker is open: deliveries stay due and cost neither memory nor a slot. */
   | { kind: "blocked" }
-  /** The target is paused, disabled or deleted. */
+  /** The target is paused, disabled or deleted, or fetches its deliveries itself. */
   | { kind: "closed" }
   /** The worker stops. There is no way back. */
   | { kind: "stopping" };
@@ -23,7 +23,7 @@ export type LaneMode =
  */
 export function laneMode(isStopping: boolean, target: Target | undefined, readGate: () => Gate): LaneMode {
   if (isStopping) return { kind: "stopping" };
-  if (target?.state !== "enabled") return { kind: "closed" };
+  if (target?.state !== "enabled" || target.kind === "pull") return { kind: "closed" };
   switch (readGate()) {
     case "closed":
       return { kind: "sending", target };

@@ -8,7 +8,7 @@ import type { LaneBreaker } from "../breaker/breakers.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { Claims } from "./claims.ts";
 import { Lane } from "./lane.ts";
-import type { AttemptResult } from "../breaker/attempt-result.ts";
+import type { AttemptResult } from "@sluice/attempt/attempt-result";
 import type { NotSent } from "./own-fault.ts";
 import { RequestSlots } from "./request-slots.ts";
 import type { Reservation } from "./reservation.ts";
@@ -17,6 +17,7 @@ const delivery = (id: string, changes: Partial<ClaimedDelivery> = {}): ClaimedDe
   id,
   eventId: "event",
   targetId: "target",
+  eventType: null,
   webhookId: "msg",
   contentType: null,
   contentEncoding: null,

@@ -8,8 +8,8 @@ import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
 import type { Probe } from "../breaker/breaker.ts";
 import type { LaneBreaker } from "../breaker/breakers.ts";
-import { logAttempt, makeAttemptRecord } from "./attempt-record.ts";
-import { beginAttemptTrace } from "./attempt-trace.ts";
+import { logAttempt, makeAttemptRecord } from "@sluice/attempt/attempt-record";
+import { beginAttemptTrace } from "@sluice/attempt/attempt-trace";
 import { Backlog } from "./backlog.ts";
 import type { InHand } from "./claims.ts";
 import type { LaneDependencies } from "./lane-dependencies.ts";
@@ -249,7 +249,14 @@ export class Lane implements ReservationHolder {
     this.#pump();
 
     const deadlineInMs = delivery.deadlineInMs - (performance.now() - takenAt);
-    const attempt = makeAttemptRecord(target, delivery, trace.context, result, deadlineInMs, random());
+    const attempt = makeAttemptRecord({
+      target,
+      delivery,
+      trace: trace.context,
+      result,
+      deadlineInMs,
+      random: random(),
+    });
     trace.end(attempt, result);
     logAttempt(log, delivery, attempt);
     if (purpose.kind !== "test") meter.countAttempt(delivery, result);

@@ -1,15 +1,13 @@
 // One attempt: a signed POST of the body as it was received, with one deadline over the whole response. A chat target gets
 // a message in its place, which nobody verifies.
 
-import { formatId } from "@sluice/shared/domain/ids";
+import type { AttemptResult } from "@sluice/attempt/attempt-result";
+import { requestHeaders } from "@sluice/attempt/request-headers";
 import { isChatKind } from "@sluice/shared/domain/target-kinds";
-import { toTraceparent, type TraceContext } from "@sluice/shared/domain/trace-context";
-import { validKeys } from "@sluice/signature/secret";
-import { signV1 } from "@sluice/signature/signing/v1";
+import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { Target } from "@sluice/store/configuration/targets";
 
-import type { AttemptResult } from "../breaker/attempt-result.ts";
 import { chatAddress, chatBody } from "../chat/chat-request.ts";
 import { Exchange } from "./exchange.ts";
 import { requestByNode } from "./node-request.ts";
@@ -73,7 +71,7 @@ export class Sender {
   #requestFor(target: Target, delivery: ClaimedDelivery, trace: TraceContext | undefined, nowMs: number) {
     const { kind, chatUrl, uri } = target;
     if (!isChatKind(kind))
-      return { url: new URL(uri), headers: headersOf(target, delivery, trace, nowMs), body: delivery.body };
+      return { url: new URL(uri), headers: requestHeaders(target, delivery, trace, nowMs), body: delivery.body };
     const headers = { "user-agent": "sluice", "content-type": "application/json" };
     return { url: chatAddress(kind, chatUrl ?? ""), headers, body: chatBody(kind, delivery, this.#apiUrl) };
   }
@@ -83,36 +81,4 @@ export class Sender {
     if (this.#continuing.size === CONTINUING_ORIGINS && oldest !== undefined) this.#continuing.delete(oldest);
     this.#continuing.add(origin);
   }
-}
-
-/** A header that is `undefined` is not sent, also where it is configured. */
-function headersOf(
-  target: Target,
-  delivery: ClaimedDelivery,
-  trace: TraceContext | undefined,
-  nowMs: number,
-): Record<string, string | undefined> {
-  // The timestamp is that of the attempt, and the id stays the same: Standard Webhooks 1.0.
-  const timestamp = String(Math.floor(nowMs / 1000));
-  const signatures = validKeys(target.hmacKeys, nowMs).map(({ key }) =>
-    signV1(key, delivery.webhookId, timestamp, delivery.body),
-  );
-  // Header names ignore case (RFC 9110, 5.1). In lower case, a configured header replaces ours and is sent once.
-  const configured = Object.entries(target.headers).map(([name, value]) => [name.toLowerCase(), value]);
-  return {
-    "user-agent": "sluice",
-    ...(Object.fromEntries(configured) as Record<string, string>),
-    "content-type": delivery.contentType ?? "application/json",
-    // The body goes on as it came, so its label does too.
-    "content-encoding": delivery.contentEncoding ?? undefined,
-    "webhook-id": delivery.webhookId,
-    "webhook-timestamp": timestamp,
-    "webhook-signature": signatures.join(" "),
-    "sluice-event-id": formatId("evt", delivery.eventId),
-    "sluice-delivery-id": formatId("dlv", delivery.id),
-    "sluice-attempt": String(delivery.attemptCount + 1),
-    "sluice-body-unbound": delivery.bodyUnbound ? "true" : undefined,
-    // Both together: the state belongs to the parent (https://www.w3.org/TR/trace-context/, 3.3).
-    ...(trace !== undefined && { traceparent: toTraceparent(trace), tracestate: trace.state ?? undefined }),
-  };
 }

@@ -245,6 +245,7 @@ function toClaimed(event: NewEvent, delivery: MatchedDelivery): ClaimedDelivery 
     id: delivery.id,
     eventId: event.id,
     targetId: delivery.targetId,
+    eventType: delivery.eventType,
     webhookId: event.webhookId,
     contentType: event.contentType,
     contentEncoding: event.contentEncoding,

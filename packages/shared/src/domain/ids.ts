@@ -69,10 +69,18 @@ export function newId(): string {
  * and target always give the same id, so the primary key refuses a second delivery.
  */
 export function deliveryId(eventId: string, targetId: string): string {
-  // With a Buffer as its result, `hash` takes 2.5 µs instead of 0.7 µs.
-  digest.write(hash("sha256", eventId + targetId, "hex"), "hex");
-  return uuidText(v7({ msecs: idTime(eventId), random: digest }, bytes));
+  return hashedId(idTime(eventId), eventId + targetId);
 }
+
+/** An id of a millisecond that always is the same for the same text. */
+export function hashedId(ms: number, text: string): string {
+  // With a Buffer as its result, `hash` takes 2.5 µs instead of 0.7 µs.
+  digest.write(hash("sha256", text, "hex"), "hex");
+  return uuidText(v7({ msecs: ms, random: digest }, bytes));
+}
+
+/** What an id has beside its time. */
+export const idRest = (uuid: string): string => uuid.slice(14);
 
 /** The time at which an id was made, in milliseconds since 1970. */
 export function idTime(uuid: string): number {

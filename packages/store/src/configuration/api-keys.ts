@@ -19,7 +19,10 @@ export type ApiKeyRecord = Omit<typeof apiKeys.$inferSelect, "hash">;
 
 export interface ApiKeySettings {
   name: string;
+  /** None for a key that is for one target. */
   scopes: Scope[];
+  /** The target that the key is for; null for a key with scopes. */
+  targetId?: string | null;
   /** Null when the key never expires. */
   expiresAt: Date | null;
   /** The file of settings that manages the key; null for none. */
@@ -29,6 +32,7 @@ export interface ApiKeySettings {
 /** The holder of a valid key, as requests know it. */
 export interface KeyHolder extends Omit<ApiKeySettings, "managedBy"> {
   id: string;
+  targetId: string | null;
 }
 
 const columns = {
@@ -41,6 +45,7 @@ const columns = {
   truncated: apiKeys.truncated,
   lastUsedAt: apiKeys.lastUsedAt,
   managedBy: apiKeys.managedBy,
+  targetId: apiKeys.targetId,
 };
 
 export function hashApiKey(key: string): Buffer {
@@ -52,16 +57,24 @@ function truncateApiKey(key: string): string {
   return `${API_KEY_PREFIX}...${key.slice(-4)}`;
 }
 
+interface FoundKey {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  expires_at: Date | null;
+  target_id: string | null;
+}
+
 /** @returns the holder of a key; undefined when the key is unknown, expired or revoked. */
 export async function findApiKey(db: Database, key: string): Promise<KeyHolder | undefined> {
-  const { rows } = await db.pool.query<{ id: string; name: string; scopes: Scope[]; expires_at: Date | null }>({
+  const { rows } = await db.pool.query<FoundKey>({
     name: "find-api-key",
-    text: `SELECT id, name, scopes, expires_at FROM api_keys
+    text: `SELECT id, name, scopes, expires_at, target_id FROM api_keys
            WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`,
     values: [hashApiKey(key)],
   });
   const row = rows[0];
-  return row && { id: row.id, name: row.name, scopes: row.scopes, expiresAt: row.expires_at };
+  return row && { id: row.id, name: row.name, scopes: row.scopes, expiresAt: row.expires_at, targetId: row.target_id };
 }
 
 /** Whether a key that was valid is valid still: not revoked, and not expired. */
@@ -138,7 +151,7 @@ export async function findNameOfKey(tx: Connection, key: string): Promise<string
 export async function changeApiKey(
   tx: Connection,
   id: string,
-  settings: Pick<ApiKeySettings, "scopes" | "expiresAt" | "managedBy">,
+  settings: Pick<ApiKeySettings, "scopes" | "targetId" | "expiresAt" | "managedBy">,
 ): Promise<void> {
   await tx.orm.update(apiKeys).set(settings).where(eq(apiKeys.id, id));
 }

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 
 import type { Filter } from "@sluice/filter/compile";
 import { newId } from "@sluice/shared/domain/ids";
@@ -13,7 +13,7 @@ import type { HmacKey, SigningSecret } from "@sluice/signature/secret";
 
 import type { Connection, Transaction } from "../connection/database.ts";
 import { ALL, type Page, withinPage } from "../log/page.ts";
-import { type LostSecretKind, targetHealth, type TargetState, targets, targetSecrets } from "../schema.ts";
+import { type LostSecretKind, targetHealth, targetPulls, type TargetState, targets, targetSecrets } from "../schema.ts";
 import { openChatUrl, sealChatUrl } from "./chat-url.ts";
 import { FilterCache } from "./filter-cache.ts";
 import { isReferred, type Reference, requireName, type TakenName, withName } from "./names.ts";
@@ -29,7 +29,7 @@ export interface TargetSettings {
   name: string;
   /** Never changes. */
   kind: TargetKind;
-  /** The origin alone, where the URL is a secret: see `chatUrl`. */
+  /** The origin alone, where the URL is a secret: see `chatUrl`. PULL_URI for a pull target. */
   uri: string;
   /** The whole URL of a chat target; null for an `http` target. */
   chatUrl: string | null;
@@ -50,6 +50,8 @@ export interface TargetSettings {
   filter: string | null;
   /** Null for what TLS does without settings. */
   tls: TargetTls | null;
+  /** For how long nobody may pull before the relay deletes a pull target; null for ever. */
+  deleteAfterIdleSeconds: number | null;
   /** The file of settings that manages the target; null for none. */
   managedBy: string | null;
 }
@@ -77,8 +79,10 @@ export interface TargetRecord extends TargetSettings {
   secrets: SecretRow[];
   /** What it lacks since the master key was lost. */
   lost: LostSecretKind[];
-  /** Null until the first attempt. */
+  /** Null until the first attempt, and for a pull target. */
   health: TargetHealth | null;
+  /** To the minute; null until the first pull. */
+  lastPulledAt: Date | null;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -98,6 +102,7 @@ export const TARGET_DEFAULTS = {
   retryHorizonSeconds: 86_400,
   filter: null,
   tls: null,
+  deleteAfterIdleSeconds: null,
   managedBy: null,
 } as const satisfies Partial<TargetSettings>;
 
@@ -129,9 +134,10 @@ async function selectTargets(
     .from(chosen)
     .leftJoin(targetSecrets, eq(targetSecrets.targetId, chosen.id))
     .leftJoin(targetHealth, eq(targetHealth.targetId, chosen.id))
+    .leftJoin(targetPulls, eq(targetPulls.targetId, chosen.id))
     .orderBy(desc(chosen.id), asc(targetSecrets.id));
   const records = new Map<string, TargetRecord>();
-  for (const { targets: row, target_secrets: secret, target_health: health } of rows) {
+  for (const { targets: row, target_secrets: secret, target_health: health, target_pulls: pulls } of rows) {
     const { columns: withHeaders, tls } = openTls(masterKey, row);
     const { headersCiphertext, chatUrlCiphertext, ...columns } = withHeaders;
     const record = records.get(row.id) ?? {
@@ -141,6 +147,7 @@ async function selectTargets(
       headers: openHeaders(masterKey, row.id, headersCiphertext),
       secrets: [],
       health,
+      lastPulledAt: pulls?.lastPulledAt ?? null,
     };
     if (secret !== null) record.secrets.push(secret);
     records.set(row.id, record);
@@ -148,14 +155,15 @@ async function selectTargets(
   return [...records.values()];
 }
 
-/** @param name the name that a listed target must have; undefined for all targets. */
+/** @param options `name` that a listed target must have; `sent` leaves out pull targets. */
 export async function listTargets(
   db: Connection,
   masterKey: MasterKey,
   page: Page,
-  name?: string,
+  { name, sent = false }: { name?: string | undefined; sent?: boolean } = {},
 ): Promise<TargetRecord[]> {
-  return selectTargets(db, masterKey, page, withName(targets.name, name));
+  const isSent = sent ? ne(targets.kind, "pull") : undefined;
+  return selectTargets(db, masterKey, page, and(withName(targets.name, name), isSent));
 }
 
 export async function getTarget(
@@ -178,6 +186,18 @@ export async function getTargetForChange(
   const found = tx.orm.select({ id: targets.id }).from(targets).where(isReferred(targets, reference)).for("update");
   const [locked] = await found;
   return locked && getTarget(tx, masterKey, locked.id);
+}
+
+/** Keeps a target from being deleted until the transaction ends. MUST run in a transaction. */
+export async function holdTarget(
+  tx: Connection,
+  reference: Reference,
+): Promise<{ id: string; kind: TargetKind } | undefined> {
+  const found = tx.orm
+    .select({ id: targets.id, kind: targets.kind })
+    .from(targets)
+    .where(isReferred(targets, reference));
+  return (await found.for("key share"))[0];
 }
 
 /** @param secret undefined for a chat target. @returns the id of the new target. @throws SluiceError `name_taken` */

@@ -2,10 +2,10 @@
 // cancels a first batch and leaves a note; the workers' sweep cancels the rest in short statements. A note stays longer
 // than any statement that could still store a delivery for the target.
 
-import { eq } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 
 import { type Connection, type Database, runPrepared } from "../connection/database.ts";
-import { deletedTargets, targets } from "../schema.ts";
+import { apiKeys, deletedTargets, targets } from "../schema.ts";
 import { cancelAll, SET_CANCELLED } from "./transitions.ts";
 
 /** The most rows of one statement, so that none locks many rows for long. */
@@ -39,7 +39,8 @@ const CANCEL_FOR_ALL = cancelStatement("true");
 const CANCEL_FOR_ONE = cancelStatement("deleted_targets.target_id = $1");
 
 /**
- * Deletes a target and cancels the first batch of its pending deliveries. Its log stays.
+ * Deletes a target, revokes the keys that are for it alone, and cancels the first batch of its pending deliveries. Its log
+ * stays.
  * @returns whether it existed.
  */
 export async function removeTarget(db: Connection, id: string): Promise<boolean> {
@@ -47,6 +48,11 @@ export async function removeTarget(db: Connection, id: string): Promise<boolean>
     const deleted = await orm.delete(targets).where(eq(targets.id, id));
     if (deleted.rowCount === 0) return false;
     await orm.insert(deletedTargets).values({ targetId: id });
+    const isOpen = and(eq(apiKeys.targetId, id), isNull(apiKeys.revokedAt));
+    await orm
+      .update(apiKeys)
+      .set({ revokedAt: sql`now()` })
+      .where(isOpen);
     await runPrepared({ orm }, { name: "cancel-of-deleted", text: CANCEL_FOR_ONE, values: [id] });
     return true;
   });

@@ -3,7 +3,7 @@
 // agree.
 
 import { binaryArray } from "../connection/binary-array.ts";
-import type { Database } from "../connection/database.ts";
+import { type Connection, type Database, runPrepared } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
 import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger } from "../schema.ts";
@@ -14,6 +14,7 @@ export interface ClaimedDelivery {
   id: string;
   eventId: string;
   targetId: string;
+  eventType: string | null;
   webhookId: string;
   contentType: string | null;
   contentEncoding: string | null;
@@ -37,7 +38,7 @@ export interface Lease {
 }
 
 const claimedColumns = (event: string) =>
-  `d.id, d.event_id, d.target_id, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
+  `d.id, d.event_id, d.target_id, d.event_type, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
   d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.content_encoding,
   ${event}.body_unbound, ${event}.trace_context, ${event}.body`;
 
@@ -69,6 +70,7 @@ interface ClaimedRow {
   id: string;
   event_id: string;
   target_id: string;
+  event_type: string | null;
   webhook_id: string;
   attempt_count: number;
   failure_count: number;
@@ -115,6 +117,7 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
     id: row.id,
     eventId: row.event_id,
     targetId: row.target_id,
+    eventType: row.event_type,
     webhookId: row.webhook_id,
     contentType: row.content_type,
     contentEncoding: row.content_encoding,
@@ -245,12 +248,12 @@ FROM logged HAVING count(*) > 0`;
 
 /** Writes attempts and the new states of their deliveries in one statement. The same attempts again change nothing. */
 export async function recordAttempts(
-  db: Database,
+  db: Database | Connection,
   attempts: readonly AttemptRecord[],
   workerId: string,
 ): Promise<void> {
   const sorted = attempts.toSorted((one, other) => (one.deliveryId < other.deliveryId ? -1 : 1));
-  await db.pool.query({
+  await runPrepared(db, {
     name: "record-attempts",
     text: RECORD,
     values: [

@@ -3,7 +3,7 @@
 
 /** A target with deliveries that a step made due. */
 export interface PacedTarget {
-  /** True when the target is enabled and its breaker is closed. */
+  /** True when workers send to the target: it is enabled, its breaker is closed, and it does not pull. */
   isTaking: boolean;
   maxInFlight: number;
   /** How many requests a second its rate limit allows; null without one. */

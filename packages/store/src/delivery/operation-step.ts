@@ -121,7 +121,7 @@ async function readPace(tx: Connection, targetIds: readonly string[]) {
   if (targetIds.length === 0) return [];
   const ids = sql`${sql.param([...targetIds])}::uuid[]`;
   const { rows } = await tx.orm.execute<Record<string, unknown> & PacedTarget>(sql`
-    SELECT t.state = 'enabled' AND coalesce(h.openings, 0) = 0 AS "isTaking", t.max_in_flight AS "maxInFlight",
+    SELECT t.state = 'enabled' AND t.kind <> 'pull' AND coalesce(h.openings, 0) = 0 AS "isTaking", t.max_in_flight AS "maxInFlight",
       t.rate_limit_requests::float8 / t.rate_limit_seconds AS "perSecond",
       (SELECT count(*)::int FROM (
         SELECT FROM deliveries d WHERE d.target_id = t.id AND d.next_attempt_at <= now()

@@ -30,11 +30,11 @@ WITH RECURSIVE steps (last, due) AS (
 ),
 found AS (SELECT DISTINCT unnest(due) AS target_id FROM steps)
 SELECT t.id FROM found JOIN targets t ON t.id = found.target_id
-WHERE t.state = 'enabled' AND NOT EXISTS (SELECT FROM target_health h WHERE h.target_id = t.id AND h.openings > 0)`;
+WHERE t.state = 'enabled' AND t.kind <> 'pull' AND NOT EXISTS (SELECT FROM target_health h WHERE h.target_id = t.id AND h.openings > 0)`;
 
 /**
  * The ids of the enabled targets that have deliveries which are due and in nobody's hands. Leaves out targets whose
- * breaker is open: a worker that watches the breakers wakes those for a probe.
+ * breaker is open: a worker that watches the breakers wakes those for a probe. No worker sends to pull targets.
  */
 export async function listTargetsWithDue(db: Database): Promise<string[]> {
   const { rows } = await db.pool.query<{ id: string }>({ name: "targets-with-due", text: FIND });

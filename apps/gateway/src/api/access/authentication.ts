@@ -13,6 +13,7 @@ import type { Database } from "@sluice/store/connection/database";
 import type { Scope } from "@sluice/store/schema";
 
 import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
+import { confineToTarget } from "./confined-key.ts";
 import { FailedTries } from "./failed-tries.ts";
 import { KeyUses } from "./key-uses.ts";
 
@@ -25,8 +26,14 @@ export interface AuthenticationDependencies {
   log: Logger;
 }
 
-const ENVIRONMENT: Caller = { keyId: null, name: "ADMIN_API_KEY", scopes: ["admin"], expiresAt: null };
-const SCRAPER: Caller = { keyId: null, name: "METRICS_KEY", scopes: ["read"], expiresAt: null };
+const ENVIRONMENT: Caller = {
+  keyId: null,
+  name: "ADMIN_API_KEY",
+  scopes: ["admin"],
+  targetId: null,
+  expiresAt: null,
+};
+const SCRAPER: Caller = { keyId: null, name: "METRICS_KEY", scopes: ["read"], targetId: null, expiresAt: null };
 const METRICS_PATH = "/metrics";
 /** Each scope includes those before it. */
 const ORDER: readonly Scope[] = ["read", "write", "admin"];
@@ -73,7 +80,8 @@ export function authenticate({
       throw unauthenticated(c, "The API key is not known, has expired or was revoked");
     }
     c.set("caller", caller);
-    requireScope(c, SAFE_METHODS.includes(c.req.method) ? "read" : "write");
+    if (caller.targetId !== null) await confineToTarget(c, db, caller.targetId);
+    else requireScope(c, SAFE_METHODS.includes(c.req.method) ? "read" : "write");
     await next();
   };
 }

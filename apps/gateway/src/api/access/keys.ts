@@ -26,11 +26,11 @@ import { listOf, nameParameter, pageParameters, readPage, toPage } from "../http
 import { refuseManaged } from "../http/managed.ts";
 import { plainText } from "../http/plain-text.ts";
 import { problems } from "../http/problems.ts";
-import { withoutRepeats } from "../http/repeats.ts";
 import { idField, idParameter, jsonAnswer, jsonBody, noBody, noParameters } from "../openapi/endpoint.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { needsAdmin } from "./authentication.ts";
+import { givenScopes, readScopes, shownScopes, showScopes } from "./key-scopes.ts";
 
 export interface KeysDependencies {
   db: Database;
@@ -38,9 +38,6 @@ export interface KeysDependencies {
   adminApiKey: Secret<string> | undefined;
 }
 
-const scope = z.enum(["read", "write", "admin"]).openapi("Scope", {
-  description: "read: every read. write: also changes. admin: also keys, the audit trail, and erasing events.",
-});
 const time = (description: string) => z.string().nullable().openapi({ format: "date-time", description });
 
 const expiryTime = z.iso
@@ -60,15 +57,7 @@ export const newKeySchema = z
       description: "Unique among the keys that are not revoked. Upper and lower case differ.",
       example: "billing team",
     }),
-    scopes: z
-      .array(scope)
-      .min(1)
-      .apply(withoutRepeats)
-      .openapi({
-        description:
-          "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys " +
-          "and reads the audit trail.",
-      }),
+    scopes: givenScopes,
     expires_at: expiryTime
       .refine((at) => at.getTime() > Date.now(), "must be in the future")
       .nullable()
@@ -81,7 +70,7 @@ const keySchema = z
   .object({
     id: idField("key"),
     name: z.string(),
-    scopes: z.array(scope),
+    scopes: shownScopes,
     truncated_key: z.string().openapi({ example: "sluice_...mNoP" }),
     state: z.enum(["active", "expired", "revoked"]).openapi("KeyState"),
     expires_at: time("Null when the key never expires"),
@@ -126,7 +115,9 @@ const endpoints = {
     path: "/v1/keys",
     tags,
     summary: "Make an API key",
-    description: "A key that expires can only make keys that expire no later than itself.",
+    description:
+      "A key that expires can only make keys that expire no later than itself. Whoever deletes a target revokes the keys that " +
+      "are for it alone.",
     middleware,
     request: { query: noParameters, body: jsonBody(newKeySchema) },
     responses: {
@@ -184,7 +175,8 @@ export function routeKeys(app: OpenAPIHono<ApiEnv>, { db, adminApiKey }: KeysDep
     refuseLongerLife(callerOf(c).expiresAt, expiresAt);
     const key = generateApiKey();
     const created = await makeChange(c, db, async (tx, record) => {
-      const shown = showKey(await findKey(tx, await insertApiKey(tx, key, { name, scopes, expiresAt })));
+      const settings = { name, ...(await readScopes(tx, scopes)), expiresAt };
+      const shown = showKey(await findKey(tx, await insertApiKey(tx, key, settings)));
       await record({ action: "key.created", resourceId: shown.id, after: shown });
       return shown;
     });
@@ -246,7 +238,7 @@ export function showKey(record: ApiKeyRecord): z.infer<typeof keySchema> {
   return {
     id: formatId("key", record.id),
     name: record.name,
-    scopes: record.scopes,
+    scopes: showScopes(record),
     truncated_key: record.truncated,
     state: revokedAt !== null ? "revoked" : isExpired ? "expired" : "active",
     expires_at: expiresAt?.toISOString() ?? null,

@@ -79,26 +79,29 @@ export async function applyConfiguration(
   }
 }
 
-const toTasks = ({ managed_by: manager, sources, targets, keys }: Configuration): Task[] => [
-  ...sources.map((given, index) => ({
-    type: "source" as const,
-    name: given.name,
-    pointer: `/sources/${index}`,
-    apply: putSource(given, manager),
-  })),
-  ...targets.map((given, index) => ({
-    type: "target" as const,
-    name: given.name,
-    pointer: `/targets/${index}`,
-    apply: putTarget(given, manager),
-  })),
-  ...keys.map((given, index) => ({
-    type: "key" as const,
-    name: given.name,
-    pointer: `/keys/${index}`,
-    apply: putKey(given, manager),
-  })),
-];
+function toTasks({ managed_by: manager, sources, targets, keys }: Configuration): Task[] {
+  const pullTargets = new Set(targets.filter(({ kind }) => kind === "pull").map(({ name }) => name));
+  return [
+    ...sources.map((given, index) => ({
+      type: "source" as const,
+      name: given.name,
+      pointer: `/sources/${index}`,
+      apply: putSource(given, manager),
+    })),
+    ...targets.map((given, index) => ({
+      type: "target" as const,
+      name: given.name,
+      pointer: `/targets/${index}`,
+      apply: putTarget(given, manager),
+    })),
+    ...keys.map((given, index) => ({
+      type: "key" as const,
+      name: given.name,
+      pointer: `/keys/${index}`,
+      apply: putKey(given, manager, pullTargets),
+    })),
+  ];
+}
 
 interface Left {
   type: ResourceType;

@@ -5,11 +5,12 @@ import { z } from "@hono/zod-openapi";
 
 import { MIN_API_KEY_LENGTH } from "@sluice/shared/domain/api-key";
 
+import { configuredScopes } from "../access/key-scopes.ts";
 import { givenExpiry, newKeySchema } from "../access/keys.ts";
 import { plainText } from "../http/plain-text.ts";
 import { sourceName, sourceReplacement } from "../sources/source-schema.ts";
 import { givenSecret } from "../sources/signing-secret.ts";
-import { targetName, targetReplacement } from "../targets/target-schema.ts";
+import { requireTargetUri, targetName, targetReplacement } from "../targets/target-schema.ts";
 
 /** Of each kind. Each takes two transactions, one to see what it would change. */
 const MAX_RESOURCES = 2_000;
@@ -21,8 +22,8 @@ const configuredSource = z
   .strictObject({ ...sourceReplacement.shape, name: sourceName })
   .openapi("ConfiguredSource", { example: { name: "billing" } });
 
-const configuredTarget = z
-  .strictObject({
+const configuredTarget = requireTargetUri(
+  z.strictObject({
     ...targetReplacement.shape,
     name: targetName,
     state: targetReplacement.shape.state.openapi({
@@ -33,13 +34,13 @@ const configuredTarget = z
         "The secret by which the service verifies deliveries. Another one than before replaces it, with an overlap of 24 hours. " +
         "If you leave it out, the relay generates one.",
     }),
-  })
-  .openapi("ConfiguredTarget");
+  }),
+).openapi("ConfiguredTarget");
 
 const configuredKey = z
   .strictObject({
     name: newKeySchema.shape.name,
-    scopes: newKeySchema.shape.scopes,
+    scopes: configuredScopes,
     expires_at: givenExpiry,
     key: z
       .string()

@@ -23,6 +23,7 @@ import { getTarget, type TargetRecord } from "@sluice/store/configuration/target
 import type { Connection } from "@sluice/store/connection/database";
 
 import { type KeysDependencies, refuseLongerLife, showKey } from "../access/keys.ts";
+import { readScopes } from "../access/key-scopes.ts";
 import { type ApiEnv, callerOf } from "../http/api-env.ts";
 import { makeChange, type RecordChange } from "../http/change.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
@@ -98,11 +99,14 @@ function hasSecret({ masterKey }: TargetsDependencies, { id, secrets }: TargetRe
   return validKeys(current, Date.now()).some(({ key }) => key.equals(secret.key));
 }
 
-export function putKey(given: ConfiguredKey, managedBy: string): ApplyResource {
+/** @param pullTargets the names of the pull targets that the same configuration makes. A preview of the key comes before them. */
+export function putKey(given: ConfiguredKey, managedBy: string, pullTargets: ReadonlySet<string>): ApplyResource {
   return async (c, { db, adminApiKey }) => {
     const { name, scopes, expires_at: expiresAt, key } = given;
-    const settings = { scopes, expiresAt, managedBy };
     await makeChange(c, db, async (tx, record) => {
+      const isPreview = c.get("application")?.isPreview === true;
+      const bound = await readScopes(tx, scopes, (target) => isPreview && pullTargets.has(target));
+      const settings = { ...bound, expiresAt, managedBy };
       const current = await lockNamedKey(tx, name, key);
       if (current === undefined || !current.isGiven) {
         refuseLongerLife(callerOf(c).expiresAt, expiresAt);

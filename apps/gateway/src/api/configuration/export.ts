@@ -10,6 +10,7 @@ import { defaultsOf, listTargets, type TargetRecord } from "@sluice/store/config
 import { RECONCILE_DEFAULTS } from "@sluice/store/configuration/reconciliation";
 import { ALL } from "@sluice/store/log/page";
 
+import { boundScope } from "../access/key-scopes.ts";
 import { showSource, sourceReplacement } from "../sources/source-schema.ts";
 import { showTarget, targetReplacement } from "../targets/target-schema.ts";
 import type { ResourcesDependencies } from "./configured-resources.ts";
@@ -27,6 +28,7 @@ const byName = (one: Fields, other: Fields) => (String(one["name"]) < String(oth
 export async function exportConfiguration({ db, masterKey }: ResourcesDependencies): Promise<ExportedConfiguration> {
   const sources = await listSources(db, ALL);
   const targets = await listTargets(db, masterKey, ALL);
+  const names = new Map(targets.map(({ id, name }) => [id, name]));
   const keys = await listApiKeys(db, ALL);
   return {
     // Injected events come from this one; it has no settings that matter.
@@ -37,9 +39,9 @@ export async function exportConfiguration({ db, masterKey }: ResourcesDependenci
     targets: targets.map(toTarget).toSorted(byName),
     keys: keys
       .filter(({ revokedAt }) => revokedAt === null)
-      .map(({ name, scopes, expiresAt }) => ({
+      .map(({ name, scopes, targetId, expiresAt }) => ({
         name: escapeTexts(name),
-        scopes,
+        scopes: targetId === null ? scopes : [escapeTexts(boundScope(names.get(targetId) ?? ""))],
         ...(expiresAt !== null && { expires_at: expiresAt.toISOString() }),
         key: secretOf("KEY", name),
       }))
@@ -72,8 +74,8 @@ function toTarget(record: TargetRecord): Fields {
   const values = Object.keys(headers).map((header) => [header, secretOf("TARGET", name, "HEADER", header)]);
   return {
     name: escapeTexts(name),
-    ...(isChatKind(kind) && { kind }),
-    uri: chatUrl === null ? escapeTexts(uri) : secretOf("TARGET", name, "URI"),
+    ...(kind !== "http" && { kind }),
+    ...(kind !== "pull" && { uri: chatUrl === null ? escapeTexts(uri) : secretOf("TARGET", name, "URI") }),
     subscribed_events: subscribedEvents,
     ...findSettings(Object.keys(targetReplacement.shape), showTarget(record), showTarget(usual)),
     ...(values.length > 0 && { headers: Object.fromEntries(values) as Fields }),

@@ -14,7 +14,7 @@ import type { AppliedConfiguration } from "./configuration-schema.ts";
 import type { ResourcesDependencies } from "./configured-resources.ts";
 
 /** As the audit trail names it. */
-const CALLER: Caller = { keyId: null, name: "CONFIG_FILE", scopes: ["admin"], expiresAt: null };
+const CALLER: Caller = { keyId: null, name: "CONFIG_FILE", scopes: ["admin"], targetId: null, expiresAt: null };
 
 /** @returns a function that applies a configuration. It throws what the API would answer. */
 export function createFileApi(dependencies: ResourcesDependencies) {

@@ -12,7 +12,10 @@ export interface Caller {
   /** The UUID of the key; null for ADMIN_API_KEY, the key from the environment. */
   keyId: string | null;
   name: string;
+  /** None for a key that is for one target. */
   scopes: Scope[];
+  /** The UUID of the one target that the key is for; null for a key with scopes. */
+  targetId: string | null;
   /** Null when the key never expires. */
   expiresAt: Date | null;
 }

@@ -56,7 +56,7 @@ export const answerNotModified: MiddlewareHandler<ApiEnv> = async (c, next) => {
 };
 
 /** The fields that no caller sets: the relay observes them. */
-const OBSERVED = ["health", "last_used_at", "upstream"];
+const OBSERVED = ["health", "last_used_at", "last_pulled_at", "upstream"];
 
 function etagOf(shown: object, observed: readonly string[] = OBSERVED): string {
   const set = Object.entries(shown).filter(([name]) => !observed.includes(name));

@@ -19,6 +19,7 @@ import {
 } from "@sluice/store/requests/idempotency";
 
 import { type ApiEnv, callerOf } from "./api-env.ts";
+import { publicPath } from "./custom-verb.ts";
 import { announcesBody } from "./empty-body.ts";
 import { fingerprintsOf } from "./fingerprint.ts";
 import { invalidRequest } from "./invalid-request.ts";
@@ -31,7 +32,16 @@ export interface IdempotencyDependencies {
 
 const HEADER = "Idempotency-Key";
 /** The methods that take the header. */
-export const KEYED_METHODS = ["POST", "PUT"];
+const KEYED_METHODS = ["POST", "PUT"];
+/**
+ * What a target does with what it pulls. Each may be repeated without a key, and the answer of a pull has bodies, which would
+ * be stored a second time.
+ */
+const WITHOUT_KEY = /^\/v1\/targets\/[^/]+:(?:pull|ack|extend)$/;
+
+/** Whether an endpoint takes the header. @param path as it is documented. */
+export const takesKey = (method: string, path: string): boolean =>
+  KEYED_METHODS.includes(method) && !WITHOUT_KEY.test(path);
 const KEY = /^[\x21-\x7e]{1,255}$/;
 /** The headers that describe the result. All others belong to one exchange and are not repeated. */
 const KEPT_HEADERS = ["content-type", "location", "etag"];
@@ -43,7 +53,7 @@ const KEPT_HEADERS = ["content-type", "location", "etag"];
 export function answerOnce({ db, masterKey, log }: IdempotencyDependencies): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const given = c.req.header(HEADER);
-    if (!KEYED_METHODS.includes(c.req.method) || given === undefined) return next();
+    if (given === undefined || !takesKey(c.req.method, publicPath(c.req.path))) return next();
     const request = await readRequest(c, given);
     const result = await claimKey(db, masterKey, request);
     if (result.kind === "answered") return repeat(c, result.answer);

@@ -11,8 +11,8 @@ import { idField } from "../openapi/endpoint.ts";
 export const DELIVERY_STATUSES = ["pending", "succeeded", "exhausted", "cancelled"] as const;
 export const ATTEMPT_TRIGGERS = ["initial", "retry", "manual"] as const;
 
-const deliveryStatus = z.enum(DELIVERY_STATUSES).openapi("DeliveryStatus");
-const attemptTrigger = z.enum(ATTEMPT_TRIGGERS).openapi("AttemptTrigger", {
+export const deliveryStatus = z.enum(DELIVERY_STATUSES).openapi("DeliveryStatus");
+export const attemptTrigger = z.enum(ATTEMPT_TRIGGERS).openapi("AttemptTrigger", {
   description:
     "initial: the first attempt. retry: the relay tried again by itself. manual: a caller retried the delivery.",
 });
@@ -26,11 +26,13 @@ export const deliverySchema = z
     source: idField("src"),
     target: idField("tgt"),
     status: deliveryStatus.openapi({ example: "succeeded" }),
-    in_flight: z.boolean().openapi({ description: "True while a worker holds the delivery and attempts it" }),
+    in_flight: z
+      .boolean()
+      .openapi({ description: "True while a worker, or a service that pulled it, holds the delivery" }),
     worker: z.string().nullable().openapi({
       format: "uuid",
       description:
-        "The worker that holds the delivery, by the id in that worker's log lines. Null when no worker does.",
+        "The worker that holds the delivery, by the id in that worker's log lines, or the pull that gave it out. Null when nobody holds it.",
     }),
     attempt_count: z.int(),
     next_attempt_at: z
@@ -73,7 +75,7 @@ export const attemptSchema = z
         example: "https://billing.internal/webhooks/gemini",
         description:
           "Where the request went, without credentials: values in a query are shown as REDACTED. Null, as are the " +
-          "fields below, for an attempt that an earlier version made.",
+          "fields below, for an attempt that an earlier version made. Null for what a target pulled.",
       }),
     address: z.string().nullable().openapi({
       example: "10.0.4.17:443",
@@ -173,7 +175,7 @@ export function showAttempt(attempt: AttemptRow): z.infer<typeof attemptSchema> 
     status_code: attempt.statusCode,
     error: attempt.error,
     response_excerpt: attempt.responseExcerpt,
-    url: details?.url ?? null,
+    url: details?.url || null,
     address: details?.address ?? null,
     connect_ms: details?.connectMs ?? null,
     first_byte_ms: details?.firstByteMs ?? null,

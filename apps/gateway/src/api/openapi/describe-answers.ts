@@ -4,7 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 
 import { ERROR_CODES, type ErrorCode } from "@sluice/shared/runtime/errors";
 
-import { KEYED_METHODS } from "../http/idempotency.ts";
+import { takesKey } from "../http/idempotency.ts";
 import { describeCodes } from "../http/problems.ts";
 import { type HeaderName, headerReferences } from "./response-headers.ts";
 
@@ -39,8 +39,7 @@ const CODES_OF_REPEATABLE: ErrorCode[] = [
 /** Statuses that tell, at least sometimes, when the request can be repeated. `default` has all those that are not named. */
 const RETRIED_STATUSES = ["429", "502", "503", "default"];
 
-export const takesIdempotencyKey = ({ method }: Pick<EndpointPlace, "method">): boolean =>
-  KEYED_METHODS.includes(method.toUpperCase());
+export const takesIdempotencyKey = ({ method, path }: EndpointPlace): boolean => takesKey(method.toUpperCase(), path);
 
 export function describeAnswers(endpoint: Endpoint, place: EndpointPlace): void {
   describeProblems(endpoint, place);
@@ -78,7 +77,7 @@ function describeProblems(endpoint: Endpoint, { path, method }: EndpointPlace): 
   if (/\{(?!name\})/.test(path)) codes.push("invalid_id");
   // The size of a body is checked even if the endpoint takes none.
   if (method !== "get") codes.push("payload_too_large");
-  if (takesIdempotencyKey({ method })) codes.push(...CODES_OF_REPEATABLE);
+  if (takesIdempotencyKey({ method, path })) codes.push(...CODES_OF_REPEATABLE);
   if (endpoint.requestBody !== undefined) codes.push("unsupported_media_type");
   if (endpoint.parameters?.some((parameter) => "name" in parameter && parameter.name === "cursor")) {
     codes.push("invalid_cursor");

@@ -27,13 +27,13 @@ const isList = ({ parameters = [] }: Endpoint) =>
   parameters.some((parameter) => "name" in parameter && ["cursor", "page_token"].includes(parameter.name));
 
 /** Adds the request headers that follow from the form of an endpoint. */
-function describeHeaders(endpoint: Endpoint, { method }: EndpointPlace): void {
+function describeHeaders(endpoint: Endpoint, { method, path }: EndpointPlace): void {
   const takeHeader = (name: string, description: string, limits: object = {}) => {
     const schema = { type: "string" as const, ...limits };
     const header = { name, in: "header" as const, required: false, description, schema };
     endpoint.parameters = [...(endpoint.parameters ?? []), header];
   };
-  if (takesIdempotencyKey({ method }))
+  if (takesIdempotencyKey({ method, path }))
     takeHeader(
       "Idempotency-Key",
       "For 24 hours, a repeated request with this key gets the same answer, and has its effect only once.",

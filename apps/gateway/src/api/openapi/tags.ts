@@ -4,6 +4,10 @@ export const TAGS = [
   { name: "sources", description: "Where events come from: senders of webhooks, their secrets and their addresses" },
   { name: "targets", description: "Where events go to: your services, with their subscriptions and their limits" },
   {
+    name: "pull",
+    description: "How a service behind a pull target takes its deliveries and reports what became of them",
+  },
+  {
     name: "webhooks",
     description: "Gemini's WebhookService over the targets, for its SDKs. Each webhook is a target.",
   },

@@ -41,7 +41,7 @@ interface TargetUpdate extends Partial<Manner> {
 export const OWN_MANNER: Manner = { view: showTarget, takenName: "refuse" };
 
 /**
- * @param secret of an `http` target.
+ * @param secret of a target that gets signed bodies; a chat target has none.
  * @throws SluiceError `name_taken`, and `invalid_request` for a refused address, and for settings of TLS without https.
  */
 export async function createTarget(
@@ -51,7 +51,7 @@ export async function createTarget(
   secret: SigningSecret,
   takenName: TakenName,
 ): Promise<store.TargetRecord> {
-  refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
+  if (settings.kind !== "pull") refuseForbiddenAddress(addressGuard, settings.uri, "/uri");
   refuseTlsWithoutHttps(settings);
   return makeChange(c, db, async (tx, record) => {
     const signing = isChatKind(settings.kind) ? undefined : secret;

@@ -4,7 +4,7 @@ import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
 import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
-import { TARGET_KINDS } from "@sluice/shared/domain/target-kinds";
+import { TARGET_KINDS, type TargetKind } from "@sluice/shared/domain/target-kinds";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import {
   defaultsOf,
@@ -24,6 +24,7 @@ import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { shownLostSecrets } from "../openapi/shown-lost-secrets.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
 import { addressFor, refuseForeignToChat } from "./chat-target.ts";
+import { refuseForeignToPull, uriFor } from "./pull-target.ts";
 import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
 import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
 
@@ -35,7 +36,7 @@ export const targetName = plainText(MAX_NAME_LENGTH)
   .refine((text) => text !== "." && text !== "..", 'must not be "." or ".."')
   .openapi({ description: "Unique among targets. Upper and lower case differ." });
 
-const uri = absoluteUrl("must be an absolute http or https URL")
+export const targetUri = absoluteUrl("must be an absolute http or https URL")
   .refine((text) => !hasFragment(text), "must not have a fragment")
   .refine((text) => !hasCredentials(text), "must not hold credentials; use headers for them")
   .openapi({ example: "http://billing.internal:3000/gemini" });
@@ -61,6 +62,7 @@ const retryFields = {
   cap_seconds: z.number().min(0.05).max(86_400),
   horizon_seconds: z.number().min(1).max(604_800),
 };
+const MAX_IDLE_SECONDS = 366 * 86_400;
 const timeoutSeconds = z.int().min(1).max(30);
 const maxInFlight = z.int().min(1).max(1_000);
 const rateLimit = z
@@ -74,7 +76,7 @@ const state = z.enum(["enabled", "paused", "disabled"]).openapi("SettableTargetS
 
 const kind = z.enum(TARGET_KINDS).openapi("TargetKind", {
   description:
-    "What the target takes. `http`: the body of each event, signed. The others: a message about each event, at the incoming " +
+    "What the target takes. `http`: the body of each event, signed. `pull`: the same, but the service fetches it by `:pull`. The others: a message about each event, at the incoming " +
     "webhook of that chat service.",
 });
 
@@ -82,7 +84,7 @@ const kind = z.enum(TARGET_KINDS).openapi("TargetKind", {
 export const targetChange = z
   .strictObject({
     name: targetName.optional(),
-    uri: uri.optional(),
+    uri: targetUri.optional(),
     subscribed_events: subscribedEvents.optional(),
     state: state.optional(),
     headers: headersSchema.optional(),
@@ -93,6 +95,18 @@ export const targetChange = z
       .openapi({ description: "Null stands for no limit", example: { requests: 100, per_seconds: 60 } }),
     retry: z.strictObject(retryFields).partial().openapi("RetryChange").optional(),
     filter: filter.optional(),
+    delete_after_idle_seconds: z
+      .int()
+      .min(60)
+      .max(MAX_IDLE_SECONDS)
+      .nullable()
+      .optional()
+      .openapi({
+        description:
+          "Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so " +
+          "does a file of settings that manages the target.",
+        example: null,
+      }),
     tls: orNull(tlsSchema)
       .optional()
       .openapi({
@@ -104,23 +118,38 @@ export const targetChange = z
   })
   .openapi("TargetChange");
 
-export const newTarget = z
-  .strictObject({
-    ...targetChange.shape,
-    name: targetName.optional().openapi({
-      description:
-        "Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken.",
-    }),
-    kind: kind.default("http").openapi({ description: "The kind cannot be changed later" }),
-    uri,
-    subscribed_events: subscribedEvents,
-  })
-  .openapi("NewTarget");
+const newTargetFields = z.strictObject({
+  ...targetChange.shape,
+  name: targetName.optional().openapi({
+    description:
+      "Unique among targets. If you leave it out, the name is the host of `uri`, or `pull`, with a number if it is taken.",
+  }),
+  kind: kind.default("http").openapi({ description: "The kind cannot be changed later" }),
+  uri: targetUri.optional().openapi({ description: "Required, except for a pull target, which has none" }),
+  subscribed_events: subscribedEvents,
+});
+
+export const newTarget = requireTargetUri(newTargetFields).openapi("NewTarget");
+
+/** Names a missing `uri` beside all other faults. */
+export function requireTargetUri<T extends z.ZodType<{ kind: TargetKind; uri?: string | undefined }>>(schema: T): T {
+  return schema.refine(({ kind: ofKind, uri }) => ofKind === "pull" || uri !== undefined, {
+    path: ["uri"],
+    error: "is required for a target that the relay sends to",
+    when: ({ value, issues }) =>
+      typeof value === "object" &&
+      value !== null &&
+      !issues.some(({ path }) => path?.[0] === "uri" || path?.[0] === "kind"),
+  });
+}
 
 /** The body of a PUT by name. */
-export const targetReplacement = z
-  .strictObject({ ...newTarget.shape, name: targetName.optional().openapi({ description: "The name in the path" }) })
-  .openapi("TargetReplacement");
+export const targetReplacement = requireTargetUri(
+  z.strictObject({
+    ...newTargetFields.shape,
+    name: targetName.optional().openapi({ description: "The name in the path" }),
+  }),
+).openapi("TargetReplacement");
 
 const instant = z.string().openapi({ format: "date-time" }).nullable();
 
@@ -144,17 +173,19 @@ const healthSchema = z
   })
   .openapi("TargetHealth");
 
+export const targetState = z.enum([...state.options, "disabled_due_to_failed_deliveries"]).openapi("TargetState");
+
 export const targetSchema = z
   .object({
     id: idField("tgt"),
     name: z.string(),
     kind,
-    uri: z.string().openapi({
+    uri: z.string().nullable().openapi({
       description:
-        "Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays.",
+        "Null for a pull target. Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays.",
     }),
     subscribed_events: z.array(z.string()).openapi({ example: ["batch.*", "video.generated"] }),
-    state: z.enum([...state.options, "disabled_due_to_failed_deliveries"]).openapi("TargetState"),
+    state: targetState,
     state_reason: z
       .string()
       .nullable()
@@ -174,6 +205,11 @@ export const targetSchema = z
       .openapi("Retry"),
     filter: z.string().nullable(),
     tls: orNull(shownTls).openapi({ example: null }),
+    delete_after_idle_seconds: z.int().nullable().openapi({ example: null }),
+    last_pulled_at: instant.openapi({
+      description: "When the service of a pull target last pulled, to the minute; null if it never did",
+      example: null,
+    }),
     signing_secrets: z.array(shownSecret),
     lost_secrets: shownLostSecrets,
     managed_by: shownManager,
@@ -195,7 +231,7 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     id: formatId("tgt", record.id),
     name: record.name,
     kind: record.kind,
-    uri: record.uri,
+    uri: record.kind === "pull" ? null : record.uri,
     subscribed_events: record.subscribedEvents,
     state: record.state,
     state_reason: record.stateReason,
@@ -212,6 +248,8 @@ export function showTarget(record: TargetRecord): z.infer<typeof targetSchema> {
     },
     filter: record.filter,
     tls: showTls(record.tls),
+    delete_after_idle_seconds: record.deleteAfterIdleSeconds,
+    last_pulled_at: showInstant(record.lastPulledAt),
     signing_secrets: showSecrets(record.secrets),
     lost_secrets: record.lost,
     managed_by: record.managedBy,
@@ -236,13 +274,15 @@ function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
 }
 
 /** The name of a target that was given none. */
-export const nameAfter = (address: string) => new URL(address).host.slice(0, MAX_NAME_LENGTH);
+export const nameAfter = (ofKind: TargetKind, address: string) =>
+  ofKind === "pull" ? ofKind : new URL(address).host.slice(0, MAX_NAME_LENGTH);
 
 /** The settings of a new target. @throws SluiceError `invalid_request` */
 export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {
-  const address = addressFor(given.kind, given.uri, undefined);
-  const defaults = { ...defaultsOf(given.kind), ...address, name: nameAfter(given.uri) };
-  return applyChange({ ...defaults, subscribedEvents: given.subscribed_events }, { ...given, uri: address.uri });
+  const uriGiven = uriFor(given.kind, given.uri);
+  const address = addressFor(given.kind, uriGiven, undefined);
+  const defaults = { ...defaultsOf(given.kind), ...address, name: nameAfter(given.kind, uriGiven) };
+  return applyChange({ ...defaults, subscribedEvents: given.subscribed_events }, { ...given, uri: undefined });
 }
 
 /**
@@ -256,6 +296,7 @@ export function toReplacement(current: TargetSettings, given: z.infer<typeof tar
     const detail = `is ${given.kind}, but the target is ${ofKind}, and its kind cannot be changed`;
     throw invalidRequest([{ pointer: "/kind", detail }]);
   }
+  uriFor(ofKind, given.uri);
   const credentials = { chatUrl, headers, tls: onlyCredential(tls) };
   const kept = { ...credentials, managedBy, name, uri: address, subscribedEvents: given.subscribed_events };
   return applyChange({ ...defaultsOf(ofKind), ...kept }, given);
@@ -264,6 +305,7 @@ export function toReplacement(current: TargetSettings, given: z.infer<typeof tar
 /** @returns the settings after a change. @throws SluiceError `invalid_request` for fields that do not fit together. */
 export function applyChange(current: TargetSettings, change: z.infer<typeof targetChange>): TargetSettings {
   const { retry = {}, rate_limit: rate } = change;
+  if (change.uri !== undefined) uriFor(current.kind, change.uri);
   const { uri: address, chatUrl } = addressFor(current.kind, change.uri ?? current.uri, current);
   const stored = headersFor(current, address);
   const changed: TargetSettings = {
@@ -283,6 +325,10 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     retryHorizonSeconds: retry.horizon_seconds ?? current.retryHorizonSeconds,
     filter: change.filter === undefined ? current.filter : change.filter,
     tls: applyTls(tlsFor(current, address), change.tls),
+    deleteAfterIdleSeconds:
+      change.delete_after_idle_seconds === undefined
+        ? current.deleteAfterIdleSeconds
+        : change.delete_after_idle_seconds,
     managedBy: current.managedBy,
   };
   if (changed.retryCapSeconds < changed.retryBaseSeconds) {
@@ -293,5 +339,6 @@ export function applyChange(current: TargetSettings, change: z.infer<typeof targ
     });
   }
   refuseForeignToChat(changed);
+  refuseForeignToPull(changed);
   return changed;
 }

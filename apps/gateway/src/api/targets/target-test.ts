@@ -26,7 +26,8 @@ import {
   targetTags as tags,
 } from "./target-endpoint.ts";
 
-/** Added to the timeout of the target: time for the job to reach a worker, and for the worker to store the attempt. */
+/** Added to the timeout of the target: time for the job to reach a worker, and for the worker to store the attempt. A pull
+ * target has no timeout, and this long to pull. */
 const GRACE_MS = 5_000;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 250;
@@ -35,7 +36,7 @@ const testSchema = z
   .object({
     event: idField("evt"),
     delivery: deliverySchema,
-    attempt: orNull(attemptSchema).openapi({ description: "The attempt; null if no worker has made it yet" }),
+    attempt: orNull(attemptSchema).openapi({ description: "The attempt; null if nobody has made it yet" }),
   })
   .openapi("TargetTest");
 
@@ -45,15 +46,13 @@ const endpoint = createRoute({
   tags,
   summary: "Send a signed test event to one target, and wait for the attempt",
   description:
-    "The event has the type `sluice.test`. The target gets it regardless of its subscription, filter and state. " +
-    "The relay attempts the delivery once.",
+    "The event has the type `sluice.test`. The target gets it regardless of its subscription and filter. " +
+    "The relay attempts the delivery once, whatever the state of the target is. For a pull target the delivery waits to be pulled; the answer comes when it is acknowledged, or " +
+    `after ${GRACE_MS / 1000} seconds.`,
   request: { params, query: noParameters, body: noBody },
   responses: {
-    200: jsonAnswer("A worker made the attempt; `attempt` has its result", testSchema),
-    202: jsonAnswer(
-      "No worker has made the attempt yet. A worker will make it later, and the delivery shows the result.",
-      testSchema,
-    ),
+    200: jsonAnswer("The attempt is made; `attempt` has its result", testSchema),
+    202: jsonAnswer("Nobody has made the attempt yet. The delivery shows the result when somebody does.", testSchema),
     default: problemResponse,
   },
 });
@@ -76,7 +75,7 @@ export function routeTargetTest(app: OpenAPIHono<ApiEnv>, dependencies: TargetsD
  */
 export async function testTarget(
   c: Context<ApiEnv>,
-  { db, masterKey, testTarget: askWorker, tracing, log }: TargetsDependencies,
+  { db, masterKey, testTarget: askWorker, wakeTarget, tracing, log }: TargetsDependencies,
   targetId: string,
   type: string,
 ): Promise<{ delivery: DeliveryRecord; attempt: AttemptRow | undefined }> {
@@ -91,10 +90,12 @@ export async function testTarget(
   traceMadeEvent(tracing, { eventId, type, startMs }, (name) => c.req.header(name));
   // Failure policy: open. The delivery is stored, and the sweep finds it if the target is enabled. This is not awaited:
   // a worker may make the attempt before it resolves.
-  askWorker(targetId, deliveryId).catch((error: unknown) =>
+  const asked = target.kind === "pull" ? wakeTarget(targetId) : askWorker(targetId, deliveryId);
+  asked.catch((error: unknown) =>
     log.warn({ err: error, delivery: formatId("dlv", deliveryId) }, "test event not handed to a worker"),
   );
-  const deadlineMs = performance.now() + target.timeoutSeconds * 1000 + GRACE_MS;
+  const attemptMs = target.kind === "pull" ? 0 : target.timeoutSeconds * 1000;
+  const deadlineMs = performance.now() + attemptMs + GRACE_MS;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     const [attempt] = await listAttemptsOf(db, [deliveryId], 1);
     if (attempt !== undefined || c.req.raw.signal.aborted || performance.now() >= deadlineMs) {

@@ -80,7 +80,7 @@ tlsTest("the client certificate with its key stays, and the other settings of TL
 });
 
 test("a PUT is checked as a creation is", async ({ api }) => {
-  expect(pointersOf(await put(api, "checked", {}))).toEqual(["/uri", "/subscribed_events"]);
+  expect(pointersOf(await put(api, "checked", {}))).toEqual(["/subscribed_events", "/uri"]);
   const forbidden = { ...minimal, uri: "https://169.254.169.254/" };
   for (let count = 0; count < 2; count++) {
     expect(pointersOf(await put(api, "checked", { ...minimal, retry: { cap_seconds: 1 } }))).toEqual([

@@ -53,6 +53,8 @@ describe("creating a target", () => {
       max_in_flight: 64,
       rate_limit: null,
       retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
+      delete_after_idle_seconds: null,
+      last_pulled_at: null,
       filter: null,
       tls: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
@@ -123,8 +125,8 @@ describe("creating a target", () => {
 
   test("uri and subscribed_events are required", async ({ api }) => {
     expect((await api.call("POST", "/v1/targets", { body: {} })).body.errors).toEqual([
-      { pointer: "/uri", detail: "is required" },
       { pointer: "/subscribed_events", detail: "is required" },
+      { pointer: "/uri", detail: "is required for a target that the relay sends to" },
     ]);
   });
 

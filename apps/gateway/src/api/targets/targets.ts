@@ -96,7 +96,7 @@ export function routeTargets(app: OpenAPIHono<ApiEnv>, dependencies: TargetsDepe
   app.openapi(endpoints.list, async (c) => {
     const { name, ...query } = c.req.valid("query");
     const { page: wanted, cursor } = readPage("targets", query, { name });
-    const page = toPage(await listTargets(db, masterKey, wanted, name), query.limit, cursor);
+    const page = toPage(await listTargets(db, masterKey, wanted, { name }), query.limit, cursor);
     return c.json({ data: page.rows.map(showTarget), next_cursor: page.nextCursor }, 200);
   });
 

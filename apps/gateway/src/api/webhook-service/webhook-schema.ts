@@ -13,7 +13,7 @@ import { idField } from "../openapi/endpoint.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { addressFor } from "../targets/chat-target.ts";
 import { headersFor } from "../targets/target-headers.ts";
-import { nameAfter, newTarget, targetName } from "../targets/target-schema.ts";
+import { nameAfter, newTarget, targetName, targetUri } from "../targets/target-schema.ts";
 import { tlsFor } from "../targets/target-tls.ts";
 
 /** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
@@ -38,20 +38,20 @@ const outputOnly = Object.fromEntries(OUTPUT_ONLY.map((field) => [field, ignored
   typeof ignored
 >;
 
-const { uri, subscribed_events: subscribedEvents } = newTarget.shape;
+const { subscribed_events: subscribedEvents } = newTarget.shape;
 const name = targetName.optional().openapi({
   description: "By default the host of `uri`. If another webhook has the name, it gets a number, such as `billing-2`.",
 });
 const WRITABLE = ["name", "uri", "subscribed_events", "state"] as const;
 
 export const newWebhook = inEitherCase(
-  z.strictObject({ name, uri, subscribed_events: subscribedEvents, state: state.optional(), ...outputOnly }),
+  z.strictObject({ name, uri: targetUri, subscribed_events: subscribedEvents, state: state.optional(), ...outputOnly }),
 ).openapi("NewWebhook");
 
 export const webhookChange = inEitherCase(
   z.strictObject({
     name,
-    uri: uri.optional(),
+    uri: targetUri.optional(),
     subscribed_events: subscribedEvents.optional(),
     state: state.optional(),
     ...outputOnly,
@@ -162,14 +162,14 @@ export async function asWebhook<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-const webhookNotFound = () => new SluiceError("not_found", "There is no webhook with this id");
+export const webhookNotFound = () => new SluiceError("not_found", "There is no webhook with this id");
 
 /** The settings of the target for a new webhook. */
 export function toWebhookSettings(given: z.infer<typeof newWebhook>): TargetSettings {
   const { uri: address } = given;
   return {
     ...TARGET_DEFAULTS,
-    name: given.name ?? nameAfter(address),
+    name: given.name ?? nameAfter("http", address),
     uri: address,
     subscribedEvents: given.subscribed_events,
     state: given.state ?? TARGET_DEFAULTS.state,

@@ -31,6 +31,7 @@ import {
   toWebhookSettings,
   webhookChange,
   webhookListQuery,
+  webhookNotFound,
   webhookRotation,
   webhookSchema,
   webhookUpdateQuery,
@@ -69,7 +70,8 @@ const describeWebhookEndpoints = (version: "v1" | "v1beta") => {
       path: `/${version}/webhooks`,
       tags,
       summary: "List webhooks, newest first",
-      description: "Every target is a webhook. The `uri` of a chat target is only its scheme and host.",
+      description:
+        "Every target is a webhook, except pull targets. The `uri` of a chat target is only its scheme and host.",
       request: { query: webhookListQuery },
       responses: {
         200: jsonAnswer("A page of webhooks", webhookPage),
@@ -150,11 +152,17 @@ function routeVersion(
   dependencies: TargetsDependencies,
 ): void {
   const { db, masterKey } = dependencies;
+  /** @throws SluiceError `not_found`, also for a pull target, which is no webhook. */
+  const findId = async (text: string): Promise<string> => {
+    const { id, kind } = await asWebhook(findTarget(db, masterKey, readWebhookId(text)));
+    if (kind === "pull") throw webhookNotFound();
+    return id;
+  };
 
   app.openapi(endpoints.list, async (c) => {
     const { page_size: limit, page_token: token = "" } = c.req.valid("query");
     const { page: wanted, cursor } = readPage("webhooks", { limit, cursor: token === "" ? undefined : token });
-    const page = toPage(await listTargets(db, masterKey, wanted), limit, cursor);
+    const page = toPage(await listTargets(db, masterKey, wanted, { sent: true }), limit, cursor);
     const next = page.nextCursor === null ? {} : { next_page_token: page.nextCursor };
     return c.json({ webhooks: page.rows.map(showWebhook), ...next }, 200);
   });
@@ -166,12 +174,12 @@ function routeVersion(
   });
 
   app.openapi(endpoints.get, async (c) => {
-    const id = readWebhookId(c.req.valid("param").id);
+    const id = await findId(c.req.valid("param").id);
     return c.json(withEtag(c, showWebhook(await asWebhook(findTarget(db, masterKey, id)))), 200);
   });
 
   app.openapi(endpoints.update, async (c) => {
-    const id = readWebhookId(c.req.valid("param").id);
+    const id = await findId(c.req.valid("param").id);
     const given = c.req.valid("json");
     const { update_mask: mask } = c.req.valid("query");
     const change = (current: TargetSettings) => applyWebhookChange(current, given, mask);
@@ -180,7 +188,7 @@ function routeVersion(
   });
 
   app.openapi(endpoints.delete, async (c) => {
-    await asWebhook(deleteTarget(c, dependencies, readWebhookId(c.req.valid("param").id), MANNER));
+    await asWebhook(deleteTarget(c, dependencies, await findId(c.req.valid("param").id), MANNER));
     return c.json({}, 200);
   });
 
@@ -189,7 +197,7 @@ function routeVersion(
     { ...endpoints.rotateByPath, middleware: [takeEmptyBody] },
   ]) {
     app.openapi(endpoint, async (c) => {
-      const id = readWebhookId(c.req.valid("param").id);
+      const id = await findId(c.req.valid("param").id);
       const secret = generateSigningSecret();
       const isAtOnce = c.req.valid("json").revocation_behavior === "revoke_previous_secrets_immediately";
       const previous = isAtOnce ? "revoke_immediately" : "revoke_after_24h";
@@ -199,7 +207,7 @@ function routeVersion(
   }
 
   app.openapi(verbEndpoint(app, endpoints.ping), async (c) => {
-    const id = readWebhookId(c.req.valid("param").id);
+    const id = await findId(c.req.valid("param").id);
     const { delivery, attempt } = await asWebhook(testTarget(c, dependencies, id, "ping"));
     if (delivery.status === "succeeded") return c.json({}, 200);
     const outcome =

@@ -3,7 +3,7 @@
 import { backoffMs } from "@sluice/shared/domain/backoff";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
 
-import { type AttemptResult, isSuccess } from "../breaker/attempt-result.ts";
+import { type AttemptResult, isSuccess } from "./attempt-result.ts";
 
 export interface OutcomeSettings {
   retryBaseSeconds: number;

@@ -8,7 +8,7 @@ import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 import type { SpanParent, Tracing } from "@sluice/tracing/tracing";
 
-import { type AttemptResult, isSuccess } from "../breaker/attempt-result.ts";
+import { type AttemptResult, isSuccess } from "./attempt-result.ts";
 import { shownUrl } from "./shown-request.ts";
 
 export interface AttemptTrace {

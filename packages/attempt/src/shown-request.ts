@@ -1,11 +1,12 @@
 // What the log, the API and traces show of requests to targets and of their responses. Whoever may read the log may not
 // learn a credential from it. Failure policy: closed. Where a value may be a secret, its name is shown without it.
 
+import { PULL_URI } from "@sluice/shared/domain/target-kinds";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { ShownHeaders } from "@sluice/store/delivery/attempt-details";
 import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
-import type { ResponseHeaders } from "../breaker/attempt-result.ts";
+import type { ResponseHeaders } from "./attempt-result.ts";
 
 /** In place of the value of a header, as the API shows the headers of a target. */
 const REDACTED = "[redacted]";
@@ -37,9 +38,10 @@ const urls = new WeakMap<Pick<Target, "uri">, string>();
 
 /**
  * The URL of a target without credentials: without user and password, and with the names of its query alone. The `uri` of
- * a chat target is its origin, because the rest of its URL is the secret.
+ * a chat target is its origin, because the rest of its URL is the secret. A pull target has none: the text is empty.
  */
 export function shownUrl(target: Pick<Target, "uri">): string {
+  if (target.uri === PULL_URI) return "";
   let shown = urls.get(target);
   if (shown === undefined) {
     const { origin, pathname, search } = new URL(target.uri);
@@ -57,7 +59,10 @@ function redactQuery(query: string): string {
 }
 
 /** The headers of a request that do not follow from its attempt: see attempt-details.ts. */
-export function shownRequestHeaders({ headers }: Pick<Target, "headers">, delivery: ClaimedDelivery): ShownHeaders {
+export function shownRequestHeaders(
+  { headers }: Pick<Target, "headers">,
+  delivery: Omit<ClaimedDelivery, "body">,
+): ShownHeaders {
   const shown: ShownHeaders = {};
   // Any value can be a credential.
   for (const name in headers) shown[name.toLowerCase()] = REDACTED;

@@ -4,30 +4,35 @@ import { formatId, newId } from "@sluice/shared/domain/ids";
 import type { TraceContext } from "@sluice/shared/domain/trace-context";
 import type { Logger } from "@sluice/shared/runtime/log";
 import { isChatKind } from "@sluice/shared/domain/target-kinds";
-import { packDetails } from "@sluice/store/delivery/attempt-details";
+import { packDetails, type ShownHeaders } from "@sluice/store/delivery/attempt-details";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
 
-import type { AttemptResult } from "../breaker/attempt-result.ts";
-import { decideOutcome } from "./outcome.ts";
+import type { AttemptResult } from "./attempt-result.ts";
+import { decideOutcome, type OutcomeSettings } from "./outcome.ts";
 import { shownRequestHeaders, shownResponseHeaders, shownUrl } from "./shown-request.ts";
 
-/**
- * @param trace what the target got of it.
- * @param deadlineInMs from now to the deadline of the delivery; negative once it is past.
- * @param random from [0, 1), for the jitter of the retry.
- */
-export function makeAttemptRecord(
-  target: Target,
-  delivery: ClaimedDelivery,
-  trace: TraceContext | undefined,
-  result: AttemptResult,
-  deadlineInMs: number,
-  random: number,
-): AttemptRecord {
+export interface MadeAttempt {
+  target: Pick<Target, "kind" | "uri" | "headers" | keyof OutcomeSettings>;
+  delivery: Omit<ClaimedDelivery, "body">;
+  /** What the target got of it. */
+  trace: TraceContext | undefined;
+  result: AttemptResult;
+  /** From now to the deadline of the delivery; negative once it is past. */
+  deadlineInMs: number;
+  /** From [0, 1), for the jitter of the retry. */
+  random: number;
+  /** A new one by default. */
+  id?: string;
+  /** Headers that the target got and that do not follow from the attempt. */
+  sentHeaders?: ShownHeaders;
+}
+
+export function makeAttemptRecord(made: MadeAttempt): AttemptRecord {
+  const { target, delivery, trace, result, deadlineInMs, random, id = newId(), sentHeaders } = made;
   const isWebhook = !isChatKind(target.kind);
   return {
-    id: newId(),
+    id,
     deliveryId: delivery.id,
     number: delivery.attemptCount + 1,
     trigger: delivery.trigger,
@@ -40,7 +45,7 @@ export function makeAttemptRecord(
       ...result.seen,
       url: shownUrl(target),
       isWebhook,
-      requestHeaders: isWebhook ? shownRequestHeaders(target, delivery) : {},
+      requestHeaders: isWebhook ? { ...shownRequestHeaders(target, delivery), ...sentHeaders } : {},
       trace: isWebhook ? (trace ?? null) : null,
       responseHeaders: result.seen.responseHeaders && shownResponseHeaders(result.seen.responseHeaders),
     }),
@@ -49,7 +54,11 @@ export function makeAttemptRecord(
 }
 
 /** The one wide line of an attempt. */
-export function logAttempt(log: Logger, delivery: ClaimedDelivery, attempt: AttemptRecord): void {
+export function logAttempt(
+  log: Logger,
+  delivery: Pick<ClaimedDelivery, "id" | "eventId" | "targetId" | "webhookId">,
+  attempt: AttemptRecord,
+): void {
   if (!log.isLevelEnabled("info")) return;
   log.info(
     {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type AttemptResult, isTargetFailure } from "../breaker/attempt-result.ts";
+import { type AttemptResult, isTargetFailure } from "./attempt-result.ts";
 import { decideOutcome } from "./outcome.ts";
 
 const settings = { retryBaseSeconds: 5, retryCapSeconds: 3600, retryHorizonSeconds: 86_400 };

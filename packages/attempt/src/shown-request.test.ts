@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { makeClaimedDelivery, makeLoadedTarget } from "../../../../tests/support/in-hand.ts";
+import { makeClaimedDelivery, makeLoadedTarget } from "../../../tests/support/in-hand.ts";
 import { shownRequestHeaders, shownResponseHeaders, shownUrl } from "./shown-request.ts";
 
 test.for([
