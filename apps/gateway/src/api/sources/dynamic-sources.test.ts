@@ -53,6 +53,7 @@ describe("creating a dynamic source", () => {
       ],
       ingress_path: "/in/plain/{token}",
       managed_by: null,
+      lost_secrets: [],
       created_at: expect.any(String),
       updated_at: source.created_at,
     });

@@ -51,6 +51,7 @@ describe("creating a source", () => {
       ingress_tokens: [],
       ingress_path: "/in/generated",
       managed_by: null,
+      lost_secrets: [],
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       updated_at: answer.body.created_at,
       new_signing_secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),

@@ -55,6 +55,7 @@ describe("creating a target", () => {
       retry: { base_seconds: 5, cap_seconds: 3600, horizon_seconds: 86_400 },
       delete_after_idle_seconds: null,
       last_pulled_at: null,
+      lost_secrets: [],
       filter: null,
       tls: null,
       signing_secrets: [{ truncated_secret: `whsec_...${secret.slice(-4)}`, expire_time: null }],
