@@ -21,7 +21,9 @@ export const TEST_IMAGE = "sluice-test";
 const INHERITED = ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR"];
 /** A test compares it with docs/upgrading.md. */
 export const UPGRADE = [
-  ["run", "--rm", "--build", "migrate"],
+  ["build"],
+  ["up", "--no-deps", "--exit-code-from", "secrets", "secrets"],
+  ["up", "--no-deps", "--exit-code-from", "migrate", "migrate"],
   ["up", "-d", "--no-deps", "--wait", "gateway"],
   ["up", "-d", "--wait"],
 ];
@@ -136,7 +138,7 @@ export class Clone {
     return done;
   }
 
-  /** The way to the version of the checkout, as docs/upgrading.md has it; `&&` stands between the three. */
+  /** The way to the version of the checkout, as docs/upgrading.md has it; `&&` stands between the commands. */
   async upgrade(): Promise<void> {
     for (const words of UPGRADE) await this.mustCompose(...words);
   }

@@ -96,9 +96,10 @@ export const upgrade: Scenario = {
   },
 };
 
-/** An address of this machine that containers reach. */
+/** An address of this machine that containers reach: that of Docker's own bridge, where it has one. */
 function addressOfHost(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const { docker0 = [], ...others } = networkInterfaces();
+  const addresses = [docker0, ...Object.values(others)].flatMap((each) => each ?? []);
   const found = addresses.find(({ family, internal }) => family === "IPv4" && !internal);
   return found?.address ?? "127.0.0.1";
 }
