@@ -22,9 +22,9 @@ const INHERITED = ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTE
 /** A test compares it with docs/upgrading.md. */
 export const UPGRADE = [
   ["build"],
-  ["up", "--no-deps", "--exit-code-from", "secrets", "secrets"],
-  ["up", "--no-deps", "--exit-code-from", "migrate", "migrate"],
-  ["up", "-d", "--no-deps", "--wait", "gateway"],
+  ["up", "--exit-code-from", "secrets", "secrets"],
+  ["up", "--exit-code-from", "migrate", "migrate"],
+  ["up", "-d", "--wait", "gateway"],
   ["up", "-d", "--wait"],
 ];
 const COMMAND_LIMIT_MS = 900_000;

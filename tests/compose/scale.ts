@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { runDocker } from "./clone.ts";
+import { type Clone, runDocker } from "./clone.ts";
 import { addTarget, callApi, receiveOnHost, untilReceived } from "./relay.ts";
 import type { Scenario } from "./scenario.ts";
 import { startTraffic } from "./traffic.ts";
@@ -55,6 +55,9 @@ export const scale: Scenario = {
       after.flat().map(({ ID }) => ID),
       stores.flat().map(({ ID }) => ID),
     );
+    // The workers come last, and the old gateways take a second to stop before. So no gateway was made a second time.
+    const [gatewaysMs, workersMs] = await Promise.all(["gateway", "worker"].map((name) => readMakings(relay, name)));
+    assert.ok((workersMs?.[0] ?? 0) - (gatewaysMs?.at(-1) ?? 0) > 1_000, JSON.stringify({ gatewaysMs, workersMs }));
     await untilMore(50);
     await traffic.stop();
     assert.deepEqual([...traffic.refusals], [], "both gateways were replaced");
@@ -91,6 +94,17 @@ export const scale: Scenario = {
     saw("without a gateway the answer is 503 with Retry-After, and the log of the proxy has no path");
   },
 };
+
+/** When the containers of a service were made, the first one first. */
+async function readMakings(relay: Clone, service: string): Promise<number[]> {
+  const ids = (await relay.containers(service)).map(({ ID }) => ID);
+  const { stdout } = await runDocker(["inspect", "--format", "{{.Created}}", ...ids]);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((text) => Date.parse(text))
+    .toSorted((one, other) => one - other);
+}
 
 async function countRequests(container: string): Promise<number> {
   const { output } = await runDocker(["logs", container]);
