@@ -25,7 +25,8 @@ const { values, positionals } = parseArgs({
 });
 
 if (values.help) console.log(USAGE);
-else process.exitCode = await main();
+// A scenario that failed may have left a sender behind, which would go on for ever.
+else process.exit(await main());
 
 async function main(): Promise<number> {
   const chosen = positionals.length === 0 ? SCENARIOS : positionals.map(findScenario);

@@ -160,7 +160,8 @@ export class Clone {
 
   /** Removes the containers, networks and volumes. */
   async remove(): Promise<void> {
-    await this.compose("down", "--volumes", "--remove-orphans", "--timeout", "5");
+    // Every profile: without it, Prometheus would go on.
+    await this.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5");
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
