@@ -26,9 +26,11 @@ export const upgrade: Scenario = {
       relay.edit("docker-compose.yml", "image: sluice\n", `image: ${TEST_IMAGE}:old\n`);
     };
     keepApart();
-    atEnd(() => {
+    atEnd(async () => {
       relay.set({ COMPOSE_PROJECT_NAME: project });
-      return relay.compose("down", "--volumes", "--timeout", "5");
+      // The old files do not know every volume of the new ones.
+      await relay.checkOut();
+      await relay.mustCompose("--profile", "*", "down", "--volumes", "--timeout", "5");
     });
     await relay.mustCompose("up", "-d", "--wait");
     const receiver = await receiveOnHost();
