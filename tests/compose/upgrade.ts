@@ -74,7 +74,7 @@ export const upgrade: Scenario = {
     const after = startTraffic(relay.ingressUrl, relay.secret);
     await relay.checkOut(FROM);
     keepApart();
-    await relay.mustCompose("up", "-d", "--build", "--wait");
+    await relay.upgrade();
     const enough = after.acknowledged.length + 50;
     await until(() => after.acknowledged.length >= enough);
     await after.stop();

@@ -219,9 +219,10 @@ test("the names of the volumes are those of the first version, so that an upgrad
   ]);
 });
 
-test("docs/upgrading.md has the command that the scenarios run", () => {
+test("upgrading and rolling back have the commands that the scenarios run", () => {
   const lines = UPGRADE.map((words) => `docker compose ${words.join(" ")}`);
-  expect(read("docs/upgrading.md")).toContain(`\n${lines.join(" &&\n  ")}\n`);
+  for (const page of ["upgrading", "runbooks/rollback"])
+    expect(read(`docs/${page}.md`)).toContain(`\n${lines.join(" &&\n  ")}\n`);
 });
 
 test("gateway and worker reach the host by its name", () => {
