@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { endWithReader } from "@sluice/cli/closed-pipe";
 import { findOwnRelay } from "@sluice/cli/relay/own-relay";
 import { runCli } from "@sluice/cli/run-cli";
 
@@ -13,6 +14,7 @@ import { dataDirOf, findRunningRelay } from "./relay/running-relay.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
+endWithReader(process.stdout);
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   // npm runs its commands at the root of the clone, and says where the user is.

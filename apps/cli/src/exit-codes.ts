@@ -21,9 +21,13 @@ const AWAY = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "E
 /** Classes of SQLSTATE: no connection, no resources, and stopped by an operator. */
 const AWAY_CLASSES = new Set(["08", "53", "57"]);
 
+/** Whether a command ended because Ctrl-C ended what it waited for. */
+export const isInterruption = (error: unknown) => error instanceof Error && error.name === "AbortError";
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof SluiceError) return exitCodeOfStatus(error);
+  if (isInterruption(error)) return EXIT.interrupted;
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const code = first instanceof Error && "code" in first ? String(first.code) : "";
   return AWAY.has(code) || (code.length === 5 && AWAY_CLASSES.has(code.slice(0, 2))) ? EXIT.unavailable : EXIT.failed;

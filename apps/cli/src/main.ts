@@ -1,11 +1,11 @@
 // `sluice` as a process: the only file of this app that reads the environment.
 
+import { endWithReader } from "./closed-pipe.ts";
 import { EXIT } from "./exit-codes.ts";
 import { findOwnRelay } from "./relay/own-relay.ts";
 import { runCli } from "./run-cli.ts";
 
-// A reader that has enough, such as `head`, closes the pipe. What it has is right, so that is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+endWithReader(process.stdout);
 
 const interrupted = new AbortController();
 /** The time that a command has to end in an orderly way. */

@@ -6,7 +6,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import { CommanderError } from "commander";
 
 import { type CliContext, note } from "./cli-context.ts";
-import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { EXIT, exitCodeOf, isInterruption } from "./exit-codes.ts";
 import { writeStyled } from "./output/style.ts";
 import { visibleText } from "./output/text.ts";
 import { openProgram } from "./program.ts";
@@ -20,7 +20,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     return EXIT.ok;
   } catch (error) {
     // commander has printed its own errors already.
-    if (!(error instanceof CommanderError)) printError(error, own);
+    if (!(error instanceof CommanderError || isInterruption(error))) printError(error, own);
     return exitCodeOf(error);
   }
 }

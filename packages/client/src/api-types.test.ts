@@ -1,4 +1,4 @@
-// The types of the client are made from the relay's own document. After a change of the API, write them again:
+// The types of the client, and its list of the endpoints, are made from the relay's own document. After a change of the API, write them again:
 // `npm test -- api-types -u`.
 
 import openapiTS, { astToString, type OpenAPI3 } from "openapi-typescript";
@@ -7,10 +7,17 @@ import { expect } from "vitest";
 import { createApi } from "@sluice/gateway/api/api";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
 
+import { writeEndpointCatalogue } from "../../../tests/support/api/endpoint-catalogue.ts";
 import { test } from "../../../tests/support/api/test-api.ts";
 
 const HEADER = `// Made from the OpenAPI document by \`npm test -- api-types -u\`, and compared with it by api-types.test.ts. Do not edit it.
 // Errors are left out, because the client throws each of them as an ApiError. Headers are, because fetch gives them without types.
+
+`;
+
+const ENDPOINTS_HEADER = `// Made from the OpenAPI document by \`npm test -- api-types -u\`, and compared with it by api-types.test.ts. Do not edit it.
+
+import type { ApiEndpoint } from "./api-endpoint.ts";
 
 `;
 
@@ -32,4 +39,9 @@ test("api-types.ts is what openapi-typescript makes from the document", async ({
   // A field with a default may be left out of a request.
   const nodes = await openapiTS(withoutErrors(createDocument(createApi(api))), { defaultNonNullable: false });
   await expect(HEADER + astToString(nodes)).toMatchFileSnapshot("api-types.ts");
+});
+
+test("api-endpoints.ts has the endpoints of the document", async ({ api }) => {
+  const endpoints = writeEndpointCatalogue(createDocument(createApi(api)));
+  await expect(ENDPOINTS_HEADER + endpoints).toMatchFileSnapshot("api-endpoints.ts");
 });

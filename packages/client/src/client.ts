@@ -83,6 +83,8 @@ export interface SluiceClient {
     query?: Omit<QueryOf<Path>, "cursor">,
     options?: { signal?: AbortSignal },
   ) => AsyncGenerator<EntryOf<Path>, void>;
+  /** A call whose method and path are known only when it is made: they, its parameters and its answer have no types. */
+  ask: (method: Uppercase<HttpMethod>, path: string, init?: object) => Promise<unknown>;
   /** Follows the log live, also over lost connections, until you stop reading or abort. */
   tail: (request?: TailRequest) => AsyncGenerator<TailEntry, void>;
   /** The client of `openapi-fetch` below: for the headers of an answer, such as `ETag`. It returns errors. */
@@ -99,7 +101,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
     fetch: repeating({ fetch: send, maxTries, timeoutMs }),
     headers: { authorization: `Bearer ${apiKey}` },
   });
-  const ask = async (method: Uppercase<HttpMethod>, path: string, init: object): Promise<unknown> => {
+  const ask = async (method: Uppercase<HttpMethod>, path: string, init: object = {}): Promise<unknown> => {
     const request = raw[method] as (path: string, init: object) => Promise<RawAnswer>;
     const answer = await request(path, init).catch((error: unknown) => {
       // Something else than the API answers at this address.
@@ -149,6 +151,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
     patch: call("patch"),
     delete: call("delete"),
     list: list as SluiceClient["list"],
+    ask,
     tail,
     raw,
   };

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { type CliContext, jsonText, terminalOf } from "../cli-context.ts";
 import { painterFor } from "./style.ts";
 import { recordLines, type RecordView } from "./record.ts";
-import type { Surface } from "./table.ts";
+import { type Column, type Surface, tableLines } from "./table.ts";
 
 export interface OutputOptions {
   json?: boolean;
@@ -18,7 +18,7 @@ export function withOutputOptions(command: Command): Command {
 }
 
 /** Where stdout shows tables and fields. */
-function surfaceOf(context: CliContext): Surface {
+export function surfaceOf(context: CliContext): Surface {
   return { width: terminalOf(context.stdout)?.columns, paint: painterFor(context.stdout, context) };
 }
 
@@ -30,6 +30,23 @@ export function printRecord(context: CliContext, { json }: OutputOptions, record
   } else printLines(context, recordLines(record, surfaceOf(context), view));
 }
 
-function printLines({ stdout }: CliContext, lines: readonly string[]): void {
+/** Prints a list: a table, or a line of JSON for each row. @param withTitles is false for what continues a table. */
+export function printRows<Row extends object>(
+  context: CliContext,
+  { json }: OutputOptions,
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  withTitles = true,
+): void {
+  if (json === true)
+    printLines(
+      context,
+      rows.map((row) => jsonText(row)),
+    );
+  else if (rows.length > 0)
+    printLines(context, tableLines(rows, columns, surfaceOf(context)).slice(withTitles ? 0 : 1));
+}
+
+export function printLines({ stdout }: CliContext, lines: readonly string[]): void {
   if (lines.length > 0) stdout.write(`${lines.join("\n")}\n`);
 }

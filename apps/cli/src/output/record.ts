@@ -7,6 +7,8 @@ import { widthOf } from "./text.ts";
 // oxlint-disable-next-line typescript/no-explicit-any -- the rows of these tables are what the API answers.
 type AnyColumn = Column<any>;
 
+const INDENT = "  ";
+
 export interface RecordView {
   /** The columns of the lists in it, by the name of their field. A list without columns has one for each plain field. */
   tables?: Readonly<Record<string, readonly AnyColumn[]>>;
@@ -41,13 +43,14 @@ export function recordLines(record: object, surface: Surface, view: RecordView =
       typeof value === "string" ? styleOfState(value) : name === "status_code" ? styleOfStatusCode(value) : undefined;
     return `${surface.paint("bold", name)}${" ".repeat(width - widthOf(name))}  ${surface.paint(style, text)}`;
   });
+  const inner = { ...surface, width: surface.width && surface.width - INDENT.length };
   for (const [name, rows] of lists) {
     const columns = view.tables?.[name] ?? columnsOf(rows);
-    lines.push("", surface.paint("bold", name), ...tableLines(rows, columns, surface).map((line) => `  ${line}`));
+    lines.push("", surface.paint("bold", name), ...tableLines(rows, columns, inner).map((line) => INDENT + line));
   }
   for (const [name, value] of documents) {
     const text = JSON.stringify(value, null, 2).split("\n");
-    lines.push("", surface.paint("bold", name), ...text.map((line) => `  ${cellText(line, surface)}`));
+    lines.push("", surface.paint("bold", name), ...text.map((line) => INDENT + cellText(line, surface)));
   }
   return lines;
 }

@@ -1,6 +1,7 @@
 // Times: people see those of their own clock, and machines get them as the API has them.
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/;
+const UNITS_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 const two = (value: number) => String(value).padStart(2, "0");
 
 /** Whether the API means a time by a text. */
@@ -13,4 +14,10 @@ export function localTime(text: string): string {
   const time = new Date(text);
   const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+}
+
+/** `90s`, `15m`, `1h`, `7d`, `2w` in milliseconds; undefined for another text. */
+export function readDuration(text: string): number | undefined {
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Number(amount) * (UNITS_MS[unit] ?? 0);
 }

@@ -80,13 +80,16 @@ async function askPerson(given: string | undefined, context: CliContext): Promis
     },
   });
   const lines = createInterface({ input: context.stdin, output, terminal: true });
+  const stopped = new AbortController();
+  lines.on("SIGINT", () => stopped.abort());
+  const { signal } = stopped;
   try {
     const entered =
-      given ?? ((await lines.question(`Address of the API [${SUGGESTED_API}]: `)).trim() || SUGGESTED_API);
+      given ?? ((await lines.question(`Address of the API [${SUGGESTED_API}]: `, { signal })).trim() || SUGGESTED_API);
     const api = readApiAddress(entered);
     context.stderr.write("API key (it is not shown): ");
     isHidden = true;
-    const key = (await lines.question("")).trim();
+    const key = (await lines.question("", { signal })).trim();
     return { api, key };
   } finally {
     lines.close();

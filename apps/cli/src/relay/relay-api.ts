@@ -24,7 +24,10 @@ export async function asked<T>(answer: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof NoAnswerError) throw new SluiceError("unavailable", error.message, { cause: error });
     if (!(error instanceof ApiError)) throw error;
-    throw new SluiceError(codeOfAnswer(error), error.detail === "" ? error.message : error.detail, {
+    const code = codeOfAnswer(error);
+    // The detail names the faults as fields of the request, and a person gave options.
+    const message = error.errors.length > 0 ? ERROR_CODES[code].title : error.detail || error.message;
+    throw new SluiceError(code, message, {
       faults: [...error.errors],
       cause: error,
     });

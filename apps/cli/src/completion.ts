@@ -1,0 +1,99 @@
+// `sluice completion`: prints what a shell needs to complete commands, options and their values. It is made from the commands
+// themselves, and asks no relay.
+
+import { type Command, InvalidArgumentError } from "commander";
+
+import type { CliContext } from "./cli-context.ts";
+
+/** One command: its words after `sluice`, and what can follow them. */
+interface CompletedCommand {
+  words: readonly string[];
+  commands: { name: string; description: string }[];
+  options: { flag: string; description: string; takesValue: boolean }[];
+}
+
+const SHELLS = { bash: bashScript, zsh: zshScript, fish: fishScript };
+
+export function addCompletion(program: Command, context: CliContext): void {
+  program
+    .command("completion")
+    .description("print the completion for a shell")
+    .argument("<shell>", Object.keys(SHELLS).join(", "), (given: string) => {
+      if (given in SHELLS) return given;
+      throw new InvalidArgumentError(`Choose from ${Object.keys(SHELLS).join(", ")}.`);
+    })
+    .addHelpText(
+      "after",
+      '\nbash: eval "$(sluice completion bash)"\nzsh:  eval "$(sluice completion zsh)"\nfish: sluice completion fish | source',
+    )
+    .action((shell: keyof typeof SHELLS) => void context.stdout.write(SHELLS[shell](readCommands(program))));
+}
+
+function readCommands(command: Command, words: readonly string[] = []): CompletedCommand[] {
+  const own: CompletedCommand = {
+    words,
+    commands: command.commands.map((one) => ({ name: one.name(), description: one.description() })),
+    options: [
+      ...command.options
+        .filter(({ hidden }) => !hidden)
+        .map((option) => ({
+          flag: option.long ?? option.short ?? "",
+          description: option.description,
+          takesValue: option.required,
+        })),
+      { flag: "--help", description: "show this help", takesValue: false },
+    ],
+  };
+  return [own, ...command.commands.flatMap((one) => readCommands(one, [...words, one.name()]))];
+}
+
+function bashScript(commands: readonly CompletedCommand[]): string {
+  const cases = commands.map(({ words, commands: inner, options }) => {
+    const all = [...inner.map(({ name }) => name), ...options.map(({ flag }) => flag)];
+    return `    "${words.join(" ")}") words="${all.join(" ")}" ;;`;
+  });
+  const paths = commands.filter(({ words }) => words.length > 0).map(({ words }) => `"${words.join(" ")}"`);
+  return `_sluice() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" path="" next words word
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    next="\${path:+$path }$word"
+    case "$next" in
+      ${paths.join("|")}) path="$next" ;;
+    esac
+  done
+  case "$path" in
+${cases.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o default -F _sluice sluice
+`;
+}
+
+/** zsh runs the completion of bash; its own descriptions would need another list of everything. */
+function zshScript(commands: readonly CompletedCommand[]): string {
+  return `autoload -Uz bashcompinit && bashcompinit\n${bashScript(commands)}`;
+}
+
+const quoteForFish = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
+
+function fishScript(commands: readonly CompletedCommand[]): string {
+  const groups = new Map(commands.map((one) => [one.words.join(" "), one.commands.map(({ name }) => name)]));
+  const lines = commands.flatMap(({ words, commands: inner, options }) => {
+    const seen = words.map((word) => `__fish_seen_subcommand_from ${word}`);
+    const left = groups.get(words.join(" ")) ?? [];
+    const none = left.length > 0 ? [`not __fish_seen_subcommand_from ${left.join(" ")}`] : [];
+    const condition = [...seen, ...none].join("; and ");
+    const when = condition === "" ? "" : ` -n ${quoteForFish(condition)}`;
+    return [
+      ...inner.map(
+        ({ name, description }) => `complete -c sluice -f${when} -a ${name} -d ${quoteForFish(description)}`,
+      ),
+      ...options.map(
+        ({ flag, description, takesValue }) =>
+          `complete -c sluice${when} -l ${flag.replace(/^--?/, "")}${takesValue ? " -r" : ""} -d ${quoteForFish(description.split(/[,.;:]/)[0] ?? "")}`,
+      ),
+    ];
+  });
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,52 @@
+// `sluice targets`: where events go.
+
+import type { Command } from "commander";
+
+import type { CliContext } from "../cli-context.ts";
+import { addGet } from "../endpoint/get-command.ts";
+import { addList } from "../endpoint/list-command.ts";
+import { addVerb } from "../endpoint/verb-command.ts";
+import { styleOfState } from "../output/style.ts";
+import { ID, plainColumn, stateColumn } from "./columns.ts";
+
+const ON_TARGET = { argument: "target", kind: "target" } as const;
+
+export function addTargets(program: Command, context: CliContext): void {
+  const group = program.command("targets").description("list, create, change, test and delete targets");
+  addList(group, context, {
+    endpoint: "listTargets",
+    columns: () => [
+      plainColumn("name", { shrinksTo: 12 }),
+      stateColumn(),
+      {
+        title: "BREAKER",
+        value: ({ health }) => health.breaker,
+        style: ({ health }) => styleOfState(health.breaker),
+        spare: 2,
+      },
+      plainColumn("kind", { spare: 3 }),
+      plainColumn("uri", { shrinksTo: 28 }),
+      plainColumn("subscribed_events", { title: "EVENTS", shrinksTo: 10, spare: 4 }),
+      { ...ID, spare: 1 },
+    ],
+  });
+  addGet(group, context, { endpoint: "getTarget", ...ON_TARGET });
+  addVerb(group, context, { name: "create", endpoint: "createTarget" });
+  addVerb(group, context, { name: "update", endpoint: "updateTarget", ...ON_TARGET });
+  addVerb(group, context, { name: "test", endpoint: "testTarget", ...ON_TARGET });
+  for (const [name, endpoint] of [
+    ["pause", "pauseTarget"],
+    ["resume", "resumeTarget"],
+    ["enable", "enableTarget"],
+    ["disable", "disableTarget"],
+  ] as const)
+    addVerb(group, context, { name, endpoint, ...ON_TARGET });
+  addVerb(group, context, { name: "rotate", endpoint: "rotateTargetSecret", ...ON_TARGET });
+  addVerb(group, context, {
+    name: "delete",
+    endpoint: "deleteTarget",
+    ...ON_TARGET,
+    question: (target) => `Delete the target ${target}, and cancel what waits for it?`,
+    done: (target) => `The target ${target} is deleted.`,
+  });
+}
