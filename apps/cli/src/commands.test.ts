@@ -3,6 +3,8 @@
 
 import { randomBytes } from "node:crypto";
 
+import { PassThrough } from "node:stream";
+
 import { startGeminiSimulator } from "@sluice/gemini-simulator/simulator";
 import type { JobData } from "@sluice/queue/jobs";
 import type { Command } from "commander";
@@ -16,7 +18,9 @@ import { type Relay, startRelay } from "../../../tests/support/relay.ts";
 import { runSluice, type SluiceRun } from "../../../tests/support/run-sluice.ts";
 import { SLUICE_CASES, type SluiceCase, type SluiceWorld } from "../../../tests/support/sluice-cases.ts";
 import { until } from "../../../tests/support/wait.ts";
+import { widthOf } from "./output/text.ts";
 import { openProgram } from "./program.ts";
+import { runCli } from "./run-cli.ts";
 
 /** The commands that other tests run. */
 const ELSEWHERE: Record<string, string> = {
@@ -156,6 +160,55 @@ describe("on a real relay", () => {
     } finally {
       await receiver.stop();
     }
+  });
+
+  test("a terminal gets lines that fit and names, colours only when they are wanted, and --watch goes on", async ({
+    relay,
+  }) => {
+    const env = { SLUICE_API: relay.apiUrl, SLUICE_API_KEY: relay.apiKey, XDG_CONFIG_HOME: "/nowhere" };
+    for (const columns of [80, 200]) {
+      const terminal = { columns, rows: 30 };
+      for (const list of [
+        "events",
+        "deliveries",
+        "attempts",
+        "targets",
+        "sources",
+        "audit",
+        "rejections",
+        "operations",
+      ]) {
+        const { code, out } = await runSluice([list], { env: { ...env, NO_COLOR: "1" }, terminal });
+        expect(code).toBe(0);
+        for (const line of out.toString().split("\n")) expect(widthOf(line), line).toBeLessThanOrEqual(columns);
+      }
+    }
+    const ESCAPE = "\u001b[";
+    const colours = async (args: string[], more: NodeJS.ProcessEnv, terminal?: { columns: number; rows: number }) =>
+      (await runSluice(["targets", ...args], { env: { ...env, ...more }, ...(terminal && { terminal }) })).out.includes(
+        ESCAPE,
+      );
+    const terminal = { columns: 100, rows: 30 };
+    expect(await colours([], {}, terminal)).toBe(true);
+    expect(await colours([], { NO_COLOR: "1" }, terminal)).toBe(false);
+    expect(await colours(["--color", "never"], {}, terminal)).toBe(false);
+    expect(await colours([], {})).toBe(false);
+    expect(await colours(["--color", "always"], { NO_COLOR: "1" })).toBe(true);
+
+    await relay.call("POST", "/v1/targets", { name: "away", uri: AWAY, subscribed_events: ["*"] });
+    const tested = await runSluice(["targets", "test", "away"], { env });
+    expect(tested).toMatchObject({ code: 1, err: expect.stringContaining("does not take the event: connection") });
+
+    const stop = new AbortController();
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    let shown = "";
+    stdout.on("data", (data) => (shown += String(data)));
+    const context = { env, directory: "/", stdin, stdout, stderr, signal: stop.signal };
+    const watched = runCli(["targets", "--watch", "--every", "0.1", "--json"], context);
+    await relay.call("POST", "/v1/targets", { name: "watched", uri: "http://a.example/", subscribed_events: ["*"] });
+    await until(() => shown.split('"name":"watched"').length > 2);
+    stop.abort();
+    expect(await watched).toBe(0);
   });
 
   test("mistakes in the usage end with 2, what does not exist with 5, and stdout stays empty", async ({ run }) => {

@@ -93,7 +93,7 @@ async function changeMany(command: Command, spec: BulkSpec, call: BulkCall): Pro
     .filter(([, one]) => one > 0)
     .map(([status, one]) => `${one} ${status}`);
   note(context, `${atLeast}${count} ${spec.things} match${byStatus.length > 0 ? ` (${byStatus.join(", ")})` : ""}.`);
-  if (count === 0) return printAnswer(preview, call);
+  if (count === 0) return options.json === true ? printAnswer(preview, call) : undefined;
   const question = `${spec.name} ${atLeast}${count} ${spec.things} at ${api}?`;
   if (!(await confirm(question.charAt(0).toUpperCase() + question.slice(1), options, context))) return;
   const started = await callEndpoint(client, spec.many, { body });

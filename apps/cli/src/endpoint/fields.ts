@@ -81,7 +81,10 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
     case "object":
       return [new Option(`--no-${flag}`, `null: ${text}`)];
     case "boolean":
-      return [new Option(`--${flag}`, text), new Option(`--no-${flag}`, "the opposite").hideHelp()];
+      return [
+        new Option(`--${flag}`, `${text}; --no-${flag} says no`),
+        new Option(`--no-${flag}`, "the opposite").hideHelp(),
+      ];
     case "integer":
     case "number":
       return single("number", (given) => readNumber(given, field.kind === "integer"));
@@ -93,13 +96,12 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
       ];
     case "list":
       return [
-        new Option(
-          `--${flag} <value>`,
-          `${text} (repeat it for several${NO_COMMAS.includes(field.name) ? "" : ", or separate them by commas"})`,
-        ).argParser((given: string, before: readonly string[] | undefined) => [
-          ...(before ?? []),
-          ...splitList(given, field).map((value) => requireChoice(readTextOption(value, context), field)),
-        ]),
+        new Option(`--${flag} <value>`, text + describeRepetition(field)).argParser(
+          (given: string, before: readonly string[] | undefined) => [
+            ...(before ?? []),
+            ...splitList(given, field).map((value) => requireChoice(readTextOption(value, context), field)),
+          ],
+        ),
       ];
     case "string":
       if (field.isTime === true || PAST.includes(field.name))
@@ -108,14 +110,27 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
   }
 }
 
-function describeField({ description, values, name, isTime, isRequired }: ApiField): string {
-  const text =
-    (description ?? name.replaceAll("_", " ")).replace(/\.$/, "") + (NAMED.includes(name) ? " (a name or an id)" : "");
-  const choices = values === undefined ? "" : ` [${values.join(", ")}]`;
-  const must = isRequired === true ? " (required)" : "";
-  return (
-    text + must + choices + (isTime === true || PAST.includes(name) ? ", or a duration such as 90m, 24h or 7d" : "")
-  );
+/** What the API says of repeated parameters is said of options in other words. */
+const REPETITION = /\s*Repeat the parameter to match (all|any) of several values\.?/;
+
+function describeField({ description = "", values, name, isTime, isRequired }: ApiField): string {
+  const isPast = PAST.includes(name);
+  const whole = description.replace(REPETITION, "") || name.replaceAll("_", " ");
+  // How the relay compares times is for the reference of the API.
+  const text = (isPast ? (whole.split(". ")[0] ?? whole) : whole).replace(/\.$/, "");
+  return [
+    text,
+    isPast || isTime === true ? `, or a duration such as 90m, 24h or 7d${isPast ? " before now" : " from now"}` : "",
+    values === undefined ? "" : ` [${values.join(", ")}]`,
+    NAMED.includes(name) ? " (a name or an id)" : "",
+    isRequired === true ? " (required)" : "",
+  ].join("");
+}
+
+/** How several values are given. */
+function describeRepetition({ name, description = "" }: ApiField): string {
+  if (REPETITION.exec(description)?.[1] === "all") return " (repeat it: all must match)";
+  return NO_COMMAS.includes(name) ? " (repeat it for several)" : " (repeat it for several, or separate them by commas)";
 }
 
 const splitList = (given: string, { name }: ApiField) =>

@@ -54,7 +54,18 @@ export function makeList(command: Command, context: CliContext, { endpoint: name
     const query = await withTargetIds(client, readFieldOptions(command, endpoint.query));
     const names = new ShownNames(client);
     await showOnceOrMore(context, options, (surface) =>
-      showList({ client, name, query, names, columns: columns(names), options }, surface),
+      showList(
+        {
+          client,
+          name,
+          query,
+          names,
+          columns: columns(names),
+          options,
+          isLimited: command.getOptionValueSource("limit") === "cli",
+        },
+        surface,
+      ),
     );
   });
 }
@@ -66,9 +77,11 @@ interface ShownList {
   names: ShownNames;
   columns: readonly Column<ApiObject>[];
   options: ListOptions;
+  /** Whether somebody asked for just so many. */
+  isLimited: boolean;
 }
 
-async function showList({ client, name, query, names, columns, options }: ShownList, context: CliContext) {
+async function showList({ client, name, query, names, columns, options, isLimited }: ShownList, context: CliContext) {
   const limit = limitOf(options, context);
   const pages = readPages({ client, name, query, limit });
   const gathered: ApiObject[] = [];
@@ -85,7 +98,8 @@ async function showList({ client, name, query, names, columns, options }: ShownL
   }
   printRows(context, options, gathered, columns);
   if (count === 0) note(context, "There are none.");
-  else if (!isWhole && options.watch !== true) note(context, "There are more: --limit shows so many, --all shows all.");
+  else if (!isWhole && !isLimited && options.watch !== true)
+    note(context, "There are more: --limit shows so many, --all shows all.");
 }
 
 /** What is watched must not run out of the screen. */

@@ -33,6 +33,8 @@ export interface VerbSpec {
   /** Said when there is nothing to show. */
   done?: (what: string) => string;
   view?: (names: ShownNames) => RecordView;
+  /** Why what was asked for failed, although the relay answered; the command then ends with 1. */
+  failure?: (answer: ApiObject) => string | undefined;
 }
 
 interface VerbOptions extends RelayOptions, OutputOptions, ConfirmOptions {
@@ -91,6 +93,8 @@ async function showAnswer(answer: ApiObject, what: string, spec: VerbSpec, { cli
   const secrets = Object.keys(answer).filter((name) =>
     ["new_signing_secret", "new_ingress_token", "key", "token"].includes(name),
   );
+  const failure = spec.failure?.(answer);
+  if (failure !== undefined) throw new Error(failure);
   if (secrets.length > 0) note(context, `Keep ${secrets.join(" and ")}: it is shown only now.`);
 }
 

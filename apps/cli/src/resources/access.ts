@@ -41,7 +41,7 @@ export function addAudit(program: Command, context: CliContext): void {
     columns: () => [
       plainColumn("created_at", { title: "TIME" }),
       { title: "ACTOR", value: ({ actor }) => actor.name, shrinksTo: 10 },
-      plainColumn("action"),
+      plainColumn("action", { shrinksTo: 14 }),
       { title: "RESOURCE", value: ({ resource }) => resource.id, shrinksTo: 16 },
       plainColumn("remote_address", { title: "FROM", spare: 1 }),
       plainColumn("request_id", { title: "REQUEST", spare: 3 }),

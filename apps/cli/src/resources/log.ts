@@ -22,7 +22,7 @@ export function addRejections(program: Command, context: CliContext): void {
     columns: (names) => [
       plainColumn("created_at", { title: "TIME" }),
       nameColumn("source", names),
-      plainColumn("reason"),
+      plainColumn("reason", { shrinksTo: 12 }),
       plainColumn("count", { isNumber: true, spare: 1 }),
       plainColumn("detail", { shrinksTo: 14 }),
       plainColumn("remote_address", { title: "FROM", spare: 2 }),
@@ -40,7 +40,7 @@ export function addOperations(program: Command, context: CliContext): void {
     endpoint: "listOperations",
     columns: () => [
       ID,
-      plainColumn("kind"),
+      plainColumn("kind", { shrinksTo: 10 }),
       stateColumn(),
       { title: "DONE", value: ({ done, total }) => `${done}/${total ?? "?"}` },
       plainColumn("failed", { title: "LEFT", isNumber: true, spare: 2 }),

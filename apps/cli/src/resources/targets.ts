@@ -33,7 +33,16 @@ export function addTargets(program: Command, context: CliContext): void {
   addGet(group, context, { endpoint: "getTarget", ...ON_TARGET });
   addVerb(group, context, { name: "create", endpoint: "createTarget" });
   addVerb(group, context, { name: "update", endpoint: "updateTarget", ...ON_TARGET });
-  addVerb(group, context, { name: "test", endpoint: "testTarget", ...ON_TARGET });
+  addVerb(group, context, {
+    name: "test",
+    endpoint: "testTarget",
+    ...ON_TARGET,
+    failure: ({ attempt, delivery }) => {
+      if (attempt === null) return "No worker has made the attempt yet: is one running?";
+      if (delivery.status === "succeeded") return undefined;
+      return `The target does not take the event: ${attempt.error ?? `it answered ${attempt.status_code}`}`;
+    },
+  });
   for (const [name, endpoint] of [
     ["pause", "pauseTarget"],
     ["resume", "resumeTarget"],
