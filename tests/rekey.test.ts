@@ -229,6 +229,20 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
   expect((await again.call("GET", `/v1/targets/${target.id}`)).lost_secrets).toEqual([]);
 });
 
+test("a key is given up also when the file that had it is gone", async () => {
+  const { directory, env, relay, start } = await openRelay();
+  await relay.stop();
+  const gone = { DATABASE_URL: env.DATABASE_URL, MASTER_KEY_FILE: join(directory, "gone") };
+  const noNew = await runSluice(["rekey", "--lost"], { env: gone });
+  expect(noNew).toMatchObject({ code: 2, err: expect.stringContaining("set NEW_MASTER_KEY too") });
+  const next = newKey();
+  const lost = await runSluice(["rekey", "--lost"], { env: { ...gone, NEW_MASTER_KEY: next } });
+  expect(lost, lost.err).toMatchObject({ code: 0, err: expect.stringContaining("secrets are lost") });
+  writeFileSync(join(directory, "master-key"), next);
+  const again = await start();
+  await again.stop();
+});
+
 test("a file of settings that has the lost secrets of a target enables it, and one that lacks them says which", async () => {
   const { directory, env, receiver, relay, start } = await openRelay();
   await relay.stop();

@@ -4,6 +4,7 @@ import { backupAndRestore } from "./backup-and-restore.ts";
 import { external } from "./external.ts";
 import { failedMigration } from "./failed-migration.ts";
 import { firstStart } from "./first-start.ts";
+import { masterKey } from "./master-key.ts";
 import { monitoring } from "./monitoring.ts";
 import { scale } from "./scale.ts";
 import type { Scenario } from "./scenario.ts";
@@ -22,5 +23,6 @@ export const SCENARIOS: readonly Scenario[] = [
   settings,
   failedMigration,
   backupAndRestore,
+  masterKey,
   upgrade,
 ];

@@ -1,6 +1,8 @@
 // The work of `sluice rekey`: another master key for a relay that is stopped. With `--lost`, the old key is gone, and everything
 // that it encrypted with it.
 
+import { existsSync } from "node:fs";
+
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { commonSettings } from "@sluice/shared/settings/common";
 import { readConfig, secretSetting } from "@sluice/shared/settings/read-config";
@@ -54,8 +56,12 @@ export async function rekey(context: CliContext): Promise<void> {
 }
 
 export async function replaceLost(flags: RekeyFlags, context: CliContext): Promise<void> {
-  const settings = readStoreSettings(context.env);
   const { NEW_MASTER_KEY: given } = readConfig(rekeyConfig, context.env);
+  const keyFile = context.env["MASTER_KEY_FILE"];
+  // The file may be what was lost. Only for this command: any other one says that it is not there.
+  const isFileGone = keyFile !== undefined && keyFile !== "" && !existsSync(keyFile);
+  if (isFileGone && given === undefined) throw needsNewKey("MASTER_KEY_FILE");
+  const settings = readStoreSettings(isFileGone ? { ...context.env, MASTER_KEY_FILE: "" } : context.env);
   const atHand = findKeyAtHand(settings);
   requirePlaceForNew(atHand, given);
   const next = takeNewKey(settings, given);
@@ -111,13 +117,15 @@ function printLost(lost: readonly LostSecret[], { json }: RekeyFlags, context: C
 
 /** A key that the environment gives can be replaced only there. */
 function requirePlaceForNew(current: KeyAtHand | undefined, given: string | undefined): void {
-  if (current?.place !== "MASTER_KEY" || given !== undefined) return;
-  throw new SluiceError(
+  if (current?.place === "MASTER_KEY" && given === undefined) throw needsNewKey("MASTER_KEY");
+}
+
+const needsNewKey = (setting: "MASTER_KEY" | "MASTER_KEY_FILE") =>
+  new SluiceError(
     "invalid_configuration",
-    "MASTER_KEY is set, so set NEW_MASTER_KEY too (`sluice master-key new` prints one), and keep it: MASTER_KEY must have " +
+    `${setting} is set, so set NEW_MASTER_KEY too (\`sluice master-key new\` prints one), and keep it: MASTER_KEY must have ` +
       "its value afterwards",
   );
-}
 
 const wrongKey = ({ place }: KeyAtHand) =>
   new SluiceError(
