@@ -33,7 +33,7 @@ test("each type of Gemini's catalogue is a ready example, and arrives", async ({
   }
   const requests = await receiver.waitFor(EXAMPLE_TYPES.length);
   const bodies = requests.map(({ body }) => JSON.parse(String(body)));
-  expect(bodies.map(({ type }) => type).toSorted()).toEqual(EXAMPLE_TYPES.toSorted());
+  expect(bodies.map(({ type }) => String(type)).toSorted()).toEqual(EXAMPLE_TYPES.toSorted());
   expect(bodies.find(({ type }) => type === "video.generated").data).toMatchObject({ file_name: expect.any(String) });
   await relay.deleteTargets(receiver);
 });

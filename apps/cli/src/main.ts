@@ -10,9 +10,9 @@ endWithReader(process.stdout);
 const interrupted = new AbortController();
 /** The time that a command has to end in an orderly way. */
 const END_LIMIT_MS = 8_000;
+const end = () => process.exit(EXIT.interrupted);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    const end = () => process.exit(EXIT.interrupted);
     if (interrupted.signal.aborted) end();
     interrupted.abort();
     setTimeout(end, END_LIMIT_MS).unref();

@@ -100,8 +100,9 @@ async function sendAll(count: number, rate: number | undefined, send: () => Prom
   const from = performance.now();
   let next = 0;
   let isFailed = false;
+  const goesOn = () => next < count && !isFailed;
   const sendNext = async (): Promise<void> => {
-    while (next < count && !isFailed) {
+    while (goesOn()) {
       const index = next++;
       const waitMs = rate === undefined ? 0 : from + (index * 1_000) / rate - performance.now();
       if (waitMs > 0) await delay(waitMs);

@@ -1,8 +1,6 @@
 // Judges a captured request by the rules of the ingress, in the order of `admit`. It changes nothing: no event is stored, and no
 // callback URL is used up.
 
-import type { KeyObject } from "node:crypto";
-
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { CallbackToken } from "@sluice/signature/callback-token";
 import { type Refusal, refuse } from "@sluice/signature/refusal";
