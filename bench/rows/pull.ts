@@ -105,10 +105,11 @@ interface PullAnswer {
   deliveries: { token: string; body: string }[];
 }
 
-/** Pulls until it is stopped, and reports a success for all that it gets. */
+/** Pulls until it is stopped, and reports a success for all that it gets while it pulls again. */
 function startPuller(rig: Rig, targetId: string): Puller {
   const stopping = new AbortController();
   let latenciesMs: number[] = [];
+  const reports = new Set<Promise<unknown>>();
   const post = (verb: string, body: object): Promise<unknown> =>
     rig.call("POST", `/v1/targets/${targetId}:${verb}`, body, stopping.signal);
   const run = async () => {
@@ -117,7 +118,7 @@ function startPuller(rig: Rig, targetId: string): Puller {
       const at = now();
       for (const { body } of deliveries) latenciesMs.push(at - readDueAt(body));
       const results = deliveries.map(({ token }) => ({ token, status_code: 200, duration_ms: 1 }));
-      if (results.length > 0) await post("ack", { results });
+      if (results.length > 0) reports.add(post("ack", { results }));
     }
   };
   const ended = run().catch((error: unknown) => {
@@ -130,6 +131,7 @@ function startPuller(rig: Rig, targetId: string): Puller {
       return taken;
     },
     stop: async () => {
+      await Promise.all(reports);
       stopping.abort();
       await ended;
     },

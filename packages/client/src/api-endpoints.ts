@@ -516,12 +516,12 @@ export const API_ENDPOINTS = {
       {
         "name": "name",
         "kind": "string",
-        "description": "Unique among targets. If you leave it out, the name is the host of `uri`, with a number if it is taken."
+        "description": "Unique among targets. If you leave it out, the name is the host of `uri`, or `pull`, with a number if it is taken."
       },
       {
         "name": "uri",
         "kind": "string",
-        "isRequired": true
+        "description": "Required, except for a pull target, which has none"
       },
       {
         "name": "subscribed_events",
@@ -593,6 +593,12 @@ export const API_ENDPOINTS = {
         "description": "A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. The target gets only the events for which it is true; null stands for all events."
       },
       {
+        "name": "delete_after_idle_seconds",
+        "kind": "integer",
+        "isNullable": true,
+        "description": "Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target."
+      },
+      {
         "name": "tls",
         "kind": "object",
         "isNullable": true,
@@ -632,7 +638,8 @@ export const API_ENDPOINTS = {
           "slack",
           "google_chat",
           "teams",
-          "discord"
+          "discord",
+          "pull"
         ],
         "description": "The kind cannot be changed later"
       }
@@ -729,6 +736,12 @@ export const API_ENDPOINTS = {
         "kind": "string",
         "isNullable": true,
         "description": "A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. The target gets only the events for which it is true; null stands for all events."
+      },
+      {
+        "name": "delete_after_idle_seconds",
+        "kind": "integer",
+        "isNullable": true,
+        "description": "Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so does a file of settings that manages the target."
       },
       {
         "name": "tls",
@@ -835,6 +848,63 @@ export const API_ENDPOINTS = {
     "summary": "Send a signed test event to one target, and wait for the attempt",
     "query": [],
     "body": [],
+    "takesForce": false
+  },
+  "pullTarget": {
+    "method": "POST",
+    "path": "/v1/targets/{id}:pull",
+    "summary": "Take deliveries of a pull target that are due",
+    "query": [],
+    "body": [
+      {
+        "name": "max",
+        "kind": "integer",
+        "description": "The most deliveries in the answer. Their bodies have some 4 MiB together, or it is one delivery."
+      },
+      {
+        "name": "wait_seconds",
+        "kind": "integer",
+        "description": "How long to wait for the first delivery if none is due"
+      },
+      {
+        "name": "lease_seconds",
+        "kind": "integer",
+        "description": "For how long nobody else gets these deliveries. `:extend` makes it longer."
+      }
+    ],
+    "takesForce": false
+  },
+  "ackTarget": {
+    "method": "POST",
+    "path": "/v1/targets/{id}:ack",
+    "summary": "Report what became of pulled deliveries",
+    "query": [],
+    "body": [
+      {
+        "name": "results",
+        "kind": "list",
+        "isRequired": true
+      }
+    ],
+    "takesForce": false
+  },
+  "extendTarget": {
+    "method": "POST",
+    "path": "/v1/targets/{id}:extend",
+    "summary": "Keep pulled deliveries for longer",
+    "query": [],
+    "body": [
+      {
+        "name": "tokens",
+        "kind": "list",
+        "isRequired": true
+      },
+      {
+        "name": "lease_seconds",
+        "kind": "integer",
+        "description": "From now"
+      }
+    ],
     "takesForce": false
   },
   "listEvents": {
@@ -1775,13 +1845,8 @@ export const API_ENDPOINTS = {
       {
         "name": "scopes",
         "kind": "list",
-        "values": [
-          "read",
-          "write",
-          "admin"
-        ],
         "isRequired": true,
-        "description": "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail."
+        "description": "`read` allows every read. `write` includes `read` and allows changes. `admin` includes both, manages keys and reads the audit trail. `target:` with the id of a pull target, alone, allows to pull for that target and to read it and its deliveries."
       },
       {
         "name": "expires_at",

@@ -2,8 +2,10 @@
 // writes their attempts and new states. PostgreSQL's clock decides what is due, so that workers whose clocks differ
 // agree.
 
+import type pg from "pg";
+
 import { binaryArray } from "../connection/binary-array.ts";
-import { type Connection, type Database, runPrepared } from "../connection/database.ts";
+import type { Database } from "../connection/database.ts";
 import { noteDeliveries } from "../journal/changes.ts";
 import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger } from "../schema.ts";
@@ -246,14 +248,18 @@ SELECT array_agg(id), (SELECT array_agg(id) FROM moved WHERE status = 'succeeded
   (SELECT array_agg(id) FROM moved WHERE status = 'exhausted')
 FROM logged HAVING count(*) > 0`;
 
-/** Writes attempts and the new states of their deliveries in one statement. The same attempts again change nothing. */
+/**
+ * Writes attempts and the new states of their deliveries in one statement. The same attempts again change nothing.
+ * @param db a database, or one connection of it in a transaction. The statement is prepared: to plan it takes longer than to
+ * run it.
+ */
 export async function recordAttempts(
-  db: Database | Connection,
+  db: { pool: Pick<pg.ClientBase, "query"> },
   attempts: readonly AttemptRecord[],
   workerId: string,
 ): Promise<void> {
   const sorted = attempts.toSorted((one, other) => (one.deliveryId < other.deliveryId ? -1 : 1));
-  await runPrepared(db, {
+  await db.pool.query({
     name: "record-attempts",
     text: RECORD,
     values: [

@@ -1,9 +1,11 @@
 // Deliveries that a target has pulled. A pull is to its deliveries what a worker is to those that it has in hand: its id is
 // in `leased_by`, and a lease that runs out makes a delivery due. What the target reports is recorded as every attempt is.
 
+import type pg from "pg";
+
 import { idFloor, idRest, idTime, newId } from "@sluice/shared/domain/ids";
 
-import { type Connection, type Database, runPrepared } from "../connection/database.ts";
+import { type Database, withClient } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger, DeliveryStatus } from "../schema.ts";
@@ -75,11 +77,12 @@ export async function recordPulled(
   // The id of an attempt has the time of its start, which is after the pull.
   const from = idFloor(Math.min(...pullIds.map(idTime)));
   return withPartitions(db, [...pullIds, newId()], () =>
-    db.orm.transaction(async (orm) => {
-      const tx = { orm };
-      const rows = await runPrepared<ReportedRow>(tx, { name: "reported", text: REPORTED, values: [ids, targetId] });
+    inPreparedTransaction(db, async (client) => {
+      const values = [ids, targetId];
+      const { rows } = await client.query<ReportedRow>({ name: "reported", text: REPORTED, values });
       const found = new Map(rows.map((row) => [row.id, row]));
-      const known = await listRestsOfAttempts(tx, ids, from);
+      // After the locks: a statement that waits for a lock does not see what was recorded meanwhile.
+      const known = await listRestsOfAttempts(client, ids, from);
       const fresh = reported.flatMap((pulled, index) => {
         const row = found.get(pulled.deliveryId);
         if (row === undefined || known.has(restOf(pulled))) return [];
@@ -87,13 +90,10 @@ export async function recordPulled(
       });
       // RECORD writes attempts of one holder of leases.
       for (const [pullId, group] of Map.groupBy(fresh, (one) => one.pullId)) {
-        await recordAttempts(
-          tx,
-          group.map(({ attempt }) => attempt),
-          pullId,
-        );
+        const attempts = group.map(({ attempt }) => attempt);
+        await recordAttempts({ pool: client }, attempts, pullId);
       }
-      const states = await readStates(tx, ids);
+      const states = await readStates(client, ids);
       return reported.map((pulled) => {
         const [before, after] = [found.get(pulled.deliveryId), states.get(pulled.deliveryId)];
         if (before === undefined || after === undefined) return undefined;
@@ -103,6 +103,17 @@ export async function recordPulled(
       });
     }),
   );
+}
+
+/** Not by Drizzle, which prepares nothing: PostgreSQL would plan RECORD, over a month of partitions, each time. */
+async function inPreparedTransaction<T>(db: Database, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  // An error closes the connection, and so ends the transaction.
+  return withClient(db, async (client) => {
+    await client.query("BEGIN");
+    const result = await work(client);
+    await client.query("COMMIT");
+    return result;
+  });
 }
 
 function readReported(row: ReportedRow): ReportedDelivery {
@@ -123,8 +134,12 @@ function readReported(row: ReportedRow): ReportedDelivery {
   };
 }
 
-async function listRestsOfAttempts(tx: Connection, deliveryIds: readonly string[], from: string): Promise<Set<string>> {
-  const rows = await runPrepared<{ id: string }>(tx, {
+async function listRestsOfAttempts(
+  client: pg.PoolClient,
+  deliveryIds: readonly string[],
+  from: string,
+): Promise<Set<string>> {
+  const { rows } = await client.query<{ id: string }>({
     name: "attempts-of-reported",
     text: "SELECT id FROM attempts WHERE delivery_id = ANY($1::uuid[]) AND id >= $2",
     values: [deliveryIds, from],
@@ -138,16 +153,13 @@ interface StateRow extends Record<string, unknown> {
   next_attempt_at: Date | null;
 }
 
-async function readStates(tx: Connection, ids: readonly string[]): Promise<Map<string, StateRow>> {
-  const rows = await runPrepared<StateRow>(tx, {
+async function readStates(client: pg.PoolClient, ids: readonly string[]): Promise<Map<string, StateRow>> {
+  const { rows } = await client.query<StateRow>({
     name: "states-of-reported",
     text: `SELECT id, status, next_attempt_at FROM deliveries WHERE id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]")}`,
     values: [ids],
   });
-  // In a transaction Drizzle leaves times as texts.
-  return new Map(
-    rows.map((row) => [row.id, { ...row, next_attempt_at: row.next_attempt_at && new Date(row.next_attempt_at) }]),
-  );
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /**

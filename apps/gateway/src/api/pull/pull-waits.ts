@@ -20,9 +20,9 @@ export interface PullWaitLimits {
 export const PULL_WAIT_LIMITS: PullWaitLimits = { maxWaits: 1_000, maxWaitsOfKey: 250 };
 
 /** The time between two questions while nothing is due. A pull answers within 100 ms of its event. */
-const ASK_EVERY_MS = 60;
+const ASK_EVERY_MS = 75;
 /** While events come. For a second after the last of them: what comes at a steady rate is then answered at once. */
-const ASK_QUICKLY_MS = 8;
+const ASK_QUICKLY_MS = 4;
 const QUICK_FOR_MS = 1_000;
 /**
  * How often old deliveries are asked for too, which become due again: a question about each partition costs PostgreSQL

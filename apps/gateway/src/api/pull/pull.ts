@@ -25,6 +25,8 @@ import { formatPullToken } from "./pull-token.ts";
 
 /** As much as a target would get at once. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** A change of the target reaches a pull that waits within this time, as it reaches a worker. */
+const LOOK_AGAIN_MS = 500;
 /** The count of what waits reads no more rows than this. */
 const MAX_COUNTED = 1_000;
 
@@ -60,14 +62,16 @@ export function routePull(app: OpenAPIHono<ApiEnv>, dependencies: PullDependenci
     const { keyId } = callerOf(c);
     const { signal } = c.req.raw;
     let target = found;
-    let isFirst = true;
+    let lookedAt = performance.now();
+    let hasWaited = false;
     const claim = async (): Promise<Claim | undefined> => {
-      if (!isFirst) {
-        // The wait may have been long: the key can be revoked, and the target paused, changed or deleted.
-        if (keyId !== null && !(await isKeyValid(db, keyId))) return undefined;
+      // The key can be revoked while the pull waits, and the target paused, changed or deleted.
+      if (hasWaited && keyId !== null && !(await isKeyValid(db, keyId))) return undefined;
+      hasWaited = true;
+      if (performance.now() - lookedAt >= LOOK_AGAIN_MS) {
         target = await findTarget(db, masterKey, found.id);
+        lookedAt = performance.now();
       }
-      isFirst = false;
       if (target.state !== "enabled") return undefined;
       const pullId = newId();
       const lease = { workerId: pullId, durationMs: leaseSeconds * 1000 };
