@@ -8,6 +8,7 @@ import { ApiError, NoAnswerError } from "./api-error.ts";
 import type { components, paths } from "./api-types.ts";
 import { type Fetch, repeating } from "./repeat.ts";
 import { followTail, type TailEntry } from "./tail.ts";
+import { whileHeld } from "./while-held.ts";
 
 /** The resources of the API by name: `Schemas["Target"]`. */
 export type Schemas = components["schemas"];
@@ -103,7 +104,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
   });
   const ask = async (method: Uppercase<HttpMethod>, path: string, init: object = {}): Promise<unknown> => {
     const request = raw[method] as (path: string, init: object) => Promise<RawAnswer>;
-    const answer = await request(path, init).catch((error: unknown) => {
+    const answer = await whileHeld([init], () => request(path, init)).catch((error: unknown) => {
       // Something else than the API answers at this address.
       if (error instanceof SyntaxError) throw new NoAnswerError(`${method} ${baseUrl}${path}`, error);
       throw error;
@@ -134,7 +135,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
           parseAs: "stream",
           signal: within,
           // The tail connects again by itself, and its answer has no end.
-          fetch: send,
+          fetch: (request) => whileHeld([request], () => send(request)),
         })
         .catch((error: unknown) => {
           throw new NoAnswerError(`GET ${baseUrl}/v1/tail`, error);

@@ -3,6 +3,7 @@
 
 import { ApiError, NoAnswerError, retryAfterSecondsOf } from "./api-error.ts";
 import { waitOrAbort } from "./wait-or-abort.ts";
+import { whileHeld } from "./while-held.ts";
 
 export type Fetch = (request: Request) => Promise<Response>;
 
@@ -34,10 +35,9 @@ export function repeating({ fetch, maxTries, timeoutMs }: RepeatOptions): Fetch 
     let mayHaveActed = false;
     for (let tries = 1; ; tries++) {
       const isLast = tries >= maxTries;
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
       let pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
       try {
-        const response = await withWholeBody(await fetch(new Request(request.clone(), { signal })));
+        const response = await sendOnce(request, fetch, timeoutMs);
         // The first try deleted it, and its answer was lost.
         if (response.status === 404 && request.method === "DELETE" && mayHaveActed) {
           return new Response(null, { status: 204, headers: response.headers });
@@ -58,6 +58,12 @@ export function repeating({ fetch, maxTries, timeoutMs }: RepeatOptions): Fetch 
       await waitOrAbort(pauseMs, request.signal);
     }
   };
+}
+
+async function sendOnce(request: Request, fetch: Fetch, timeoutMs: number): Promise<Response> {
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
+  const copy = new Request(request.clone(), { signal });
+  return whileHeld([request, signal, copy], async () => withWholeBody(await fetch(copy)));
 }
 
 /** An answer whose body breaks off is lost like one that does not come. */

@@ -41,6 +41,9 @@ export async function* followTail({ connect, signal, ...options }: FollowOptions
   let wasOpen = false;
   while (!signal.aborted) {
     const ended = new AbortController();
+    // By a listener of its own, because what AbortSignal.any makes may be collected while the stream is open.
+    const end = () => ended.abort(signal.reason);
+    signal.addEventListener("abort", end, { once: true });
     const withinSilence = async <T>(step: Promise<T>): Promise<T> => {
       const timer = setTimeout(() => ended.abort(new Error("The tail was silent for too long")), LONGEST_SILENCE_MS);
       return step.finally(() => clearTimeout(timer));
@@ -55,9 +58,10 @@ export async function* followTail({ connect, signal, ...options }: FollowOptions
           received.push({ event, data: JSON.parse(data) as unknown, lastEventId } as TailEntry);
         },
       });
-      const stream = await withinSilence(connect(lastEventId, AbortSignal.any([signal, ended.signal])));
+      const stream = await withinSilence(connect(lastEventId, ended.signal));
       wasOpen = true;
       const reader = stream.getReader();
+      ended.signal.addEventListener("abort", () => void reader.cancel(ended.signal.reason).catch(() => undefined));
       const decoder = new TextDecoder();
       for (;;) {
         const { done, value } = await withinSilence(reader.read());
@@ -69,6 +73,7 @@ export async function* followTail({ connect, signal, ...options }: FollowOptions
       if (signal.aborted) return;
       if (isFinal(error) || !wasOpen) throw error;
     } finally {
+      signal.removeEventListener("abort", end);
       ended.abort();
     }
     await waitOrAbort(reconnectMs, signal).catch(() => undefined);
