@@ -3,6 +3,7 @@
 import { diskFaults } from "./disk-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import type { Fault } from "./fault.ts";
+import { listenFaults } from "./listen-faults.ts";
 import { neighbourFaults } from "./neighbour-faults.ts";
 import { networkFaults } from "./network-faults.ts";
 import { poolerFaults } from "./pooler-faults.ts";
@@ -20,6 +21,7 @@ export const FAULTS: readonly Fault[] = [
   ...poolerFaults,
   ...networkFaults,
   ...targetFaults,
+  ...listenFaults,
   ...neighbourFaults,
   ...retentionFaults,
   ...scaleFaults,

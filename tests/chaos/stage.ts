@@ -78,6 +78,8 @@ export interface Stage {
   proxy: Proxy | undefined;
   clock: Clock | undefined;
   api: SluiceClient;
+  /** What another program needs to call the API. */
+  access: { url: string; key: string };
   sender: Sender;
   random: Random;
   /** The number of deliveries that workers have leased, from PostgreSQL. */
@@ -194,6 +196,7 @@ export async function startStage(
       proxy,
       clock,
       api,
+      access: { url: apiUrl, key: apiKey },
       sender,
       random,
       countInHand,

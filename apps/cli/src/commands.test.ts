@@ -27,6 +27,7 @@ const ELSEWHERE: Record<string, string> = {
   login: "tests/cli-access.test.ts",
   logout: "tests/cli-access.test.ts",
   completion: "apps/cli/src/completion.test.ts",
+  listen: "tests/listen.test.ts",
   tail: "tests/tail-and-trigger.test.ts",
   trigger: "tests/tail-and-trigger.test.ts",
   verify: "tests/verify-captured.test.ts",

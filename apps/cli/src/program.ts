@@ -8,6 +8,7 @@ import { addRestore } from "./backup/restore-command.ts";
 import type { CliContext, ColorChoice } from "./cli-context.ts";
 import { addCompletion } from "./completion.ts";
 import { addConfiguration } from "./configuration.ts";
+import { addListen } from "./listen/listen-command.ts";
 import { addMasterKey } from "./master-key.ts";
 import { addLogin } from "./profile/login.ts";
 import { addWhoami } from "./profile/whoami.ts";
@@ -65,6 +66,7 @@ export function openProgram(context: CliContext): Command {
   addAudit(program, context);
   addCompletion(program, context);
   program.commandsGroup("Events:");
+  addListen(program, context);
   addTail(program, context);
   addTrigger(program, context);
   program.commandsGroup("Signatures:");

@@ -1,0 +1,157 @@
+// `sluice listen`: real events on a developer's own machine, without an open port. It fetches the deliveries of a pull target and
+// sends each to a local service as the relay would.
+
+import type { ReadStream, WriteStream } from "node:tty";
+
+import type { SluiceClient } from "@sluice/client/client";
+import type { Command } from "commander";
+
+import { type CliContext, note, terminalOf } from "../cli-context.ts";
+import { collectTexts, readNumberOption, wrongUsage } from "../options.ts";
+import { type OutputOptions, withOutputOptions } from "../output/print.ts";
+import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
+import { asked, openRelayApi } from "../relay/relay-api.ts";
+import { closeConnections, forward } from "./forward.ts";
+import { linesOutput, type ListenOutput, screenOutput } from "./listen-output.ts";
+import { findOrMakeTarget, ownTargetName } from "./own-target.ts";
+import { runPullLoop } from "./pull-loop.ts";
+import { type ForwardResult, isTakenHere, type PulledDelivery } from "./pulled-delivery.ts";
+import { findRoute, readRoutes, type Routes } from "./routes.ts";
+import { readSince } from "./since.ts";
+
+interface ListenOptions extends RelayOptions, OutputOptions {
+  events: string[];
+  filter?: string;
+  map: string[];
+  name?: string;
+  replaySince?: string;
+  concurrency: string;
+  timeout: string;
+  print?: boolean;
+  onFailure: string;
+}
+
+/** As long as the relay holds back a retry at most: a quarter of the horizon of a day. */
+const HELD_SECONDS = 6 * 3_600;
+
+export function addListen(program: Command, context: CliContext): void {
+  const command = program
+    .command("listen")
+    .description("fetch events as they come and send each to a service on this machine")
+    .argument("[url]", "the address of the service, such as http://localhost:3000/webhooks; a port is enough")
+    .option(
+      "--events <type>",
+      'a type of events such as "batch.*"; several times; all when it is not given',
+      collectTexts,
+      [],
+    )
+    .option("--filter <cel>", "only events for which this expression is true")
+    .option(
+      "--map <type=url>",
+      'another address for events of a type, such as "video.*=4000/video"; several times',
+      collectTexts,
+      [],
+    )
+    .option("--name <name>", `the name of the pull target; ${ownTargetName()} when it is not given`)
+    .option("--replay-since <time>", "also the events since then: 1h, 2d, or a time of RFC 3339")
+    .option("--concurrency <number>", "how many events the service gets at once", "8")
+    .option("--timeout <seconds>", "how long the service may take for an answer", "30")
+    .option("--print", "send nothing: print the events, and report them as delivered")
+    .option(
+      "--on-failure <what>",
+      "retry: the relay tries again by its schedule. hold: it waits until you resend",
+      "retry",
+    )
+    .action((url: string | undefined, options: ListenOptions) => listenFor(url, options, context));
+  withRelayOptions(command);
+  withOutputOptions(command);
+}
+
+async function listenFor(url: string | undefined, options: ListenOptions, context: CliContext): Promise<void> {
+  const { events, filter = null, name, replaySince, print = false } = options;
+  const routes = readRoutes(url, options.map);
+  if (print && (url !== undefined || options.map.length > 0))
+    throw wrongUsage("--print sends nothing: leave out the address");
+  if (!print && routes.common === undefined && routes.byType.length === 0) {
+    throw wrongUsage("Give the address of the service, such as http://localhost:3000/webhooks, or --print");
+  }
+  const concurrency = readNumberOption(options.concurrency, "--concurrency", 1_000);
+  const timeoutMs = readNumberOption(options.timeout, "--timeout", 600) * 1000;
+  if (options.onFailure !== "retry" && options.onFailure !== "hold")
+    throw wrongUsage("--on-failure must be retry or hold");
+  const since = replaySince === undefined ? undefined : readSince(replaySince, Date.now());
+
+  const api = openRelayApi(options, context);
+  const { target, newSecret } = await findOrMakeTarget(api, {
+    name,
+    events: events.length > 0 ? events : ["*"],
+    filter,
+  });
+  if (newSecret !== undefined) note(context, `The signing secret of ${target.name}, shown this once: ${newSecret}`);
+  if (since !== undefined) await replay(api, target.id, since);
+
+  const stop = new AbortController();
+  const title = `sluice listen as ${target.name} → ${describeRoutes(routes)}`;
+  const output = openOutput(options, context, {
+    title,
+    onQuit: () => stop.abort(),
+    resend: (deliveryId) =>
+      asked(api.post("/v1/deliveries/{id}:retry", { params: { path: { id: deliveryId } } })).then(() => undefined),
+  });
+  const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
+  const work = async (delivery: PulledDelivery): Promise<ForwardResult | undefined> => {
+    output.began(delivery);
+    const route = findRoute(routes, delivery.event_type);
+    const result = route === undefined ? printed() : await forward(delivery, route, timeoutMs);
+    const isHeld = options.onFailure === "hold" && !isTakenHere(result);
+    output.ended(delivery, result, isHeld);
+    return isHeld ? { ...result, retryAfterSeconds: HELD_SECONDS } : result;
+  };
+  try {
+    await asked(
+      runPullLoop({
+        api,
+        targetId: target.id,
+        concurrency,
+        work,
+        onEvent: (event) => output.noted(event),
+        signal,
+      }),
+    );
+  } finally {
+    output.close();
+    closeConnections();
+  }
+}
+
+/** An event that goes nowhere is taken as delivered. */
+function printed(): ForwardResult {
+  const startedAt = new Date().toISOString();
+  return {
+    startedAt,
+    durationMs: 0,
+    statusCode: 200,
+    error: null,
+    responseExcerpt: null,
+    retryAfterSeconds: undefined,
+  };
+}
+
+async function replay(api: SluiceClient, targetId: string, since: Date): Promise<void> {
+  await asked(api.post("/v1/events:replay", { body: { targets: [targetId], since: since.toISOString() } }));
+}
+
+function openOutput(
+  { json = false, print = false }: ListenOptions,
+  context: CliContext,
+  screen: { title: string; onQuit: () => void; resend: (deliveryId: string) => Promise<void> },
+): ListenOutput {
+  const { stdin, stdout } = context;
+  if (json || !terminalOf(stdout) || !terminalOf(stdin)) return linesOutput(context, screen.title, print);
+  return screenOutput({ ...screen, stdin: stdin as ReadStream, stdout: stdout as WriteStream, preferences: context });
+}
+
+function describeRoutes({ common, byType }: Routes): string {
+  const parts = byType.map(({ pattern, url }) => `${pattern} ${url.href}`);
+  return [...parts, ...(common === undefined ? [] : [common.href])].join(", ") || "printed here";
+}

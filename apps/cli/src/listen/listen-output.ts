@@ -1,0 +1,145 @@
+// What `sluice listen` says of each delivery: a live list in a terminal, lines of JSON elsewhere.
+
+import type { ReadStream, WriteStream } from "node:tty";
+
+import { type CliContext, note, printJson } from "../cli-context.ts";
+import { painterFor } from "../output/style.ts";
+import { drawLive, type LiveKey, type LiveRow, newLiveState, selectedRow, withKey, withRow } from "./live-list.ts";
+import type { PullLoopEvent } from "./pull-loop.ts";
+import { type ForwardResult, isTakenHere, type PulledDelivery } from "./pulled-delivery.ts";
+import { Terminal } from "./terminal.ts";
+
+export interface ListenOutput {
+  began: (delivery: PulledDelivery) => void;
+  /** @param isHeld whether the relay does not try it again by itself. */
+  ended: (delivery: PulledDelivery, result: ForwardResult, isHeld: boolean) => void;
+  noted: (event: PullLoopEvent) => void;
+  close: () => void;
+}
+
+/** @param withBody whether each line has the body, in base64. */
+export function linesOutput(context: CliContext, title: string, withBody: boolean): ListenOutput {
+  note(context, title);
+  let said = "";
+  return {
+    began: () => undefined,
+    ended: (delivery, { startedAt, durationMs, statusCode, error }) =>
+      printJson(context, {
+        at: startedAt,
+        event: delivery.event_id,
+        delivery: delivery.delivery_id,
+        type: delivery.event_type,
+        attempt: delivery.attempt,
+        status_code: statusCode,
+        error,
+        duration_ms: Math.round(durationMs * 100) / 100,
+        ...(withBody && { headers: delivery.headers, body: delivery.body }),
+      }),
+    noted: (event) => {
+      const text = connectionText(event);
+      if (text === undefined || (event.kind === "connected" && text === said)) return;
+      // What waits changes all the time while events come.
+      if (event.kind === "connected" && said.startsWith(CONNECTED) && text.startsWith(CONNECTED)) return;
+      said = text;
+      note(context, text);
+    },
+    close: () => undefined,
+  };
+}
+
+/** In characters of base64: the list holds the bodies of all its rows. */
+const MAX_SHOWN_BODY = 128 * 1024;
+
+const CONNECTED = "Connected";
+
+/** How the connection to the relay is; undefined for an event that does not change it. */
+function connectionText(event: PullLoopEvent): string | undefined {
+  if (event.kind === "lost") return `The relay is away; trying again: ${event.reason}`;
+  if (event.kind !== "connected") return undefined;
+  const waiting = event.waiting === 0 ? "nothing waits" : `${event.waiting} wait`;
+  return event.state === "enabled" ? `${CONNECTED}; ${waiting}` : `The target is ${event.state}; ${waiting}`;
+}
+
+const KEYS: Readonly<Record<string, LiveKey>> = {
+  up: "up",
+  k: "up",
+  down: "down",
+  j: "down",
+  pageup: "pageUp",
+  pagedown: "pageDown",
+  home: "home",
+  end: "end",
+  return: "enter",
+  space: "enter",
+  escape: "escape",
+};
+
+export interface ScreenOptions {
+  title: string;
+  stdin: ReadStream;
+  stdout: WriteStream;
+  /** Whether colours are wanted. */
+  preferences: Pick<CliContext, "env" | "color">;
+  onQuit: () => void;
+  /** Makes a delivery due again. */
+  resend: (deliveryId: string) => Promise<void>;
+}
+
+export function screenOutput({ title, stdin, stdout, preferences, onQuit, resend }: ScreenOptions): ListenOutput {
+  let state = newLiveState(title);
+  const change = (next: typeof state) => {
+    state = next;
+    terminal.draw();
+  };
+  const say = (message: string) => change({ ...state, message });
+  const resendSelected = () => {
+    const row = selectedRow(state);
+    if (row === undefined) return;
+    say(`Resending ${row.deliveryId} …`);
+    resend(row.deliveryId).then(
+      () => say(`${row.deliveryId} is due again`),
+      (error: unknown) => say(error instanceof Error ? error.message : String(error)),
+    );
+  };
+  const terminal = new Terminal({
+    stdin,
+    stdout,
+    paint: painterFor(stdout, preferences),
+    draw: (width, height) => drawLive(state, width, height),
+    onKey: (name) => {
+      const key = KEYS[name];
+      if (key !== undefined) return change(withKey({ ...state, message: "" }, key, terminal.height));
+      if (name === "q" || name === "ctrl+c") return onQuit();
+      if (name === "r") return resendSelected();
+      if (name === "c")
+        change({ ...newLiveState(title), connection: state.connection, isConnected: state.isConnected });
+    },
+  });
+  terminal.open();
+  return {
+    began: (delivery) => change(withRow(state, rowOf(delivery, new Date(), "sending", "…"))),
+    ended: (delivery, result, isHeld) => {
+      const outcome = isTakenHere(result) ? "succeeded" : isHeld ? "held" : "failed";
+      const text = `${result.error ?? result.statusCode}  ${Math.round(result.durationMs)} ms${isHeld ? "  held" : ""}`;
+      change(withRow(state, rowOf(delivery, new Date(result.startedAt), outcome, text)));
+    },
+    noted: (event) => {
+      const connection = connectionText(event);
+      if (connection !== undefined) change({ ...state, isConnected: connection.startsWith(CONNECTED), connection });
+    },
+    close: () => terminal.close(),
+  };
+}
+
+function rowOf(delivery: PulledDelivery, at: Date, state: LiveRow["state"], result: string): LiveRow {
+  return {
+    deliveryId: delivery.delivery_id,
+    eventId: delivery.event_id,
+    type: delivery.event_type ?? "(no type)",
+    attempt: delivery.attempt,
+    time: at.toTimeString().slice(0, 8),
+    state,
+    result,
+    body: delivery.body.slice(0, MAX_SHOWN_BODY),
+  };
+}
