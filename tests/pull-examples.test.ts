@@ -41,9 +41,17 @@ test("examples/pull.ts makes its target, pulls, verifies and reports", async ({ 
 
   const { id } = await relay.call("GET", "/v1/targets/by-name/pull-example");
   await relay.call("POST", `/v1/targets/${id}:rotate-secret`, { previous: "revoke_immediately" });
-  const second = await relay.sendEvent();
+  // A pull that waits already learns of the new secret within half a second.
+  const refused = await until(async () => {
+    const second = await relay.sendEvent();
+    const { data } = await until(() => relay.call("GET", `/v1/deliveries?webhook_id=${second.webhookId}`), {
+      accept: ({ data: [delivery] }) => typeof delivery?.last_status_code === "number",
+      what: "an attempt",
+    });
+    return data[0].last_status_code === 401 ? second.webhookId : undefined;
+  });
   await waitFor("refused an event: No matching signature found");
-  await waitForDelivery(relay, second.webhookId, { status: "pending", last_status_code: 401 });
+  await waitForDelivery(relay, refused ?? "", { status: "pending", last_status_code: 401 });
 
   child.kill("SIGINT");
   expect(await once(child, "exit")).toEqual([0, null]);
