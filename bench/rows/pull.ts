@@ -110,11 +110,15 @@ function startPuller(rig: Rig, targetId: string): Puller {
   const stopping = new AbortController();
   let latenciesMs: number[] = [];
   const reports = new Set<Promise<unknown>>();
-  const post = (verb: string, body: object): Promise<unknown> =>
-    rig.call("POST", `/v1/targets/${targetId}:${verb}`, body, stopping.signal);
+  const post = (verb: string, body: object, signal?: AbortSignal): Promise<unknown> =>
+    rig.call("POST", `/v1/targets/${targetId}:${verb}`, body, signal);
   const run = async () => {
     while (!stopping.signal.aborted) {
-      const { deliveries } = (await post("pull", { max: 100, wait_seconds: WAIT_SECONDS })) as PullAnswer;
+      const { deliveries } = (await post(
+        "pull",
+        { max: 100, wait_seconds: WAIT_SECONDS },
+        stopping.signal,
+      )) as PullAnswer;
       const at = now();
       for (const { body } of deliveries) latenciesMs.push(at - readDueAt(body));
       const results = deliveries.map(({ token }) => ({ token, status_code: 200, duration_ms: 1 }));
@@ -131,9 +135,10 @@ function startPuller(rig: Rig, targetId: string): Puller {
       return taken;
     },
     stop: async () => {
-      await Promise.all(reports);
       stopping.abort();
       await ended;
+      // A report that began as late as this is not aborted, because nobody would handle that.
+      await Promise.all(reports);
     },
   };
 }
