@@ -4,7 +4,7 @@ import { Gauge, type PrometheusContentType, type Registry } from "@prometheus-io
 
 import { AttemptMetrics } from "@sluice/attempt/attempt-metrics";
 import type { AttemptResult } from "@sluice/attempt/attempt-result";
-import type { ReportedDelivery } from "@sluice/store/delivery/pulled";
+import type { AttemptedDelivery } from "@sluice/store/delivery/deliveries";
 import { MAX_NAMED_TARGETS, OTHER_TARGETS } from "@sluice/store/journal/busiest-targets";
 
 /** The series of a target that reported nothing for so long are removed. */
@@ -31,7 +31,7 @@ export class PullMetrics {
     });
   }
 
-  countAttempt(target: { name: string }, delivery: ReportedDelivery, result: AttemptResult): void {
+  countAttempt(target: { name: string }, delivery: AttemptedDelivery, result: AttemptResult): void {
     this.#attempts ??= new AttemptMetrics(this.#registry);
     this.#attempts.count(this.#labelOf(target.name), delivery, result);
   }

@@ -6,7 +6,7 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { isChatKind } from "@sluice/shared/domain/target-kinds";
 import { packDetails, type ShownHeaders } from "@sluice/store/delivery/attempt-details";
 import type { Target } from "@sluice/store/configuration/targets";
-import type { AttemptRecord, ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import type { AttemptRecord, AttemptedDelivery } from "@sluice/store/delivery/deliveries";
 
 import type { AttemptResult } from "./attempt-result.ts";
 import { decideOutcome, type OutcomeSettings } from "./outcome.ts";
@@ -14,7 +14,7 @@ import { shownRequestHeaders, shownResponseHeaders, shownUrl } from "./shown-req
 
 export interface MadeAttempt {
   target: Pick<Target, "kind" | "uri" | "headers" | keyof OutcomeSettings>;
-  delivery: Omit<ClaimedDelivery, "body">;
+  delivery: AttemptedDelivery;
   /** What the target got of it. */
   trace: TraceContext | undefined;
   result: AttemptResult;
@@ -56,7 +56,7 @@ export function makeAttemptRecord(made: MadeAttempt): AttemptRecord {
 /** The one wide line of an attempt. */
 export function logAttempt(
   log: Logger,
-  delivery: Pick<ClaimedDelivery, "id" | "eventId" | "targetId" | "webhookId">,
+  delivery: Pick<AttemptedDelivery, "id" | "eventId" | "targetId" | "webhookId">,
   attempt: AttemptRecord,
 ): void {
   if (!log.isLevelEnabled("info")) return;

@@ -4,7 +4,7 @@
 import { PULL_URI } from "@sluice/shared/domain/target-kinds";
 import type { Target } from "@sluice/store/configuration/targets";
 import type { ShownHeaders } from "@sluice/store/delivery/attempt-details";
-import type { ClaimedDelivery } from "@sluice/store/delivery/deliveries";
+import type { AttemptedDelivery } from "@sluice/store/delivery/deliveries";
 
 import type { ResponseHeaders } from "./attempt-result.ts";
 
@@ -59,10 +59,7 @@ function redactQuery(query: string): string {
 }
 
 /** The headers of a request that do not follow from its attempt: see attempt-details.ts. */
-export function shownRequestHeaders(
-  { headers }: Pick<Target, "headers">,
-  delivery: Omit<ClaimedDelivery, "body">,
-): ShownHeaders {
+export function shownRequestHeaders({ headers }: Pick<Target, "headers">, delivery: AttemptedDelivery): ShownHeaders {
   const shown: ShownHeaders = {};
   // Any value can be a credential.
   for (const name in headers) shown[name.toLowerCase()] = REDACTED;

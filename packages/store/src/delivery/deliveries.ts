@@ -11,8 +11,8 @@ import { inIdRange } from "../log/id-range.ts";
 import type { AttemptTrigger } from "../schema.ts";
 import { withoutContent } from "./attempt-details.ts";
 
-/** A delivery that a worker has in hand, with the event that it carries. */
-export interface ClaimedDelivery {
+/** A delivery, with what an attempt needs to know of the event that it carries. */
+export interface AttemptedDelivery {
   id: string;
   eventId: string;
   targetId: string;
@@ -24,7 +24,6 @@ export interface ClaimedDelivery {
   bodyUnbound: boolean;
   /** Of an event that continues its caller's trace; null for one whose trace follows from its id. */
   traceContext: string | null;
-  body: Buffer;
   /** The number of attempts so far. */
   attemptCount: number;
   /** The number of attempts since the delivery was made or retried by hand. All of these failed. */
@@ -34,15 +33,23 @@ export interface ClaimedDelivery {
   deadlineInMs: number;
 }
 
+/** A delivery that a worker has in hand, with the body of its event. */
+export interface ClaimedDelivery extends AttemptedDelivery {
+  body: Buffer;
+}
+
 export interface Lease {
   workerId: string;
   durationMs: number;
 }
 
-const claimedColumns = (event: string) =>
+/** SQL: the columns of an {@link AttemptedRow}, of the delivery `d` and of its event. */
+export const attemptedColumns = (event: string) =>
   `d.id, d.event_id, d.target_id, d.event_type, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
   d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, ${event}.content_type, ${event}.content_encoding,
-  ${event}.body_unbound, ${event}.trace_context, ${event}.body`;
+  ${event}.body_unbound, ${event}.trace_context`;
+
+const claimedColumns = (event: string) => `${attemptedColumns(event)}, ${event}.body`;
 
 // SKIP LOCKED: workers that claim for one target at the same time share its due deliveries. EXISTS: the worker may not
 // know yet that the target was deleted, while its backlog is still being cancelled.
@@ -68,7 +75,7 @@ UPDATE deliveries d SET next_attempt_at = now() + $2::float8 * interval '1 ms', 
 FROM events WHERE d.id = $1 AND d.next_attempt_at <= now() AND events.id = d.event_id
 RETURNING ${claimedColumns("events")}`;
 
-interface ClaimedRow {
+export interface AttemptedRow {
   id: string;
   event_id: string;
   target_id: string;
@@ -80,8 +87,12 @@ interface ClaimedRow {
   deadline_in_ms: string;
   content_type: string | null;
   content_encoding: string | null;
-  body_unbound: boolean;
+  /** Null when the event is gone. */
+  body_unbound: boolean | null;
   trace_context: string | null;
+}
+
+interface ClaimedRow extends AttemptedRow {
   body: Buffer;
 }
 
@@ -114,7 +125,9 @@ export async function claimOne(db: Database, id: string, lease: Lease): Promise<
   return rows.map(readClaimed)[0];
 }
 
-function readClaimed(row: ClaimedRow): ClaimedDelivery {
+const readClaimed = (row: ClaimedRow): ClaimedDelivery => ({ ...readAttempted(row), body: row.body });
+
+export function readAttempted(row: AttemptedRow): AttemptedDelivery {
   return {
     id: row.id,
     eventId: row.event_id,
@@ -123,9 +136,8 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
     webhookId: row.webhook_id,
     contentType: row.content_type,
     contentEncoding: row.content_encoding,
-    bodyUnbound: row.body_unbound,
+    bodyUnbound: row.body_unbound === true,
     traceContext: row.trace_context,
-    body: row.body,
     attemptCount: row.attempt_count,
     failureCount: row.failure_count,
     trigger: row.next_trigger,

@@ -8,17 +8,21 @@ import { idFloor, idRest, idTime, newId } from "@sluice/shared/domain/ids";
 import { type Database, withClient } from "../connection/database.ts";
 import { withPartitions } from "../connection/partitions.ts";
 import { inIdRange } from "../log/id-range.ts";
-import type { AttemptTrigger, DeliveryStatus } from "../schema.ts";
-import { type AttemptRecord, type ClaimedDelivery, recordAttempts } from "./deliveries.ts";
+import type { DeliveryStatus } from "../schema.ts";
+import {
+  attemptedColumns,
+  type AttemptedDelivery,
+  type AttemptedRow,
+  type AttemptRecord,
+  readAttempted,
+  recordAttempts,
+} from "./deliveries.ts";
 
 /** A delivery, and the id of the pull that gave it out. */
 export interface Pulled {
   deliveryId: string;
   pullId: string;
 }
-
-/** A delivery whose attempt is to be recorded. */
-export type ReportedDelivery = Omit<ClaimedDelivery, "body">;
 
 export interface PulledState {
   status: DeliveryStatus;
@@ -31,31 +35,16 @@ export interface PulledState {
 // FOR UPDATE: two reports of one attempt at the same time wait for each other, so that the second finds the attempt of the
 // first. LATERAL: see RECORD in deliveries.ts.
 const REPORTED = `
-SELECT d.id, d.event_id, d.target_id, d.event_type, d.webhook_id, d.attempt_count, d.attempt_count - d.backoff_start AS failure_count,
-  d.next_trigger, extract(epoch FROM d.deadline_at - now()) * 1000 AS deadline_in_ms, d.status, d.leased_by,
-  e.content_type, e.content_encoding, e.body_unbound, e.trace_context
+SELECT ${attemptedColumns("e")}, d.status, d.leased_by
 FROM deliveries d LEFT JOIN LATERAL (
   SELECT content_type, content_encoding, body_unbound, trace_context FROM events WHERE events.id = d.event_id LIMIT 1
 ) e ON true
 WHERE d.id = ANY($1::uuid[]) AND ${inIdRange("$1::uuid[]", "d.id")} AND d.target_id = $2
 ORDER BY d.id FOR UPDATE OF d`;
 
-interface ReportedRow extends Record<string, unknown> {
-  id: string;
-  event_id: string;
-  target_id: string;
-  event_type: string | null;
-  webhook_id: string;
-  attempt_count: number;
-  failure_count: number;
-  next_trigger: AttemptTrigger;
-  deadline_in_ms: string;
+interface ReportedRow extends AttemptedRow {
   status: DeliveryStatus;
   leased_by: string | null;
-  content_type: string | null;
-  content_encoding: string | null;
-  body_unbound: boolean | null;
-  trace_context: string | null;
 }
 
 /**
@@ -70,7 +59,7 @@ export async function recordPulled(
   targetId: string,
   reported: readonly Pulled[],
   restOf: (pulled: Pulled) => string,
-  make: (delivery: ReportedDelivery, index: number) => AttemptRecord,
+  make: (delivery: AttemptedDelivery, index: number) => AttemptRecord,
 ): Promise<(PulledState | undefined)[]> {
   const ids = [...new Set(reported.map(({ deliveryId }) => deliveryId))].toSorted();
   const pullIds = reported.map(({ pullId }) => pullId);
@@ -86,7 +75,7 @@ export async function recordPulled(
       const fresh = reported.flatMap((pulled, index) => {
         const row = found.get(pulled.deliveryId);
         if (row === undefined || known.has(restOf(pulled))) return [];
-        return [{ pullId: pulled.pullId, attempt: make(readReported(row), index) }];
+        return [{ pullId: pulled.pullId, attempt: make(readAttempted(row), index) }];
       });
       // RECORD writes attempts of one holder of leases.
       for (const [pullId, group] of Map.groupBy(fresh, (one) => one.pullId)) {
@@ -114,24 +103,6 @@ async function inPreparedTransaction<T>(db: Database, work: (client: pg.PoolClie
     await client.query("COMMIT");
     return result;
   });
-}
-
-function readReported(row: ReportedRow): ReportedDelivery {
-  return {
-    id: row.id,
-    eventId: row.event_id,
-    targetId: row.target_id,
-    eventType: row.event_type,
-    webhookId: row.webhook_id,
-    contentType: row.content_type,
-    contentEncoding: row.content_encoding,
-    bodyUnbound: row.body_unbound === true,
-    traceContext: row.trace_context,
-    attemptCount: row.attempt_count,
-    failureCount: row.failure_count,
-    trigger: row.next_trigger,
-    deadlineInMs: Number(row.deadline_in_ms),
-  };
 }
 
 async function listRestsOfAttempts(

@@ -9,7 +9,8 @@ import { type TraceContext, unpackTraceContext } from "@sluice/shared/domain/tra
 import type { Logger } from "@sluice/shared/runtime/log";
 import type { TargetRecord } from "@sluice/store/configuration/targets";
 import type { AttemptRecord } from "@sluice/store/delivery/deliveries";
-import type { Pulled, ReportedDelivery } from "@sluice/store/delivery/pulled";
+import type { AttemptedDelivery } from "@sluice/store/delivery/deliveries";
+import type { Pulled } from "@sluice/store/delivery/pulled";
 import type { Tracing } from "@sluice/tracing/tracing";
 
 import type { PullReport } from "./pull-schema.ts";
@@ -20,7 +21,7 @@ const NOTHING_SEEN = { address: null, connectMs: null, firstByteMs: null, respon
 
 export interface PulledAttemptsDependencies {
   /** Counts an attempt in the metrics. */
-  count: (target: TargetRecord, delivery: ReportedDelivery, result: AttemptResult) => void;
+  count: (target: TargetRecord, delivery: AttemptedDelivery, result: AttemptResult) => void;
   /** Undefined where nothing is traced. */
   tracing: Tracing | undefined;
   log: Logger;
@@ -31,14 +32,14 @@ interface Reported extends Pulled {
 }
 
 interface Made {
-  delivery: ReportedDelivery;
+  delivery: AttemptedDelivery;
   result: AttemptResult;
   attempt: AttemptRecord;
 }
 
 /** Attempts that are being written. */
 interface Recording {
-  make: (reported: readonly Reported[]) => (delivery: ReportedDelivery, index: number) => AttemptRecord;
+  make: (reported: readonly Reported[]) => (delivery: AttemptedDelivery, index: number) => AttemptRecord;
   /** MUST be called once they are written, and only then. */
   end: () => void;
 }
@@ -83,7 +84,7 @@ export class PulledAttempts {
     };
   }
 
-  #trace(target: TargetRecord, delivery: ReportedDelivery, result: AttemptResult, attempt: AttemptRecord): void {
+  #trace(target: TargetRecord, delivery: AttemptedDelivery, result: AttemptResult, attempt: AttemptRecord): void {
     const { tracing } = this.#dependencies;
     const context = contextFor(tracing, delivery);
     if (tracing === undefined || context === undefined) return;
@@ -114,7 +115,7 @@ export class PulledAttempts {
 /** What a target gets of the trace of an event: its caller's, or its first span, beside which the attempt will be. */
 export function contextFor(
   tracing: Tracing | undefined,
-  { traceContext, eventId }: Pick<ReportedDelivery, "traceContext" | "eventId">,
+  { traceContext, eventId }: Pick<AttemptedDelivery, "traceContext" | "eventId">,
 ): TraceContext | undefined {
   return traceContext === null ? tracing?.contextOf(eventId) : unpackTraceContext(traceContext);
 }
