@@ -25,7 +25,7 @@ export interface SeenOnWire {
 
 export type ResponseHeaders = Record<string, string | string[] | undefined>;
 
-export function isSuccess({ statusCode, error }: AttemptResult): boolean {
+export function isSuccess({ statusCode, error }: Pick<AttemptResult, "statusCode" | "error">): boolean {
   return error === null && statusCode !== null && statusCode >= 200 && statusCode <= 299;
 }
 

@@ -37,7 +37,8 @@ export async function withTargetIds(client: SluiceClient, values: object): Promi
 
 export class ShownNames {
   readonly #client: SluiceClient;
-  readonly #names = new Map<string, string>();
+  /** Undefined for an id of something that is not there. */
+  readonly #names = new Map<string, string | undefined>();
 
   constructor(client: SluiceClient) {
     this.#client = client;
@@ -62,9 +63,12 @@ export class ShownNames {
 
   async #ask(id: string): Promise<void> {
     const read = READS[SHOWN_ID.exec(id)?.[1] as keyof typeof READS];
-    // Failure policy: open. What was deleted has no name any more, and its id says enough.
-    const found = await callEndpoint(this.#client, read, { path: { id } }).catch(() => undefined);
-    if (found !== undefined) this.#names.set(id, found.name);
+    try {
+      this.#names.set(id, (await callEndpoint(this.#client, read, { path: { id } })).name);
+    } catch (error) {
+      // Failure policy: open. An id says enough. What was deleted is not asked for again.
+      if (error instanceof SluiceError && error.code === "not_found") this.#names.set(id, undefined);
+    }
   }
 }
 

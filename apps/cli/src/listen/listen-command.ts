@@ -3,6 +3,7 @@
 
 import type { ReadStream, WriteStream } from "node:tty";
 
+import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { SluiceClient } from "@sluice/client/client";
 import type { Command } from "commander";
 
@@ -15,7 +16,7 @@ import { closeConnections, forward } from "./forward.ts";
 import { linesOutput, type ListenOutput, screenOutput } from "./listen-output.ts";
 import { findOrMakeTarget, ownTargetName } from "./own-target.ts";
 import { runPullLoop } from "./pull-loop.ts";
-import { type ForwardResult, isTakenHere, type PulledDelivery } from "./pulled-delivery.ts";
+import { type ForwardResult, type PulledDelivery } from "./pulled-delivery.ts";
 import { findRoute, readRoutes, type Routes } from "./routes.ts";
 import { readSince } from "./since.ts";
 
@@ -103,7 +104,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
     output.began(delivery);
     const route = findRoute(routes, delivery.event_type);
     const result = route === undefined ? printed() : await forward(delivery, route, timeoutMs);
-    const isHeld = options.onFailure === "hold" && !isTakenHere(result);
+    const isHeld = options.onFailure === "hold" && !isSuccess(result);
     output.ended(delivery, result, isHeld);
     return isHeld ? { ...result, retryAfterSeconds: HELD_SECONDS } : result;
   };

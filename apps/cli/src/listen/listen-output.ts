@@ -2,11 +2,13 @@
 
 import type { ReadStream, WriteStream } from "node:tty";
 
+import { isSuccess } from "@sluice/attempt/attempt-result";
+
 import { type CliContext, note, printJson } from "../cli-context.ts";
 import { painterFor } from "../output/style.ts";
 import { drawLive, type LiveKey, type LiveRow, newLiveState, selectedRow, withKey, withRow } from "./live-list.ts";
 import type { PullLoopEvent } from "./pull-loop.ts";
-import { type ForwardResult, isTakenHere, type PulledDelivery } from "./pulled-delivery.ts";
+import { type ForwardResult, type PulledDelivery } from "./pulled-delivery.ts";
 import { Terminal } from "./terminal.ts";
 
 export interface ListenOutput {
@@ -119,7 +121,7 @@ export function screenOutput({ title, stdin, stdout, preferences, onQuit, resend
   return {
     began: (delivery) => change(withRow(state, rowOf(delivery, new Date(), "sending", "…"))),
     ended: (delivery, result, isHeld) => {
-      const outcome = isTakenHere(result) ? "succeeded" : isHeld ? "held" : "failed";
+      const outcome = isSuccess(result) ? "succeeded" : isHeld ? "held" : "failed";
       const text = `${result.error ?? result.statusCode}  ${Math.round(result.durationMs)} ms${isHeld ? "  held" : ""}`;
       change(withRow(state, rowOf(delivery, new Date(result.startedAt), outcome, text)));
     },

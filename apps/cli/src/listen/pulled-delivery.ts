@@ -16,7 +16,3 @@ export interface ForwardResult {
   /** What the service asks for by `Retry-After`. */
   retryAfterSeconds: number | undefined;
 }
-
-/** By the rule of the relay: only a complete 2xx is a success. */
-export const isTakenHere = ({ statusCode, error }: ForwardResult): boolean =>
-  error === null && statusCode !== null && statusCode >= 200 && statusCode < 300;

@@ -1,9 +1,11 @@
 // `sluice tail`: the log as it happens, a line for each message. Lost connections are taken up again without a gap.
 
+import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { Schemas, SluiceClient, TailRequest } from "@sluice/client/client";
 import type { Command } from "commander";
 
 import { type CliContext, printJson, terminalOf } from "../cli-context.ts";
+import { ShownNames } from "../endpoint/names.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { writeStyled } from "../output/style.ts";
 import { shorten, visibleText } from "../output/text.ts";
@@ -102,7 +104,7 @@ async function printMessages(
   { json = false }: TailFlags,
   context: CliContext,
 ): Promise<void> {
-  const names = new Names(api);
+  const names = new ShownNames(api);
   let count = 0;
   for await (const { event, data } of api.tail({ query, signal })) {
     if (json) printJson(context, { event, data });
@@ -113,9 +115,11 @@ async function printMessages(
 
 type Message = Exclude<Schemas["TailMessage"], { event: "overflow" }>;
 
-async function printMessage(message: Message, names: Names, context: CliContext): Promise<void> {
+async function printMessage(message: Message, names: ShownNames, context: CliContext): Promise<void> {
   const { stdout } = context;
-  const { at, columns, isGood, isBad } = await describeMessage(message, names);
+  const place = idBehindName(message);
+  await names.load([place]);
+  const { at, columns, isGood, isBad } = describeMessage(message, (names.or(place) ?? "").padEnd(20));
   const time = new Date(at).toTimeString().slice(0, 8);
   const line = visibleText(`${time}  ${message.event.padEnd(8)}  ${columns.join("  ")}`);
   const text = shorten(line, terminalOf(stdout)?.columns ?? Infinity);
@@ -124,61 +128,44 @@ async function printMessage(message: Message, names: Names, context: CliContext)
   stdout.write("\n");
 }
 
-async function describeMessage(message: Message, names: Names) {
+/** The source of an event, and the target of anything else. */
+function idBehindName(message: Message): string | null {
+  if (message.event === "event") return message.data.source;
+  return message.event === "attempt" ? message.data.target : message.data.delivery.target;
+}
+
+/** @param name of the source or target, as a column. */
+function describeMessage(message: Message, name: string) {
   switch (message.event) {
     case "event": {
-      const { id, type, source, received_at: at, webhook_id: webhookId } = message.data;
+      const { id, type, received_at: at, webhook_id: webhookId } = message.data;
       return {
         at,
-        columns: [(type ?? "(no type)").padEnd(28), (await names.of(source)).padEnd(20), id, webhookId],
+        columns: [(type ?? "(no type)").padEnd(28), name, id, webhookId],
         isGood: false,
         isBad: false,
       };
     }
     case "attempt": {
-      const { delivery, target, status_code: status, error, duration_ms: ms, started_at: at, number } = message.data;
-      const isSuccess = error === null && status !== null && status >= 200 && status < 300;
+      const { delivery, status_code: status, error, duration_ms: ms, started_at: at, number } = message.data;
+      const isGood = isSuccess({ statusCode: status, error });
       const result = `${error ?? status}  ${Math.round(ms)} ms  #${number}`;
       return {
         at,
-        columns: [result.padEnd(28), (target === null ? "" : await names.of(target)).padEnd(20), delivery],
-        isGood: isSuccess,
-        isBad: !isSuccess,
+        columns: [result.padEnd(28), name, delivery],
+        isGood,
+        isBad: !isGood,
       };
     }
     case "delivery": {
       const { change, at, delivery } = message.data;
-      const { id, target, status } = delivery;
+      const { id, status } = delivery;
       return {
         at,
-        columns: [change.padEnd(28), (await names.of(target)).padEnd(20), id],
+        columns: [change.padEnd(28), name, id],
         isGood: status === "succeeded",
         isBad: status === "exhausted",
       };
     }
-  }
-}
-
-/** The names of targets and sources by their ids. */
-class Names {
-  readonly #api: SluiceClient;
-  readonly #known = new Map<string, string>();
-
-  constructor(api: SluiceClient) {
-    this.#api = api;
-  }
-
-  /** @returns the id itself for what was deleted. */
-  async of(id: string): Promise<string> {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const params = { path: { id } };
-    const found = id.startsWith("tgt_")
-      ? this.#api.get("/v1/targets/{id}", { params })
-      : this.#api.get("/v1/sources/{id}", { params });
-    // Failure policy: open. The id says it as well.
-    const name = await found.then(({ name: text }) => text).catch(() => id);
-    this.#known.set(id, name);
-    return name;
   }
 }
