@@ -10,11 +10,11 @@
 import { createSluiceClient } from "@sluice/client/client";
 import { Webhook } from "standardwebhooks";
 
-const { SLUICE_URL = "http://127.0.0.1:8081", SLUICE_API_KEY, TARGET = "pull-example" } = process.env;
+const { SLUICE_API = "http://127.0.0.1:8081", SLUICE_API_KEY, TARGET = "pull-example" } = process.env;
 if (SLUICE_API_KEY === undefined)
   throw new Error("Set SLUICE_API_KEY to an API key of the relay; `npm start` prints one.");
 
-const sluice = createSluiceClient({ baseUrl: SLUICE_URL, apiKey: SLUICE_API_KEY });
+const sluice = createSluiceClient({ baseUrl: SLUICE_API, apiKey: SLUICE_API_KEY });
 const stopping = new AbortController();
 process.once("SIGINT", () => stopping.abort());
 

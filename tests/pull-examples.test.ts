@@ -31,7 +31,7 @@ const waitForDelivery = (relay: Relay, webhookId: string, accept: object) =>
 
 test("examples/pull.ts makes its target, pulls, verifies and reports", async ({ relay }) => {
   const { child, waitFor } = start(process.execPath, "pull.ts", {
-    SLUICE_URL: relay.apiUrl,
+    SLUICE_API: relay.apiUrl,
     SLUICE_API_KEY: relay.apiKey,
   });
   await waitFor("pulling for pull-example");
@@ -64,7 +64,7 @@ test.skipIf(missing !== undefined)(
   async ({ relay }) => {
     const target = await relay.call("POST", "/v1/targets", { kind: "pull", subscribed_events: ["*"] });
     const { key } = await relay.call("POST", "/v1/keys", { name: "python", scopes: [`target:${target.id}`] });
-    const env = { SLUICE_URL: relay.apiUrl, SLUICE_API_KEY: key, TARGET_ID: target.id };
+    const env = { SLUICE_API: relay.apiUrl, SLUICE_API_KEY: key, TARGET_ID: target.id };
     const right = start("python3", "receivers/pull.py", { ...env, WEBHOOK_SECRET: target.new_signing_secret });
     await right.waitFor("pulling");
     const { webhookId } = await relay.sendEvent();

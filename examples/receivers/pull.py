@@ -1,6 +1,6 @@
 """A service that fetches Gemini's events from Sluice and verifies them, with Python's standard library alone.
 
-    SLUICE_URL=http://127.0.0.1:8081 SLUICE_API_KEY=sluice_… TARGET_ID=tgt_… WEBHOOK_SECRET=whsec_… python3 pull.py
+    SLUICE_API=http://127.0.0.1:8081 SLUICE_API_KEY=sluice_… TARGET_ID=tgt_… WEBHOOK_SECRET=whsec_… python3 pull.py
 
 It needs no open port. A key with the scope `target:tgt_…` is enough. What it has pulled and did not report is due again when its
 lease ends.
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 2
 def call(verb: str, body: dict) -> dict:
     """POST to a verb of the target. The answer of a pull can take WAIT_SECONDS."""
     request = urllib.request.Request(
-        f"{os.environ['SLUICE_URL']}/v1/targets/{os.environ['TARGET_ID']}:{verb}",
+        f"{os.environ['SLUICE_API']}/v1/targets/{os.environ['TARGET_ID']}:{verb}",
         data=json.dumps(body).encode(),
         headers={
             "authorization": f"Bearer {os.environ['SLUICE_API_KEY']}",
@@ -63,7 +63,7 @@ def pull_once(key: bytes):
 def main():
     missing = [
         name
-        for name in ("SLUICE_URL", "SLUICE_API_KEY", "TARGET_ID", "WEBHOOK_SECRET")
+        for name in ("SLUICE_API", "SLUICE_API_KEY", "TARGET_ID", "WEBHOOK_SECRET")
         if name not in os.environ
     ]
     if missing:
