@@ -16,7 +16,7 @@ export interface HostReceiver {
   url: (host?: string) => string;
   /** How often each webhook id came. */
   received: ReadonlyMap<string, number>;
-  /** Of the last request. */
+  /** What the last request answered. */
   headers: ReadonlyMap<string, string>;
   stop: () => void;
 }

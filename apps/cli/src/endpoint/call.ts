@@ -8,7 +8,7 @@ import { asked } from "../relay/relay-api.ts";
 
 export type EndpointName = keyof typeof API_ENDPOINTS;
 
-/** Whatever the API answers: columns and views take from it what they show. */
+/** An answer of the API: columns and views take from it what they show. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the endpoint is chosen at run time.
 export type ApiObject = any;
 

@@ -22,7 +22,7 @@ export interface ListenOutput {
 /** @param withBody whether each line has the body, in base64. */
 export function linesOutput(context: CliContext, title: string, withBody: boolean): ListenOutput {
   note(context, title);
-  let said = "";
+  let said = { text: "", isWell: false };
   return {
     began: () => undefined,
     ended: (delivery, { startedAt, durationMs, statusCode, error }) =>
@@ -38,12 +38,12 @@ export function linesOutput(context: CliContext, title: string, withBody: boolea
         ...(withBody && { headers: delivery.headers, body: delivery.body }),
       }),
     noted: (event) => {
-      const text = connectionText(event);
-      if (text === undefined || (event.kind === "connected" && text === said)) return;
+      const connection = connectionOf(event);
       // What waits changes all the time while events come.
-      if (event.kind === "connected" && said.startsWith(CONNECTED) && text.startsWith(CONNECTED)) return;
-      said = text;
-      note(context, text);
+      const isKnown = connection.text === said.text || (connection.isWell && said.isWell);
+      if (event.kind === "connected" && isKnown) return;
+      said = connection;
+      note(context, connection.text);
     },
     close: () => undefined,
   };
@@ -52,14 +52,12 @@ export function linesOutput(context: CliContext, title: string, withBody: boolea
 /** In characters of base64: the list holds the bodies of all its rows. */
 const MAX_SHOWN_BODY = 128 * 1024;
 
-const CONNECTED = "Connected";
-
-/** How the connection to the relay is; undefined for an event that does not change it. */
-function connectionText(event: PullLoopEvent): string | undefined {
-  if (event.kind === "lost") return `The relay is away; trying again: ${event.reason}`;
-  if (event.kind !== "connected") return undefined;
+/** How the connection to the relay is. It is well while events can come. */
+function connectionOf(event: PullLoopEvent): { text: string; isWell: boolean } {
+  if (event.kind === "lost") return { text: `The relay is away; trying again: ${event.reason}`, isWell: false };
+  const isWell = event.state === "enabled";
   const waiting = event.waiting === 0 ? "nothing waits" : `${event.waiting} wait`;
-  return event.state === "enabled" ? `${CONNECTED}; ${waiting}` : `The target is ${event.state}; ${waiting}`;
+  return { text: `${isWell ? "Connected" : `The target is ${event.state}`}; ${waiting}`, isWell };
 }
 
 const KEYS: Readonly<Record<string, LiveKey>> = {
@@ -126,8 +124,8 @@ export function screenOutput({ title, stdin, stdout, preferences, onQuit, resend
       change(withRow(state, rowOf(delivery, new Date(result.startedAt), outcome, text)));
     },
     noted: (event) => {
-      const connection = connectionText(event);
-      if (connection !== undefined) change({ ...state, isConnected: connection.startsWith(CONNECTED), connection });
+      const { text: connection, isWell: isConnected } = connectionOf(event);
+      change({ ...state, connection, isConnected });
     },
     close: () => terminal.close(),
   };

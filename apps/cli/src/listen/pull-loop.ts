@@ -22,8 +22,7 @@ export interface PullLoopOptions {
 export type PullLoopEvent =
   | { kind: "connected"; waiting: number; state: Schemas["TargetState"] }
   /** The relay is away. The loop tries again by itself. */
-  | { kind: "lost"; reason: string }
-  | { kind: "reported"; delivery: PulledDelivery; outcome: Schemas["AckResult"] };
+  | { kind: "lost"; reason: string };
 
 const WAIT_SECONDS = 25;
 /** Above the time that the relay waits. */
@@ -129,17 +128,12 @@ class PullLoop {
 
   /** What ends while a report is under way goes into the next one together. */
   async #reportAll(): Promise<void> {
+    const { api, targetId } = this.#options;
     while (this.#reports.length > 0 && this.#refusal === undefined) {
-      const batch = this.#reports.splice(0, MAX_AT_ONCE);
-      const { api, targetId, onEvent } = this.#options;
-      const body = { results: batch.map(toPullReport) };
-      const answer = await this.#persist(this.#giveUp.signal, () =>
+      const body = { results: this.#reports.splice(0, MAX_AT_ONCE).map(toPullReport) };
+      await this.#persist(this.#giveUp.signal, () =>
         api.post("/v1/targets/{id}:ack", { params: { path: { id: targetId } }, body }),
       );
-      for (const [index, { delivery }] of batch.entries()) {
-        const outcome = answer?.results[index];
-        if (outcome !== undefined) onEvent({ kind: "reported", delivery, outcome });
-      }
     }
   }
 

@@ -1,4 +1,4 @@
-// Who judges a captured webhook: this process with a secret or a key set, or the relay with those of a source.
+// Judges a captured webhook: in this process by a secret or a key set, or at the relay by those of a source.
 
 import type { SluiceClient } from "@sluice/client/client";
 import { readKeySet } from "@sluice/signature/jwks";

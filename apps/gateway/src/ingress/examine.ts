@@ -9,9 +9,10 @@ import type { Source } from "@sluice/store/configuration/sources";
 
 import type { CapturedRequest } from "../http/captured-request.ts";
 import { judgeAccess } from "./access.ts";
-import { type IngressDependencies, refuseConsumedUrl, refuseSpentToken, refuseTooLarge } from "./ingress.ts";
+import type { IngressDependencies } from "./ingress.ts";
 import { judgeRequest } from "./judge.ts";
 import { announcesTooMuch } from "./read-body.ts";
+import { refuseConsumedUrl, refuseSpentToken, refuseTooLarge } from "./refusals.ts";
 
 export interface ExamineDependencies extends Pick<
   IngressDependencies,

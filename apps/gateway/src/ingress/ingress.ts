@@ -32,6 +32,7 @@ import type { JwksCache } from "./jwks-cache.ts";
 import type { SourceLookup } from "./known-sources.ts";
 import { lingerOverUnread } from "./linger.ts";
 import { announcesTooMuch, type BodyReader } from "./read-body.ts";
+import { refuseConsumedUrl, refuseSpentToken, refuseTooLarge } from "./refusals.ts";
 import type { IngressRequest } from "./request.ts";
 
 const NO_SOURCE = "There is no source at this path";
@@ -254,15 +255,6 @@ function readWebhookHeaders(received: IncomingHttpHeaders): ReceivedHeaders {
     signature: readHeader(received["webhook-signature"]),
   };
 }
-
-export function refuseTooLarge(maxBodyBytes: number): Refusal {
-  return refuse("too_large", `The body is above the limit of ${maxBodyBytes} bytes`);
-}
-
-export const refuseSpentToken = () =>
-  refuse("spent_token", "The token proved a webhook with another webhook-id before");
-
-export const refuseConsumedUrl = () => refuse("consumed_token", "Another webhook used the callback URL before");
 
 /** The error codes of the answers. All other reasons are answered with `verification_failed` and the reason. */
 const CODE_BY_REASON: Partial<Record<RefusalReason, ErrorCode>> = {
