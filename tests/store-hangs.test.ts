@@ -79,7 +79,11 @@ test("a probe is answered while PostgreSQL hangs: degraded, or not ready when th
           }
         : {
             status: 503,
-            body: { status: "not_ready", version, checks: { postgres, queue: { ok: false, takes: null }, sources } },
+            body: {
+              status: "not_ready",
+              version,
+              checks: { postgres, queue: { ok: false, takes: null, problem: "no store takes events" }, sources },
+            },
           },
     );
   }

@@ -29,7 +29,7 @@ const LAYERS: Layers[] = [
       ["openapi"],
       ["sources", "log"],
       ["upstream", "jobs", "access"],
-      ["acting"],
+      ["acting", "system"],
       ["targets"],
       ["webhook-service", "configuration", "pull"],
     ],

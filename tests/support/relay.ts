@@ -12,6 +12,7 @@ import { inject } from "vitest";
 import { type Gateway, type GatewayOptions, startGateway } from "@sluice/gateway/gateway";
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
 import { openLog } from "@sluice/shared/runtime/log";
+import { RecentLog } from "@sluice/shared/runtime/recent-log";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { readConfig } from "@sluice/shared/settings/read-config";
 import { generateSigningSecret } from "@sluice/signature/secret";
@@ -129,8 +130,11 @@ export async function startRelay(
   const scratch = mkdtempSync(join(tmpdir(), "sluice-relay-"));
   const startAnotherGateway = async (gatewayOptions?: GatewayOptions) => {
     const dataDir = options.dataDir ?? mkdtempSync(join(scratch, "gateway-"));
-    const settings = readConfig(gatewayConfig, { ...env, DATA_DIR: dataDir });
-    const started = await startGateway(settings, openLog("gateway", "trace", destination), gatewayOptions);
+    const recentLog = new RecentLog();
+    const gatewayEnv = { ...env, DATA_DIR: dataDir };
+    const gatewayLog = openLog("gateway", "trace", destination, recentLog);
+    const ownOptions = { env: gatewayEnv, recentLog, ...gatewayOptions };
+    const started = await startGateway(readConfig(gatewayConfig, gatewayEnv), gatewayLog, ownOptions);
     // A gateway with a snapshot may be useful before it is fully started, so its test decides whether to wait.
     if (options.dataDir === undefined) await started.started;
     return started;

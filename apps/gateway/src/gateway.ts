@@ -10,7 +10,9 @@ import { BUILD } from "@sluice/shared/runtime/build";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { RecentLog } from "@sluice/shared/runtime/recent-log";
 import { within } from "@sluice/shared/runtime/within";
+import { describeSettings } from "@sluice/shared/settings/describe-settings";
 import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { RelayFiguresReader } from "@sluice/store/delivery/relay-figures";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
@@ -25,8 +27,10 @@ import { createFileApi } from "./api/configuration/file-api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
 import { PULL_WAIT_LIMITS, PullWaits } from "./api/pull/pull-waits.ts";
 import { PulledAttempts } from "./api/pull/pulled-attempts.ts";
+import type { SystemReaders } from "./api/system/read-system.ts";
+import type { SystemDependencies } from "./api/system/system.ts";
 import { ConfigFile } from "./config-file.ts";
-import type { GatewayConfig } from "./gateway-config.ts";
+import { gatewayConfig, type GatewayConfig } from "./gateway-config.ts";
 import { type GatewayStores, openStores } from "./gateway-stores.ts";
 import { clientAddressFinder, type FindClientAddress } from "./http/client-address.ts";
 import { createHealth } from "./http/health-routes.ts";
@@ -63,16 +67,18 @@ export interface Gateway {
 export interface GatewayOptions {
   /** A gateway that is told to stop first says so on /readyz. It goes on taking events until this resolves. */
   stopNotice?: () => Promise<void>;
-  /** The environment that the placeholders of CONFIG_FILE name. */
+  /** The environment of the process, which the placeholders of CONFIG_FILE name and /v1/system/settings describes. */
   env?: NodeJS.ProcessEnv;
   /** The bundle of the command `sluice`, for /cli/sluice.mjs. */
   cliFile?: string;
+  /** What the log keeps for /v1/system/log. */
+  recentLog?: RecentLog;
 }
 
 export async function startGateway(
   config: GatewayConfig,
   log: Logger,
-  { stopNotice = () => Promise.resolve(), env = {}, cliFile }: GatewayOptions = {},
+  { stopNotice = () => Promise.resolve(), env = {}, cliFile, recentLog = new RecentLog() }: GatewayOptions = {},
 ): Promise<Gateway> {
   const file = config.CONFIG_FILE === undefined ? undefined : new ConfigFile(config.CONFIG_FILE, env);
   // Before anything is opened: a file that cannot be read, or that names a secret that is not there, is found at once.
@@ -86,7 +92,7 @@ export async function startGateway(
     readFigures: () => figures.read(),
     readBacklog: () => stores.producer.depth("intake"),
   });
-  metrics.watchPools({ api: stores.apiDb.pool, ingress: stores.ingressDb.pool, pulls: stores.pullDb.pool });
+  metrics.watchPools(poolsOf(stores));
   metrics.watchUpstreams(() => readUpstreamFigures(stores.apiDb, stores.masterKey, config.GEMINI_API_KEY));
   metrics.watchJobs(() => countOpenJobs(stores.apiDb));
   const findClientAddress = clientAddressFinder(config.TRUSTED_PROXIES);
@@ -116,7 +122,9 @@ export async function startGateway(
     log,
   });
   const parts = { stores, ingress, tails, pullWaits, metrics, findClientAddress, guards, tracing };
-  const dependencies = assembleApiDependencies(config, parts, log);
+  const system = openSystemReaders(config, { stores, readiness, figures });
+  const settings = describeSettings(gatewayConfig, env);
+  const dependencies = { ...assembleApiDependencies(config, parts, log), system, settings, recentLog };
   const api = createApi({ ...dependencies, cliFile });
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
@@ -182,7 +190,7 @@ function createReadiness(
       ask: async () => {
         // Ready means that the port is open too, because senders send events as soon as they see it.
         const age = publicPort.server.listening ? sources.age() : undefined;
-        if (age === undefined) return { ok: false };
+        if (age === undefined) return { ok: false, problem: "the sources are not loaded yet, so no event is taken" };
         return { ok: true, age_seconds: age.seconds, from_snapshot: age.isFromSnapshot };
       },
     },
@@ -205,6 +213,31 @@ function createGuards({ TARGET_ALLOW, TARGET_DENY, ...config }: GatewayConfig): 
   };
 }
 
+const poolsOf = ({ apiDb, ingressDb, pullDb }: GatewayStores) => ({
+  api: apiDb.pool,
+  ingress: ingressDb.pool,
+  pulls: pullDb.pool,
+});
+
+function openSystemReaders(
+  config: GatewayConfig,
+  { stores, readiness, figures }: { stores: GatewayStores; readiness: Readiness; figures: RelayFiguresReader },
+): SystemReaders {
+  const { producer } = stores;
+  return {
+    db: stores.apiDb,
+    pools: poolsOf(stores),
+    publicUrl: config.PUBLIC_URL,
+    startedAtMs: Date.now(),
+    queueBackend: stores.backend.kind,
+    redis: producer.redis,
+    setAside: producer.setAside,
+    readReadiness: () => readiness.read(),
+    readFigures: () => figures.read(),
+    readQueueDepth: () => producer.depth("intake"),
+  };
+}
+
 interface ApiParts {
   stores: GatewayStores;
   ingress: AssembledIngress;
@@ -220,7 +253,7 @@ function assembleApiDependencies(
   config: GatewayConfig,
   { stores, ingress, tails, pullWaits, metrics, findClientAddress, guards, tracing }: ApiParts,
   log: Logger,
-): ApiDependencies {
+): Omit<ApiDependencies, keyof SystemDependencies> {
   const { apiDb, pullDb, masterKey, producer } = stores;
   return {
     db: apiDb,

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { openLog } from "@sluice/shared/runtime/log";
 import { runApp } from "@sluice/shared/runtime/process";
+import { RecentLog } from "@sluice/shared/runtime/recent-log";
 import { answerVersionFlag } from "@sluice/shared/runtime/version-flag";
 import { readConfig } from "@sluice/shared/settings/read-config";
 
@@ -15,12 +16,14 @@ import { startGateway } from "./gateway.ts";
 const STOP_NOTICE_MS = 1_000;
 
 answerVersionFlag();
-const log = openLog("gateway", process.env["LOG_LEVEL"]);
+const recentLog = new RecentLog();
+const log = openLog("gateway", process.env["LOG_LEVEL"], undefined, recentLog);
 await runApp(
   async () =>
     startGateway(readConfig(gatewayConfig, process.env), log, {
       stopNotice: () => delay(STOP_NOTICE_MS),
       env: process.env,
+      recentLog,
       // Beside the bundle of this app; see scripts/bundle.ts.
       cliFile: fileURLToPath(new URL("sluice.mjs", import.meta.url)),
     }),

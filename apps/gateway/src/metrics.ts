@@ -31,6 +31,10 @@ export interface AnsweredRequest {
   durationMs: number;
 }
 
+interface WatchedProducer extends Partial<Pick<Producer, "setAside">> {
+  redis?: Pick<NonNullable<Producer["redis"]>, "state"> | undefined;
+}
+
 export class Metrics {
   // Not the global registry of the library, because a test runs several gateways in one process.
   readonly #registry = new Registry<PrometheusContentType>();
@@ -76,7 +80,7 @@ export class Metrics {
    * The parameter is the producer of the queue. Without Redis there are no series for it, which an alert could take for
    * trouble.
    */
-  constructor({ redis, setAside = [] }: Partial<Pick<Producer, "redis" | "setAside">> = {}) {
+  constructor({ redis, setAside = [] }: WatchedProducer = {}) {
     watchProcess(this.#registry);
     // An alert sees the first 503 of a series that begins with 0.
     for (const outcome of OUTCOMES) this.#duration.zero({ outcome });

@@ -25,6 +25,7 @@ import { readPostgresServer } from "@sluice/store/connection/postgres-server";
 import { startProblemReports } from "@sluice/store/operational/problem-reports";
 import type { TellingSettings } from "@sluice/store/operational/telling";
 import { ConfigurationCopy } from "@sluice/store/configuration/configuration-copy";
+import type { RetentionPeriods } from "@sluice/store/delivery/retention-state";
 import { openTracing } from "@sluice/tracing/tracing";
 
 import { Breakers } from "./breaker/breakers.ts";
@@ -232,11 +233,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   });
 
   // Chores. Partitions are made first: without them nothing can be stored.
-  const retention = await startRetention(
-    db,
-    { retentionDays: config.RETENTION_DAYS, auditRetentionDays: config.AUDIT_RETENTION_DAYS, onFinished },
-    log,
-  );
+  const retention = await startRetention(db, { periods: readPeriods(config), onFinished }, log);
   await breakers.start();
   await shares.start();
   const retirement = { retentionDays: config.RETENTION_DAYS, unfinished: config.RETENTION_UNFINISHED, onFinished };
@@ -329,6 +326,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
   };
   return { url: health.url, stop };
 }
+
+const readPeriods = (config: WorkerConfig): RetentionPeriods => ({
+  logDays: config.RETENTION_DAYS,
+  bodyDays: config.BODY_RETENTION_DAYS,
+  auditDays: config.AUDIT_RETENTION_DAYS,
+});
 
 function tellingSettings(config: WorkerConfig): TellingSettings {
   return {

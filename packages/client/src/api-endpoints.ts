@@ -2136,5 +2136,29 @@ export const API_ENDPOINTS = {
     ],
     "body": [],
     "takesForce": false
+  },
+  "getSystem": {
+    "method": "GET",
+    "path": "/v1/system",
+    "summary": "Show how the relay is",
+    "query": [],
+    "body": [],
+    "takesForce": false
+  },
+  "getSystemSettings": {
+    "method": "GET",
+    "path": "/v1/system/settings",
+    "summary": "List the settings of this gateway",
+    "query": [],
+    "body": [],
+    "takesForce": false
+  },
+  "getSystemLog": {
+    "method": "GET",
+    "path": "/v1/system/log",
+    "summary": "Read the latest warnings and errors of this gateway",
+    "query": [],
+    "body": [],
+    "takesForce": false
   }
 } as const satisfies Record<string, ApiEndpoint>;

@@ -1494,6 +1494,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how the relay is
+         * @description The answer is of the gateway that answers, and has what it knows of its stores, the workers and the targets. It comes within some three seconds, also while a store is away: what is not known then is null.
+         */
+        get: operations["getSystem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the settings of this gateway
+         * @description Every setting that a gateway has. Of a secret, the answer says only whether it is set.
+         */
+        get: operations["getSystemSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the latest warnings and errors of this gateway
+         * @description The gateway keeps its latest 200 in memory, as far as `LOG_LEVEL` lets them through; a restart forgets them. They hold no body, no secret and no signature.
+         */
+        get: operations["getSystemLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -5454,6 +5514,404 @@ export interface components {
         Overflow: {
             detail: string;
         };
+        System: {
+            status: components["schemas"]["SystemStatus"];
+            /** @description What is wrong now: in this gateway, and what the other processes have said of themselves */
+            problems: components["schemas"]["SystemProblem"][];
+            gateway: {
+                /**
+                 * @description The name of its machine or container
+                 * @example gateway-1
+                 */
+                host: string;
+                /**
+                 * Format: date-time
+                 * @description When this gateway started
+                 */
+                started_at: string;
+                /**
+                 * @description `PUBLIC_URL`: where the world reaches the ingress. Null when it is not set.
+                 * @example https://hooks.example.com
+                 */
+                public_url: string | null;
+            };
+            versions: {
+                /**
+                 * @description The version of this gateway
+                 * @example 0.1.0
+                 */
+                sluice: string;
+                /**
+                 * @description The commit of which it was built, or `unknown`
+                 * @example 4500d8f
+                 */
+                commit: string;
+                /**
+                 * @description The newest migration of the database. Null for one of a newer version, and while PostgreSQL is away.
+                 * @example 0041_retention_periods
+                 */
+                schema: string | null;
+                /** @example 24.11.0 */
+                node: string;
+                /**
+                 * @description The version of PostgreSQL. Null while it cannot be asked.
+                 * @example 17.6
+                 */
+                postgres: string | null;
+                /**
+                 * @description The product and version of Redis. Null without Redis, and while it does not say it.
+                 * @example Redis 8.2.1
+                 */
+                redis: string | null;
+            };
+            stores: {
+                postgres: {
+                    /**
+                     * @description Whether it answers and takes jobs
+                     * @example true
+                     */
+                    ok: boolean;
+                    /**
+                     * @description What is wrong
+                     * @example null
+                     */
+                    problem: string | null;
+                    /** @description Connections to the whole server, of every client */
+                    connections: {
+                        /**
+                         * Format: int64
+                         * @description Connections of all clients. Null while it cannot be asked.
+                         * @example 38
+                         */
+                        used: number | null;
+                        /**
+                         * Format: int64
+                         * @description The most connections that clients may have. Null while it cannot be asked.
+                         * @example 97
+                         */
+                        limit: number | null;
+                    };
+                    /** @description The connections of this gateway */
+                    pools: components["schemas"]["SystemPool"][];
+                    /**
+                     * Format: int64
+                     * @description The size of the database on disk. Null while it cannot be asked.
+                     * @example 734003200
+                     */
+                    database_bytes: number | null;
+                };
+                /** @description Null when the queue is in PostgreSQL alone */
+                redis: {
+                    /**
+                     * @description Whether it takes jobs and nothing is wrong
+                     * @example true
+                     */
+                    ok: boolean;
+                    /**
+                     * @description What is wrong, in words
+                     * @example []
+                     */
+                    problems: string[];
+                    /** @description Whether jobs go to it. If not, they go to PostgreSQL. */
+                    takes_jobs: boolean;
+                    /**
+                     * @description Whether it keeps what it confirms, by its settings. Null while it cannot be asked.
+                     * @example true
+                     */
+                    durable: boolean | null;
+                    /**
+                     * @description Whether it writes an append-only file. Null while it cannot be asked.
+                     * @example true
+                     */
+                    append_only: boolean | null;
+                    /**
+                     * @description Whether its last write to that file succeeded. Null without such a file.
+                     * @example true
+                     */
+                    last_write_ok: boolean | null;
+                    replicas: {
+                        /**
+                         * Format: int64
+                         * @description Replicas that must confirm a job. Null while it cannot be asked.
+                         * @example 0
+                         */
+                        required: number | null;
+                        /**
+                         * Format: int64
+                         * @description Replicas that are online. Null while it cannot be asked.
+                         * @example 0
+                         */
+                        seen: number | null;
+                    };
+                    /** @description Connections of all clients to it */
+                    connections: {
+                        /**
+                         * Format: int64
+                         * @description Connections of all clients. Null while it cannot be asked.
+                         * @example 38
+                         */
+                        used: number | null;
+                        /**
+                         * Format: int64
+                         * @description The most connections that clients may have. Null while it cannot be asked.
+                         * @example 97
+                         */
+                        limit: number | null;
+                    };
+                    /**
+                     * Format: int64
+                     * @description The memory that it uses. Null while it cannot be asked.
+                     * @example 2097152
+                     */
+                    used_memory_bytes: number | null;
+                    /**
+                     * Format: int64
+                     * @description Its limit of memory. Null without one.
+                     * @example null
+                     */
+                    max_memory_bytes: number | null;
+                } | null;
+            };
+            queue: {
+                /**
+                 * @description The store that takes the jobs while all stores are well
+                 * @example redis
+                 */
+                backend: components["schemas"]["QueueStore"];
+                /**
+                 * @description The store that takes them now. Null when none does: then no event is taken.
+                 * @example redis
+                 */
+                takes: components["schemas"]["QueueStore"] | null;
+                /** @description Batches of events that were acknowledged and are not stored yet, in each store that has a queue. Null for a store that does not answer. */
+                waiting_batches: {
+                    /** Format: int64 */
+                    postgres?: number | null;
+                    /** Format: int64 */
+                    redis?: number | null;
+                };
+                /** @description Acknowledged events that could not be stored and are set aside, in each store that has a queue. Null for a store that does not answer. */
+                set_aside_events: {
+                    /** Format: int64 */
+                    postgres?: number | null;
+                    /** Format: int64 */
+                    redis?: number | null;
+                };
+            };
+            /**
+             * Format: int64
+             * @description Workers that gave a sign of life in the last 20 seconds. Null while it cannot be asked.
+             * @example 2
+             */
+            workers: number | null;
+            deliveries: {
+                /**
+                 * Format: int64
+                 * @description Deliveries that are not finished. Null while it cannot be asked.
+                 * @example 12
+                 */
+                waiting: number | null;
+                /**
+                 * Format: int64
+                 * @description The age of the oldest of them, to the minute; 0 without any. Null while it cannot be asked.
+                 * @example 60
+                 */
+                oldest_waiting_seconds: number | null;
+            };
+            targets: {
+                /**
+                 * Format: int64
+                 * @description Targets that are enabled. Null while it cannot be asked.
+                 * @example 7
+                 */
+                enabled: number | null;
+                /**
+                 * Format: int64
+                 * @description Targets that are paused: their deliveries wait. Null while it cannot be asked.
+                 * @example 0
+                 */
+                paused: number | null;
+                /**
+                 * Format: int64
+                 * @description Targets that a person disabled, and those that answered 410. Null while it cannot be asked.
+                 * @example 0
+                 */
+                disabled: number | null;
+                /**
+                 * Format: int64
+                 * @description Targets that the relay disabled because every attempt failed. Null while it cannot be asked.
+                 * @example 0
+                 */
+                disabled_due_to_failed_deliveries: number | null;
+                /**
+                 * Format: int64
+                 * @description Targets that the relay leaves alone for a while because they fail. Null while it cannot be asked.
+                 * @example 1
+                 */
+                breaker_open: number | null;
+            };
+            retention: {
+                /**
+                 * Format: int64
+                 * @description How long the log is kept: `RETENTION_DAYS` of the workers. Null while it cannot be asked.
+                 * @example 30
+                 */
+                log_days: number | null;
+                /**
+                 * Format: int64
+                 * @description How long the bodies of events are kept: `BODY_RETENTION_DAYS`. Null when they are kept as long as the log.
+                 * @example null
+                 */
+                body_days: number | null;
+                /**
+                 * Format: int64
+                 * @description How long the audit trail is kept: `AUDIT_RETENTION_DAYS`. Null while it cannot be asked.
+                 * @example 365
+                 */
+                audit_days: number | null;
+                /**
+                 * Format: int64
+                 * @description Days past `log_days` that are not removed yet, because a transaction holds them. Null while it cannot be asked.
+                 * @example 0
+                 */
+                overdue_days: number | null;
+                /**
+                 * Format: int64
+                 * @description How many days longer than `log_days` the oldest day is kept, for whatever reason. Null while it cannot be asked.
+                 * @example 0
+                 */
+                held_days: number | null;
+            };
+            /** @description Signatures are judged by the gateway's clock, and what is due by that of PostgreSQL. */
+            clock: {
+                /**
+                 * Format: date-time
+                 * @description The clock of this gateway
+                 */
+                gateway: string;
+                /**
+                 * Format: date-time
+                 * @description The clock of PostgreSQL, which decides what is due. Null while it cannot be asked.
+                 */
+                postgres: string | null;
+                /**
+                 * Format: double
+                 * @description How far the gateway is ahead of PostgreSQL, in milliseconds; negative when it is behind. Null while it cannot be asked.
+                 * @example 1.5
+                 */
+                ahead_ms: number | null;
+                /**
+                 * Format: double
+                 * @description How exactly that is known, in milliseconds. Null while it cannot be asked.
+                 * @example 0.5
+                 */
+                precision_ms: number | null;
+            };
+        };
+        /**
+         * @description What this gateway can do. ready: everything. degraded: it takes events, and something is wrong. not_ready: it takes no events. stopping: it is about to end.
+         * @enum {string}
+         */
+        SystemStatus: "ready" | "degraded" | "not_ready" | "stopping";
+        SystemProblem: {
+            /** @description The kind of process that has the problem */
+            app: components["schemas"]["RelayApp"];
+            /**
+             * @description The check of `/readyz` that fails
+             * @example redis
+             */
+            check: string;
+            /**
+             * @description What is wrong, in words
+             * @example it does not answer
+             */
+            problem: string;
+            /**
+             * Format: date-time
+             * @description Since when. Null for a problem that began seconds ago, and while PostgreSQL is away.
+             */
+            since: string | null;
+        };
+        SystemPool: {
+            /**
+             * @description What the connections are for
+             * @example api
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description Connections that work
+             * @example 1
+             */
+            busy: number;
+            /**
+             * Format: int64
+             * @description Open connections that wait for work
+             * @example 2
+             */
+            idle: number;
+            /**
+             * Format: int64
+             * @description The most connections of this pool
+             * @example 9
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Statements that wait for a connection
+             * @example 0
+             */
+            waiting: number;
+        };
+        SystemSettings: {
+            data: components["schemas"]["SystemSetting"][];
+        };
+        SystemSetting: {
+            /** @example MAX_BODY_BYTES */
+            name: string;
+            /**
+             * @description The value of a secret is never shown
+             * @example false
+             */
+            is_secret: boolean;
+            /**
+             * @description Whether somebody set it. If not, its default holds.
+             * @example false
+             */
+            is_set: boolean;
+            /**
+             * @description As it was set, or its default. Null for a secret, and for a setting without a default that is not set.
+             * @example 1048576
+             */
+            value: string | null;
+        };
+        SystemLog: {
+            /** @description The newest lines last, at most 200 */
+            data: components["schemas"]["SystemLogLine"][];
+        };
+        SystemLogLine: {
+            /**
+             * Format: date-time
+             * @description When it was written
+             */
+            time: string;
+            level: components["schemas"]["SystemLogLevel"];
+            /** @example Redis takes no jobs: they go to PostgreSQL */
+            message: string;
+            /**
+             * @description What else the line has, such as the error with its stack. `is_cut`: the line was too long to keep.
+             * @example {
+             *       "problems": [
+             *         "it does not answer"
+             *       ]
+             *     }
+             */
+            fields: {
+                [key: string]: unknown;
+            };
+        };
+        /** @enum {string} */
+        SystemLogLevel: "warn" | "error" | "fatal";
     };
     responses: never;
     parameters: never;
@@ -10998,6 +11456,189 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["TailMessage"];
+                };
+            };
+        };
+    };
+    getSystem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the relay */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ready",
+                     *       "problems": [
+                     *         {
+                     *           "app": "gateway",
+                     *           "check": "redis",
+                     *           "problem": "it does not answer",
+                     *           "since": null
+                     *         }
+                     *       ],
+                     *       "gateway": {
+                     *         "host": "gateway-1",
+                     *         "started_at": "2026-01-22T12:00:00Z",
+                     *         "public_url": "https://hooks.example.com"
+                     *       },
+                     *       "versions": {
+                     *         "sluice": "0.1.0",
+                     *         "commit": "4500d8f",
+                     *         "schema": "0041_retention_periods",
+                     *         "node": "24.11.0",
+                     *         "postgres": "17.6",
+                     *         "redis": "Redis 8.2.1"
+                     *       },
+                     *       "stores": {
+                     *         "postgres": {
+                     *           "ok": true,
+                     *           "problem": null,
+                     *           "connections": {
+                     *             "used": 38,
+                     *             "limit": 97
+                     *           },
+                     *           "pools": [
+                     *             {
+                     *               "name": "api",
+                     *               "busy": 1,
+                     *               "idle": 2,
+                     *               "limit": 9,
+                     *               "waiting": 0
+                     *             }
+                     *           ],
+                     *           "database_bytes": 734003200
+                     *         },
+                     *         "redis": {
+                     *           "ok": true,
+                     *           "problems": [],
+                     *           "takes_jobs": false,
+                     *           "durable": true,
+                     *           "append_only": true,
+                     *           "last_write_ok": true,
+                     *           "replicas": {
+                     *             "required": 0,
+                     *             "seen": 0
+                     *           },
+                     *           "connections": {
+                     *             "used": 38,
+                     *             "limit": 97
+                     *           },
+                     *           "used_memory_bytes": 2097152,
+                     *           "max_memory_bytes": null
+                     *         }
+                     *       },
+                     *       "queue": {
+                     *         "backend": "redis",
+                     *         "takes": "redis",
+                     *         "waiting_batches": {},
+                     *         "set_aside_events": {}
+                     *       },
+                     *       "workers": 2,
+                     *       "deliveries": {
+                     *         "waiting": 12,
+                     *         "oldest_waiting_seconds": 60
+                     *       },
+                     *       "targets": {
+                     *         "enabled": 7,
+                     *         "paused": 0,
+                     *         "disabled": 0,
+                     *         "disabled_due_to_failed_deliveries": 0,
+                     *         "breaker_open": 1
+                     *       },
+                     *       "retention": {
+                     *         "log_days": 30,
+                     *         "body_days": null,
+                     *         "audit_days": 365,
+                     *         "overdue_days": 0,
+                     *         "held_days": 0
+                     *       },
+                     *       "clock": {
+                     *         "gateway": "2026-01-22T12:00:00Z",
+                     *         "postgres": null,
+                     *         "ahead_ms": 1.5,
+                     *         "precision_ms": 0.5
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+        };
+    };
+    getSystemSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "name": "MAX_BODY_BYTES",
+                     *           "is_secret": false,
+                     *           "is_set": false,
+                     *           "value": "1048576"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SystemSettings"];
+                };
+            };
+        };
+    };
+    getSystemLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "time": "2026-01-22T12:00:00Z",
+                     *           "level": "warn",
+                     *           "message": "Redis takes no jobs: they go to PostgreSQL",
+                     *           "fields": {
+                     *             "problems": [
+                     *               "it does not answer"
+                     *             ]
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SystemLog"];
                 };
             };
         };

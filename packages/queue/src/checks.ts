@@ -39,7 +39,8 @@ export function storeChecks(producer: Producer, options: StoreChecksOptions): Re
     isRequired: options.needsQueue,
     ask: async () => {
       const { takes } = await ask();
-      return { ok: takes !== undefined, takes: takes ?? null };
+      if (takes === undefined) return { ok: false, takes: null, problem: "no store takes events" };
+      return { ok: true, takes };
     },
   };
   if (producer.redis === undefined) return { postgres, queue };

@@ -2,6 +2,7 @@
 // back on, and no code outside of this package depends on which.
 
 import type { JobData, JobName } from "./jobs.ts";
+import type { RedisServerState } from "./redis-server-state.ts";
 
 export type StoreName = "redis" | "postgres";
 
@@ -97,8 +98,13 @@ export interface Producer {
   depth(name: JobName): Promise<Partial<Record<StoreName, number | null>>>;
   /** Asks the stores, for at most 2 seconds. Never throws. */
   status(): Promise<QueueStatus>;
-  /** What this process knows of Redis without asking. Present when Redis is one of the stores. */
-  readonly redis?: { readonly state: RedisState };
+  /** What this process knows of Redis. Present when Redis is one of the stores. */
+  readonly redis?: {
+    /** Known without asking. */
+    readonly state: RedisState;
+    /** Asks Redis. @returns undefined when it may not be asked. @throws Error when it does not answer. */
+    readServerState: () => Promise<RedisServerState | undefined>;
+  };
   /** Closes the producer in bounded time, also while a store is away. */
   close(): Promise<void>;
 }

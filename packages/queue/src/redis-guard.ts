@@ -19,6 +19,7 @@ import { describeClusterMisfit, findServerProblems } from "./redis-policy.ts";
 import { readRefusalCode } from "./redis-refusal.ts";
 import type { RedisReplicas } from "./redis-replicas.ts";
 import { readReplication } from "./redis-replication.ts";
+import { readRedisServerState, type RedisServerState } from "./redis-server-state.ts";
 import { redisPrefix, type RelayIdentity } from "./relay-identity.ts";
 import { TooFewReplicas } from "./store-error.ts";
 
@@ -152,6 +153,10 @@ export class RedisGuard {
       await within(CHECK_LIMIT_MS, this.#probe());
     }
     return this.state;
+  }
+
+  readServerState(): Promise<RedisServerState | undefined> {
+    return readRedisServerState(this.#redis);
   }
 
   close(): void {

@@ -552,6 +552,9 @@ export const retentionState = pgTable("retention_state", {
   overdueDays: integer("overdue_days").notNull().default(0),
   unfinished: jsonb("unfinished").$type<Partial<Record<TargetState, number>>>().notNull().default({}),
   heldDays: integer("held_days").notNull().default(0),
+  logDays: integer("log_days"),
+  bodyDays: integer("body_days"),
+  auditDays: integer("audit_days"),
 });
 
 const idsOf = (name: string) => uuid(name).array();

@@ -11,9 +11,12 @@ import { createDocument } from "@sluice/gateway/api/openapi/document";
 import { clientAddressFinder } from "@sluice/gateway/http/client-address";
 import { examine, type ExamineDependencies } from "@sluice/gateway/ingress/examine";
 import { JwksCache } from "@sluice/gateway/ingress/jwks-cache";
+import { gatewayConfig } from "@sluice/gateway/gateway-config";
 import { Metrics } from "@sluice/gateway/metrics";
 import { newId } from "@sluice/shared/domain/ids";
 import { openLog } from "@sluice/shared/runtime/log";
+import { RecentLog } from "@sluice/shared/runtime/recent-log";
+import { describeSettings } from "@sluice/shared/settings/describe-settings";
 import { MasterKey } from "@sluice/shared/settings/master-key";
 import { Secret } from "@sluice/shared/settings/secret";
 import { CALLBACK_KEY_PURPOSE } from "@sluice/signature/callback-token";
@@ -24,6 +27,7 @@ import { ensureBuiltInSources, findSourceId } from "@sluice/store/configuration/
 import { readRevision } from "@sluice/store/connection/configuration-revision";
 import type { Database } from "@sluice/store/connection/database";
 import { type AttemptRecord, recordAttempts } from "@sluice/store/delivery/deliveries";
+import { RelayFiguresReader } from "@sluice/store/delivery/relay-figures";
 import { type NewEvent, storeEvents } from "@sluice/store/delivery/store-events";
 import type { Scope } from "@sluice/store/schema";
 
@@ -83,6 +87,7 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
   const refreshes = { count: 0 };
   const logLines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) };
+  const recentLog = new RecentLog();
   const masterKey = changes.masterKey ?? new MasterKey(randomBytes(32));
   const dependencies: ApiDependencies = {
     db,
@@ -119,9 +124,27 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     }),
     tails: new Tails({ db, log: openLog("gateway", "silent"), limits: TAIL_LIMITS }),
     metrics: new Metrics(),
+    system: {
+      db,
+      pools: { api: db.pool },
+      publicUrl: PUBLIC_URL,
+      startedAtMs: Date.now(),
+      queueBackend: "postgres",
+      redis: undefined,
+      setAside: [],
+      readReadiness: async () => ({
+        status: "ready",
+        checks: { postgres: { ok: true }, queue: { ok: true, takes: "postgres" } },
+        problems: [],
+      }),
+      readFigures: () => new RelayFiguresReader(db).read(),
+      readQueueDepth: async () => ({ postgres: 0 }),
+    },
+    settings: describeSettings(gatewayConfig, {}),
+    recentLog,
     findClientAddress: clientAddressFinder([]),
     tracing: undefined,
-    log: openLog("gateway", "trace", destination),
+    log: openLog("gateway", "trace", destination, recentLog),
     ...changes,
   };
   const app = createApi(dependencies);

@@ -16,7 +16,7 @@ const refuse = () => {
 };
 
 /** Paths whose endpoints do not use PostgreSQL: they read this process or the queue, or know the key from the environment. */
-const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/keys\/self$|^\/v1\/set-aside-events/;
+const WITHOUT_POSTGRES = /^\/metrics$|^\/v1\/system|^\/v1\/keys\/self$|^\/v1\/set-aside-events/;
 
 /** Bodies for endpoints that check more than the schema in the document says. */
 const BODIES: Record<string, string> = {
@@ -377,6 +377,9 @@ describe("the document", () => {
       "/v1/rejections": ["get"],
       "/v1/stats": ["get"],
       "/v1/tail": ["get"],
+      "/v1/system": ["get"],
+      "/v1/system/settings": ["get"],
+      "/v1/system/log": ["get"],
       "/metrics": ["get"],
     });
     const schemas = document.components?.schemas ?? {};

@@ -52,6 +52,7 @@ import { routeSourceVerification } from "./sources/source-verification.ts";
 import { routeSources } from "./sources/sources.ts";
 import { routeSourcesByName } from "./sources/sources-by-name.ts";
 import type { TargetsDependencies } from "./targets/target-endpoint.ts";
+import { routeSystem, type SystemDependencies } from "./system/system.ts";
 import { routeTargetRotation } from "./targets/target-rotation.ts";
 import { routeTargetState } from "./targets/target-state.ts";
 import { routeTargetTest } from "./targets/target-test.ts";
@@ -91,6 +92,7 @@ export interface ApiDependencies
     SetAsideDependencies,
     StatsDependencies,
     TailDependencies,
+    SystemDependencies,
     MetricsDependencies {
   /** The origins whose web pages may call the API. */
   corsOrigins: readonly string[];
@@ -155,6 +157,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeStats(app, dependencies);
   routeConfiguration(app, dependencies);
   routeTail(app, dependencies);
+  routeSystem(app, dependencies);
   routeMetrics(app, dependencies);
 
   answerOtherMethods(app);

@@ -11,6 +11,7 @@ import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
 import { pruneSpentTokens } from "@sluice/store/requests/spent-tokens";
 import { pruneIdempotencyKeys } from "@sluice/store/requests/idempotency";
 import { pruneLedger } from "@sluice/store/delivery/ledger";
+import { noteRetention, type RetentionPeriods } from "@sluice/store/delivery/retention-state";
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { type FinishedDeliveries, pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
@@ -28,8 +29,7 @@ const DAYS_AHEAD = 7;
 const LEDGER_DAYS = 7;
 
 export interface RetentionSettings {
-  retentionDays: number;
-  auditRetentionDays: number;
+  periods: RetentionPeriods;
   /** Gets what this worker counted as finished. */
   onFinished: (finished: readonly FinishedDeliveries[]) => void;
 }
@@ -37,7 +37,7 @@ export interface RetentionSettings {
 /** Resolves when the partitions are made: without them nothing can be stored. */
 export async function startRetention(
   db: Database,
-  { retentionDays, auditRetentionDays, onFinished }: RetentionSettings,
+  { periods, onFinished }: RetentionSettings,
   log: Logger,
 ): Promise<Loop> {
   await makeAhead();
@@ -51,18 +51,20 @@ export async function startRetention(
   }
 
   async function run(): Promise<void> {
+    const { logDays, auditDays } = periods;
     await attempt("make", makeAhead);
+    await attempt("periods", () => noteRetention(db, periods));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
-    await attempt("stats", () => pruneStats(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("stats", () => pruneStats(db, Date.now() - logDays * DAY_MS));
     await attempt("waiting", async () => onFinished(await recountWaiting(db)));
-    await attempt("operations", () => pruneOperations(db, Date.now() - retentionDays * DAY_MS));
-    await attempt("strays", () => pruneStrays(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("operations", () => pruneOperations(db, Date.now() - logDays * DAY_MS));
+    await attempt("strays", () => pruneStrays(db, Date.now() - logDays * DAY_MS));
     await attempt("callbacks", () => pruneConsumedCallbacks(db));
     await attempt("tokens", () => pruneSpentTokens(db));
-    await attempt("jobs", () => pruneJobs(db, Date.now() - retentionDays * DAY_MS));
+    await attempt("jobs", () => pruneJobs(db, Date.now() - logDays * DAY_MS));
     await attempt("ends", () => pruneJobEnds(db));
     await attempt("requests", () => pruneGeminiRequests(db));
-    await attempt("audit", () => pruneAudit(db, Date.now() - auditRetentionDays * DAY_MS));
+    await attempt("audit", () => pruneAudit(db, Date.now() - auditDays * DAY_MS));
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("revisions", () => pruneTargetRevisions(db));
     await attempt("erasures", () => repeatErasures(db));

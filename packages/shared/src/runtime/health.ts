@@ -37,6 +37,21 @@ export function answerLiveness(method: string): HealthAnswer {
   return refuseOtherMethods(method) ?? answerStatus(200, { status: "ok" });
 }
 
+export type ReadinessStatus = "ready" | "degraded" | "not_ready" | "stopping";
+
+/** What all checks found, by their names, and what follows from it. */
+export interface ReadinessReport {
+  status: ReadinessStatus;
+  checks: Readonly<Record<string, Finding>>;
+  problems: CheckProblem[];
+}
+
+export interface CheckProblem {
+  /** The check. */
+  name: string;
+  problem: string;
+}
+
 export class Readiness {
   readonly #checks: [string, Check][];
   readonly #limitMs: number;
@@ -54,25 +69,40 @@ export class Readiness {
   }
 
   /**
-   * Answers a probe with the findings of all checks. 200 `ready` when all pass, 200 `degraded` when only checks fail
-   * that are not required, 503 `not_ready` when a required check fails, 503 `stopping` after {@link beginStop}.
+   * `ready` when all checks pass, `degraded` when only checks fail that are not required, `not_ready` when a required check
+   * fails, `stopping` after {@link beginStop}.
    */
+  async read(): Promise<ReadinessReport> {
+    const results = await this.#askAll();
+    const unwell = results.filter(({ finding }) => !finding.ok);
+    return {
+      status: this.#statusOf(unwell),
+      checks: Object.fromEntries(results.map(({ name, finding }) => [name, finding])),
+      problems: unwell.map(({ name, finding }) => ({ name, problem: describeProblem(finding) })),
+    };
+  }
+
+  /** Answers a probe: 200 while the process can do its work, also `degraded`, and else 503. */
   async answer(method: string): Promise<HealthAnswer> {
     const refusal = refuseOtherMethods(method);
     if (refusal !== undefined) return refusal;
-    const results = await this.#askAll();
-    const checks = Object.fromEntries(results.map(({ name, finding }) => [name, finding]));
-    if (this.#isStopping) return answerStatus(503, { status: "stopping", version: SLUICE_VERSION, checks });
-    const unwell = results.filter(({ finding }) => !finding.ok);
-    if (unwell.some(({ isRequired }) => isRequired))
-      return answerStatus(503, { status: "not_ready", version: SLUICE_VERSION, checks });
-    return answerStatus(200, { status: unwell.length === 0 ? "ready" : "degraded", version: SLUICE_VERSION, checks });
+    const { status, checks } = await this.read();
+    return answerStatus(status === "ready" || status === "degraded" ? 200 : 503, {
+      status,
+      version: SLUICE_VERSION,
+      checks,
+    });
+  }
+
+  #statusOf(unwell: readonly Pick<Check, "isRequired">[]): ReadinessStatus {
+    if (this.#isStopping) return "stopping";
+    if (unwell.some(({ isRequired }) => isRequired)) return "not_ready";
+    return unwell.length === 0 ? "ready" : "degraded";
   }
 
   /** What fails now, whether it is required or not. */
-  async findProblems(): Promise<{ name: string; problem: string }[]> {
-    const results = await this.#askAll();
-    return results.flatMap(({ name, finding }) => (finding.ok ? [] : [{ name, problem: describeProblem(finding) }]));
+  async findProblems(): Promise<CheckProblem[]> {
+    return (await this.read()).problems;
   }
 
   async #askAll() {

@@ -3,16 +3,20 @@
 
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from "pino";
 
+import type { RecentLog } from "./recent-log.ts";
+
 export type { Logger } from "pino";
 
 /**
  * Opens a JSON logger on stdout. Every line has `app`. An unknown level counts as "info" here, because the
  * configuration reports it through this logger, together with its other faults.
+ * @param recent keeps the latest warnings and errors.
  */
 export function openLog(
   app: "gateway" | "worker",
   level: string | undefined,
   destination: DestinationStream = pino.destination(1),
+  recent?: RecentLog,
 ): Logger {
   const options: LoggerOptions = {
     level: level !== undefined && (level === "silent" || level in pino.levels.values) ? level : "info",
@@ -20,6 +24,7 @@ export function openLog(
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: describeError },
+    ...(recent !== undefined && { hooks: { streamWrite: (line) => recent.note(line) } }),
     redact: { paths: ["authorization", "secret", "signature", "body"], censor: "[redacted]" },
   };
   return pino(options, destination);

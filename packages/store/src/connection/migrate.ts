@@ -62,11 +62,18 @@ export async function migrate(
   }
 }
 
+/** @param when of a migration. @returns its name; undefined for a migration of a newer version. */
+export function findMigrationTag(when: number): string | undefined {
+  return readMigrationJournal(findMigrations()).entries.find((entry) => entry.when === when)?.tag;
+}
+
+function readMigrationJournal(folder: string): { entries: { when: number; tag: string }[] } {
+  return JSON.parse(readFileSync(join(folder, "meta", "_journal.json"), "utf8"));
+}
+
 /** @throws SluiceError `schema_newer` when this version does not have the migration. */
 function copyMigrations(from: string, to: string, upTo: number): void {
-  const journal = JSON.parse(readFileSync(join(from, "meta", "_journal.json"), "utf8")) as {
-    entries: { when: number; tag: string }[];
-  };
+  const journal = readMigrationJournal(from);
   if (!journal.entries.some(({ when }) => when === upTo)) {
     throw new SluiceError(
       "schema_newer",

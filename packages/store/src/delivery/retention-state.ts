@@ -2,6 +2,7 @@
 // drop belongs to the relay and not to a worker, because each try may make others wait for a moment.
 
 import type { Database } from "../connection/database.ts";
+import { retentionState } from "../schema.ts";
 
 /** If a worker dies in its turn, another one takes the next turn after this time. */
 const TURN = "10 minutes";
@@ -14,6 +15,26 @@ export interface RetentionState {
   unfinished: Record<string, number>;
   /** How many days longer than the retention the oldest day of the log is kept, for either reason. */
   heldDays: number;
+}
+
+/** How long a worker keeps things. */
+export interface RetentionPeriods {
+  logDays: number;
+  /** Undefined when bodies are kept as long as the log. */
+  bodyDays: number | undefined;
+  auditDays: number;
+}
+
+/** Notes the settings of a worker, which the gateways do not have. Workers with other settings write one over the other. */
+export async function noteRetention(db: Database, { logDays, bodyDays, auditDays }: RetentionPeriods): Promise<void> {
+  await db.orm.update(retentionState).set({ logDays, bodyDays: bodyDays ?? null, auditDays });
+}
+
+/** @returns undefined until a worker has noted its settings. */
+export async function readRetentionPeriods(db: Database): Promise<RetentionPeriods | undefined> {
+  const [row] = await db.orm.select().from(retentionState);
+  if (row === undefined || row.logDays === null || row.auditDays === null) return undefined;
+  return { logDays: row.logDays, bodyDays: row.bodyDays ?? undefined, auditDays: row.auditDays };
 }
 
 /** @returns whether a drop is due and this caller has the turn, until {@link endTurn}. */

@@ -35,6 +35,20 @@ export async function writeProblems(
   });
 }
 
+/** A problem that processes of one kind have now. */
+export interface ListedProblem extends ProcessProblem {
+  app: "gateway" | "worker";
+  since: Date;
+}
+
+export async function listProblems(db: Database): Promise<ListedProblem[]> {
+  const { rows } = await db.pool.query<ListedProblem>(
+    `SELECT app, name, min(problem) AS problem, min(since) AS since FROM process_problems
+     WHERE seen_at >= now() - interval '${STALE}' GROUP BY app, name ORDER BY app, name`,
+  );
+  return rows;
+}
+
 interface ProblemRow extends Record<string, unknown> {
   app: string;
   name: string;

@@ -16,6 +16,7 @@ import { withEtag } from "../http/etag.ts";
 import { listOf, pageParameters } from "../http/list.ts";
 import { idField, jsonAnswer, noBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
+import { queueStore } from "../openapi/queue-store.ts";
 import {
   ask,
   countSetAside,
@@ -41,7 +42,7 @@ const setAsideId = z.string().openapi({ pattern: "^(redis|postgres)-.+$", exampl
 const setAsideEvent = z
   .object({
     id: setAsideId,
-    store: z.enum(["redis", "postgres"]).openapi("QueueStore"),
+    store: queueStore,
     event: idField("evt").nullable().openapi({ description: "The id that the event gets when it is stored" }),
     source: idField("src").nullable(),
     webhook_id: z.string().nullable(),

@@ -23,5 +23,6 @@ export const TAGS = [
   { name: "configuration", description: "Sources, targets and keys as one file" },
   { name: "keys", description: "The keys of this API" },
   { name: "audit", description: "Who changed what, when, and by which request" },
+  { name: "system", description: "How the relay is: its versions, stores, queue, settings and latest errors" },
   { name: "metrics", description: "The metrics of this gateway for Prometheus" },
 ];
