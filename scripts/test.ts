@@ -18,6 +18,8 @@ const STATIC_STEPS: [string, string, string[]][] = [
   ["lint", "oxlint", ["--type-aware", "--deny-warnings"]],
   ["format", "oxfmt", ["--check"]],
   ["types", "tsc", ["--noEmit"]],
+  // The console runs in a browser, which has other types.
+  ["types of the console", "tsc", ["--noEmit", "--project", "apps/console"]],
   ["unused code", "knip", ["--no-progress"]],
 ];
 

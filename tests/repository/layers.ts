@@ -18,7 +18,7 @@ const LAYERS: Layers[] = [
       ["store"],
       ["attempt"],
       ["queue"],
-      ["gateway", "worker", "cli", "gemini-simulator"],
+      ["gateway", "worker", "cli", "console", "gemini-simulator"],
     ],
   },
   { room: /^apps\/gateway\/src\/([^/]+)\//, order: [["http"], ["ingress", "api"]] },
@@ -33,6 +33,10 @@ const LAYERS: Layers[] = [
       ["targets"],
       ["webhook-service", "configuration", "pull"],
     ],
+  },
+  {
+    room: /^apps\/console\/src\/([^/]+)\//,
+    order: [["data", "style"], ["ui"], ["list"], ["shell"], ["log"]],
   },
   {
     room: /^apps\/worker\/src\/([^/]+)\//,

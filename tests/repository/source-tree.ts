@@ -36,7 +36,7 @@ export interface SourceFile {
 /** All source files of the repository. */
 export function readSourceTree(): SourceFile[] {
   const paths = FOLDERS.flatMap((folder) =>
-    globSync(`${folder}/**/*.{ts,mjs}`, { cwd: ROOT, exclude: (path) => path.includes("node_modules") }),
+    globSync(`${folder}/**/*.{ts,tsx,mjs}`, { cwd: ROOT, exclude: (path) => path.includes("node_modules") }),
   );
   const known = new Set(paths);
   return paths.toSorted().map((path) => readSourceFile(path, readFileSync(join(ROOT, path), "utf8"), known));

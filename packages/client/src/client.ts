@@ -16,7 +16,8 @@ export type Schemas = components["schemas"];
 export interface SluiceClientOptions {
   /** The address of the API, such as `http://127.0.0.1:8081`. It may have a path. */
   baseUrl: string;
-  apiKey: string;
+  /** Without one, a page of the relay itself calls with the cookie of its session. */
+  apiKey?: string;
   /** How often a call is sent at most, when the relay is away or busy for a moment. The default is 3; 1 repeats nothing. */
   maxTries?: number;
   /** How long one try may take. The default is 60 seconds, which is more than any call of the API needs. */
@@ -100,7 +101,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
   const raw = createFetchClient<paths>({
     baseUrl,
     fetch: repeating({ fetch: send, maxTries, timeoutMs }),
-    headers: { authorization: `Bearer ${apiKey}` },
+    headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
   });
   const ask = async (method: Uppercase<HttpMethod>, path: string, init: object = {}): Promise<unknown> => {
     const request = raw[method] as (path: string, init: object) => Promise<RawAnswer>;

@@ -1,0 +1,26 @@
+// The console in the browser.
+
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/parts.css";
+import "./style/log.css";
+
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { queries } from "./data/client.ts";
+import { applyTheme } from "./data/taste.ts";
+import { router } from "./router.tsx";
+
+applyTheme();
+const place = document.getElementById("console");
+if (place === null) throw new Error("index.html has no element #console");
+createRoot(place).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  </StrictMode>,
+);

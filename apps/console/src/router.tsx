@@ -1,0 +1,44 @@
+// The addresses of the console, and the screen of each. A screen is loaded when it is opened first.
+
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+
+import { parseSearch, type SearchParams, stringifySearch } from "./data/search-params.ts";
+import { BrokenScreen, NoScreen } from "./shell/broken.tsx";
+import { GoScreen } from "./shell/go.tsx";
+import { Shell } from "./shell/shell.tsx";
+import { SignedIn } from "./shell/sign-in.tsx";
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: NoScreen,
+  errorComponent: BrokenScreen,
+  validateSearch: (search: Record<string, unknown>): SearchParams => search as SearchParams,
+});
+
+type Loader = Parameters<typeof lazyRouteComponent>[0];
+
+const screen = (path: string, load: Loader, name: string) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(load, name as never),
+    errorComponent: BrokenScreen,
+  });
+
+const routes = [
+  createRoute({ getParentRoute: () => root, path: "/go/$id", component: GoScreen }),
+  createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignedIn }),
+  screen("/events", () => import("./log/events-screen.tsx"), "EventsScreen"),
+  screen("/events/$id", () => import("./log/event-screen.tsx"), "EventScreen"),
+  screen("/deliveries", () => import("./log/deliveries-screen.tsx"), "DeliveriesScreen"),
+  screen("/deliveries/$id", () => import("./log/delivery-screen.tsx"), "DeliveryScreen"),
+];
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  basepath: "/console",
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  scrollRestoration: true,
+});

@@ -1,0 +1,40 @@
+// Times: local with a switch to UTC, the exact one on hover, and countdowns by the relay's clock.
+
+import { relayNow, useEachSecond } from "../data/clock.ts";
+import { useTaste } from "../data/taste.ts";
+import { formatAgo, formatDuration, formatTime } from "./format.ts";
+
+/** A moment, as a clock shows it. */
+export function Moment({ at, none = "–" }: { at: string | null | undefined; none?: string }) {
+  const { zone } = useTaste();
+  if (at === null || at === undefined) return <span className="muted">{none}</span>;
+  return (
+    <time dateTime={at} title={at}>
+      {formatTime(at, zone, relayNow())}
+    </time>
+  );
+}
+
+/** A moment, as the time from now. It counts on. */
+export function Ago({ at, none = "never" }: { at: string | null | undefined; none?: string }) {
+  useEachSecond();
+  const { zone } = useTaste();
+  if (at === null || at === undefined) return <span className="muted">{none}</span>;
+  const nowMs = relayNow();
+  return (
+    <time dateTime={at} title={`${formatTime(at, zone, nowMs)} · ${at}`}>
+      {formatAgo(Date.parse(at), nowMs)}
+    </time>
+  );
+}
+
+/** How long it is until a moment; `due` once it is there. */
+export function Countdown({ at, due = "due now" }: { at: string; due?: string }) {
+  useEachSecond();
+  const leftMs = Date.parse(at) - relayNow();
+  return (
+    <time dateTime={at} title={at}>
+      {leftMs <= 0 ? due : `in ${formatDuration(leftMs)}`}
+    </time>
+  );
+}
