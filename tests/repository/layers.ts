@@ -31,7 +31,7 @@ const LAYERS: Layers[] = [
       ["upstream", "jobs", "access"],
       ["acting", "system"],
       ["targets"],
-      ["webhook-service", "configuration", "pull"],
+      ["webhook-service", "configuration", "pull", "console"],
     ],
   },
   {

@@ -262,3 +262,33 @@ describe("secrets", () => {
     for (const text of HIDDEN) expect(message + JSON.stringify(faults)).not.toContain(text);
   });
 });
+
+test("a person can sign in by a proxy only where the header, the people and the proxies are all set", () => {
+  const all = {
+    CONSOLE_IDENTITY_HEADER: "X-Forwarded-Email",
+    CONSOLE_IDENTITIES: "ann@example.com=admin, *@Example.com=READ",
+    TRUSTED_PROXIES: "10.0.0.1",
+  };
+  expect(readConfig(gatewayConfig, { DATABASE_URL, ...all }).CONSOLE_IDENTITIES).toEqual([
+    { name: "ann@example.com", scope: "admin" },
+    { name: "*@example.com", scope: "read" },
+  ]);
+  for (const name of Object.keys(all)) {
+    const faults = readFaults({ DATABASE_URL, ...all, [name]: "" }).faults;
+    expect(faults.map(({ pointer }) => pointer)).toEqual([name]);
+  }
+  for (const wrong of ["ann@example.com", "*=read", "*@=read", "ann@example.com=owner", "=read", "a b=read"]) {
+    expect(readFaults({ DATABASE_URL, ...all, CONSOLE_IDENTITIES: wrong }).faults[0]?.pointer).toBe(
+      "CONSOLE_IDENTITIES",
+    );
+  }
+});
+
+const readHosts = (API_HOSTS: string) => readConfig(gatewayConfig, { DATABASE_URL, API_HOSTS }).API_HOSTS;
+
+test("API_HOSTS are host names and addresses without a scheme and a port", () => {
+  expect(readHosts("sluice.internal, 10.0.0.0/8, *.svc").map(({ kind }) => kind)).toEqual(["name", "range", "name"]);
+  for (const wrong of ["https://sluice.internal", "sluice.internal:8081", "a b"]) {
+    expect(readFaults({ DATABASE_URL, API_HOSTS: wrong }).faults[0]?.pointer).toBe("API_HOSTS");
+  }
+});

@@ -11,6 +11,8 @@ import { Secret } from "@sluice/shared/settings/secret";
 import { readSigningSecret } from "@sluice/signature/secret";
 import { tracingSettings } from "@sluice/tracing/settings";
 
+import { readIdentityRules } from "./api/access/identities.ts";
+
 /** An origin as a browser sends it: without a path, a default port and capitals. "*" and "null" are not allowed. */
 function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
@@ -26,6 +28,27 @@ const networks = z
     const fault = "fault" in read ? read.fault : name && `has ${JSON.stringify(name.text)}, which is a name`;
     if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
     return rules.flatMap((rule) => (rule.kind === "range" ? rule.range : []));
+  })
+  .default([]);
+
+const hostNames = z
+  .string()
+  .transform((text, context) => {
+    const read = readAddressRules(text);
+    if ("rules" in read) return read.rules;
+    const example = "Give host names without a scheme and a port, such as relay.internal";
+    context.addIssue({ code: "custom", message: `${read.fault}. ${example}` });
+    return z.NEVER;
+  })
+  .default([]);
+
+const identityRules = z
+  .string()
+  .transform((text, context) => {
+    const read = readIdentityRules(text);
+    if ("rules" in read) return read.rules;
+    context.addIssue({ code: "custom", message: read.fault });
+    return z.NEVER;
   })
   .default([]);
 
@@ -73,11 +96,28 @@ const settings = z.object({
   // For key sets, by http too. TARGET_DENY holds for key sets as well, and TARGET_ALLOW does not.
   JWKS_LOOPBACK: loopbackSetting,
   TRUSTED_PROXIES: networks,
+  // The names by which browsers reach the console, beside those of the machine itself.
+  API_HOSTS: hostNames,
+  // A header in which an authenticating proxy of TRUSTED_PROXIES names a person, and what each person may do.
+  CONSOLE_IDENTITY_HEADER: z
+    .string()
+    .regex(/^[\w-]{1,100}$/, "must be the name of a header, such as X-Forwarded-Email")
+    .optional(),
+  CONSOLE_IDENTITIES: identityRules,
   // Above the 600 s for which Google's balancers keep an idle connection.
   KEEP_ALIVE_SECONDS: integer(1, 86_400).default(620),
   MAX_CONNECTIONS_PER_ADDRESS: integer(1, 4_096).optional(),
 });
 
-export const gatewayConfig = settings.check(checkRedisCa);
+export const gatewayConfig = settings.check(checkRedisCa).check(({ issues, value }) => {
+  if (value.CONSOLE_IDENTITY_HEADER === undefined && value.CONSOLE_IDENTITIES.length === 0) return;
+  const add = (name: string, message: string) =>
+    void issues.push({ code: "custom", message, path: [name], input: undefined });
+  if (value.CONSOLE_IDENTITY_HEADER === undefined)
+    add("CONSOLE_IDENTITY_HEADER", "must be set with CONSOLE_IDENTITIES");
+  if (value.CONSOLE_IDENTITIES.length === 0) add("CONSOLE_IDENTITIES", "must be set with CONSOLE_IDENTITY_HEADER");
+  // Otherwise nobody could sign in, because the header counts from these proxies alone.
+  if (value.TRUSTED_PROXIES.length === 0) add("TRUSTED_PROXIES", "must be set with CONSOLE_IDENTITY_HEADER");
+});
 
 export type GatewayConfig = z.infer<typeof gatewayConfig>;

@@ -35,6 +35,7 @@ import { type GatewayStores, openStores } from "./gateway-stores.ts";
 import { clientAddressFinder, type FindClientAddress } from "./http/client-address.ts";
 import { createHealth } from "./http/health-routes.ts";
 import { type OpenServer, openServer } from "./http/server.ts";
+import { TrustedProxies } from "./http/trusted-proxies.ts";
 import { type AssembledIngress, assembleIngress } from "./ingress/assemble-ingress.ts";
 import type { KnownSources } from "./ingress/known-sources.ts";
 import { Metrics } from "./metrics.ts";
@@ -71,6 +72,8 @@ export interface GatewayOptions {
   env?: NodeJS.ProcessEnv;
   /** The bundle of the command `sluice`, for /cli/sluice.mjs. */
   cliFile?: string;
+  /** The built console, for /console. */
+  consoleDirectory?: string;
   /** What the log keeps for /v1/system/log. */
   recentLog?: RecentLog;
 }
@@ -78,7 +81,13 @@ export interface GatewayOptions {
 export async function startGateway(
   config: GatewayConfig,
   log: Logger,
-  { stopNotice = () => Promise.resolve(), env = {}, cliFile, recentLog = new RecentLog() }: GatewayOptions = {},
+  {
+    stopNotice = () => Promise.resolve(),
+    env = {},
+    cliFile,
+    consoleDirectory,
+    recentLog = new RecentLog(),
+  }: GatewayOptions = {},
 ): Promise<Gateway> {
   const file = config.CONFIG_FILE === undefined ? undefined : new ConfigFile(config.CONFIG_FILE, env);
   // Before anything is opened: a file that cannot be read, or that names a secret that is not there, is found at once.
@@ -125,7 +134,7 @@ export async function startGateway(
   const system = openSystemReaders(config, { stores, readiness, figures });
   const settings = describeSettings(gatewayConfig, env);
   const dependencies = { ...assembleApiDependencies(config, parts, log), system, settings, recentLog };
-  const api = createApi({ ...dependencies, cliFile });
+  const api = createApi({ ...dependencies, cliFile, consoleDirectory });
   const privateApp = new Hono().route("/", createHealth(readiness)).mount("/", api.fetch, { replaceRequest: false });
   const privatePort = openServer(privateApp.fetch, log);
 
@@ -286,6 +295,9 @@ function assembleApiDependencies(
     geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
     reconcileNow: (sourceId, sinceMs) => reconcileNow(apiDb, sourceId, sinceMs),
     corsOrigins: config.CORS_ORIGINS ?? [],
+    trustedProxies: new TrustedProxies(config.TRUSTED_PROXIES),
+    apiHosts: config.API_HOSTS,
+    consoleIdentities: consoleIdentitiesOf(config),
     setAside: producer.setAside,
     readQueueDepth: () => producer.depth("intake"),
     sourcesChanged: () => ingress.sources.refresh(),
@@ -295,6 +307,11 @@ function assembleApiDependencies(
     tracing,
     log,
   };
+}
+
+/** @returns undefined where no proxy signs people in. */
+function consoleIdentitiesOf({ CONSOLE_IDENTITY_HEADER: header, CONSOLE_IDENTITIES: rules }: GatewayConfig) {
+  return header === undefined ? undefined : { header, rules };
 }
 
 /** Waits for a limited time. @returns whether they are loaded. @throws the error of `loading` when it rejects in this time. */

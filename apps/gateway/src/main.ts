@@ -26,6 +26,7 @@ await runApp(
       recentLog,
       // Beside the bundle of this app; see scripts/bundle.ts.
       cliFile: fileURLToPath(new URL("sluice.mjs", import.meta.url)),
+      consoleDirectory: fileURLToPath(new URL("console/", import.meta.url)),
     }),
   log,
 );

@@ -1916,7 +1916,7 @@ export const API_ENDPOINTS = {
       {
         "name": "actor",
         "kind": "string",
-        "description": "The id of an API key, or `environment` for the key from `ADMIN_API_KEY`"
+        "description": "The id of an API key, or `environment` for the key from `ADMIN_API_KEY` and for people whom a proxy signed in"
       },
       {
         "name": "action",

@@ -1483,7 +1483,7 @@ export interface paths {
          *
          *     A client that reconnects with `last_event_id`, or with the header `Last-Event-ID` as an `EventSource` does by itself, continues after that message. It misses nothing, even when something was committed late. What one statement of the relay wrote may be sent a second time. An id is valid for 23 hours; after that, read the lists. Without an id the tail begins now.
          *
-         *     When there is nothing else to send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and is disconnected. Each gateway serves 32 clients, and 8 of one API key; it answers another one with 503 and `Retry-After`. A tail ends when its key is revoked or expires.
+         *     When there is nothing else to send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and is disconnected. Each gateway serves 32 clients, and 8 of one API key; it answers another one with 503 and `Retry-After`. A tail ends when its key is revoked or expires, or its session ends.
          */
         get: operations["getTail"];
         put?: never;
@@ -2235,7 +2235,7 @@ export interface components {
          * @description What failed. The codes are stable; docs/errors.md explains each.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "secret_lost" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "database_in_use" | "database_not_empty" | "managed_by_file" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "body_removed" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "invalid_backup" | "schema_newer";
+        ErrorCode: "invalid_request" | "invalid_id" | "invalid_cursor" | "verification_failed" | "body_interrupted" | "ping_failed" | "unauthenticated" | "forbidden" | "host_not_allowed" | "cross_origin" | "not_found" | "unknown_source" | "method_not_allowed" | "request_timeout" | "name_taken" | "wrong_kind" | "limit_reached" | "protected_source" | "secret_lost" | "target_disabled" | "target_gone" | "delivery_in_flight" | "delivery_finished" | "gemini_key_missing" | "operation_finished" | "upstream_not_configured" | "upstream_busy" | "database_in_use" | "database_not_empty" | "managed_by_file" | "last_admin_key" | "idempotency_in_progress" | "idempotency_answer_lost" | "body_removed" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "idempotency_key_reused" | "rate_limited" | "headers_too_large" | "internal" | "gemini_failed" | "gemini_refused" | "unavailable" | "invalid_configuration" | "invalid_secret" | "master_key_mismatch" | "migration_pending" | "relay_changed" | "invalid_backup" | "schema_newer";
         FieldError: {
             /** @example /retry/base_seconds */
             pointer: string;
@@ -4275,11 +4275,11 @@ export interface components {
         OperationState: "running" | "succeeded" | "cancelled" | "failed";
         KeyUse: {
             /**
-             * @description The id of the API key. Null for the key from `ADMIN_API_KEY`.
+             * @description The id of the API key. Null for the key from `ADMIN_API_KEY`, and for a person whom a proxy signed in to the console.
              * @example key_01h455vb4pex5vsknk084sn02q
              */
             key: string | null;
-            /** @description The name of the key at that time */
+            /** @description The name of the key at that time, or of the person */
             name: string;
         };
         /**
@@ -4904,7 +4904,7 @@ export interface components {
              */
             expires_at: string | null;
             /**
-             * @description Null for `ADMIN_API_KEY`
+             * @description Null for `ADMIN_API_KEY`, and for a person whom a proxy signed in to the console
              * @example key_01h455vb4pex5vsknk084sn02q
              */
             id: string | null;
@@ -4951,7 +4951,7 @@ export interface components {
          * @example target.updated
          * @enum {string}
          */
-        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "key.updated" | "operation.started" | "operation.cancelled" | "relay.master_key_changed" | "relay.master_key_lost" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
+        AuditAction: "event.erased" | "event.injected" | "event.replayed" | "delivery.retried" | "delivery.cancelled" | "ingress_token.created" | "ingress_token.revoked" | "job.created" | "job.updated" | "key.created" | "key.revoked" | "key.updated" | "operation.started" | "operation.cancelled" | "relay.master_key_changed" | "relay.master_key_lost" | "session.started" | "session.ended" | "set_aside_event.retried" | "set_aside_event.all_retried" | "set_aside_event.discarded" | "source.created" | "source.updated" | "source.deleted" | "source.secret_rotated" | "source.upstream_updated" | "source.upstream_register_started" | "source.upstream_registered" | "source.upstream_check_started" | "source.upstream_rotate_started" | "source.upstream_rotated" | "source.upstream_heal_started" | "source.upstream_healed" | "source.upstream_deregister_started" | "source.upstream_deregistered" | "target.created" | "target.updated" | "target.deleted" | "target.secret_rotated" | "target.tested";
         AuditedResource: {
             type: components["schemas"]["AuditedType"];
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -4961,7 +4961,7 @@ export interface components {
          * @example target
          * @enum {string}
          */
-        AuditedType: "event" | "delivery" | "ingress_token" | "job" | "key" | "operation" | "relay" | "set_aside_event" | "source" | "target";
+        AuditedType: "event" | "delivery" | "ingress_token" | "job" | "key" | "operation" | "relay" | "session" | "set_aside_event" | "source" | "target";
         SetAsideEventPage: {
             data: components["schemas"]["SetAsideEvent"][];
             /** @description Null on the last page. Other pages can have fewer than `limit` entries, or none: read on until it is null. */
@@ -10939,7 +10939,7 @@ export interface operations {
                 since?: string;
                 /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
                 until?: string;
-                /** @description The id of an API key, or `environment` for the key from `ADMIN_API_KEY` */
+                /** @description The id of an API key, or `environment` for the key from `ADMIN_API_KEY` and for people whom a proxy signed in */
                 actor?: string;
                 /** @description An action, or a group of them such as `target.*` */
                 action?: string;

@@ -41,6 +41,8 @@ export type BodyRemoval = (typeof BODY_REMOVALS)[number];
 export type DeliveryStatus = "pending" | "succeeded" | "exhausted" | "cancelled";
 /** What an API key may do. Each scope includes the ones before it. */
 export type Scope = "read" | "write" | "admin";
+/** How somebody signed in to the console. */
+export type SignInMethod = "key" | "code" | "identity";
 export type AttemptTrigger = "initial" | "retry" | "manual";
 export type OperationKind = "retry_deliveries" | "cancel_deliveries" | "replay_events";
 export type OperationState = "running" | "succeeded" | "cancelled" | "failed";
@@ -418,6 +420,24 @@ export const apiKeys = pgTable("api_keys", {
   lastUsedAt: instant("last_used_at"),
   managedBy: text("managed_by"),
   targetId: uuid("target_id"),
+});
+
+export const consoleSessions = pgTable("console_sessions", {
+  id: uuid("id").primaryKey(),
+  tokenHash: bytea("token_hash").notNull().unique(),
+  method: text("method").$type<SignInMethod>().notNull(),
+  keyId: uuid("key_id"),
+  adminKeyCode: bytea("admin_key_code"),
+  identity: text("identity"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  expiresAt: instant("expires_at").notNull(),
+});
+
+export const consoleCodes = pgTable("console_codes", {
+  codeHash: bytea("code_hash").primaryKey(),
+  keyId: uuid("key_id"),
+  adminKeyCode: bytea("admin_key_code"),
+  expiresAt: instant("expires_at").notNull(),
 });
 
 export const audit = pgTable("audit", {

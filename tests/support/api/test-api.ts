@@ -9,6 +9,7 @@ import { PULL_WAIT_LIMITS, PullWaits } from "@sluice/gateway/api/pull/pull-waits
 import { PulledAttempts } from "@sluice/gateway/api/pull/pulled-attempts";
 import { createDocument } from "@sluice/gateway/api/openapi/document";
 import { clientAddressFinder } from "@sluice/gateway/http/client-address";
+import { TrustedProxies } from "@sluice/gateway/http/trusted-proxies";
 import { examine, type ExamineDependencies } from "@sluice/gateway/ingress/examine";
 import { JwksCache } from "@sluice/gateway/ingress/jwks-cache";
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
@@ -106,6 +107,8 @@ export async function createTestApi(db: Database, changes: Partial<ApiDependenci
     addressGuard: guardOf(),
     keySetGuard: guardOf(),
     corsOrigins: [],
+    trustedProxies: new TrustedProxies([]),
+    apiHosts: [],
     testTarget: async (_, deliveryId) => void tested.push(deliveryId),
     wakeTarget: async (targetId) => {
       woken.push(targetId);

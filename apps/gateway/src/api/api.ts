@@ -1,4 +1,4 @@
-// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /docs, /cli and /openapi.json for everybody. The OpenAPI
+// The HTTP API: /v1, /v1beta and /metrics for callers with a key, /console, /docs, /cli and /openapi.json for everybody. The OpenAPI
 // document is made from the same routes and schemas that serve the requests.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
@@ -7,8 +7,11 @@ import { bodyLimit } from "hono/body-limit";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { type AuditDependencies, routeAudit } from "./access/audit.ts";
-import { authenticate, type AuthenticationDependencies } from "./access/authentication.ts";
+import { authenticate } from "./access/authentication.ts";
+import { Callers, type CallersDependencies } from "./access/callers.ts";
 import { type KeysDependencies, routeKeys } from "./access/keys.ts";
+import { OwnSite, type OwnSiteDependencies } from "./access/own-site.ts";
+import { Sessions, type SessionsDependencies } from "./access/sessions.ts";
 import { type BulkDependencies, routeBulk } from "./acting/bulk.ts";
 import { type DeliveryVerbsDependencies, routeDeliveryVerbs } from "./acting/delivery-verbs.ts";
 import { routeErasure } from "./acting/erasure.ts";
@@ -17,6 +20,9 @@ import { type OperationsDependencies, routeOperations } from "./acting/operation
 import { routeBulkReplay } from "./acting/bulk-replay.ts";
 import { routeReplay } from "./acting/replay.ts";
 import { routeSetAsideEvents, type SetAsideDependencies } from "./acting/set-aside-events.ts";
+import { type ConsoleFilesDependencies, createConsoleFiles } from "./console/console-files.ts";
+import { answerStart } from "./console/start.ts";
+import { createSignIn, type SignInDependencies } from "./console/sign-in.ts";
 import { answerNotFound, answerOtherMethods, answerProblem } from "./http/answer-problem.ts";
 import type { ApiEnv } from "./http/api-env.ts";
 import { compressAnswers } from "./http/compression.ts";
@@ -73,7 +79,11 @@ export interface ApiDependencies
   extends
     RequestLogDependencies,
     ServedCliDependencies,
-    AuthenticationDependencies,
+    CallersDependencies,
+    OwnSiteDependencies,
+    SessionsDependencies,
+    SignInDependencies,
+    ConsoleFilesDependencies,
     IdempotencyDependencies,
     KeysDependencies,
     AuditDependencies,
@@ -114,7 +124,13 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   app.get("/openapi.json", (c) => c.json((document ??= createDocument(app))));
   app.route("/docs", createReference());
   serveCli(app, dependencies);
-  app.use(authenticate(dependencies));
+  const callers = new Callers(dependencies);
+  const site = new OwnSite(dependencies);
+  const sessions = new Sessions(dependencies, callers, site);
+  app.get("/", answerStart);
+  app.route("/console", createSignIn(dependencies, callers, sessions, site));
+  app.route("/console", createConsoleFiles(dependencies, site));
+  app.use(authenticate(dependencies.db, callers, sessions));
   app.use(refuseEncoded);
   const limits = { common: limitTo(MAX_BODY_BYTES), large: limitTo(MAX_LARGE_BODY_BYTES) };
   app.use((c, next) => limits[LARGE_BODY_PATH.test(new URL(c.req.url).pathname) ? "large" : "common"](c, next));

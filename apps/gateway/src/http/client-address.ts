@@ -3,17 +3,17 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { type IpRange, isWithin, parseIp, unmapped } from "@sluice/shared/address/ip";
+import { type IpRange, parseIp } from "@sluice/shared/address/ip";
 import { plainAddress } from "@sluice/shared/address/plain-address";
+
+import { TrustedProxies } from "./trusted-proxies.ts";
 
 /** @returns the address of the client as text; undefined when its connection is closed already. */
 export type FindClientAddress = (incoming: IncomingMessage) => string | undefined;
 
 export function clientAddressFinder(trusted: readonly IpRange[]): FindClientAddress {
-  const isTrusted = (address: string): boolean => {
-    const ip = parseIp(address);
-    return ip !== undefined && trusted.some((range) => isWithin(unmapped(ip), range));
-  };
+  const proxies = new TrustedProxies(trusted);
+  const isTrusted = (address: string) => proxies.has(address);
   return ({ socket, headers }) => {
     if (socket.remoteAddress === undefined) return undefined;
     const peer = plainAddress(socket.remoteAddress);

@@ -5,6 +5,7 @@
 import type { Logger } from "@sluice/shared/runtime/log";
 import { pruneAudit } from "@sluice/store/requests/audit";
 import type { Database } from "@sluice/store/connection/database";
+import { pruneConsoleSessions } from "@sluice/store/requests/console-sessions";
 import { pruneConsumedCallbacks } from "@sluice/store/requests/consumed-callbacks";
 import { repeatErasures } from "@sluice/store/delivery/erasure";
 import { pruneDeletedTargets } from "@sluice/store/delivery/deleted-targets";
@@ -68,6 +69,7 @@ export async function startRetention(
     await attempt("deleted", () => pruneDeletedTargets(db));
     await attempt("revisions", () => pruneTargetRevisions(db));
     await attempt("erasures", () => repeatErasures(db));
+    await attempt("sessions", () => pruneConsoleSessions(db));
     await attempt("answers", () => pruneIdempotencyKeys(db));
     if (pruned) log.info({ pruned }, "retention");
   }

@@ -5,7 +5,7 @@
 import { FORBIDDEN_RANGES } from "./forbidden.ts";
 import { embeddedIpv4, formatIp, type Ip, isLoopback, isWithin, parseIp, unmapped } from "./ip.ts";
 import type { OwnServices } from "./own-services.ts";
-import { type AddressRule, hostName, isLocalhost } from "./rules.ts";
+import { type AddressRule, hostName, isLocalhost, matchesName } from "./rules.ts";
 
 export interface AddressGuard {
   /**
@@ -98,11 +98,6 @@ export function portOf({ port, protocol }: Pick<URL, "port" | "protocol">): numb
 
 function describeOwn(shown: string, port: number, what: string): string {
   return `${shown}, port ${port}: the relay's own ${what}`;
-}
-
-function matchesName(rule: AddressRule, name: string): boolean {
-  if (rule.kind !== "name") return false;
-  return rule.isWildcard ? name.endsWith(`.${rule.name}`) : name === rule.name;
 }
 
 /** Names the IPv4 address for which an IPv6 address is refused; empty when the address itself is in the range. */

@@ -54,6 +54,12 @@ export function hostName(host: string): string {
     .replace(/\.+$/, "");
 }
 
+/** @param name as {@link hostName} writes it. */
+export function matchesName(rule: AddressRule, name: string): boolean {
+  if (rule.kind !== "name") return false;
+  return rule.isWildcard ? name.endsWith(`.${rule.name}`) : name === rule.name;
+}
+
 /** Whether a name, as {@link hostName} writes it, leads to this machine by definition (RFC 6761, 6.3). */
 export function isLocalhost(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost");

@@ -11,7 +11,7 @@ import { hexDigit, uuidText } from "./uuid.ts";
 /** The id in examples and in error messages. No resource has it. */
 const EXAMPLE_ID_TEXT = "01h455vb4pex5vsknk084sn02q";
 
-export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr" | "job";
+export type IdPrefix = "src" | "evt" | "tgt" | "dlv" | "att" | "rej" | "key" | "itk" | "aud" | "opr" | "job" | "ses";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 /** The two letters of every value of ten bits. */

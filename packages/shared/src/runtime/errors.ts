@@ -11,6 +11,8 @@ export const ERROR_CODES = {
   ping_failed: { status: 400, title: "The ping did not succeed" },
   unauthenticated: { status: 401, title: "An API key is needed" },
   forbidden: { status: 403, title: "The API key lacks a scope" },
+  host_not_allowed: { status: 403, title: "The console is not reached by this host name" },
+  cross_origin: { status: 403, title: "The request comes from a page of another site" },
   not_found: { status: 404, title: "There is no such resource" },
   unknown_source: { status: 404, title: "There is no such source" },
   method_not_allowed: { status: 405, title: "The method is not allowed here" },

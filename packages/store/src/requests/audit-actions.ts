@@ -21,6 +21,8 @@ export const AUDIT_ACTIONS = [
   "operation.cancelled",
   "relay.master_key_changed",
   "relay.master_key_lost",
+  "session.started",
+  "session.ended",
   "set_aside_event.retried",
   "set_aside_event.all_retried",
   "set_aside_event.discarded",

@@ -92,7 +92,7 @@ const endpoints = {
           .optional()
           .openapi({
             pattern: `${idPattern("key")}|^${ENVIRONMENT}$`,
-            description: `The id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\``,
+            description: `The id of an API key, or \`${ENVIRONMENT}\` for the key from \`ADMIN_API_KEY\` and for people whom a proxy signed in`,
             example: ENVIRONMENT,
           }),
         action: action

@@ -1,89 +1,36 @@
-// Lets a request pass only with an API key whose scope allows it. Failure policy: closed. The check comes before
-// routing, so that a caller without a key does not learn which paths exist.
-
-import { timingSafeEqual } from "node:crypto";
+// Lets a request pass only with an API key, or the session of the console, whose scope allows it. Failure policy: closed. The
+// check comes before routing, so that a caller without a key does not learn which paths exist.
 
 import type { Context, HonoRequest, MiddlewareHandler } from "hono";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import type { Logger } from "@sluice/shared/runtime/log";
-import type { Secret } from "@sluice/shared/settings/secret";
-import { findApiKey, hashApiKey } from "@sluice/store/configuration/api-keys";
 import type { Database } from "@sluice/store/connection/database";
 import type { Scope } from "@sluice/store/schema";
 
-import { type ApiEnv, type Caller, callerOf } from "../http/api-env.ts";
+import { type ApiEnv, type Caller, callerOf, isSafeMethod } from "../http/api-env.ts";
+import { type Callers, unauthenticated } from "./callers.ts";
 import { confineToTarget } from "./confined-key.ts";
-import { FailedTries } from "./failed-tries.ts";
-import { KeyUses } from "./key-uses.ts";
+import type { Sessions } from "./sessions.ts";
 
-export interface AuthenticationDependencies {
-  db: Database;
-  /** The key from `ADMIN_API_KEY`, which has every scope and also works while PostgreSQL is down. */
-  adminApiKey: Secret<string> | undefined;
-  /** The key from `METRICS_KEY`, which opens nothing but the metrics. */
-  metricsKey?: Secret<string> | undefined;
-  log: Logger;
-}
-
-const ENVIRONMENT: Caller = {
-  keyId: null,
-  name: "ADMIN_API_KEY",
-  scopes: ["admin"],
-  targetId: null,
-  expiresAt: null,
-};
-const SCRAPER: Caller = { keyId: null, name: "METRICS_KEY", scopes: ["read"], targetId: null, expiresAt: null };
-const METRICS_PATH = "/metrics";
 /** Each scope includes those before it. */
 const ORDER: readonly Scope[] = ["read", "write", "admin"];
-/** The methods that change nothing (RFC 9110, 9.2.1): the scope `read` is enough for them. */
-const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
-export function authenticate({
-  db,
-  adminApiKey,
-  metricsKey,
-  log,
-}: AuthenticationDependencies): MiddlewareHandler<ApiEnv> {
-  const adminHash = adminApiKey && hashApiKey(adminApiKey.reveal());
-  const failedTries = new FailedTries();
-  const uses = new KeyUses(db, log);
-  const metricsHash = metricsKey && hashApiKey(metricsKey.reveal());
-  const findCaller = async (key: string, path: string): Promise<Caller | undefined> => {
-    if (adminHash !== undefined && timingSafeEqual(hashApiKey(key), adminHash)) return ENVIRONMENT;
-    if (metricsHash !== undefined && timingSafeEqual(hashApiKey(key), metricsHash)) {
-      if (path === METRICS_PATH) return SCRAPER;
-      throw new SluiceError("forbidden", `METRICS_KEY opens ${METRICS_PATH} only`);
-    }
-    const holder = await findApiKey(db, key);
-    if (holder === undefined) return undefined;
-    uses.note(holder.id);
-    return { ...holder, keyId: holder.id };
-  };
+export function authenticate(db: Database, callers: Callers, sessions: Sessions): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const keys = readKeys(c.req);
-    const [key] = keys;
-    if (key === undefined) {
-      throw unauthenticated(c, "Send an API key as `Authorization: Bearer <key>` or as `x-goog-api-key: <key>`");
-    }
-    if (keys.length > 1) throw unauthenticated(c, "The request has two different API keys; send one");
-    const caller = await findCaller(key, c.req.path);
-    if (caller === undefined) {
-      // A try is counted only after the look-up has failed, so a valid key is never refused here. Behind a proxy all
-      // callers may share one address.
-      const waitSeconds = failedTries.add(c.get("remoteAddress"), Date.now());
-      if (waitSeconds > 0) {
-        const message = "Your network sent too many requests with API keys that are not valid; check the key";
-        throw new SluiceError("rate_limited", message, { retryAfterSeconds: waitSeconds });
-      }
-      throw unauthenticated(c, "The API key is not known, has expired or was revoked");
-    }
+    const key = keyOfRequest(c);
+    // A cookie beside a key does not count, so that a client with a key is not touched by the rules for browsers.
+    const caller = key === undefined ? await requireSession(c, sessions) : await callers.require(c, key);
     c.set("caller", caller);
     if (caller.targetId !== null) await confineToTarget(c, db, caller.targetId);
-    else requireScope(c, SAFE_METHODS.includes(c.req.method) ? "read" : "write");
+    else requireScope(c, isSafeMethod(c.req.method) ? "read" : "write");
     await next();
   };
+}
+
+async function requireSession(c: Context<ApiEnv>, sessions: Sessions): Promise<Caller> {
+  const caller = await sessions.read(c);
+  if (caller !== undefined) return caller;
+  throw unauthenticated(c, "Send an API key as `Authorization: Bearer <key>` or as `x-goog-api-key: <key>`");
 }
 
 /** The `middleware` of an endpoint that needs the scope `admin`, whatever its method is. */
@@ -98,9 +45,14 @@ function requireScope(c: Context<ApiEnv>, needed: Scope): void {
   if (!isEnough) throw new SluiceError("forbidden", `This needs an API key with the scope "${needed}"`);
 }
 
-function unauthenticated(c: Context<ApiEnv>, detail: string): SluiceError {
-  c.header("www-authenticate", "Bearer");
-  return new SluiceError("unauthenticated", detail);
+/**
+ * The API key that a request carries; undefined for none.
+ * @throws SluiceError `unauthenticated` when its headers disagree.
+ */
+export function keyOfRequest(c: Context<ApiEnv>): string | undefined {
+  const [key, ...others] = readKeys(c.req);
+  if (others.length > 0) throw unauthenticated(c, "The request has two different API keys; send one");
+  return key;
 }
 
 /** The different keys that the request carries: none, one, or two when its headers disagree. */

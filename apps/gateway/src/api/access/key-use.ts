@@ -6,9 +6,10 @@ import { idField } from "../openapi/endpoint.ts";
 
 export const keyUse = z
   .object({
-    key: idField("key")
-      .nullable()
-      .openapi({ description: "The id of the API key. Null for the key from `ADMIN_API_KEY`." }),
-    name: z.string().openapi({ description: "The name of the key at that time" }),
+    key: idField("key").nullable().openapi({
+      description:
+        "The id of the API key. Null for the key from `ADMIN_API_KEY`, and for a person whom a proxy signed in to the console.",
+    }),
+    name: z.string().openapi({ description: "The name of the key at that time, or of the person" }),
   })
   .openapi("KeyUse");

@@ -84,7 +84,11 @@ const keySchema = z
 /** The key of the request itself. `ADMIN_API_KEY` has no row, so it has no id. */
 const ownKeySchema = keySchema
   .pick({ name: true, scopes: true, expires_at: true })
-  .extend({ id: idField("key").nullable().openapi({ description: "Null for `ADMIN_API_KEY`" }) })
+  .extend({
+    id: idField("key")
+      .nullable()
+      .openapi({ description: "Null for `ADMIN_API_KEY`, and for a person whom a proxy signed in to the console" }),
+  })
   .openapi("OwnKey");
 
 const createdKey = keySchema

@@ -3,13 +3,14 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 
+import { hashedId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { AuditedChange } from "@sluice/store/requests/audit";
-import type { Scope } from "@sluice/store/schema";
+import type { Scope, SignInMethod } from "@sluice/store/schema";
 
-/** The API key with which a request was authenticated. */
+/** The API key, or the session of the console, with which a request was authenticated. */
 export interface Caller {
-  /** The UUID of the key; null for ADMIN_API_KEY, the key from the environment. */
+  /** The UUID of the key; null for ADMIN_API_KEY, the key from the environment, and for a person whom a proxy named. */
   keyId: string | null;
   name: string;
   /** None for a key that is for one target. */
@@ -18,6 +19,12 @@ export interface Caller {
   targetId: string | null;
   /** Null when the key never expires. */
   expiresAt: Date | null;
+  /** The person whom a proxy named. */
+  identity?: string;
+  /** The session of the console whose cookie the request has. `id` is a UUID. */
+  session?: { id: string; method: SignInMethod; expiresAt: Date };
+  /** Asks again, for a request that takes long. Undefined for a key that stays valid as long as the process runs. */
+  isStillValid?: () => Promise<boolean>;
 }
 
 /** The changes that a request makes for a file of settings. */
@@ -50,4 +57,15 @@ export function callerOf(c: Context<ApiEnv>): Caller {
   const caller = c.get("caller");
   if (caller === undefined) throw new SluiceError("unauthenticated", "An API key is needed");
   return caller;
+}
+
+/** Whether a method changes nothing (RFC 9110, 9.2.1). */
+export const isSafeMethod = (method: string): boolean => ["GET", "HEAD", "OPTIONS"].includes(method);
+
+/**
+ * Whose requests belong together, as a UUID: those of one key, or of one person. Null for ADMIN_API_KEY. Otherwise a person
+ * could ask with the Idempotency-Key of another, and read the answer.
+ */
+export function holderIdOf({ keyId, identity }: Caller): string | null {
+  return identity === undefined ? keyId : hashedId(0, `identity:${identity}`);
 }

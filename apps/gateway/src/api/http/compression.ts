@@ -21,7 +21,7 @@ export const compressAnswers: MiddlewareHandler = async (c, next) => {
   await next();
   if (!COMPRESSIBLE.test(c.res.headers.get("content-type") ?? "") || c.res.headers.has("content-encoding")) return;
   c.header("vary", "Accept-Encoding", { append: true });
-  if (!takesGzip(c.req.header("accept-encoding"))) return;
+  if (!acceptsCoding(c.req.header("accept-encoding"), "gzip")) return;
   // MUST be read after c.header(), which replaces c.res by a new response.
   const { res } = c;
   const plain = Buffer.from(await res.arrayBuffer());
@@ -38,10 +38,10 @@ export const compressAnswers: MiddlewareHandler = async (c, next) => {
   c.res = new Response(body, { status: res.status, headers });
 };
 
-/** RFC 9110, 12.5.3. */
-function takesGzip(accepted: string | undefined): boolean {
+/** Whether a caller takes a coding (RFC 9110, 12.5.3). @param accepted the header Accept-Encoding. */
+export function acceptsCoding(accepted: string | undefined, coding: "gzip" | "br"): boolean {
   if (accepted === undefined) return false;
-  const codings = parseAccept(accepted);
-  const coding = codings.find(({ type }) => type.toLowerCase() === "gzip") ?? codings.find(({ type }) => type === "*");
-  return coding !== undefined && coding.q > 0;
+  const given = parseAccept(accepted);
+  const found = given.find(({ type }) => type.toLowerCase() === coding) ?? given.find(({ type }) => type === "*");
+  return found !== undefined && found.q > 0;
 }

@@ -13,13 +13,13 @@ const VERB = /^(.*\/[^/:]+)(?::|%3A)([A-Z][A-Z_-]*)$/is;
  */
 const WEBHOOK_BY_NAME = /^(\/v1(?:beta)?\/webhooks)\/webhooks\/(?=[^/])/;
 
-/** A name may have a colon, such as `team:billing`. There is no verb behind it. */
-const BY_NAME = /^\/v1\/(?:sources|targets)\/by-name\//;
+/** A name may have a colon, such as `team:billing`, and so may a path of the console. There is no verb behind it. */
+const WITHOUT_VERB = /^\/(?:v1\/(?:sources|targets)\/by-name|console)\//;
 
 /** The path by which Hono routes a request. This is Hono's option `getPath`. */
 export function getPath(request: Request): string {
   const path = getHonoPath(request).replace(WEBHOOK_BY_NAME, "$1/");
-  const match = BY_NAME.test(path) ? null : VERB.exec(path);
+  const match = WITHOUT_VERB.test(path) ? null : VERB.exec(path);
   return match === null ? path : `/#${match[2]}${match[1]}`;
 }
 

@@ -63,6 +63,10 @@ function etagOf(shown: object, observed: readonly string[] = OBSERVED): string {
   return `"${hash(set)}.${hash(shown)}"`;
 }
 
+/** The tag of a file that is served as it is. */
+export const etagOfFile = (content: Buffer): string =>
+  `"${createHash("sha256").update(content).digest("base64url").slice(0, HASH_LENGTH)}"`;
+
 const hash = (value: unknown) =>
   createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, HASH_LENGTH);
 

@@ -18,7 +18,7 @@ import {
   withdrawClaim,
 } from "@sluice/store/requests/idempotency";
 
-import { type ApiEnv, callerOf } from "./api-env.ts";
+import { type ApiEnv, callerOf, holderIdOf } from "./api-env.ts";
 import { publicPath } from "./custom-verb.ts";
 import { announcesBody } from "./empty-body.ts";
 import { fingerprintsOf } from "./fingerprint.ts";
@@ -85,7 +85,7 @@ async function readRequest(c: Context<ApiEnv>, given: string): Promise<Idempoten
   }
   // Hono keeps a body that was read, so the endpoint can read it again.
   const body = announcesBody(c.req) ? Buffer.from(await c.req.arrayBuffer()) : Buffer.alloc(0);
-  return { callerId: callerOf(c).keyId, key, ...fingerprintsOf(c.req, body) };
+  return { callerId: holderIdOf(callerOf(c)), key, ...fingerprintsOf(c.req, body) };
 }
 
 async function readAnswer(response: Response): Promise<StoredAnswer> {

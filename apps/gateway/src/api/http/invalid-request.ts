@@ -19,6 +19,16 @@ export const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
   throw invalidRequest(faults);
 };
 
+/**
+ * Checks the body of an endpoint that is not in the OpenAPI document.
+ * @throws SluiceError `invalid_request` with every fault.
+ */
+export function requireBody<T extends z.ZodType>(schema: T, given: unknown): z.infer<T> {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  throw invalidRequest(result.error.issues.flatMap((issue) => toFaults("json", issue)));
+}
+
 export function invalidRequest(faults: Fault[]): SluiceError {
   const summary = faults.map(({ pointer, detail }) => `${pointer === "" ? "the body" : pointer} ${detail}`).join("; ");
   return new SluiceError("invalid_request", `The request is not valid: ${summary}`, { faults });

@@ -47,5 +47,6 @@ export function logRequests({ findClientAddress, log }: RequestLogDependencies):
 
 function showCaller(caller: Caller | undefined): string | undefined {
   if (caller === undefined) return undefined;
+  if (caller.identity !== undefined) return caller.identity;
   return caller.keyId === null ? "environment" : formatId("key", caller.keyId);
 }

@@ -1,13 +1,13 @@
 // /cli/sluice.mjs: the command `sluice` as one file, so that everybody who reaches a relay has the command of its version. It
 // needs no key, because it holds nothing but this software.
 
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import type { ApiEnv } from "./api-env.ts";
+import { etagOfFile } from "./etag.ts";
 
 export interface ServedCliDependencies {
   /** Where the bundle of the command is; undefined for a gateway that runs from its sources. */
@@ -26,7 +26,7 @@ export function serveCli(app: OpenAPIHono<ApiEnv>, { cliFile }: ServedCliDepende
     }
     // A copy is asked for again before it is used: an upgrade of the relay changes it.
     c.header("cache-control", "no-cache");
-    c.header("etag", `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`);
+    c.header("etag", etagOfFile(content));
     c.header("x-content-type-options", "nosniff");
     return c.body(new Uint8Array(content), 200, { "content-type": "text/javascript; charset=utf-8" });
   });

@@ -9,7 +9,7 @@ import { currentPosition, isReadable, parsePosition, type JournalPosition } from
 import { TAIL_KINDS, type TailMessage } from "@sluice/store/journal/tail";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
+import { type ApiEnv, callerOf, holderIdOf } from "../http/api-env.ts";
 import { problems } from "../http/problems.ts";
 import { attemptSchema, DELIVERY_STATUSES, deliverySchema, showAttempt, showDelivery } from "./delivery-schema.ts";
 import { eventSchema, showEvent } from "./events.ts";
@@ -76,7 +76,7 @@ const follow = createRoute({
     "for 23 hours; after that, read the lists. Without an id the tail begins now.\n\nWhen there is nothing else to " +
     "send, a comment is sent every 15 seconds. A client that reads nothing for 30 seconds gets `event: overflow` and " +
     `is disconnected. Each gateway serves ${TAIL_LIMITS.maxTails} clients, and ${TAIL_LIMITS.maxTailsOfKey} of ` +
-    "one API key; it answers another one with 503 and `Retry-After`. A tail ends when its key is revoked or expires.",
+    "one API key; it answers another one with 503 and `Retry-After`. A tail ends when its key is revoked or expires, or its session ends.",
   request: {
     query: z.strictObject({
       ...deliveryParameters,
@@ -110,8 +110,9 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     const query = c.req.valid("query");
     const filter = { ...(await readDeliveryFilter(db, query)), statuses: query.status, kinds: query.kind };
     const given = c.req.header("last-event-id") ?? query.last_event_id;
-    const { keyId } = callerOf(c);
-    tails.requireRoom(keyId);
+    const caller = callerOf(c);
+    const holderId = holderIdOf(caller);
+    tails.requireRoom(holderId);
     const position = given === undefined || given === "" ? await currentPosition(db) : await readPosition(db, given);
     const headers = {
       "content-type": "text/event-stream; charset=utf-8",
@@ -122,7 +123,8 @@ export function routeTail(app: OpenAPIHono<ApiEnv>, { db, tails }: TailDependenc
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
     return c.body(
       tails.open({
-        keyId,
+        holderId,
+        isStillValid: caller.isStillValid,
         filter,
         position,
         durationMs: (query.for_seconds ?? Infinity) * 1_000,

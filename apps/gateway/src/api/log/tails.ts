@@ -7,7 +7,6 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
-import { isKeyValid } from "@sluice/store/configuration/api-keys";
 import type { Database } from "@sluice/store/connection/database";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
@@ -42,8 +41,10 @@ export interface TailsDependencies {
 }
 
 export interface TailOptions {
-  /** The UUID of the caller's API key; null for the key from the environment, which never ends. */
-  keyId: string | null;
+  /** Whose tail it is, as `holderIdOf` says. */
+  holderId: string | null;
+  /** Undefined for a caller whose key never ends. */
+  isStillValid: (() => Promise<boolean>) | undefined;
   filter: TailFilter;
   /** Where in the journal the tail begins. */
   position: JournalPosition;
@@ -56,7 +57,7 @@ export interface TailOptions {
 }
 
 interface OpenTail {
-  keyId: string | null;
+  holderId: string | null;
   /** Cuts the connection if its client takes nothing. */
   cut: () => void;
 }
@@ -78,11 +79,11 @@ export class Tails {
   }
 
   /** @throws SluiceError `unavailable` when the gateway serves as many tails as it may, or is stopping. */
-  requireRoom(keyId: string | null): void {
+  requireRoom(holderId: string | null): void {
     const { maxTails, maxTailsOfKey } = this.#dependencies.limits;
     if (this.#open.size >= maxTails || this.#stopping.signal.aborted)
       throw noRoom(`This gateway is stopping, or serves its maximum of ${maxTails} live tails; reconnect later`);
-    if ([...this.#open].filter((tail) => tail.keyId === keyId).length >= maxTailsOfKey)
+    if ([...this.#open].filter((tail) => tail.holderId === holderId).length >= maxTailsOfKey)
       throw noRoom(`Your API key has ${maxTailsOfKey} live tails on this gateway, which is its maximum; close one`);
   }
 
@@ -93,7 +94,7 @@ export class Tails {
    * @throws SluiceError like {@link requireRoom}
    */
   open(options: TailOptions): ReadableStream<Uint8Array> {
-    this.requireRoom(options.keyId);
+    this.requireRoom(options.holderId);
     const left = new AbortController();
     const texts = this.#follow(options, AbortSignal.any([left.signal, this.#stopping.signal]));
     const encoder = new TextEncoder();
@@ -108,7 +109,7 @@ export class Tails {
       left.abort();
       this.#open.delete(tail);
     };
-    const tail = { keyId: options.keyId, cut };
+    const tail = { holderId: options.holderId, cut };
     this.#open.add(tail);
     return new ReadableStream(
       {
@@ -150,7 +151,7 @@ export class Tails {
   }
 
   async *#follow(
-    { keyId, filter, position: start, durationMs, show }: TailOptions,
+    { isStillValid, filter, position: start, durationMs, show }: TailOptions,
     ended: AbortSignal,
   ): AsyncGenerator<string, void> {
     const { db, limits, log } = this.#dependencies;
@@ -164,8 +165,8 @@ export class Tails {
       let text = "";
       let isEnd = true;
       try {
-        if (keyId !== null && performance.now() - checkedAt >= limits.recheckMs) {
-          if (!(await isKeyValid(db, keyId))) return;
+        if (isStillValid !== undefined && performance.now() - checkedAt >= limits.recheckMs) {
+          if (!(await isStillValid())) return;
           checkedAt = performance.now();
         }
         const page = await this.#inTurn(() => readTail(db, filter, position));

@@ -24,6 +24,8 @@ export type Endpoint = NonNullable<
 const CODES_OF_ALL: ErrorCode[] = [
   "unauthenticated",
   "forbidden",
+  "host_not_allowed",
+  "cross_origin",
   "rate_limited",
   "internal",
   "unavailable",

@@ -89,7 +89,7 @@ test("a client that goes away ends its wait, claims nothing, and what is due goe
   const leaving = new AbortController();
   let claims = 0;
   const pull = (signal: AbortSignal, claim: () => Promise<string | undefined>) =>
-    waits.take({ targetId: crypto.randomUUID(), keyId: null, waitMs: 25_000, signal, claim });
+    waits.take({ targetId: crypto.randomUUID(), holderId: null, waitMs: 25_000, signal, claim });
   const left = pull(leaving.signal, async () => void claims++);
   await expect.poll(() => waits.count).toBe(1);
   leaving.abort();
@@ -104,6 +104,6 @@ test("while PostgreSQL does not answer, a wait goes on to its end", async ({ dat
   const db = { ...database.db, pool } as unknown as typeof database.db;
   const waits = new PullWaits({ db, log, limits: { maxWaits: 9, maxWaitsOfKey: 9 } });
   const { signal } = new AbortController();
-  const taken = await waits.take({ targetId: "t", keyId: null, waitMs: 200, signal, claim: async () => undefined });
+  const taken = await waits.take({ targetId: "t", holderId: null, waitMs: 200, signal, claim: async () => undefined });
   expect(taken).toBeUndefined();
 });

@@ -43,7 +43,7 @@ export interface PullWaitsDependencies {
 export interface WaitingPull<T> {
   targetId: string;
   /** The UUID of the caller's API key; null for the key from the environment. */
-  keyId: string | null;
+  holderId: string | null;
   waitMs: number;
   /** Aborts when the client goes away. */
   signal: AbortSignal;
@@ -53,7 +53,7 @@ export interface WaitingPull<T> {
 
 interface Wait {
   targetId: string;
-  keyId: string | null;
+  holderId: string | null;
   /** @param isDue false when the wait is over. */
   end: (isDue: boolean) => void;
 }
@@ -125,15 +125,15 @@ export class PullWaits {
   }
 
   /** @returns whether something is due. */
-  #wait({ targetId, keyId, signal }: WaitingPull<unknown>, forMs: number): Promise<boolean> {
+  #wait({ targetId, holderId, signal }: WaitingPull<unknown>, forMs: number): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
-    this.#requireRoom(keyId);
+    this.#requireRoom(holderId);
     return new Promise((resolve) => {
       const giveUp = () => wait.end(false);
       const timer = setTimeout(giveUp, forMs);
       const wait: Wait = {
         targetId,
-        keyId,
+        holderId,
         end: (isDue) => {
           clearTimeout(timer);
           signal.removeEventListener("abort", giveUp);
@@ -147,11 +147,11 @@ export class PullWaits {
     });
   }
 
-  #requireRoom(keyId: string | null): void {
+  #requireRoom(holderId: string | null): void {
     const { maxWaits, maxWaitsOfKey } = this.#dependencies.limits;
     if (this.#waits.size >= maxWaits) throw noPullRoom(`${maxWaits} pulls wait on this gateway, which is its maximum`);
     let ofKey = 0;
-    for (const wait of this.#waits) if (wait.keyId === keyId) ofKey += 1;
+    for (const wait of this.#waits) if (wait.holderId === holderId) ofKey += 1;
     if (ofKey >= maxWaitsOfKey)
       throw noPullRoom(`${maxWaitsOfKey} pulls of your API key wait on this gateway, which is its maximum`);
   }

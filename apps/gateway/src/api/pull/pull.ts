@@ -7,12 +7,11 @@ import type { Context } from "hono";
 import { requestHeaders } from "@sluice/attempt/request-headers";
 import { formatId, idTime, newId } from "@sluice/shared/domain/ids";
 import { openSecret } from "@sluice/store/configuration/secrets";
-import { isKeyValid } from "@sluice/store/configuration/api-keys";
 import { claimDue, type ClaimedDelivery, handBack } from "@sluice/store/delivery/deliveries";
 import { countDue } from "@sluice/store/delivery/pulled";
 
 import { problemResponse } from "../http/answer-problem.ts";
-import { type ApiEnv, callerOf } from "../http/api-env.ts";
+import { type ApiEnv, callerOf, holderIdOf } from "../http/api-env.ts";
 import { problems } from "../http/problems.ts";
 import { jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
@@ -59,14 +58,15 @@ export function routePull(app: OpenAPIHono<ApiEnv>, dependencies: PullDependenci
   app.openapi(verbEndpoint(app, endpoint), async (c) => {
     const { max, wait_seconds: waitSeconds, lease_seconds: leaseSeconds } = c.req.valid("json");
     const found = await targets.find(c.req.valid("param").id);
-    const { keyId } = callerOf(c);
+    const caller = callerOf(c);
+    const holderId = holderIdOf(caller);
     const { signal } = c.req.raw;
     let target = found;
     let lookedAt = performance.now();
     let hasWaited = false;
     const claim = async (): Promise<Claim | undefined> => {
       // The key can be revoked while the pull waits, and the target paused, changed or deleted.
-      if (hasWaited && keyId !== null && !(await isKeyValid(db, keyId))) return undefined;
+      if (hasWaited && (await caller.isStillValid?.()) === false) return undefined;
       hasWaited = true;
       if (performance.now() - lookedAt >= LOOK_AGAIN_MS) {
         target = await findTarget(db, masterKey, found.id);
@@ -78,7 +78,7 @@ export function routePull(app: OpenAPIHono<ApiEnv>, dependencies: PullDependenci
       const claimed = await claimDue(pullDb, target.id, max, lease, MAX_BODY_BYTES);
       return claimed.length === 0 ? undefined : { pullId, claimed, atMs: Date.now() };
     };
-    const taken = await pullWaits.take({ targetId: found.id, keyId, waitMs: waitSeconds * 1000, signal, claim });
+    const taken = await pullWaits.take({ targetId: found.id, holderId, waitMs: waitSeconds * 1000, signal, claim });
     if (taken === undefined) return c.json({ deliveries: [], waiting: 0, state: target.state }, 200);
 
     const giveBack = () => {
