@@ -27,7 +27,10 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/v1", "/console/session", "/console/codes", "/readyz", "/openapi.json", "/docs"].map((path) => [path, inFront]),
+      ["/v1", "/console/session", "/console/codes", "/healthz", "/readyz", "/openapi.json", "/docs"].map((path) => [
+        path,
+        inFront,
+      ]),
     ),
   },
 });

@@ -32,6 +32,14 @@ const routes = [
   screen("/events/$id", () => import("./log/event-screen.tsx"), "EventScreen"),
   screen("/deliveries", () => import("./log/deliveries-screen.tsx"), "DeliveriesScreen"),
   screen("/deliveries/$id", () => import("./log/delivery-screen.tsx"), "DeliveryScreen"),
+  screen("/operations", () => import("./records/operations-screen.tsx"), "OperationsScreen"),
+  screen("/operations/$id", () => import("./records/operation-screen.tsx"), "OperationScreen"),
+  screen("/rejections", () => import("./records/rejections-screen.tsx"), "RejectionsScreen"),
+  screen("/set-aside", () => import("./records/set-aside-screen.tsx"), "SetAsideScreen"),
+  screen("/set-aside/$id", () => import("./records/set-aside-event-screen.tsx"), "SetAsideEventScreen"),
+  screen("/audit", () => import("./records/audit-screen.tsx"), "AuditScreen"),
+  screen("/audit/$id", () => import("./records/audit-entry-screen.tsx"), "AuditEntryScreen"),
+  screen("/system", () => import("./records/system-screen.tsx"), "SystemScreen"),
 ];
 
 export const router = createRouter({

@@ -9,10 +9,11 @@ const PAGES: Record<string, string> = {
   src: "/sources",
   opr: "/operations",
   job: "/jobs",
+  aud: "/audit",
 };
 
 /** The lists that show what has no page of its own. */
-const LISTS: Record<string, string> = { key: "/keys", aud: "/audit", rej: "/rejections", itk: "/sources" };
+const LISTS: Record<string, string> = { key: "/keys", rej: "/rejections", itk: "/sources" };
 
 export interface PageAddress {
   to: string;

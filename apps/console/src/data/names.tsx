@@ -1,4 +1,4 @@
-// Names of sources and targets where the log has their ids.
+// Names of sources, targets and keys where the log has their ids.
 
 import type { Schemas } from "@sluice/client/client";
 import { useQuery } from "@tanstack/react-query";
@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 
 import { relay } from "./client.ts";
 
-type Kind = "sources" | "targets";
+type Kind = "sources" | "targets" | "keys";
 
 async function readNames(kind: Kind): Promise<Map<string, string>> {
   const names = new Map<string, string>();
@@ -22,7 +22,7 @@ export function useNames(kind: Kind): ReadonlyMap<string, string> {
 }
 
 /** A source or a target by its name, as a link to its page; its id when it is gone. */
-export function NameLink({ kind, id }: { kind: Kind; id: string | null }) {
+export function NameLink({ kind, id }: { kind: "sources" | "targets"; id: string | null }) {
   const names = useNames(kind);
   if (id === null) return <span className="muted">–</span>;
   return (

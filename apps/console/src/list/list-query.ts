@@ -36,7 +36,11 @@ export interface ListState<Row> {
 }
 
 /** @param query the filters as the address has them. */
-export function useList<Row>(path: string, query: SearchParams): ListState<Row> {
+export function useList<Row>(
+  path: string,
+  query: SearchParams,
+  refreshMs?: (rows: readonly Row[]) => number | false,
+): ListState<Row> {
   const result = useInfiniteQuery({
     queryKey: ["list", path, query],
     initialPageParam: undefined as PagePlace | undefined,
@@ -47,6 +51,7 @@ export function useList<Row>(path: string, query: SearchParams): ListState<Row> 
     },
     getNextPageParam: (page): PagePlace | undefined =>
       page.next_cursor === null ? undefined : { cursor: page.next_cursor, query: page.query },
+    refetchInterval: ({ state }) => refreshMs?.(state.data?.pages.flatMap(({ data }) => data) ?? []) ?? false,
   });
   const last = result.data?.pages.at(-1);
   return {

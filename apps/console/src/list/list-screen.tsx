@@ -24,6 +24,8 @@ export interface ListScreenProps<Row extends { id: string }> {
   /** The page of a row; undefined when rows have none. */
   linkTo?: (row: Row) => string;
   actions?: ReactNode;
+  /** How often the list is read again while it shows these rows. Without it, it is read again when asked. */
+  refreshMs?: (rows: readonly Row[]) => number | false;
   /** Between the filters and the list. It is told the list, for what acts on it. */
   children?: (list: ListState<Row>, search: SearchParams) => ReactNode;
   /** What an empty list without filters means, and what to do. */
@@ -31,11 +33,11 @@ export interface ListScreenProps<Row extends { id: string }> {
 }
 
 export function ListScreen<Row extends { id: string }>(props: ListScreenProps<Row>) {
-  const { title, path, columns, filters = [], linkTo, actions, children, empty } = props;
+  const { title, path, columns, filters = [], linkTo, actions, refreshMs, children, empty } = props;
   const search: SearchParams = useSearch({ strict: false });
   const navigate = useNavigate();
   const known = Object.fromEntries(Object.entries(search).filter(([name]) => filters.some((one) => one.name === name)));
-  const list = useList<Row>(path, known);
+  const list = useList<Row>(path, known, refreshMs);
   const shown = useShownColumns(path, columns);
   const names = filters.map(({ name }) => name);
   return (

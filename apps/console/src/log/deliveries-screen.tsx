@@ -9,7 +9,7 @@ import { ListScreen } from "../list/list-screen.tsx";
 import { ActionButton } from "../ui/button.tsx";
 import { BulkDialog, type BulkVerb } from "./bulk-dialog.tsx";
 import { DELIVERY_COLUMNS } from "./delivery-columns.tsx";
-import { useDeliveryFilters } from "./event-filters.ts";
+import { useDeliveryFilters } from "../list/event-filters.ts";
 
 export function DeliveriesScreen() {
   const filters = useDeliveryFilters();

@@ -2,6 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 
+import { type BodyText, readBodyText } from "../data/body-text.ts";
 import { relay } from "../data/client.ts";
 import type { ShownEvent } from "../data/records.ts";
 import { CopyButton } from "../ui/copy.tsx";
@@ -60,10 +61,7 @@ function RawPayload({ id }: { id: string }) {
   );
 }
 
-interface RawBody {
-  text: string;
-  /** Whether the bytes are UTF-8. */
-  isText: boolean;
+interface RawBody extends BodyText {
   size: number;
   type: string;
 }
@@ -74,16 +72,6 @@ async function readRawBody(id: string): Promise<RawBody> {
     parseAs: "arrayBuffer",
   });
   if (!response.ok || data === undefined) throw new Error(`The body cannot be read: ${JSON.stringify(error)}`);
-  const bytes = data;
   const type = response.headers.get("sluice-content-type") ?? response.headers.get("content-type") ?? "no content type";
-  try {
-    return {
-      text: new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-      isText: true,
-      size: bytes.byteLength,
-      type,
-    };
-  } catch {
-    return { text: new TextDecoder().decode(bytes), isText: false, size: bytes.byteLength, type };
-  }
+  return { ...readBodyText(data), size: data.byteLength, type };
 }

@@ -16,7 +16,7 @@ import { ProblemNote } from "../ui/problem.tsx";
 import { Moment } from "../ui/time.tsx";
 import { EventPayload } from "./event-payload.tsx";
 import { EventTrace } from "./event-trace.tsx";
-import { LabelList } from "./labels.tsx";
+import { LabelList } from "../ui/labels.tsx";
 import { ReplayDialog } from "./replay-dialog.tsx";
 
 const PROOFS: Record<ShownEvent["scheme"], string> = {

@@ -8,8 +8,8 @@ import type { ListColumn } from "../list/columns.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
 import { formatBytes } from "../ui/format.ts";
 import { Moment } from "../ui/time.tsx";
-import { useEventFilters } from "./event-filters.ts";
-import { LabelList } from "./labels.tsx";
+import { useEventFilters } from "../list/event-filters.ts";
+import { LabelList } from "../ui/labels.tsx";
 
 const COLUMNS: readonly ListColumn<EventRow>[] = [
   { key: "type", label: "Type", cell: ({ type }) => type ?? "no type" },

@@ -1,7 +1,7 @@
 // The filters that events, deliveries and attempts have in common, and those of deliveries.
 
 import { useNames } from "../data/names.tsx";
-import { type FilterOption, type ListFilter, stateOptions, TIME_FILTERS } from "../list/filter-bar.tsx";
+import { type FilterOption, type ListFilter, stateOptions, TIME_FILTERS } from "./filter-bar.tsx";
 
 /** Gemini's catalogue, and its groups. */
 const EVENT_TYPES = [
@@ -19,7 +19,7 @@ const EVENT_TYPES = [
 
 const DELIVERY_STATES = ["pending", "succeeded", "exhausted", "cancelled"];
 
-function useNameOptions(kind: "sources" | "targets"): FilterOption[] {
+export function useNameOptions(kind: "sources" | "targets" | "keys"): FilterOption[] {
   return [...useNames(kind)]
     .map(([value, label]) => ({ value, label }))
     .toSorted((one, other) => one.label.localeCompare(other.label));
