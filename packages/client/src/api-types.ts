@@ -3795,6 +3795,11 @@ export interface components {
             next_cursor: string | null;
             /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
             resume_cursor: string | null;
+            /**
+             * Format: date-time
+             * @description Which time this page of the list reached. A page of a rare filter can be empty and end long before the list does: then this is how far it was searched. Null when the list is at its end.
+             */
+            searched_to: string | null;
         };
         Event: {
             /** @example evt_01h455vb4pex5vsknk084sn02q */
@@ -4400,6 +4405,11 @@ export interface components {
             next_cursor: string | null;
             /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
             resume_cursor: string | null;
+            /**
+             * Format: date-time
+             * @description Which time this page of the list reached. A page of a rare filter can be empty and end long before the list does: then this is how far it was searched. Null when the list is at its end.
+             */
+            searched_to: string | null;
         };
         MatchingDeliveries: {
             /**
@@ -4635,6 +4645,11 @@ export interface components {
             next_cursor: string | null;
             /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
             resume_cursor: string | null;
+            /**
+             * Format: date-time
+             * @description Which time this page of the list reached. A page of a rare filter can be empty and end long before the list does: then this is how far it was searched. Null when the list is at its end.
+             */
+            searched_to: string | null;
         };
         RejectionPage: {
             data: components["schemas"]["Rejection"][];
@@ -4642,6 +4657,11 @@ export interface components {
             next_cursor: string | null;
             /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
             resume_cursor: string | null;
+            /**
+             * Format: date-time
+             * @description Which time this page of the list reached. A page of a rare filter can be empty and end long before the list does: then this is how far it was searched. Null when the list is at its end.
+             */
+            searched_to: string | null;
         };
         Rejection: {
             /** @example rej_01h455vb4pex5vsknk084sn02q */
@@ -4915,6 +4935,11 @@ export interface components {
             next_cursor: string | null;
             /** @description With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`. */
             resume_cursor: string | null;
+            /**
+             * Format: date-time
+             * @description Which time this page of the list reached. A page of a rare filter can be empty and end long before the list does: then this is how far it was searched. Null when the list is at its end.
+             */
+            searched_to: string | null;
         };
         AuditEntry: {
             /** @example aud_01h455vb4pex5vsknk084sn02q */
@@ -9268,7 +9293,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "next_cursor": null,
-                     *       "resume_cursor": null
+                     *       "resume_cursor": null,
+                     *       "searched_to": null
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
@@ -9738,7 +9764,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "next_cursor": null,
-                     *       "resume_cursor": null
+                     *       "resume_cursor": null,
+                     *       "searched_to": null
                      *     }
                      */
                     "application/json": components["schemas"]["DeliveryPage"];
@@ -10331,7 +10358,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "next_cursor": null,
-                     *       "resume_cursor": null
+                     *       "resume_cursor": null,
+                     *       "searched_to": null
                      *     }
                      */
                     "application/json": components["schemas"]["AttemptPage"];
@@ -10448,7 +10476,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "next_cursor": null,
-                     *       "resume_cursor": null
+                     *       "resume_cursor": null,
+                     *       "searched_to": null
                      *     }
                      */
                     "application/json": components["schemas"]["RejectionPage"];
@@ -10984,7 +11013,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "next_cursor": null,
-                     *       "resume_cursor": null
+                     *       "resume_cursor": null,
+                     *       "searched_to": null
                      *     }
                      */
                     "application/json": components["schemas"]["AuditPage"];

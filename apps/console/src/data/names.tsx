@@ -8,17 +8,39 @@ import { relay } from "./client.ts";
 
 type Kind = "sources" | "targets" | "keys";
 
-async function readNames(kind: Kind): Promise<Map<string, string>> {
-  const names = new Map<string, string>();
-  const list: AsyncIterable<Pick<Schemas["Target"], "id" | "name">> = relay.list(`/v1/${kind}`);
-  for await (const { id, name } of list) names.set(id, name);
-  return names;
+/** What is kept of each; a source has no state and no health. */
+interface NamedResource {
+  id: string;
+  name: string;
+  state?: Schemas["TargetState"];
+  health?: Schemas["TargetHealth"];
+}
+
+async function readNamed(kind: Kind): Promise<Map<string, NamedResource>> {
+  const named = new Map<string, NamedResource>();
+  const list: AsyncIterable<NamedResource> = relay.list(`/v1/${kind}`);
+  for await (const { id, name, state, health } of list) {
+    named.set(id, { id, name, ...(state && { state }), ...(health && { health }) });
+  }
+  return named;
+}
+
+function useNamed(kind: Kind): ReadonlyMap<string, NamedResource> {
+  const { data } = useQuery({ queryKey: ["names", kind], queryFn: () => readNamed(kind), staleTime: 30_000 });
+  return data ?? new Map();
 }
 
 /** By id. Names that are not known yet are missing. */
 export function useNames(kind: Kind): ReadonlyMap<string, string> {
-  const { data } = useQuery({ queryKey: ["names", kind], queryFn: () => readNames(kind), staleTime: 30_000 });
-  return data ?? new Map();
+  return new Map([...useNamed(kind).values()].map(({ id, name }) => [id, name]));
+}
+
+/** Why a target takes no deliveries that are due; undefined when it takes them. */
+export function useHold(target: string): string | undefined {
+  const { state = "enabled", health } = useNamed("targets").get(target) ?? {};
+  if (state === "paused") return "held: paused";
+  if (state !== "enabled") return "held: disabled";
+  return health === undefined || health.breaker === "closed" ? undefined : "held: breaker open";
 }
 
 /** A source or a target by its name, as a link to its page; its id when it is gone. */

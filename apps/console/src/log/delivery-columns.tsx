@@ -1,6 +1,6 @@
 // The columns of deliveries, wherever they are listed.
 
-import { NameLink } from "../data/names.tsx";
+import { NameLink, useHold } from "../data/names.tsx";
 import type { DeliveryRow } from "../data/records.ts";
 import type { ListColumn } from "../list/columns.tsx";
 import { StateBadge, StatusCode } from "../ui/badge.tsx";
@@ -23,7 +23,8 @@ export const DELIVERY_COLUMNS: readonly ListColumn<DeliveryRow>[] = [
 ];
 
 function NextOrEnd({ delivery }: { delivery: DeliveryRow }) {
-  const { next_attempt_at, finished_at, in_flight } = delivery;
+  const { next_attempt_at, finished_at, in_flight, target } = delivery;
+  const hold = useHold(target);
   if (in_flight) return "in flight";
-  return next_attempt_at === null ? <Ago at={finished_at} none="–" /> : <Countdown at={next_attempt_at} />;
+  return next_attempt_at === null ? <Ago at={finished_at} none="–" /> : <Countdown at={next_attempt_at} due={hold} />;
 }

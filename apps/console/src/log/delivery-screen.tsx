@@ -5,7 +5,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { queries, readPath, relay } from "../data/client.ts";
-import { NameLink } from "../data/names.tsx";
+import { NameLink, useHold } from "../data/names.tsx";
 import type { ShownDelivery } from "../data/records.ts";
 import { StateBadge, StatusCode } from "../ui/badge.tsx";
 import { ActionButton } from "../ui/button.tsx";
@@ -61,14 +61,18 @@ export function DeliveryScreen() {
 
 function DeliveryFacts({ delivery }: { delivery: ShownDelivery }) {
   const { next_attempt_at, in_flight, finished_at, deadline_at, status } = delivery;
+  const hold = useHold(delivery.target);
   return (
     <Facts
       facts={[
-        ["Next attempt", in_flight ? "in flight" : next_attempt_at && <Countdown key="next" at={next_attempt_at} />],
+        [
+          "Next attempt",
+          in_flight ? "in flight" : next_attempt_at && <Countdown key="next" at={next_attempt_at} due={hold} />,
+        ],
         [
           "Event",
           <Link key="event" to={`/events/${delivery.event}`}>
-            {delivery.event}
+            <code>{delivery.event}</code>
           </Link>,
         ],
         ["Target", <NameLink key="target" kind="targets" id={delivery.target} />],

@@ -20,12 +20,12 @@ import { LabelList } from "../ui/labels.tsx";
 import { ReplayDialog } from "./replay-dialog.tsx";
 
 const PROOFS: Record<ShownEvent["scheme"], string> = {
-  v1: "v1: the source’s secret (HMAC)",
-  v1a: "v1a: the source’s public key (Ed25519)",
+  v1: "v1: the secret of the source",
+  v1a: "v1a: a public key of the source",
   jwt: "jwt: Google’s public keys",
-  api: "sent through the API with a key",
+  api: "a key of this API, which sent it",
   reconciled: "read from Gemini, because no webhook came",
-  none: "nothing",
+  none: "none",
 };
 
 /** While a delivery is pending, the page looks again. */
@@ -94,8 +94,8 @@ function EventFacts({ event }: { event: ShownEvent }) {
         ["Made by Gemini", event.timestamp === null ? null : <Moment key="made" at={event.timestamp} />],
         ["Source", <NameLink key="source" kind="sources" id={event.source} />],
         ["webhook-id", <code key="webhook">{event.webhook_id}</code>],
-        ["Verified by", PROOFS[event.scheme]],
-        ["Body bound to the signature", event.body_unbound ? "no: the signature does not cover the body" : "yes"],
+        ["Proof", PROOFS[event.scheme]],
+        ["Body", event.body_unbound ? "not covered by the signature" : undefined],
         ["Size", formatBytes(event.size_bytes)],
         ["Content encoding", event.content_encoding ?? undefined],
         ["Labels", <LabelList key="labels" labels={event.labels} />],

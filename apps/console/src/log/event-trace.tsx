@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 
 import { relayNow, useEachSecond } from "../data/clock.ts";
 import type { ShownAttempt, ShownDelivery, ShownEvent } from "../data/records.ts";
-import { useNames } from "../data/names.tsx";
+import { useHold, useNames } from "../data/names.tsx";
 import { useTaste } from "../data/taste.ts";
 import { StateBadge } from "../ui/badge.tsx";
 import { EmptyNote } from "../ui/facts.tsx";
@@ -69,6 +69,7 @@ interface TraceLineProps {
 function TraceLine({ delivery, receivedMs, endMs, ticks }: TraceLineProps) {
   const names = useNames("targets");
   const { attempts, status, target, id, next_attempt_at, attempt_count, in_flight } = delivery;
+  const hold = useHold(target);
   const place = (at: string) => percent(axisPlace(Date.parse(at) - receivedMs, endMs));
   return (
     <div className="trace-line" role="listitem">
@@ -94,7 +95,7 @@ function TraceLine({ delivery, receivedMs, endMs, ticks }: TraceLineProps) {
           {plural(attempt_count, "attempt")}
           {status === "pending" && next_attempt_at !== null && (
             <>
-              , next <Countdown at={next_attempt_at} due={in_flight ? "now, in flight" : "due now"} />
+              , next <Countdown at={next_attempt_at} due={in_flight ? "now, in flight" : hold} />
             </>
           )}
         </span>

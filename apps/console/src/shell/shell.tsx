@@ -55,7 +55,9 @@ function SignedInFrame() {
         <WhoAmI />
       </header>
       <nav className="side" aria-label="Screens">
-        <Navigation />
+        <div>
+          <Navigation />
+        </div>
       </nav>
       <nav className="menu side-menu" id={menuId} popover="auto" aria-label="Menu">
         <Navigation onChoose={() => document.getElementById(menuId)?.hidePopover()} />

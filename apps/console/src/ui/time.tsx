@@ -29,7 +29,7 @@ export function Ago({ at, none = "never" }: { at: string | null | undefined; non
 }
 
 /** How long it is until a moment; `due` once it is there. */
-export function Countdown({ at, due = "due now" }: { at: string; due?: string }) {
+export function Countdown({ at, due = "due now" }: { at: string; due?: string | undefined }) {
   useEachSecond();
   const leftMs = Date.parse(at) - relayNow();
   return (

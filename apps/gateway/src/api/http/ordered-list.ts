@@ -3,6 +3,7 @@
 
 import { z } from "@hono/zod-openapi";
 
+import { idTime } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { isReadable, parsePosition, writePosition } from "@sluice/store/journal/changes";
 import type { ListPlace } from "@sluice/store/log/late-rows";
@@ -35,6 +36,15 @@ export function orderedListOf<T extends z.ZodType>(item: T, name: string) {
           description:
             "With `order=oldest`, the cursor after this page, which the last page has too: send it later to get the " +
             "entries that were stored since, each once. It is valid for 23 hours. Null with `order=newest`.",
+        }),
+      searched_to: z
+        .string()
+        .nullable()
+        .openapi({
+          format: "date-time",
+          description:
+            "Which time this page of the list reached. A page of a rare filter can be empty and end long before the " +
+            "list does: then this is how far it was searched. Null when the list is at its end.",
         }),
     })
     .openapi(name);
@@ -73,12 +83,14 @@ export function toOrderedPage<Row extends { id: string }>(found: LogPage<Row>, l
   const rows = found.rows.slice(0, limit);
   const isCut = rows.length < found.rows.length;
   const lastId = isCut ? rows.at(-1)?.id : searchedTo;
+  const searched_to = lastId === undefined ? null : new Date(idTime(lastId)).toISOString();
   if (places === undefined) {
-    return { rows, cursors: { next_cursor: lastId === undefined ? null : cursor.write(lastId), resume_cursor: null } };
+    const next = lastId === undefined ? null : cursor.write(lastId);
+    return { rows, cursors: { next_cursor: next, resume_cursor: null, searched_to } };
   }
   const place = (isCut ? places.afterRows[rows.length - 1] : undefined) ?? places.end;
   const resume = cursor.write(place.lastId, writeDetails(place));
-  return { rows, cursors: { next_cursor: lastId === undefined ? null : resume, resume_cursor: resume } };
+  return { rows, cursors: { next_cursor: lastId === undefined ? null : resume, resume_cursor: resume, searched_to } };
 }
 
 const writeDetails = ({ position, seenId = "" }: ListPlace) => `${seenId}@${writePosition(position)}`;

@@ -2,7 +2,7 @@
 
 import { describe, expect } from "vitest";
 
-import { formatId, newId, readId } from "@sluice/shared/domain/ids";
+import { formatId, idTime, newId, readId } from "@sluice/shared/domain/ids";
 
 import { type Answer, pointersOf, seedEvent, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -50,7 +50,24 @@ describe("an event", () => {
     });
     const listed = await list(api, `?webhook_id=${event.webhookId}`);
     const { deliveries: _, ...withoutDeliveries } = answer.body;
-    expect(listed.body).toEqual({ data: [withoutDeliveries], next_cursor: null, resume_cursor: null });
+    expect(listed.body).toEqual({
+      data: [withoutDeliveries],
+      next_cursor: null,
+      resume_cursor: null,
+      searched_to: null,
+    });
+  });
+
+  test("a page says which time it reached, and the last one that it is the last", async ({ api }) => {
+    const labels = { run: newId() };
+    await seedEvent(api, [], { labels });
+    const event = await seedEvent(api, [], { labels });
+    const path = `?limit=1&label=run:${labels.run}`;
+    const first = await list(api, path);
+    expect(first.body.data).toMatchObject([{ id: shownId(event) }]);
+    expect(Date.parse(first.body.searched_to)).toBe(idTime(event.eventId));
+    const last = await list(api, `${path}&cursor=${first.body.next_cursor}`);
+    expect(last.body).toMatchObject({ data: [{}], next_cursor: null, searched_to: null });
   });
 
   test("shows empty labels and filter errors when it has none", async ({ api }) => {

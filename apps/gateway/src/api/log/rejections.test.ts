@@ -55,6 +55,7 @@ describe("a rejection", () => {
       ],
       next_cursor: null,
       resume_cursor: null,
+      searched_to: null,
     });
   });
 
