@@ -12,8 +12,8 @@ type Kind = "sources" | "targets" | "keys";
 interface NamedResource {
   id: string;
   name: string;
-  state?: Schemas["TargetState"];
-  health?: Schemas["TargetHealth"];
+  state?: string | undefined;
+  health?: Schemas["TargetHealth"] | undefined;
 }
 
 async function readNamed(kind: Kind): Promise<Map<string, NamedResource>> {
