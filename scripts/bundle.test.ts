@@ -31,6 +31,7 @@ async function makeBundles(): Promise<string> {
   await run(process.execPath, [join(ROOT, "scripts", "bundle.ts"), directory], { env });
   const names = [
     "THIRD-PARTY-LICENSES",
+    "console",
     "demo-receiver.mjs",
     "drizzle",
     "gateway.mjs",
@@ -45,7 +46,7 @@ async function makeBundles(): Promise<string> {
   ];
   expect(readdirSync(directory).toSorted()).toEqual(names);
   expect(readFileSync(join(directory, "THIRD-PARTY-LICENSES"), "utf8")).toMatch(
-    /^bullmq .* \(MIT\)\n\n.*MIT License/ms,
+    /^bullmq .* \(MIT\)\n\n.*MIT License.*^react .* \(MIT\)/ms,
   );
   return directory;
 }
@@ -105,6 +106,11 @@ test("the bundles make the secrets and the tables, accept an event, deliver it, 
     const served = await fetch(`${api}/docs/${asset}`);
     expect([served.status, (await served.text()).length > 100_000]).toEqual([200, true]);
   }
+  const page = await fetch(`${api}/`, { headers: { accept: "text/html" } });
+  expect([page.status, page.url]).toEqual([200, `${api}/console/`]);
+  const script = /<script [^>]*src="(\/console\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1];
+  const loaded = await fetch(`${api}${script}`, { headers: { "accept-encoding": "br" } });
+  expect([loaded.status, loaded.headers.get("content-encoding")]).toEqual([200, "br"]);
   const command = await fetch(`${api}/cli/sluice.mjs`);
   expect([command.status, await command.text()]).toEqual([200, readFileSync(join(directory, "sluice.mjs"), "utf8")]);
   // As in a container: the command finds the address and the key of its gateway by itself.

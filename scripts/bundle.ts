@@ -1,5 +1,5 @@
-// `npm run bundle [directory] [app …]` makes one file of each app and of each script that the image runs, and copies
-// the files that they read (docs/decisions/0019-apps-run-as-one-file.md). The default directory is `dist`. The bundler
+// `npm run bundle [directory] [app …]` makes one file of each app and of each script that the image runs, makes the files of the
+// console, and copies the files that they read (docs/decisions/0019-apps-run-as-one-file.md). The default directory is `dist`. The bundler
 // keeps half a gigabyte of memory, so other scripts run this one as a process of its own.
 
 import { execFileSync } from "node:child_process";
@@ -22,6 +22,8 @@ const ENTRIES: Record<string, string> = {
   "gemini-sdk": "packages/gemini/src/sdk.ts",
   opentelemetry: "packages/tracing/src/otel.ts",
 };
+/** The console is a folder of files for browsers. */
+const CONSOLE = "console";
 /** Loaded where it is used first. In the file of an app, V8 would keep its text in every process. */
 const LOADED_LATER = new Map([
   ["./sdk.ts", "./gemini-sdk.mjs"],
@@ -41,10 +43,9 @@ const SERVED_FILES = [
 ];
 
 const [directory = "dist", ...names] = process.argv.slice(2);
-const unknown = names.find((name) => ENTRIES[name] === undefined);
-if (unknown !== undefined) {
-  throw new Error(`There is no ${unknown} to bundle. Choose from ${Object.keys(ENTRIES).join(", ")}.`);
-}
+const known = [...Object.keys(ENTRIES), CONSOLE];
+const unknown = names.find((name) => !known.includes(name));
+if (unknown !== undefined) throw new Error(`There is no ${unknown} to bundle. Choose from ${known.join(", ")}.`);
 const outDirectory = resolve(ROOT, directory);
 const commit = process.env["SLUICE_COMMIT"] || readCommit();
 copyFiles(findServedPackage(), join(outDirectory, "node_modules", SERVED_PACKAGE), SERVED_FILES);
@@ -53,10 +54,21 @@ copyFiles(
   join(outDirectory, "drizzle"),
   globSync("**/*.{sql,json}", { cwd: join(ROOT, "drizzle") }),
 );
-const entries = Object.entries(ENTRIES).filter(([name]) => names.length === 0 || names.includes(name));
-const modulePaths = await Promise.all(entries.map(([name, entry]) => bundle(entry, join(outDirectory, `${name}.mjs`))));
+const isWanted = (name: string) => names.length === 0 || names.includes(name);
+const entries = Object.entries(ENTRIES).filter(([name]) => isWanted(name));
+const modulePaths = await Promise.all([
+  ...entries.map(([name, entry]) => bundle(entry, join(outDirectory, `${name}.mjs`))),
+  ...(isWanted(CONSOLE) ? [makeConsole()] : []),
+]);
 const packageFolders = new Set(modulePaths.flat().map(packageFolderOf));
 replaceFile(join(outDirectory, "THIRD-PARTY-LICENSES"), collectLicenses(packageFolders));
+
+/** @returns the paths of the modules in the files of the console. */
+async function makeConsole(): Promise<readonly string[]> {
+  // Only now, because a start that has the console already need not load vite.
+  const { bundleConsole } = await import("./bundle-console.ts");
+  return bundleConsole(join(ROOT, "apps", "console"), join(outDirectory, CONSOLE));
+}
 
 /** @returns the paths of the modules in the bundle. */
 async function bundle(entry: string, path: string): Promise<readonly string[]> {

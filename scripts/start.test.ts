@@ -75,6 +75,21 @@ const SESSIONS = `
 SELECT DISTINCT usename AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = usename) AS is_super
 FROM pg_stat_activity WHERE application_name ~ '^sluice-' AND pid <> pg_backend_pid() ORDER BY 1`;
 
+/** The link that was printed opens the console, and signs in once. */
+async function expectSignInLink(lines: readonly string[]): Promise<void> {
+  const link = new URL(lines.find((line) => line.startsWith("  Console  "))?.slice("  Console  ".length) ?? "");
+  const page = await fetch(link);
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("<title>Sluice</title>")]);
+  const signIn = () =>
+    fetch(new URL("/console/session", link), {
+      method: "POST",
+      headers: { origin: link.origin, "content-type": "application/json" },
+      body: JSON.stringify({ code: link.hash.replace("#code=", "") }),
+    });
+  expect((await signIn()).status).toBe(201);
+  expect((await signIn()).status).toBe(401);
+}
+
 test("npm start -- --version prints the version, and starts nothing", () => {
   const dataDir = openDataDir();
   const env = { PATH: process.env["PATH"], DATA_DIR: join(dataDir, "data") };
@@ -109,6 +124,8 @@ test("npm start carries on with the data of an older version, and its apps are n
     expect([having("ADMIN_API_KEY"), having("GEMINI_SIGNING_SECRET"), having("DATABASE_ADMIN_URL")]).toEqual([1, 1, 0]);
     expect(environments.flat().filter((each) => each.includes("//sluice:"))).toEqual([]);
   }
+  await expectSignInLink(relay.lines);
+  expect(relay.lines.find((line) => line.startsWith("  console "))).toMatch(/\/console\/events\/evt_[0-9a-z]{26}$/);
   expect(await relay.stop()).toBe(0);
 
   const again = await start(dataDir);

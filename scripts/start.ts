@@ -28,6 +28,7 @@ import {
   writeRunningRelay,
 } from "./relay/running-relay.ts";
 import { environmentOf, readRelaySettings, type RelaySettings } from "./relay/settings.ts";
+import { makeSignInLink } from "./relay/sign-in-link.ts";
 import { listenForStop } from "./relay/stop-signals.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -102,7 +103,7 @@ async function run(signal: AbortSignal): Promise<void> {
   running.push({ name: "relay.json", stop: () => removeRunningRelay(dataDir) });
   announce();
   await Promise.all(ready);
-  printAddresses(settings);
+  printAddresses(settings, await makeSignInLink(settings));
 
   const proofFile = join(dataDir, "first-proof");
   if (!existsSync(proofFile)) {
@@ -135,10 +136,11 @@ function addressOf({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): R
   return { ingressUrl, apiUrl, apiKey, apiKeyHint: hintOf(apiKeyFile ?? undefined) };
 }
 
-function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings): void {
+function printAddresses({ ingressUrl, apiUrl, apiKey, apiKeyFile }: RelaySettings, consoleLink: string): void {
   console.log(`
   Sluice   ${BUILD_TEXT}
   Ingress  ${ingressUrl}/in/gemini  (point Gemini's webhook here, through HTTPS)
+  Console  ${consoleLink}
   API      ${apiUrl}
   API key  ${apiKeyFile === null ? "the one in ADMIN_API_KEY" : `${apiKey}  (in ${apiKeyFile})`}`);
 }

@@ -37,6 +37,7 @@ export async function printTrace(relay: RelayConnection, targetId: string, sent:
   const log = `${relay.address.apiUrl}/v1/deliveries?webhook_id=${webhookId}`;
   line("log", log);
   line("", `curl -H "Authorization: Bearer ${relay.address.apiKeyHint}" "${log}"`);
+  line("console", `${relay.address.apiUrl}/console/events/${event.id}`);
   const failure = findFailure(deliveries.find(({ target }) => target === targetId));
   if (failure !== undefined) line("failed", failure);
   return failure === undefined;

@@ -1,22 +1,32 @@
 // The bundles that `npm start` and the bench run. Each start makes new bundles, so that they match the sources. What the apps
 // load later, Google's SDK and OpenTelemetry, is a tenth of the work and more, and changes with the versions of the packages
-// only: its bundles are kept.
+// only: its bundles are kept. The console is kept until its own sources change.
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DIRECTORY = join(ROOT, "node_modules", ".cache", "apps");
-/** The bundles that are kept, with what each is made of. */
+/** The bundles that are kept, with what each is made of: paths, and patterns of paths. */
 const KEPT = new Map([
   ["gemini-sdk", ["pnpm-lock.yaml", "packages/gemini/src/sdk.ts", "scripts/bundle.ts"]],
   [
     "opentelemetry",
     ["pnpm-lock.yaml", "packages/tracing/src/otel.ts", "packages/shared/src/domain/version.ts", "scripts/bundle.ts"],
+  ],
+  [
+    "console",
+    [
+      "pnpm-lock.yaml",
+      "scripts/bundle-console.ts",
+      "apps/console/{index.html,package.json,tsconfig.json,vite.config.ts}",
+      "apps/console/{public,src}/**/*.*",
+      "packages/client/src/**/*.ts",
+    ],
   ],
 ]);
 
@@ -43,10 +53,13 @@ const read = (path: string) => readFileSync(path, "utf8");
 const stampPath = (name: string) => join(DIRECTORY, `${name}.made-of`);
 
 const isFresh = (name: string, stamp: string) =>
-  existsSync(join(DIRECTORY, `${name}.mjs`)) && existsSync(stampPath(name)) && stamp === read(stampPath(name));
+  [`${name}.mjs`, join(name, "index.html")].some((file) => existsSync(join(DIRECTORY, file))) &&
+  existsSync(stampPath(name)) &&
+  stamp === read(stampPath(name));
 
-function stampOf(paths: readonly string[]): string {
+function stampOf(patterns: readonly string[]): string {
   const hash = createHash("sha256");
-  for (const path of paths) hash.update(read(join(ROOT, path)));
+  const paths = patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).toSorted());
+  for (const path of paths) if (!path.includes(".test.")) hash.update(`${path}\0`).update(read(join(ROOT, path)));
   return hash.digest("hex");
 }
