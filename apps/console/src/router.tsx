@@ -40,6 +40,10 @@ const routes = [
   screen("/audit", () => import("./records/audit-screen.tsx"), "AuditScreen"),
   screen("/audit/$id", () => import("./records/audit-entry-screen.tsx"), "AuditEntryScreen"),
   screen("/system", () => import("./records/system-screen.tsx"), "SystemScreen"),
+  screen("/targets", () => import("./setup/targets-screen.tsx"), "TargetsScreen"),
+  screen("/targets/new", () => import("./setup/target-form-screen.tsx"), "NewTargetScreen"),
+  screen("/targets/$id", () => import("./setup/target-screen.tsx"), "TargetScreen"),
+  screen("/targets/$id/edit", () => import("./setup/target-form-screen.tsx"), "EditTargetScreen"),
 ];
 
 export const router = createRouter({

@@ -786,6 +786,31 @@ export const API_ENDPOINTS = {
     "body": [],
     "takesForce": true
   },
+  "tryTargetsFilter": {
+    "method": "POST",
+    "path": "/v1/targets:try-filter",
+    "summary": "Try a filter on the newest events",
+    "query": [],
+    "body": [
+      {
+        "name": "filter",
+        "kind": "string",
+        "isNullable": true,
+        "description": "A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. The target gets only the events for which it is true; null stands for all events."
+      },
+      {
+        "name": "subscribed_events",
+        "kind": "list",
+        "description": "If you leave it out, every event that Gemini sends counts as subscribed"
+      },
+      {
+        "name": "limit",
+        "kind": "integer",
+        "description": "How many events to try at most"
+      }
+    ],
+    "takesForce": false
+  },
   "pauseTarget": {
     "method": "POST",
     "path": "/v1/targets/{id}:pause",

@@ -358,6 +358,26 @@ export interface paths {
         patch: operations["updateTarget"];
         trace?: never;
     };
+    "/v1/targets:try-filter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a filter on the newest events
+         * @description Says which of the newest events a target with this subscription and this filter would get. Nothing is stored or sent.
+         */
+        post: operations["tryTargetsFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/targets/by-name/{name}": {
         parameters: {
             query?: never;
@@ -3224,6 +3244,63 @@ export interface components {
              * @example null
              */
             tls?: components["schemas"]["TlsChange"] | null;
+        };
+        FilterTrial: {
+            /**
+             * Format: int64
+             * @description How many of the events the target would get
+             * @example 1
+             */
+            matched: number;
+            /**
+             * Format: int64
+             * @description On how many of them the filter failed
+             * @example 0
+             */
+            failed: number;
+            /** @description The newest events, newest first. They are fewer than `limit` when their bodies are large. */
+            data: components["schemas"]["TriedEvent"][];
+        };
+        TriedEvent: {
+            /** @example evt_01h455vb4pex5vsknk084sn02q */
+            event: string;
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            source: string;
+            /** @example batch.succeeded */
+            type: string | null;
+            /** Format: date-time */
+            received_at: string;
+            result: components["schemas"]["FilterTrialResult"];
+            /**
+             * @description Why the filter failed; null unless it did
+             * @example null
+             */
+            error: string | null;
+        };
+        /**
+         * @description `matched`: the target would get the event. `failed`: the filter failed on it, so the target would not get it. `body_removed`: the filter cannot be tried on it.
+         * @enum {string}
+         */
+        FilterTrialResult: "matched" | "not_matched" | "not_subscribed" | "failed" | "body_removed";
+        TryFilter: {
+            /**
+             * @description A CEL expression over event.type, event.data, event.user_metadata, event.labels, event.body_unbound and source. The target gets only the events for which it is true; null stands for all events.
+             * @example event.type == "batch.failed" || event.labels.team == "billing"
+             */
+            filter?: string | null;
+            /**
+             * @description If you leave it out, every event that Gemini sends counts as subscribed
+             * @example [
+             *       "batch.*"
+             *     ]
+             */
+            subscribed_events?: string[];
+            /**
+             * Format: int32
+             * @description How many events to try at most
+             * @default 50
+             */
+            limit?: number;
         };
         TargetReplacement: {
             /** @description The name in the path */
@@ -7553,6 +7630,57 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Target"];
+                };
+            };
+        };
+    };
+    tryTargetsFilter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For 24 hours, a repeated request with this key gets the same answer, and has its effect only once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": "event.type == \"batch.failed\" || event.labels.team == \"billing\"",
+                 *       "subscribed_events": [
+                 *         "batch.*"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["TryFilter"];
+            };
+        };
+        responses: {
+            /** @description What became of each event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "matched": 1,
+                     *       "failed": 0,
+                     *       "data": [
+                     *         {
+                     *           "event": "evt_01h455vb4pex5vsknk084sn02q",
+                     *           "source": "src_01h455vb4pex5vsknk084sn02q",
+                     *           "type": "batch.succeeded",
+                     *           "received_at": "2026-01-22T12:00:00Z",
+                     *           "result": "matched",
+                     *           "error": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FilterTrial"];
                 };
             };
         };

@@ -12,3 +12,4 @@ export type RejectionRow = Schemas["Rejection"];
 export type SetAsideRow = Schemas["SetAsideEvent"];
 export type ShownSetAside = Schemas["SetAsideEventWithBody"];
 export type AuditRow = Schemas["AuditEntry"];
+export type TargetRow = Schemas["Target"];

@@ -1,21 +1,8 @@
 // The filters that events, deliveries and attempts have in common, and those of deliveries.
 
+import { EVENT_TYPES } from "../data/event-types.ts";
 import { useNames } from "../data/names.tsx";
 import { type FilterOption, type ListFilter, stateOptions, TIME_FILTERS } from "./filter-bar.tsx";
-
-/** Gemini's catalogue, and its groups. */
-const EVENT_TYPES = [
-  "batch.*",
-  "batch.succeeded",
-  "batch.failed",
-  "batch.expired",
-  "interaction.*",
-  "interaction.completed",
-  "interaction.requires_action",
-  "interaction.failed",
-  "video.*",
-  "video.generated",
-];
 
 const DELIVERY_STATES = ["pending", "succeeded", "exhausted", "cancelled"];
 

@@ -8,7 +8,7 @@ import type { SearchParams } from "../data/search-params.ts";
 import { ListScreen } from "../list/list-screen.tsx";
 import { ActionButton } from "../ui/button.tsx";
 import { BulkDialog, type BulkVerb } from "./bulk-dialog.tsx";
-import { DELIVERY_COLUMNS } from "./delivery-columns.tsx";
+import { DELIVERY_COLUMNS } from "../list/delivery-columns.tsx";
 import { useDeliveryFilters } from "../list/event-filters.ts";
 
 export function DeliveriesScreen() {

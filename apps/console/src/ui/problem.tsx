@@ -14,10 +14,12 @@ interface ProblemProps {
 export function ProblemNote({ error, onRetry, shownElsewhere = [] }: ProblemProps) {
   const api = error instanceof ApiError ? error : undefined;
   const faults = api?.errors.filter(({ pointer }) => !shownElsewhere.includes(fieldOf(pointer))) ?? [];
+  const isAllElsewhere = faults.length === 0 && (api?.errors.length ?? 0) > 0;
   return (
     <div className="problem" role="alert">
       <p>
-        <strong>{api === undefined ? "No answer" : titleOf(api)}</strong> {problemText(error)}
+        <strong>{api === undefined ? "No answer" : titleOf(api)}</strong>{" "}
+        {isAllElsewhere ? "The marked fields say what is wrong." : problemText(error)}
       </p>
       {faults.length > 0 && (
         <ul>
@@ -55,7 +57,7 @@ export function problemText(error: unknown): string {
 function titleOf({ status }: ApiError): string {
   if (status === 403) return "Not allowed.";
   if (status === 404) return "Not found.";
-  if (status === 409 || status === 412) return "It has changed.";
+  if (status === 412) return "It has changed.";
   if (status === 429) return "Too many requests.";
   return status >= 500 ? "The relay failed." : "Refused.";
 }
@@ -67,5 +69,15 @@ const fieldOf = (pointer: string): string => /^[/?]([^/]*)/.exec(pointer)?.[1] ?
 export function faultOf(error: unknown, field: string): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
   const faults = error.errors.filter(({ pointer }) => fieldOf(pointer) === field);
+  return faults.length === 0 ? undefined : faults.map(({ detail }) => detail).join("; ");
+}
+
+/**
+ * The fault at a place inside a field; undefined when the error does not name it.
+ * @param pointer a JSON pointer such as `/retry/base_seconds`. Faults below it count.
+ */
+export function faultUnder(error: unknown, pointer: string): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  const faults = error.errors.filter((one) => one.pointer === pointer || one.pointer.startsWith(`${pointer}/`));
   return faults.length === 0 ? undefined : faults.map(({ detail }) => detail).join("; ");
 }

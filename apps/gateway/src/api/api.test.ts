@@ -329,6 +329,7 @@ describe("the document", () => {
       "/v1/targets/by-name/{name}": ["get", "put", "delete"],
       "/v1/targets/{id}": ["get", "patch", "delete"],
       "/v1/targets/{id}:pull": ["post"],
+      "/v1/targets:try-filter": ["post"],
       "/v1/targets/{id}:ack": ["post"],
       "/v1/targets/{id}:extend": ["post"],
       "/v1/targets/{id}:pause": ["post"],

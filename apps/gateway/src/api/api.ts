@@ -57,6 +57,7 @@ import type { SourcesDependencies } from "./sources/source-endpoint.ts";
 import { routeSourceVerification } from "./sources/source-verification.ts";
 import { routeSources } from "./sources/sources.ts";
 import { routeSourcesByName } from "./sources/sources-by-name.ts";
+import { routeFilterTrial } from "./targets/filter-trial.ts";
 import type { TargetsDependencies } from "./targets/target-endpoint.ts";
 import { routeSystem, type SystemDependencies } from "./system/system.ts";
 import { routeTargetRotation } from "./targets/target-rotation.ts";
@@ -147,6 +148,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeUpstream(app, dependencies);
   routeUpstreamVerbs(app, dependencies);
   routeTargets(app, dependencies);
+  routeFilterTrial(app, dependencies);
   routeTargetsByName(app, dependencies);
   routeTargetState(app, dependencies);
   routeTargetRotation(app, dependencies);

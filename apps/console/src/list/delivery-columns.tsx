@@ -2,7 +2,7 @@
 
 import { NameLink, useHold } from "../data/names.tsx";
 import type { DeliveryRow } from "../data/records.ts";
-import type { ListColumn } from "../list/columns.tsx";
+import type { ListColumn } from "./columns.tsx";
 import { StateBadge, StatusCode } from "../ui/badge.tsx";
 import { Ago, Countdown, Moment } from "../ui/time.tsx";
 

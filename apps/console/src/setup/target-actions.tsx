@@ -1,0 +1,135 @@
+// What can be done with a target: test, pause, disable, rotate, delete.
+
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { queries, relay } from "../data/client.ts";
+import type { TargetRow } from "../data/records.ts";
+import { changeHeaders, type Tagged } from "../data/tagged.ts";
+import { ActionButton } from "../ui/button.tsx";
+import { ConfirmDialog } from "../ui/confirm.tsx";
+import { problemText } from "../ui/problem.tsx";
+import { say } from "../ui/toast.tsx";
+import { ForceChoice } from "./managed.tsx";
+import { FormLink } from "./form-link.tsx";
+import { RotateDialog } from "./rotate-dialog.tsx";
+import { isChat } from "./target-kinds.ts";
+import { TestDialog } from "./test-dialog.tsx";
+
+type TargetStateVerb = "pause" | "resume" | "enable" | "disable";
+
+const DONE: Record<TargetStateVerb, string> = {
+  pause: "Paused: deliveries are held until you resume it",
+  resume: "Resumed: what was held is due now",
+  enable: "Enabled: what was held is due now",
+  disable: "Disabled",
+};
+
+export function TargetActions({ target: { value, etag } }: { target: Tagged<TargetRow> }) {
+  const [opened, setOpened] = useState<"test" | "rotate" | "disable" | "delete">();
+  const { id, name, state, kind } = value;
+  const close = () => setOpened(undefined);
+  const isDisabled = state !== "enabled" && state !== "paused";
+  const change = async (verb: TargetStateVerb) => {
+    await relay.ask("POST", `/v1/targets/${id}:${verb}`);
+    say(DONE[verb]);
+    void queries.invalidateQueries();
+  };
+  const changeNow = (verb: TargetStateVerb) =>
+    void change(verb).catch((error: unknown) => say(problemText(error), { isBad: true }));
+  return (
+    <>
+      <ActionButton needs="write" kind="primary" onClick={() => setOpened("test")}>
+        Send a test
+      </ActionButton>
+      {isDisabled && (
+        <ActionButton needs="write" onClick={() => changeNow("enable")}>
+          Enable
+        </ActionButton>
+      )}
+      {state === "enabled" && (
+        <ActionButton needs="write" onClick={() => changeNow("pause")}>
+          Pause
+        </ActionButton>
+      )}
+      {state === "paused" && (
+        <ActionButton needs="write" onClick={() => changeNow("resume")}>
+          Resume
+        </ActionButton>
+      )}
+      <FormLink to={`/targets/${id}/edit`} needs="write" kind="plain">
+        Edit
+      </FormLink>
+      {!isChat(kind) && (
+        <ActionButton needs="write" onClick={() => setOpened("rotate")}>
+          Rotate the secret…
+        </ActionButton>
+      )}
+      {!isDisabled && (
+        <ActionButton needs="write" onClick={() => setOpened("disable")}>
+          Disable…
+        </ActionButton>
+      )}
+      <ActionButton needs="write" kind="danger" onClick={() => setOpened("delete")}>
+        Delete…
+      </ActionButton>
+      {opened === "test" && <TestDialog target={value} onClose={close} />}
+      {opened === "rotate" && (
+        <RotateDialog
+          path={`/v1/targets/${id}:rotate-secret`}
+          etag={etag}
+          managedBy={value.managed_by}
+          keeper={`the service behind ${name}`}
+          overlap="Until then each request is signed with all of them, so that no signature fails."
+          onClose={close}
+        />
+      )}
+      {opened === "disable" && (
+        <ConfirmDialog
+          title={`Disable ${name}`}
+          verb="Disable"
+          needs="write"
+          isDanger
+          onConfirm={() => change("disable")}
+          onClose={close}
+        >
+          <p>
+            Events that arrive while it is disabled are not delivered to it later. What waits is held until you enable
+            it. To lose nothing, pause it instead.
+          </p>
+        </ConfirmDialog>
+      )}
+      {opened === "delete" && <DeleteDialog target={value} etag={etag} onClose={close} />}
+    </>
+  );
+}
+
+function DeleteDialog({ target, etag, onClose }: { target: TargetRow; etag: string; onClose: () => void }) {
+  const navigate = useNavigate();
+  const [isForced, setForced] = useState(false);
+  const { id, name, managed_by } = target;
+  const remove = async () => {
+    await relay.ask("DELETE", `/v1/targets/${id}`, { headers: changeHeaders(etag, isForced) });
+    say(`Deleted ${name}`);
+    await navigate({ to: "/targets", search: {} });
+    queries.removeQueries({ queryKey: ["target", id] });
+    void queries.invalidateQueries();
+  };
+  return (
+    <ConfirmDialog
+      title={`Delete ${name}`}
+      verb="Delete"
+      needs="write"
+      isDanger
+      typed={name}
+      onConfirm={remove}
+      onClose={onClose}
+    >
+      <p>
+        What waits for it is cancelled, and keys for it alone are revoked. Its events, deliveries and attempts stay in
+        the log. It cannot be brought back.
+      </p>
+      <ForceChoice managedBy={managed_by} isForced={isForced} onChange={setForced} />
+    </ConfirmDialog>
+  );
+}
