@@ -44,6 +44,8 @@ const NEW_TARGET = ["--uri", "https://billing.internal/", "--subscribed-events",
 export const SLUICE_CASES: readonly SluiceCase[] = [
   { command: "whoami", shows: /^name +ADMIN_API_KEY$/m, json: "record", mistake: ["extra"] },
 
+  // The relay has set events aside.
+  { command: "status", shows: /^status +ready$[^]*^set aside +4 events/m, json: "record", mistake: ["--every", "0"] },
   { command: "events list", shows: /^ID +RECEIVED.*\nevt_/, json: "rows", mistake: ["--limit", "0"] },
   {
     command: "events get",

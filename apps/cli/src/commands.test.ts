@@ -27,6 +27,7 @@ const ELSEWHERE: Record<string, string> = {
   login: "tests/cli-access.test.ts",
   logout: "tests/cli-access.test.ts",
   completion: "apps/cli/src/completion.test.ts",
+  doctor: "tests/cli-health.test.ts",
   listen: "tests/listen.test.ts",
   tail: "tests/tail-and-trigger.test.ts",
   trigger: "tests/tail-and-trigger.test.ts",
@@ -178,6 +179,8 @@ describe("on a real relay", () => {
         "audit",
         "rejections",
         "operations",
+        "status",
+        "doctor",
       ]) {
         const { code, out } = await runSluice([list], { env: { ...env, NO_COLOR: "1" }, terminal });
         expect(code).toBe(0);

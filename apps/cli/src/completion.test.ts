@@ -1,10 +1,13 @@
-// The completion works in a real bash, and knows every command.
+// The completion works in real shells, and knows every command.
 
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 import { runCli } from "./run-cli.ts";
 
@@ -30,12 +33,55 @@ describe.skipIf(!hasShell("bash"))("bash", () => {
   });
 });
 
-test.for(["zsh", "fish"])("%s gets its script, which the shell takes", async (shell) => {
+const CASES = [
+  ["sluice targets upd", "update"],
+  ["sluice targets update billing --retry-b", "--retry-base-seconds"],
+  ["sluice targets --subscribed", undefined],
+  ["sluice events --lim", "--limit"],
+  ["sluice sources token re", "revoke"],
+  ["sluice doctor --bun", "--bundle"],
+] as const;
+
+/** @returns the path of the script of a shell. */
+async function writeScript(shell: string): Promise<string> {
   const { code, out } = await complete(shell);
   expect(code).toBe(0);
-  expect(out).toContain("deliveries");
-  if (hasShell(shell))
-    expect(spawnSync(shell, ["--no-execute"], { input: out, encoding: "utf8" })).toMatchObject({ status: 0 });
+  const directory = mkdtempSync(join(tmpdir(), "sluice-completion-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "script"), out);
+  return join(directory, "script");
+}
+
+describe.skipIf(!hasShell("fish"))("fish", () => {
+  test.for(CASES)("completes %j", async ([line, expected]) => {
+    const script = `source ${await writeScript("fish")}; complete -C '${line}'`;
+    const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", script], { encoding: "utf8" });
+    expect([stdout.split("\t")[0]?.trim(), stderr]).toEqual([expected ?? "", ""]);
+  });
+});
+
+/** Types a line and Tab into a real zsh, and prints what it became. */
+const TYPE_IN_ZSH = `
+zmodload zsh/zpty
+zpty shell 'zsh -f -i'
+zpty -w shell "PROMPT= ; autoload -Uz compinit; compinit -u -d $2; source $1"
+zpty -w shell 'show() { print -r -- "<<$BUFFER>>" }; zle -N show; bindkey "^X" show; print RE""ADY'
+zpty -r shell output '*READY*'
+zpty -n -w shell "$3"$'\\t\\x18'
+zpty -r shell output '*<<*>>*'
+print -r -- "$output"
+zpty -d shell
+`;
+
+describe.skipIf(!hasShell("zsh"))("zsh", () => {
+  test.for(CASES)("completes %j", async ([line, expected]) => {
+    const script = await writeScript("zsh");
+    const args = ["-f", "-c", TYPE_IN_ZSH, "zsh", script, `${script}.dump`, line];
+    const { stdout, stderr } = spawnSync("zsh", args, { encoding: "utf8", timeout: 30_000 });
+    expect(stderr).toBe("");
+    const became = /<<(.*?)>>/s.exec(stdout)?.[1]?.trim();
+    expect(became).toBe(expected === undefined ? line : line.replace(/\S+$/, expected));
+  });
 });
 
 test("another shell is a mistake", async () => {

@@ -30,15 +30,17 @@ export function addCompletion(program: Command, context: CliContext): void {
 }
 
 function readCommands(command: Command, words: readonly string[] = []): CompletedCommand[] {
+  // A group lists when no command is named (list-command.ts), so that it takes the options of its list, too.
+  const list = command.commands.find((one) => one.name() === "list");
   const own: CompletedCommand = {
     words,
     commands: command.commands.map((one) => ({ name: one.name(), description: one.description() })),
     options: [
-      ...command.options
+      ...[...command.options, ...(list?.options ?? [])]
         .filter(({ hidden }) => !hidden)
         .map((option) => ({
           flag: option.long ?? option.short ?? "",
-          description: option.description,
+          description: firstClause(option.description),
           takesValue: option.required,
         })),
       { flag: "--help", description: "show this help", takesValue: false },
@@ -47,18 +49,27 @@ function readCommands(command: Command, words: readonly string[] = []): Complete
   return [own, ...command.commands.flatMap((one) => readCommands(one, [...words, one.name()]))];
 }
 
+/** A shell has one line for each option. */
+const firstClause = (description: string) => description.split(/[,.;:]/)[0] ?? "";
+
+/** A line of the `case` by which a script finds out which command is being typed. */
+const namedPaths = (commands: readonly CompletedCommand[]) =>
+  commands
+    .filter(({ words }) => words.length > 0)
+    .map(({ words }) => `"${words.join(" ")}"`)
+    .join("|");
+
 function bashScript(commands: readonly CompletedCommand[]): string {
   const cases = commands.map(({ words, commands: inner, options }) => {
     const all = [...inner.map(({ name }) => name), ...options.map(({ flag }) => flag)];
     return `    "${words.join(" ")}") words="${all.join(" ")}" ;;`;
   });
-  const paths = commands.filter(({ words }) => words.length > 0).map(({ words }) => `"${words.join(" ")}"`);
   return `_sluice() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" next words word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     next="\${path:+$path }$word"
     case "$next" in
-      ${paths.join("|")}) path="$next" ;;
+      ${namedPaths(commands)}) path="$next" ;;
     esac
   done
   case "$path" in
@@ -70,9 +81,42 @@ complete -o default -F _sluice sluice
 `;
 }
 
-/** zsh runs the completion of bash; its own descriptions would need another list of everything. */
+const quoteForZsh = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
+/** `_describe` ends a name at the first colon. */
+const describeForZsh = (name: string, description: string) => quoteForZsh(`${name}:${description}`);
+
+/** It can be evaluated, or be the file `_sluice` in a directory of `fpath`. */
 function zshScript(commands: readonly CompletedCommand[]): string {
-  return `autoload -Uz bashcompinit && bashcompinit\n${bashScript(commands)}`;
+  const cases = commands.map(({ words, commands: inner, options }) => {
+    const names = inner.map(({ name, description }) => describeForZsh(name, description)).join(" ");
+    const flags = options.map(({ flag, description }) => describeForZsh(flag, description)).join(" ");
+    return `    "${words.join(" ")}") commands=(${names}); options=(${flags}) ;;`;
+  });
+  return `#compdef sluice
+_sluice() {
+  local typed="" next word
+  local -a commands options
+  for word in \${words[2,CURRENT-1]}; do
+    next="\${typed:+$typed }$word"
+    case "$next" in
+      ${namedPaths(commands)}) typed="$next" ;;
+    esac
+  done
+  case "$typed" in
+${cases.join("\n")}
+  esac
+  if [[ "\${words[CURRENT]}" == -* ]]; then _describe -t options option options
+  elif (( \${#commands} )); then _describe -t commands command commands
+  else _files; fi
+}
+if [[ "\${funcstack[1]}" == _sluice ]]; then
+  _sluice "$@"
+else
+  (( \${+functions[compdef]} )) || { autoload -Uz compinit && compinit }
+  compdef _sluice sluice
+fi
+`;
 }
 
 const quoteForFish = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
@@ -91,7 +135,7 @@ function fishScript(commands: readonly CompletedCommand[]): string {
       ),
       ...options.map(
         ({ flag, description, takesValue }) =>
-          `complete -c sluice${when} -l ${flag.replace(/^--?/, "")}${takesValue ? " -r" : ""} -d ${quoteForFish(description.split(/[,.;:]/)[0] ?? "")}`,
+          `complete -c sluice${when} -l ${flag.replace(/^--?/, "")}${takesValue ? " -r" : ""} -d ${quoteForFish(description)}`,
       ),
     ];
   });

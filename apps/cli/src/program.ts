@@ -8,6 +8,8 @@ import { addRestore } from "./backup/restore-command.ts";
 import type { CliContext, ColorChoice } from "./cli-context.ts";
 import { addCompletion } from "./completion.ts";
 import { addConfiguration } from "./configuration.ts";
+import { addDoctor } from "./health/doctor-command.ts";
+import { addStatus } from "./health/status-command.ts";
 import { addListen } from "./listen/listen-command.ts";
 import { addMasterKey } from "./master-key.ts";
 import { addLogin } from "./profile/login.ts";
@@ -46,6 +48,9 @@ export function openProgram(context: CliContext): Command {
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
     });
+  program.commandsGroup("The relay:");
+  addStatus(program, context);
+  addDoctor(program, context);
   program.commandsGroup("The log:");
   addEvents(program, context);
   addDeliveries(program, context);

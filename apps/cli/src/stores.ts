@@ -3,4 +3,5 @@
 
 export { backUp } from "./backup/back-up.ts";
 export { checkBackup, restore, unsealBackup } from "./backup/restore.ts";
+export { examineEnvironment } from "./health/examine-environment.ts";
 export { listLost, rekey, replaceLost } from "./rekey/rekey.ts";

@@ -33,3 +33,23 @@ export function shorten(text: string, width: number): string {
   }
   return `${short}…`;
 }
+
+/** Breaks text at spaces into lines of a width. A longer word, such as a URL, stays whole: somebody copies it. */
+export function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+const BYTES = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
+/** Such as `730 MiB`. */
+export function bytesText(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${amount >= 10 || power === 0 ? Math.round(amount) : amount.toFixed(1)} ${BYTES[power]}`;
+}

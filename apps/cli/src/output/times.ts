@@ -21,3 +21,21 @@ export function readDuration(text: string): number | undefined {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
   return amount === undefined ? undefined : Number(amount) * (UNITS_MS[unit] ?? 0);
 }
+
+const STEPS = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+  ["s", 1],
+] as const;
+
+/** A duration in its two largest units, such as `3 d 4 h`. */
+export function durationText(seconds: number): string {
+  let left = Math.max(0, Math.round(seconds));
+  const parts = STEPS.flatMap(([unit, size]) => {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    return amount > 0 ? [`${amount} ${unit}`] : [];
+  });
+  return parts.slice(0, 2).join(" ") || "0 s";
+}

@@ -31,15 +31,24 @@ export function withRelayOptions(command: Command): Command {
     .addOption(new Option("--profile <name>", "what `sluice login` stored under this name").helpGroup("Relay:"));
 }
 
-/** @throws SluiceError `invalid_configuration` when there is no key for the address. */
-export function findAccess(options: RelayOptions, context: CliContext): RelayAccess {
-  const { env } = context;
+/** The address of the API, for a command that can do without a key. @throws SluiceError `invalid_configuration` */
+export function findApiAddress(options: RelayOptions, context: CliContext): string {
+  return choosePlace(options, context).api;
+}
+
+/** Which address was chosen, and all that may have a key for it. */
+function choosePlace(options: RelayOptions, { env, findOwnRelay }: CliContext) {
   const profiles = readProfiles(env);
   const named = options.profile === undefined ? undefined : requireProfile(profiles, options.profile);
   const chosen = named ?? profiles[DEFAULT_PROFILE];
   const given = options.api ?? (named === undefined ? env["SLUICE_API"] || undefined : undefined);
-  const own = context.findOwnRelay?.();
-  const api = readApiAddress(given ?? chosen?.api ?? own?.api ?? DEFAULT_API);
+  const own = findOwnRelay?.();
+  return { api: readApiAddress(given ?? chosen?.api ?? own?.api ?? DEFAULT_API), profiles, named, own };
+}
+
+/** @throws SluiceError `invalid_configuration` when there is no key for the address. */
+export function findAccess(options: RelayOptions, context: CliContext): RelayAccess {
+  const { api, profiles, named, own } = choosePlace(options, context);
   if (named !== undefined) {
     if (!isSameAddress(api, named.api)) {
       throw new SluiceError(

@@ -1,0 +1,96 @@
+// Judges the settings of a gateway, and the secrets of its sources.
+
+import type { Schemas } from "@sluice/client/client";
+
+import { type DoctorFinding, ok, warning, wrong } from "./finding.ts";
+
+const CHECK = "settings";
+/** The source of events that are sent through the API: nobody sends it webhooks. */
+const FOR_THE_API = "api";
+
+export function examineSettings(settings: readonly Schemas["SystemSetting"][]): DoctorFinding[] {
+  const valueOf = (name: string) => settings.find((each) => each.name === name)?.value ?? null;
+  const isSet = (name: string) => settings.find((each) => each.name === name)?.is_set === true;
+  const isPublic = valueOf("PUBLIC_URL")?.startsWith("https://") === true;
+  const findings = [
+    ...(isPublic && valueOf("TARGET_LOOPBACK") === "allow"
+      ? [
+          warning(
+            CHECK,
+            "TARGET_LOOPBACK=allow lets targets be on the machine of the relay, and this relay is public",
+            "Leave it out, unless a target really runs there: docs/targets.md.",
+          ),
+        ]
+      : []),
+    ...(isPublic && valueOf("JWKS_LOOPBACK") === "allow"
+      ? [
+          warning(
+            CHECK,
+            "JWKS_LOOPBACK=allow lets key sets be on the machine of the relay, and this relay is public",
+            "Leave it out: it is for tests.",
+          ),
+        ]
+      : []),
+    ...(valueOf("REDIS_DURABILITY") === "assume"
+      ? [
+          warning(
+            CHECK,
+            "REDIS_DURABILITY=assume: nobody checks whether Redis keeps what it confirms",
+            "Leave it out, unless Redis forbids to read its settings: docs/redis.md.",
+          ),
+        ]
+      : []),
+    ...(["silent", "error", "fatal"].includes(valueOf("LOG_LEVEL") ?? "")
+      ? [
+          warning(
+            CHECK,
+            `LOG_LEVEL=${valueOf("LOG_LEVEL")} hides warnings`,
+            "Set it to info or warn: the log says first what is wrong.",
+          ),
+        ]
+      : []),
+    ...(isSet("MASTER_KEY")
+      ? []
+      : [
+          warning(
+            CHECK,
+            `MASTER_KEY is not set: the key is a file in DATA_DIR (${valueOf("DATA_DIR")})`,
+            "Keep a copy apart from the database: without it every secret is lost. `sluice backup` seals it into a backup.",
+          ),
+        ]),
+  ];
+  const set = settings.filter((each) => each.is_set).length;
+  return findings.length > 0 ? findings : [ok(CHECK, `${set} of ${settings.length} are set, and none stands out`)];
+}
+
+/** A static source proves events by secrets, so that it takes nothing without one. */
+export function examineSources(sources: readonly Schemas["Source"][]): DoctorFinding[] {
+  const lost = sources.filter(({ lost_secrets: secrets }) => secrets.length > 0).map(({ name }) => name);
+  const without = sources
+    .filter(
+      ({ name, kind, signing_secrets: secrets, lost_secrets: gone }) =>
+        kind === "static" && name !== FOR_THE_API && secrets.length === 0 && gone.length === 0,
+    )
+    .map(({ name }) => name);
+  return [
+    ...(lost.length > 0
+      ? [
+          wrong(
+            "sources",
+            `Secrets were lost with the master key: ${lost.join(", ")}`,
+            "`sluice lost-secrets` lists them: set them anew.",
+          ),
+        ]
+      : []),
+    ...(without.length > 0
+      ? [
+          warning(
+            "sources",
+            `Without a signing secret every webhook is refused: ${without.join(", ")}`,
+            "`sluice upstream register NAME` gets one from Gemini; `sluice sources rotate NAME` takes one that you have.",
+          ),
+        ]
+      : []),
+    ...(lost.length + without.length === 0 ? [ok("sources", `${sources.length} have what they verify with`)] : []),
+  ];
+}

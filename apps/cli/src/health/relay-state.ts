@@ -1,0 +1,62 @@
+// What `sluice status` and `sluice doctor` read of a relay: how it is, and the targets that are not well.
+
+import { ApiError } from "@sluice/client/api-error";
+import type { Schemas, SluiceClient } from "@sluice/client/client";
+
+import { asked } from "../relay/relay-api.ts";
+
+export type SystemAnswer = Schemas["System"];
+
+export interface RelayState {
+  system: SystemAnswer;
+  /** Those that get nothing now, or only failures. Null while PostgreSQL is away, which alone knows them. */
+  unwellTargets: UnwellTarget[] | null;
+}
+
+export interface UnwellTarget {
+  id: string;
+  name: string;
+  state: Schemas["TargetState"];
+  breaker: Schemas["BreakerState"];
+  failing_since: string | null;
+  /** Deliveries that are not finished. */
+  waiting: number;
+}
+
+/** @throws SluiceError as {@link asked}. */
+export async function readRelayState(client: SluiceClient): Promise<RelayState> {
+  const [system, unwellTargets] = await Promise.all([asked(client.get("/v1/system")), readUnwellTargets(client)]);
+  return { system, unwellTargets };
+}
+
+async function readUnwellTargets(client: SluiceClient): Promise<UnwellTarget[] | null> {
+  try {
+    const query = { interval: "minute" as const, since: justNow() };
+    const [stats, targets] = await Promise.all([client.get("/v1/stats", { params: { query } }), listUnwell(client)]);
+    const waiting = new Map(stats.now.waiting.map(({ target, count }) => [target, count]));
+    return targets.map(({ id, name, state, health }) => ({
+      id,
+      name,
+      state,
+      breaker: health.breaker,
+      failing_since: health.failing_since,
+      waiting: waiting.get(id) ?? 0,
+    }));
+  } catch (error) {
+    // Failure policy: open. What the system says of itself matters more now, and comes all the same.
+    if (error instanceof ApiError && error.code === "unavailable") return null;
+    return asked(Promise.reject(error));
+  }
+}
+
+/** Only what waits now is wanted of the figures. */
+const justNow = () => new Date(Date.now() - 60_000).toISOString();
+
+async function listUnwell(client: SluiceClient): Promise<Schemas["Target"][]> {
+  const unwell: Schemas["Target"][] = [];
+  for await (const target of client.list("/v1/targets")) {
+    const { state, health } = target;
+    if (state !== "enabled" || health.breaker !== "closed" || health.failing_since !== null) unwell.push(target);
+  }
+  return unwell;
+}

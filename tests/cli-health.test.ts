@@ -1,0 +1,182 @@
+// `sluice status` and `sluice doctor`: a relay that works, one without PostgreSQL, one that is away, and what is around it.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, onTestFinished } from "vitest";
+
+import { readNewCertificates } from "./support/certificates.ts";
+import { test as base } from "./support/database.ts";
+import { claimPort } from "./support/ports.ts";
+import { openProxiedStores } from "./support/proxied-stores.ts";
+import { type Relay, startRelay } from "./support/relay.ts";
+import { runSluice } from "./support/run-sluice.ts";
+import { startTlsServer } from "./support/tls-server.ts";
+import { until } from "./support/wait.ts";
+
+const test = base.extend("relay", { scope: "file" }, async ({ database }, { onCleanup }) => {
+  const port = String(await claimPort());
+  const settings = { PORT: port, PUBLIC_URL: `http://127.0.0.1:${port}` };
+  const relay = await startRelay(database, undefined, { settings });
+  onCleanup(() => relay.stop());
+  return relay;
+});
+
+interface ShownFinding {
+  check: string;
+  verdict: string;
+  found: string;
+  advice: string | null;
+}
+
+const envOf = (relay: Pick<Relay, "apiUrl" | "apiKey">) => ({
+  SLUICE_API: relay.apiUrl,
+  SLUICE_API_KEY: relay.apiKey,
+  XDG_CONFIG_HOME: "/nowhere",
+});
+
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bundle-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function examine(env: NodeJS.ProcessEnv, ...args: string[]) {
+  const { code, out, err } = await runSluice(["doctor", "--json", ...args], { env });
+  const text = out.toString().trimEnd();
+  const findings = text === "" ? [] : text.split("\n").map((line) => JSON.parse(line) as ShownFinding);
+  const verdicts = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
+  return { code, err, findings, verdicts };
+}
+
+test("doctor finds nothing wrong with a relay that works, and its bundle has everything but secrets", async ({
+  relay,
+}) => {
+  const file = join(newDirectory(), "bundle.json");
+  const { code, err, verdicts } = await examine(envOf(relay), "--bundle", file);
+  expect(err).toContain(`${file} has it all.`);
+  expect(code).toBe(0);
+  expect(verdicts).toMatchObject({
+    relay: "ok",
+    readiness: "ok",
+    key: "ok",
+    postgres: "ok",
+    queue: "ok",
+    workers: "ok",
+    clock: "ok",
+    targets: "ok",
+    sources: "ok",
+    settings: "ok",
+    log: "ok",
+  });
+  // The ingress answers, and neither http nor a loopback address is for Gemini.
+  expect(verdicts["public url"]).toBe("warning");
+
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const text = readFileSync(file, "utf8");
+  const bundle = JSON.parse(text);
+  expect(bundle).toMatchObject({
+    api: relay.apiUrl,
+    readiness: { status: "ready" },
+    system: { status: "ready" },
+    unwell_targets: [],
+    log: expect.any(Array),
+    metrics: expect.stringContaining("sluice_build_info{"),
+  });
+  expect(bundle.settings.find(({ name }: { name: string }) => name === "ADMIN_API_KEY")).toMatchObject({
+    is_set: true,
+    value: null,
+  });
+  const secrets = [relay.apiKey, relay.secret, new URL(relay.database.url).password, relay.database.url];
+  for (const secret of secrets) if (secret !== "") expect(text).not.toContain(secret);
+
+  const again = await examine(envOf(relay), "--bundle", file);
+  expect(again).toMatchObject({ code: 2, findings: [] });
+  expect(again.err).toContain("is there already");
+  writeFileSync(file, "old");
+  expect(await examine(envOf(relay), "--bundle", file, "--force")).toMatchObject({ code: 0 });
+  expect(readFileSync(file, "utf8")).toContain('"made_at"');
+  const nowhere = await examine(envOf(relay), "--bundle", "/nowhere/bundle.json");
+  expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining("cannot be written (ENOENT)") });
+});
+
+test("status and doctor name a target that fails, and a key that may only read sees what it may", async ({ relay }) => {
+  const away = `http://127.0.0.1:${await claimPort()}/`;
+  const target = await relay.call("POST", "/v1/targets", { name: "billing", uri: away, subscribed_events: ["*"] });
+  for (let sent = 0; sent < 10; sent++) await relay.sendEvent();
+  await until(() => relay.call("GET", `/v1/targets/${target.id}`), {
+    accept: ({ health }) => health.breaker !== "closed",
+  });
+  const { key } = await relay.call("POST", "/v1/keys", { name: "reader", scopes: ["read"] });
+  const env = { ...envOf(relay), SLUICE_API_KEY: key };
+  const shown = await until(() => runSluice(["status"], { env }), {
+    accept: ({ out }) => /10 wait/.test(out.toString()),
+  });
+  expect(shown.code).toBe(0);
+  expect(shown.out.toString()).toMatch(/^ {2}billing +enabled +(?:half_)?open +10 /m);
+  const { code, findings, verdicts } = await examine(env);
+  expect(code).toBe(0);
+  expect(verdicts).toMatchObject({ targets: "warning", settings: "skipped", log: "skipped" });
+  expect(findings.find(({ check }) => check === "targets")?.advice).toContain("sluice targets test billing");
+  await relay.call("DELETE", `/v1/targets/${target.id}`);
+});
+
+test("without PostgreSQL, status shows the readiness to everybody and ends with 6, and doctor says what to do", async () => {
+  const { proxies, startRelay: startProxied } = await openProxiedStores();
+  const relay = await startProxied();
+  onTestFinished(() => relay.stop());
+  const { key } = await relay.call("POST", "/v1/keys", { name: "stored", scopes: ["admin"] });
+  await proxies.postgres.cut();
+  await until(relay.readiness, { accept: ({ body }) => body.checks.postgres.ok === false });
+
+  const stored = await runSluice(["status", "--json"], { env: { ...envOf(relay), SLUICE_API_KEY: key } });
+  expect(stored.code).toBe(6);
+  expect(JSON.parse(stored.out.toString())).toMatchObject({ checks: { postgres: { ok: false } } });
+  const doctored = await examine({ ...envOf(relay), SLUICE_API_KEY: key });
+  expect(doctored.code).toBe(1);
+  expect(doctored.findings.find(({ check }) => check === "key")?.advice).toContain("ADMIN_API_KEY");
+  // The key of the environment is known without PostgreSQL.
+  const { code, verdicts } = await examine(envOf(relay));
+  expect(code).toBe(1);
+  expect(verdicts).toMatchObject({ relay: "ok", key: "ok", postgres: "wrong" });
+});
+
+test("while the relay is away, doctor says so and looks at the stores of its environment", async ({ database }) => {
+  const api = `http://127.0.0.1:${await claimPort()}`;
+  const closed = await claimPort();
+  const env = { SLUICE_API: api, XDG_CONFIG_HOME: "/nowhere" };
+  const alone = await examine(env);
+  expect(alone).toMatchObject({ code: 1, verdicts: { relay: "wrong" } });
+  expect(alone.findings[0]).toMatchObject({
+    found: expect.stringContaining("connection refused"),
+    advice: expect.stringContaining("npm start"),
+  });
+  const file = join(newDirectory(), "bundle.json");
+  const stores = { ...env, DATABASE_URL: database.url, REDIS_URL: `redis://127.0.0.1:${closed}` };
+  expect(await examine(stores, "--bundle", file)).toMatchObject({
+    code: 1,
+    verdicts: { environment: "ok", "own postgres": "ok", "own redis": "wrong" },
+  });
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ api, system: null, readiness: null });
+  const broken = await examine({ ...env, DATABASE_URL: "not a url" });
+  expect(broken.findings.find(({ check }) => check === "environment")?.found).toContain("DATABASE_URL must be a URL");
+  expect(existsSync(file)).toBe(true);
+});
+
+test("doctor tells a certificate that nobody trusts, and what is no relay", async ({ relay }) => {
+  const server = await startTlsServer(readNewCertificates("DNS:localhost"));
+  onTestFinished(() => server.close());
+  const tls = await examine({ ...envOf(relay), SLUICE_API: `https://localhost:${server.port}` });
+  expect(tls).toMatchObject({ code: 1, verdicts: { relay: "wrong", tls: "wrong" } });
+  expect(tls.findings.find(({ check }) => check === "tls")?.found).toMatch(/not trusted \([A-Z_]+\); it ends on 20/);
+  const ingress = await examine({ ...envOf(relay), SLUICE_API: relay.ingressUrl });
+  expect(ingress.findings).toMatchObject([{ verdict: "wrong", found: expect.stringContaining("is not the API") }]);
+});
+
+test("a key that nobody has, or none at all, does not keep doctor from looking at the address", async ({ relay }) => {
+  const unknown = await examine({ ...envOf(relay), SLUICE_API_KEY: `sluice_${"x".repeat(43)}` });
+  expect(unknown).toMatchObject({ code: 1, verdicts: { relay: "ok", readiness: "ok", key: "wrong" } });
+  const none = await examine({ SLUICE_API: relay.apiUrl, XDG_CONFIG_HOME: "/nowhere" });
+  expect(none).toMatchObject({ code: 1, verdicts: { relay: "ok", key: "wrong" } });
+});
