@@ -95,14 +95,14 @@ test.for([
   [["trigger", "batch.succeeded", "--data", "nothing"], 2, "--data must be such as"],
   [["trigger", "batch.succeeded", "--data", "__proto__.x=1"], 2, "--data must be such as"],
   [["trigger", "batch.succeeded", "--label", "nothing"], 2, "--label must be such as"],
-  [["trigger", "batch.succeeded", "--count", "0"], 2, "--count must be a number from 1"],
-  [["trigger", "batch.succeeded", "--rate", "fast"], 2, "--rate must be a number from 1"],
+  [["trigger", "batch.succeeded", "--count", "0"], 2, "must be a whole number from 1"],
+  [["trigger", "batch.succeeded", "--rate", "fast"], 2, "must be a whole number from 1"],
   [["trigger", "batch.succeeded", "--file", "/dev/null"], 2, "no JSON object"],
-  [["trigger", "batch.succeeded", "--target", "nobody"], 5, "no target with the name nobody"],
+  [["trigger", "batch.succeeded", "--target", "nobody"], 5, 'no target with the name or the id "nobody"'],
   [["trigger", "with a space"], 2, 'must be the name of an event such as "batch.succeeded"'],
-  [["tail", "--kind", "nothing"], 2, "--kind must be one of event, attempt, delivery"],
-  [["tail", "--target", "nobody"], 5, "no target with the name nobody"],
-  [["tail", "--for", "ever"], 2, "--for must be a number"],
+  [["tail", "--kind", "nothing"], 2, "Choose from event, attempt, delivery"],
+  [["tail", "--target", "nobody"], 5, 'no target with the name or the id "nobody"'],
+  [["tail", "--for", "ever"], 2, "must be a whole number from 1"],
 ] as const)("%j ends with %i and says why", async ([args, code, message], { relay }) => {
   const answer = await run(relay, ...args);
   expect(answer).toMatchObject({ code, lines: [] });

@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { text } from "node:stream/consumers";
 
 import type { Schemas } from "@sluice/client/client";
 import { invalidFile, readSettingsFile } from "@sluice/settings-file/settings-file";
@@ -12,6 +11,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Command } from "commander";
 
 import type { CliContext } from "./cli-context.ts";
+import { readInput } from "./options.ts";
 import { writeStyled } from "./output/style.ts";
 import { type RelayOptions, withRelayOptions } from "./relay/access.ts";
 import { asked, openRelayApi } from "./relay/relay-api.ts";
@@ -49,9 +49,8 @@ export function addConfiguration(program: Command, context: CliContext): void {
 
 async function applyFile({ file, dryRun = false, prune = false, force, ...relay }: ApplyOptions, context: CliContext) {
   const name = file === "-" ? "stdin" : file;
-  const path = resolve(context.directory, file);
-  const content = file === "-" ? await text(context.stdin) : readYaml(path);
-  const directory = file === "-" ? context.directory : dirname(path);
+  const content = (await readInput(file, context)).toString("utf8");
+  const directory = file === "-" ? context.directory : dirname(resolve(context.directory, file));
   const { configuration, locate } = readSettingsFile(content, name, {
     env: context.env,
     readFile: (secret) => readFileSync(resolve(directory, secret), "utf8"),
@@ -67,15 +66,6 @@ async function applyFile({ file, dryRun = false, prune = false, force, ...relay 
     throw error.code === "managed_by_file" ? new SluiceError(error.code, lines.join("\n")) : invalidFile(name, lines);
   });
   print(applied, context);
-}
-
-function readYaml(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new SluiceError("invalid_configuration", `The file of settings cannot be read (${reason}): ${path}`);
-  }
 }
 
 function print(

@@ -1,14 +1,11 @@
 // Options that stand for the fields of an endpoint's query or body: `--retry-base-seconds 5` for `{"retry": {"base_seconds": 5}}`. They
 // come from the list of endpoints, so the command has what the API has, by the same words.
 
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
-
 import type { ApiField } from "@sluice/client/api-endpoint";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import type { CliContext } from "../cli-context.ts";
-import { readDuration } from "../output/times.ts";
+import { readGivenFile, timeIn } from "../options.ts";
 
 type FieldValues = Record<string, unknown>;
 
@@ -104,8 +101,7 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
         ),
       ];
     case "string":
-      if (field.isTime === true || PAST.includes(field.name))
-        return single("time", (given) => readGivenTime(given, field));
+      if (field.isTime === true || PAST.includes(field.name)) return single("time", (given) => timeOf(given, field));
       return single("value", (given) => requireChoice(readTextOption(given, context), field));
   }
 }
@@ -144,13 +140,9 @@ function requireChoice(given: string, { values }: ApiField): string {
 /** A text, or that in a file: a secret in an argument is seen by every user of the machine. */
 function readTextOption(given: string, { directory }: Pick<CliContext, "directory">): string {
   if (!given.startsWith("@")) return given;
-  const path = resolve(directory, given.slice(1));
-  try {
-    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new InvalidArgumentError(`The file cannot be read (${reason}).`);
-  }
+  return readGivenFile(given.slice(1), directory)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
 }
 
 function readPair(given: string, context: Pick<CliContext, "directory">): Record<string, string> {
@@ -159,19 +151,14 @@ function readPair(given: string, context: Pick<CliContext, "directory">): Record
   return { [given.slice(0, place)]: readTextOption(given.slice(place + 1), context) };
 }
 
+function timeOf(given: string, { name }: ApiField): string {
+  // The API knows times of its own, with more digits than a Date has.
+  if (/^\d{4}-\d{2}-\d{2}[Tt].+(?:[Zz]|[+-]\d{2}:\d{2})$/.test(given)) return given;
+  return timeIn(PAST.includes(name) ? "past" : "future")(given).toISOString();
+}
+
 function readNumber(given: string, isInteger: boolean): number {
   const number = given.trim() === "" ? Number.NaN : Number(given);
   if (Number.isFinite(number) && (!isInteger || Number.isInteger(number))) return number;
   throw new InvalidArgumentError(`It must be ${isInteger ? "a whole number" : "a number"}.`);
-}
-
-/** A time as RFC 3339, or one on the clock of this machine, or a duration from now. */
-function readGivenTime(given: string, { name }: ApiField): string {
-  const durationMs = readDuration(given);
-  if (durationMs !== undefined)
-    return new Date(Date.now() + (PAST.includes(name) ? -durationMs : durationMs)).toISOString();
-  if (/^\d{4}-\d{2}-\d{2}[Tt].+(?:[Zz]|[+-]\d{2}:\d{2})$/.test(given)) return given;
-  const time = new Date(/^\d{4}-\d{2}-\d{2}$/.test(given) ? `${given}T00:00` : given);
-  if (/^\d{4}-/.test(given) && !Number.isNaN(time.getTime())) return time.toISOString();
-  throw new InvalidArgumentError("Write a time such as 2026-11-30T12:00:00Z, or a duration such as 90m, 24h or 7d.");
 }

@@ -1,9 +1,10 @@
 // A command that shows a list of the API: its filters are options, and its pages become one table, or one object in each line.
 
 import type { SluiceClient } from "@sluice/client/client";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, note, terminalOf } from "../cli-context.ts";
+import { wholeNumber } from "../options.ts";
 import { type OutputOptions, printRows, withOutputOptions } from "../output/print.ts";
 import type { Column } from "../output/table.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
@@ -41,7 +42,7 @@ export function makeList(command: Command, context: CliContext, { endpoint: name
     .addOption(
       new Option("--limit <number>", "show so many at most")
         .default(DEFAULT_LIMIT)
-        .argParser(readRowLimit)
+        .argParser(wholeNumber(1))
         .helpGroup("Output:"),
     )
     .addOption(new Option("--all", "show all, to the end of the list").helpGroup("Output:"));
@@ -133,9 +134,3 @@ async function* readPages({
 }
 
 export const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
-
-function readRowLimit(given: string): number {
-  const limit = Number(given);
-  if (Number.isInteger(limit) && limit >= 1) return limit;
-  throw new InvalidArgumentError("It must be a whole number of at least 1.");
-}

@@ -1,15 +1,12 @@
 // A command that changes one thing, or makes one: the fields of the request are options, and the answer is shown.
 
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { text } from "node:stream/consumers";
-
 import type { ApiField } from "@sluice/client/api-endpoint";
 import type { SluiceClient } from "@sluice/client/client";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { type Command, Option } from "commander";
 
 import { type CliContext, note } from "../cli-context.ts";
+import { readInput } from "../options.ts";
 import { type OutputOptions, printRecord, withOutputOptions } from "../output/print.ts";
 import type { RecordView } from "../output/record.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
@@ -111,16 +108,9 @@ async function readBodyOptions({ command, fields, data, client }: GivenBody, con
   return withTargetIds(client, mergeObjects(given, readFieldOptions(command, fields)));
 }
 
-async function readDataOption(data: string, { stdin, directory }: CliContext): Promise<string> {
-  if (data === "-") return text(stdin);
-  if (!data.startsWith("@")) return data;
-  const path = resolve(directory, data.slice(1));
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new SluiceError("invalid_configuration", `--data cannot be read (${reason}): ${path}`);
-  }
+async function readDataOption(data: string, context: CliContext): Promise<string> {
+  if (data !== "-" && !data.startsWith("@")) return data;
+  return (await readInput(data.replace(/^@/, ""), context)).toString("utf8");
 }
 
 function parseObject(json: string): object {

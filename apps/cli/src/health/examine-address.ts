@@ -6,7 +6,7 @@ import { SLUICE_VERSION } from "@sluice/shared/domain/version";
 import { durationText } from "../output/times.ts";
 import { type DoctorFinding, ok, warning, wrong } from "./finding.ts";
 import { examineCertificate, reach } from "./reach.ts";
-import { readReadiness, type ShownReadiness } from "./read-readiness.ts";
+import { askReadiness, type ShownReadiness } from "./ask-readiness.ts";
 
 export interface ExaminedAddress {
   findings: DoctorFinding[];
@@ -30,7 +30,7 @@ export async function examineAddress(api: string): Promise<ExaminedAddress> {
     return { findings: [wrong("relay", `${api}: ${reached.reason}`, advice), ...tls], readiness: undefined };
   }
   const { status, headers } = reached.response;
-  const readiness = status === 200 ? await readReadiness(api).catch(() => undefined) : undefined;
+  const readiness = status === 200 ? await askReadiness(api).catch(() => undefined) : undefined;
   if (readiness === undefined) {
     const found = `What answers at ${api} is not the API of a relay (status ${status} for /healthz)`;
     const advice = "Give the address of the API by --api. It is another port than that of the ingress.";

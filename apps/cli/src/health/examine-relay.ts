@@ -15,7 +15,7 @@ import { examinePublicUrl } from "./examine-public-url.ts";
 import { examineSettings, examineSources } from "./examine-settings.ts";
 import { examineSystem } from "./examine-system.ts";
 import { type DoctorFinding, ok, skipped, warning, wrong } from "./finding.ts";
-import type { ShownReadiness } from "./read-readiness.ts";
+import type { ShownReadiness } from "./ask-readiness.ts";
 import { readRelayState, type RelayState } from "./relay-state.ts";
 
 export interface Examination {

@@ -10,7 +10,7 @@ import { showOnceOrMore, type WatchOptions, withWatchOptions } from "../endpoint
 import { type OutputOptions, printLines, printRecord, surfaceOf, withOutputOptions } from "../output/print.ts";
 import { findAccess, type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { connectTo } from "../relay/relay-api.ts";
-import { readReadiness } from "./read-readiness.ts";
+import { askReadiness } from "./ask-readiness.ts";
 import { readRelayState } from "./relay-state.ts";
 import { statusLines } from "./status-lines.ts";
 
@@ -47,7 +47,7 @@ async function readOrShowReadiness(client: SluiceClient, api: string, options: S
     return await readRelayState(client);
   } catch (error) {
     const isAnswered = error instanceof SluiceError && error.code === "unavailable" && error.cause instanceof ApiError;
-    const readiness = isAnswered ? await readReadiness(api).catch(() => undefined) : undefined;
+    const readiness = isAnswered ? await askReadiness(api).catch(() => undefined) : undefined;
     if (readiness !== undefined) printRecord(surface, options, readiness);
     throw error;
   }

@@ -5,10 +5,10 @@ import type { ReadStream, WriteStream } from "node:tty";
 
 import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { SluiceClient } from "@sluice/client/client";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, note, terminalOf } from "../cli-context.ts";
-import { collectTexts, readNumberOption, wrongUsage } from "../options.ts";
+import { severalTexts, timeIn, wholeNumber, wrongUsage } from "../options.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { asked, openRelayApi } from "../relay/relay-api.ts";
@@ -18,18 +18,17 @@ import { findOrMakeTarget, ownTargetName } from "./own-target.ts";
 import { runPullLoop } from "./pull-loop.ts";
 import { type ForwardResult, type PulledDelivery } from "./pulled-delivery.ts";
 import { findRoute, readRoutes, type Routes } from "./routes.ts";
-import { readSince } from "./since.ts";
 
 interface ListenOptions extends RelayOptions, OutputOptions {
-  events: string[];
+  events?: string[];
   filter?: string;
-  map: string[];
+  map?: string[];
   name?: string;
-  replaySince?: string;
-  concurrency: string;
-  timeout: string;
+  replaySince?: Date;
+  concurrency: number;
+  timeout: number;
   print?: boolean;
-  onFailure: string;
+  onFailure: "retry" | "hold";
 }
 
 /** As long as the relay holds back a retry at most: a quarter of the horizon of a day. */
@@ -40,28 +39,37 @@ export function addListen(program: Command, context: CliContext): void {
     .command("listen")
     .description("fetch events as they come and send each to a service on this machine")
     .argument("[url]", "the address of the service, such as http://localhost:3000/webhooks; a port is enough")
-    .option(
-      "--events <type>",
-      'a type of events such as "batch.*"; several times; all when it is not given',
-      collectTexts,
-      [],
+    .addOption(
+      severalTexts("--events <type>", 'a type of events such as "batch.*"; several times; all when it is not given'),
     )
     .option("--filter <cel>", "only events for which this expression is true")
-    .option(
-      "--map <type=url>",
-      'another address for events of a type, such as "video.*=4000/video"; several times',
-      collectTexts,
-      [],
+    .addOption(
+      severalTexts(
+        "--map <type=url>",
+        'another address for events of a type, such as "video.*=4000/video"; several times',
+      ),
     )
     .option("--name <name>", `the name of the pull target; ${ownTargetName()} when it is not given`)
-    .option("--replay-since <time>", "also the events since then: 1h, 2d, or a time of RFC 3339")
-    .option("--concurrency <number>", "how many events the service gets at once", "8")
-    .option("--timeout <seconds>", "how long the service may take for an answer", "30")
+    .addOption(
+      new Option("--replay-since <time>", "also the events since then: 1h, 2d, or a time of RFC 3339").argParser(
+        timeIn("past"),
+      ),
+    )
+    .addOption(
+      new Option("--concurrency <number>", "how many events the service gets at once")
+        .default(8)
+        .argParser(wholeNumber(1, 1_000)),
+    )
+    .addOption(
+      new Option("--timeout <seconds>", "how long the service may take for an answer")
+        .default(30)
+        .argParser(wholeNumber(1, 600)),
+    )
     .option("--print", "send nothing: print the events, and report them as delivered")
-    .option(
-      "--on-failure <what>",
-      "retry: the relay tries again by its schedule. hold: it waits until you resend",
-      "retry",
+    .addOption(
+      new Option("--on-failure <what>", "retry: the relay tries again by its schedule. hold: it waits until you resend")
+        .default("retry")
+        .choices(["retry", "hold"]),
     )
     .action((url: string | undefined, options: ListenOptions) => listenFor(url, options, context));
   withRelayOptions(command);
@@ -69,27 +77,17 @@ export function addListen(program: Command, context: CliContext): void {
 }
 
 async function listenFor(url: string | undefined, options: ListenOptions, context: CliContext): Promise<void> {
-  const { events, filter = null, name, replaySince, print = false } = options;
-  const routes = readRoutes(url, options.map);
-  if (print && (url !== undefined || options.map.length > 0))
-    throw wrongUsage("--print sends nothing: leave out the address");
+  const { events = ["*"], filter = null, map = [], name, replaySince, print = false, concurrency } = options;
+  const routes = readRoutes(url, map);
+  if (print && (url !== undefined || map.length > 0)) throw wrongUsage("--print sends nothing: leave out the address");
   if (!print && routes.common === undefined && routes.byType.length === 0) {
     throw wrongUsage("Give the address of the service, such as http://localhost:3000/webhooks, or --print");
   }
-  const concurrency = readNumberOption(options.concurrency, "--concurrency", 1_000);
-  const timeoutMs = readNumberOption(options.timeout, "--timeout", 600) * 1000;
-  if (options.onFailure !== "retry" && options.onFailure !== "hold")
-    throw wrongUsage("--on-failure must be retry or hold");
-  const since = replaySince === undefined ? undefined : readSince(replaySince, Date.now());
 
   const api = openRelayApi(options, context);
-  const { target, newSecret } = await findOrMakeTarget(api, {
-    name,
-    events: events.length > 0 ? events : ["*"],
-    filter,
-  });
+  const { target, newSecret } = await findOrMakeTarget(api, { name, events, filter });
   if (newSecret !== undefined) note(context, `The signing secret of ${target.name}, shown this once: ${newSecret}`);
-  if (since !== undefined) await replay(api, target.id, since);
+  if (replaySince !== undefined) await replay(api, target.id, replaySince);
 
   const stop = new AbortController();
   const title = `sluice listen as ${target.name} → ${describeRoutes(routes)}`;
@@ -103,7 +101,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
   const work = async (delivery: PulledDelivery): Promise<ForwardResult | undefined> => {
     output.began(delivery);
     const route = findRoute(routes, delivery.event_type);
-    const result = route === undefined ? printed() : await forward(delivery, route, timeoutMs);
+    const result = route === undefined ? printed() : await forward(delivery, route, options.timeout * 1_000);
     const isHeld = options.onFailure === "hold" && !isSuccess(result);
     output.ended(delivery, result, isHeld);
     return isHeld ? { ...result, retryAfterSeconds: HELD_SECONDS } : result;

@@ -3,7 +3,6 @@
 import { expect, test } from "vitest";
 
 import { findRoute, readRoutes } from "./routes.ts";
-import { readSince } from "./since.ts";
 
 test("an event goes by the first route of its type, else to the common address", () => {
   const routes = readRoutes("3000/all", [
@@ -28,13 +27,4 @@ test.for(["", "http://", "http://user:secret@localhost", "not an address"])("%j 
 
 test.for(["batch.*", "=3000", "batch=*=3000", "ba tch=3000"])("%j is no route", (text) => {
   expect(() => readRoutes(undefined, [text])).toThrow(/--map|address/);
-});
-
-test("a moment in the past is read as people type it", () => {
-  const nowMs = Date.parse("2026-11-30T12:00:00Z");
-  expect(readSince("1h", nowMs).toISOString()).toBe("2026-11-30T11:00:00.000Z");
-  expect(readSince("2d", nowMs).toISOString()).toBe("2026-11-28T12:00:00.000Z");
-  expect(readSince("90s", nowMs).toISOString()).toBe("2026-11-30T11:58:30.000Z");
-  expect(readSince("2026-11-30T01:00:00+01:00", nowMs).toISOString()).toBe("2026-11-30T00:00:00.000Z");
-  for (const wrong of ["yesterday", "1w", "-1h", ""]) expect(() => readSince(wrong, nowMs)).toThrow("no time");
 });

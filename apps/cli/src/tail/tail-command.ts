@@ -2,81 +2,69 @@
 
 import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { Schemas, SluiceClient, TailRequest } from "@sluice/client/client";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, printJson, terminalOf } from "../cli-context.ts";
-import { ShownNames } from "../endpoint/names.ts";
+import { findId, ShownNames } from "../endpoint/names.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { writeStyled } from "../output/style.ts";
 import { shorten, visibleText } from "../output/text.ts";
-import { collectTexts, findTargetId, readNumberOption, wrongUsage } from "../options.ts";
+import { severalOf, severalTexts, wholeNumber } from "../options.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { asked, openRelayApi } from "../relay/relay-api.ts";
 
 interface TailFlags extends OutputOptions, RelayOptions {
-  kind: Schemas["TailKind"][];
+  kind?: Schemas["TailKind"][];
   type?: string;
   source?: string;
   target?: string;
-  status: Schemas["DeliveryStatus"][];
-  label: string[];
+  status?: Schemas["DeliveryStatus"][];
+  label?: string[];
   event?: string;
   webhookId?: string;
   dataId?: string;
   error?: string;
-  for?: string;
-  count?: string;
+  for?: number;
+  count?: number;
 }
 
 const KINDS: readonly Schemas["TailKind"][] = ["event", "attempt", "delivery"];
 const STATUSES: readonly Schemas["DeliveryStatus"][] = ["pending", "succeeded", "exhausted", "cancelled"];
 const MAX_SECONDS = 86_400;
-const MAX_COUNT = 1_000_000_000;
 
 export function addTail(program: Command, context: CliContext): void {
   const command = program
     .command("tail")
     .description("follow events, attempts and changes of deliveries as they happen")
-    .option("--kind <kind>", `only ${KINDS.join(", ")}; several times`, collectOf("--kind", KINDS), [])
+    .addOption(severalOf("--kind <kind>", `only ${KINDS.join(", ")}; several times`, KINDS))
     .option("--type <type>", "only events of this type, or of a group such as batch.*")
     .option("--source <name>", "only events of this source")
     .option("--target <name>", "only attempts and deliveries of this target")
-    .option(
-      "--status <status>",
-      `only deliveries that become ${STATUSES.join(", ")}; several times`,
-      collectOf("--status", STATUSES),
-      [],
+    .addOption(
+      severalOf("--status <status>", `only deliveries that become ${STATUSES.join(", ")}; several times`, STATUSES),
     )
-    .option("--label <name:value>", "only what has this label; several times", collectTexts, [])
+    .addOption(severalTexts("--label <name:value>", "only what has this label; several times"))
     .option("--event <id>", "only what belongs to this event")
     .option("--webhook-id <id>", "only what belongs to this webhook")
     .option("--data-id <id>", "only what belongs to this job of Gemini's")
     .option("--error <text>", "only attempts with this text in their error")
-    .option("--for <seconds>", "end after this time")
-    .option("--count <number>", "end after so many messages")
+    .addOption(new Option("--for <seconds>", "end after this time").argParser(wholeNumber(1, MAX_SECONDS)))
+    .addOption(new Option("--count <number>", "end after so many messages").argParser(wholeNumber(1)))
     .action((options: TailFlags) => tail(options, context));
   withRelayOptions(command);
   withOutputOptions(command);
 }
 
-const collectOf =
-  <T extends string>(option: string, allowed: readonly T[]) =>
-  (value: string, before: T[]): T[] => {
-    if (!(allowed as readonly string[]).includes(value))
-      throw wrongUsage(`${option} must be one of ${allowed.join(", ")}: ${value}`);
-    return [...before, value as T];
-  };
-
 async function tail(options: TailFlags, context: CliContext): Promise<void> {
   const api = openRelayApi(options, context);
   const [target, source] = [options.target, options.source];
   const query = {
-    ...(options.kind.length > 0 && { kind: options.kind }),
-    ...(options.status.length > 0 && { status: options.status }),
-    ...(options.label.length > 0 && { label: options.label }),
+    ...(options.kind !== undefined && { kind: options.kind }),
+    ...(options.status !== undefined && { status: options.status }),
+    ...(options.label !== undefined && { label: options.label }),
     ...(options.type !== undefined && { event_type: options.type }),
     ...(source !== undefined && { source }),
-    ...(target !== undefined && { target: await findTargetId(api, target) }),
+    ...(target !== undefined && { target: await findId(api, "target", target) }),
     ...(options.event !== undefined && { event: options.event }),
     ...(options.webhookId !== undefined && { webhook_id: options.webhookId }),
     ...(options.dataId !== undefined && { data_id: options.dataId }),
@@ -84,13 +72,9 @@ async function tail(options: TailFlags, context: CliContext): Promise<void> {
   };
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
-  const timer =
-    options.for === undefined
-      ? undefined
-      : setTimeout(() => stop.abort(), readNumberOption(options.for, "--for", MAX_SECONDS) * 1_000);
-  const most = options.count === undefined ? Infinity : readNumberOption(options.count, "--count", MAX_COUNT);
+  const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1_000);
   try {
-    await asked(printMessages(api, query, signal, most, options, context));
+    await asked(printMessages(api, query, signal, options, context));
   } finally {
     clearTimeout(timer);
   }
@@ -100,8 +84,7 @@ async function printMessages(
   api: SluiceClient,
   query: NonNullable<TailRequest["query"]>,
   signal: AbortSignal,
-  most: number,
-  { json = false }: TailFlags,
+  { json = false, count: most }: TailFlags,
   context: CliContext,
 ): Promise<void> {
   const names = new ShownNames(api);

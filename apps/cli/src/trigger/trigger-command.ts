@@ -5,24 +5,25 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Schemas } from "@sluice/client/client";
 import { isObject } from "@sluice/shared/domain/envelope";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, note, printJson } from "../cli-context.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { asked, openRelayApi } from "../relay/relay-api.ts";
-import { collectTexts, findTargetId, readInput, readNumberOption, wrongUsage } from "../options.ts";
+import { readInput, severalTexts, wholeNumber, wrongUsage } from "../options.ts";
+import { findId } from "../endpoint/names.ts";
 import { EXAMPLE_TYPES, exampleData } from "./gemini-examples.ts";
 
 interface TriggerOptions extends OutputOptions, RelayOptions {
-  data: string[];
+  data?: string[];
   file?: string;
-  label: string[];
-  metadata: string[];
-  target: string[];
+  label?: string[];
+  metadata?: string[];
+  target?: string[];
   source?: string;
-  count: string;
-  rate?: string;
+  count: number;
+  rate?: number;
 }
 
 type PayloadFields = Record<string, unknown>;
@@ -37,19 +38,21 @@ export function addTrigger(program: Command, context: CliContext): void {
     .command("trigger")
     .description("send an example of an event of Gemini's to the targets, through the relay")
     .argument("[type]", `${EXAMPLE_TYPES.join(", ")}, or any other type; the examples are listed when it is not given`)
-    .option(
-      "--data <field=value>",
-      "a field of `data`, such as id=batch_1 or usage.tokens=12; several times",
-      collectTexts,
-      [],
+    .addOption(
+      severalTexts("--data <field=value>", "a field of `data`, such as id=batch_1 or usage.tokens=12; several times"),
     )
     .option("--file <path>", "a payload as Gemini sends it: {type, data, user_metadata}; - reads stdin")
-    .option("--metadata <field=value>", "a field of `user_metadata`; several times", collectTexts, [])
-    .option("--label <name=value>", "a label for filters; several times", collectTexts, [])
-    .option("--target <name>", "only to this target, whatever it subscribes to; several times", collectTexts, [])
+    .addOption(severalTexts("--metadata <field=value>", "a field of `user_metadata`; several times"))
+    .addOption(severalTexts("--label <name=value>", "a label for filters; several times"))
+    .addOption(severalTexts("--target <name>", "only to this target, whatever it subscribes to; several times"))
     .option("--source <name>", "the source that the event is said to come from")
-    .option("--count <number>", "how many events", "1")
-    .option("--rate <number>", "how many a second; as fast as the relay takes them when it is not given")
+    .addOption(new Option("--count <number>", "how many events").default(1).argParser(wholeNumber(1, MAX_COUNT)))
+    .addOption(
+      new Option(
+        "--rate <number>",
+        "how many a second; as fast as the relay takes them when it is not given",
+      ).argParser(wholeNumber(1, MAX_RATE)),
+    )
     .action((type: string | undefined, options: TriggerOptions) => trigger(type, options, context));
   withRelayOptions(command);
   withOutputOptions(command);
@@ -62,17 +65,16 @@ async function trigger(given: string | undefined, options: TriggerOptions, conte
     for (const example of EXAMPLE_TYPES) context.stdout.write(`${example}\n`);
     return;
   }
-  const count = readNumberOption(options.count, "--count", MAX_COUNT);
-  const rate = options.rate === undefined ? undefined : readNumberOption(options.rate, "--rate", MAX_RATE);
-  const data = readPayloadFields(options.data, "--data");
+  const { count, rate } = options;
+  const data = readPayloadFields(options.data ?? [], "--data");
   const metadata = {
     ...(isObject(file["user_metadata"]) && file["user_metadata"]),
-    ...readPayloadFields(options.metadata, "--metadata"),
+    ...readPayloadFields(options.metadata ?? [], "--metadata"),
   };
-  const labels = readLabels(options.label);
+  const labels = readLabels(options.label ?? []);
 
   const api = openRelayApi(options, context);
-  const targets = await Promise.all(options.target.map((name) => findTargetId(api, name)));
+  const targets = await Promise.all((options.target ?? []).map((name) => findId(api, "target", name)));
   const makeBody = (): Schemas["NewEvent"] => ({
     type,
     data: {

@@ -4,16 +4,16 @@ import { newId } from "@sluice/shared/domain/ids";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { signV1 } from "@sluice/signature/signing/v1";
 import { isWebhookId, MAX_ID_LENGTH } from "@sluice/signature/verification/webhook-id";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, printJson } from "../cli-context.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
-import { readInput, readTimeOption } from "../options.ts";
+import { readInput, timeIn } from "../options.ts";
 import { readSecretOption, SECRET_VARIABLE, type SecretOptions, withSecretOptions } from "./secret-option.ts";
 
 interface SignOptions extends OutputOptions, SecretOptions {
   id?: string;
-  at?: string;
+  at?: Date;
 }
 
 export function addSign(program: Command, context: CliContext): void {
@@ -22,7 +22,12 @@ export function addSign(program: Command, context: CliContext): void {
     .description("print the headers that sign a body as a static webhook (Standard Webhooks, v1)")
     .argument("<body>", "the file with the exact bytes of the body; - reads stdin")
     .option("--id <id>", "the webhook-id; a new one when it is not given")
-    .option("--at <time>", "the time of the signature: RFC 3339, or seconds since 1970; now when it is not given")
+    .addOption(
+      new Option(
+        "--at <time>",
+        "the time of the signature: RFC 3339, or seconds since 1970; now when it is not given",
+      ).argParser(timeIn("past")),
+    )
     .addHelpText(
       "after",
       "\ncurl takes the headers as they are: sluice sign body.json | curl -H @- --data-binary @body.json URL",
@@ -43,7 +48,7 @@ async function sign(path: string, { id = `msg_${newId()}`, at, json, ...options 
       `--id must be at most ${MAX_ID_LENGTH} printable characters without a dot`,
     );
   }
-  const atMs = at === undefined ? Date.now() : readTimeOption(at, "--at");
+  const atMs = at?.getTime() ?? Date.now();
   const timestamp = String(Math.floor(atMs / 1000));
   const headers = {
     "webhook-id": id,

@@ -2,14 +2,15 @@
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { SigningSecret } from "@sluice/signature/secret";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import { type CliContext, note, printJson } from "../cli-context.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { writeStyled } from "../output/style.ts";
-import { collectTexts, readInput, readTimeOption, wrongUsage } from "../options.ts";
+import { readInput, severalTexts, timeIn, wholeNumber, wrongUsage } from "../options.ts";
+import { findId } from "../endpoint/names.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
-import { asked, openRelayApi } from "../relay/relay-api.ts";
+import { openRelayApi } from "../relay/relay-api.ts";
 import { ADVICE } from "./advice.ts";
 import { type CapturedWebhook, parseCapturedRequest, parseHeaders } from "./captured-request.ts";
 import { readSecretOption, type SecretOptions, withSecretOptions } from "./secret-option.ts";
@@ -18,13 +19,13 @@ import { matchesByLibrary } from "./second-opinion.ts";
 
 interface VerifyOptions extends OutputOptions, RelayOptions, SecretOptions {
   body?: string;
-  header: string[];
+  header?: string[];
   jwks?: string;
-  audience: string[];
+  audience?: string[];
   source?: string;
   token?: string;
-  tolerance: string;
-  at?: string;
+  tolerance: number;
+  at?: Date;
 }
 
 /** The refusals that another instant would change. */
@@ -37,15 +38,21 @@ export function addVerify(program: Command, context: CliContext): void {
     .description("say which signature proves a captured webhook, or why none does")
     .argument("[request]", "a file with the whole HTTP request: request line, headers, empty line, body; - reads stdin")
     .option("--body <path>", "the exact bytes of the body, when there is no whole request; - reads stdin")
-    .option("--header <header>", 'a header such as "webhook-id: msg_1"; several times', collectTexts, [])
+    .addOption(severalTexts("--header <header>", 'a header such as "webhook-id: msg_1"; several times'))
     .option("--source <name>", "judge as the relay does, by a source and what the relay holds of it")
     .option("--token <token>", "with --source: the part of the path behind the name of the source")
     .option("--jwks <path>", "judge by a key set: a file or an https address")
-    .option("--audience <aud>", "with --jwks: an audience that is accepted; several times", collectTexts, [])
-    .option("--tolerance <seconds>", "without --source: how old a webhook may be", "300")
-    .option(
-      "--at <time>",
-      "judge as if it came at this time: RFC 3339, or seconds since 1970; now when it is not given",
+    .addOption(severalTexts("--audience <aud>", "with --jwks: an audience that is accepted; several times"))
+    .addOption(
+      new Option("--tolerance <seconds>", "without --source: how old a webhook may be")
+        .default(300)
+        .argParser(wholeNumber(0)),
+    )
+    .addOption(
+      new Option(
+        "--at <time>",
+        "judge as if it came at this time: RFC 3339, or seconds since 1970; now when it is not given",
+      ).argParser(timeIn("past")),
     )
     .action((request: string | undefined, options: VerifyOptions) => verify(request, options, context));
   withSecretOptions(command);
@@ -57,7 +64,7 @@ async function verify(request: string | undefined, options: VerifyOptions, conte
   const webhook = await readCaptured(request, options, context);
   const secret = readSecretOption(options, context);
   const judge = await findJudge(webhook, secret, options, context);
-  const atMs = options.at === undefined ? Date.now() : readTimeOption(options.at, "--at");
+  const atMs = options.at?.getTime() ?? Date.now();
   const judgement = await judge(webhook, atMs);
   const inTime = await judgeInTime(judge, webhook, judgement);
   const hints = [
@@ -74,7 +81,7 @@ async function verify(request: string | undefined, options: VerifyOptions, conte
 
 async function readCaptured(
   request: string | undefined,
-  { body, header }: VerifyOptions,
+  { body, header = [] }: VerifyOptions,
   context: CliContext,
 ): Promise<CapturedWebhook> {
   const given = parseHeaders(header);
@@ -93,10 +100,9 @@ async function findJudge(
   options: VerifyOptions,
   context: CliContext,
 ): Promise<Judge> {
-  const { jwks, audience, source: named, token: given } = options;
+  const { jwks, audience = [], source: named, token: given, tolerance: toleranceSeconds } = options;
   const [, sourceInPath, tokenInPath] =
     /^(?:https?:\/\/[^/]+)?\/in\/([^/?]+)(?:\/([^/?]+))?/.exec(webhook.path ?? "") ?? [];
-  const toleranceSeconds = readTolerance(options.tolerance);
   if (jwks !== undefined) {
     if (named !== undefined || secret !== undefined) throw wrongUsage("--jwks goes with neither --source nor a secret");
     return judgeByKeySet(await readJwks(jwks, context), audience, toleranceSeconds);
@@ -106,15 +112,7 @@ async function findJudge(
   const name = named ?? sourceInPath;
   if (name === undefined) throw wrongUsage("Give --source, a secret (--secret) or a key set (--jwks) to verify with");
   const api = openRelayApi(options, context);
-  const { data } = await asked(api.get("/v1/sources", { params: { query: { name } } }));
-  const [source] = data;
-  if (source === undefined) throw new SluiceError("not_found", `There is no source with the name ${name}`);
-  return judgeByRelay(api, source.id, given ?? tokenInPath);
-}
-
-function readTolerance(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new SluiceError("invalid_request", "--tolerance must be a number of seconds");
+  return judgeByRelay(api, await findId(api, "source", name), given ?? tokenInPath);
 }
 
 async function readJwks(place: string, context: CliContext): Promise<unknown> {
