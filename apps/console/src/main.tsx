@@ -6,6 +6,7 @@ import "./style/parts.css";
 import "./style/log.css";
 import "./style/records.css";
 import "./style/setup.css";
+import "./style/live.css";
 
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

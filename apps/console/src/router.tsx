@@ -32,6 +32,7 @@ const routes = [
   screen("/events/$id", () => import("./log/event-screen.tsx"), "EventScreen"),
   screen("/deliveries", () => import("./log/deliveries-screen.tsx"), "DeliveriesScreen"),
   screen("/deliveries/$id", () => import("./log/delivery-screen.tsx"), "DeliveryScreen"),
+  screen("/live", () => import("./live/live-screen.tsx"), "LiveScreen"),
   screen("/operations", () => import("./records/operations-screen.tsx"), "OperationsScreen"),
   screen("/operations/$id", () => import("./records/operation-screen.tsx"), "OperationScreen"),
   screen("/rejections", () => import("./records/rejections-screen.tsx"), "RejectionsScreen"),

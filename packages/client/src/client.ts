@@ -7,7 +7,7 @@ import type { HttpMethod, MediaType, PathsWithMethod, RequiredKeysOf } from "ope
 import { ApiError, NoAnswerError } from "./api-error.ts";
 import type { components, paths } from "./api-types.ts";
 import { type Fetch, repeating } from "./repeat.ts";
-import { followTail, type TailEntry } from "./tail.ts";
+import { followTail, type TailConnection, type TailEntry } from "./tail.ts";
 import { whileHeld } from "./while-held.ts";
 
 /** The resources of the API by name: `Schemas["Target"]`. */
@@ -64,6 +64,8 @@ export interface TailRequest {
   lastEventId?: string | undefined;
   /** Ends the tail. */
   signal?: AbortSignal;
+  /** Is told each connection that is there, and each that is lost. The tail itself goes on and misses nothing. */
+  onConnection?: (state: TailConnection) => void;
 }
 
 /**
@@ -127,7 +129,8 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
     } while (cursor !== null);
   }
 
-  const tail = ({ query = {}, lastEventId, signal = new AbortController().signal }: TailRequest = {}) => {
+  const tail = (wanted: TailRequest = {}) => {
+    const { query = {}, lastEventId, signal = new AbortController().signal, onConnection } = wanted;
     const connect = async (after: string | undefined, within: AbortSignal) => {
       const answer = await raw
         .GET("/v1/tail", {
@@ -143,7 +146,7 @@ export function createSluiceClient(options: SluiceClientOptions): SluiceClient {
         });
       return unwrap("GET /v1/tail", answer) as ReadableStream<Uint8Array>;
     };
-    return followTail({ connect, lastEventId, signal });
+    return followTail({ connect, lastEventId, signal, onConnection });
   };
 
   return {

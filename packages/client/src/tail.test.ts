@@ -35,7 +35,9 @@ async function open(api: TestApi) {
 test("an iteration goes on over lost connections, misses nothing, and ends by its signal", async ({ api }) => {
   const { read, cutConnections } = await open(api);
   const abort = new AbortController();
-  const { seen, ended, isOpen } = read({ signal: abort.signal });
+  const connections: string[] = [];
+  const onConnection = (state: string) => void connections.push(state);
+  const { seen, ended, isOpen } = read({ signal: abort.signal, onConnection });
   await isOpen();
   const sent: string[] = [];
   for (let cut = 0; cut < 3; cut++) {
@@ -48,6 +50,7 @@ test("an iteration goes on over lost connections, misses nothing, and ends by it
   expect(seen.map(({ id }) => id)).toEqual(sent);
   abort.abort();
   await ended;
+  expect(connections).toEqual(["open", "lost", "open", "lost", "open", "lost", "open"]);
 });
 
 test("a later tail continues after the last entry of an earlier one", async ({ api }) => {

@@ -20,7 +20,11 @@ export interface FollowOptions {
   connect: (lastEventId: string | undefined, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>;
   lastEventId?: string | undefined;
   signal: AbortSignal;
+  /** Is told each connection that is there, and each that is lost or could not be made again. */
+  onConnection?: ((state: TailConnection) => void) | undefined;
 }
+
+export type TailConnection = "open" | "lost";
 
 /** The relay sends a heartbeat each 15 seconds. After this time without one the connection is dead. */
 const LONGEST_SILENCE_MS = 45_000;
@@ -35,7 +39,12 @@ const isFinal = (error: unknown) =>
  * or key is seen at once. A later one is repeated until it succeeds.
  * @throws ApiError when the relay refuses the tail, such as when the key was revoked, or the id is too old.
  */
-export async function* followTail({ connect, signal, ...options }: FollowOptions): AsyncGenerator<TailEntry, void> {
+export async function* followTail({
+  connect,
+  signal,
+  onConnection,
+  ...options
+}: FollowOptions): AsyncGenerator<TailEntry, void> {
   let { lastEventId } = options;
   let reconnectMs = FIRST_RECONNECT_MS;
   let wasOpen = false;
@@ -60,6 +69,7 @@ export async function* followTail({ connect, signal, ...options }: FollowOptions
       });
       const stream = await withinSilence(connect(lastEventId, ended.signal));
       wasOpen = true;
+      onConnection?.("open");
       const reader = stream.getReader();
       ended.signal.addEventListener("abort", () => void reader.cancel(ended.signal.reason).catch(() => undefined));
       const decoder = new TextDecoder();
@@ -76,6 +86,7 @@ export async function* followTail({ connect, signal, ...options }: FollowOptions
       signal.removeEventListener("abort", end);
       ended.abort();
     }
+    if (!signal.aborted) onConnection?.("lost");
     await waitOrAbort(reconnectMs, signal).catch(() => undefined);
   }
 }

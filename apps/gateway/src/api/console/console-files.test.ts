@@ -49,7 +49,7 @@ test("the page is served for every path that is no file, and asked for again eac
 test("the page may load its own files and ask this relay, and nothing else", async ({ api }) => {
   const { headers } = await openConsole(api).request("/console/");
   expect(headers.get("content-security-policy")).toBe(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; " +
       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   );
   expect(headers.get("x-content-type-options")).toBe("nosniff");
