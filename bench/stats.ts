@@ -86,6 +86,10 @@ async function report(): Promise<void> {
   await measure("by target of `type.*`, 24 hours", ask("target", "hour", 24, { eventType: "type.*" }));
   await measure("by target, 200 hours (the most)", ask("target", "hour", 200));
   await measure("by target of one type, 200 minutes", ask("target", "minute", 200, { eventType: "type.3" }));
+  await measure("all together, 24 hours by ten minutes", ask("none", "minute", 1_440, { lengthMs: 600_000 }));
+  await measure("by type, 24 hours by ten minutes", ask("event_type", "minute", 1_440, { lengthMs: 600_000 }));
+  await measure("by target, 24 hours by ten minutes", ask("target", "minute", 1_440, { lengthMs: 600_000 }));
+  await measure("all together, 30 days by six hours", ask("none", "hour", 720, { lengthMs: 21_600_000 }));
   await measure("what waits: 20 million deliveries of a day", () => readWaiting(db));
 }
 

@@ -37,6 +37,7 @@ import { startBodyRemoval } from "./chores/body-removal.ts";
 import { startRetention } from "./chores/retention.ts";
 import { startRetirement } from "./chores/retirement.ts";
 import { startSweep } from "./chores/sweep.ts";
+import { startWaitingSampling } from "./chores/waiting-sampling.ts";
 import { startTelling } from "./chores/telling.ts";
 import { Lanes } from "./deliver/lanes.ts";
 import { Leases } from "./deliver/leases.ts";
@@ -244,6 +245,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, { resolve }
     startCounting(db, log, onFinished),
     startNaming(db, labels, () => meter.tidy(), log),
     startSweep(db, wake, log),
+    startWaitingSampling(db, log),
     startIdleTargets(db, log),
     startOperations(db, wake, log),
     startUpstreamWatch({ db, masterKey, config, wake, log }),

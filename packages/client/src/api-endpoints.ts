@@ -2022,16 +2022,19 @@ export const API_ENDPOINTS = {
         "values": [
           "target",
           "source",
-          "event_type"
+          "event_type",
+          "none"
         ],
-        "description": "What each row is counted for"
+        "description": "What each row is counted for. `none`: each interval has one row, for everything."
       },
       {
         "name": "interval",
         "kind": "string",
         "values": [
           "minute",
+          "ten_minutes",
           "hour",
+          "six_hours",
           "day"
         ],
         "description": "The length of an interval. Days are days of UTC."
@@ -2062,6 +2065,49 @@ export const API_ENDPOINTS = {
         "name": "event_type",
         "kind": "string",
         "description": "An event type, or a group of them such as `batch.*`. `batch.completed` and `batch.succeeded` are two names of one type."
+      }
+    ],
+    "body": [],
+    "takesForce": false
+  },
+  "getStatsWaiting": {
+    "method": "GET",
+    "path": "/v1/stats/waiting",
+    "summary": "Show what waited for the targets",
+    "query": [
+      {
+        "name": "interval",
+        "kind": "string",
+        "values": [
+          "minute",
+          "ten_minutes",
+          "hour",
+          "six_hours",
+          "day"
+        ],
+        "description": "The length of an interval. Days are days of UTC."
+      },
+      {
+        "name": "since",
+        "kind": "string",
+        "isTime": true,
+        "description": "The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started."
+      },
+      {
+        "name": "until",
+        "kind": "string",
+        "isTime": true,
+        "description": "The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started."
+      },
+      {
+        "name": "target",
+        "kind": "string",
+        "description": "The id of the target, which may be deleted"
+      },
+      {
+        "name": "targets",
+        "kind": "integer",
+        "description": "How many targets have rows of their own: those for which most waited in the range"
       }
     ],
     "body": [],

@@ -1439,9 +1439,29 @@ export interface paths {
         };
         /**
          * Count events, deliveries and attempts
-         * @description The answer has figures by minute, hour or day, and the number of deliveries that wait now. The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; hours and days are kept as long as the log. An answer has at most 200 intervals.
+         * @description The answer has figures by intervals of a minute to a day, and the number of deliveries that wait now. The figures are exact. While a worker runs, they are about three seconds old. Minutes, and so intervals of ten minutes, are kept for two days; hours and days are kept as long as the log. An answer has at most 200 intervals.
          */
         get: operations["getStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stats/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what waited for the targets
+         * @description A worker takes a sample each minute. A sample has the 50 targets with most pending deliveries, and all others together. Minutes are kept for two days; hours and days are kept as long as the log. An answer has at most 200 intervals.
+         */
+        get: operations["getStatsWaiting"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5171,7 +5191,7 @@ export interface components {
              */
             start: string;
             /**
-             * @description The id of a target or source, or an event type. Null for events whose body names no type.
+             * @description The id of a target or source, or an event type. Null for events whose body names no type, and where `group_by` is `none`.
              * @example tgt_01h455vb4pex5vsknk084sn02q
              */
             group: string | null;
@@ -5258,19 +5278,57 @@ export interface components {
             oldest_created_at: string;
         };
         /**
-         * @description What each row is counted for
+         * @description What each row is counted for. `none`: each interval has one row, for everything.
          * @default target
          * @example target
          * @enum {string}
          */
-        StatsGroup: "target" | "source" | "event_type";
+        StatsGroup: "target" | "source" | "event_type" | "none";
         /**
          * @description The length of an interval. Days are days of UTC.
          * @default hour
          * @example hour
          * @enum {string}
          */
-        StatsInterval: "minute" | "hour" | "day";
+        StatsInterval: "minute" | "ten_minutes" | "hour" | "six_hours" | "day";
+        WaitingStats: {
+            /**
+             * Format: date-time
+             * @description The start of the first interval
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-22T13:00:00Z
+             */
+            until: string;
+            /** @description The rows, sorted by time and target. A target has no row in an interval in which nothing waited for it. */
+            data: components["schemas"]["WaitingRow"][];
+        };
+        WaitingRow: {
+            /**
+             * Format: date-time
+             * @description The start of the interval, in UTC
+             */
+            start: string;
+            /**
+             * @description Null for all other targets together. Each interval with a sample has this row; an interval without one has no row.
+             * @example tgt_01h455vb4pex5vsknk084sn02q
+             */
+            target: string | null;
+            /**
+             * Format: double
+             * @description Pending deliveries, on average over the samples of the interval
+             * @example 12.5
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description The highest age of a pending delivery in any of the samples, to the minute. 0 when none waited.
+             * @example 340
+             */
+            oldest_seconds: number;
+        };
         ExportedConfiguration: {
             /** @example [] */
             sources: {
@@ -11405,7 +11463,7 @@ export interface operations {
     getStats: {
         parameters: {
             query?: {
-                /** @description What each row is counted for */
+                /** @description What each row is counted for. `none`: each interval has one row, for everything. */
                 group_by?: components["schemas"]["StatsGroup"];
                 /** @description The length of an interval. Days are days of UTC. */
                 interval?: components["schemas"]["StatsInterval"];
@@ -11472,6 +11530,51 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    getStatsWaiting: {
+        parameters: {
+            query?: {
+                /** @description The length of an interval. Days are days of UTC. */
+                interval?: components["schemas"]["StatsInterval"];
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
+                since?: string;
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
+                until?: string;
+                /** @description The id of the target, which may be deleted */
+                target?: string;
+                /** @description How many targets have rows of their own: those for which most waited in the range */
+                targets?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The samples */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "since": "2026-01-22T12:00:00Z",
+                     *       "until": "2026-01-22T13:00:00Z",
+                     *       "data": [
+                     *         {
+                     *           "start": "2026-01-22T12:00:00Z",
+                     *           "target": "tgt_01h455vb4pex5vsknk084sn02q",
+                     *           "waiting": 12.5,
+                     *           "oldest_seconds": 340
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WaitingStats"];
                 };
             };
         };

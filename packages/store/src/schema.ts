@@ -622,6 +622,16 @@ export const stats = pgTable("stats", {
   latency: integer("latency").array(),
 });
 
+export const waitingSamples = pgTable("waiting_samples", {
+  resolution: text("resolution").$type<Resolution>().notNull(),
+  start: instant("start").notNull(),
+  /** Null for all targets without rows of their own. */
+  targetId: uuid("target_id"),
+  samples: integer("samples").notNull(),
+  waiting: bigint("waiting", { mode: "number" }).notNull(),
+  oldestSeconds: integer("oldest_seconds").notNull(),
+});
+
 export const statsWaiting = pgTable("stats_waiting", {
   targetId: uuid("target_id").notNull(),
   since: instant("since").notNull(),

@@ -369,6 +369,7 @@ describe("the document", () => {
       "/v1/attempts/{id}": ["get"],
       "/v1/rejections": ["get"],
       "/v1/stats": ["get"],
+      "/v1/stats/waiting": ["get"],
       "/v1/tail": ["get"],
       "/v1/system": ["get"],
       "/v1/system/settings": ["get"],

@@ -16,6 +16,7 @@ import { noteRetention, type RetentionPeriods } from "@sluice/store/delivery/ret
 import { pruneOperations } from "@sluice/store/delivery/operations";
 import { DAY_MS, ensurePartitions } from "@sluice/store/connection/partitions";
 import { type FinishedDeliveries, pruneStats, recountWaiting } from "@sluice/store/journal/stats-count";
+import { pruneWaitingSamples } from "@sluice/store/journal/waiting-samples";
 import { pruneStrays } from "@sluice/store/log/stray-deliveries";
 import { pruneJobs } from "@sluice/store/upstream/jobs";
 import { pruneJobEnds } from "@sluice/store/upstream/jobs-ends";
@@ -57,6 +58,7 @@ export async function startRetention(
     await attempt("periods", () => noteRetention(db, periods));
     const pruned = await attempt("prune", () => pruneLedger(db, Date.now() - LEDGER_DAYS * DAY_MS));
     await attempt("stats", () => pruneStats(db, Date.now() - logDays * DAY_MS));
+    await attempt("samples", () => pruneWaitingSamples(db, Date.now() - logDays * DAY_MS));
     await attempt("waiting", async () => onFinished(await recountWaiting(db)));
     await attempt("operations", () => pruneOperations(db, Date.now() - logDays * DAY_MS));
     await attempt("strays", () => pruneStrays(db, Date.now() - logDays * DAY_MS));

@@ -16,7 +16,7 @@ const LOCK_KEY = 0x7374_6174;
 const SERIALIZATION_FAILURE = "40001";
 /** How long the journal is kept for clients of the live tail that come back. */
 const CHANGES_HOURS = 24;
-const MINUTES_DAYS = 2;
+export const MINUTES_DAYS = 2;
 const PRUNE_BATCH = 5_000;
 
 /**

@@ -6,12 +6,14 @@ import type { Database } from "../connection/database.ts";
 import type { Resolution } from "../schema.ts";
 import { LATENCY_BOUNDS_MS, latencyOfBucket } from "./latency.ts";
 
-export const STATS_GROUPS = ["target", "source", "event_type"] as const;
+export const STATS_GROUPS = ["target", "source", "event_type", "none"] as const;
 export type StatsGroup = (typeof STATS_GROUPS)[number];
 
 export interface StatsQuery {
   groupBy: StatsGroup;
   resolution: Resolution;
+  /** Puts the rows together to intervals of so many milliseconds. Undefined for those of the resolution itself. */
+  lengthMs?: number | undefined;
   /** Milliseconds since 1970. Reads each interval that begins at `sinceMs` or later, and before `untilMs`. */
   sinceMs: number;
   untilMs: number;
@@ -24,7 +26,7 @@ export interface StatsQuery {
 /** The figures of one group in one interval. A group whose figures are all zero has no row. */
 export interface StatsRow {
   startMs: number;
-  /** Null for events without a type. */
+  /** Null for events without a type, and for everything together. */
   group: string | null;
   events: number;
   deliveries: number;
@@ -41,10 +43,19 @@ export interface StatsRow {
 /**
  * The bits of PostgreSQL's grouping(target_id, source_id, event_type): a cut has the bit of each column it leaves out.
  */
-const BITS: Record<StatsGroup, number> = { target: 4, source: 2, event_type: 1 };
+const BITS: Record<StatsGroup, number> = { target: 4, source: 2, event_type: 1, none: 0 };
+/** Everything together is summed up from the rows by source, which are few. */
+const ALL_CUT = 0b111;
 /** The cuts that `stats` has rows for. A query for another cut sums up rows of the finest cut. */
 const KEPT_CUTS = [0b011, 0b101, 0b110, 0b001, 0b100, 0];
-const COLUMNS: Record<StatsGroup, string> = { target: "target_id", source: "source_id", event_type: "event_type" };
+const COLUMNS: Record<StatsGroup, string> = {
+  target: "target_id",
+  source: "source_id",
+  event_type: "event_type",
+  none: "NULL::text",
+};
+
+const LENGTHS_MS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
 const COUNTS = [
   "events",
@@ -62,7 +73,7 @@ const percentile = (share: number) =>
 
 /** @returns the rows in the order of intervals and groups. */
 export async function readStats(db: Database, query: StatsQuery): Promise<StatsRow[]> {
-  const { groupBy, resolution, sinceMs, untilMs, targetId, sourceId, eventType } = query;
+  const { groupBy, resolution, lengthMs, sinceMs, untilMs, targetId, sourceId, eventType } = query;
   const isAnyType = eventType === undefined || eventType === "*";
   const names = isAnyType || eventType.endsWith(".*") ? null : namesOfType(eventType);
   const prefix = !isAnyType && names === null ? eventType.slice(0, -1) : null;
@@ -70,9 +81,11 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
   if (targetId !== undefined) cut &= ~BITS.target;
   if (sourceId !== undefined) cut &= ~BITS.source;
   if (!isAnyType) cut &= ~BITS.event_type;
+  const isKept = KEPT_CUTS.includes(cut);
+  const isBinned = (lengthMs ?? LENGTHS_MS[resolution]) !== LENGTHS_MS[resolution];
   // Then each row of the table is a row of the answer, and nothing has to be summed up.
-  const isWhole = KEPT_CUTS.includes(cut) && prefix === null && (names?.length ?? 1) === 1;
-  if (!KEPT_CUTS.includes(cut)) cut = 0;
+  const isWhole = isKept && !isBinned && prefix === null && (names?.length ?? 1) === 1;
+  if (!isKept) cut = cut === ALL_CUT ? 0b111 & ~BITS.source : 0;
   const sum = (column: string) => (isWhole ? column : `sum(${column})::integer`);
   // Sums each element by itself, which takes a tenth of the time of adding whole arrays.
   const latency = isWhole
@@ -82,16 +95,26 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
     `SELECT extract(epoch FROM start)::bigint AS start, key, ${COUNTS.join(", ")},
        ${percentile(0.5)} AS p50, ${percentile(0.9)} AS p90, ${percentile(0.99)} AS p99
      FROM (
-       SELECT start, ${COLUMNS[groupBy]} AS key, ${COUNTS.map((column) => `${sum(column)} AS ${column}`).join(", ")},
+       SELECT ${isBinned ? "date_bin($9::float8 * interval '1 ms', start, '2000-01-01Z')" : "start"} AS start, ${COLUMNS[groupBy]} AS key, ${COUNTS.map((column) => `${sum(column)} AS ${column}`).join(", ")},
          ${latency} AS latency
        FROM stats
        WHERE resolution = $1 AND cut = $2 AND start >= to_timestamp($3::float8 / 1000) AND start < to_timestamp($4::float8 / 1000)
          AND ($5::uuid IS NULL OR target_id = $5) AND ($6::uuid IS NULL OR source_id = $6)
          AND ($7::text[] IS NULL OR event_type = ANY($7)) AND ($8::text IS NULL OR starts_with(event_type, $8))
          ${groupBy === "target" ? "AND target_id IS NOT NULL" : ""}
-       ${isWhole ? "" : "GROUP BY start, key"}
+       ${isWhole ? "" : "GROUP BY 1, 2"}
      ) AS groups ORDER BY start, key`,
-    [resolution, cut, sinceMs, untilMs, targetId ?? null, sourceId ?? null, names, prefix],
+    [
+      resolution,
+      cut,
+      sinceMs,
+      untilMs,
+      targetId ?? null,
+      sourceId ?? null,
+      names,
+      prefix,
+      ...(isBinned ? [lengthMs] : []),
+    ],
   );
   return rows.map((row) => ({
     startMs: Number(row["start"]) * 1000,

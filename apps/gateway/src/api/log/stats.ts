@@ -7,29 +7,19 @@ import type { Producer } from "@sluice/queue/queue";
 import { exampleId, type IdPrefix, formatId } from "@sluice/shared/domain/ids";
 import type { Database } from "@sluice/store/connection/database";
 import { readStats, readWaiting, STATS_GROUPS, type StatsGroup, type StatsRow } from "@sluice/store/journal/stats";
-import type { Resolution } from "@sluice/store/schema";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
-import { invalidRequest } from "../http/invalid-request.ts";
 import { problems } from "../http/problems.ts";
 import { idField, jsonAnswer } from "../openapi/endpoint.ts";
 import { deliveryParameters, readFilterId, readSource, timeParameters } from "./filter-parameters.ts";
+import { intervalParameter, MAX_INTERVALS, readIntervals } from "./stats-interval.ts";
 
 export interface StatsDependencies {
   db: Database;
   /** The number of intake jobs in each store of the queue; see `Producer.depth`. */
   readQueueDepth: () => ReturnType<Producer["depth"]>;
 }
-
-/**
- * The number of intervals in one answer. With twenty targets, 200 intervals are four thousand rows. They are enough for
- * a week by the hour, or for three hours by the minute.
- */
-const MAX_INTERVALS = 200;
-const INTERVAL_MS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
-/** The number of intervals before `until` when `since` is not given: an hour, a day, and thirty days. */
-const DEFAULT_INTERVALS: Record<Resolution, number> = { minute: 60, hour: 24, day: 30 };
 
 const countField = (description: string, example = 0) => z.int().openapi({ description, example });
 
@@ -40,7 +30,8 @@ const rowSchema = z
       .string()
       .nullable()
       .openapi({
-        description: "The id of a target or source, or an event type. Null for events whose body names no type.",
+        description:
+          "The id of a target or source, or an event type. Null for events whose body names no type, and where `group_by` is `none`.",
         example: exampleId("tgt"),
       }),
     events: z
@@ -123,20 +114,15 @@ const read = createRoute({
   tags: ["stats"],
   summary: "Count events, deliveries and attempts",
   description:
-    "The answer has figures by minute, hour or day, and the number of deliveries that wait now. The figures are exact. While a worker runs, they are about three seconds old. Minutes are kept for two days; " +
+    "The answer has figures by intervals of a minute to a day, and the number of deliveries that wait now. The figures are exact. While a worker runs, they are about three seconds old. Minutes, and so intervals of ten minutes, are kept for two days; " +
     `hours and days are kept as long as the log. An answer has at most ${MAX_INTERVALS} intervals.`,
   request: {
     query: z.strictObject({
-      group_by: z
-        .enum(STATS_GROUPS)
-        .openapi("StatsGroup")
-        .default("target")
-        .openapi({ description: "What each row is counted for", example: "target" }),
-      interval: z
-        .enum(["minute", "hour", "day"])
-        .openapi("StatsInterval")
-        .default("hour")
-        .openapi({ description: "The length of an interval. Days are days of UTC.", example: "hour" }),
+      group_by: z.enum(STATS_GROUPS).openapi("StatsGroup").default("target").openapi({
+        description: "What each row is counted for. `none`: each interval has one row, for everything.",
+        example: "target",
+      }),
+      interval: intervalParameter,
       ...timeParameters,
       target: deliveryParameters.target,
       source: deliveryParameters.source,
@@ -149,29 +135,20 @@ const read = createRoute({
 export function routeStats(app: OpenAPIHono<ApiEnv>, { db, readQueueDepth }: StatsDependencies): void {
   app.openapi(read, async (c) => {
     const query = c.req.valid("query");
-    const { group_by: groupBy, interval } = query;
-    const lengthMs = INTERVAL_MS[interval];
-    const untilMs = query.until ?? Date.now();
-    const firstMs = query.since ?? untilMs - DEFAULT_INTERVALS[interval] * lengthMs;
-    // `since` may be in the middle of an interval. That interval is shown whole.
-    const sinceMs = Math.floor(firstMs / lengthMs) * lengthMs;
-    if (untilMs - sinceMs > (MAX_INTERVALS + 1) * lengthMs) {
-      const detail = `must be at most ${MAX_INTERVALS} intervals of a ${interval} before the end`;
-      throw invalidRequest([{ pointer: "?since", detail }]);
-    }
+    const { group_by: groupBy } = query;
+    const range = readIntervals(query);
     const targetId = readFilterId("tgt", query.target, "?target");
     const sourceId = await readSource(db, query.source);
-    const range = { groupBy, resolution: interval, sinceMs, untilMs };
     const [rows, waiting, queue] = await Promise.all([
-      readStats(db, { ...range, targetId, sourceId, eventType: query.event_type }),
+      readStats(db, { ...range, groupBy, targetId, sourceId, eventType: query.event_type }),
       readWaiting(db, targetId),
       readQueueDepth(),
     ]);
     const isByTarget = groupBy === "target" || targetId !== undefined;
     return c.json(
       {
-        since: new Date(sinceMs).toISOString(),
-        until: new Date(untilMs).toISOString(),
+        since: new Date(range.sinceMs).toISOString(),
+        until: new Date(range.untilMs).toISOString(),
         data: rows.map((row) => showRow(row, groupBy, isByTarget)),
         now: {
           waiting: waiting.map((one) => ({
