@@ -28,6 +28,7 @@ const ELSEWHERE: Record<string, string> = {
   logout: "tests/cli-access.test.ts",
   completion: "apps/cli/src/completion.test.ts",
   doctor: "tests/cli-health.test.ts",
+  open: "tests/cli-open.test.ts",
   listen: "tests/listen.test.ts",
   tail: "tests/tail-and-trigger.test.ts",
   trigger: "tests/tail-and-trigger.test.ts",

@@ -12,6 +12,7 @@ import { addDoctor } from "./health/doctor-command.ts";
 import { addStatus } from "./health/status-command.ts";
 import { addListen } from "./listen/listen-command.ts";
 import { addMasterKey } from "./master-key.ts";
+import { addOpen } from "./open/open-command.ts";
 import { addLogin } from "./profile/login.ts";
 import { addWhoami } from "./profile/whoami.ts";
 import { addRekey } from "./rekey/rekey-command.ts";
@@ -51,6 +52,7 @@ export function openProgram(context: CliContext): Command {
   program.commandsGroup("The relay:");
   addStatus(program, context);
   addDoctor(program, context);
+  addOpen(program, context);
   program.commandsGroup("The log:");
   addEvents(program, context);
   addDeliveries(program, context);

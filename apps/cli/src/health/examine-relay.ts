@@ -70,11 +70,11 @@ export async function examineRelay(options: RelayOptions, context: CliContext): 
     findings: [
       ...findings,
       ...key.findings,
-      ...judge(state, "relay state", examineSystem),
-      ...judge(sources, "sources", examineSources),
-      ...judge(settings, "settings", ({ data }) => examineSettings(data)),
+      ...judgeAnswer(state, "relay state", examineSystem),
+      ...judgeAnswer(sources, "sources", examineSources),
+      ...judgeAnswer(settings, "settings", ({ data }) => examineSettings(data)),
       ...("value" in state ? await examinePublicUrl(state.value.system.gateway.public_url) : []),
-      ...judge(log, "log", ({ data }) => [examineLog(data, Date.now())]),
+      ...judgeAnswer(log, "log", ({ data }) => [examineLog(data, Date.now())]),
     ],
     state: valueOf(state),
     settings: valueOf(settings)?.data ?? null,
@@ -152,7 +152,7 @@ async function settle<T>(answer: Promise<T>): Promise<Settled<T>> {
 const valueOf = <T>(settled: Settled<T>): T | null => ("value" in settled ? settled.value : null);
 
 /** What a key may not read is skipped; everything else that fails is wrong. */
-function judge<T>(settled: Settled<T>, check: string, examine: (value: T) => DoctorFinding[]): DoctorFinding[] {
+function judgeAnswer<T>(settled: Settled<T>, check: string, examine: (value: T) => DoctorFinding[]): DoctorFinding[] {
   if ("value" in settled) return examine(settled.value);
   const { error } = settled;
   if (error.code === "forbidden") return [skipped(check, `Not looked at: ${error.message}`)];

@@ -10,8 +10,9 @@ import { type Command, Option } from "commander";
 import { type CliContext, note, terminalOf } from "../cli-context.ts";
 import { severalTexts, timeIn, wholeNumber, wrongUsage } from "../options.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
-import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
-import { asked, openRelayApi } from "../relay/relay-api.ts";
+import { findAccess, type RelayOptions, withRelayOptions } from "../relay/access.ts";
+import { openInConsole } from "../open/open-in-console.ts";
+import { asked, connectTo } from "../relay/relay-api.ts";
 import { closeConnections, forward } from "./forward.ts";
 import { linesOutput, type ListenOutput, screenOutput } from "./listen-output.ts";
 import { findOrMakeTarget, ownTargetName } from "./own-target.ts";
@@ -84,7 +85,8 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
     throw wrongUsage("Give the address of the service, such as http://localhost:3000/webhooks, or --print");
   }
 
-  const api = openRelayApi(options, context);
+  const access = findAccess(options, context);
+  const api = connectTo(access);
   const { target, newSecret } = await findOrMakeTarget(api, { name, events, filter });
   if (newSecret !== undefined) note(context, `The signing secret of ${target.name}, shown this once: ${newSecret}`);
   if (replaySince !== undefined) await replay(api, target.id, replaySince);
@@ -96,6 +98,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
     onQuit: () => stop.abort(),
     resend: (deliveryId) =>
       asked(api.post("/v1/deliveries/{id}:retry", { params: { path: { id: deliveryId } } })).then(() => undefined),
+    openInConsole: (id) => openInConsole(access.api, api, id, context),
   });
   const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
   const work = async (delivery: PulledDelivery): Promise<ForwardResult | undefined> => {
@@ -143,7 +146,12 @@ async function replay(api: SluiceClient, targetId: string, since: Date): Promise
 function openOutput(
   { json = false, print = false }: ListenOptions,
   context: CliContext,
-  screen: { title: string; onQuit: () => void; resend: (deliveryId: string) => Promise<void> },
+  screen: {
+    title: string;
+    onQuit: () => void;
+    resend: (deliveryId: string) => Promise<void>;
+    openInConsole: (id: string) => Promise<string>;
+  },
 ): ListenOutput {
   const { stdin, stdout } = context;
   if (json || !terminalOf(stdout) || !terminalOf(stdin)) return linesOutput(context, screen.title, print);

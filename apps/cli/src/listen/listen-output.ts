@@ -3,6 +3,7 @@
 import type { ReadStream, WriteStream } from "node:tty";
 
 import { isSuccess } from "@sluice/attempt/attempt-result";
+import { errorText } from "@sluice/shared/runtime/error-text";
 
 import { type CliContext, note, printJson } from "../cli-context.ts";
 import { painterFor } from "../output/style.ts";
@@ -83,23 +84,30 @@ export interface ScreenOptions {
   onQuit: () => void;
   /** Makes a delivery due again. */
   resend: (deliveryId: string) => Promise<void>;
+  /** Opens an id in the console. @returns what to say. */
+  openInConsole: (id: string) => Promise<string>;
 }
 
-export function screenOutput({ title, stdin, stdout, preferences, onQuit, resend }: ScreenOptions): ListenOutput {
+export function screenOutput({
+  title,
+  stdin,
+  stdout,
+  preferences,
+  onQuit,
+  resend,
+  openInConsole,
+}: ScreenOptions): ListenOutput {
   let state = newLiveState(title);
   const change = (next: typeof state) => {
     state = next;
     terminal.draw();
   };
   const say = (message: string) => change({ ...state, message });
-  const resendSelected = () => {
+  const doToSelected = (doing: string, act: (row: LiveRow) => Promise<string>) => {
     const row = selectedRow(state);
     if (row === undefined) return;
-    say(`Resending ${row.deliveryId} …`);
-    resend(row.deliveryId).then(
-      () => say(`${row.deliveryId} is due again`),
-      (error: unknown) => say(error instanceof Error ? error.message : String(error)),
-    );
+    say(doing);
+    act(row).then(say, (error: unknown) => say(errorText(error)));
   };
   const terminal = new Terminal({
     stdin,
@@ -110,7 +118,12 @@ export function screenOutput({ title, stdin, stdout, preferences, onQuit, resend
       const key = KEYS[name];
       if (key !== undefined) return change(withKey({ ...state, message: "" }, key, terminal.height));
       if (name === "q" || name === "ctrl+c") return onQuit();
-      if (name === "r") return resendSelected();
+      if (name === "r")
+        return doToSelected("Resending …", async ({ deliveryId }) => {
+          await resend(deliveryId);
+          return `${deliveryId} is due again`;
+        });
+      if (name === "o") return doToSelected("Opening …", ({ eventId }) => openInConsole(eventId));
       if (name === "c")
         change({ ...newLiveState(title), connection: state.connection, isConnected: state.isConnected });
     },
