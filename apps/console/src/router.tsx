@@ -28,6 +28,7 @@ const screen = (path: string, load: Loader, name: string) =>
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/go/$id", component: GoScreen }),
   createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignedIn }),
+  screen("/", () => import("./overview/overview-screen.tsx"), "OverviewScreen"),
   screen("/events", () => import("./log/events-screen.tsx"), "EventsScreen"),
   screen("/events/$id", () => import("./log/event-screen.tsx"), "EventScreen"),
   screen("/deliveries", () => import("./log/deliveries-screen.tsx"), "DeliveriesScreen"),
