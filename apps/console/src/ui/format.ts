@@ -45,6 +45,8 @@ export function formatDuration(ms: number): string {
     .join(" ");
 }
 
+export const formatSeconds = (seconds: number): string => formatDuration(seconds * 1_000);
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatterOf(zone: "local" | "utc", options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
