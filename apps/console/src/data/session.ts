@@ -54,14 +54,18 @@ export const sessionQuery = { queryKey: ["session"], queryFn: askSession, staleT
 /** @param proof a key, a one-time code, or nothing for the identity that a proxy vouches for. */
 export async function signIn(proof: { key?: string; code?: string }): Promise<void> {
   const session = (await callSession("POST", proof)) as Session;
-  queries.clear();
-  queries.setQueryData(sessionQuery.queryKey, session);
+  changeSession(session);
 }
 
 export async function signOut(): Promise<void> {
   await callSession("DELETE");
-  queries.clear();
-  queries.setQueryData(sessionQuery.queryKey, null);
+  changeSession(null);
+}
+
+/** Forgets what the session before it saw. The query of the session itself stays: the page looks at it. */
+function changeSession(session: Session | null): void {
+  queries.setQueryData(sessionQuery.queryKey, session);
+  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
 }
 
 /** The session of a page that is shown only to people with one. */
