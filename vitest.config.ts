@@ -1,5 +1,5 @@
-// There are five projects. `unit` has the tests beside the sources. `postgres` and `redis` run the tests of tests/ with the
-// queues on PostgreSQL and on Redis. `clients` makes clients of the API with generators. `chaos` starts everything by itself. The other projects share one PostgreSQL and one
+// There are six projects. `unit` has the tests beside the sources. `postgres` and `redis` run the tests of tests/ with the
+// queues on PostgreSQL and on Redis. `console` has the console in a browser. `clients` makes clients of the API with generators. `chaos` starts everything by itself. The other projects share one PostgreSQL and one
 // Redis, which tests/support/global-setup.ts starts.
 
 import { availableParallelism } from "node:os";
@@ -35,6 +35,16 @@ export default defineConfig({
       },
       crossApp("postgres"),
       crossApp("redis"),
+      {
+        // A browser takes more of the machine than a test that waits for the network.
+        test: {
+          name: "console",
+          include: ["tests/console/*.test.ts"],
+          provide: { queue: "postgres" },
+          globalSetup: ["tests/console/global-setup.ts"],
+          maxWorkers: 2,
+        },
+      },
       {
         // Each test here makes a client with a generator, which is work for all processors.
         test: { name: "clients", include: ["tests/clients/*.test.ts"], provide: { queue: "postgres" } },

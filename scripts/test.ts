@@ -8,6 +8,7 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { findChromium, installChromium } from "../tests/support/chromium.ts";
 import { findRedisServer, installRedisServer } from "../tests/support/redis-server.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -86,17 +87,34 @@ async function runStaticSteps(counts: Counts): Promise<void> {
   }
 }
 
-/** Installs a Redis for the tests if there is none. Without a Redis the tests that need one are skipped, except on CI. */
-async function provideRedis(counts: Counts): Promise<void> {
-  if (process.env["TEST_REDIS_URL"] !== undefined || findRedisServer() !== undefined) return;
-  console.log("There is no redis-server or valkey-server on PATH. Installing one with apt-get …");
-  const reason = await installRedisServer();
+interface NeededProgram {
+  /** As a sentence has it. */
+  name: string;
+  /** The tests that are skipped without it. */
+  tests: string;
+  find: () => string | undefined;
+  install: () => Promise<string | undefined>;
+}
+
+const NEEDED: NeededProgram[] = [
+  {
+    name: "redis-server or valkey-server",
+    tests: "every test on Redis",
+    find: () => process.env["TEST_REDIS_URL"] ?? findRedisServer(),
+    install: installRedisServer,
+  },
+  { name: "chromium", tests: "every test in a browser", find: findChromium, install: installChromium },
+];
+
+/** Installs what tests need if it is missing. The tests that need it are skipped without, except on CI. */
+async function provide({ name, tests, find, install }: NeededProgram, counts: Counts): Promise<void> {
+  if (find() !== undefined) return;
+  console.log(`There is no ${name} on PATH. Installing one with apt-get …`);
+  const reason = await install();
   if (reason === undefined) return;
   const onCi = process.env["CI"] === "true";
   if (onCi) counts.failed++;
-  console.log(
-    `${onCi ? "FAILED" : "SKIPPED"} every test on Redis, because ${reason}. Install redis-server or set TEST_REDIS_URL.`,
-  );
+  console.log(`${onCi ? "FAILED" : "SKIPPED"} ${tests}, because ${reason}. Install ${name}.`);
 }
 
 async function runTests(counts: Counts, words: string[]): Promise<void> {
@@ -141,7 +159,10 @@ function readReport(file: string, counts: Counts): { executed: number; failed: n
 const words = process.argv.slice(2).filter((word) => word !== "--");
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 if (words.length === 0) await runStaticSteps(counts);
-if (interruptedBy === undefined) await provideRedis(counts);
+// One file that is run by name may need neither.
+for (const program of words.length === 0 ? NEEDED : NEEDED.slice(0, 1)) {
+  if (interruptedBy === undefined) await provide(program, counts);
+}
 if (interruptedBy === undefined) await runTests(counts, words);
 if (interruptedBy !== undefined) process.exit(128 + constants.signals[interruptedBy]);
 const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;

@@ -1,25 +1,7 @@
-// Chromium for tests of pages. A test that needs one is skipped where the program is missing.
-
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+// A page in Chromium, for tests.
 
 import { type Browser, chromium, type Page } from "playwright-core";
 import { onTestFinished } from "vitest";
-
-const NAMES = ["chromium", "chromium-browser", "google-chrome"];
-
-/** The path of the program; undefined when it is not on PATH. */
-export function findChromium(): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** Opens a page, and closes its browser after the test. */
 export async function openPage(executablePath: string, url: string): Promise<Page> {

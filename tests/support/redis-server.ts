@@ -1,20 +1,15 @@
 // Tests and the bench start a Redis (or Valkey) of their own, on a free port and as durable as the relay demands. The
 // program is found on PATH or installed with apt. A server that already runs is never touched.
 
-import { execFile, spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
+import { spawn } from "node:child_process";
 
+import { findInstalled, installByApt } from "./apt.ts";
 import { claimPort } from "./ports.ts";
-
-const run = promisify(execFile);
 
 const NAMES = ["redis-server", "valkey-server"];
 const START_LIMIT_MS = 60_000;
 /** Another process may take the free port before the server starts. */
 const PORT_TRIES = 5;
-const APT_LIMIT_MS = 180_000;
 
 export interface RedisServer {
   url: string;
@@ -26,45 +21,10 @@ export interface RedisServer {
 }
 
 /** The path of the server's program; undefined when it is not installed. */
-export function findRedisServer(): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  const paths = NAMES.flatMap((name) => [...folders, "/usr/local/bin", "/usr/bin"].map((folder) => join(folder, name)));
-  return paths.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+export const findRedisServer = (): string | undefined => findInstalled(NAMES);
 
 /** Installs a server with apt, which needs root. @returns the reason when that fails; undefined on success. */
-export async function installRedisServer(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return "only root can install one";
-  const options = {
-    timeout: APT_LIMIT_MS,
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    maxBuffer: 64 * 1024 * 1024,
-  };
-  const apt = (...words: string[]) => run("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=60", ...words], options);
-  let reason = "";
-  try {
-    await apt("update");
-  } catch (error) {
-    // An old package list may be good enough.
-    reason = lastLine(error);
-  }
-  for (const name of NAMES) {
-    try {
-      await apt("install", "--yes", "--no-install-recommends", name);
-      if (findRedisServer() !== undefined) return undefined;
-    } catch (error) {
-      reason = lastLine(error);
-    }
-  }
-  return `apt-get does not install one: ${reason}`;
-}
+export const installRedisServer = (): Promise<string | undefined> => installByApt(NAMES);
 
 /** Installs a server if there is none. @throws Error when that fails. */
 export async function ensureRedisServer(): Promise<void> {
@@ -148,10 +108,4 @@ async function startOn(
     await exited;
   };
   return { url: `redis://127.0.0.1:${port}`, pid, exited, stop };
-}
-
-function lastLine(error: unknown): string {
-  const text =
-    error instanceof Error && "stderr" in error && error.stderr !== "" ? String(error.stderr) : String(error);
-  return text.trim().split("\n").at(-1) ?? "";
 }

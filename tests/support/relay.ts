@@ -81,6 +81,8 @@ export interface RelayOptions extends WorkerOptions {
   databaseUrl?: string;
   redisUrl?: string;
   withoutWorker?: boolean;
+  /** The files of the console. */
+  consoleDirectory?: string | undefined;
   /**
    * The data directory of every gateway. When not given, each gateway has a new one, and so starts without a snapshot.
    */
@@ -133,7 +135,13 @@ export async function startRelay(
     const recentLog = new RecentLog();
     const gatewayEnv = { ...env, DATA_DIR: dataDir };
     const gatewayLog = openLog("gateway", "trace", destination, recentLog);
-    const ownOptions = { env: gatewayEnv, recentLog, ...gatewayOptions };
+    const { consoleDirectory } = options;
+    const ownOptions = {
+      env: gatewayEnv,
+      recentLog,
+      ...(consoleDirectory !== undefined && { consoleDirectory }),
+      ...gatewayOptions,
+    };
     const started = await startGateway(readConfig(gatewayConfig, gatewayEnv), gatewayLog, ownOptions);
     // A gateway with a snapshot may be useful before it is fully started, so its test decides whether to wait.
     if (options.dataDir === undefined) await started.started;

@@ -19,7 +19,11 @@ export const relay = createSluiceClient({ baseUrl: location.origin, maxTries: 2,
 const mayRepeat = (failures: number, error: Error) => failures < 2 && !(error instanceof ApiError);
 
 export const queries: QueryClient = new QueryClient({
-  defaultOptions: { queries: { retry: mayRepeat, staleTime: 5_000, refetchOnWindowFocus: true } },
+  defaultOptions: {
+    // The browser does not know whether the relay can be reached: it may be on this machine.
+    queries: { retry: mayRepeat, staleTime: 5_000, refetchOnWindowFocus: true, networkMode: "always" },
+    mutations: { networkMode: "always" },
+  },
   queryCache: new QueryCache({
     onError: (error) => {
       // The session has ended: signing in asks for it again, and comes back to this page.

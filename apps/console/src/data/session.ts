@@ -53,8 +53,7 @@ export const sessionQuery = { queryKey: ["session"], queryFn: askSession, staleT
 
 /** @param proof a key, a one-time code, or nothing for the identity that a proxy vouches for. */
 export async function signIn(proof: { key?: string; code?: string }): Promise<void> {
-  const session = (await callSession("POST", proof)) as Session;
-  changeSession(session);
+  changeSession((await callSession("POST", proof)) as Session);
 }
 
 export async function signOut(): Promise<void> {
@@ -62,10 +61,10 @@ export async function signOut(): Promise<void> {
   changeSession(null);
 }
 
-/** Forgets what the session before it saw. The query of the session itself stays: the page looks at it. */
+/** What one person saw is nothing for the next. */
 function changeSession(session: Session | null): void {
-  queries.setQueryData(sessionQuery.queryKey, session);
   queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+  queries.setQueryData(sessionQuery.queryKey, session);
 }
 
 /** The session of a page that is shown only to people with one. */

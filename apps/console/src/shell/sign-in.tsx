@@ -60,7 +60,8 @@ export function SignIn() {
     // Once, when the page opens.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
   }, []);
-  const isWithoutProof = error instanceof ApiError && error.errors.length === 0 && error.code === "invalid_request";
+  // The try without a key and a code, of which nobody needs to hear.
+  const isWithoutProof = error instanceof ApiError && error.code === "invalid_request";
   return (
     <main className="alone">
       <form
@@ -76,7 +77,7 @@ export function SignIn() {
         <p>Sign in with an API key. The relay keeps a session for 12 hours, and the browser does not keep the key.</p>
         <FormField
           label="API key"
-          hint="npm start writes one to .data/api-key; compose keeps it in the volume of the secrets."
+          hint="The first one is in the file admin-api-key of the data directory: the README shows how to read it."
         >
           <input
             type="password"

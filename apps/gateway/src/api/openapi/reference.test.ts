@@ -11,7 +11,8 @@ import {
   type PreparedRequest,
 } from "../../../../../tests/support/api/prepared-endpoints.ts";
 import { ADMIN_KEY, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
-import { findChromium, openPage } from "../../../../../tests/support/browser.ts";
+import { openPage } from "../../../../../tests/support/browser.ts";
+import { findChromium } from "../../../../../tests/support/chromium.ts";
 import { openServer } from "../../http/server.ts";
 import { createApi } from "../api.ts";
 import { createDocument } from "./document.ts";

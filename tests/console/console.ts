@@ -1,0 +1,91 @@
+// The console of a real relay in Chromium. Every page is watched: it asks no other host, breaks no content security policy, and
+// throws nothing.
+
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { beforeEach, expect, inject } from "vitest";
+
+import { type Relay, relayTest } from "../support/relay.ts";
+
+/** Each step of a page has this long on a busy machine. */
+const STEP_MS = 120_000;
+
+export interface OpenConsole {
+  page: Page;
+  /** Opens a screen, such as `/events`, and waits for its heading. */
+  open: (path: string, heading?: string | RegExp) => Promise<void>;
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** Signs in with this key; without one, the page asks for it. */
+  key?: string | undefined;
+}
+
+/** What a page must never do. */
+async function watch(page: Page, apiUrl: string, faults: string[]): Promise<void> {
+  await page.addInitScript(`document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+    console.error("content security policy: " + violatedDirective + " " + blockedURI));`);
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(apiUrl) && !/^(?:data|blob):/.test(url)) faults.push(`It asked ${url}`);
+  });
+  page.on("pageerror", (error) => faults.push(`It threw ${error.message}`));
+  page.on("console", (message) => {
+    // The browser says this of every answer that is an error, which some tests want.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      faults.push(message.text());
+  });
+}
+
+async function openConsole(browser: Browser, relay: Relay, faults: string[], options: OpenOptions) {
+  const { key, ...contextOptions } = options;
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: "reduce",
+    timezoneId: "Europe/Berlin",
+    ...contextOptions,
+  });
+  context.setDefaultTimeout(STEP_MS);
+  const page = await context.newPage();
+  await watch(page, relay.apiUrl, faults);
+  const open = async (path: string, heading?: string | RegExp) => {
+    await page.goto(`${relay.apiUrl}/console${path}`);
+    if (heading !== undefined) await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+  };
+  if (key !== undefined) {
+    await open("/");
+    await page.getByLabel("API key").fill(key);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("navigation", { name: "Screens" }).waitFor({ state: "attached" });
+  }
+  return { page, open, close: () => context.close() };
+}
+
+beforeEach(({ skip }) => {
+  skip(inject("chromium") === undefined, "there is no chromium on PATH");
+});
+
+/** `test` with a relay that serves the console, and a fixture that opens it. */
+export const consoleTest = relayTest({ consoleDirectory: inject("consoleDirectory") })
+  // After the relay, so that the browser is closed before the relay stops.
+  .extend("browser", { scope: "file" }, async ({ relay: _ }, { onCleanup }) => {
+    const executablePath = inject("chromium");
+    if (executablePath === undefined) return undefined;
+    // The pages are the relay's own. Chromium's sandbox does not start as root.
+    const browser = await chromium.launch({ executablePath, chromiumSandbox: false });
+    onCleanup(() => browser.close());
+    return browser;
+  })
+  .extend("openConsole", async ({ browser, relay }, { onCleanup }) => {
+    const faults: string[] = [];
+    const opened: { close: () => Promise<void> }[] = [];
+    onCleanup(async () => {
+      for (const { close } of opened) await close();
+      expect(faults).toEqual([]);
+    });
+    return async (options: OpenOptions = { key: relay.apiKey }): Promise<OpenConsole> => {
+      if (browser === undefined) throw new Error("There is no Chromium: the test should have been skipped");
+      const console = await openConsole(browser, relay, faults, options);
+      opened.push(console);
+      return console;
+    };
+  });
