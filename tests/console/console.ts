@@ -66,8 +66,8 @@ beforeEach(({ skip }) => {
 
 /** `test` with a relay that serves the console, and a fixture that opens it. */
 export const consoleTest = relayTest({ consoleDirectory: inject("consoleDirectory") })
-  // After the relay, so that the browser is closed before the relay stops.
-  .extend("browser", { scope: "file" }, async ({ relay: _ }, { onCleanup }) => {
+  // oxlint-disable-next-line no-empty-pattern -- Vitest reads from the pattern that this needs no other fixture.
+  .extend("browser", { scope: "file" }, async ({}, { onCleanup }) => {
     const executablePath = inject("chromium");
     if (executablePath === undefined) return undefined;
     // The pages are the relay's own. Chromium's sandbox does not start as root.

@@ -121,7 +121,7 @@ async function store(relay: Relay, body: Buffer): Promise<string> {
 describe("a payload from outside", () => {
   test("is text and no markup", async ({ relay, openConsole }) => {
     const markup = "<img src=x onerror=document.title='run'>";
-    const id = await open(
+    const id = await store(
       relay,
       Buffer.from(JSON.stringify({ type: "batch.succeeded", data: { id: markup, [markup]: markup } })),
     );
@@ -134,7 +134,7 @@ describe("a payload from outside", () => {
 
   test("of a megabyte opens with its beginning, and shows more when asked", async ({ relay, openConsole }) => {
     const items = Array.from({ length: 8_000 }, (_, index) => ({ id: `item-${index}`, text: "x".repeat(90) }));
-    const id = await open(
+    const id = await store(
       relay,
       Buffer.from(JSON.stringify({ type: "batch.succeeded", data: { id: "large", items } })),
     );
@@ -157,7 +157,7 @@ describe("a payload from outside", () => {
   });
 
   test("with a text of 10,000 characters does not widen the page", async ({ relay, openConsole }) => {
-    const id = await open(
+    const id = await store(
       relay,
       Buffer.from(JSON.stringify({ type: "batch.succeeded", data: { id: "x".repeat(10_000) } })),
     );
