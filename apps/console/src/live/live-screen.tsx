@@ -13,7 +13,7 @@ import { formatCount } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { MOST_ROWS } from "./live-list.ts";
 import { LiveTable } from "./live-table.tsx";
-import { TailBadge, TailNote } from "./tail-note.tsx";
+import { TailBadge, TailProblem, TailSentence } from "./tail-note.tsx";
 import { useLiveList } from "./use-live-list.ts";
 
 export function LiveScreen() {
@@ -50,7 +50,7 @@ export function LiveScreen() {
         onChange={(next) => void navigate({ to: ".", search: next })}
         faultOf={() => undefined}
       />
-      <TailNote status={live.status} hasGap={live.hasGap} onAgain={live.rejoin} />
+      <TailProblem status={live.status} hasGap={live.hasGap} onAgain={live.rejoin} />
       {/* Its height never changes, so that it moves no row. */}
       <p className="live-line">
         {isHeld ? (
@@ -64,6 +64,9 @@ export function LiveScreen() {
             The list stands still while you point at it.
           </span>
         )}
+        <span role="status">
+          <TailSentence status={live.status} hasGap={live.hasGap} />
+        </span>
       </p>
       {live.rows.length === 0 ? (
         <LiveEmpty isFiltered={!isEmptySearch(known)} />

@@ -41,7 +41,9 @@ export function LiveTable({ rows }: { rows: readonly TailRow[] }) {
             <th scope="col" className="what">
               What
             </th>
-            <th scope="col">Event type</th>
+            <th scope="col" className="type">
+              Event type
+            </th>
             <th scope="col" className="priority-2">
               Target
             </th>
