@@ -36,7 +36,7 @@ const LAYERS: Layers[] = [
   },
   {
     room: /^apps\/console\/src\/([^/]+)\//,
-    order: [["data", "style"], ["ui"], ["list"], ["shell"], ["log", "records", "live", "setup"]],
+    order: [["data", "style"], ["ui"], ["list"], ["shell"], ["log", "records", "live", "overview", "setup"]],
   },
   {
     room: /^apps\/worker\/src\/([^/]+)\//,

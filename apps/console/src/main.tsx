@@ -7,6 +7,7 @@ import "./style/log.css";
 import "./style/records.css";
 import "./style/setup.css";
 import "./style/live.css";
+import "./style/overview.css";
 
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

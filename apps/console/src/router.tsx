@@ -28,6 +28,7 @@ const screen = (path: string, load: Loader, name: string) =>
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/go/$id", component: GoScreen }),
   createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignedIn }),
+  screen("/", () => import("./overview/overview-screen.tsx"), "OverviewScreen"),
   screen("/events", () => import("./log/events-screen.tsx"), "EventsScreen"),
   screen("/events/$id", () => import("./log/event-screen.tsx"), "EventScreen"),
   screen("/deliveries", () => import("./log/deliveries-screen.tsx"), "DeliveriesScreen"),
@@ -45,6 +46,13 @@ const routes = [
   screen("/targets/new", () => import("./setup/target-form-screen.tsx"), "NewTargetScreen"),
   screen("/targets/$id", () => import("./setup/target-screen.tsx"), "TargetScreen"),
   screen("/targets/$id/edit", () => import("./setup/target-form-screen.tsx"), "EditTargetScreen"),
+  screen("/sources", () => import("./setup/sources-screen.tsx"), "SourcesScreen"),
+  screen("/sources/new", () => import("./setup/source-form-screen.tsx"), "NewSourceScreen"),
+  screen("/sources/$id", () => import("./setup/source-screen.tsx"), "SourceScreen"),
+  screen("/sources/$id/edit", () => import("./setup/source-form-screen.tsx"), "EditSourceScreen"),
+  screen("/jobs", () => import("./setup/jobs-screen.tsx"), "JobsScreen"),
+  screen("/jobs/$id", () => import("./setup/job-screen.tsx"), "JobScreen"),
+  screen("/keys", () => import("./setup/keys-screen.tsx"), "KeysScreen"),
 ];
 
 export const router = createRouter({

@@ -13,3 +13,6 @@ export type SetAsideRow = Schemas["SetAsideEvent"];
 export type ShownSetAside = Schemas["SetAsideEventWithBody"];
 export type AuditRow = Schemas["AuditEntry"];
 export type TargetRow = Schemas["Target"];
+export type SourceRow = Schemas["Source"];
+export type JobRow = Schemas["Job"];
+export type KeyRow = Schemas["Key"];

@@ -1,21 +1,15 @@
 // The requests that the ingress refused, and for each reason what to do about it.
 
-import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-
-import { readPath } from "../data/client.ts";
 import { NameLink } from "../data/names.tsx";
 import type { RejectionRow } from "../data/records.ts";
-import type { SearchParams } from "../data/search-params.ts";
-import { resolveTimes } from "../data/time-range.ts";
 import type { ListColumn } from "../list/columns.tsx";
 import { useNameOptions } from "../list/event-filters.ts";
 import { type ListFilter, stateOptions, TIME_FILTERS } from "../list/filter-bar.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
-import { Panel } from "../ui/facts.tsx";
+import { REFUSAL_REASONS_SHOWN } from "../list/refusal-advice.ts";
+import { RefusalReasons } from "../list/refusal-reasons.tsx";
 import { formatBytes, formatCount } from "../ui/format.ts";
 import { Moment } from "../ui/time.tsx";
-import { REFUSAL_ADVICE, REFUSAL_REASONS_SHOWN } from "./refusal-advice.ts";
 
 const COLUMNS: readonly ListColumn<RejectionRow>[] = [
   { key: "time", label: "Refused", cell: ({ created_at }) => <Moment at={created_at} /> },
@@ -75,63 +69,4 @@ export function RejectionsScreen() {
       {(list, search) => list.rows.length > 0 && <RefusalReasons search={search} />}
     </ListScreen>
   );
-}
-
-/** The most that one answer of the list has. */
-const MOST_COUNTED = 250;
-
-interface ReasonTally {
-  reason: RejectionRow["reason"];
-  count: number;
-  newest: string;
-}
-
-function RefusalReasons({ search }: { search: SearchParams }) {
-  const { data } = useQuery({
-    queryKey: ["refusal-reasons", search],
-    queryFn: ({ signal }) =>
-      readPath<{ data: RejectionRow[]; next_cursor: string | null }>(
-        "/v1/rejections",
-        { ...resolveTimes(search), limit: String(MOST_COUNTED) },
-        signal,
-      ),
-  });
-  if (data === undefined) return null;
-  const tallies = tallyReasons(data.data);
-  return (
-    <Panel title="What to do">
-      {data.next_cursor !== null && (
-        <p className="muted">Counted in the newest {MOST_COUNTED} lines. Older ones may have other reasons.</p>
-      )}
-      <ul className="reasons">
-        {tallies.map(({ reason, count, newest }) => (
-          <li key={reason}>
-            <p className="row">
-              <Link to="/rejections" search={{ ...search, reason }}>
-                <strong>{reason.replaceAll("_", " ")}</strong>
-              </Link>
-              <span>{formatCount(count)}</span>
-              <span className="muted">
-                last <Moment at={newest} />
-              </span>
-            </p>
-            <p>
-              {REFUSAL_ADVICE[reason].what} <span className="muted">{REFUSAL_ADVICE[reason].todo}</span>
-            </p>
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  );
-}
-
-/** @param rows newest first. */
-function tallyReasons(rows: readonly RejectionRow[]): ReasonTally[] {
-  const tallies = new Map<string, ReasonTally>();
-  for (const { reason, count, created_at } of rows) {
-    const tally = tallies.get(reason);
-    if (tally === undefined) tallies.set(reason, { reason, count, newest: created_at });
-    else tally.count += count;
-  }
-  return [...tallies.values()].toSorted((one, other) => other.count - one.count);
 }

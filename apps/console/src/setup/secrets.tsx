@@ -35,7 +35,7 @@ export function SecretTable({ secrets }: { secrets: readonly Schemas["SigningSec
   );
 }
 
-function ValidUntil({ at }: { at: string }) {
+export function ValidUntil({ at }: { at: string }) {
   return (
     <>
       until <Moment at={at} />{" "}

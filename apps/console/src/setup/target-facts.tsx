@@ -1,14 +1,14 @@
 // The health and the settings of a target in words.
 
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 
 import type { Schemas } from "@sluice/client/client";
 import type { TargetRow } from "../data/records.ts";
 import { StateBadge } from "../ui/badge.tsx";
 import { Facts } from "../ui/facts.tsx";
-import { formatDuration, plural } from "../ui/format.ts";
+import { formatSeconds, plural } from "../ui/format.ts";
 import { Ago, Countdown } from "../ui/time.tsx";
+import { SettingLine } from "./setting-lines.tsx";
 import { WaitingNow } from "./waiting.tsx";
 
 const BREAKERS: Record<Schemas["BreakerState"], string> = {
@@ -59,8 +59,6 @@ export function TargetHealthFacts({ target }: { target: TargetRow }) {
   );
 }
 
-const seconds = (count: number) => formatDuration(count * 1_000);
-
 export function TargetSettingLines({ target }: { target: TargetRow }) {
   const { uri, kind, subscribed_events, filter, headers, rate_limit, retry, tls, delete_after_idle_seconds } = target;
   const isPull = kind === "pull";
@@ -83,13 +81,13 @@ export function TargetSettingLines({ target }: { target: TargetRow }) {
       {!isPull && (
         <SettingLine name="Pace">
           at most {plural(target.max_in_flight, "request")} in flight
-          {rate_limit !== null && `, ${rate_limit.requests} in ${seconds(rate_limit.per_seconds)}`}; timeout{" "}
-          {seconds(target.timeout_seconds)}
+          {rate_limit !== null && `, ${rate_limit.requests} in ${formatSeconds(rate_limit.per_seconds)}`}; timeout{" "}
+          {formatSeconds(target.timeout_seconds)}
         </SettingLine>
       )}
       <SettingLine name="Retries">
-        after {seconds(retry.base_seconds)}, then less and less often, at most {seconds(retry.cap_seconds)} apart; given
-        up after {seconds(retry.horizon_seconds)}
+        after {formatSeconds(retry.base_seconds)}, then less and less often, at most {formatSeconds(retry.cap_seconds)}{" "}
+        apart; given up after {formatSeconds(retry.horizon_seconds)}
       </SettingLine>
       {kind === "http" && (
         <SettingLine name="Headers">
@@ -112,7 +110,7 @@ export function TargetSettingLines({ target }: { target: TargetRow }) {
         <SettingLine name="Deleted">
           {delete_after_idle_seconds === null
             ? "only by hand"
-            : `when nobody pulled for ${seconds(delete_after_idle_seconds)}`}
+            : `when nobody pulled for ${formatSeconds(delete_after_idle_seconds)}`}
         </SettingLine>
       )}
       {isPull && (
@@ -151,15 +149,5 @@ function CertificateLine({
     <span title={fingerprint_sha256}>
       {subject}, expires <Ago at={expires_at} />
     </span>
-  );
-}
-
-/** A setting: its name beside its value, which may be long. */
-function SettingLine({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }

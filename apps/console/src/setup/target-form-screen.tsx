@@ -3,18 +3,18 @@
 import type { Schemas } from "@sluice/client/client";
 import { ApiError } from "@sluice/client/api-error";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { queries, relay } from "../data/client.ts";
 import type { TargetRow } from "../data/records.ts";
 import { changeHeaders, readTagged, type Tagged } from "../data/tagged.ts";
-import { ActionButton } from "../ui/button.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
 import { NewSecretDialog } from "../ui/secret.tsx";
-import { type Submission, useSubmission } from "../ui/submit.ts";
+import { useSubmission } from "../ui/submit.ts";
 import { say } from "../ui/toast.tsx";
+import { FormPanel } from "./form-panel.tsx";
 import { ForceChoice, ManagedNote } from "./managed.tsx";
 import { bodyOf, draftOf, newDraft, newTargetBody, withKind } from "./target-draft.ts";
 import { TARGET_FIELDS, TargetForm } from "./target-form.tsx";
@@ -35,7 +35,7 @@ export function NewTargetScreen() {
   return (
     <>
       <PageHead title="New target" />
-      <FormPanel submission={submission} verb="Make the target" back="/targets">
+      <FormPanel fields={TARGET_FIELDS} submission={submission} verb="Make the target" back="/targets">
         <TargetForm
           draft={draft}
           stored={undefined}
@@ -101,7 +101,7 @@ function EditForm({ target: { value, etag }, onReload }: { target: Tagged<Target
   return (
     <>
       <ManagedNote managedBy={value.managed_by} what="target" />
-      <FormPanel submission={submission} verb="Save" back={page}>
+      <FormPanel fields={TARGET_FIELDS} submission={submission} verb="Save" back={page}>
         <TargetForm
           draft={draft}
           stored={stored}
@@ -119,37 +119,5 @@ function EditForm({ target: { value, etag }, onReload }: { target: Tagged<Target
         )}
       </FormPanel>
     </>
-  );
-}
-
-interface FormPanelProps {
-  submission: Submission;
-  verb: string;
-  /** Where leaving the form leads. */
-  back: string;
-  children: ReactNode;
-}
-
-function FormPanel({ submission: { isBusy, error, submit }, verb, back, children }: FormPanelProps) {
-  return (
-    <form
-      className="panel form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit();
-      }}
-    >
-      {children}
-      {error !== undefined && <ProblemNote error={error} shownElsewhere={TARGET_FIELDS} />}
-      <footer className="row">
-        <ActionButton needs="write" type="submit" kind="primary" isBusy={isBusy}>
-          {verb}
-        </ActionButton>
-        <Link className="button" to={back}>
-          Leave it
-        </Link>
-      </footer>
-    </form>
   );
 }

@@ -45,6 +45,8 @@ export function formatDuration(ms: number): string {
     .join(" ");
 }
 
+export const formatSeconds = (seconds: number): string => formatDuration(seconds * 1_000);
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatterOf(zone: "local" | "utc", options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
@@ -90,3 +92,7 @@ export function zoneName(at = new Date()): string {
   if (minutes === 0) return timeZone === "UTC" ? "UTC" : `${timeZone}, UTC`;
   return `${timeZone}, UTC${minutes < 0 ? "−" : "+"}${twoDigits(minutes / 60)}:${twoDigits(minutes % 60)}`;
 }
+
+/** A place on the axis of a chart: the day over days, else hours and minutes. */
+export const formatTick = (atMs: number, zone: "local" | "utc", isDay: boolean): string =>
+  formatterOf(zone, isDay ? DAY : { hour: "2-digit", minute: "2-digit" }).format(atMs);

@@ -1,0 +1,88 @@
+// What can be done with a source: edit, rotate, delete.
+
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { queries, relay } from "../data/client.ts";
+import type { SourceRow } from "../data/records.ts";
+import { changeHeaders, type Tagged } from "../data/tagged.ts";
+import { ActionButton } from "../ui/button.tsx";
+import { ConfirmDialog } from "../ui/confirm.tsx";
+import { say } from "../ui/toast.tsx";
+import { FormLink } from "./form-link.tsx";
+import { ForceChoice } from "./managed.tsx";
+import { RotateDialog } from "./rotate-dialog.tsx";
+import { SOURCE_OF_API } from "./sources-screen.tsx";
+
+/** The sources that every relay has. */
+const PROTECTED = ["gemini", "gemini-dynamic", SOURCE_OF_API];
+
+export function SourceActions({ source: { value, etag } }: { source: Tagged<SourceRow> }) {
+  const [opened, setOpened] = useState<"rotate" | "delete">();
+  const close = () => setOpened(undefined);
+  const { id, name, kind, managed_by } = value;
+  return (
+    <>
+      <FormLink to={`/sources/${id}/edit`} needs="write" kind="plain">
+        Edit
+      </FormLink>
+      {kind === "static" && name !== SOURCE_OF_API && (
+        <ActionButton needs="write" onClick={() => setOpened("rotate")}>
+          {value.signing_secrets.length === 0 ? "Set the secret…" : "Rotate the secret…"}
+        </ActionButton>
+      )}
+      <ActionButton
+        needs="write"
+        kind="danger"
+        onClick={() => setOpened("delete")}
+        reason={PROTECTED.includes(name) ? "Every relay has this source, so it cannot be deleted." : undefined}
+      >
+        Delete…
+      </ActionButton>
+      {opened === "rotate" && (
+        <RotateDialog
+          path={`/v1/sources/${id}/signing-secrets`}
+          etag={etag}
+          managedBy={managed_by}
+          keeper="whoever sends to this source: they sign with it"
+          overlap="Until then, a webhook that is signed with any of them is accepted."
+          onClose={close}
+        />
+      )}
+      {opened === "delete" && <DeleteSourceDialog source={value} etag={etag} onClose={close} />}
+    </>
+  );
+}
+
+function DeleteSourceDialog({ source, etag, onClose }: { source: SourceRow; etag: string; onClose: () => void }) {
+  const navigate = useNavigate();
+  const [isForced, setForced] = useState(false);
+  const { id, name, managed_by, upstream } = source;
+  const remove = async () => {
+    await relay.ask("DELETE", `/v1/sources/${id}`, { headers: changeHeaders(etag, isForced) });
+    say(`Deleted ${name}`);
+    await navigate({ to: "/sources", search: {} });
+    queries.removeQueries({ queryKey: ["source", id] });
+    void queries.invalidateQueries();
+  };
+  return (
+    <ConfirmDialog
+      title={`Delete ${name}`}
+      verb="Delete"
+      needs="write"
+      isDanger
+      typed={name}
+      onConfirm={remove}
+      onClose={onClose}
+    >
+      <p>
+        Webhooks to <code>{source.ingress_path}</code> are refused from now on. Events that arrived stay in the log. It
+        cannot be brought back.
+      </p>
+      {upstream !== null && (
+        <p className="note warn">Its webhook stays at Gemini. Deregister it first, if Gemini should stop sending.</p>
+      )}
+      <ForceChoice managedBy={managed_by} isForced={isForced} onChange={setForced} />
+    </ConfirmDialog>
+  );
+}
