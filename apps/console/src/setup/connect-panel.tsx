@@ -24,14 +24,19 @@ export function ConnectPanel({ source }: { source: SourceRow }) {
       (await readPath<{ data: EventRow[] }>("/v1/events", { source: source.id, limit: "1" }, signal)).data[0] ?? null,
     refetchInterval: LOOK_EVERY_MS,
   });
+  const hasEvent = newest.data !== null && newest.data !== undefined;
   const isDynamic = source.kind === "dynamic";
   const url = `${publicUrl ?? "https://your-public-address"}${source.ingress_path}`;
   return (
     <Panel title="Point Gemini at it">
       <ul className="setup-steps" aria-label="What is set up">
-        <SetupStep isDone={publicUrl !== null} isKnown={system !== undefined} done="The public address is set.">
-          <code>PUBLIC_URL</code> is not set. Set it on every gateway to the https address at which Gemini reaches the
-          ingress port.
+        <SetupStep
+          isDone={publicUrl?.startsWith("https:") === true}
+          isKnown={system !== undefined}
+          done="The public address is set."
+        >
+          <code>PUBLIC_URL</code> is {publicUrl === null ? "not set" : "no https address, and Gemini calls no other"}.
+          Set it on every gateway to the https address at which Gemini reaches the ingress port.
         </SetupStep>
         {isDynamic ? (
           <SetupStep isDone={source.schemes.length > 0} done="Google’s public keys verify what arrives.">
@@ -44,7 +49,7 @@ export function ConnectPanel({ source }: { source: SourceRow }) {
           </SetupStep>
         )}
         <SetupStep
-          isDone={newest.data !== null && newest.data !== undefined}
+          isDone={hasEvent}
           isKnown={newest.data !== undefined}
           done={
             newest.data && (
@@ -71,7 +76,10 @@ export function ConnectPanel({ source }: { source: SourceRow }) {
           <p className="address">
             <code>{url}</code> <CopyButton text={url} what="the address" />
           </p>
-          <SnippetTabs snippets={registerSnippets(url)} />
+          <details className="examples" open={!hasEvent}>
+            <summary>Register it by hand</summary>
+            <SnippetTabs snippets={registerSnippets(url)} />
+          </details>
         </>
       )}
     </Panel>

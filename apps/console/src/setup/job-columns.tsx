@@ -15,11 +15,15 @@ export const JOB_STATES: Record<JobRow["status"], string> = {
 };
 
 export const JOB_COLUMNS: readonly ListColumn<JobRow>[] = [
-  { key: "name", label: "Job", cell: ({ name, kind }) => name ?? `${kind} without a name yet` },
+  { key: "name", label: "Job", cell: (job) => <JobTitle job={job} /> },
   { key: "status", label: "Status", cell: ({ status }) => <StateBadge state={status} /> },
   { key: "kind", label: "Kind", cell: ({ kind }) => kind, priority: 2 },
-  { key: "state", label: "At Gemini", cell: ({ state }) => state ?? "not asked", priority: 2 },
+  { key: "state", label: "At Gemini", cell: ({ state }) => state ?? "–", priority: 2 },
   { key: "source", label: "Source", cell: ({ source }) => <NameLink kind="sources" id={source} />, priority: 2 },
   { key: "problem", label: "Problem", cell: ({ problem }) => problem ?? "", isWide: true, priority: 3 },
   { key: "expected", label: "Expected", cell: ({ expected_at }) => <Ago at={expected_at} />, priority: 2 },
 ];
+
+function JobTitle({ job: { name, kind } }: { job: JobRow }) {
+  return <span className="clip job-name">{name ?? `${kind} without a name yet`}</span>;
+}

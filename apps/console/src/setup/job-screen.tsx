@@ -69,7 +69,7 @@ function JobFacts({ job }: { job: JobRow }) {
     <Facts
       facts={[
         ["Kind", job.kind],
-        ["State at Gemini", job.state ?? "not asked yet"],
+        ["State at Gemini", job.state ?? (job.checked_at === null ? "not asked yet" : "unknown")],
         ["Source", <NameLink key="source" kind="sources" id={job.source} />],
         [
           "Event of its end",

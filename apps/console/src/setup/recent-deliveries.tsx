@@ -26,7 +26,10 @@ const VIEWS: readonly View[] = [
   { label: "Exhausted", search: { status: "exhausted" }, empty: "No delivery was given up." },
 ];
 
-const COLUMNS = DELIVERY_COLUMNS.filter(({ key }) => key !== "target");
+/** In a panel of a narrow screen, the event and its status have room. */
+const COLUMNS = DELIVERY_COLUMNS.filter(({ key }) => key !== "target").map((column) =>
+  column.key === "created" ? { ...column, priority: 2 as const } : column,
+);
 
 export function RecentDeliveries({ target: { id } }: { target: TargetRow }) {
   const [view, setView] = useState(VIEWS[0] as View);

@@ -128,7 +128,13 @@ function ProofLines({ source }: { source: SourceRow }) {
         {expect_every_seconds === null ? "is not told" : `is told after ${formatSeconds(expect_every_seconds)}`}
       </SettingLine>
       <SettingLine name="Gemini key">
-        {gemini_api_key === null ? <span className="muted">none</span> : <code>{gemini_api_key}</code>}
+        {gemini_api_key === null ? (
+          <span className="muted">
+            none is stored{source.name === "gemini" && "; GEMINI_API_KEY of the gateway stands in, if it is set"}
+          </span>
+        ) : (
+          <code>{gemini_api_key}</code>
+        )}
       </SettingLine>
       <SettingLine name="Reconciled">
         {reconcile.enabled

@@ -82,3 +82,9 @@ test("a new target sends only what was filled in, and nothing of another kind", 
 test("a header is pointed at as RFC 6901 says", () => {
   expect(headerPointer("a/b~c")).toBe("/headers/a~1b~0c");
 });
+
+test("settings of TLS are removed as a whole when that was chosen", () => {
+  const before = draftOf(TARGET);
+  expect(bodyOf({ ...before, tlsServerName: "billing" }, before)).toEqual({ tls: { server_name: "billing" } });
+  expect(bodyOf({ ...before, tlsServerName: "billing", removesTls: true }, before)).toEqual({ tls: null });
+});

@@ -35,7 +35,13 @@ const TEXT_FIELDS = [
 
 export type DraftField = (typeof TEXT_FIELDS)[number];
 
-export type TargetDraft = Record<DraftField, string> & { kind: KindOfTarget; headers: HeaderDraft[] };
+export type TargetDraft = Record<DraftField, string> & {
+  kind: KindOfTarget;
+  headers: HeaderDraft[];
+  /** Whether settings of TLS are stored. Certificates are not shown again, so their fields are empty. */
+  hasTls: boolean;
+  removesTls: boolean;
+};
 
 /** What the relay shows in place of a value, and what keeps it when it is sent back. */
 const REDACTED = "[redacted]";
@@ -43,7 +49,14 @@ const REDACTED = "[redacted]";
 const EMPTY = Object.fromEntries(TEXT_FIELDS.map((field) => [field, ""])) as Record<DraftField, string>;
 
 /** A new target: empty fields have the relay's defaults. */
-export const newDraft = (): TargetDraft => ({ ...EMPTY, kind: "http", subscribedEvents: "*", headers: [] });
+export const newDraft = (): TargetDraft => ({
+  ...EMPTY,
+  kind: "http",
+  subscribedEvents: "*",
+  headers: [],
+  hasTls: false,
+  removesTls: false,
+});
 
 const numberText = (value: number | null | undefined): string => value?.toString() ?? "";
 
@@ -65,6 +78,8 @@ export function draftOf(target: TargetRow): TargetDraft {
     retryHorizon: numberText(target.retry.horizon_seconds),
     deleteAfterIdle: numberText(target.delete_after_idle_seconds),
     tlsServerName: target.tls?.server_name ?? "",
+    hasTls: target.tls !== null,
+    removesTls: false,
   };
 }
 
@@ -105,7 +120,8 @@ export function bodyOf(draft: TargetDraft, before: TargetDraft): Record<string, 
     ...(isChanged("tlsCertificate") && { client_certificate: textOrNull(draft.tlsCertificate) }),
     ...(isChanged("tlsKey") && { client_key: textOrNull(draft.tlsKey) }),
   };
-  if (Object.keys(tls).length > 0) body["tls"] = tls;
+  if (draft.removesTls) body["tls"] = null;
+  else if (Object.keys(tls).length > 0) body["tls"] = tls;
   if (areHeadersChanged(draft, before)) body["headers"] = headersOf(draft.headers);
   return body;
 }

@@ -1,5 +1,6 @@
 // The fields of a target. Each kind shows only its own. The relay judges them, and its faults stand at their fields.
 
+import { plural } from "../ui/format.ts";
 import { faultUnder } from "../ui/problem.tsx";
 import { FilterField } from "./filter-field.tsx";
 import { AreaField, FieldGroup, TextField } from "./form-parts.tsx";
@@ -69,7 +70,7 @@ export function TargetForm({ draft, stored, onChange, onKind, error }: TargetFor
         </FieldGroup>
       )}
       <PaceFields draft={draft} text={text} error={error} />
-      {!isPull && <TlsFields draft={draft} text={text} error={error} isStored={stored !== undefined} />}
+      {!isPull && <TlsFields draft={draft} text={text} error={error} onChange={onChange} />}
     </>
   );
 }
@@ -144,7 +145,7 @@ function PaceFields({ draft, text, error }: { draft: TargetDraft; text: FieldTex
             {...text("timeoutSeconds", "/timeout_seconds")}
           />
           <TextField
-            label="Requests in flight, at most"
+            label="In flight, at most"
             placeholder={defaults.maxInFlight}
             hint="1 to 1,000"
             {...number}
@@ -202,15 +203,15 @@ interface TlsProps {
   draft: TargetDraft;
   text: FieldText;
   error: unknown;
-  isStored: boolean;
+  onChange: (change: Partial<TargetDraft>) => void;
 }
 
-function TlsFields({ draft, text, error, isStored }: TlsProps) {
-  const kept = isStored ? " Empty: what is stored stays." : "";
+function TlsFields({ draft, text, error, onChange }: TlsProps) {
+  const kept = draft.hasTls ? " Empty: what is stored stays." : "";
   return (
     <FieldGroup
       title="TLS"
-      summary="a CA of your own, a client certificate"
+      summary={draft.hasTls ? "set" : "a CA of your own, a client certificate"}
       isOpen={draft.tlsServerName !== "" || faultUnder(error, "/tls") !== undefined}
     >
       <AreaField
@@ -237,13 +238,23 @@ function TlsFields({ draft, text, error, isStored }: TlsProps) {
           />
         </>
       )}
+      {draft.hasTls && (
+        <label className="choice">
+          <input
+            type="checkbox"
+            checked={draft.removesTls}
+            onChange={(event) => onChange({ removesTls: event.target.checked })}
+          />
+          <span>Remove all settings of TLS that are stored</span>
+        </label>
+      )}
     </FieldGroup>
   );
 }
 
 function summaryOf({ kind, maxInFlight, rateRequests, rateSeconds }: TargetDraft): string {
   if (kind === "pull") return "as usual";
-  const rate = rateRequests === "" ? [] : [`${rateRequests} requests in ${rateSeconds} s`];
+  const rate = rateRequests === "" ? [] : [`${plural(Number(rateRequests), "request")} in ${rateSeconds} s`];
   const parts = [...(maxInFlight === "" ? [] : [`${maxInFlight} in flight`]), ...rate];
   return parts.length === 0 ? "as usual" : parts.join(", ");
 }

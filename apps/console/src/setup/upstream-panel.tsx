@@ -118,9 +118,9 @@ export function UpstreamPanel({ source: { id, name } }: { source: SourceRow }) {
   );
 }
 
-function CallResult({ result: { steps, warnings } }: { result: Schemas["UpstreamResult"] }) {
+function CallResult({ result: { steps, warnings, upstream } }: { result: Schemas["UpstreamResult"] }) {
   return (
-    <div className={warnings.length > 0 ? "note warn" : "note good"} role="status">
+    <div className={warnings.length > 0 || upstream.drift.length > 0 ? "note warn" : "note good"} role="status">
       <ul>
         {steps.map(({ step, detail }) => (
           <li key={step}>{detail}</li>
