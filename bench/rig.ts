@@ -1,10 +1,12 @@
 // The rig is the relay that the bench measures: PostgreSQL with fsync, Redis with `appendfsync always`, and gateways and
 // workers as processes. Everything runs on loopback and ends with this process.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 import { newId } from "@sluice/shared/domain/ids";
 import { MasterKey } from "@sluice/shared/settings/master-key";
@@ -48,6 +50,8 @@ export interface Rig {
   redisUrl: string | undefined;
   startGateway: () => Promise<RunningApp>;
   startWorker: () => Promise<RunningApp>;
+  /** Starts `sluice listen` with a service, at the last gateway. Resolves when it waits for events. */
+  startListener: (serviceUrl: string) => Promise<{ stop: () => Promise<void> }>;
   /** Calls the API of the last gateway. @throws Error for any other answer than 2xx. */
   call: (method: string, path: string, body: object, signal?: AbortSignal) => Promise<{ id: string }>;
   /** Creates a target that gets every event. @returns `tgt_…` */
@@ -159,6 +163,21 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
       const port = await claimPort();
       const url = `http://127.0.0.1:${port}`;
       return start("worker", url, `${url}/readyz`, { WORKER_PORT: String(port) });
+    },
+    startListener: async (serviceUrl) => {
+      const env = { ...shared, SLUICE_API: apiUrl, SLUICE_API_KEY: apiKey, XDG_CONFIG_HOME: directory };
+      const args = [entries.sluice, "listen", serviceUrl, "--name", "bench", "--json"];
+      const child = spawn(node ?? process.execPath, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+      processes.add(() => (child.exitCode === null ? child.pid : undefined), "SIGKILL");
+      const ended = once(child, "exit");
+      for await (const line of createInterface({ input: child.stderr })) if (line.startsWith("Connected")) break;
+      if (child.exitCode !== null) throw new Error("sluice listen ended at its start");
+      return {
+        stop: async () => {
+          child.kill("SIGTERM");
+          await ended;
+        },
+      };
     },
     call,
     createTarget: async (uri, targetSettings) =>

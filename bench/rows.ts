@@ -7,6 +7,7 @@ import { drain } from "./rows/drain.ts";
 import { ingest, noOp } from "./rows/ingest.ts";
 import { latency } from "./rows/latency.ts";
 import { bare, cold, light } from "./rows/light.ts";
+import { listen } from "./rows/listen.ts";
 import { log } from "./rows/log.ts";
 import { burst, crowd } from "./rows/many-targets.ts";
 import { memory } from "./rows/memory.ts";
@@ -21,6 +22,7 @@ export const ROWS: readonly Row[] = [
   drain,
   latency,
   pull,
+  listen,
   ...light,
   bare,
   cold,

@@ -34,6 +34,7 @@ export interface Bundles {
   gateway: string;
   worker: string;
   migrate: string;
+  sluice: string;
 }
 
 /** @returns the paths of the bundles. @throws Error with the message of the bundler. */
@@ -44,7 +45,7 @@ export async function bundleApps(): Promise<Bundles> {
   await promisify(execFile)(process.execPath, [join(ROOT, "scripts", "bundle.ts"), DIRECTORY, ...names]);
   for (const name of missing) writeFileSync(stampPath(name), stampOf(KEPT.get(name) ?? []));
   const pathOf = (name: string) => join(DIRECTORY, `${name}.mjs`);
-  return { gateway: pathOf("gateway"), worker: pathOf("worker"), migrate: pathOf("migrate") };
+  return { gateway: pathOf("gateway"), worker: pathOf("worker"), migrate: pathOf("migrate"), sluice: pathOf("sluice") };
 }
 
 const read = (path: string) => readFileSync(path, "utf8");

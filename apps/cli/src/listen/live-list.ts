@@ -37,6 +37,10 @@ export type LiveKey = "up" | "down" | "pageUp" | "pageDown" | "home" | "end" | "
 const MAX_ROWS = 500;
 /** Head, empty line, message and keys. */
 const FRAME_LINES = 4;
+/** The mark, the time, the id of the event, and what is between the columns. */
+const ROW_COLUMNS = 2 + 8 + 30 + 3 * 2;
+const MIN_TYPE_WIDTH = 16;
+const MAX_RESULT_WIDTH = 24;
 
 export const newLiveState = (title: string): LiveState => ({
   title,
@@ -105,6 +109,8 @@ export function drawLive(state: LiveState, width: number, height: number): Line[
   return lines.map(({ text, style }) => ({ text: shorten(visibleText(text), width), style }));
 }
 
+const shownResult = ({ result, attempt }: LiveRow) => visibleText(result + (attempt > 1 ? ` #${attempt}` : ""));
+
 function drawRows(state: LiveState, width: number, room: number): Line[] {
   if (state.rows.length === 0)
     return [{ text: "Waiting for events. `sluice trigger batch.succeeded` sends one.", style: "faint" }];
@@ -112,10 +118,13 @@ function drawRows(state: LiveState, width: number, room: number): Line[] {
   const at = state.rows.findIndex((row) => row === selected);
   const from = Math.max(0, Math.min(state.rows.length - room, at - Math.floor(room / 2)));
   const shown = state.rows.slice(from, from + room);
-  const typeWidth = Math.min(Math.max(...shown.map(({ type }) => type.length)), Math.max(16, width - 48));
+  const resultWidth = Math.min(MAX_RESULT_WIDTH, Math.max(...shown.map((row) => shownResult(row).length)));
+  const longestType = Math.max(...shown.map(({ type }) => type.length));
+  // The id stays whole where it can, because somebody copies it.
+  const typeWidth = Math.min(longestType, Math.max(MIN_TYPE_WIDTH, width - ROW_COLUMNS - resultWidth));
   return shown.map((row) => {
-    const attempt = row.attempt > 1 ? ` #${row.attempt}` : "";
-    const text = `${row.time}  ${shorten(visibleText(row.type), typeWidth).padEnd(typeWidth)}  ${(row.result + attempt).padEnd(24)}  ${row.eventId}`;
+    const [type, result] = [shorten(visibleText(row.type), typeWidth), shorten(shownResult(row), resultWidth)];
+    const text = `${row.time}  ${type.padEnd(typeWidth)}  ${result.padEnd(resultWidth)}  ${row.eventId}`;
     const style =
       row === selected
         ? "selected"

@@ -8,7 +8,7 @@ import { type CliContext, printJson, terminalOf } from "../cli-context.ts";
 import { findId, ShownNames } from "../endpoint/names.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { writeStyled } from "../output/style.ts";
-import { shorten, visibleText } from "../output/text.ts";
+import { shorten, visibleText, widthOf } from "../output/text.ts";
 import { severalOf, severalTexts, wholeNumber } from "../options.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { asked, openRelayApi } from "../relay/relay-api.ts";
@@ -96,16 +96,28 @@ async function printMessages(
   }
 }
 
+/** From here on, a line has room for everything but the id of the webhook. */
+const WIDE_COLUMNS = 106;
+const WIDE = { what: 28, name: 20 };
+/** In 80 columns, the id stays whole, because somebody copies it. */
+const NARROW = { what: 16, name: 10 };
+
 type Message = Exclude<Schemas["TailMessage"], { event: "overflow" }>;
 
 async function printMessage(message: Message, names: ShownNames, context: CliContext): Promise<void> {
   const { stdout } = context;
   const place = idBehindName(message);
   await names.load([place]);
-  const { at, columns, isGood, isBad } = describeMessage(message, (names.or(place) ?? "").padEnd(20));
+  const { at, what, ids, isGood, isBad } = describeMessage(message);
+  const width = terminalOf(stdout)?.columns ?? Infinity;
+  const widths = width < WIDE_COLUMNS ? NARROW : WIDE;
+  const cell = (value: string, room: number) => {
+    const short = width === Infinity ? visibleText(value) : shorten(visibleText(value), room);
+    return short + " ".repeat(Math.max(0, room - widthOf(short)));
+  };
   const time = new Date(at).toTimeString().slice(0, 8);
-  const line = visibleText(`${time}  ${message.event.padEnd(8)}  ${columns.join("  ")}`);
-  const text = shorten(line, terminalOf(stdout)?.columns ?? Infinity);
+  const cells = [time, message.event.padEnd(8), cell(what, widths.what), cell(names.or(place) ?? "", widths.name)];
+  const text = shorten([...cells, ...ids.map(visibleText)].join("  "), width);
   if (isGood || isBad) writeStyled(stdout, context, isGood ? "green" : "red", text);
   else stdout.write(text);
   stdout.write("\n");
@@ -117,14 +129,14 @@ function idBehindName(message: Message): string | null {
   return message.event === "attempt" ? message.data.target : message.data.delivery.target;
 }
 
-/** @param name of the source or target, as a column. */
-function describeMessage(message: Message, name: string) {
+function describeMessage(message: Message) {
   switch (message.event) {
     case "event": {
       const { id, type, received_at: at, webhook_id: webhookId } = message.data;
       return {
         at,
-        columns: [(type ?? "(no type)").padEnd(28), name, id, webhookId],
+        what: type ?? "(no type)",
+        ids: [id, webhookId],
         isGood: false,
         isBad: false,
       };
@@ -135,7 +147,8 @@ function describeMessage(message: Message, name: string) {
       const result = `${error ?? status}  ${Math.round(ms)} ms  #${number}`;
       return {
         at,
-        columns: [result.padEnd(28), name, delivery],
+        what: result,
+        ids: [delivery],
         isGood,
         isBad: !isGood,
       };
@@ -145,7 +158,8 @@ function describeMessage(message: Message, name: string) {
       const { id, status } = delivery;
       return {
         at,
-        columns: [change.padEnd(28), name, id],
+        what: change,
+        ids: [id],
         isGood: status === "succeeded",
         isBad: status === "exhausted",
       };
