@@ -14,9 +14,7 @@ export async function openInConsole(
   { env }: Pick<CliContext, "env">,
 ): Promise<string> {
   const browser = findBrowser(env, process.platform);
-  if (browser === undefined) return `There is no browser here: \`sluice open ${id}\` prints a link`;
+  if (browser === undefined) return `No browser here; for a link run: sluice open ${id}`;
   const isOpen = await openLink(browser, await makeConsoleLink(api, client, id));
-  return isOpen
-    ? `${id} is open in your browser`
-    : `The browser could not be started: \`sluice open ${id}\` prints a link`;
+  return isOpen ? `${id} is open in your browser` : `The browser does not start; run: sluice open ${id}`;
 }

@@ -98,9 +98,9 @@ async function printMessages(
 
 /** From here on, a line has room for everything but the id of the webhook. */
 const WIDE_COLUMNS = 106;
-const WIDE = { what: 28, name: 20 };
+const WIDE = { what: 28, name: 20, ids: 2 };
 /** In 80 columns, the id stays whole, because somebody copies it. */
-const NARROW = { what: 16, name: 10 };
+const NARROW = { what: 16, name: 10, ids: 1 };
 
 type Message = Exclude<Schemas["TailMessage"], { event: "overflow" }>;
 
@@ -117,7 +117,7 @@ async function printMessage(message: Message, names: ShownNames, context: CliCon
   };
   const time = new Date(at).toTimeString().slice(0, 8);
   const cells = [time, message.event.padEnd(8), cell(what, widths.what), cell(names.or(place) ?? "", widths.name)];
-  const text = shorten([...cells, ...ids.map(visibleText)].join("  "), width);
+  const text = shorten([...cells, ...ids.slice(0, widths.ids).map(visibleText)].join("  "), width);
   if (isGood || isBad) writeStyled(stdout, context, isGood ? "green" : "red", text);
   else stdout.write(text);
   stdout.write("\n");
