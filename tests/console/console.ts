@@ -36,6 +36,13 @@ async function watch(page: Page, apiUrl: string, faults: string[]): Promise<void
   });
 }
 
+/** Waits until a screen shows what it has read. */
+export async function settle(page: Page): Promise<void> {
+  await page.locator("main h1").waitFor();
+  await expect.poll(() => page.locator("main .skeleton, main [aria-busy=true]").count()).toBe(0);
+  await expect.poll(() => page.getByText(/^Loading/).count()).toBe(0);
+}
+
 async function openConsole(browser: Browser, relay: Relay, faults: string[], options: OpenOptions) {
   const { key, ...contextOptions } = options;
   const context = await browser.newContext({
@@ -55,7 +62,7 @@ async function openConsole(browser: Browser, relay: Relay, faults: string[], opt
     await open("/");
     await page.getByLabel("API key").fill(key);
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("navigation", { name: "Screens" }).waitFor({ state: "attached" });
+    await page.locator("#main").waitFor();
   }
   return { page, open, close: () => context.close() };
 }
@@ -65,7 +72,14 @@ beforeEach(({ skip }) => {
 });
 
 /** `test` with a relay that serves the console, and a fixture that opens it. */
-export const consoleTest = relayTest({ consoleDirectory: inject("consoleDirectory") })
+export const consoleTest = relayTest({
+  consoleDirectory: inject("consoleDirectory"),
+  settings: {
+    PUBLIC_URL: "https://hooks.example.com",
+    // Nobody listens there: no test calls the real Gemini.
+    GEMINI_BASE_URL: "http://127.0.0.1:9",
+  },
+})
   // oxlint-disable-next-line no-empty-pattern -- Vitest reads from the pattern that this needs no other fixture.
   .extend("browser", { scope: "file" }, async ({}, { onCleanup }) => {
     const executablePath = inject("chromium");

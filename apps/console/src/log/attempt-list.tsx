@@ -29,26 +29,28 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
       )}
       <div className="attempts">
         {newest.map((attempt, index) => (
-          <details key={attempt.id} open={index === 0} className="attempt">
-            <summary>
-              {attempts.length > 1 && (
-                <input
-                  type="checkbox"
-                  aria-label={`Compare attempt ${attempt.number}`}
-                  checked={chosen.includes(attempt.id)}
-                  onChange={() => choose(attempt.id)}
-                />
-              )}
-              <strong>#{attempt.number}</strong>
-              <StatusCode code={attempt.status_code} error={attempt.error ?? "no answer"} />
-              <Moment at={attempt.started_at} />
-              <span className="muted">
-                {formatMs(attempt.duration_ms)} · {TRIGGERS[attempt.trigger]}
-              </span>
-              {attempt.error !== null && <span className="attempt-error">{attempt.error}</span>}
-            </summary>
-            <AttemptParts attempt={attempt} />
-          </details>
+          <div key={attempt.id} className="attempt">
+            {attempts.length > 1 && (
+              <input
+                type="checkbox"
+                aria-label={`Compare attempt ${attempt.number}`}
+                checked={chosen.includes(attempt.id)}
+                onChange={() => choose(attempt.id)}
+              />
+            )}
+            <details open={index === 0}>
+              <summary>
+                <strong>#{attempt.number}</strong>
+                <StatusCode code={attempt.status_code} error={attempt.error ?? "no answer"} />
+                <Moment at={attempt.started_at} />
+                <span className="muted">
+                  {formatMs(attempt.duration_ms)} · {TRIGGERS[attempt.trigger]}
+                </span>
+                {attempt.error !== null && <span className="attempt-error">{attempt.error}</span>}
+              </summary>
+              <AttemptParts attempt={attempt} />
+            </details>
+          </div>
         ))}
       </div>
       {later && earlier && <AttemptComparison earlier={earlier} later={later} />}
