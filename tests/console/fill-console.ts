@@ -21,6 +21,7 @@ export async function fillConsole(relay: Relay, receiver: Receiver): Promise<Fil
   const create = (name: string, path: string, changes: object) =>
     relay.createTarget(receiver, { name, uri: `${base}${path}`, ...changes });
   const billing = await create("billing", "/billing/gemini", {
+    retry: { base_seconds: 5, cap_seconds: 3_600, horizon_seconds: 86_400 },
     subscribed_events: ["batch.*"],
     filter: 'event.type != "batch.expired"',
     headers: { authorization: "Bearer s3cret", "x-team": "billing" },

@@ -109,7 +109,7 @@ test("a wrong key is refused with a reason, and a session ends with its key", as
 
   // A read key sees what it may not do, with the reason.
   await open("/deliveries", "Deliveries");
-  const retry = page.getByRole("button", { name: "Retry all that match…" });
+  const retry = page.getByRole("button", { name: "Retry matching…" });
   expect(await retry.getAttribute("aria-disabled")).toBe("true");
   expect(await retry.getAttribute("title")).toContain("needs the scope “write”");
 

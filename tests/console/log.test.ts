@@ -99,7 +99,7 @@ test("a thousand deliveries that match are counted, confirmed by typing, and ret
   await open("/deliveries?status=exhausted&since=-1h", "Deliveries");
   await page.getByRole("combobox", { name: "Target" }).selectOption("thousand");
   await page.getByText("50 shown").waitFor();
-  await page.getByRole("button", { name: "Retry all that match…" }).click();
+  await page.getByRole("button", { name: "Retry matching…" }).click();
   const dialog = page.getByRole("dialog");
   const start = dialog.getByRole("button", { name: "Retry 1,000 deliveries" });
   await start.waitFor();

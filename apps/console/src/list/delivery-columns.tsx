@@ -9,8 +9,8 @@ import { Ago, Countdown, Moment } from "../ui/time.tsx";
 export const DELIVERY_COLUMNS: readonly ListColumn<DeliveryRow>[] = [
   { key: "type", label: "Event", cell: ({ event_type }) => event_type ?? "no type" },
   { key: "status", label: "Status", cell: ({ status }) => <StateBadge state={status} /> },
-  { key: "target", label: "Target", cell: ({ target }) => <NameLink kind="targets" id={target} />, priority: 2 },
-  { key: "created", label: "Created", cell: ({ created_at }) => <Moment at={created_at} /> },
+  { key: "target", label: "Target", cell: ({ target }) => <NameLink kind="targets" id={target} /> },
+  { key: "created", label: "Created", cell: ({ created_at }) => <Moment at={created_at} />, priority: 2 },
   { key: "attempts", label: "Attempts", cell: ({ attempt_count }) => attempt_count, isNumber: true, priority: 2 },
   {
     key: "answer",

@@ -6,7 +6,7 @@ import { memo, type MouseEvent } from "react";
 import { useNames } from "../data/names.tsx";
 import { StateBadge, type Tone } from "../ui/badge.tsx";
 import { formatMs } from "../ui/format.ts";
-import { Moment } from "../ui/time.tsx";
+import { Clock } from "../ui/time.tsx";
 import type { TailRow } from "./tail-row.ts";
 
 const TONES: Record<string, Tone> = {
@@ -90,7 +90,7 @@ const LiveLine = memo(function LiveLine({ row, href, target, source }: LiveLineP
     <tr data-id={to.split("/")[2]} data-api={`/v1${to}`}>
       <td>
         <a href={href} className="row-link" data-row>
-          <Moment at={at} />
+          <Clock at={at} />
         </a>
       </td>
       <td>

@@ -26,7 +26,7 @@ export function KeysScreen() {
 const COLUMNS: readonly ListColumn<KeyRow>[] = [
   { key: "name", label: "Name", cell: ({ name }) => name },
   { key: "state", label: "State", cell: ({ state }) => <StateBadge state={state} /> },
-  { key: "scopes", label: "Scopes", cell: ({ scopes }) => <Scopes scopes={scopes} />, isWide: true },
+  { key: "scopes", label: "Scopes", cell: ({ scopes }) => <Scopes scopes={scopes} />, isWide: true, priority: 2 },
   { key: "key", label: "Key", cell: ({ truncated_key }) => <code>{truncated_key}</code>, priority: 2 },
   { key: "used", label: "Last use", cell: ({ last_used_at }) => <Ago at={last_used_at} />, priority: 2 },
   { key: "expires", label: "Expires", cell: ({ expires_at }) => <Ago at={expires_at} />, priority: 2 },

@@ -45,7 +45,9 @@ export function formatDuration(ms: number): string {
     .join(" ");
 }
 
-export const formatSeconds = (seconds: number): string => formatDuration(seconds * 1_000);
+/** A setting, which may be a fraction of a second. */
+export const formatSeconds = (seconds: number): string =>
+  seconds < 1 ? `${seconds} s` : formatDuration(seconds * 1_000);
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -74,6 +76,9 @@ export function formatTime(at: string | number, zone: "local" | "utc", nowMs: nu
   const day = formatterOf(zone, isThisYear ? DAY : { ...DAY, year: "numeric" }).format(date);
   return `${day} ${formatterOf(zone, CLOCK).format(date)}`;
 }
+
+/** The clock alone: `14:02:07`. */
+export const formatClock = (at: string, zone: "local" | "utc"): string => formatterOf(zone, CLOCK).format(new Date(at));
 
 /** `3 min ago`, `in 20 s`. */
 export function formatAgo(atMs: number, nowMs: number): string {

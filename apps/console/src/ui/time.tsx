@@ -2,7 +2,7 @@
 
 import { relayNow, useEachSecond } from "../data/clock.ts";
 import { useTaste } from "../data/taste.ts";
-import { formatAgo, formatDuration, formatTime } from "./format.ts";
+import { formatAgo, formatClock, formatDuration, formatTime } from "./format.ts";
 
 /** A moment, as a clock shows it. */
 export function Moment({ at, none = "–" }: { at: string | null | undefined; none?: string }) {
@@ -11,6 +11,16 @@ export function Moment({ at, none = "–" }: { at: string | null | undefined; no
   return (
     <time dateTime={at} title={at}>
       {formatTime(at, zone, relayNow())}
+    </time>
+  );
+}
+
+/** A moment of this day, for lists of what happens now. */
+export function Clock({ at }: { at: string }) {
+  const { zone } = useTaste();
+  return (
+    <time dateTime={at} title={at}>
+      {formatClock(at, zone)}
     </time>
   );
 }
