@@ -36,7 +36,14 @@ const LAYERS: Layers[] = [
   },
   {
     room: /^apps\/console\/src\/([^/]+)\//,
-    order: [["data", "style"], ["ui"], ["list"], ["shell"], ["log", "records", "live", "overview", "setup"]],
+    order: [
+      ["data", "style"],
+      ["ui"],
+      ["list"],
+      ["shell"],
+      ["log", "records", "live", "overview", "setup"],
+      ["targets", "sources"],
+    ],
   },
   {
     room: /^apps\/worker\/src\/([^/]+)\//,

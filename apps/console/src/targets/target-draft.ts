@@ -4,6 +4,7 @@
 import type { Schemas } from "@sluice/client/client";
 
 import type { TargetRow } from "../data/records.ts";
+import { splitNames } from "../setup/split-names.ts";
 
 export type KindOfTarget = Schemas["TargetKind"];
 
@@ -92,9 +93,6 @@ const numberOf = (text: string): number | string | null => {
 };
 
 const textOrNull = (text: string): string | null => (text.trim() === "" ? null : text.trim());
-
-/** Names separated by spaces, commas or lines. */
-export const splitNames = (text: string): string[] => text.split(/[\s,]+/).filter((name) => name !== "");
 
 /** The body of the API for each field that is not its opposite in `before`. */
 export function bodyOf(draft: TargetDraft, before: TargetDraft): Record<string, unknown> {

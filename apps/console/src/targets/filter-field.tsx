@@ -12,7 +12,7 @@ import { faultUnder, ProblemNote } from "../ui/problem.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { Ago } from "../ui/time.tsx";
 import { FILTER_EXAMPLES } from "./filter-examples.ts";
-import { AreaField } from "./form-parts.tsx";
+import { AreaField } from "../setup/form-parts.tsx";
 
 type FilterTrial = Schemas["FilterTrial"];
 

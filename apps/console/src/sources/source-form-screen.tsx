@@ -14,8 +14,8 @@ import { ProblemNote } from "../ui/problem.tsx";
 import { NewSecretDialog } from "../ui/secret.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { say } from "../ui/toast.tsx";
-import { FormPanel } from "./form-panel.tsx";
-import { ForceChoice, ManagedNote } from "./managed.tsx";
+import { FormPanel } from "../setup/form-panel.tsx";
+import { ForceChoice, ManagedNote } from "../setup/managed.tsx";
 import { newSourceBody, newSourceDraft, sourceBody, sourceDraftOf } from "./source-draft.ts";
 import { SOURCE_FIELDS, SourceForm } from "./source-form.tsx";
 

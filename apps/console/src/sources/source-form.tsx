@@ -2,7 +2,7 @@
 
 import { FormField } from "../ui/field.tsx";
 import { faultUnder } from "../ui/problem.tsx";
-import { AreaField, FieldGroup, TextField } from "./form-parts.tsx";
+import { AreaField, FieldGroup, TextField } from "../setup/form-parts.tsx";
 import { type KindOfSource, SCHEMES_OF_KIND, type SourceDraft } from "./source-draft.ts";
 
 /** The fields whose faults this form shows itself. */

@@ -3,10 +3,11 @@
 import { plural } from "../ui/format.ts";
 import { faultUnder } from "../ui/problem.tsx";
 import { FilterField } from "./filter-field.tsx";
-import { AreaField, FieldGroup, TextField } from "./form-parts.tsx";
+import { AreaField, FieldGroup, TextField } from "../setup/form-parts.tsx";
 import { HeadersField } from "./headers-field.tsx";
 import { SubscribedEventsField } from "./events-field.tsx";
-import { type DraftField, isOtherOrigin, splitNames, type TargetDraft, type KindOfTarget } from "./target-draft.ts";
+import { type DraftField, isOtherOrigin, type TargetDraft, type KindOfTarget } from "./target-draft.ts";
+import { splitNames } from "../setup/split-names.ts";
 import { isChat, KIND_MEANINGS, KIND_NAMES } from "./target-kinds.ts";
 
 /** The fields whose faults this form shows itself. */

@@ -15,7 +15,7 @@ import { NewSecretDialog } from "../ui/secret.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { say } from "../ui/toast.tsx";
 import { CallbackUrlDialog } from "./callback-url-dialog.tsx";
-import { ValidUntil } from "./secrets.tsx";
+import { ValidUntil } from "../setup/secrets.tsx";
 
 type TokenOfSource = SourceRow["ingress_tokens"][number];
 

@@ -7,7 +7,7 @@ import type { ListColumn } from "../list/columns.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
 import { StateBadge, type Tone } from "../ui/badge.tsx";
 import { Ago } from "../ui/time.tsx";
-import { FormLink } from "./form-link.tsx";
+import { FormLink } from "../setup/form-link.tsx";
 
 const COLUMNS: readonly ListColumn<SourceRow>[] = [
   { key: "name", label: "Name", cell: ({ name }) => name },

@@ -14,7 +14,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
 import { Ago, Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
-import { SecretTable } from "./secrets.tsx";
+import { SecretTable } from "../setup/secrets.tsx";
 
 type Upstream = Schemas["Upstream"];
 type UpstreamCall = "register" | "check" | "rotate" | "heal" | "deregister";

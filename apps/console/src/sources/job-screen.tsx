@@ -17,7 +17,7 @@ import { PageHead } from "../ui/page.tsx";
 import { faultUnder, ProblemNote } from "../ui/problem.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { Ago, Countdown, Moment } from "../ui/time.tsx";
-import { TextField } from "./form-parts.tsx";
+import { TextField } from "../setup/form-parts.tsx";
 import { JOB_STATES } from "./job-columns.tsx";
 
 const LOOK_EVERY_MS = 5_000;

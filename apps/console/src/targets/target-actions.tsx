@@ -10,9 +10,9 @@ import { ActionButton } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { problemText } from "../ui/problem.tsx";
 import { say } from "../ui/toast.tsx";
-import { ForceChoice } from "./managed.tsx";
-import { FormLink } from "./form-link.tsx";
-import { RotateDialog } from "./rotate-dialog.tsx";
+import { ForceChoice } from "../setup/managed.tsx";
+import { FormLink } from "../setup/form-link.tsx";
+import { RotateDialog } from "../setup/rotate-dialog.tsx";
 import { isChat } from "./target-kinds.ts";
 import { TestDialog } from "./test-dialog.tsx";
 

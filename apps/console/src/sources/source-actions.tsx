@@ -9,9 +9,9 @@ import { changeHeaders, type Tagged } from "../data/tagged.ts";
 import { ActionButton } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { say } from "../ui/toast.tsx";
-import { FormLink } from "./form-link.tsx";
-import { ForceChoice } from "./managed.tsx";
-import { RotateDialog } from "./rotate-dialog.tsx";
+import { FormLink } from "../setup/form-link.tsx";
+import { ForceChoice } from "../setup/managed.tsx";
+import { RotateDialog } from "../setup/rotate-dialog.tsx";
 import { SOURCE_OF_API } from "./sources-screen.tsx";
 
 /** The sources that every relay has. */

@@ -3,7 +3,7 @@
 import type { Schemas } from "@sluice/client/client";
 
 import type { SourceRow } from "../data/records.ts";
-import { splitNames } from "./target-draft.ts";
+import { splitNames } from "../setup/split-names.ts";
 
 export type KindOfSource = Schemas["SourceKind"];
 

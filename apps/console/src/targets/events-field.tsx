@@ -1,8 +1,8 @@
 // A list of event types: a text with names, and the types of Gemini to add or remove with one click.
 
 import { EVENT_TYPES } from "../data/event-types.ts";
-import { splitNames } from "./target-draft.ts";
-import { AreaField } from "./form-parts.tsx";
+import { splitNames } from "../setup/split-names.ts";
+import { AreaField } from "../setup/form-parts.tsx";
 
 interface EventsFieldProps {
   value: string;

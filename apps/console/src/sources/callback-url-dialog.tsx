@@ -14,8 +14,8 @@ import { LabelList } from "../ui/labels.tsx";
 import { faultUnder, ProblemNote } from "../ui/problem.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { callbackBody, EXPIRIES, newCallbackDraft } from "./callback-draft.ts";
-import { AreaField } from "./form-parts.tsx";
-import { ValidUntil } from "./secrets.tsx";
+import { AreaField } from "../setup/form-parts.tsx";
+import { ValidUntil } from "../setup/secrets.tsx";
 import { SnippetTabs } from "./snippet-tabs.tsx";
 import { jobSnippets } from "./source-snippets.ts";
 

@@ -8,7 +8,7 @@ import { StateBadge } from "../ui/badge.tsx";
 import { Facts } from "../ui/facts.tsx";
 import { formatSeconds, plural } from "../ui/format.ts";
 import { Ago, Countdown } from "../ui/time.tsx";
-import { SettingLine } from "./setting-lines.tsx";
+import { SettingLine } from "../setup/setting-lines.tsx";
 import { WaitingNow } from "./waiting.tsx";
 
 const BREAKERS: Record<Schemas["BreakerState"], string> = {
