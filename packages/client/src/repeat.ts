@@ -66,9 +66,12 @@ async function sendOnce(request: Request, fetch: Fetch, timeoutMs: number): Prom
   return whileHeld([request, signal, copy], async () => withWholeBody(await fetch(copy)));
 }
 
+/** Answers with such a status have no body. Chromium gives them an empty one, of which no `Response` can be made. */
+const WITHOUT_BODY = [204, 205, 304];
+
 /** An answer whose body breaks off is lost like one that does not come. */
 async function withWholeBody(response: Response): Promise<Response> {
-  if (response.body === null) return response;
+  if (response.body === null || WITHOUT_BODY.includes(response.status)) return response;
   return new Response(await response.arrayBuffer(), response);
 }
 
