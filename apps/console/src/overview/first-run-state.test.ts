@@ -12,10 +12,14 @@ const source = (name: string, secrets: number) =>
     signing_secrets: Array.from({ length: secrets }),
     public_keys: [],
   }) as unknown as Schemas["Source"];
-const target = (name: string, last_success_at: string | null = null) =>
-  ({ id: `tgt_${name}`, name, health: { last_success_at } }) as unknown as Schemas["Target"];
+const target = (name: string) => ({ id: `tgt_${name}`, name }) as unknown as Schemas["Target"];
 
-const fresh: FirstRunState = { sources: [source("gemini", 0), source("api", 0)], targets: [], newestEvents: [] };
+const fresh: FirstRunState = {
+  sources: [source("gemini", 0), source("api", 0)],
+  targets: [],
+  newestEvents: [],
+  hasDelivered: false,
+};
 
 test("nothing is done on a fresh relay", () => {
   expect(findDone(fresh)).toMatchObject({
@@ -30,8 +34,9 @@ test("nothing is done on a fresh relay", () => {
 test("the demonstration ticks nothing off", () => {
   const state: FirstRunState = {
     sources: [...fresh.sources, source("sluice-demo", 1)],
-    targets: [target("sluice-demo", "2026-01-22T12:00:00Z")],
+    targets: [target("sluice-demo")],
     newestEvents: [{ source: "src_sluice-demo", scheme: "v1" }],
+    hasDelivered: true,
   };
   expect(findDone(state)).toMatchObject({ hasSecret: false, hasTarget: false, hasDelivered: false, hasEvent: false });
 });
@@ -43,8 +48,9 @@ test("an event that was sent through the API is not one of Gemini’s", () => {
 test("all is done with a secret, a target that took a delivery, and an event that was verified", () => {
   const state: FirstRunState = {
     sources: [source("gemini", 1)],
-    targets: [target("billing", "2026-01-22T12:00:00Z")],
+    targets: [target("billing")],
     newestEvents: [{ source: "src_gemini", scheme: "v1" }],
+    hasDelivered: true,
   };
   expect(findDone(state).isComplete).toBe(true);
 });

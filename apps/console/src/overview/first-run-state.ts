@@ -7,6 +7,8 @@ export interface FirstRunState {
   targets: readonly Schemas["Target"][];
   /** The newest event of each source that has any. */
   newestEvents: readonly Pick<Schemas["Event"], "source" | "scheme">[];
+  /** Whether a target of the operator took a delivery, such as a test. */
+  hasDelivered: boolean;
 }
 
 interface FirstSteps {
@@ -23,15 +25,19 @@ const DEMO_NAME = "sluice-demo";
 /** How Gemini proves an event. Events that were sent through the API prove nothing about the webhook. */
 const GEMINI_SCHEMES: readonly string[] = ["v1", "v1a", "jwt"];
 
-export function findDone({ sources, targets, newestEvents }: FirstRunState): FirstSteps {
+/** The targets that the operator made. */
+export const targetsOfOperator = (targets: FirstRunState["targets"]) =>
+  targets.filter(({ name }) => name !== DEMO_NAME);
+
+export function findDone({ sources, targets, newestEvents, hasDelivered }: FirstRunState): FirstSteps {
   const own = sources.filter(({ name }) => name !== DEMO_NAME);
-  const ownTargets = targets.filter(({ name }) => name !== DEMO_NAME);
+  const ownTargets = targetsOfOperator(targets);
   const steps = {
     hasSecret: own.some(
       ({ signing_secrets, public_keys, name }) => name !== "api" && signing_secrets.length + public_keys.length > 0,
     ),
     hasTarget: ownTargets.length > 0,
-    hasDelivered: ownTargets.some(({ health }) => health.last_success_at !== null),
+    hasDelivered: ownTargets.length > 0 && hasDelivered,
     hasEvent: newestEvents.some(
       ({ source, scheme }) => own.some(({ id }) => id === source) && GEMINI_SCHEMES.includes(scheme),
     ),

@@ -7,7 +7,7 @@ import type { ReactNode } from "react";
 
 import { relay } from "../data/client.ts";
 import { Panel } from "../ui/facts.tsx";
-import { findDone, type FirstRunState } from "./first-run-state.ts";
+import { findDone, type FirstRunState, targetsOfOperator } from "./first-run-state.ts";
 
 const LOOK_EVERY_MS = 5_000;
 
@@ -19,7 +19,27 @@ async function readFirstRun(): Promise<FirstRunState> {
       return data[0];
     }),
   );
-  return { sources: sources.data, targets: targets.data, newestEvents: newest.filter((one) => one !== undefined) };
+  return {
+    sources: sources.data,
+    targets: targets.data,
+    newestEvents: newest.filter((one) => one !== undefined),
+    hasDelivered: await hasDelivery(targetsOfOperator(targets.data)),
+  };
+}
+
+/** More targets than these are no first steps. */
+const MOST_TARGETS = 5;
+
+/** Whether one of the targets took a delivery. The health of a target knows nothing of tests and of pulled deliveries. */
+async function hasDelivery(targets: readonly Schemas["Target"][]): Promise<boolean> {
+  if (targets.some(({ health }) => health.last_success_at !== null)) return true;
+  const found = await Promise.all(
+    targets.slice(0, MOST_TARGETS).map(async ({ id: target }) => {
+      const query = { target, status: ["succeeded" as const], limit: 1 };
+      return (await relay.get("/v1/deliveries", { params: { query } })).data.length > 0;
+    }),
+  );
+  return found.includes(true);
 }
 
 export function FirstRun() {
