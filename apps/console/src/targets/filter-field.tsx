@@ -21,12 +21,15 @@ interface FilterFieldProps {
   subscribedEvents: readonly string[];
   onText: (text: string) => void;
   /** What saving the form found. */
-  fault: string | undefined;
+  saveError: unknown;
 }
 
-export function FilterField({ filter, subscribedEvents, onText, fault }: FilterFieldProps) {
+export function FilterField({ filter, subscribedEvents, onText, saveError }: FilterFieldProps) {
   const [trial, setTrial] = useState<{ filter: string; result: FilterTrial }>();
+  // The fault of an earlier save is over when the relay is asked again: its answer is about what the field has now.
+  const [settledError, setSettledError] = useState<unknown>();
   const { isBusy, error, submit } = useSubmission(async () => {
+    setSettledError(saveError);
     const body = { filter: filter.trim() === "" ? null : filter, subscribed_events: [...subscribedEvents] };
     setTrial({ filter, result: await relay.post("/v1/targets:try-filter", { body }) });
   });
@@ -40,7 +43,7 @@ export function FilterField({ filter, subscribedEvents, onText, fault }: FilterF
         placeholder={'event.labels.team == "billing"'}
         value={filter}
         onText={onText}
-        fault={fault ?? triedFault}
+        fault={(saveError === settledError ? undefined : faultUnder(saveError, "/filter")) ?? triedFault}
       />
       <details className="examples">
         <summary>Examples</summary>

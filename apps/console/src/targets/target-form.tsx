@@ -59,7 +59,7 @@ export function TargetForm({ draft, stored, onChange, onKind, error }: TargetFor
         filter={draft.filter}
         subscribedEvents={splitNames(draft.subscribedEvents)}
         onText={(filter) => onChange({ filter })}
-        fault={faultUnder(error, "/filter")}
+        saveError={error}
       />
       {kind === "http" && (
         <FieldGroup
