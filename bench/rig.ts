@@ -52,6 +52,8 @@ export interface Rig {
   startWorker: () => Promise<RunningApp>;
   /** Starts `sluice listen` with a service, at the last gateway. Resolves when it waits for events. */
   startListener: (serviceUrl: string) => Promise<{ stop: () => Promise<void> }>;
+  /** Where the API of the last gateway is, and the key of it. */
+  api: () => { url: string; key: string };
   /** Calls the API of the last gateway. @throws Error for any other answer than 2xx. */
   call: (method: string, path: string, body: object, signal?: AbortSignal) => Promise<{ id: string }>;
   /** Creates a target that gets every event. @returns `tgt_…` */
@@ -179,6 +181,7 @@ export async function openRig({ queue, settings = {}, postgresDirectory, node }:
         },
       };
     },
+    api: () => ({ url: apiUrl, key: apiKey }),
     call,
     createTarget: async (uri, targetSettings) =>
       (await call("POST", "/v1/targets", { uri, subscribed_events: ["*"], ...targetSettings })).id,

@@ -3,6 +3,7 @@
 import type { Row } from "./row.ts";
 import { calls } from "./rows/calls.ts";
 import { embedded, endToEnd, fanOut, statements, two } from "./rows/deliver.ts";
+import { consoleRow } from "./rows/console.ts";
 import { drain } from "./rows/drain.ts";
 import { ingest, noOp } from "./rows/ingest.ts";
 import { latency } from "./rows/latency.ts";
@@ -34,5 +35,6 @@ export const ROWS: readonly Row[] = [
   two,
   embedded,
   log,
+  consoleRow,
   start,
 ];

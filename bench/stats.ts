@@ -3,17 +3,16 @@
 
 import type { Resolution } from "@sluice/store/schema";
 import { openDatabase } from "@sluice/store/connection/database";
-import { LATENCY_BOUNDS_MS } from "@sluice/store/journal/latency";
 import { migrate } from "@sluice/store/connection/migrate";
 import { readStats, readWaiting, type StatsQuery } from "@sluice/store/journal/stats";
 
+import { fillStats } from "./fill-stats.ts";
 import { describeMachine, format, median } from "./machine.ts";
 import { openPostgres } from "./own-postgres.ts";
 
 const ROUNDS = 30;
 const DAY_MS = 86_400_000;
 const LENGTHS: Record<Resolution, number> = { minute: 60_000, hour: 3_600_000, day: DAY_MS };
-const BUCKETS = LATENCY_BOUNDS_MS.length;
 
 const postgres = await openPostgres();
 const db = openDatabase({
@@ -24,41 +23,11 @@ const db = openDatabase({
 });
 try {
   await migrate(postgres.url);
-  await fill();
+  await fillStats(db);
   await report();
 } finally {
   await db.close();
   await postgres.stop();
-}
-
-/** Fills the tables as stats-count.ts would: days and hours of a month, minutes of two days, each in all cuts. */
-async function fill(): Promise<void> {
-  const client = await db.pool.connect();
-  const query = (text: string) => client.query(text);
-  await query(`CREATE TEMP TABLE dimensions AS
-    SELECT md5('t' || t)::uuid AS target_id, md5('s')::uuid AS source_id, 'type.' || e AS event_type
-    FROM generate_series(1, 20) t, generate_series(1, 10) e`);
-  for (const [resolution, span] of [
-    ["day", "30 days"],
-    ["hour", "30 days"],
-    ["minute", "2 days"],
-  ]) {
-    await query(`INSERT INTO stats
-      SELECT '${resolution}', cut, start, target_id, source_id, event_type, 0, size, size, 0, 0, 0, size, 0,
-        ARRAY(SELECT (size * least(n, 30) / 30)::integer FROM generate_series(1, ${BUCKETS}) n)
-      FROM (
-        SELECT grouping(target_id, source_id, event_type) AS cut, start, target_id, source_id, event_type, count(*) AS size
-        FROM dimensions, generate_series(date_trunc('${resolution}', now(), 'UTC') - interval '${span}', now(),
-          interval '1 ${resolution}') AS start
-        GROUP BY start, GROUPING SETS ((target_id), (source_id), (event_type), (target_id, source_id),
-          (source_id, event_type), (target_id, source_id, event_type))
-      ) AS cuts`);
-  }
-  await query(`INSERT INTO stats_waiting SELECT md5('t' || t)::uuid, date_trunc('minute', now()) - m * interval '1 minute', 700
-    FROM generate_series(1, 20) t, generate_series(0, 1439) m`);
-  await query("VACUUM ANALYZE stats");
-  await query("VACUUM ANALYZE stats_waiting");
-  client.release();
 }
 
 async function report(): Promise<void> {

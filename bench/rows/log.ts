@@ -2,6 +2,8 @@
 
 import { join } from "node:path";
 
+import type { Database } from "@sluice/store/connection/database";
+
 import { fillLog } from "../fill-log.ts";
 import { withRelay } from "../flow.ts";
 import { measureQuestions, openLogDatabase, readOldest } from "../log-questions.ts";
@@ -21,16 +23,8 @@ export const log: Row = {
   name: "log",
   about: "end to end with ten million deliveries in the log, compared to an empty log; and each filter of each list",
   run: async (bench) => {
-    const deliveries = bench.quick ? 5_000 : Number(process.env["BENCH_LOG_DELIVERIES"] ?? 10_000_000);
-    const postgresDirectory = bench.quick || KEPT === undefined ? {} : { postgresDirectory: join(KEPT, "postgres") };
-    // No app of the rig runs yet, so nothing makes partitions or removes the oldest ones.
-    const rig = await openRig({ queue: "redis", ...postgresDirectory, settings: SETTINGS });
-    const database = openLogDatabase(rig.databaseUrl);
+    const { rig, database, startMs } = await openFilledLog(bench);
     try {
-      const days = bench.quick ? 2 : DAYS;
-      bench.progress(`a log of ${format(deliveries)} deliveries over ${days} days`);
-      await forgetRuns(rig);
-      const startMs = (await readOldest(database)) ?? (await fillLog(database, deliveries, days));
       bench.progress("each filter of each list");
       const questions = await measureQuestions(database, startMs, { pairs: false, rounds: bench.quick ? 1 : 9 });
       const figures: Figure[] = Object.entries(Object.groupBy(questions, ({ list }) => list)).flatMap(
@@ -50,6 +44,18 @@ export const log: Row = {
     }
   },
 };
+
+/** Opens a rig with a full log, before any app of it runs: nothing makes partitions then, or removes the oldest ones. */
+export async function openFilledLog(bench: Bench): Promise<{ rig: Rig; database: Database; startMs: number }> {
+  const deliveries = bench.quick ? 5_000 : Number(process.env["BENCH_LOG_DELIVERIES"] ?? 10_000_000);
+  const postgresDirectory = bench.quick || KEPT === undefined ? {} : { postgresDirectory: join(KEPT, "postgres") };
+  const rig = await openRig({ queue: "redis", ...postgresDirectory, settings: SETTINGS });
+  const database = openLogDatabase(rig.databaseUrl);
+  const days = bench.quick ? 2 : DAYS;
+  bench.progress(`a log of ${format(deliveries)} deliveries over ${days} days`);
+  await forgetRuns(rig);
+  return { rig, database, startMs: (await readOldest(database)) ?? (await fillLog(database, deliveries, days)) };
+}
 
 /**
  * Removes the events and targets of earlier runs from a log that is kept. The receivers of these targets are gone, and each

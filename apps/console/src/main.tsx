@@ -16,7 +16,7 @@ import { createRoot } from "react-dom/client";
 
 import { queries } from "./data/client.ts";
 import { applyTheme } from "./data/taste.ts";
-import { router } from "./router.tsx";
+import { loadScreens, router } from "./router.tsx";
 
 applyTheme();
 const place = document.getElementById("console");
@@ -28,3 +28,6 @@ createRoot(place).render(
     </QueryClientProvider>
   </StrictMode>,
 );
+// Safari has no requestIdleCallback.
+const whenIdle = globalThis.requestIdleCallback ?? ((load: () => void) => setTimeout(load, 1_000));
+whenIdle(() => void loadScreens());

@@ -1,4 +1,5 @@
-// The addresses of the console, and the screen of each. A screen is loaded when it is opened first.
+// The addresses of the console, and the screen of each. The first page loads its own screen; the others follow when the browser
+// has nothing to do, so that a click waits for data alone.
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
@@ -17,13 +18,22 @@ const root = createRootRoute({
 
 type Loader = Parameters<typeof lazyRouteComponent>[0];
 
-const screen = (path: string, load: Loader, name: string) =>
-  createRoute({
+const loaders: Loader[] = [];
+
+function screen(path: string, load: Loader, name: string) {
+  loaders.push(load);
+  return createRoute({
     getParentRoute: () => root,
     path,
     component: lazyRouteComponent(load, name as never),
     errorComponent: BrokenScreen,
   });
+}
+
+/** Loads all screens, one after the other. A screen that cannot be loaded now is tried again when it is opened. */
+export async function loadScreens(): Promise<void> {
+  for (const load of loaders) await load().catch(() => undefined);
+}
 
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/go/$id", component: GoScreen }),
