@@ -23,6 +23,8 @@ COPY packages/tracing/package.json packages/tracing/
 # The version must equal the one in scripts/launch.mjs (a test compares them). The optional packages are installed too,
 # because the bundler has one for each platform. The final image contains none of them.
 RUN npx --yes pnpm@12.21.0 install --frozen-lockfile --prod
+# apps/console/tsconfig.json extends it.
+COPY tsconfig.json ./
 COPY apps ./apps
 COPY packages ./packages
 COPY drizzle ./drizzle

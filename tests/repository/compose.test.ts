@@ -2,6 +2,8 @@
 // and fix no name that a second clone would have too.
 
 import { globSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { gatewayConfig } from "@sluice/gateway/gateway-config";
 import { SLUICE_VERSION } from "@sluice/shared/domain/version";
@@ -171,6 +173,18 @@ describe("images", () => {
     const copied = [...read("Dockerfile").matchAll(/^COPY (\S+\/package\.json) /gm)].map(([, path]) => path);
     const manifests = globSync("{apps,packages}/*/package.json", { cwd: new URL("../..", import.meta.url) });
     expect(copied).toEqual(manifests.filter((path) => !path.includes("gemini-simulator")).toSorted());
+  });
+
+  test("the image is built with the settings that those of a package extend", () => {
+    const root = new URL("../..", import.meta.url);
+    const extended = globSync("{apps,packages}/*/tsconfig.json", { cwd: root }).map((path) =>
+      relative(fileURLToPath(root), resolve(fileURLToPath(root), dirname(path), JSON.parse(read(path)).extends)),
+    );
+    expect(extended).not.toEqual([]);
+    for (const path of extended) {
+      expect(read("Dockerfile")).toContain(`\nCOPY ${path} ./\n`);
+      expect(read(".dockerignore").split("\n")).toContain(`!${path}`);
+    }
   });
 
   test("others have exact versions, and compose.pinned.yaml the same ones", () => {
