@@ -36,13 +36,14 @@ export default defineConfig({
       crossApp("postgres"),
       crossApp("redis"),
       {
-        // A browser takes more of the machine than a test that waits for the network.
+        // A browser takes more of the machine than a test that waits for the network, so these run last and by themselves.
         test: {
           name: "console",
           include: ["tests/console/*.test.ts"],
           provide: { queue: "postgres" },
           globalSetup: ["tests/console/global-setup.ts"],
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
