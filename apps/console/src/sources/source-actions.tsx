@@ -1,16 +1,12 @@
 // What can be done with a source: edit, rotate, delete.
 
-import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
-import { queries, relay } from "../data/client.ts";
 import type { SourceRow } from "../data/records.ts";
-import { changeHeaders, type Tagged } from "../data/tagged.ts";
+import type { Tagged } from "../data/tagged.ts";
 import { ActionButton } from "../ui/button.tsx";
-import { ConfirmDialog } from "../ui/confirm.tsx";
-import { say } from "../ui/toast.tsx";
+import { DeleteDialog } from "../setup/delete-dialog.tsx";
 import { FormLink } from "../setup/form-link.tsx";
-import { ForceChoice } from "../setup/managed.tsx";
 import { RotateDialog } from "../setup/rotate-dialog.tsx";
 import { SOURCE_OF_API } from "./sources-screen.tsx";
 
@@ -49,40 +45,19 @@ export function SourceActions({ source: { value, etag } }: { source: Tagged<Sour
           onClose={close}
         />
       )}
-      {opened === "delete" && <DeleteSourceDialog source={value} etag={etag} onClose={close} />}
-    </>
-  );
-}
-
-function DeleteSourceDialog({ source, etag, onClose }: { source: SourceRow; etag: string; onClose: () => void }) {
-  const navigate = useNavigate();
-  const [isForced, setForced] = useState(false);
-  const { id, name, managed_by, upstream } = source;
-  const remove = async () => {
-    await relay.ask("DELETE", `/v1/sources/${id}`, { headers: changeHeaders(etag, isForced) });
-    say(`Deleted ${name}`);
-    await navigate({ to: "/sources", search: {} });
-    queries.removeQueries({ queryKey: ["source", id] });
-    void queries.invalidateQueries();
-  };
-  return (
-    <ConfirmDialog
-      title={`Delete ${name}`}
-      verb="Delete"
-      needs="write"
-      isDanger
-      typed={name}
-      onConfirm={remove}
-      onClose={onClose}
-    >
-      <p>
-        Webhooks to <code>{source.ingress_path}</code> are refused from now on. Events that arrived stay in the log. It
-        cannot be brought back.
-      </p>
-      {upstream !== null && (
-        <p className="note warn">Its webhook stays at Gemini. Deregister it first, if Gemini should stop sending.</p>
+      {opened === "delete" && (
+        <DeleteDialog what="source" resource={value} etag={etag} onClose={close}>
+          <p>
+            Webhooks to <code>{value.ingress_path}</code> are refused from now on. Events that arrived stay in the log.
+            It cannot be brought back.
+          </p>
+          {value.upstream !== null && (
+            <p className="note warn">
+              Its webhook stays at Gemini. Deregister it first, if Gemini should stop sending.
+            </p>
+          )}
+        </DeleteDialog>
       )}
-      <ForceChoice managedBy={managed_by} isForced={isForced} onChange={setForced} />
-    </ConfirmDialog>
+    </>
   );
 }

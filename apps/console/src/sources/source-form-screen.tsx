@@ -1,22 +1,17 @@
-// A new source, and the changes of one. A change carries the version that was read.
+// A new source, and the changes of one.
 
-import { ApiError } from "@sluice/client/api-error";
 import type { Schemas } from "@sluice/client/client";
-import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { queries, relay } from "../data/client.ts";
 import type { SourceRow } from "../data/records.ts";
-import { changeHeaders, readTagged, type Tagged } from "../data/tagged.ts";
 import { PageHead } from "../ui/page.tsx";
-import { ProblemNote } from "../ui/problem.tsx";
 import { NewSecretDialog } from "../ui/secret.tsx";
 import { useSubmission } from "../ui/submit.ts";
-import { say } from "../ui/toast.tsx";
+import { EditScreen } from "../setup/edit-screen.tsx";
 import { FormPanel } from "../setup/form-panel.tsx";
-import { ForceChoice, ManagedNote } from "../setup/managed.tsx";
-import { newSourceBody, newSourceDraft, sourceBody, sourceDraftOf } from "./source-draft.ts";
+import { newSourceBody, newSourceDraft, type SourceDraft, sourceBody, sourceDraftOf } from "./source-draft.ts";
 import { SOURCE_FIELDS, SourceForm } from "./source-form.tsx";
 
 export function NewSourceScreen() {
@@ -69,67 +64,22 @@ function MadeDialog({ made, onClose }: { made: Schemas["CreatedSource"]; onClose
 }
 
 export function EditSourceScreen() {
-  const { id = "" } = useParams({ strict: false });
-  const path = `/v1/sources/${id}`;
-  const source = useQuery({
-    queryKey: ["edited", id],
-    queryFn: ({ signal }) => readTagged<SourceRow>(path, signal),
-    staleTime: Infinity,
-    gcTime: 0,
-    refetchOnWindowFocus: false,
-  });
   return (
-    <>
-      <PageHead
-        title={source.data === undefined ? "Edit the source" : `Edit ${source.data.value.name}`}
-        path={path}
-        id={id}
-      />
-      {source.error !== null && <ProblemNote error={source.error} onRetry={() => void source.refetch()} />}
-      {source.data && (
-        <EditSourceForm key={source.data.etag} source={source.data} onReload={() => void source.refetch()} />
-      )}
-    </>
-  );
-}
-
-function EditSourceForm({ source: { value, etag }, onReload }: { source: Tagged<SourceRow>; onReload: () => void }) {
-  const navigate = useNavigate();
-  const [stored] = useState(() => sourceDraftOf(value));
-  const [draft, setDraft] = useState(stored);
-  const [isForced, setForced] = useState(false);
-  const page = `/sources/${value.id}`;
-  const submission = useSubmission(async () => {
-    const body = sourceBody(draft, stored);
-    if (Object.keys(body).length > 0) {
-      await relay.ask("PATCH", `/v1${page}`, { body, headers: changeHeaders(etag, isForced) });
-      void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "edited" });
-      say("Saved");
-    }
-    await navigate({ to: page, search: {} });
-  });
-  const hasChanged = submission.error instanceof ApiError && submission.error.status === 412;
-  return (
-    <>
-      <ManagedNote managedBy={value.managed_by} what="source" />
-      <FormPanel fields={SOURCE_FIELDS} submission={submission} verb="Save" back={page}>
+    <EditScreen<SourceRow, SourceDraft>
+      what="source"
+      fields={SOURCE_FIELDS}
+      draftOf={sourceDraftOf}
+      bodyOf={sourceBody}
+      renderForm={({ draft, onChange, error }, { gemini_api_key }) => (
         <SourceForm
           draft={draft}
           isNew={false}
-          storedKey={value.gemini_api_key}
-          onChange={(change) => setDraft({ ...draft, ...change })}
+          storedKey={gemini_api_key}
+          onChange={onChange}
           onKind={() => undefined}
-          error={submission.error}
+          error={error}
         />
-        <ForceChoice managedBy={value.managed_by} isForced={isForced} onChange={setForced} />
-        {hasChanged && (
-          <p>
-            <button type="button" onClick={onReload}>
-              Show the current version, and drop my changes
-            </button>
-          </p>
-        )}
-      </FormPanel>
-    </>
+      )}
+    />
   );
 }

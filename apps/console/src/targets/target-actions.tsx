@@ -1,16 +1,15 @@
 // What can be done with a target: test, pause, disable, rotate, delete.
 
-import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { queries, relay } from "../data/client.ts";
 import type { TargetRow } from "../data/records.ts";
-import { changeHeaders, type Tagged } from "../data/tagged.ts";
+import type { Tagged } from "../data/tagged.ts";
 import { ActionButton } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { problemText } from "../ui/problem.tsx";
 import { say } from "../ui/toast.tsx";
-import { ForceChoice } from "../setup/managed.tsx";
+import { DeleteDialog } from "../setup/delete-dialog.tsx";
 import { FormLink } from "../setup/form-link.tsx";
 import { RotateDialog } from "../setup/rotate-dialog.tsx";
 import { isChat } from "./target-kinds.ts";
@@ -99,37 +98,14 @@ export function TargetActions({ target: { value, etag } }: { target: Tagged<Targ
           </p>
         </ConfirmDialog>
       )}
-      {opened === "delete" && <DeleteDialog target={value} etag={etag} onClose={close} />}
+      {opened === "delete" && (
+        <DeleteDialog what="target" resource={value} etag={etag} onClose={close}>
+          <p>
+            What waits for it is cancelled, and keys for it alone are revoked. Its events, deliveries and attempts stay
+            in the log. It cannot be brought back.
+          </p>
+        </DeleteDialog>
+      )}
     </>
-  );
-}
-
-function DeleteDialog({ target, etag, onClose }: { target: TargetRow; etag: string; onClose: () => void }) {
-  const navigate = useNavigate();
-  const [isForced, setForced] = useState(false);
-  const { id, name, managed_by } = target;
-  const remove = async () => {
-    await relay.ask("DELETE", `/v1/targets/${id}`, { headers: changeHeaders(etag, isForced) });
-    say(`Deleted ${name}`);
-    await navigate({ to: "/targets", search: {} });
-    queries.removeQueries({ queryKey: ["target", id] });
-    void queries.invalidateQueries();
-  };
-  return (
-    <ConfirmDialog
-      title={`Delete ${name}`}
-      verb="Delete"
-      needs="write"
-      isDanger
-      typed={name}
-      onConfirm={remove}
-      onClose={onClose}
-    >
-      <p>
-        What waits for it is cancelled, and keys for it alone are revoked. Its events, deliveries and attempts stay in
-        the log. It cannot be brought back.
-      </p>
-      <ForceChoice managedBy={managed_by} isForced={isForced} onChange={setForced} />
-    </ConfirmDialog>
   );
 }
