@@ -23,6 +23,10 @@ import { runSql } from "./support/sql.ts";
 const PLAIN_BYTES = [
   "api_keys.hash",
   "configuration.master_key_check",
+  "console_codes.admin_key_code",
+  "console_codes.code_hash",
+  "console_sessions.admin_key_code",
+  "console_sessions.token_hash",
   "events.body",
   "idempotency_keys.fingerprint",
   "idempotency_keys.key_hash",

@@ -33,6 +33,9 @@ test("one event is delivered, and the trace says which library verified its sign
   expect(isDelivered).toBe(true);
   expect(printed).toMatch(/^ {2}signature +verified by the standardwebhooks library$/m);
   expect(printed).toMatch(/^ {2}succeeded +dlv_\w+ to sluice-demo$/m);
+  const [, event] = /^ {2}stored +(evt_\w+),/m.exec(printed) ?? [];
+  const link = `${relay.apiUrl}/console/sign-in#code=CODE&to=/console/events/${event}`;
+  expect(/^ {2}console +(.*)$/m.exec(printed)?.[1]?.replace(/(?<=#code=)[\w-]+/, "CODE")).toBe(link);
 });
 
 test("one event with a signature that does not hold fails the demonstration", async ({ relay }) => {

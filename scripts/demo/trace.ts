@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Schemas } from "@sluice/client/client";
 
 import { detailOf, type RelayConnection } from "../relay/connection.ts";
+import { makeSignInLink } from "../relay/sign-in-link.ts";
 import type { SentEvent } from "./event.ts";
 import { readReceiverAnswer, REFUSED_STATUS } from "./receiver.ts";
 import { DEMO } from "./setup.ts";
@@ -37,7 +38,7 @@ export async function printTrace(relay: RelayConnection, targetId: string, sent:
   const log = `${relay.address.apiUrl}/v1/deliveries?webhook_id=${webhookId}`;
   line("log", log);
   line("", `curl -H "Authorization: Bearer ${relay.address.apiKeyHint}" "${log}"`);
-  line("console", `${relay.address.apiUrl}/console/events/${event.id}`);
+  line("console", await makeSignInLink(relay.address, `/console/events/${event.id}`));
   const failure = findFailure(deliveries.find(({ target }) => target === targetId));
   if (failure !== undefined) line("failed", failure);
   return failure === undefined;
