@@ -18,6 +18,7 @@ import { createQueueRedis, type Relay, startRelay } from "./support/relay.ts";
 import { runSluice } from "./support/run-sluice.ts";
 import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { runSql } from "./support/sql.ts";
+import { until } from "./support/wait.ts";
 
 /** Columns of bytes that hold nothing encrypted: hashes, bodies and fingerprints. `configuration` has the check itself. */
 const PLAIN_BYTES = [
@@ -78,6 +79,14 @@ async function openRelay() {
 
 const post = (relay: Relay, secret: string) => relay.send(signWebhook({ secret, body: geminiEvent() }), "own");
 
+/** Stops a relay, and waits until PostgreSQL has noticed: `rekey` looks at its connections. */
+async function stopRelay(relay: Relay): Promise<void> {
+  await relay.stop();
+  const query = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+     AND application_name ~ '^sluice-(gateway|worker|queue)'`;
+  await until(() => runSql(relay.database.url, query), { accept: (connections) => connections.length === 0 });
+}
+
 test("every encrypted column is known to rekey", async () => {
   const database = await createTestDatabase();
   onTestFinished(database.drop);
@@ -104,7 +113,7 @@ test("after a rekey every secret works as before, and the old key is refused wit
   const busy = await runSluice(["rekey"], { env });
   expect(busy).toMatchObject({ code: 5 });
   expect(busy.err).toMatch(/sluice-gateway.*sluice-worker.*Nothing was changed/s);
-  await relay.stop();
+  await stopRelay(relay);
 
   const old = readKey(directory);
   const done = await runSluice(["rekey"], { env });
@@ -144,7 +153,7 @@ test("after a rekey every secret works as before, and the old key is refused wit
 
 test("a rekey that ended before its key was in place is finished by the next one", async () => {
   const { directory, env, relay } = await openRelay();
-  await relay.stop();
+  await stopRelay(relay);
   const old = readKey(directory);
   expect(await runSluice(["rekey"], { env })).toMatchObject({ code: 0 });
   const next = readKey(directory);
@@ -159,7 +168,7 @@ test("a rekey that ended before its key was in place is finished by the next one
 
 test("a key of the environment is replaced by one of the environment, and a wrong one changes nothing", async () => {
   const { directory, env, relay, start } = await openRelay();
-  await relay.stop();
+  await stopRelay(relay);
   const given = { DATABASE_URL: env.DATABASE_URL, MASTER_KEY: readKey(directory) };
   const noNew = await runSluice(["rekey"], { env: given });
   expect(noNew).toMatchObject({ code: 2, err: expect.stringContaining("NEW_MASTER_KEY") });
@@ -176,7 +185,7 @@ test("a key of the environment is replaced by one of the environment, and a wron
 
 test("with a lost key, sources answer 503, targets wait, each secret is listed, and setting them anew mends it", async () => {
   const { directory, env, receiver, relay, secret, source, start, target } = await openRelay();
-  await relay.stop();
+  await stopRelay(relay);
   const nothingLost = await runSluice(["rekey", "--lost"], { env });
   expect(nothingLost).toMatchObject({ code: 2, err: expect.stringContaining("nothing is lost") });
 
@@ -235,7 +244,7 @@ test("with a lost key, sources answer 503, targets wait, each secret is listed, 
 
 test("a key is given up also when the file that had it is gone", async () => {
   const { directory, env, relay, start } = await openRelay();
-  await relay.stop();
+  await stopRelay(relay);
   const gone = { DATABASE_URL: env.DATABASE_URL, MASTER_KEY_FILE: join(directory, "gone") };
   const noNew = await runSluice(["rekey", "--lost"], { env: gone });
   expect(noNew).toMatchObject({ code: 2, err: expect.stringContaining("set NEW_MASTER_KEY too") });
@@ -249,7 +258,7 @@ test("a key is given up also when the file that had it is gone", async () => {
 
 test("a file of settings that has the lost secrets of a target enables it, and one that lacks them says which", async () => {
   const { directory, env, receiver, relay, start } = await openRelay();
-  await relay.stop();
+  await stopRelay(relay);
   writeFileSync(join(directory, "master-key"), newKey());
   expect(await runSluice(["rekey", "--lost"], { env })).toMatchObject({ code: 0 });
   const again = await start();

@@ -170,7 +170,8 @@ test(
         chunks,
         end: true,
       });
-      if (status !== undefined) requireHarmless(filled.path, status, /^content-type: (\S+)/im.exec(head)?.[1] ?? null, body);
+      if (status !== undefined)
+        requireHarmless(filled.path, status, /^content-type: (\S+)/im.exec(head)?.[1] ?? null, body);
       else expect(body).toBe("");
     });
     await fc.assert(property, { seed, numRuns: numRuns * 10, endOnFailure: true });
