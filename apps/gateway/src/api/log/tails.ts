@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Logger } from "@sluice/shared/runtime/log";
+import { Turns } from "@sluice/shared/runtime/turns";
 import type { Database } from "@sluice/store/connection/database";
 import { isTransient } from "@sluice/store/connection/postgres-errors";
 import { type JournalPosition, writePosition } from "@sluice/store/journal/changes";
@@ -66,8 +67,8 @@ export class Tails {
   readonly #dependencies: TailsDependencies;
   readonly #stopping = new AbortController();
   readonly #open = new Set<OpenTail>();
-  /** Settles when the last read of the journal that was asked for has ended. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** All tails use one connection of PostgreSQL at a time. */
+  readonly #turns = new Turns();
 
   constructor(dependencies: TailsDependencies) {
     this.#dependencies = dependencies;
@@ -169,7 +170,7 @@ export class Tails {
           if (!(await isStillValid())) return;
           checkedAt = performance.now();
         }
-        const page = await this.#inTurn(() => readTail(db, filter, position));
+        const page = await this.#turns.take(() => readTail(db, filter, position));
         text = page.steps.map((step) => formatStep(step.messages, step.position, show)).join("");
         ({ next: position, isEnd } = page);
         if (page.wasAhead) log.warn("the database was restored from another cluster: a live tail goes on from its end");
@@ -189,15 +190,6 @@ export class Tails {
       }
       if (isEnd) await delay(POLL_MS, undefined, { signal: ended }).catch(() => undefined);
     }
-  }
-
-  /**
-   * Runs one read of the journal after the one before it, so that all tails use one connection of PostgreSQL at a time.
-   */
-  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(read);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }
 

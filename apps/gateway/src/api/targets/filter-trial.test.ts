@@ -46,6 +46,18 @@ test("without a filter, the subscription decides, and `limit` bounds the events"
   });
 });
 
+test("trials at once take turns, so that many of them leave the gateway as much time as one does", async ({ api }) => {
+  const type = makeType();
+  for (let n = 0; n < 40; n++) await storeEvent(api, type, { list: Array.from({ length: 500 }, () => n) });
+  const order: string[] = [];
+  const slow = "event.data.list.exists(x, event.data.list.exists(y, x + y < 0))";
+  await Promise.all([
+    tryFilter(api, { filter: slow, subscribed_events: [type] }).then(() => order.push("slow")),
+    tryFilter(api, { filter: null, limit: 1 }).then(() => order.push("quick")),
+  ]);
+  expect(order).toEqual(["slow", "quick"]);
+});
+
 test("names the place of a fault in the filter", async ({ api }) => {
   const answer = await tryFilter(api, { filter: "event.type ==" });
   expect(answer.status).toBe(400);
