@@ -1,17 +1,26 @@
 // People whom a proxy names: who signs in, with which scope, and from where nobody does.
 
-import { describe, expect } from "vitest";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 
+import { describe, expect, onTestFinished } from "vitest";
+
+import { requireRange } from "@sluice/shared/address/ip";
 import { newId } from "@sluice/shared/domain/ids";
+import { closeServer, listen } from "@sluice/shared/runtime/http-server";
 
 import {
   behindProxy,
   PROXY,
   SAME_ORIGIN,
+  SESSION,
   setCookieOf,
   signIn,
 } from "../../../../../tests/support/api/console-session.ts";
-import { test } from "../../../../../tests/support/api/test-api.ts";
+import { createTestApi, test } from "../../../../../tests/support/api/test-api.ts";
+import { openServer } from "../../http/server.ts";
+import { TrustedProxies } from "../../http/trusted-proxies.ts";
+import { createApi } from "../api.ts";
 import { readIdentityRules } from "./identities.ts";
 
 const named = (email: string) => ({ "x-forwarded-email": email, ...SAME_ORIGIN });
@@ -75,6 +84,25 @@ describe("a person whom a proxy names", () => {
     }
     expect((await signIn(await behindProxy(api), {}, named("ann@example.com"), PROXY)).status).toBe(400);
     expect((await signIn(own, {}, { "x-forwarded-email": "ann@example.com" }, PROXY)).body.code).toBe("cross_origin");
+  });
+
+  test("is not signed in by two headers, of which the client may have sent one", async ({ api }) => {
+    const own = await createTestApi(api.db, {
+      trustedProxies: new TrustedProxies([requireRange("127.0.0.1/32")]),
+      consoleIdentities: { header: "X-Forwarded-Groups", rules: rulesOf("operators=admin, developers=read") },
+    });
+    const { server } = openServer(createApi(own).fetch, own.log);
+    const url = new URL(SESSION, await listen(server, { host: "127.0.0.1", port: 0 }, "API_PORT"));
+    onTestFinished(() => closeServer(server, 0));
+    const statusOf = async (groups: string | string[]) => {
+      const sent = request(url, { method: "POST", headers: { ...SAME_ORIGIN, "x-forwarded-groups": groups } }).end();
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    expect(await statusOf("developers")).toBe(201);
+    expect(await statusOf("operators, developers")).toBe(201);
+    expect(await statusOf(["operators", "developers"])).toBe(403);
   });
 
   test("cannot read the answer of another person's Idempotency-Key", async ({ api }) => {

@@ -78,7 +78,8 @@ export class Sessions {
     const { consoleIdentities, trustedProxies } = this.#dependencies;
     if (consoleIdentities === undefined || !trustedProxies.sent(c.env?.incoming)) return undefined;
     const header = c.req.header(consoleIdentities.header);
-    return header === undefined ? undefined : findIdentity(header, consoleIdentities.rules);
+    if (header === undefined || isSentTwice(c, consoleIdentities.header)) return undefined;
+    return findIdentity(header, consoleIdentities.rules);
   }
 
   /** @throws SluiceError `forbidden` or `unauthenticated`, which say what is missing. */
@@ -98,7 +99,7 @@ export class Sessions {
     if (identity !== undefined) return identity;
     throw new SluiceError(
       "forbidden",
-      `CONSOLE_IDENTITIES names nobody who is in the header ${header} of this request`,
+      `CONSOLE_IDENTITIES names nobody who is in the header ${header} of this request, or the header came twice`,
     );
   }
 
@@ -131,6 +132,12 @@ export class Sessions {
     const identity = consoleIdentities && findIdentity(holder.identity, consoleIdentities.rules);
     return identity && callerOfIdentity(identity);
   }
+}
+
+/** Of two lines, the client may have sent one, which names a group that the person is not in. */
+function isSentTwice(c: Context<ApiEnv>, header: string): boolean {
+  const names = c.env?.incoming?.rawHeaders?.filter((_, index) => index % 2 === 0) ?? [];
+  return names.filter((name) => name.toLowerCase() === header.toLowerCase()).length > 1;
 }
 
 export const callerOfIdentity = ({ name, scope }: Identity): Caller => ({
