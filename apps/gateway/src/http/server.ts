@@ -21,7 +21,7 @@ const MAX_HEADERS = 100;
 /** Nearly all senders wait for an answer before the next request, so they never have more than one. */
 const MAX_PIPELINED_REQUESTS = 32;
 const RETRY_AFTER_SECONDS = 1;
-/** Stands in for the Host that a request of HTTP/1.0 need not have. Nothing depends on it. */
+/** Stands in for the Host that a request of HTTP/1.0 need not have. A browser sends no such request, and the console takes it. */
 const ANY_HOST = "localhost";
 /** No browser may take an answer for another type than it says. */
 const NO_SNIFFING = ["x-content-type-options", "nosniff"] as const;

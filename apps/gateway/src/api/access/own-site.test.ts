@@ -89,6 +89,7 @@ describe("a request with the cookie", () => {
       { "sec-fetch-site": "same-site" },
       { "sec-fetch-site": "cross-site" },
       { "sec-fetch-site": "none" },
+      { "sec-fetch-site": "cross-site", origin: `http://${host}` },
     ] as Record<string, string>[]) {
       const answer = await create(headers);
       expect([answer.status, answer.body.code]).toEqual([403, "cross_origin"]);
