@@ -98,6 +98,16 @@ export async function deleteSession(tx: Connection, id: string): Promise<boolean
   return (await tx.orm.delete(consoleSessions).where(eq(consoleSessions.id, id))).rowCount === 1;
 }
 
+/** @returns the session that this call ended; undefined when the token stands for none. */
+export async function deleteSessionOfToken(
+  tx: Connection,
+  token: string,
+): Promise<Pick<FoundSession, "id" | "method" | "expiresAt"> | undefined> {
+  const { id, method, expiresAt } = consoleSessions;
+  const ended = tx.orm.delete(consoleSessions).where(eq(consoleSessions.tokenHash, hashOf(token)));
+  return (await ended.returning({ id, method, expiresAt }))[0];
+}
+
 /** @returns when the code expires. */
 export async function insertCode(
   db: Connection,

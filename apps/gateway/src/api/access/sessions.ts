@@ -58,13 +58,18 @@ export class Sessions {
     return this.#site.isSecure(c) ? SECURE_COOKIE : PLAIN_COOKIE;
   }
 
+  /** @returns what the cookie of the request has; undefined without one. It may stand for no session. */
+  tokenOf(c: Context<ApiEnv>): string | undefined {
+    return getCookie(c, this.cookieName(c)) || undefined;
+  }
+
   /**
    * @returns the caller whom the cookie of the request stands for; undefined without a cookie, or when its session has ended.
    * @throws SluiceError `host_not_allowed` or `cross_origin` when another site may have sent the request.
    */
   async read(c: Context<ApiEnv>): Promise<Caller | undefined> {
-    const token = getCookie(c, this.cookieName(c));
-    if (token === undefined || token === "") return undefined;
+    const token = this.tokenOf(c);
+    if (token === undefined) return undefined;
     this.#site.requireHost(c);
     this.#site.requireOrigin(c);
     const found = await findSession(this.#dependencies.db, token);

@@ -114,6 +114,18 @@ describe("a session", () => {
     expect(trail[0].resource).toEqual(trail[1].resource);
   });
 
+  test("ends when the same browser signs in again", async ({ api }) => {
+    const before = await cookieOf(api, await storeKey(api, ["admin"]));
+    const after = { cookie: setCookieOf(await signIn(api, { key: ADMIN_KEY }, { ...SAME_ORIGIN, ...before })) };
+    expect((await ask(api, before)).status).toBe(401);
+    expect((await ask(api, after)).status).toBe(200);
+    const [started, ended] = (await api.call("GET", "/v1/audit?action=session.*&limit=2")).body.data;
+    expect([started.action, ended.action]).toEqual(["session.started", "session.ended"]);
+    // A sign-in that fails ends nothing.
+    expect((await signIn(api, { key: "wrong" }, { ...SAME_ORIGIN, ...after })).status).toBe(401);
+    expect((await ask(api, after)).status).toBe(200);
+  });
+
   test("ends the live tail that it opened", async ({ api }) => {
     const tails = new Tails({
       db: api.db,

@@ -14,6 +14,7 @@ import { getApiKey } from "@sluice/store/configuration/api-keys";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import {
   deleteSession,
+  deleteSessionOfToken,
   insertCode,
   insertSession,
   type KeyOfSession,
@@ -81,6 +82,10 @@ export function createSignIn(
     const start = async ({ caller, holder, method }: AcceptedSignIn) => {
       c.set("caller", caller);
       return makeChange(c, db, async (tx, record) => {
+        // Otherwise nobody could end it any more: a live tail that another person opened in this browser would go on.
+        const replaced = sessions.tokenOf(c);
+        const ended = replaced === undefined ? undefined : await deleteSessionOfToken(tx, replaced);
+        if (ended !== undefined) await record(endedSession(ended));
         const limits = { method, lifetimeSeconds: SESSION_SECONDS, endsBy: caller.expiresAt };
         const { id, expiresAt } = await insertSession(tx, token, holder, limits);
         const session = { id, method, expiresAt };
@@ -104,12 +109,7 @@ export function createSignIn(
     if (session !== undefined) {
       c.set("caller", caller);
       await makeChange(c, db, async (tx, record) => {
-        const change = {
-          action: "session.ended",
-          resourceId: formatId("ses", session.id),
-          before: audited(session),
-        } as const;
-        if (await deleteSession(tx, session.id)) await record(change);
+        if (await deleteSession(tx, session.id)) await record(endedSession(session));
       });
     }
     deleteCookie(c, sessions.cookieName(c), cookieOf(c));
@@ -192,6 +192,9 @@ const audited = ({ method, expiresAt }: NonNullable<Caller["session"]>) => ({
   method,
   expires_at: expiresAt.toISOString(),
 });
+
+const endedSession = (session: NonNullable<Caller["session"]>) =>
+  ({ action: "session.ended", resourceId: formatId("ses", session.id), before: audited(session) }) as const;
 
 /** @throws SluiceError `unsupported_media_type` or `invalid_request` */
 async function readJsonBody<T extends z.ZodType>(c: Context<ApiEnv>, schema: T): Promise<z.infer<T>> {
