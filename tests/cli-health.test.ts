@@ -118,7 +118,7 @@ test("status and doctor name a target that fails, and a key that may only read s
   const { code, findings, verdicts } = await examine(env);
   expect(code).toBe(0);
   expect(verdicts).toMatchObject({ targets: "warning", settings: "skipped", log: "skipped" });
-  expect(findings.find(({ check }) => check === "targets")?.advice).toContain("sluice targets test billing");
+  expect(findings.find(({ check }) => check === "targets")?.advice).toContain(`sluice targets test ${target.id}\``);
   await relay.call("DELETE", `/v1/targets/${target.id}`);
 });
 

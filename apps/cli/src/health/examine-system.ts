@@ -2,7 +2,7 @@
 
 import { durationText } from "../output/times.ts";
 import { type DoctorFinding, ok, warning, wrong } from "./finding.ts";
-import type { RelayState, SystemAnswer, UnwellTarget } from "./relay-state.ts";
+import { type RelayState, sumCounts, type SystemAnswer, type UnwellTarget } from "./relay-state.ts";
 
 /** From here on, a peak or one more process fails. */
 const CROWDED = 0.9;
@@ -72,9 +72,6 @@ function examineRedis({ stores: { redis }, versions }: SystemAnswer): DoctorFind
   return [ok(check, `${name} takes the jobs${redis.durable === true ? ", and keeps what it confirms" : ""}`)];
 }
 
-const sumCounts = (counts: Record<string, number | null | undefined>) =>
-  Object.values(counts).reduce<number>((sum, each) => sum + (each ?? 0), 0);
-
 function examineQueue({ queue, workers }: SystemAnswer): DoctorFinding {
   const check = "queue";
   if (queue.takes === null) return wrong(check, "No store takes events: every sender gets a 503", "Repair a store.");
@@ -121,7 +118,9 @@ function examineTargets(targets: readonly UnwellTarget[]): DoctorFinding[] {
   if (failing.length === 0) return [ok("targets", "None fails")];
   const names = failing.slice(0, NAMED_TARGETS).map(({ name }) => name);
   const more = failing.length > names.length ? ` and ${failing.length - names.length} more` : "";
-  const advice = `\`sluice attempts list --target ${names[0]} --limit 5\` shows how they fail; \`sluice targets test ${names[0]}\` tries one.`;
+  // By id: somebody pastes the command into a shell, and a name may hold what a shell runs.
+  const id = failing[0]?.id;
+  const advice = `\`sluice attempts list --target ${id} --limit 5\` shows how they fail; \`sluice targets test ${id}\` tries one.`;
   return [
     warning(
       "targets",

@@ -60,3 +60,7 @@ async function listUnwell(client: SluiceClient): Promise<Schemas["Target"][]> {
   }
   return unwell;
 }
+
+/** The counts of each store together, as far as they are known. */
+export const sumCounts = (counts: Record<string, number | null | undefined>): number =>
+  Object.values(counts).reduce<number>((sum, count) => sum + (count ?? 0), 0);

@@ -5,7 +5,7 @@ import { type Style, styleOfState } from "../output/style.ts";
 import { type Column, type Surface, tableLines } from "../output/table.ts";
 import { bytesText, visibleText, widthOf, wrapText } from "../output/text.ts";
 import { durationText, localTime } from "../output/times.ts";
-import type { RelayState, SystemAnswer, UnwellTarget } from "./relay-state.ts";
+import { type RelayState, sumCounts, type SystemAnswer, type UnwellTarget } from "./relay-state.ts";
 
 interface StatusLine {
   label: string;
@@ -85,13 +85,10 @@ function describeRedis({ stores: { redis }, versions }: SystemAnswer): StatusLin
   return [{ label: "redis", text: parts.join(", "), style: redis.ok ? undefined : "yellow" }];
 }
 
-const sumOf = (counts: Record<string, number | null | undefined>) =>
-  Object.values(counts).reduce<number>((sum, count) => sum + (count ?? 0), 0);
-
 function describeQueue({ queue }: SystemAnswer): StatusLine {
   const { takes, backend, waiting_batches: batches } = queue;
   if (takes === null) return { label: "queue", text: "no store takes events", style: "red" };
-  const waiting = sumOf(batches);
+  const waiting = sumCounts(batches);
   const unknown = Object.entries(batches).flatMap(([store, count]) => (count === null ? [store] : []));
   const parts = [
     `in ${takes === "redis" ? "Redis" : "PostgreSQL"}${takes === backend ? "" : ", because Redis takes no jobs"}`,
@@ -125,7 +122,7 @@ function describeTargets({ targets }: SystemAnswer): StatusLine {
 }
 
 function describeSetAside({ queue }: SystemAnswer): StatusLine[] {
-  const count = sumOf(queue.set_aside_events);
+  const count = sumCounts(queue.set_aside_events);
   if (count === 0) return [];
   const events = count === 1 ? "1 event" : `${count} events`;
   return [{ label: "set aside", text: `${events} that could not be stored: \`sluice set-aside list\``, style: "red" }];

@@ -85,7 +85,7 @@ export async function readStats(db: Database, query: StatsQuery): Promise<StatsR
   const isBinned = (lengthMs ?? LENGTHS_MS[resolution]) !== LENGTHS_MS[resolution];
   // Then each row of the table is a row of the answer, and nothing has to be summed up.
   const isWhole = isKept && !isBinned && prefix === null && (names?.length ?? 1) === 1;
-  if (!isKept) cut = cut === ALL_CUT ? 0b111 & ~BITS.source : 0;
+  if (!isKept) cut = cut === ALL_CUT ? ALL_CUT & ~BITS.source : 0;
   const sum = (column: string) => (isWhole ? column : `sum(${column})::integer`);
   // Sums each element by itself, which takes a tenth of the time of adding whole arrays.
   const latency = isWhole
