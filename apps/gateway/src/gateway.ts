@@ -4,8 +4,6 @@
 import { Hono } from "hono";
 
 import { storeChecks } from "@sluice/queue/checks";
-import { type AddressGuard, createAddressGuard } from "@sluice/shared/address/guard";
-import { OwnServices } from "@sluice/shared/address/own-services";
 import { BUILD } from "@sluice/shared/runtime/build";
 import { Readiness } from "@sluice/shared/runtime/health";
 import { closeServer, listen } from "@sluice/shared/runtime/http-server";
@@ -13,29 +11,24 @@ import type { Logger } from "@sluice/shared/runtime/log";
 import { RecentLog } from "@sluice/shared/runtime/recent-log";
 import { within } from "@sluice/shared/runtime/within";
 import { describeSettings } from "@sluice/shared/settings/describe-settings";
-import { listOwnServices } from "@sluice/shared/settings/list-own-services";
 import { RelayFiguresReader } from "@sluice/store/delivery/relay-figures";
 import { readRetentionState } from "@sluice/store/delivery/retention-state";
 import { startProblemReports } from "@sluice/store/operational/problem-reports";
 import { countOpenJobs } from "@sluice/store/upstream/jobs";
-import { reconcileNow } from "@sluice/store/upstream/jobs-readers";
 import { readUpstreamFigures } from "@sluice/store/upstream/upstream-figures";
-import { openTracing, type Tracing } from "@sluice/tracing/tracing";
+import { openTracing } from "@sluice/tracing/tracing";
 
-import { type ApiDependencies, createApi } from "./api/api.ts";
+import { createApi } from "./api/api.ts";
 import { createFileApi } from "./api/configuration/file-api.ts";
 import { TAIL_LIMITS, Tails } from "./api/log/tails.ts";
 import { PULL_WAIT_LIMITS, PullWaits } from "./api/pull/pull-waits.ts";
-import { PulledAttempts } from "./api/pull/pulled-attempts.ts";
-import type { SystemReaders } from "./api/system/read-system.ts";
-import type { SystemDependencies } from "./api/system/system.ts";
+import { assembleApiDependencies, createGuards, openSystemReaders, poolsOf } from "./assemble-api.ts";
 import { ConfigFile } from "./config-file.ts";
 import { gatewayConfig, type GatewayConfig } from "./gateway-config.ts";
 import { type GatewayStores, openStores } from "./gateway-stores.ts";
-import { clientAddressFinder, type FindClientAddress } from "./http/client-address.ts";
+import { clientAddressFinder } from "./http/client-address.ts";
 import { createHealth } from "./http/health-routes.ts";
 import { type OpenServer, openServer } from "./http/server.ts";
-import { TrustedProxies } from "./http/trusted-proxies.ts";
 import { type AssembledIngress, assembleIngress } from "./ingress/assemble-ingress.ts";
 import type { KnownSources } from "./ingress/known-sources.ts";
 import { Metrics } from "./metrics.ts";
@@ -49,8 +42,6 @@ const CLOSE_LIMIT_MS = 5_000;
  * wait would use the old sources of its snapshot.
  */
 const START_LIMIT_MS = 3_000;
-/** Several requests to wake one target within this time add only one job. */
-const WAKE_WINDOW_MS = 100;
 
 export interface Gateway {
   ingressUrl: string;
@@ -204,114 +195,6 @@ function createReadiness(
       },
     },
   });
-}
-
-interface Guards {
-  targets: AddressGuard;
-  keySets: AddressGuard;
-}
-
-function createGuards({ TARGET_ALLOW, TARGET_DENY, ...config }: GatewayConfig): Guards {
-  const ownServices = new OwnServices(listOwnServices(config));
-  const open = (setting: "TARGET_LOOPBACK" | "JWKS_LOOPBACK") => ({ isOpen: config[setting] === "allow", setting });
-  const common = { deny: TARGET_DENY, ownServices };
-  return {
-    targets: createAddressGuard({ ...common, allow: TARGET_ALLOW, loopback: open("TARGET_LOOPBACK") }),
-    // Without TARGET_ALLOW, which lists services inside: the keys of Google are outside.
-    keySets: createAddressGuard({ ...common, allow: [], loopback: open("JWKS_LOOPBACK") }),
-  };
-}
-
-const poolsOf = ({ apiDb, ingressDb, pullDb }: GatewayStores) => ({
-  api: apiDb.pool,
-  ingress: ingressDb.pool,
-  pulls: pullDb.pool,
-});
-
-function openSystemReaders(
-  config: GatewayConfig,
-  { stores, readiness, figures }: { stores: GatewayStores; readiness: Readiness; figures: RelayFiguresReader },
-): SystemReaders {
-  const { producer } = stores;
-  return {
-    db: stores.apiDb,
-    pools: poolsOf(stores),
-    publicUrl: config.PUBLIC_URL,
-    startedAtMs: Date.now(),
-    queueBackend: stores.backend.kind,
-    redis: producer.redis,
-    setAside: producer.setAside,
-    readReadiness: () => readiness.read(),
-    readFigures: () => figures.read(),
-    readQueueDepth: () => producer.depth("intake"),
-  };
-}
-
-interface ApiParts {
-  stores: GatewayStores;
-  ingress: AssembledIngress;
-  tails: Tails;
-  pullWaits: PullWaits;
-  metrics: Metrics;
-  findClientAddress: FindClientAddress;
-  guards: Guards;
-  tracing: Tracing | undefined;
-}
-
-function assembleApiDependencies(
-  config: GatewayConfig,
-  { stores, ingress, tails, pullWaits, metrics, findClientAddress, guards, tracing }: ApiParts,
-  log: Logger,
-): Omit<ApiDependencies, keyof SystemDependencies> {
-  const { apiDb, pullDb, masterKey, producer } = stores;
-  return {
-    db: apiDb,
-    pullDb,
-    tails,
-    pullWaits,
-    pulledAttempts: new PulledAttempts({
-      count: (target, delivery, result) => metrics.pulls.countAttempt(target, delivery, result),
-      tracing,
-      log,
-    }),
-    masterKey,
-    adminApiKey: config.ADMIN_API_KEY,
-    metricsKey: config.METRICS_KEY,
-    geminiSigningSecret: config.GEMINI_SIGNING_SECRET?.reveal(),
-    wakeTarget: (targetId) => {
-      pullWaits.hint(targetId);
-      return producer.add(
-        "deliver",
-        { targetId },
-        { key: `now-${targetId}-${Math.floor(Date.now() / WAKE_WINDOW_MS)}` },
-      );
-    },
-    testTarget: (targetId, deliveryId) => producer.add("deliver", { targetId, deliveryId }),
-    publicUrl: config.PUBLIC_URL,
-    addressGuard: guards.targets,
-    keySetGuard: guards.keySets,
-    geminiApiKey: config.GEMINI_API_KEY,
-    geminiBaseUrl: config.GEMINI_BASE_URL,
-    geminiRequestsPerHour: config.GEMINI_REQUESTS_PER_HOUR,
-    reconcileNow: (sourceId, sinceMs) => reconcileNow(apiDb, sourceId, sinceMs),
-    corsOrigins: config.CORS_ORIGINS ?? [],
-    trustedProxies: new TrustedProxies(config.TRUSTED_PROXIES),
-    apiHosts: config.API_HOSTS,
-    consoleIdentities: consoleIdentitiesOf(config),
-    setAside: producer.setAside,
-    readQueueDepth: () => producer.depth("intake"),
-    sourcesChanged: () => ingress.sources.refresh(),
-    examine: ingress.examine,
-    metrics,
-    findClientAddress,
-    tracing,
-    log,
-  };
-}
-
-/** @returns undefined where no proxy signs people in. */
-function consoleIdentitiesOf({ CONSOLE_IDENTITY_HEADER: header, CONSOLE_IDENTITIES: rules }: GatewayConfig) {
-  return header === undefined ? undefined : { header, rules };
 }
 
 /** Waits for a limited time. @returns whether they are loaded. @throws the error of `loading` when it rejects in this time. */
