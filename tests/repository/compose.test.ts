@@ -249,3 +249,21 @@ test("the proxy is not where workers look for targets", () => {
   expect(service("worker").networks).not.toContain("proxy");
   for (const file of [proxy, tls]) expect(file.services["gateway"]?.networks).toContain("proxy");
 });
+
+test("Caddy knows the header by which the gateway signs people in, and removes it in front of the API", () => {
+  expect(service("gateway").environment?.["CONSOLE_IDENTITY_HEADER"]).toBe("${CONSOLE_IDENTITY_HEADER:-}");
+  const { environment } = proxy.services["proxy"] ?? {};
+  // Caddy removes nothing by an empty name, and by no address it believes nobody.
+  expect(environment).toMatchObject({
+    CONSOLE_IDENTITY_HEADER: expect.stringMatching(/^\$\{CONSOLE_IDENTITY_HEADER:-[A-Za-z-]+\}$/),
+    CONSOLE_IDENTITY_FROM: "${CONSOLE_IDENTITY_FROM:-}",
+  });
+  // What compose.tls.yaml adds is merged with it.
+  expect(Object.keys(tls.services["proxy"]?.environment ?? {}).filter((name) => name in (environment ?? {}))).toEqual(
+    [],
+  );
+  const [, api = ""] = read("deploy/caddy/gateways.caddy").split("\n(api) {");
+  expect(api).toContain("request_header @stranger -{$CONSOLE_IDENTITY_HEADER");
+  for (const file of ["Caddyfile", "tls.Caddyfile"])
+    expect(read(`deploy/caddy/${file}`)).toContain("\n:8081 {\n\timport api\n}\n");
+});
