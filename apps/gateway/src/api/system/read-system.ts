@@ -114,8 +114,9 @@ export async function readSystem(readers: SystemReaders): Promise<ShownSystem> {
 async function readClocks(db: Database): Promise<ClockReading> {
   // The first statement may open a connection, which would make the reading less exact.
   await db.pool.query("SELECT");
-  const askedAtMs = Date.now();
+  // In this order, so that a pause of this process between the two counts as imprecision, and not as a clock that is off.
   const from = performance.now();
+  const askedAtMs = Date.now();
   const server = await readServerState(db);
   const precisionMs = (performance.now() - from) / 2;
   return { server, aheadMs: askedAtMs + precisionMs - server.nowMs, precisionMs };
