@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 
-import { and, eq, gt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
 
 import { newId } from "@sluice/shared/domain/ids";
 
@@ -26,9 +26,14 @@ export interface FoundSession {
 
 const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-const holderColumns = (holder: SessionHolder) => ({
+const keyColumns = (holder: SessionHolder) => ({
   keyId: holder.kind === "key" ? holder.keyId : null,
   adminKeyCode: holder.kind === "environment" ? holder.adminKeyCode : null,
+});
+
+const holderColumns = (holder: SessionHolder) => ({
+  ...keyColumns(holder),
+  identity: holder.kind === "identity" ? holder.identity : null,
 });
 
 /** @param endsBy when the session ends at the latest; null for no such time. */
@@ -45,7 +50,6 @@ export async function insertSession(
       tokenHash: hashOf(token),
       method,
       ...holderColumns(holder),
-      identity: holder.kind === "identity" ? holder.identity : null,
       expiresAt: sql`least(now() + ${lifetimeSeconds} * interval '1 second', ${endsBy?.toISOString() ?? null}::timestamptz)`,
     })
     .returning({ id: consoleSessions.id, expiresAt: consoleSessions.expiresAt });
@@ -108,6 +112,30 @@ export async function deleteSessionOfToken(
   return (await ended.returning({ id, method, expiresAt }))[0];
 }
 
+/**
+ * Ends the oldest sessions of one holder, and leaves the newest `kept` ones.
+ * @returns those that this call ended.
+ */
+export async function deleteOldestSessions(
+  tx: Connection,
+  holder: SessionHolder,
+  kept: number,
+): Promise<Pick<FoundSession, "id" | "method" | "expiresAt">[]> {
+  const { id, method, expiresAt, keyId, adminKeyCode, identity, createdAt } = consoleSessions;
+  const columns = holderColumns(holder);
+  const isSame = (column: typeof keyId | typeof adminKeyCode | typeof identity, value: unknown) =>
+    sql`${column} IS NOT DISTINCT FROM ${value}`;
+  const oldest = tx.orm
+    .select({ id })
+    .from(consoleSessions)
+    .where(
+      and(isSame(keyId, columns.keyId), isSame(adminKeyCode, columns.adminKeyCode), isSame(identity, columns.identity)),
+    )
+    .orderBy(desc(createdAt), desc(id))
+    .offset(kept);
+  return tx.orm.delete(consoleSessions).where(inArray(id, oldest)).returning({ id, method, expiresAt });
+}
+
 /** @returns when the code expires. */
 export async function insertCode(
   db: Connection,
@@ -119,7 +147,7 @@ export async function insertCode(
     .insert(consoleCodes)
     .values({
       codeHash: hashOf(code),
-      ...holderColumns(holder),
+      ...keyColumns(holder),
       expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
     })
     .returning({ expiresAt: consoleCodes.expiresAt });

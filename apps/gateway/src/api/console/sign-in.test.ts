@@ -65,6 +65,20 @@ describe("a session", () => {
     expect(await pruneConsoleSessions(api.db)).toBeGreaterThan(0);
   });
 
+  test("is the newest of a hundred that a key has, and others end, as the audit trail shows", async ({ api }) => {
+    const key = await storeKey(api, ["read"]);
+    const others = await cookieOf(api, await storeKey(api, ["read"]));
+    const oldest = await cookieOf(api, key);
+    const second = await cookieOf(api, key);
+    for (let signedIn = 2; signedIn <= 100; signedIn++) await signIn(api, { key });
+    expect((await ask(api, oldest)).status).toBe(401);
+    expect((await ask(api, second)).status).toBe(200);
+    expect((await ask(api, others)).status).toBe(200);
+    const { id } = (await api.call("GET", "/v1/keys/self", { key })).body;
+    const ended = await api.call("GET", `/v1/audit?action=session.ended&actor=${id}`);
+    expect(ended.body.data).toHaveLength(1);
+  });
+
   test("ends at once when its key is revoked or expires, and is narrowed with it", async ({ api }) => {
     const change = (key: string, set: string) =>
       api.db.pool.query(`UPDATE api_keys SET ${set} WHERE hash = $1`, [hashApiKey(key)]);

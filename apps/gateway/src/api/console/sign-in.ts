@@ -13,6 +13,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 import { getApiKey } from "@sluice/store/configuration/api-keys";
 import type { Connection, Database } from "@sluice/store/connection/database";
 import {
+  deleteOldestSessions,
   deleteSession,
   deleteSessionOfToken,
   insertCode,
@@ -42,6 +43,8 @@ export interface SignInDependencies {
 const SESSION_SECONDS = 12 * 3_600;
 const CODE_SECONDS = 600;
 const MAX_CODE_SECONDS = 3_600;
+/** Of one key or person. A key that may only read could fill the database otherwise. */
+const MAX_SESSIONS = 100;
 const TOKEN_BYTES = 32;
 const MAX_BODY_BYTES = 16 * 1024;
 
@@ -88,6 +91,7 @@ export function createSignIn(
         if (ended !== undefined) await record(endedSession(ended));
         const limits = { method, lifetimeSeconds: SESSION_SECONDS, endsBy: caller.expiresAt };
         const { id, expiresAt } = await insertSession(tx, token, holder, limits);
+        for (const oldest of await deleteOldestSessions(tx, holder, MAX_SESSIONS)) await record(endedSession(oldest));
         const session = { id, method, expiresAt };
         await record({ action: "session.started", resourceId: formatId("ses", id), after: audited(session) });
         return showSession({ ...caller, session });
