@@ -1859,6 +1859,15 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        TargetFailingEvent: {
+            /** @enum {string} */
+            type: "sluice.target.failing";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["TargetFailing"];
+        };
         TargetFailing: {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             id: string;
@@ -1876,6 +1885,15 @@ export interface components {
              * @example null
              */
             last_status_code: number | null;
+        };
+        TargetDisabledEvent: {
+            /** @enum {string} */
+            type: "sluice.target.disabled";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["TargetDisabled"];
         };
         TargetDisabled: {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -1900,6 +1918,15 @@ export interface components {
         };
         /** @enum {string} */
         DisabledState: "disabled" | "disabled_due_to_failed_deliveries";
+        TargetRecoveredEvent: {
+            /** @enum {string} */
+            type: "sluice.target.recovered";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["TargetRecovered"];
+        };
         TargetRecovered: {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
             id: string;
@@ -1912,6 +1939,15 @@ export interface components {
             failing_since: string | null;
             /** Format: date-time */
             recovered_at: string;
+        };
+        DeliveriesExhaustedEvent: {
+            /** @enum {string} */
+            type: "sluice.deliveries.exhausted";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["DeliveriesExhausted"];
         };
         DeliveriesExhausted: {
             /** @example tgt_01h455vb4pex5vsknk084sn02q */
@@ -1943,6 +1979,15 @@ export interface components {
             /** Format: int64 */
             last_status_code: number | null;
         };
+        EventSetAsideEvent: {
+            /** @enum {string} */
+            type: "sluice.event.set_aside";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["EventsSetAside"];
+        };
         EventsSetAside: {
             /** @enum {string} */
             id: "relay";
@@ -1960,6 +2005,15 @@ export interface components {
             /** Format: date-time */
             failed_at: string;
             error: string;
+        };
+        SourceFailingEvent: {
+            /** @enum {string} */
+            type: "sluice.source.failing";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["SourceFailing"];
         };
         SourceFailing: {
             /** @example src_01h455vb4pex5vsknk084sn02q */
@@ -2001,6 +2055,15 @@ export interface components {
             /** Format: date-time */
             last_event_at: string | null;
         };
+        SourceDriftEvent: {
+            /** @enum {string} */
+            type: "sluice.source.drift";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["SourceDrift"];
+        };
         SourceDrift: {
             /** @example src_01h455vb4pex5vsknk084sn02q */
             id: string;
@@ -2018,6 +2081,15 @@ export interface components {
             /** @example disabled */
             code: string;
             detail: string;
+        };
+        RelayDegradedEvent: {
+            /** @enum {string} */
+            type: "sluice.relay.degraded";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["RelayDegraded"];
         };
         RelayDegraded: {
             /** @enum {string} */
@@ -2044,11 +2116,29 @@ export interface components {
         };
         /** @enum {string} */
         RelayApp: "gateway" | "worker";
+        RelayRecoveredEvent: {
+            /** @enum {string} */
+            type: "sluice.relay.recovered";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["RelayRecovered"];
+        };
         RelayRecovered: {
             /** @enum {string} */
             id: "relay";
             /** Format: date-time */
             degraded_since: string | null;
+        };
+        SecretExpiringEvent: {
+            /** @enum {string} */
+            type: "sluice.secret.expiring";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["SecretExpiring"];
         };
         SecretExpiring: {
             /**
@@ -2072,6 +2162,15 @@ export interface components {
         };
         /** @enum {string} */
         SecretKind: "api_key" | "signing_secret" | "ingress_token" | "client_certificate" | "ca_certificate";
+        JobOverdueEvent: {
+            /** @enum {string} */
+            type: "sluice.job.overdue";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["JobOverdue"];
+        };
         JobOverdue: {
             /** @example job_01h455vb4pex5vsknk084sn02q */
             id: string;
@@ -2090,6 +2189,15 @@ export interface components {
             state: string | null;
             /** Format: date-time */
             expected_at: string;
+        };
+        JobEndedEvent: {
+            /** @enum {string} */
+            type: "sluice.job.ended";
+            /** @enum {string} */
+            version: "v1";
+            /** Format: date-time */
+            timestamp: string;
+            data: components["schemas"]["JobEnded"];
         };
         JobEnded: {
             /** @example job_01h455vb4pex5vsknk084sn02q */
@@ -5674,7 +5782,7 @@ export interface components {
         Overflow: {
             detail: string;
         };
-        System: {
+        SystemState: {
             status: components["schemas"]["SystemStatus"];
             /** @description What is wrong now: in this gateway, and what the other processes have said of themselves */
             problems: components["schemas"]["SystemProblem"][];
@@ -11831,7 +11939,7 @@ export interface operations {
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["System"];
+                    "application/json": components["schemas"]["SystemState"];
                 };
             };
         };
@@ -11933,15 +12041,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.target.failing";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["TargetFailing"];
-                };
+                "application/json": components["schemas"]["TargetFailingEvent"];
             };
         };
         responses: {
@@ -11963,15 +12063,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.target.disabled";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["TargetDisabled"];
-                };
+                "application/json": components["schemas"]["TargetDisabledEvent"];
             };
         };
         responses: {
@@ -11993,15 +12085,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.target.recovered";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["TargetRecovered"];
-                };
+                "application/json": components["schemas"]["TargetRecoveredEvent"];
             };
         };
         responses: {
@@ -12023,15 +12107,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.deliveries.exhausted";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["DeliveriesExhausted"];
-                };
+                "application/json": components["schemas"]["DeliveriesExhaustedEvent"];
             };
         };
         responses: {
@@ -12053,15 +12129,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.event.set_aside";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["EventsSetAside"];
-                };
+                "application/json": components["schemas"]["EventSetAsideEvent"];
             };
         };
         responses: {
@@ -12083,15 +12151,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.source.failing";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["SourceFailing"];
-                };
+                "application/json": components["schemas"]["SourceFailingEvent"];
             };
         };
         responses: {
@@ -12113,15 +12173,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.source.drift";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["SourceDrift"];
-                };
+                "application/json": components["schemas"]["SourceDriftEvent"];
             };
         };
         responses: {
@@ -12143,15 +12195,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.relay.degraded";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["RelayDegraded"];
-                };
+                "application/json": components["schemas"]["RelayDegradedEvent"];
             };
         };
         responses: {
@@ -12173,15 +12217,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.relay.recovered";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["RelayRecovered"];
-                };
+                "application/json": components["schemas"]["RelayRecoveredEvent"];
             };
         };
         responses: {
@@ -12203,15 +12239,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.secret.expiring";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["SecretExpiring"];
-                };
+                "application/json": components["schemas"]["SecretExpiringEvent"];
             };
         };
         responses: {
@@ -12233,15 +12261,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.job.overdue";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["JobOverdue"];
-                };
+                "application/json": components["schemas"]["JobOverdueEvent"];
             };
         };
         responses: {
@@ -12263,15 +12283,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @enum {string} */
-                    type: "sluice.job.ended";
-                    /** @enum {string} */
-                    version: "v1";
-                    /** Format: date-time */
-                    timestamp: string;
-                    data: components["schemas"]["JobEnded"];
-                };
+                "application/json": components["schemas"]["JobEndedEvent"];
             };
         };
         responses: {

@@ -5,7 +5,7 @@ import type { Schemas, SluiceClient } from "@sluice/client/client";
 
 import { asked } from "../relay/relay-api.ts";
 
-export type SystemAnswer = Schemas["System"];
+export type SystemAnswer = Schemas["SystemState"];
 
 export interface RelayState {
   system: SystemAnswer;

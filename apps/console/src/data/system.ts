@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { readPath } from "./client.ts";
 
-export type SystemState = Schemas["System"];
+export type SystemState = Schemas["SystemState"];
 
 const LOOK_EVERY_MS = 5_000;
 

@@ -17,6 +17,8 @@ const test = base
   .extend("document", { scope: "file" }, ({ api }) => createDocument(createApi(api)))
   .extend("endpoints", { scope: "file" }, ({ document }) => endpointsOf(document));
 
+type Document = ReturnType<typeof createDocument>;
+
 const nameOf = ({ method, path }: DescribedEndpoint) => `${method} ${path}`;
 
 /** The endpoints that break a rule. */
@@ -39,7 +41,37 @@ test("every endpoint has a summary in one line, a description, and one tag that 
     summary === "" || summary.length > 80 || description === "" || !tags.includes(tag) || others.length > 0;
   expect(breaking(endpoints, isBroken)).toEqual([]);
   expect((document.tags ?? []).filter(({ description = "" }) => description === "")).toEqual([]);
-  expect(tags.filter((tag) => !endpoints.some((endpoint) => endpoint.tags?.includes(tag)))).toEqual([]);
+  const used = [...endpoints, ...webhooksOf(document)].flatMap((endpoint) => endpoint.tags ?? []);
+  expect(tags.filter((tag) => !used.includes(tag))).toEqual([]);
+});
+
+const webhooksOf = (document: Document) => Object.values(document.webhooks ?? {}).flatMap(({ post }) => post ?? []);
+
+test("every webhook has a type of its own, and no tag of an endpoint, of which generators would overwrite the file", ({
+  document,
+  endpoints,
+}) => {
+  const webhooks = webhooksOf(document);
+  expect(webhooks.length).toBeGreaterThan(10);
+  const types = webhooks.map(({ requestBody }) => {
+    const content = requestBody !== undefined && "content" in requestBody ? requestBody.content : {};
+    const schema = content["application/json"]?.schema ?? {};
+    return "$ref" in schema ? schema.$ref : undefined;
+  });
+  expect(types).not.toContain(undefined);
+  expect(new Set(types).size).toBe(webhooks.length);
+  const tagsOfEndpoints = new Set(endpoints.flatMap(({ tags }) => tags ?? []));
+  expect(webhooks.flatMap(({ tags }) => tags ?? []).filter((tag) => tagsOfEndpoints.has(tag))).toEqual([]);
+});
+
+/** The public types of java.lang in Java 21, which every file in Java sees, so that another one of that name is ambiguous. */
+const JAVA_LANG =
+  /^(Appendable|AutoCloseable|Boolean|Byte|CharSequence|Character|Class|ClassLoader|ClassValue|Cloneable|Comparable|Compiler|Deprecated|Double|Enum|Error|Exception|Float|FunctionalInterface|InheritableThreadLocal|Integer|Iterable|Long|Math|Module|ModuleLayer|Number|Object|Override|Package|Process|ProcessBuilder|ProcessHandle|Readable|Record|Runnable|Runtime|RuntimePermission|SafeVarargs|ScopedValue|SecurityManager|Short|StackTraceElement|StackWalker|StrictMath|String|StringBuffer|StringBuilder|StringTemplate|SuppressWarnings|System|Thread|ThreadGroup|ThreadLocal|Throwable|Void)$/;
+
+test("no type has the name of one that Java has everywhere", ({ document }) => {
+  const names = Object.keys(document.components?.schemas ?? {});
+  expect(names.length).toBeGreaterThan(100);
+  expect(names.filter((name) => JAVA_LANG.test(name))).toEqual([]);
 });
 
 /** The fields and parameters that hold ids of several kinds. */

@@ -175,17 +175,15 @@ export const OPERATIONAL_EVENTS = {
 /** Adds the events to the document, as the requests that targets get. */
 export function describeOperationalEvents(app: OpenAPIHono<ApiEnv>): void {
   for (const [type, { summary, data }] of Object.entries(OPERATIONAL_EVENTS)) {
-    const payload = z.object({
-      type: z.literal(type),
-      version: z.literal("v1"),
-      timestamp: instant,
-      data,
-    });
+    const name = toPascalCase(type.replace(/^sluice/, ""));
+    const payload = z
+      .object({ type: z.literal(type), version: z.literal("v1"), timestamp: instant, data })
+      .openapi(`${name}Event`);
     app.openAPIRegistry.registerWebhook({
       method: "post",
       path: type,
-      operationId: `tell${type.replaceAll(/[^a-z]+([a-z])/g, (_, letter: string) => letter.toUpperCase()).replace(/^sluice/, "")}`,
-      tags: ["events"],
+      operationId: `tell${name}`,
+      tags: ["operational events"],
       summary,
       description: `A target gets this event if \`${type}\`, or a group that has it, is in its \`subscribed_events\`. \`*\` does not match it.`,
       request: { body: { required: true, content: { "application/json": { schema: payload } } } },
@@ -193,3 +191,5 @@ export function describeOperationalEvents(app: OpenAPIHono<ApiEnv>): void {
     });
   }
 }
+
+const toPascalCase = (text: string) => text.replaceAll(/[^a-z]+([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -24,5 +24,6 @@ export const TAGS = [
   { name: "keys", description: "The keys of this API" },
   { name: "audit", description: "Who changed what, when, and by which request" },
   { name: "system", description: "How the relay is: its versions, stores, queue, settings and latest errors" },
+  { name: "operational events", description: "What the relay tells targets of itself, if they subscribed to it" },
   { name: "metrics", description: "The metrics of this gateway for Prometheus" },
 ];

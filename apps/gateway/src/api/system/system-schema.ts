@@ -182,7 +182,7 @@ export const systemSchema = z
       })
       .openapi({ description: "Signatures are judged by the gateway's clock, and what is due by that of PostgreSQL." }),
   })
-  .openapi("System");
+  .openapi("SystemState");
 
 export type ShownSystem = z.infer<typeof systemSchema>;
 
