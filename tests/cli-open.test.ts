@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { findOwnRelay } from "@sluice/cli/relay/own-relay";
 import { expect, onTestFinished } from "vitest";
 
 import { type Relay, test } from "./support/relay.ts";
@@ -67,4 +68,31 @@ test("a wrong key ends with 4, a relay that is away with 6", async ({ relay }) =
   const away = { ...envOf(relay), SLUICE_API: "http://127.0.0.1:9" };
   expect(await runSluice(["open"], { env: away })).toMatchObject({ code: 6, out: Buffer.alloc(0) });
   expect(await runSluice(["open", "one", "two"], { env: wrong })).toMatchObject({ code: 2, out: Buffer.alloc(0) });
+});
+
+async function printInContainer(env: Record<string, string>): Promise<string> {
+  const { out } = await runSluice(["open", "--print"], { env, findOwnRelay: () => findOwnRelay(env) });
+  return out.toString().trimEnd();
+}
+
+test("where the gateway runs, the link has the address that API_URL gives to people, and the code is asked for inside", async ({
+  relay,
+}) => {
+  const { hostname, port } = new URL(relay.apiUrl);
+  const inside = { ADMIN_API_KEY: relay.apiKey, API_HOST: hostname, API_PORT: port, XDG_CONFIG_HOME: "/nowhere" };
+  for (const [address, expected] of [
+    ["http://sluice.internal:9081", "http://sluice.internal:9081"],
+    ["https://example.com/relay/", "https://example.com/relay"],
+    // API_HOST=0.0.0.0 publishes on every address, and is none that a browser opens.
+    ["http://0.0.0.0:9081", "http://127.0.0.1:9081"],
+    ["http://[::]:9081", "http://127.0.0.1:9081"],
+    ["", relay.apiUrl],
+  ] as const) {
+    const link = await printInContainer({ ...inside, API_URL: address });
+    expect(link.split("/console/sign-in#code=")[0]).toBe(expected);
+    expect(await signIn(relay, link)).toBe(201);
+  }
+  // Of another relay, API_URL says nothing.
+  const elsewhere = { ...inside, ...envOf(relay), API_PORT: "9", API_URL: "http://sluice.internal:9081" };
+  expect((await printInContainer(elsewhere)).startsWith(`${relay.apiUrl}/console/`)).toBe(true);
 });

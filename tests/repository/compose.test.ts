@@ -112,6 +112,12 @@ describe("settings", () => {
     );
   });
 
+  test("the gateway knows the address that is published, for the links of `sluice open`", () => {
+    const address = "http://${API_HOST:-127.0.0.1}:${API_PORT:-8081}";
+    expect(service("gateway").environment?.["API_URL"]).toBe(`\${API_URL:-${address}}`);
+    expect(service("gateway").ports).toContain(`${address.slice("http://".length)}:8081`);
+  });
+
   test("an address and a port is where a service is published, with the proxy too", () => {
     const published = variablesOf(JSON.stringify(service("gateway").ports));
     expect([...new Set(published)].toSorted()).toEqual(PUBLISHED.toSorted());

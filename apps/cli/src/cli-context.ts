@@ -31,6 +31,8 @@ export type ColorChoice = "auto" | "always" | "never";
 
 export interface OwnRelay {
   api: string;
+  /** Where people reach the API, as far as somebody said so: a container has another address than its published port. */
+  published?: string | undefined;
   key: string;
   /** Where the key was found, for a person. */
   from: string;

@@ -98,7 +98,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
     onQuit: () => stop.abort(),
     resend: (deliveryId) =>
       asked(api.post("/v1/deliveries/{id}:retry", { params: { path: { id: deliveryId } } })).then(() => undefined),
-    openInConsole: (id) => openInConsole(access.api, api, id, context),
+    openInConsole: (id) => openInConsole(access.published, api, id, context),
   });
   const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
   const work = async (delivery: PulledDelivery): Promise<ForwardResult | undefined> => {

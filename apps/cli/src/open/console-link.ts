@@ -9,14 +9,15 @@ import { asked } from "../relay/relay-api.ts";
 const VALID_SECONDS = 600;
 
 /**
+ * @param address where the browser reaches the console.
  * @param id of any resource; undefined for the first page.
  * @throws SluiceError `not_found` for a relay without a console.
  */
-export async function makeConsoleLink(api: string, client: SluiceClient, id: string | undefined): Promise<string> {
+export async function makeConsoleLink(address: string, client: SluiceClient, id: string | undefined): Promise<string> {
   const { code } = await makeCode(client);
   // Behind the #, so that no server and no proxy logs it.
   const place = id === undefined ? {} : { to: `/console/go/${encodeURIComponent(id)}` };
-  return `${api}/console/sign-in#${new URLSearchParams({ code, ...place }).toString()}`;
+  return `${address}/console/sign-in#${new URLSearchParams({ code, ...place }).toString()}`;
 }
 
 async function makeCode(client: SluiceClient): Promise<{ code: string }> {

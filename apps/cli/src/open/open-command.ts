@@ -24,11 +24,11 @@ export function addOpen(program: Command, context: CliContext): void {
     )
     .action(async (id: string | undefined, options: OpenOptions) => {
       const access = findAccess(options, context);
-      const link = await makeConsoleLink(access.api, connectTo(access), id);
+      const link = await makeConsoleLink(access.published, connectTo(access), id);
       const hasPerson = options.print !== true && terminalOf(context.stdout) !== undefined;
       const browser = hasPerson ? findBrowser(context.env, process.platform) : undefined;
       if (browser !== undefined && (await openLink(browser, link)))
-        note(context, `The console of ${access.api} is open in your browser.`);
+        note(context, `The console of ${access.published} is open in your browser.`);
       else context.stdout.write(`${link}\n`);
     });
   withRelayOptions(command);

@@ -19,6 +19,8 @@ export interface RelayOptions {
 
 export interface RelayAccess {
   api: string;
+  /** Where a person's browser reaches the same API. */
+  published: string;
   key: string;
   /** Where the key is from, for a person. */
   from: string;
@@ -49,6 +51,8 @@ function choosePlace(options: RelayOptions, { env, findOwnRelay }: CliContext) {
 /** @throws SluiceError `invalid_configuration` when there is no key for the address. */
 export function findAccess(options: RelayOptions, context: CliContext): RelayAccess {
   const { api, profiles, named, own } = choosePlace(options, context);
+  const isOwn = own !== undefined && isSameAddress(api, own.api);
+  const place = { api, published: isOwn && own.published ? readApiAddress(own.published) : api };
   if (named !== undefined) {
     if (!isSameAddress(api, named.api)) {
       throw new SluiceError(
@@ -56,13 +60,13 @@ export function findAccess(options: RelayOptions, context: CliContext): RelayAcc
         `The profile ${options.profile} is for ${named.api}, and its key is not sent to ${api}: leave out --api or --profile`,
       );
     }
-    return { api, key: named.key, from: `profile ${options.profile}` };
+    return { ...place, key: named.key, from: `profile ${options.profile}` };
   }
   const key = keyOfEnvironment(context);
-  if (key !== undefined) return { api, ...key };
+  if (key !== undefined) return { ...place, ...key };
   const [name, profile] = findProfile(profiles, api) ?? [];
-  if (profile !== undefined) return { api, key: profile.key, from: `profile ${name}` };
-  if (own !== undefined && isSameAddress(api, own.api)) return { api, key: own.key, from: own.from };
+  if (profile !== undefined) return { ...place, key: profile.key, from: `profile ${name}` };
+  if (isOwn) return { ...place, key: own.key, from: own.from };
   throw new SluiceError(
     "invalid_configuration",
     `There is no API key for ${api}: run \`sluice login\`, or set SLUICE_API_KEY, or SLUICE_API_KEY_FILE to a file that holds one`,

@@ -14,11 +14,12 @@ export function findOwnRelay(env: NodeJS.ProcessEnv): OwnRelay | undefined {
   const key = file ? readOwnKeyFile(file) : env["ADMIN_API_KEY"];
   if (!key) return undefined;
   const host = env["API_HOST"] || "127.0.0.1";
-  // These say where to listen, and not where to connect to.
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  const api = `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${env["API_PORT"] || "8081"}`;
-  return { api, key, from: name };
+  const api = reachable(`http://${host.includes(":") ? `[${host}]` : host}:${env["API_PORT"] || "8081"}`);
+  return { api, published: env["API_URL"] && reachable(env["API_URL"]), key, from: name };
 }
+
+/** Some addresses say where to listen, and not where to connect to. */
+const reachable = (url: string): string => url.replace(/^(https?:\/\/)(?:0\.0\.0\.0|\[::\])(?=[:/]|$)/, "$1127.0.0.1");
 
 function readOwnKeyFile(file: string): string | undefined {
   try {
