@@ -1,6 +1,7 @@
 // Every scenario, in the order in which `npm run test:compose` plays them.
 
 import { backupAndRestore } from "./backup-and-restore.ts";
+import { consoleSignIn } from "./console-sign-in.ts";
 import { external } from "./external.ts";
 import { failedMigration } from "./failed-migration.ts";
 import { firstStart } from "./first-start.ts";
@@ -16,6 +17,7 @@ import { upgrade } from "./upgrade.ts";
 export const SCENARIOS: readonly Scenario[] = [
   firstStart,
   secondClone,
+  consoleSignIn,
   scale,
   tls,
   monitoring,
