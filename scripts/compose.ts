@@ -41,9 +41,10 @@ async function main(): Promise<number> {
   for (const scenario of chosen) if (!(await play(scenario, directory))) failed++;
   if (!values.keep) {
     rmSync(directory, { recursive: true, force: true });
-    const { stdout } = await runDocker(["image", "ls", "--quiet", TEST_IMAGE]);
-    const images = [...new Set(stdout.split("\n").filter((id) => id !== ""))];
-    if (images.length > 0) await runDocker(["image", "rm", "--force", ...images]);
+    // By name: by its id, an image would be lost to other runs that built the same one.
+    const { stdout } = await runDocker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", TEST_IMAGE]);
+    const images = stdout.split("\n").filter((name) => name !== "");
+    if (images.length > 0) await runDocker(["image", "rm", ...images]);
   }
   console.log(failed === 0 ? "\nEvery stack did what the documentation says." : `\n${failed} scenarios failed.`);
   return failed === 0 ? 0 : 1;

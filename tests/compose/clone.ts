@@ -15,8 +15,8 @@ import { CannotPlay } from "./scenario.ts";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Shared by all clones of a run, so that the layers of one build serve the others. */
-export const TEST_IMAGE = "sluice-test";
+/** Shared by all clones of a run, and by no other run: its clones may be of another commit. */
+export const TEST_IMAGE = `sluice-test-${process.pid}`;
 /** What `docker` needs of the environment. Settings of the caller MUST NOT reach the stacks. */
 const INHERITED = ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR"];
 /** A test compares it with docs/upgrading.md. */
