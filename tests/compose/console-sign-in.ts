@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { chromium } from "playwright-core";
@@ -38,21 +40,37 @@ export const consoleSignIn: Scenario = {
     await relay.mustCompose("up", "-d", "--wait");
     await lookAtConsole(relay, (text) => saw(`behind the proxy, ${text}`));
 
-    const signInAsAnn = (name = HEADER) =>
-      curl("--request", "POST", ...OWN_PAGE, "--header", `${name}: ${ANN}`, `${relay.apiUrl}/console/session`);
     for (const name of [HEADER, HEADER.toUpperCase(), HEADER.replaceAll("-", "_")]) {
-      const { status, body } = await signInAsAnn(name);
+      const { status, body } = await signInAsAnn(relay.apiUrl, name);
       assert.deepEqual([status, body.includes(`sent no header ${HEADER}`)], [401, true], `${name}: ${body}`);
     }
     saw(`behind the proxy, ${HEADER} of a client names nobody`);
 
-    relay.set({ CONSOLE_IDENTITY_FROM: await addressOfClients(relay) });
+    await relay.mustCompose("down");
+    const page = readFileSync(join(relay.directory, "docs/console.md"), "utf8").split("### Behind Caddy")[1] ?? "";
+    const [, override = "", address = ""] = /```yaml\n(.*?ipv4_address: ([\d.]+).*?)```/s.exec(page) ?? [];
+    writeFileSync(join(relay.directory, "compose.override.yaml"), override);
+    relay.set({
+      COMPOSE_FILE: "docker-compose.yml:compose.proxy.yaml:compose.override.yaml",
+      TRUSTED_PROXIES: address,
+      CONSOLE_IDENTITY_FROM: "0.0.0.0/0",
+    });
     await relay.mustCompose("up", "-d", "--wait");
-    const { status, body } = await signInAsAnn();
+    const { status, body } = await signInAsAnn(relay.apiUrl);
     assert.deepEqual([status, JSON.parse(body).name], [201, ANN], body);
-    saw("behind the proxy, the same header from the address of CONSOLE_IDENTITY_FROM signs in");
+    saw("behind the proxy, the same header from an address of CONSOLE_IDENTITY_FROM signs in");
+    const [gateway] = await relay.containers("gateway");
+    const past = await signInAsAnn(`http://${await addressOf(relay, gateway?.ID ?? "")}:8081`, HEADER, "localhost");
+    assert.deepEqual([past.status, past.body.includes("TRUSTED_PROXIES")], [403, true], past.body);
+    saw(`past the proxy, which alone is trusted (${address}), the header names nobody`);
   },
 };
+
+/** Signs in without a key, as the person whom a proxy names. */
+function signInAsAnn(apiUrl: string, name = HEADER, host?: string): Promise<Answered> {
+  const headers = ["--header", `${name}: ${ANN}`, ...(host === undefined ? [] : ["--header", `host: ${host}`])];
+  return curl("--request", "POST", ...OWN_PAGE, ...headers, `${apiUrl}/console/session`);
+}
 
 async function lookAtConsole(relay: Clone, saw: (text: string) => void): Promise<void> {
   const link = await printLink(relay);
@@ -120,11 +138,10 @@ async function openInBrowser(executablePath: string, link: string): Promise<stri
   }
 }
 
-/** The address from which Caddy gets the connections of this machine: that of Docker's network. */
-async function addressOfClients(relay: Clone): Promise<string> {
-  const format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
-  const { stdout } = await runDocker(["network", "inspect", "--format", format, `${relay.project}_proxy`]);
-  return stdout.trim();
+/** Where this machine reaches a container in the network of the proxy. */
+async function addressOf(relay: Clone, container: string): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${relay.project}_proxy").IPAddress}}`;
+  return (await runDocker(["inspect", "--format", format, container])).stdout.trim();
 }
 
 interface Answered {
