@@ -31,7 +31,8 @@ export const API_ENDPOINTS = {
       {
         "name": "name",
         "kind": "string",
-        "isRequired": true
+        "isRequired": true,
+        "description": "Unique among sources. It is in the address of the source: `/in/{name}`."
       },
       {
         "name": "kind",
@@ -91,7 +92,8 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "tolerance_seconds",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How far the timestamp of a webhook may be from the clock of the relay"
       },
       {
         "name": "expect_every_seconds",
@@ -158,7 +160,8 @@ export const API_ENDPOINTS = {
     "body": [
       {
         "name": "name",
-        "kind": "string"
+        "kind": "string",
+        "description": "Unique among sources. It is in the address of the source: `/in/{name}`."
       },
       {
         "name": "schemes",
@@ -167,7 +170,8 @@ export const API_ENDPOINTS = {
           "v1",
           "v1a",
           "jwt"
-        ]
+        ],
+        "description": "The signature schemes that the source accepts"
       },
       {
         "name": "signing_secret",
@@ -209,7 +213,8 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "tolerance_seconds",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How far the timestamp of a webhook may be from the clock of the relay"
       },
       {
         "name": "expect_every_seconds",
@@ -328,11 +333,13 @@ export const API_ENDPOINTS = {
       {
         "name": "labels",
         "kind": "map",
-        "isRequired": true
+        "isRequired": true,
+        "description": "Names and values of your own, by which the events are filtered and found"
       },
       {
         "name": "expires_in_seconds",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How long the URL takes webhooks. Gemini may send one up to a day after the end of the job."
       },
       {
         "name": "single_use",
@@ -352,7 +359,8 @@ export const API_ENDPOINTS = {
               "interaction",
               "video"
             ],
-            "isRequired": true
+            "isRequired": true,
+            "description": "What the job is at Gemini"
           },
           {
             "name": "expect_within_seconds",
@@ -526,7 +534,8 @@ export const API_ENDPOINTS = {
       {
         "name": "subscribed_events",
         "kind": "list",
-        "isRequired": true
+        "isRequired": true,
+        "description": "The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own."
       },
       {
         "name": "state",
@@ -535,7 +544,8 @@ export const API_ENDPOINTS = {
           "enabled",
           "paused",
           "disabled"
-        ]
+        ],
+        "description": "`enabled`: events are delivered. `paused`: they are kept and do not expire, until the target is resumed. `disabled`: the target never gets the events of this time; what was pending before is held."
       },
       {
         "name": "headers",
@@ -544,45 +554,53 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "timeout_seconds",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How long the whole response may take"
       },
       {
         "name": "max_in_flight",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How many requests all workers together send at the same time"
       },
       {
         "name": "rate_limit",
         "kind": "object",
         "isNullable": true,
-        "description": "Null stands for no limit",
+        "description": "The most requests in a time, over all workers. Null stands for no limit",
         "fields": [
           {
             "name": "requests",
             "kind": "integer",
-            "isRequired": true
+            "isRequired": true,
+            "description": "The most requests in the time"
           },
           {
             "name": "per_seconds",
             "kind": "integer",
-            "isRequired": true
+            "isRequired": true,
+            "description": "The length of the time"
           }
         ]
       },
       {
         "name": "retry",
         "kind": "object",
+        "description": "The schedule of attempts. Fields that you leave out stay as they are.",
         "fields": [
           {
             "name": "base_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "The shortest pause after a failed attempt"
           },
           {
             "name": "cap_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "The longest pause, unless `Retry-After` asks for more"
           },
           {
             "name": "horizon_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "How long the relay tries to deliver an event"
           }
         ]
       },
@@ -667,11 +685,13 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "uri",
-        "kind": "string"
+        "kind": "string",
+        "description": "Where the events are sent by POST"
       },
       {
         "name": "subscribed_events",
-        "kind": "list"
+        "kind": "list",
+        "description": "The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own."
       },
       {
         "name": "state",
@@ -680,7 +700,8 @@ export const API_ENDPOINTS = {
           "enabled",
           "paused",
           "disabled"
-        ]
+        ],
+        "description": "`enabled`: events are delivered. `paused`: they are kept and do not expire, until the target is resumed. `disabled`: the target never gets the events of this time; what was pending before is held."
       },
       {
         "name": "headers",
@@ -689,45 +710,53 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "timeout_seconds",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How long the whole response may take"
       },
       {
         "name": "max_in_flight",
-        "kind": "integer"
+        "kind": "integer",
+        "description": "How many requests all workers together send at the same time"
       },
       {
         "name": "rate_limit",
         "kind": "object",
         "isNullable": true,
-        "description": "Null stands for no limit",
+        "description": "The most requests in a time, over all workers. Null stands for no limit",
         "fields": [
           {
             "name": "requests",
             "kind": "integer",
-            "isRequired": true
+            "isRequired": true,
+            "description": "The most requests in the time"
           },
           {
             "name": "per_seconds",
             "kind": "integer",
-            "isRequired": true
+            "isRequired": true,
+            "description": "The length of the time"
           }
         ]
       },
       {
         "name": "retry",
         "kind": "object",
+        "description": "The schedule of attempts. Fields that you leave out stay as they are.",
         "fields": [
           {
             "name": "base_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "The shortest pause after a failed attempt"
           },
           {
             "name": "cap_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "The longest pause, unless `Retry-After` asks for more"
           },
           {
             "name": "horizon_seconds",
-            "kind": "number"
+            "kind": "number",
+            "description": "How long the relay tries to deliver an event"
           }
         ]
       },
@@ -908,7 +937,8 @@ export const API_ENDPOINTS = {
       {
         "name": "results",
         "kind": "list",
-        "isRequired": true
+        "isRequired": true,
+        "description": "What became of each delivery"
       }
     ],
     "takesForce": false
@@ -922,7 +952,8 @@ export const API_ENDPOINTS = {
       {
         "name": "tokens",
         "kind": "list",
-        "isRequired": true
+        "isRequired": true,
+        "description": "The deliveries that need more time"
       },
       {
         "name": "lease_seconds",
@@ -1022,7 +1053,8 @@ export const API_ENDPOINTS = {
       },
       {
         "name": "labels",
-        "kind": "map"
+        "kind": "map",
+        "description": "Names and values of your own, by which the events are filtered and found"
       },
       {
         "name": "source",
@@ -1786,7 +1818,8 @@ export const API_ENDPOINTS = {
           "interaction",
           "video"
         ],
-        "isRequired": true
+        "isRequired": true,
+        "description": "What the job is at Gemini"
       },
       {
         "name": "name",

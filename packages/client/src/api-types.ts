@@ -2470,6 +2470,7 @@ export interface components {
             new_ingress_token?: string;
         };
         NewSource: {
+            /** @description Unique among sources. It is in the address of the source: `/in/{name}`. */
             name: string;
             /** @description The kind cannot be changed later */
             kind?: components["schemas"]["SourceKind"];
@@ -2485,6 +2486,7 @@ export interface components {
             reconcile?: components["schemas"]["ReconcileChange"];
             /**
              * Format: int32
+             * @description How far the timestamp of a webhook may be from the clock of the relay
              * @example 300
              */
             tolerance_seconds?: number;
@@ -2542,7 +2544,9 @@ export interface components {
             lookback_hours?: number;
         };
         SourceChange: {
+            /** @description Unique among sources. It is in the address of the source: `/in/{name}`. */
             name?: string;
+            /** @description The signature schemes that the source accepts */
             schemes?: components["schemas"]["Scheme"][];
             /** @description Only for static sources. It replaces every stored secret. */
             signing_secret?: string;
@@ -2554,6 +2558,7 @@ export interface components {
             reconcile?: components["schemas"]["ReconcileChange"];
             /**
              * Format: int32
+             * @description How far the timestamp of a webhook may be from the clock of the relay
              * @example 300
              */
             tolerance_seconds?: number;
@@ -2601,6 +2606,7 @@ export interface components {
             reconcile?: components["schemas"]["ReconcileChange"];
             /**
              * Format: int32
+             * @description How far the timestamp of a webhook may be from the clock of the relay
              * @example 300
              */
             tolerance_seconds?: number;
@@ -2775,6 +2781,7 @@ export interface components {
         };
         NewCallbackUrl: {
             /**
+             * @description Names and values of your own, by which the events are filtered and found
              * @example {
              *       "job": "nightly-embeddings",
              *       "customer": "42"
@@ -2785,6 +2792,7 @@ export interface components {
             };
             /**
              * Format: int32
+             * @description How long the URL takes webhooks. Gemini may send one up to a day after the end of the job.
              * @default 604800
              */
             expires_in_seconds?: number;
@@ -2805,7 +2813,10 @@ export interface components {
              */
             expect_within_seconds?: number;
         };
-        /** @enum {string} */
+        /**
+         * @description What the job is at Gemini
+         * @enum {string}
+         */
         JobKind: "batch" | "interaction" | "video";
         Verification: {
             verdict: components["schemas"]["VerificationVerdict"];
@@ -3131,9 +3142,17 @@ export interface components {
          *     }
          */
         RateLimit: {
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description The most requests in the time
+             * @example 100
+             */
             requests: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description The length of the time
+             * @example 60
+             */
             per_seconds: number;
         };
         Retry: {
@@ -3250,6 +3269,7 @@ export interface components {
              */
             uri?: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
@@ -3266,12 +3286,20 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How long the whole response may take
+             * @example 20
+             */
             timeout_seconds?: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How many requests all workers together send at the same time
+             * @example 64
+             */
             max_in_flight?: number;
             /**
-             * @description Null stands for no limit
+             * @description The most requests in a time, over all workers. Null stands for no limit
              * @example {
              *       "requests": 100,
              *       "per_seconds": 60
@@ -3298,14 +3326,30 @@ export interface components {
             /** @description The kind cannot be changed later */
             kind?: components["schemas"]["TargetKind"];
         };
-        /** @enum {string} */
+        /**
+         * @description `enabled`: events are delivered. `paused`: they are kept and do not expire, until the target is resumed. `disabled`: the target never gets the events of this time; what was pending before is held.
+         * @enum {string}
+         */
         SettableTargetState: "enabled" | "paused" | "disabled";
+        /** @description The schedule of attempts. Fields that you leave out stay as they are. */
         RetryChange: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description The shortest pause after a failed attempt
+             * @example 5
+             */
             base_seconds?: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description The longest pause, unless `Retry-After` asks for more
+             * @example 3600
+             */
             cap_seconds?: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description How long the relay tries to deliver an event
+             * @example 86400
+             */
             horizon_seconds?: number;
         };
         TlsChange: {
@@ -3323,10 +3367,12 @@ export interface components {
             name?: string;
             /**
              * Format: uri
+             * @description Where the events are sent by POST
              * @example http://billing.internal:3000/gemini
              */
             uri?: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
@@ -3343,12 +3389,20 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How long the whole response may take
+             * @example 20
+             */
             timeout_seconds?: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How many requests all workers together send at the same time
+             * @example 64
+             */
             max_in_flight?: number;
             /**
-             * @description Null stands for no limit
+             * @description The most requests in a time, over all workers. Null stands for no limit
              * @example {
              *       "requests": 100,
              *       "per_seconds": 60
@@ -3440,6 +3494,7 @@ export interface components {
              */
             uri?: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
@@ -3456,12 +3511,20 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How long the whole response may take
+             * @example 20
+             */
             timeout_seconds?: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How many requests all workers together send at the same time
+             * @example 64
+             */
             max_in_flight?: number;
             /**
-             * @description Null stands for no limit
+             * @description The most requests in a time, over all workers. Null stands for no limit
              * @example {
              *       "requests": 100,
              *       "per_seconds": 60
@@ -3797,10 +3860,14 @@ export interface components {
         /** @enum {string} */
         PullFault: "lease_lost" | "not_found";
         AckRequest: {
+            /** @description What became of each delivery */
             results: components["schemas"]["PullReport"][];
         };
         PullReport: {
-            /** @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA */
+            /**
+             * @description The token that the pull gave with the delivery
+             * @example AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA
+             */
             token: string;
             /**
              * Format: int32
@@ -3815,6 +3882,7 @@ export interface components {
             error?: string;
             /**
              * Format: double
+             * @description How long the service took
              * @example 41.7
              */
             duration_ms: number;
@@ -3850,6 +3918,7 @@ export interface components {
             lease_expires_at: string | null;
         };
         ExtendRequest: {
+            /** @description The deliveries that need more time */
             tokens: string[];
             /**
              * Format: int32
@@ -3936,16 +4005,19 @@ export interface components {
             name?: string;
             /**
              * Format: uri
+             * @description Where the events are sent by POST
              * @example http://billing.internal:3000/gemini
              */
             uri: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
              *     ]
              */
             subscribed_events: string[];
+            /** @description An enabled webhook gets events. One that the relay disabled says so. */
             state?: components["schemas"]["WebhookState"];
             /** @description Output only; ignored */
             id?: unknown;
@@ -3963,16 +4035,19 @@ export interface components {
             name?: string;
             /**
              * Format: uri
+             * @description Where the events are sent by POST
              * @example http://billing.internal:3000/gemini
              */
             uri?: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
              *     ]
              */
             subscribed_events?: string[];
+            /** @description An enabled webhook gets events. One that the relay disabled says so. */
             state?: components["schemas"]["WebhookState"];
             /** @description Output only; ignored */
             id?: unknown;
@@ -3992,7 +4067,10 @@ export interface components {
         WebhookRotation: {
             revocation_behavior?: components["schemas"]["RevocationBehavior"];
         };
-        /** @enum {string} */
+        /**
+         * @description When the secrets that the webhook has end
+         * @enum {string}
+         */
         RevocationBehavior: "revoke_previous_secrets_after_h24" | "revoke_previous_secrets_immediately";
         EventPage: {
             data: components["schemas"]["Event"][];
@@ -4268,6 +4346,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * @description Names and values of your own, by which the events are filtered and found
              * @example {
              *       "job": "nightly-embeddings",
              *       "customer": "42"
@@ -5498,7 +5577,7 @@ export interface components {
             name: string;
         };
         ConfigurationApplication: {
-            configuration: components["schemas"]["Configuration"];
+            configuration: components["schemas"]["SettingsFile"];
             /**
              * @description Whether nothing is changed, and the answer shows what would be
              * @default false
@@ -5510,7 +5589,8 @@ export interface components {
              */
             prune?: boolean;
         };
-        Configuration: {
+        /** @description What the file says */
+        SettingsFile: {
             /**
              * @description Marks what this file manages. Give each of several files a name of its own.
              * @default sluice.yaml
@@ -5542,6 +5622,7 @@ export interface components {
          *     }
          */
         ConfiguredSource: {
+            /** @description Unique among sources. It is in the address of the source: `/in/{name}`. */
             name: string;
             /** @description The kind cannot be changed later */
             kind?: components["schemas"]["SourceKind"];
@@ -5557,6 +5638,7 @@ export interface components {
             reconcile?: components["schemas"]["ReconcileChange"];
             /**
              * Format: int32
+             * @description How far the timestamp of a webhook may be from the clock of the relay
              * @example 300
              */
             tolerance_seconds?: number;
@@ -5597,6 +5679,7 @@ export interface components {
              */
             uri?: string;
             /**
+             * @description The types of events that the target gets: exact names, groups such as `batch.*`, or `*` for all of them but the relay's own.
              * @example [
              *       "batch.*",
              *       "video.generated"
@@ -5614,12 +5697,20 @@ export interface components {
             headers?: {
                 [key: string]: string;
             };
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How long the whole response may take
+             * @example 20
+             */
             timeout_seconds?: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description How many requests all workers together send at the same time
+             * @example 64
+             */
             max_in_flight?: number;
             /**
-             * @description Null stands for no limit
+             * @description The most requests in a time, over all workers. Null stands for no limit
              * @example {
              *       "requests": 100,
              *       "per_seconds": 60
@@ -7532,6 +7623,8 @@ export interface operations {
                  *       "headers": {
                  *         "authorization": "Bearer key-of-the-service"
                  *       },
+                 *       "timeout_seconds": 20,
+                 *       "max_in_flight": 64,
                  *       "rate_limit": {
                  *         "requests": 100,
                  *         "per_seconds": 60
@@ -7729,6 +7822,8 @@ export interface operations {
                  *       "headers": {
                  *         "authorization": "Bearer key-of-the-service"
                  *       },
+                 *       "timeout_seconds": 20,
+                 *       "max_in_flight": 64,
                  *       "rate_limit": {
                  *         "requests": 100,
                  *         "per_seconds": 60
@@ -7955,6 +8050,8 @@ export interface operations {
                  *       "headers": {
                  *         "authorization": "Bearer key-of-the-service"
                  *       },
+                 *       "timeout_seconds": 20,
+                 *       "max_in_flight": 64,
                  *       "rate_limit": {
                  *         "requests": 100,
                  *         "per_seconds": 60

@@ -17,7 +17,10 @@ export interface DescribedSchema extends Described {
   maximum?: number;
   properties?: Record<string, object>;
   additionalProperties?: boolean | object;
+  items?: DescribedSchema;
   allOf?: DescribedSchema[];
+  anyOf?: DescribedSchema[];
+  oneOf?: DescribedSchema[];
 }
 
 export interface DescribedContent {

@@ -14,7 +14,7 @@ const REFERENCE = "#/components/schemas/";
 export function makeSettingsSchema(api: TestApi): Schema {
   const schemas = (createDocument(createApi(api)).components?.schemas ?? {}) as Record<string, Schema>;
   const used = new Map<string, Schema>();
-  const root = convert(schemas["Configuration"] ?? {});
+  const root = convert(schemas["SettingsFile"] ?? {});
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A file of settings of Sluice",

@@ -68,7 +68,7 @@ const attributeOf = (path: readonly string[]) =>
 
 function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[] {
   const flag = flagOf(path);
-  const text = describeField(field);
+  const text = describeField(field, path.slice(0, -1));
   const single = (placeholder: string, parse: (text: string) => unknown) => [
     new Option(`--${flag} <${placeholder}>`, text).argParser((given: string) =>
       given === "null" && field.isNullable === true ? given : parse(given),
@@ -76,7 +76,7 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
   ];
   switch (field.kind) {
     case "object":
-      return [new Option(`--no-${flag}`, `null: ${text}`)];
+      return [new Option(`--no-${flag}`, `remove it. ${text}`)];
     case "boolean":
       return [
         new Option(`--${flag}`, `${text}; --no-${flag} says no`),
@@ -109,9 +109,12 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
 /** What the API says of repeated parameters is said of options in other words. */
 const REPETITION = /\s*Repeat the parameter to match (all|any) of several values\.?/;
 
-function describeField({ description = "", values, name, isTime, isRequired }: ApiField): string {
+function describeField(
+  { description = "", values, name, isTime, isRequired }: ApiField,
+  above: readonly string[],
+): string {
   const isPast = PAST.includes(name);
-  const whole = description.replace(REPETITION, "") || name.replaceAll("_", " ");
+  const whole = description.replace(REPETITION, "");
   // How the relay compares times is for the reference of the API.
   const text = (isPast ? (whole.split(". ")[0] ?? whole) : whole).replace(/\.$/, "");
   return [
@@ -119,7 +122,7 @@ function describeField({ description = "", values, name, isTime, isRequired }: A
     isPast || isTime === true ? `, or a duration such as 90m, 24h or 7d${isPast ? " before now" : " from now"}` : "",
     values === undefined ? "" : ` [${values.join(", ")}]`,
     NAMED.includes(name) ? " (a name or an id)" : "",
-    isRequired === true ? " (required)" : "",
+    isRequired === true ? ` (required${above.length === 0 ? "" : ` for ${flagOf(above)}`})` : "",
   ].join("");
 }
 

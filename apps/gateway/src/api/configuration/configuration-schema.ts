@@ -10,7 +10,7 @@ import { givenExpiry, newKeySchema } from "../access/keys.ts";
 import { plainText } from "../http/plain-text.ts";
 import { sourceName, sourceReplacement } from "../sources/source-schema.ts";
 import { givenSecret } from "../sources/signing-secret.ts";
-import { requireTargetUri, targetName, targetReplacement } from "../targets/target-schema.ts";
+import { requireTargetUri, targetName, targetReplacement } from "../targets/target-request.ts";
 
 /** Of each kind. Each takes two transactions, one to see what it would change. */
 const MAX_RESOURCES = 2_000;
@@ -72,13 +72,13 @@ export const configurationSchema = z
     targets: resourcesOf(configuredTarget, "Where events go to"),
     keys: resourcesOf(configuredKey, "The keys of the API"),
   })
-  .openapi("Configuration");
+  .openapi("SettingsFile");
 
 export type Configuration = z.infer<typeof configurationSchema>;
 
 export const applicationSchema = z
   .strictObject({
-    configuration: configurationSchema,
+    configuration: configurationSchema.openapi({ description: "What the file says" }),
     dry_run: z
       .boolean()
       .default(false)

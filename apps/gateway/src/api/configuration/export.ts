@@ -12,7 +12,8 @@ import { ALL } from "@sluice/store/log/page";
 
 import { boundScope } from "../access/key-scopes.ts";
 import { showSource, sourceReplacement } from "../sources/source-schema.ts";
-import { showTarget, targetReplacement } from "../targets/target-schema.ts";
+import { targetReplacement } from "../targets/target-request.ts";
+import { showTarget } from "../targets/target-schema.ts";
 import type { ResourcesDependencies } from "./configured-resources.ts";
 
 type Fields = Record<string, unknown>;

@@ -68,10 +68,49 @@ test("every webhook has a type of its own, and no tag of an endpoint, of which g
 const JAVA_LANG =
   /^(Appendable|AutoCloseable|Boolean|Byte|CharSequence|Character|Class|ClassLoader|ClassValue|Cloneable|Comparable|Compiler|Deprecated|Double|Enum|Error|Exception|Float|FunctionalInterface|InheritableThreadLocal|Integer|Iterable|Long|Math|Module|ModuleLayer|Number|Object|Override|Package|Process|ProcessBuilder|ProcessHandle|Readable|Record|Runnable|Runtime|RuntimePermission|SafeVarargs|ScopedValue|SecurityManager|Short|StackTraceElement|StackWalker|StrictMath|String|StringBuffer|StringBuilder|StringTemplate|SuppressWarnings|System|Thread|ThreadGroup|ThreadLocal|Throwable|Void)$/;
 
-test("no type has the name of one that Java has everywhere", ({ document }) => {
+/** What openapi-generator puts beside the types in Java and Python. */
+const OF_GENERATOR =
+  /^(Api[A-Z]\w*|AbstractOpenApiSchema|Configuration|JSON|OpenApiException|Pair|RFC3339\w+|Server\w+|\w+Api)$/;
+
+test("no type has the name of one that Java has everywhere, or that a generated client has", ({ document }) => {
   const names = Object.keys(document.components?.schemas ?? {});
   expect(names.length).toBeGreaterThan(100);
-  expect(names.filter((name) => JAVA_LANG.test(name))).toEqual([]);
+  expect(names.filter((name) => JAVA_LANG.test(name) || OF_GENERATOR.test(name))).toEqual([]);
+});
+
+/** The fields of requests: what the reference, the editor of a settings file and the options of the command line explain. */
+function fieldsOfRequests(document: Document, endpoints: readonly DescribedEndpoint[]): Map<string, DescribedSchema[]> {
+  const components: Record<string, DescribedSchema> = document.components?.schemas ?? {};
+  const fields = new Map<string, DescribedSchema[]>();
+  const seen = new Set<DescribedSchema>();
+  /** The schema itself, and those that it refers to. */
+  const partsOf = (schema: DescribedSchema): DescribedSchema[] => [
+    schema,
+    ...[...(schema.allOf ?? []), ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flatMap(partsOf),
+    ...(schema.$ref === undefined ? [] : partsOf(components[schema.$ref.split("/").at(-1) ?? ""] ?? {})),
+  ];
+  const visit = (schema: DescribedSchema, at: string) => {
+    for (const part of partsOf(schema)) {
+      if (seen.has(part)) continue;
+      seen.add(part);
+      for (const [name, field] of Object.entries<DescribedSchema>(part.properties ?? {})) {
+        fields.set(`${at} ${name}`, partsOf(field));
+        visit(field, `${at} ${name}`);
+      }
+      if (part.items !== undefined) visit(part.items, at);
+    }
+  };
+  for (const endpoint of endpoints) {
+    for (const { schema } of Object.values(endpoint.requestBody?.content ?? {})) visit(schema, nameOf(endpoint));
+  }
+  return fields;
+}
+
+test("every field of a request has a description", ({ document, endpoints }) => {
+  const fields = [...fieldsOfRequests(document, endpoints)];
+  expect(fields.length).toBeGreaterThan(100);
+  const undescribed = fields.filter(([, parts]) => !parts.some(({ description = "" }) => description !== ""));
+  expect(undescribed.map(([at]) => at)).toEqual([]);
 });
 
 /** The fields and parameters that hold ids of several kinds. */

@@ -20,7 +20,10 @@ const EXAMPLE_TOKEN = "AZsAAAAAcACAAAAAAAAAAAGbAAAAAHAAgAAAAAAAAAA";
 
 const leaseSeconds = z.int().min(10).max(MAX_LEASE_SECONDS);
 const instant = z.string().openapi({ format: "date-time" });
-const givenToken = z.string().regex(PULL_TOKEN, "must be a token of a pull").openapi({ example: EXAMPLE_TOKEN });
+const givenToken = z.string().regex(PULL_TOKEN, "must be a token of a pull").openapi({
+  description: "The token that the pull gave with the delivery",
+  example: EXAMPLE_TOKEN,
+});
 const shownToken = z.string().openapi({ example: EXAMPLE_TOKEN });
 
 export const pullRequest = z
@@ -82,7 +85,11 @@ const reportSchema = z
         "Why there is no complete answer. One that begins with `timeout: ` or `connection: ` is counted as such in the metrics.",
       example: "timeout: no answer within 20 s",
     }),
-    duration_ms: z.number().min(0).max(MAX_DURATION_MS).openapi({ example: 41.7 }),
+    duration_ms: z
+      .number()
+      .min(0)
+      .max(MAX_DURATION_MS)
+      .openapi({ description: "How long the service took", example: 41.7 }),
     started_at: z.iso
       .datetime({ offset: true, error: "must be a time of RFC 3339 such as 2026-01-22T12:00:00Z" })
       .transform((text) => Date.parse(text))
@@ -110,7 +117,14 @@ const reportSchema = z
 export type PullReport = z.infer<typeof reportSchema>;
 
 export const ackRequest = z
-  .strictObject({ results: z.array(reportSchema).min(1).max(MAX_DELIVERIES).superRefine(refuseTokenTwice) })
+  .strictObject({
+    results: z
+      .array(reportSchema)
+      .min(1)
+      .max(MAX_DELIVERIES)
+      .superRefine(refuseTokenTwice)
+      .openapi({ description: "What became of each delivery" }),
+  })
   .openapi("AckRequest");
 
 function refuseTokenTwice(reports: readonly PullReport[], context: z.RefinementCtx): void {
@@ -124,7 +138,12 @@ function refuseTokenTwice(reports: readonly PullReport[], context: z.RefinementC
 
 export const extendRequest = z
   .strictObject({
-    tokens: z.array(givenToken).min(1).max(MAX_DELIVERIES).apply(withoutRepeats),
+    tokens: z
+      .array(givenToken)
+      .min(1)
+      .max(MAX_DELIVERIES)
+      .apply(withoutRepeats)
+      .openapi({ description: "The deliveries that need more time" }),
     lease_seconds: leaseSeconds.default(LEASE_SECONDS).openapi({ description: "From now" }),
   })
   .openapi("ExtendRequest");

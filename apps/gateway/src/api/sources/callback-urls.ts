@@ -41,7 +41,14 @@ const announcedJob = z.strictObject({ kind: jobKind, expect_within_seconds: expe
 const newCallbackUrl = z
   .strictObject({
     labels,
-    expires_in_seconds: z.int().min(MIN_EXPIRY_SECONDS).max(MAX_EXPIRY_SECONDS).default(DEFAULT_EXPIRY_SECONDS),
+    expires_in_seconds: z
+      .int()
+      .min(MIN_EXPIRY_SECONDS)
+      .max(MAX_EXPIRY_SECONDS)
+      .default(DEFAULT_EXPIRY_SECONDS)
+      .openapi({
+        description: "How long the URL takes webhooks. Gemini may send one up to a day after the end of the job.",
+      }),
     single_use: z.boolean().default(false).openapi({
       description: "Whether the URL accepts only one webhook: the first that arrives, and its retries",
     }),

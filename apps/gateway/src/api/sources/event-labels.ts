@@ -23,5 +23,6 @@ export const labels = recordOf(plainText(MAX_LABEL_VALUE_LENGTH))
     ...namesLike(LABEL),
     additionalProperties: { type: "string", maxLength: MAX_LABEL_VALUE_LENGTH, pattern: WITHOUT_CONTROLS.source },
     maxProperties: MAX_LABELS,
+    description: "Names and values of your own, by which the events are filtered and found",
     example: { job: "nightly-embeddings", customer: "42" },
   });

@@ -29,7 +29,7 @@ const FORMS: Record<GeminiJobKind, { pattern: RegExp; toName: (given: string) =>
   },
 };
 
-export const jobKind = z.enum(GEMINI_JOB_KINDS).openapi("JobKind");
+export const jobKind = z.enum(GEMINI_JOB_KINDS).openapi("JobKind", { description: "What the job is at Gemini" });
 
 export const jobName = z.string().min(1).max(400).openapi({
   description:

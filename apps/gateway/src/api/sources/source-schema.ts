@@ -33,15 +33,24 @@ export const sourceName = z
     error: 'must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or a digit',
   })
   // Filters of the API accept a name or an id, so a name must not look like an id.
-  .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do');
+  .refine((text) => !text.startsWith("src_"), 'must not start with "src_", as ids of sources do')
+  .openapi({ description: "Unique among sources. It is in the address of the source: `/in/{name}`." });
 
 const kind = z.enum(["static", "dynamic"]).openapi("SourceKind");
 const scheme = z.enum([...SCHEMES_OF.static, ...SCHEMES_OF.dynamic]).openapi("Scheme");
 
-const schemes = z.array(scheme).min(1).apply(withoutRepeats).optional();
+const schemes = z
+  .array(scheme)
+  .min(1)
+  .apply(withoutRepeats)
+  .optional()
+  .openapi({ description: "The signature schemes that the source accepts" });
 
 const settings = {
-  tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({ example: 300 }),
+  tolerance_seconds: z.int().min(1).max(86_400).optional().openapi({
+    description: "How far the timestamp of a webhook may be from the clock of the relay",
+    example: 300,
+  }),
   expect_every_seconds: z.int().min(60).max(31_536_000).nullable().optional().openapi({
     description:
       "When no event has come for longer, the relay tells so by `sluice.source.failing`. Null: it never does.",

@@ -12,7 +12,7 @@ import type { ApiEnv } from "../http/api-env.ts";
 import { idField, jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { verbEndpoint } from "../openapi/verb-endpoint.ts";
 import { type TargetsDependencies, targetTags as tags } from "./target-endpoint.ts";
-import { targetChange } from "./target-schema.ts";
+import { targetChange } from "./target-request.ts";
 
 const MAX_EVENTS = 200;
 

@@ -1,10 +1,9 @@
-// A target in the requests and answers of /v1/targets.
+// A target in the answers of /v1/targets, and what a request makes of its settings.
 
 import { z } from "@hono/zod-openapi";
 
 import { formatId } from "@sluice/shared/domain/ids";
-import { SUBSCRIPTION } from "@sluice/shared/domain/subscription";
-import { TARGET_KINDS, type TargetKind } from "@sluice/shared/domain/target-kinds";
+import type { TargetKind } from "@sluice/shared/domain/target-kinds";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import {
   defaultsOf,
@@ -14,142 +13,24 @@ import {
   type TargetSettings,
 } from "@sluice/store/configuration/targets";
 
-import { absoluteUrl, hasCredentials, hasFragment } from "../http/absolute-url.ts";
 import { invalidRequest } from "../http/invalid-request.ts";
-import { plainText } from "../http/plain-text.ts";
-import { withoutRepeats } from "../http/repeats.ts";
-import { EXPRESSION_OVER, filterExpression } from "../log/filter-expression.ts";
 import { idField, orNull } from "../openapi/endpoint.ts";
 import { shownSecret, showSecrets } from "../sources/signing-secret.ts";
 import { shownLostSecrets } from "../openapi/shown-lost-secrets.ts";
 import { shownManager } from "../openapi/shown-manager.ts";
 import { addressFor, refuseForeignToChat } from "./chat-target.ts";
 import { refuseForeignToPull, uriFor } from "./pull-target.ts";
-import { headersFor, headersSchema, redactHeaders, restoreHeaders } from "./target-headers.ts";
-import { applyTls, onlyCredential, showTls, shownTls, tlsFor, tlsSchema } from "./target-tls.ts";
-
-const MAX_NAME_LENGTH = 200;
-
-export const targetName = plainText(MAX_NAME_LENGTH)
-  .min(1)
-  // The address of a target by its name would be another one: clients resolve these two in a path (RFC 3986, 5.2.4).
-  .refine((text) => text !== "." && text !== "..", 'must not be "." or ".."')
-  .openapi({ description: "Unique among targets. Upper and lower case differ." });
-
-export const targetUri = absoluteUrl("must be an absolute http or https URL")
-  .refine((text) => !hasFragment(text), "must not have a fragment")
-  .refine((text) => !hasCredentials(text), "must not hold credentials; use headers for them")
-  .openapi({ example: "http://billing.internal:3000/gemini" });
-
-const subscribedEvents = z
-  .array(
-    z.string().regex(SUBSCRIPTION, {
-      error: 'must be the name of an event such as "batch.succeeded", a group of them such as "batch.*", or "*"',
-    }),
-  )
-  .min(1)
-  .max(100)
-  .apply(withoutRepeats)
-  .openapi({ example: ["batch.*", "video.generated"] });
-
-const filter = filterExpression.nullable().openapi({
-  description: `${EXPRESSION_OVER} The target gets only the events for which it is true; null stands for all events.`,
-  example: 'event.type == "batch.failed" || event.labels.team == "billing"',
-});
-
-const retryFields = {
-  base_seconds: z.number().min(0.05).max(3_600),
-  cap_seconds: z.number().min(0.05).max(86_400),
-  horizon_seconds: z.number().min(1).max(604_800),
-};
-const MAX_IDLE_SECONDS = 366 * 86_400;
-const timeoutSeconds = z.int().min(1).max(30);
-const maxInFlight = z.int().min(1).max(1_000);
-const rateLimit = z
-  .strictObject({ requests: z.int().min(1).max(1_000_000), per_seconds: z.int().min(1).max(3_600) })
-  .openapi("RateLimit", {
-    description:
-      "The most requests in this time, over all workers, kept within a tenth. They are spread evenly over the time.",
-    example: { requests: 100, per_seconds: 60 },
-  });
-const state = z.enum(["enabled", "paused", "disabled"]).openapi("SettableTargetState");
-
-const kind = z.enum(TARGET_KINDS).openapi("TargetKind", {
-  description:
-    "What the target takes. `http`: the body of each event, signed. `pull`: the same, but the service fetches it by `:pull`. The others: a message about each event, at the incoming " +
-    "webhook of that chat service.",
-});
-
-/** The body of an update. A given field replaces the current value; in `retry` and `tls`, each given field does so. */
-export const targetChange = z
-  .strictObject({
-    name: targetName.optional(),
-    uri: targetUri.optional(),
-    subscribed_events: subscribedEvents.optional(),
-    state: state.optional(),
-    headers: headersSchema.optional(),
-    timeout_seconds: timeoutSeconds.optional(),
-    max_in_flight: maxInFlight.optional(),
-    rate_limit: orNull(rateLimit)
-      .optional()
-      .openapi({ description: "Null stands for no limit", example: { requests: 100, per_seconds: 60 } }),
-    retry: z.strictObject(retryFields).partial().openapi("RetryChange").optional(),
-    filter: filter.optional(),
-    delete_after_idle_seconds: z
-      .int()
-      .min(60)
-      .max(MAX_IDLE_SECONDS)
-      .nullable()
-      .optional()
-      .openapi({
-        description:
-          "Only for pull targets: the relay deletes a target that nobody pulled for so long. Null stands for never, and so " +
-          "does a file of settings that manages the target.",
-        example: null,
-      }),
-    tls: orNull(tlsSchema)
-      .optional()
-      .openapi({
-        description:
-          "How the target is reached by TLS; only with https. Fields that you leave out stay as they are. Null removes all " +
-          "of them. A change of the origin of `uri` drops the client certificate and its key, unless it gives new ones.",
-        example: null,
-      }),
-  })
-  .openapi("TargetChange");
-
-const newTargetFields = z.strictObject({
-  ...targetChange.shape,
-  name: targetName.optional().openapi({
-    description:
-      "Unique among targets. If you leave it out, the name is the host of `uri`, or `pull`, with a number if it is taken.",
-  }),
-  kind: kind.default("http").openapi({ description: "The kind cannot be changed later" }),
-  uri: targetUri.optional().openapi({ description: "Required, except for a pull target, which has none" }),
-  subscribed_events: subscribedEvents,
-});
-
-export const newTarget = requireTargetUri(newTargetFields).openapi("NewTarget");
-
-/** Names a missing `uri` beside all other faults. */
-export function requireTargetUri<T extends z.ZodType<{ kind: TargetKind; uri?: string | undefined }>>(schema: T): T {
-  return schema.refine(({ kind: ofKind, uri }) => ofKind === "pull" || uri !== undefined, {
-    path: ["uri"],
-    error: "is required for a target that the relay sends to",
-    when: ({ value, issues }) =>
-      typeof value === "object" &&
-      value !== null &&
-      !issues.some(({ path }) => path?.[0] === "uri" || path?.[0] === "kind"),
-  });
-}
-
-/** The body of a PUT by name. */
-export const targetReplacement = requireTargetUri(
-  z.strictObject({
-    ...newTargetFields.shape,
-    name: targetName.optional().openapi({ description: "The name in the path" }),
-  }),
-).openapi("TargetReplacement");
+import {
+  MAX_TARGET_NAME_LENGTH,
+  type newTarget,
+  settableState,
+  type targetChange,
+  targetKind,
+  targetRateLimit,
+  type targetReplacement,
+} from "./target-request.ts";
+import { headersFor, redactHeaders, restoreHeaders } from "./target-headers.ts";
+import { applyTls, onlyCredential, showTls, shownTls, tlsFor } from "./target-tls.ts";
 
 const instant = z.string().openapi({ format: "date-time" }).nullable();
 
@@ -173,13 +54,15 @@ const healthSchema = z
   })
   .openapi("TargetHealth");
 
-export const targetState = z.enum([...state.options, "disabled_due_to_failed_deliveries"]).openapi("TargetState");
+export const targetState = z
+  .enum([...settableState.options, "disabled_due_to_failed_deliveries"])
+  .openapi("TargetState");
 
 export const targetSchema = z
   .object({
     id: idField("tgt"),
     name: z.string(),
-    kind,
+    kind: targetKind,
     uri: z.string().nullable().openapi({
       description:
         "Null for a pull target. Of a chat target only the scheme and the host, because its URL is a secret. If you send that back, the stored URL stays.",
@@ -195,7 +78,7 @@ export const targetSchema = z
     headers: z.record(z.string(), z.string()).openapi({ example: { authorization: "[redacted]" } }),
     timeout_seconds: z.int().openapi({ example: TARGET_DEFAULTS.timeoutSeconds }),
     max_in_flight: z.int().openapi({ example: TARGET_DEFAULTS.maxInFlight }),
-    rate_limit: orNull(rateLimit).openapi({ example: null }),
+    rate_limit: orNull(targetRateLimit).openapi({ example: null }),
     retry: z
       .object({
         base_seconds: z.number().openapi({ example: TARGET_DEFAULTS.retryBaseSeconds }),
@@ -275,7 +158,7 @@ function showHealth(health: TargetHealth | null): z.infer<typeof healthSchema> {
 
 /** The name of a target that was given none. */
 export const nameAfter = (ofKind: TargetKind, address: string) =>
-  ofKind === "pull" ? ofKind : new URL(address).host.slice(0, MAX_NAME_LENGTH);
+  ofKind === "pull" ? ofKind : new URL(address).host.slice(0, MAX_TARGET_NAME_LENGTH);
 
 /** The settings of a new target. @throws SluiceError `invalid_request` */
 export function toTargetSettings(given: z.infer<typeof newTarget>): TargetSettings {

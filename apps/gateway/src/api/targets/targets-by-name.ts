@@ -14,15 +14,8 @@ import { jsonAnswer, jsonBody, noParameters } from "../openapi/endpoint.ts";
 import { findTarget } from "./find-target.ts";
 import { createTarget, deleteTarget, updateTarget } from "./target-change.ts";
 import { type TargetsDependencies, targetTags as tags } from "./target-endpoint.ts";
-import {
-  createdTarget,
-  showTarget,
-  targetName,
-  targetReplacement,
-  targetSchema,
-  toReplacement,
-  toTargetSettings,
-} from "./target-schema.ts";
+import { targetName, targetReplacement } from "./target-request.ts";
+import { createdTarget, showTarget, targetSchema, toReplacement, toTargetSettings } from "./target-schema.ts";
 
 const path = "/v1/targets/by-name/{name}";
 const params = z.object({ name: targetName.openapi({ example: "billing" }) });

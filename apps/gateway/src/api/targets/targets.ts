@@ -20,15 +20,8 @@ import {
   type TargetsDependencies,
   targetTags as tags,
 } from "./target-endpoint.ts";
-import {
-  applyChange,
-  createdTarget,
-  newTarget,
-  showTarget,
-  targetChange,
-  targetSchema,
-  toTargetSettings,
-} from "./target-schema.ts";
+import { newTarget, targetChange } from "./target-request.ts";
+import { applyChange, createdTarget, showTarget, targetSchema, toTargetSettings } from "./target-schema.ts";
 
 const endpoints = {
   list: createRoute({

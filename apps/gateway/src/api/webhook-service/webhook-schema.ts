@@ -13,7 +13,8 @@ import { idField } from "../openapi/endpoint.ts";
 import { showSecrets } from "../sources/signing-secret.ts";
 import { addressFor } from "../targets/chat-target.ts";
 import { headersFor } from "../targets/target-headers.ts";
-import { nameAfter, newTarget, targetName, targetUri } from "../targets/target-schema.ts";
+import { newTarget, targetName, targetUri } from "../targets/target-request.ts";
+import { nameAfter } from "../targets/target-schema.ts";
 import { tlsFor } from "../targets/target-tls.ts";
 
 /** A larger page size is reduced to this one, as https://google.aip.dev/158 says. */
@@ -28,7 +29,11 @@ const enumOf = <const T extends readonly string[]>(values: T) =>
     .pipe(z.enum(values));
 
 const STATES = ["enabled", "disabled", "disabled_due_to_failed_deliveries"] as const;
-const state = enumOf(STATES).openapi({ type: "string", enum: [...STATES] });
+const state = enumOf(STATES).openapi({
+  type: "string",
+  enum: [...STATES],
+  description: "An enabled webhook gets events. One that the relay disabled says so.",
+});
 
 /** Fields that a client may send back as it read them. They are ignored, as https://google.aip.dev/203 says. */
 const OUTPUT_ONLY = ["id", "signing_secrets", "new_signing_secret", "create_time", "update_time"] as const;
@@ -63,7 +68,11 @@ const REVOCATION_BEHAVIORS = ["revoke_previous_secrets_after_h24", "revoke_previ
 export const webhookRotation = inEitherCase(
   z.strictObject({
     revocation_behavior: enumOf(REVOCATION_BEHAVIORS)
-      .openapi("RevocationBehavior", { type: "string", enum: [...REVOCATION_BEHAVIORS] })
+      .openapi("RevocationBehavior", {
+        type: "string",
+        enum: [...REVOCATION_BEHAVIORS],
+        description: "When the secrets that the webhook has end",
+      })
       .default("revoke_previous_secrets_after_h24"),
   }),
 ).openapi("WebhookRotation");
