@@ -5589,7 +5589,7 @@ export interface components {
              */
             prune?: boolean;
         };
-        /** @description What the file says */
+        /** @description Sources, targets and keys, as a file of settings has them */
         SettingsFile: {
             /**
              * @description Marks what this file manages. Give each of several files a name of its own.

@@ -18,8 +18,8 @@ export function makeSettingsSchema(api: TestApi): Schema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A file of settings of Sluice",
-    description: "docs/configuration-file.md explains it.",
     ...root,
+    description: "docs/configuration-file.md explains it.",
     $defs: Object.fromEntries([...used].toSorted(([one], [other]) => (one < other ? -1 : 1))),
   };
 

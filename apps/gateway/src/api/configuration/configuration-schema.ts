@@ -78,7 +78,9 @@ export type Configuration = z.infer<typeof configurationSchema>;
 
 export const applicationSchema = z
   .strictObject({
-    configuration: configurationSchema.openapi({ description: "What the file says" }),
+    configuration: configurationSchema.openapi({
+      description: "Sources, targets and keys, as a file of settings has them",
+    }),
     dry_run: z
       .boolean()
       .default(false)
