@@ -1758,6 +1758,14 @@ export const API_ENDPOINTS = {
     "body": [],
     "takesForce": false
   },
+  "getRejection": {
+    "method": "GET",
+    "path": "/v1/rejections/{id}",
+    "summary": "Read a refused request",
+    "query": [],
+    "body": [],
+    "takesForce": false
+  },
   "listJobs": {
     "method": "GET",
     "path": "/v1/jobs",
@@ -2141,6 +2149,78 @@ export const API_ENDPOINTS = {
         "name": "targets",
         "kind": "integer",
         "description": "How many targets have rows of their own: those for which most waited in the range"
+      }
+    ],
+    "body": [],
+    "takesForce": false
+  },
+  "getStatsRejections": {
+    "method": "GET",
+    "path": "/v1/stats/rejections",
+    "summary": "Count the refused requests by source and reason",
+    "query": [
+      {
+        "name": "since",
+        "kind": "string",
+        "isTime": true,
+        "description": "The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started."
+      },
+      {
+        "name": "until",
+        "kind": "string",
+        "isTime": true,
+        "description": "The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started."
+      },
+      {
+        "name": "source",
+        "kind": "string",
+        "description": "The id or the name of a source"
+      },
+      {
+        "name": "webhook_id",
+        "kind": "string",
+        "description": "The `webhook-id` that the sender set"
+      },
+      {
+        "name": "reason",
+        "kind": "list",
+        "values": [
+          "missing_token",
+          "unknown_token",
+          "expired_token",
+          "consumed_token",
+          "too_large",
+          "body_interrupted",
+          "missing_header",
+          "malformed_header",
+          "malformed_signature",
+          "unaccepted_scheme",
+          "unaccepted_algorithm",
+          "stale_timestamp",
+          "future_timestamp",
+          "no_secret",
+          "unknown_key",
+          "signature_mismatch",
+          "wrong_audience",
+          "wrong_issuer",
+          "wrong_token_type",
+          "excessive_lifetime",
+          "spent_token",
+          "body_mismatch",
+          "body_unbound",
+          "reconciled_before"
+        ],
+        "description": "Why the request was refused. Repeat the parameter to match any of several values."
+      },
+      {
+        "name": "remote_address",
+        "kind": "string",
+        "description": "The IP address of the sender"
+      },
+      {
+        "name": "error",
+        "kind": "string",
+        "description": "A text that the detail contains, in upper or lower case"
       }
     ],
     "body": [],

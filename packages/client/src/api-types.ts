@@ -1174,6 +1174,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/rejections/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a refused request
+         * @description A rejection never changes. It is kept as long as the log.
+         */
+        get: operations["getRejection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs": {
         parameters: {
             query?: never;
@@ -1462,6 +1482,26 @@ export interface paths {
          * @description A worker takes a sample each minute. A sample has the 50 targets with most pending deliveries, and all others together. Minutes are kept for two days; hours and days are kept as long as the log. An answer has at most 200 intervals.
          */
         get: operations["getStatsWaiting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stats/rejections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the refused requests by source and reason
+         * @description The filters are those of `/v1/rejections`. At most the newest 50000 rejections of the time range are read.
+         */
+        get: operations["getStatsRejections"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5515,6 +5555,32 @@ export interface components {
              * @example 340
              */
             oldest_seconds: number;
+        };
+        RejectionStats: {
+            /** @description The most frequent first */
+            data: components["schemas"]["RejectionCount"][];
+            /**
+             * Format: date-time
+             * @description Null when all are counted. Otherwise the rejections since this time are counted, the newest 50000 of the log, and there are more.
+             * @example null
+             */
+            counted_to: string | null;
+        };
+        RejectionCount: {
+            /** @example src_01h455vb4pex5vsknk084sn02q */
+            source: string;
+            reason: components["schemas"]["RefusalReason"];
+            /**
+             * Format: int64
+             * @description The number of refused requests
+             * @example 40
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When the newest of them was refused
+             */
+            newest_at: string;
         };
         ExportedConfiguration: {
             /** @example [] */
@@ -10876,6 +10942,45 @@ export interface operations {
             };
         };
     };
+    getRejection: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you have. The answer is 304 if it is still current. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of the rejection */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rejection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rej_01h455vb4pex5vsknk084sn02q",
+                     *       "source": "src_01h455vb4pex5vsknk084sn02q",
+                     *       "reason": "signature_mismatch",
+                     *       "detail": "No signature matches a secret of the source",
+                     *       "webhook_id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                     *       "remote_address": "192.0.2.1",
+                     *       "size_bytes": null,
+                     *       "count": 1,
+                     *       "created_at": "2026-01-22T12:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Rejection"];
+                };
+            };
+        };
+    };
     listJobs: {
         parameters: {
             query?: {
@@ -11780,6 +11885,54 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["WaitingStats"];
+                };
+            };
+        };
+    };
+    getStatsRejections: {
+        parameters: {
+            query?: {
+                /** @description The start of the time range, included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
+                since?: string;
+                /** @description The end of the time range, not included, as RFC 3339. It is compared with the time that a row shows: when it was received, created or started. */
+                until?: string;
+                /** @description The id or the name of a source */
+                source?: string;
+                /** @description The `webhook-id` that the sender set */
+                webhook_id?: string;
+                /** @description Why the request was refused. Repeat the parameter to match any of several values. */
+                reason?: components["schemas"]["RefusalReason"][];
+                /** @description The IP address of the sender */
+                remote_address?: string;
+                /** @description A text that the detail contains, in upper or lower case */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The counts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "source": "src_01h455vb4pex5vsknk084sn02q",
+                     *           "reason": "signature_mismatch",
+                     *           "count": 40,
+                     *           "newest_at": "2026-01-22T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "counted_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RejectionStats"];
                 };
             };
         };

@@ -1,7 +1,9 @@
 // Makes what an endpoint of the document needs to succeed: the resources that its path names, in the state that it wants.
 
 import type { SetAsideStore } from "@sluice/queue/queue";
+import { formatId, newId } from "@sluice/shared/domain/ids";
 import { Secret } from "@sluice/shared/settings/secret";
+import { insertRejections } from "@sluice/store/log/rejections";
 
 import { type DescribedEndpoint, schemasOf } from "./described-endpoints.ts";
 import { recordAttempt, seedEvent, type TestApi } from "./test-api.ts";
@@ -80,6 +82,12 @@ export async function prepareEndpoint(
     job: async () => {
       const source = await makeSource({ gemini_api_key: UPSTREAM_KEY });
       return (await post("/v1/jobs", { kind: "interaction", name, source })).id;
+    },
+    rej: async () => {
+      const rejected = { sourceId: api.geminiId, reason: "too_large", detail: name, weight: 1 } as const;
+      const id = newId();
+      await insertRejections(api.db, [{ ...rejected, id, webhookId: null, remoteAddress: null, sizeBytes: null }]);
+      return formatId("rej", id);
     },
     aud: async () => {
       await makeTarget();

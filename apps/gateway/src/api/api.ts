@@ -43,6 +43,7 @@ import { type DeliveriesDependencies, routeDeliveries } from "./log/deliveries.t
 import { type EventsDependencies, routeEvents } from "./log/events.ts";
 import { type RejectionsDependencies, routeRejections } from "./log/rejections.ts";
 import { routeStats, type StatsDependencies } from "./log/stats.ts";
+import { routeStatsRejections } from "./log/stats-rejections.ts";
 import { routeStatsWaiting } from "./log/stats-waiting.ts";
 import { routeTail, type TailDependencies } from "./log/tail.ts";
 import { type MetricsDependencies, routeMetrics } from "./metrics.ts";
@@ -175,6 +176,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono<ApiEnv> {
   routeSetAsideEvents(app, dependencies);
   routeStats(app, dependencies);
   routeStatsWaiting(app, dependencies);
+  routeStatsRejections(app, dependencies);
   routeConfiguration(app, dependencies);
   routeTail(app, dependencies);
   routeSystem(app, dependencies);

@@ -1,7 +1,9 @@
 // Rejections: refused requests on known sources. During a flood only a sample of them is stored, and `weight` is the
 // number of requests that a row stands for, so that sums stay true.
 
-import { idTime } from "@sluice/shared/domain/ids";
+import { and, desc, eq, gt, gte, lt, max, sql } from "drizzle-orm";
+
+import { idFloor, idTime } from "@sluice/shared/domain/ids";
 import type { RefusalReason } from "@sluice/signature/refusal";
 
 import type { Database } from "../connection/database.ts";
@@ -89,4 +91,60 @@ export async function listRejections(
     page,
     (isFound) => db.orm.select().from(rejections).where(isFound),
   );
+}
+
+export async function getRejection(db: Database, id: string): Promise<RejectionRecord | undefined> {
+  return (await db.orm.select().from(rejections).where(eq(rejections.id, id)))[0];
+}
+
+/** The refused requests of one source for one reason. */
+export interface RejectionCount {
+  sourceId: string;
+  reason: RefusalReason;
+  /** Requests, not rows. */
+  count: number;
+  newestAt: Date;
+}
+
+interface CountedRange {
+  sinceMs?: number | undefined;
+  untilMs?: number | undefined;
+  /** The most rows that are read, the newest ones. */
+  mostRows: number;
+}
+
+/**
+ * Counts the refused requests that match a filter, by source and reason. However many were refused, it reads a bounded part
+ * of an index.
+ * @returns `countedToMs` is the time of the newest row that was not read, when there are more.
+ */
+export async function countRejections(
+  db: Database,
+  filter: RejectionFilter,
+  { sinceMs, untilMs, mostRows }: CountedRange,
+): Promise<{ counts: RejectionCount[]; countedToMs: number | undefined }> {
+  const { sourceId, ...others } = filter;
+  const range = and(
+    sinceMs === undefined ? undefined : gte(rejections.id, idFloor(sinceMs)),
+    untilMs === undefined ? undefined : lt(rejections.id, idFloor(untilMs)),
+    ...rejectionConditions({ sourceId }).own,
+  );
+  const [tooMany] = await db.orm
+    .select({ id: rejections.id })
+    .from(rejections)
+    .where(range)
+    .orderBy(desc(rejections.id))
+    .offset(mostRows)
+    .limit(1);
+  const total = sql<number>`sum(${rejections.weight})::float8`;
+  const rows = await db.orm
+    .select({ sourceId: rejections.sourceId, reason: rejections.reason, total, newestAt: max(rejections.createdAt) })
+    .from(rejections)
+    .where(and(range, tooMany && gt(rejections.id, tooMany.id), ...rejectionConditions(others).own))
+    .groupBy(rejections.sourceId, rejections.reason)
+    .orderBy(desc(total), rejections.reason);
+  return {
+    counts: rows.map(({ total: count, newestAt, ...of }) => ({ ...of, count, newestAt: newestAt ?? new Date(0) })),
+    countedToMs: tooMany && idTime(tooMany.id),
+  };
 }

@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 
 import { formatId, idFloor, newId } from "@sluice/shared/domain/ids";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
-import { insertRejections, type NewRejection } from "@sluice/store/log/rejections";
+import { countRejections, insertRejections, type NewRejection } from "@sluice/store/log/rejections";
 
 import { type Answer, pointersOf, test, type TestApi } from "../../../../../tests/support/api/test-api.ts";
 
@@ -163,5 +163,60 @@ describe("GET /v1/rejections", () => {
       'has "one"',
       'has "two"',
     ]);
+  });
+});
+
+describe("GET /v1/rejections/{id}", () => {
+  test("answers the rejection as the list shows it", async ({ api }) => {
+    const rejection = await seedRejection(api, { weight: 7 });
+    const answer = await api.call("GET", `/v1/rejections/${shownId(rejection)}`);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual((await list(api, `?webhook_id=${rejection.webhookId}`)).body.data[0]);
+    expect(answer.headers.get("etag")).not.toBeNull();
+  });
+
+  test("answers 404 to an id that no rejection has", async ({ api }) => {
+    expect((await api.call("GET", `/v1/rejections/${formatId("rej", newId())}`)).status).toBe(404);
+    expect((await api.call("GET", `/v1/rejections/${formatId("evt", newId())}`)).body.code).toBe("invalid_id");
+  });
+});
+
+const countOf = async (api: TestApi, query: string) => (await api.call("GET", `/v1/stats/rejections?${query}`)).body;
+
+describe("GET /v1/stats/rejections", () => {
+  test("counts requests and not lines, by source and reason, the most frequent first", async ({ api }) => {
+    const sourceId = newId();
+    const source = formatId("src", sourceId);
+    await seedRejection(api, { sourceId, weight: 2 });
+    await seedRejection(api, { sourceId, reason: "too_large", remoteAddress: "192.0.2.9" });
+    const newest = await seedRejection(api, { sourceId, reason: "too_large", weight: 4_000 });
+    const { body } = await list(api, `?webhook_id=${newest.webhookId}`);
+    const [{ created_at: newestAt }] = body.data;
+    expect(await countOf(api, `source=${source}`)).toEqual({
+      data: [
+        { source, reason: "too_large", count: 4_001, newest_at: newestAt },
+        { source, reason: "signature_mismatch", count: 2, newest_at: expect.any(String) },
+      ],
+      counted_to: null,
+    });
+    expect((await countOf(api, `source=${source}&remote_address=192.0.2.9`)).data).toMatchObject([{ count: 1 }]);
+    expect((await countOf(api, `source=${source}&reason=signature_mismatch`)).data).toMatchObject([{ count: 2 }]);
+    const past = `source=${source}&until=${new Date(Date.now() - 60_000).toISOString()}`;
+    expect(await countOf(api, past)).toEqual({ data: [], counted_to: null });
+  });
+
+  test("says from when on it counted, when there are more than it reads", async ({ api }) => {
+    const sourceId = newId();
+    for (let seeded = 0; seeded < 5; seeded++) await seedRejection(api, { sourceId, weight: 10 });
+    const { counts, countedToMs } = await countRejections(api.db, { sourceId }, { mostRows: 3 });
+    expect(counts).toMatchObject([{ count: 30 }]);
+    expect(countedToMs).toBeLessThanOrEqual(Date.now());
+    expect((await countRejections(api.db, { sourceId }, { mostRows: 5 })).countedToMs).toBeUndefined();
+  });
+
+  test("refuses what the list refuses", async ({ api }) => {
+    for (const query of ["reason=nonsense", "since=yesterday", "limit=3"]) {
+      expect((await api.call("GET", `/v1/stats/rejections?${query}`)).status).toBe(400);
+    }
   });
 });

@@ -2,17 +2,20 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 
-import { formatId } from "@sluice/shared/domain/ids";
+import { formatId, parseId } from "@sluice/shared/domain/ids";
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import { REFUSAL_REASONS } from "@sluice/signature/refusal";
 import type { Database } from "@sluice/store/connection/database";
-import { listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
+import type { RejectionFilter } from "@sluice/store/log/log-filter";
+import { getRejection, listRejections, type RejectionRecord } from "@sluice/store/log/rejections";
 
 import { problemResponse } from "../http/answer-problem.ts";
 import type { ApiEnv } from "../http/api-env.ts";
+import { withEtag } from "../http/etag.ts";
 import { pageParameters } from "../http/list.ts";
 import { orderedListOf, orderParameter, readOrderedPage, toOrderedPage } from "../http/ordered-list.ts";
 import { problems } from "../http/problems.ts";
-import { idField, jsonAnswer } from "../openapi/endpoint.ts";
+import { idField, idParameter, jsonAnswer, noParameters } from "../openapi/endpoint.ts";
 import { refusalReason } from "../openapi/refusal-reason.ts";
 import {
   anyOfParameter,
@@ -48,6 +51,35 @@ const rejectionSchema = z
   })
   .openapi("Rejection");
 
+/** The filters of rejections, without the time range. */
+export const rejectionParameters = {
+  source: sourceParameter,
+  webhook_id: webhookIdParameter,
+  reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why the request was refused"),
+  remote_address: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" }).optional().openapi({
+    type: "string",
+    pattern: "^[0-9A-Fa-f:.%]+$",
+    description: "The IP address of the sender",
+    example: "192.0.2.1",
+  }),
+  error: errorParameter("the detail"),
+};
+
+const rejectionQuery = z.strictObject(rejectionParameters);
+
+export async function readRejectionFilter(
+  db: Database,
+  query: z.infer<typeof rejectionQuery>,
+): Promise<RejectionFilter> {
+  return {
+    sourceId: await readSource(db, query.source),
+    reasons: query.reason,
+    webhookId: query.webhook_id,
+    remoteAddress: query.remote_address,
+    errorText: query.error,
+  };
+}
+
 const list = createRoute({
   method: "get",
   path: "/v1/rejections",
@@ -56,21 +88,7 @@ const list = createRoute({
   description:
     "Only requests to known sources are listed. When a source has many of them, the list is a sample: see `count`.",
   request: {
-    query: z.strictObject({
-      ...pageParameters,
-      order: orderParameter,
-      ...timeParameters,
-      source: sourceParameter,
-      webhook_id: webhookIdParameter,
-      reason: anyOfParameter(REFUSAL_REASONS, "reasons", "Why the request was refused"),
-      remote_address: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" }).optional().openapi({
-        type: "string",
-        pattern: "^[0-9A-Fa-f:.%]+$",
-        description: "The IP address of the sender",
-        example: "192.0.2.1",
-      }),
-      error: errorParameter("the detail"),
-    }),
+    query: z.strictObject({ ...pageParameters, order: orderParameter, ...timeParameters, ...rejectionParameters }),
   },
   responses: {
     200: jsonAnswer("A page", orderedListOf(rejectionSchema, "RejectionPage")),
@@ -79,20 +97,30 @@ const list = createRoute({
   },
 });
 
+const read = createRoute({
+  method: "get",
+  path: "/v1/rejections/{id}",
+  tags: ["rejections"],
+  summary: "Read a refused request",
+  description: "A rejection never changes. It is kept as long as the log.",
+  request: { params: idParameter("rej", "the rejection"), query: noParameters },
+  responses: { 200: jsonAnswer("The rejection", rejectionSchema, "ETag"), default: problemResponse },
+});
+
 export function routeRejections(app: OpenAPIHono<ApiEnv>, { db }: RejectionsDependencies): void {
   app.openapi(list, async (c) => {
     const query = c.req.valid("query");
-    const filter = {
-      sourceId: await readSource(db, query.source),
-      reasons: query.reason,
-      webhookId: query.webhook_id,
-      remoteAddress: query.remote_address,
-      errorText: query.error,
-    };
+    const filter = await readRejectionFilter(db, query);
     const { page, cursor } = await readOrderedPage(db, "rejections", query, filter);
     const found = await listRejections(db, filter, page);
     const { rows, cursors } = toOrderedPage(found, query.limit, cursor);
     return c.json({ data: rows.map(showRejection), ...cursors }, 200);
+  });
+
+  app.openapi(read, async (c) => {
+    const rejection = await getRejection(db, parseId("rej", c.req.valid("param").id, "{id}"));
+    if (rejection === undefined) throw new SluiceError("not_found", "There is no rejection with this id");
+    return c.json(withEtag(c, showRejection(rejection)), 200);
   });
 }
 
