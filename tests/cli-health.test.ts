@@ -123,6 +123,23 @@ test("status and doctor name a target that fails, and a key that may only read s
   await relay.call("DELETE", `/v1/targets/${target.id}`);
 });
 
+test("status and doctor name a pull target whose service reports only failures, although no breaker opens", async ({
+  relay,
+}) => {
+  const body = { name: "batch-import", kind: "pull", subscribed_events: ["*"] };
+  const { id } = await relay.call("POST", "/v1/targets", body);
+  await relay.sendEvent();
+  const pull = () => relay.call("POST", `/v1/targets/${id}:pull`, { max: 1, wait_seconds: 20 });
+  const { deliveries } = await until(pull, { accept: (pulled) => pulled.deliveries.length > 0 });
+  const [{ token }] = deliveries;
+  await relay.call("POST", `/v1/targets/${id}:ack`, { results: [{ token, status_code: 503, duration_ms: 12 }] });
+  await until(() => runSluice(["status"], { env: envOf(relay) }), {
+    accept: ({ out }) => /^ {2}batch-import +enabled .* reports failures/m.test(out.toString()),
+  });
+  expect((await examine(envOf(relay))).verdicts).toMatchObject({ targets: "warning" });
+  await relay.call("DELETE", `/v1/targets/${id}`);
+});
+
 test("without PostgreSQL, status shows the readiness to everybody and ends with 6, and doctor says what to do", async () => {
   const { proxies, startRelay: startProxied } = await openProxiedStores();
   const relay = await startProxied();

@@ -115,3 +115,24 @@ test("charts are drawn anew in the colours of another theme", async ({ relay, op
   await page.getByRole("button", { name: /^Theme: system/ }).click();
   await expect.poll(draw).not.toBe(dark);
 });
+
+test("a pull target whose service reports only failures is named, although no breaker opens", async ({
+  relay,
+  openConsole,
+}) => {
+  const body = { name: "batch-import", kind: "pull", subscribed_events: ["*"] };
+  const { id } = await relay.call("POST", "/v1/targets", body);
+  await relay.sendEvent();
+  const pull = () => relay.call("POST", `/v1/targets/${id}:pull`, { max: 1, wait_seconds: 20 });
+  const { deliveries } = await until(pull, { accept: (pulled) => pulled.deliveries.length > 0 });
+  const [{ token }] = deliveries;
+  await relay.call("POST", `/v1/targets/${id}:ack`, { results: [{ token, status_code: 503, duration_ms: 12 }] });
+  const { page, open } = await openConsole();
+  await open("/", "Overview");
+  const line = page.getByRole("listitem").filter({ hasText: "batch-import" });
+  await line.getByText("reports failures").waitFor();
+  await line.getByRole("link", { name: "batch-import" }).click();
+  await page.getByText("every report of the last hour was a failure").waitFor();
+  await open("/targets", "Targets");
+  await page.getByRole("row", { name: /batch-import reports failures/ }).waitFor();
+});

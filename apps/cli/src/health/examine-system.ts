@@ -1,5 +1,7 @@
 // Judges what a relay says of itself: its stores, its clocks, its queue, its workers and its targets.
 
+import type { TargetTrouble } from "@sluice/client/target-trouble";
+
 import { durationText } from "../output/times.ts";
 import { type DoctorFinding, ok, warning, wrong } from "./finding.ts";
 import { type RelayState, sumCounts, type SystemAnswer, type UnwellTarget } from "./relay-state.ts";
@@ -113,8 +115,12 @@ function examineClocks({ clock: { ahead_ms: aheadMs, precision_ms: precisionMs }
   return differenceMs < CLOCK_WRONG_MS ? warning(check, found, advice) : wrong(check, found, advice);
 }
 
+const FAILURES: readonly TargetTrouble[] = ["breaker_open", "reports_failures", "not_pulled"];
+
 function examineTargets(targets: readonly UnwellTarget[]): DoctorFinding[] {
-  const failing = targets.filter(({ state, breaker }) => breaker !== "closed" || state.startsWith("disabled_due"));
+  const failing = targets.filter(
+    ({ state, trouble }) => FAILURES.includes(trouble) || state === "disabled_due_to_failed_deliveries",
+  );
   if (failing.length === 0) return [ok("targets", "None fails")];
   const names = failing.slice(0, NAMED_TARGETS).map(({ name }) => name);
   const more = failing.length > names.length ? ` and ${failing.length - names.length} more` : "";

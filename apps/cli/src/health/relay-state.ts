@@ -2,6 +2,7 @@
 
 import { ApiError } from "@sluice/client/api-error";
 import type { Schemas, SluiceClient } from "@sluice/client/client";
+import { readWatchedTargets, type TargetTrouble } from "@sluice/client/target-trouble";
 
 import { asked } from "../relay/relay-api.ts";
 
@@ -17,6 +18,7 @@ export interface UnwellTarget {
   id: string;
   name: string;
   state: Schemas["TargetState"];
+  trouble: TargetTrouble;
   breaker: Schemas["BreakerState"];
   failing_since: string | null;
   /** Deliveries that are not finished. */
@@ -31,34 +33,17 @@ export async function readRelayState(client: SluiceClient): Promise<RelayState> 
 
 async function readUnwellTargets(client: SluiceClient): Promise<UnwellTarget[] | null> {
   try {
-    const query = { interval: "minute" as const, since: justNow() };
-    const [stats, targets] = await Promise.all([client.get("/v1/stats", { params: { query } }), listUnwell(client)]);
-    const waiting = new Map(stats.now.waiting.map(({ target, count }) => [target, count]));
-    return targets.map(({ id, name, state, health }) => ({
-      id,
-      name,
-      state,
-      breaker: health.breaker,
-      failing_since: health.failing_since,
-      waiting: waiting.get(id) ?? 0,
-    }));
+    const watched = await readWatchedTargets(client, Date.now());
+    return watched.flatMap(({ target: { id, name, state, health }, trouble, waiting }) =>
+      trouble === undefined
+        ? []
+        : [{ id, name, state, trouble, breaker: health.breaker, failing_since: health.failing_since, waiting }],
+    );
   } catch (error) {
     // Failure policy: open. What the system says of itself matters more now, and comes all the same.
     if (error instanceof ApiError && error.code === "unavailable") return null;
     return asked(Promise.reject(error));
   }
-}
-
-/** Only what waits now is wanted of the figures. */
-const justNow = () => new Date(Date.now() - 60_000).toISOString();
-
-async function listUnwell(client: SluiceClient): Promise<Schemas["Target"][]> {
-  const unwell: Schemas["Target"][] = [];
-  for await (const target of client.list("/v1/targets")) {
-    const { state, health } = target;
-    if (state !== "enabled" || health.breaker !== "closed" || health.failing_since !== null) unwell.push(target);
-  }
-  return unwell;
 }
 
 /** The counts of each store together, as far as they are known. */

@@ -150,6 +150,7 @@ function targetLines(targets: readonly UnwellTarget[], surface: Surface): string
     { title: "STATE", value: ({ state }) => state, style: ({ state }) => styleOfState(state), shrinksTo: 8 },
     { title: "BREAKER", value: ({ breaker }) => breaker, style: ({ breaker }) => styleOfState(breaker) },
     { title: "WAITING", value: ({ waiting }) => waiting, isNumber: true },
+    { title: "WHY", value: ({ trouble }) => trouble.replaceAll("_", " "), shrinksTo: 8 },
     plainColumn("failing_since", { title: "FAILING SINCE", spare: 1 }),
   ];
   return ["", surface.paint("bold", "targets that are not well"), ...indentedTable(targets, columns, surface)];

@@ -3,7 +3,11 @@
 import { Link } from "@tanstack/react-router";
 
 import type { Schemas } from "@sluice/client/client";
+import type { TargetTrouble } from "@sluice/client/target-trouble";
+import type { ReactNode } from "react";
+
 import type { TargetRow } from "../data/records.ts";
+import { useTrouble } from "../data/watched-targets.ts";
 import { StateBadge } from "../ui/badge.tsx";
 import { Facts } from "../ui/facts.tsx";
 import { formatSeconds, plural } from "../ui/format.ts";
@@ -24,9 +28,16 @@ const STATES: Record<TargetRow["state"], string> = {
   disabled_due_to_failed_deliveries: "disabled by the relay, because every attempt failed for too long",
 };
 
+/** A target that pulls has no breaker: what its service does tells how it is. */
+const PULL_TROUBLES: Partial<Record<TargetTrouble, ReactNode>> = {
+  not_pulled: <span className="bad-text">deliveries wait, and nobody has pulled them for a quarter of an hour</span>,
+  reports_failures: <span className="bad-text">every report of the last hour was a failure</span>,
+};
+
 export function TargetHealthFacts({ target }: { target: TargetRow }) {
   const { state, state_reason, state_changed_at, health, kind, last_pulled_at } = target;
   const isPull = kind === "pull";
+  const trouble = useTrouble(target.id);
   return (
     <Facts
       facts={[
@@ -54,6 +65,7 @@ export function TargetHealthFacts({ target }: { target: TargetRow }) {
         ["Last success", isPull ? undefined : <Ago key="success" at={health.last_success_at} />],
         ["Last failure", isPull ? undefined : <Ago key="failure" at={health.last_failure_at} />],
         ["Last pull", isPull ? <Ago key="pull" at={last_pulled_at} /> : undefined],
+        ["Pulls", isPull && trouble !== undefined ? PULL_TROUBLES[trouble] : undefined],
       ]}
     />
   );

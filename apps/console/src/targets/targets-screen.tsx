@@ -3,9 +3,10 @@
 import { Link } from "@tanstack/react-router";
 
 import type { TargetRow } from "../data/records.ts";
+import { useTrouble } from "../data/watched-targets.ts";
 import type { ListColumn } from "../list/columns.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
-import { StateBadge } from "../ui/badge.tsx";
+import { StateBadge, TroubleBadge } from "../ui/badge.tsx";
 import { Ago } from "../ui/time.tsx";
 import { FormLink } from "../setup/form-link.tsx";
 import { KIND_NAMES } from "./target-kinds.ts";
@@ -27,12 +28,10 @@ const COLUMNS: readonly ListColumn<TargetRow>[] = [
 ];
 
 /** The state, or what is wrong while the target is enabled. */
-function StateInList({ target: { state, health } }: { target: TargetRow }) {
-  if (state === "enabled" && health.breaker !== "closed") {
-    return <StateBadge state={health.breaker === "open" ? "breaker open" : "probing"} tone="bad" />;
-  }
-  if (state === "enabled" && health.failing_since !== null) return <StateBadge state="failing" tone="warn" />;
-  return <StateBadge state={state} />;
+function StateInList({ target: { id, state, health } }: { target: TargetRow }) {
+  const trouble = useTrouble(id);
+  if (trouble === undefined || state !== "enabled") return <StateBadge state={state} />;
+  return <TroubleBadge trouble={trouble} state={state} breaker={health.breaker} />;
 }
 
 export function TargetsScreen() {

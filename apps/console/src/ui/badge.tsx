@@ -1,5 +1,7 @@
 // A state as a word with a colour. The word alone says it.
 
+import type { TargetTrouble } from "@sluice/client/target-trouble";
+
 export type Tone = "good" | "bad" | "warn" | "busy" | "quiet";
 
 const TONES: Record<string, Tone> = {
@@ -38,6 +40,29 @@ const WORDS: Record<string, string> = {
 /** @param state a state of the API, such as `exhausted`. */
 export function StateBadge({ state, tone = TONES[state] ?? "quiet" }: { state: string; tone?: Tone | undefined }) {
   return <span className={`badge ${tone}`}>{WORDS[state] ?? state.replaceAll("_", " ")}</span>;
+}
+
+interface TroubleProps {
+  trouble: TargetTrouble;
+  state: string;
+  breaker: string;
+}
+
+/** What is wrong with a target, in a word or two. */
+export function TroubleBadge({ trouble, state, breaker }: TroubleProps) {
+  switch (trouble) {
+    case "paused":
+    case "disabled":
+      return <StateBadge state={state} />;
+    case "breaker_open":
+      return <StateBadge state={breaker === "open" ? "breaker open" : "probing"} tone="bad" />;
+    case "failing":
+      return <StateBadge state="failing" tone="warn" />;
+    case "secret_lost":
+    case "not_pulled":
+    case "reports_failures":
+      return <StateBadge state={trouble} tone="bad" />;
+  }
 }
 
 /** The status of an answer of a target: by its class; `no answer` without one. */
