@@ -121,3 +121,44 @@ test("filters are in the address, and hold for what has come and for what comes"
   await rowsOf(page).first().waitFor();
   expect(await rowsOf(page).count()).toBe(1);
 });
+
+test("filters that only the relay can judge go to it: labels, ids and jobs, for attempts as for events", async ({
+  relay,
+  receiver,
+  openConsole,
+}) => {
+  await relay.createTarget(receiver, { name: "labelled" });
+  const console = await openConsole();
+  await openLive(console, "?label=team:billing");
+  const { page } = console;
+  await page.getByLabel("Labels").waitFor();
+  const send = (team: string) =>
+    relay.call("POST", "/v1/events", { type: "batch.succeeded", data: { id: `batches/${team}` }, labels: { team } });
+  await send("search");
+  await send("billing");
+  for (const what of ["received", "attempt succeeded", "succeeded"]) {
+    await rowsOf(page)
+      .filter({ has: page.getByText(what, { exact: true }) })
+      .first()
+      .waitFor();
+  }
+  // The event, the delivery as it was made and as it ended, and the attempt: none of the other team.
+  expect(new Set(await rowsOf(page).locator("td:nth-child(2)").allTextContents())).toEqual(
+    new Set(["received", "waiting", "attempt succeeded", "succeeded"]),
+  );
+  expect(await rowsOf(page).count()).toBe(4);
+
+  // A wrong filter says so at its field, and a right one goes on.
+  await page.getByLabel("Labels").fill("billing");
+  await page.getByLabel("Labels").press("Enter");
+  await page.locator("label", { hasText: "Labels" }).getByText("must be a label's name and value").waitFor();
+  await page.getByLabel("Labels").fill("");
+  await page.getByLabel("Job").fill("batches/search");
+  await page.getByLabel("Job").press("Enter");
+  await page.locator(".page-head").getByText("connected", { exact: true }).waitFor();
+  await page.mouse.move(0, 0);
+  await send("billing");
+  await send("search");
+  await rowsOf(page).filter({ hasText: "received" }).waitFor();
+  expect(new URL(page.url()).search).toBe("?data_id=batches%2Fsearch");
+});

@@ -1,16 +1,20 @@
 // Joins the tail of this browser: through the SharedWorker, or with a stream of its own where a browser has none.
 
+import { type SearchParams, stringifySearch } from "../data/search-params.ts";
 import { type HubMessage, TailHub } from "./tail-hub.ts";
 import type { TabMessage } from "./tail-worker.ts";
 
 const SAY_EVERY_MS = 20_000;
 
-/** @returns the function that leaves it. */
-export function joinTail(tell: (message: HubMessage) => void): () => void {
-  if (typeof SharedWorker === "undefined") return new TailHub(location.origin).join(tell);
+/**
+ * @param query filters that the relay applies.
+ * @returns the function that leaves it.
+ */
+export function joinTail(query: SearchParams, tell: (message: HubMessage) => void): () => void {
+  if (typeof SharedWorker === "undefined") return new TailHub(location.origin, query).join(tell);
   const worker = new SharedWorker(new URL("./tail-worker.ts", import.meta.url), {
     type: "module",
-    name: "sluice-tail",
+    name: `sluice-tail${stringifySearch(query)}`,
   });
   const { port } = worker;
   const send = (message: TabMessage) => port.postMessage(message);

@@ -33,6 +33,7 @@ export function LiveScreen() {
         title="Live"
         beside={<TailBadge status={live.status} />}
         path="/v1/tail"
+        query={{ ...known, outcome: undefined }}
         actions={
           <>
             <button type="button" className="quiet" onClick={live.clear}>
@@ -48,7 +49,7 @@ export function LiveScreen() {
         filters={filters}
         search={known}
         onChange={(next) => void navigate({ to: ".", search: next })}
-        faultOf={() => undefined}
+        faultOf={(name) => (live.status.kind === "refused" ? live.status.faults?.[name] : undefined)}
       />
       <TailProblem status={live.status} hasGap={live.hasGap} onAgain={live.rejoin} />
       {/* Its height never changes, so that it moves no row. */}
@@ -108,7 +109,14 @@ function useLiveFilters(): ListFilter[] {
     { name: "event_type", label: "Event type", placeholder: "batch.*", proposals: EVENT_TYPES, isFirst: true },
     { name: "target", label: "Target", options: useNameOptions("targets"), isFirst: true },
     { name: "source", label: "Source", options: useNameOptions("sources"), isFirst: true },
+    { name: "data_id", label: "Job", placeholder: "batches/…" },
+    { name: "label", label: "Labels", placeholder: "team:billing", isMany: true },
+    { name: "user_metadata", label: "User metadata", placeholder: "key=value", isMany: true },
+    { name: "webhook_id", label: "webhook-id", placeholder: "msg_…" },
+    { name: "event", label: "Event", placeholder: "evt_…" },
     { name: "status_code", label: "Answer", placeholder: "500, 4xx or none", isMany: true },
+    { name: "error", label: "Error has", placeholder: "ECONNREFUSED" },
+    { name: "min_attempts", label: "Attempts, at least", placeholder: "3" },
   ];
 }
 

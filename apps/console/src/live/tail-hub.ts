@@ -1,9 +1,10 @@
-// One stream of the relay's tail for all tabs of a browser. It runs in the SharedWorker (tail-worker.ts), or in the page of a
+// One stream of the relay's tail for all tabs of a browser that ask the relay for the same. It runs in the SharedWorker (tail-worker.ts), or in the page of a
 // browser that has none. It holds no history: a tab sees what comes after it joined.
 
 import { ApiError, NoAnswerError } from "@sluice/client/api-error";
 import { createSluiceClient } from "@sluice/client/client";
 
+import type { SearchParams } from "../data/search-params.ts";
 import { type TailRow, readTailRow } from "./tail-row.ts";
 
 export type TailStatus =
@@ -13,7 +14,8 @@ export type TailStatus =
   | { kind: "lost" }
   /** The relay has no room or does not answer; it is asked again. */
   | { kind: "waiting"; detail: string }
-  | { kind: "refused"; detail: string };
+  /** `faults` has what is wrong with a filter, by its name. */
+  | { kind: "refused"; detail: string; faults?: Record<string, string> };
 
 export type HubMessage =
   | { kind: "status"; status: TailStatus }
@@ -37,7 +39,11 @@ export class TailHub {
   #batch: TailRow[] = [];
   #stream: AbortController | undefined;
 
-  constructor(baseUrl: string) {
+  readonly #query: SearchParams;
+
+  /** @param query filters that the relay applies. */
+  constructor(baseUrl: string, query: SearchParams) {
+    this.#query = query;
     this.#relay = createSluiceClient({ baseUrl, maxTries: 1 });
   }
 
@@ -63,7 +69,7 @@ export class TailHub {
     while (!signal.aborted) {
       try {
         const onConnection = (state: "open" | "lost") => this.#noteConnection(state);
-        for await (const entry of this.#relay.tail({ lastEventId, signal, onConnection })) {
+        for await (const entry of this.#relay.tail({ query: this.#query, lastEventId, signal, onConnection })) {
           ({ lastEventId } = entry);
           this.#add(readTailRow(entry));
         }
@@ -74,7 +80,7 @@ export class TailHub {
           this.#tell({ kind: "gap" });
         } else if (error instanceof ApiError && error.status < 500 && error.status !== 429) {
           this.#stream = undefined;
-          return this.#setStatus({ kind: "refused", detail: error.detail });
+          return this.#setStatus({ kind: "refused", detail: error.detail, faults: faultsOf(error) });
         } else {
           this.#setStatus({ kind: "waiting", detail: tailFailure(error) });
           await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -112,6 +118,10 @@ export class TailHub {
     for (const tell of this.#tabs) tell(message);
   }
 }
+
+/** A pointer of the API names a parameter as `?label`. */
+const faultsOf = ({ errors }: ApiError): Record<string, string> =>
+  Object.fromEntries(errors.map(({ pointer, detail }) => [pointer.replace(/^\?/, ""), detail]));
 
 function tailFailure(error: unknown): string {
   if (error instanceof ApiError) return error.detail;

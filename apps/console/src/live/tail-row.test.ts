@@ -3,7 +3,7 @@
 import type { TailEntry } from "@sluice/client/tail";
 import { expect, test } from "vitest";
 
-import { passesFilters, readTailRow } from "./tail-row.ts";
+import { passesFilters, readTailRow, relayPart } from "./tail-row.ts";
 
 const attempt = (changes: object = {}) =>
   readTailRow({
@@ -72,4 +72,10 @@ test("an event has no target and no answer, so filters of them leave it out", ()
 
 test("an attempt without an answer is one of “none”", () => {
   expect(passesFilters(attempt({ status_code: null, error: "ECONNREFUSED" }), { status_code: "none" })).toBe(true);
+});
+
+test("the filters that a row cannot be compared with go to the relay, and the others stay in the browser", () => {
+  const search = { kind: "attempt", label: ["team:a"], data_id: "batches/1", status_code: "5xx", outcome: "bad" };
+  expect(relayPart(search)).toEqual({ label: ["team:a"], data_id: "batches/1" });
+  expect(passesFilters(attempt(), search)).toBe(true);
 });

@@ -89,8 +89,15 @@ export function readTailRow(entry: TailEntry): TailRow {
 
 const NOTHING = { target: null, statusCode: null, error: null, durationMs: null };
 
+/** The filters that only the relay can judge: a row does not have what they compare. */
+const RELAY_FILTERS = ["label", "user_metadata", "data_id", "webhook_id", "event", "error", "min_attempts"];
+
+/** The part of the filters that goes to `/v1/tail`. Tabs that have the same one share a stream. */
+export const relayPart = (search: SearchParams): SearchParams =>
+  Object.fromEntries(Object.entries(search).filter(([name]) => RELAY_FILTERS.includes(name)));
+
 /**
- * Whether a row passes the filters of the address, as `/v1/tail` would judge. A row that lacks a filtered property does not
+ * Whether a row passes the filters of the address, as `/v1/tail` would judge. The relay has judged RELAY_FILTERS. A row that lacks a filtered property does not
  * pass: an event has no target.
  */
 export function passesFilters(row: TailRow, search: SearchParams): boolean {

@@ -1,6 +1,7 @@
-// The SharedWorker of all tabs: one stream to the relay, however many tabs show the tail. Browsers allow only six connections
+// The SharedWorker of all tabs that ask the relay for the same: one stream, however many tabs show the tail. Browsers allow only six connections
 // to a host without HTTP/2, and a stream occupies one.
 
+import { parseSearch } from "../data/search-params.ts";
 import { type HubMessage, TailHub } from "./tail-hub.ts";
 
 /** What a tab says: that it is there, and that it leaves. */
@@ -10,7 +11,9 @@ export type TabMessage = "here" | "leave";
 const SILENT_MS = 150_000;
 const LOOK_EVERY_MS = 30_000;
 
-const hub = new TailHub(location.origin);
+// A browser has one shared worker for each name, and so one stream for each set of filters that the relay applies.
+const { name } = globalThis as unknown as { name: string };
+const hub = new TailHub(location.origin, parseSearch(name.replace(/^[^?]*/, "")));
 const tabs = new Map<MessagePort, { leave: () => void; heardMs: number }>();
 
 // The types of TypeScript have the events of a page, not those of a shared worker.

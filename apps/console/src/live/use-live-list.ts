@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import type { SearchParams } from "../data/search-params.ts";
 import { joinTail } from "./join-tail.ts";
 import { LiveList, type LiveView } from "./live-list.ts";
+import { relayPart } from "./tail-row.ts";
 import type { TailStatus } from "./tail-hub.ts";
 
 interface SharedTail extends LiveView {
@@ -24,15 +25,18 @@ export function useLiveList(search: SearchParams, isHeld: boolean): SharedTail {
   useEffect(() => list.filter(JSON.parse(filters) as SearchParams), [list, filters]);
   useEffect(() => list.hold(isHeld), [list, isHeld]);
   const leave = useRef<() => void>(undefined);
+  const query = JSON.stringify(relayPart(search));
   const join = useCallback(() => {
     leave.current?.();
-    leave.current = joinTail((message) => {
+    leave.current = joinTail(JSON.parse(query) as SearchParams, (message) => {
       if (message.kind === "rows") list.add(message.rows);
       else if (message.kind === "status") setStatus(message.status);
       else setGap(true);
     });
-  }, [list]);
+  }, [list, query]);
   useEffect(() => {
+    // What the relay let through before is not what it lets through now.
+    list.clear();
     join();
     // A page that comes back by Back, as it was left, has lost the tail meanwhile.
     const onShow = ({ persisted }: PageTransitionEvent) => {
@@ -43,6 +47,6 @@ export function useLiveList(search: SearchParams, isHeld: boolean): SharedTail {
       removeEventListener("pageshow", onShow);
       leave.current?.();
     };
-  }, [join]);
+  }, [join, list]);
   return { ...view, status, hasGap, clear: () => list.clear(), rejoin: join };
 }
