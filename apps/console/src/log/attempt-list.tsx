@@ -27,9 +27,15 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
           {later && earlier ? "Two attempts are compared below." : "Tick two attempts to compare them."}
         </p>
       )}
-      <div className="attempts">
+      <div className="attempts" role="list" aria-label="Attempts">
         {newest.map((attempt, index) => (
-          <div key={attempt.id} className="attempt">
+          <div
+            key={attempt.id}
+            className="attempt"
+            role="listitem"
+            data-id={attempt.id}
+            data-api={`/v1/attempts/${attempt.id}`}
+          >
             {attempts.length > 1 && (
               <input
                 type="checkbox"
@@ -39,7 +45,7 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
               />
             )}
             <details open={index === 0}>
-              <summary>
+              <summary data-row>
                 <strong>#{attempt.number}</strong>
                 <StatusCode code={attempt.status_code} error={attempt.error ?? "no answer"} />
                 <Moment at={attempt.started_at} />

@@ -9,12 +9,13 @@ import { NameLink, useHold } from "../data/names.tsx";
 import type { ShownDelivery } from "../data/records.ts";
 import { StateBadge, StatusCode } from "../ui/badge.tsx";
 import { ActionButton } from "../ui/button.tsx";
+import { CallButton } from "../ui/call-button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { CopyId } from "../ui/copy.tsx";
 import { Facts, Panel } from "../ui/facts.tsx";
 import { plural } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
-import { ProblemNote, problemText } from "../ui/problem.tsx";
+import { ProblemNote } from "../ui/problem.tsx";
 import { Ago, Countdown, Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 import { AttemptList } from "./attempt-list.tsx";
@@ -51,6 +52,9 @@ export function DeliveryScreen() {
             <DeliveryFacts delivery={data} />
           </Panel>
           <Panel title={plural(data.attempt_count, "attempt")}>
+            {data.attempts.length < data.attempt_count && (
+              <p className="muted">The newest {plural(data.attempts.length, "attempt")} of them can be shown.</p>
+            )}
             <AttemptList attempts={data.attempts} />
           </Panel>
         </>
@@ -94,20 +98,8 @@ function DeliveryFacts({ delivery }: { delivery: ShownDelivery }) {
 
 function DeliveryActions({ delivery }: { delivery: ShownDelivery }) {
   const [isCancelling, setCancelling] = useState(false);
-  const [isBusy, setBusy] = useState(false);
   const { id, status, in_flight } = delivery;
   const refresh = () => queries.invalidateQueries({ queryKey: ["delivery", id] });
-  const retry = async () => {
-    setBusy(true);
-    try {
-      await relay.post("/v1/deliveries/{id}:retry", { params: { path: { id } } });
-      say("The delivery is due now");
-    } catch (error) {
-      say(problemText(error), { isBad: true });
-    }
-    setBusy(false);
-    await refresh();
-  };
   const cancel = async () => {
     await relay.post("/v1/deliveries/{id}:cancel", { params: { path: { id } } });
     say("The delivery is cancelled");
@@ -116,9 +108,16 @@ function DeliveryActions({ delivery }: { delivery: ShownDelivery }) {
   const inFlight = in_flight ? "A worker has it in hand at this moment." : undefined;
   return (
     <>
-      <ActionButton needs="write" kind="primary" isBusy={isBusy} onClick={() => void retry()} reason={inFlight}>
+      <CallButton
+        needs="write"
+        kind="primary"
+        call={{ method: "POST", path: `/v1/deliveries/${id}:retry` }}
+        done="The delivery is due now"
+        onDone={refresh}
+        reason={inFlight}
+      >
         Retry now
-      </ActionButton>
+      </CallButton>
       <ActionButton
         needs="write"
         onClick={() => setCancelling(true)}
@@ -132,6 +131,7 @@ function DeliveryActions({ delivery }: { delivery: ShownDelivery }) {
           verb="Cancel the delivery"
           needs="write"
           isDanger
+          call={{ method: "POST", path: `/v1/deliveries/${id}:cancel` }}
           onConfirm={cancel}
           onClose={() => setCancelling(false)}
         >

@@ -72,7 +72,7 @@ function TraceLine({ delivery, receivedMs, endMs, ticks }: TraceLineProps) {
   const hold = useHold(target);
   const place = (at: string) => percent(axisPlace(Date.parse(at) - receivedMs, endMs));
   return (
-    <div className="trace-line" role="listitem">
+    <div className="trace-line" role="listitem" data-id={id} data-api={`/v1/deliveries/${id}`}>
       <span className="trace-name">
         <Link to={`/deliveries/${id}`} data-row>
           {names.get(target) ?? target}

@@ -154,6 +154,7 @@ function OperationActions({ operation }: { operation: OperationRow }) {
           verb="Stop it"
           needs="write"
           isDanger
+          call={{ method: "POST", path: `/v1/operations/${id}:cancel` }}
           onConfirm={stop}
           onClose={() => setStopping(false)}
         >

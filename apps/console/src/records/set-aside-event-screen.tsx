@@ -9,13 +9,14 @@ import { queries, readPath, relay } from "../data/client.ts";
 import { NameLink } from "../data/names.tsx";
 import type { ShownSetAside } from "../data/records.ts";
 import { ActionButton } from "../ui/button.tsx";
+import { CallButton } from "../ui/call-button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { CopyId } from "../ui/copy.tsx";
 import { Facts, Panel } from "../ui/facts.tsx";
 import { formatBytes, plural } from "../ui/format.ts";
 import { LongText } from "../ui/json-view.tsx";
 import { PageHead } from "../ui/page.tsx";
-import { ProblemNote, problemText } from "../ui/problem.tsx";
+import { ProblemNote } from "../ui/problem.tsx";
 import { Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 
@@ -92,32 +93,27 @@ const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) =>
 function SetAsideActions({ id }: { id: string }) {
   const navigate = useNavigate();
   const [isDiscarding, setDiscarding] = useState(false);
-  const [isBusy, setBusy] = useState(false);
-  const leave = async (message: string) => {
-    say(message);
+  const leave = async () => {
     queries.removeQueries({ queryKey: ["set-aside-event", id] });
     await queries.invalidateQueries({ queryKey: ["list", "/v1/set-aside-events"] });
     await navigate({ to: "/set-aside", search: {} });
   };
-  const retry = async () => {
-    setBusy(true);
-    try {
-      await relay.post("/v1/set-aside-events/{id}:retry", { params: { path: { id } } });
-      await leave("It is tried once more. If that fails, it comes back to this list.");
-    } catch (error) {
-      setBusy(false);
-      say(problemText(error), { isBad: true });
-    }
-  };
   const discard = async () => {
     await relay.delete("/v1/set-aside-events/{id}", { params: { path: { id } } });
-    await leave("The event is discarded");
+    say("The event is discarded");
+    await leave();
   };
   return (
     <>
-      <ActionButton needs="write" kind="primary" isBusy={isBusy} onClick={() => void retry()}>
+      <CallButton
+        needs="write"
+        kind="primary"
+        call={{ method: "POST", path: `/v1/set-aside-events/${id}:retry` }}
+        done="It is tried once more. If that fails, it comes back to this list."
+        onDone={leave}
+      >
         Try once more
-      </ActionButton>
+      </CallButton>
       <ActionButton needs="write" kind="danger" onClick={() => setDiscarding(true)}>
         Discard…
       </ActionButton>
@@ -128,6 +124,7 @@ function SetAsideActions({ id }: { id: string }) {
           needs="write"
           isDanger
           typed={id}
+          call={{ method: "DELETE", path: `/v1/set-aside-events/${id}` }}
           onConfirm={discard}
           onClose={() => setDiscarding(false)}
         >

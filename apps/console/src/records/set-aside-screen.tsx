@@ -71,7 +71,14 @@ async function retryAll(): Promise<void> {
 
 function RetryAllDialog({ onClose }: { onClose: () => void }) {
   return (
-    <ConfirmDialog title="Retry all" verb="Retry all" needs="write" onConfirm={retryAll} onClose={onClose}>
+    <ConfirmDialog
+      title="Retry all"
+      verb="Retry all"
+      needs="write"
+      call={{ method: "POST", path: "/v1/set-aside-events:retry" }}
+      onConfirm={retryAll}
+      onClose={onClose}
+    >
       <p>
         The relay tries once more to store each of them. Those that cannot be stored come back to this list with a new
         error.

@@ -36,6 +36,7 @@ export function DeleteDialog({ what, resource, etag, onClose, children }: Delete
       needs="write"
       isDanger
       typed={name}
+      call={{ method: "DELETE", path: `/v1/${what}s/${id}` }}
       onConfirm={remove}
       onClose={onClose}
     >

@@ -6,6 +6,7 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 
 import { queries, relay } from "../data/client.ts";
+import type { ChangeCall } from "../data/curl.ts";
 import { changeHeaders, readTagged, type Tagged } from "../data/tagged.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
@@ -35,6 +36,8 @@ interface EditScreenProps<Resource extends EditedResource, Draft> {
   draftOf: (resource: Resource) => Draft;
   /** The body of the change: only what differs. */
   bodyOf: (draft: Draft, stored: Draft) => Record<string, unknown>;
+  /** Fields that a copied command leaves out, beside those that are always secret. */
+  secretFields?: (draft: Draft) => readonly string[];
   renderForm: (edited: EditedDraft<Draft>, resource: Resource) => ReactNode;
 }
 
@@ -71,15 +74,16 @@ interface EditFormProps<Resource extends EditedResource, Draft> extends EditScre
 }
 
 function EditForm<Resource extends EditedResource, Draft>(props: EditFormProps<Resource, Draft>) {
-  const { what, fields, draftOf, bodyOf, renderForm, onReload } = props;
+  const { what, fields, draftOf, bodyOf, renderForm, onReload, secretFields = () => [] } = props;
   const { value, etag } = props.resource;
   const navigate = useNavigate();
   const [stored] = useState(() => draftOf(value));
   const [draft, setDraft] = useState(stored);
   const [isForced, setForced] = useState(false);
   const page = `/${what}s/${value.id}`;
+  const body = bodyOf(draft, stored);
+  const call: ChangeCall = { method: "PATCH", path: `/v1${page}`, body, secretFields: secretFields(draft) };
   const submission = useSubmission(async () => {
-    const body = bodyOf(draft, stored);
     if (Object.keys(body).length > 0) {
       await relay.ask("PATCH", `/v1${page}`, { body, headers: changeHeaders(etag, isForced) });
       void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "edited" });
@@ -93,7 +97,7 @@ function EditForm<Resource extends EditedResource, Draft>(props: EditFormProps<R
   return (
     <>
       <ManagedNote managedBy={value.managed_by} what={what} />
-      <FormPanel fields={fields} submission={submission} verb="Save" back={page}>
+      <FormPanel fields={fields} submission={submission} verb="Save" call={call} back={page}>
         {renderForm({ draft, stored, onChange, error }, value)}
         <ForceChoice managedBy={value.managed_by} isForced={isForced} onChange={setForced} />
         {hasChanged && (

@@ -3,7 +3,9 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
+import type { ChangeCall } from "../data/curl.ts";
 import { ActionButton } from "../ui/button.tsx";
+import { CopyCurl } from "../ui/copy.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
 import type { Submission } from "../ui/submit.ts";
 
@@ -12,12 +14,21 @@ interface FormPanelProps {
   fields: readonly string[];
   submission: Submission;
   verb: string;
+  /** What is called, for "copy as curl". */
+  call: ChangeCall;
   /** Where leaving the form leads. */
   back: string;
   children: ReactNode;
 }
 
-export function FormPanel({ fields, submission: { isBusy, error, submit }, verb, back, children }: FormPanelProps) {
+export function FormPanel({
+  fields,
+  submission: { isBusy, error, submit },
+  verb,
+  call,
+  back,
+  children,
+}: FormPanelProps) {
   return (
     <form
       className="panel form"
@@ -36,6 +47,7 @@ export function FormPanel({ fields, submission: { isBusy, error, submit }, verb,
         <Link className="button" to={back}>
           Leave it
         </Link>
+        <CopyCurl call={call} />
       </footer>
     </form>
   );

@@ -7,6 +7,7 @@ import { useState } from "react";
 import { relayNow } from "../data/clock.ts";
 import { queries, relay } from "../data/client.ts";
 import { ActionButton } from "../ui/button.tsx";
+import { CopyCurl } from "../ui/copy.tsx";
 import { Modal } from "../ui/dialog.tsx";
 import { FormField } from "../ui/field.tsx";
 import { faultUnder, ProblemNote } from "../ui/problem.tsx";
@@ -108,6 +109,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
         </FormField>
         {error !== undefined && <ProblemNote error={error} shownElsewhere={["name", "scopes", "expires_at"]} />}
         <footer className="row end">
+          <CopyCurl call={{ method: "POST", path: "/v1/keys", body: keyBody(draft, relayNow()) }} />
           <button type="button" onClick={onClose}>
             Leave it
           </button>

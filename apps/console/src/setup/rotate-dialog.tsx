@@ -5,6 +5,7 @@ import { useState } from "react";
 import { queries, relay } from "../data/client.ts";
 import { changeHeaders } from "../data/tagged.ts";
 import { ActionButton } from "../ui/button.tsx";
+import { CopyCurl } from "../ui/copy.tsx";
 import { Modal } from "../ui/dialog.tsx";
 import { FormField } from "../ui/field.tsx";
 import { faultUnder, ProblemNote } from "../ui/problem.tsx";
@@ -38,8 +39,8 @@ export function RotateDialog(props: RotateProps) {
   const [secret, setSecret] = useState("");
   const [isForced, setForced] = useState(false);
   const [answer, setAnswer] = useState<RotatedAnswer>();
+  const body = { previous, ...(secret.trim() !== "" && { secret: secret.trim() }) };
   const { isBusy, error, submit } = useSubmission(async () => {
-    const body = { previous, ...(secret.trim() !== "" && { secret: secret.trim() }) };
     const made = (await relay.ask("POST", path, { body, headers: changeHeaders(etag, isForced) })) as RotatedAnswer;
     void queries.invalidateQueries();
     if (made.notice !== undefined) say(made.notice);
@@ -98,6 +99,7 @@ export function RotateDialog(props: RotateProps) {
         <ForceChoice managedBy={managedBy} isForced={isForced} onChange={setForced} />
         {error !== undefined && <ProblemNote error={error} shownElsewhere={["secret"]} />}
         <footer className="row end">
+          <CopyCurl call={{ method: "POST", path, body }} />
           <button type="button" onClick={onClose}>
             Leave it
           </button>

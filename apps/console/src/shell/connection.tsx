@@ -18,7 +18,10 @@ export function ConnectionNote() {
   const wasAway = useRef(false);
   useEffect(() => {
     if (isThere && wasAway.current)
-      void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "alive" });
+      // A test of a target is not a read: asking it again would send another event.
+      void queries.invalidateQueries({
+        predicate: ({ queryKey }) => queryKey[0] !== "alive" && queryKey[0] !== "test",
+      });
     wasAway.current = !isThere;
   }, [isThere]);
   if (isThere) return null;

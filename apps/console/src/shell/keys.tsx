@@ -4,18 +4,18 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 
 import { queries } from "../data/client.ts";
-import { asCurl } from "../data/curl.ts";
+import { readAsCurl } from "../data/curl.ts";
 import { copyText } from "../ui/copy.tsx";
 import { Modal } from "../ui/dialog.tsx";
 import { say } from "../ui/toast.tsx";
 import { SCREENS } from "./screens.ts";
 
 const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
-  ["/", "Go to the first filter"],
+  ["/", "Go to the first filter, or to the field for any id"],
   ["j k", "Next and previous row"],
   ["Enter", "Open the row"],
   ["Esc", "Close, or leave a field"],
-  ["c", "Copy the row, or the page, as a command of curl; $KEY stands for the key"],
+  ["c", "Copy the row, the action or the page as a command of curl; $KEY stands for the key"],
   ["y", "Copy the id of the row or of the page"],
   ["r", "Refresh"],
   [".", "Go to the actions of the page"],
@@ -62,19 +62,19 @@ function isTyping(element: HTMLElement): boolean {
 function act(key: string): boolean {
   switch (key) {
     case "/":
-      return focusFirst("[data-find]");
+      return focusFirst("main [data-find]") || focusFirst(".go input");
     case "j":
       return moveRow(1);
     case "k":
       return moveRow(-1);
     case ".":
-      return focusFirst(".page-head button, .page-head a");
+      return focusFirst("main .page-head > .row :is(button, a)");
     case "r":
       void queries.invalidateQueries();
       say("Refreshed");
       return true;
     case "c":
-      return copyShown("data-api", (path) => copyText(asCurl(path), "the command"));
+      return copyAction() || copyShown("data-api", (path) => copyText(readAsCurl(path), "the command"));
     case "y":
       return copyShown("data-id", (id) => copyText(id, id));
     default:
@@ -83,18 +83,25 @@ function act(key: string): boolean {
 }
 
 function focusFirst(selector: string): boolean {
-  const element = document.querySelector<HTMLElement>(`main ${selector}`);
+  const element = document.querySelector<HTMLElement>(selector);
   element?.focus();
   return element !== null;
 }
 
 function moveRow(step: 1 | -1): boolean {
   const rows = [...document.querySelectorAll<HTMLElement>("main [data-row]")];
-  const current = document.activeElement?.closest("tr")?.querySelector<HTMLElement>("[data-row]");
+  const current = document.activeElement?.closest("tr, [role=listitem]")?.querySelector<HTMLElement>("[data-row]");
   const next = current ? rows.indexOf(current) + step : step === 1 ? 0 : rows.length - 1;
   rows[next]?.focus();
-  rows[next]?.closest("tr")?.scrollIntoView({ block: "nearest" });
+  rows[next]?.closest("tr, [role=listitem]")?.scrollIntoView({ block: "nearest" });
   return rows.length > 0;
+}
+
+/** Copies what the focused button does. */
+function copyAction(): boolean {
+  const command = document.activeElement?.getAttribute("data-curl") ?? null;
+  if (command !== null) void copyText(command, "the command");
+  return command !== null;
 }
 
 /** Copies what the focused row says of itself, else what the page does. */
@@ -102,7 +109,10 @@ function copyShown(attribute: "data-api" | "data-id", copy: (text: string) => Pr
   const row = document.activeElement?.closest(`[${attribute}]`)?.getAttribute(attribute);
   const page = document.querySelector(`main [${attribute.replace("data-", "data-page-")}]`);
   const text = row ?? page?.getAttribute(attribute.replace("data-", "data-page-"));
-  if (text === null || text === undefined) return false;
+  if (text === null || text === undefined) {
+    say("There is nothing to copy here. Move to a row with j first.");
+    return true;
+  }
   void copy(text);
   return true;
 }

@@ -7,6 +7,7 @@ import { queries, relay } from "../data/client.ts";
 import type { SourceRow } from "../data/records.ts";
 import { ActionButton } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
+import { CopyCurl } from "../ui/copy.tsx";
 import { Modal } from "../ui/dialog.tsx";
 import { Panel } from "../ui/facts.tsx";
 import { FormField } from "../ui/field.tsx";
@@ -80,6 +81,7 @@ export function AddressesPanel({ source }: { source: SourceRow }) {
           verb="Revoke"
           needs="write"
           isDanger
+          call={{ method: "DELETE", path: `/v1/sources/${source.id}/ingress-tokens/${revoked.id}` }}
           onConfirm={() => revokeToken(source.id, revoked.id)}
           onClose={() => setRevoked(undefined)}
         >
@@ -138,6 +140,7 @@ function NewTokenDialog({ source, onClose }: { source: SourceRow; onClose: () =>
         </FormField>
         {error !== undefined && <ProblemNote error={error} />}
         <footer className="row end">
+          <CopyCurl call={{ method: "POST", path: `/v1/sources/${source.id}/ingress-tokens`, body: { previous } }} />
           <button type="button" onClick={onClose}>
             Leave it
           </button>

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { queries, relay } from "../data/client.ts";
 import type { SourceRow } from "../data/records.ts";
 import { ActionButton } from "../ui/button.tsx";
-import { CopyButton } from "../ui/copy.tsx";
+import { CopyButton, CopyCurl } from "../ui/copy.tsx";
 import { Modal } from "../ui/dialog.tsx";
 import { FormField } from "../ui/field.tsx";
 import { LabelList } from "../ui/labels.tsx";
@@ -82,6 +82,9 @@ export function CallbackUrlDialog({ source, onClose }: { source: SourceRow; onCl
         </label>
         {error !== undefined && <ProblemNote error={error} shownElsewhere={["labels", "expires_in_seconds", "job"]} />}
         <footer className="row end">
+          <CopyCurl
+            call={{ method: "POST", path: `/v1/sources/${source.id}/callback-urls`, body: callbackBody(draft) }}
+          />
           <button type="button" onClick={onClose}>
             Leave it
           </button>

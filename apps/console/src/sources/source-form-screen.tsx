@@ -30,7 +30,13 @@ export function NewSourceScreen() {
   return (
     <>
       <PageHead title="New source" />
-      <FormPanel fields={SOURCE_FIELDS} submission={submission} verb="Make the source" back="/sources">
+      <FormPanel
+        fields={SOURCE_FIELDS}
+        submission={submission}
+        verb="Make the source"
+        call={{ method: "POST", path: "/v1/sources", body: newSourceBody(draft) }}
+        back="/sources"
+      >
         <SourceForm
           draft={draft}
           isNew

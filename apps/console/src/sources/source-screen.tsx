@@ -119,6 +119,17 @@ function ProofLines({ source }: { source: SourceRow }) {
           <SettingLine name="Key set">
             <code>{source.jwks_uri}</code>
           </SettingLine>
+          <SettingLine name="Public keys">
+            {source.public_keys.length === 0 ? (
+              <span className="muted">none of your own, beside the published ones</span>
+            ) : (
+              source.public_keys.map((key) => (
+                <code key={key} className="listed">
+                  {key}
+                </code>
+              ))
+            )}
+          </SettingLine>
           <SettingLine name="Without body">
             {source.body_unbound === "mark" ? "accepted, and the event is marked" : "refused"}
           </SettingLine>

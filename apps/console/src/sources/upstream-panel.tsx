@@ -62,6 +62,7 @@ export function UpstreamPanel({ source: { id, name } }: { source: SourceRow }) {
       kind={step === "register" && upstream.data === null ? "primary" : "plain"}
       isBusy={running === step}
       reason={running !== undefined && running !== step ? "Another call is under way." : undefined}
+      call={{ method: "POST", path: `/v1/sources/${id}/upstream:${step}` }}
       onClick={() => void callNow(step)}
     >
       {label}
@@ -107,6 +108,7 @@ export function UpstreamPanel({ source: { id, name } }: { source: SourceRow }) {
           title="Rotate the secret at Gemini"
           verb="Rotate"
           needs="write"
+          call={{ method: "POST", path: `/v1/sources/${id}/upstream:rotate` }}
           onConfirm={() => call("rotate")}
           onClose={() => setAsked(undefined)}
         >

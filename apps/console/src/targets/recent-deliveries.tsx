@@ -1,11 +1,11 @@
 // The latest deliveries of a target, and those that failed.
 
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 
 import { readPath } from "../data/client.ts";
 import type { DeliveryRow, TargetRow } from "../data/records.ts";
+import { oneOf, type SearchParams } from "../data/search-params.ts";
 import { DELIVERY_COLUMNS } from "../list/delivery-columns.tsx";
 import { RowTable } from "../list/row-table.tsx";
 import { EmptyNote, Panel } from "../ui/facts.tsx";
@@ -15,15 +15,29 @@ const LOOK_EVERY_MS = 5_000;
 const SHOWN = 8;
 
 interface View {
+  /** As the address has it. */
+  name: string;
   label: string;
   search: Record<string, string>;
   empty: string;
 }
 
+const LATEST: View = {
+  name: "",
+  label: "Latest",
+  search: {},
+  empty: "Nothing has been delivered to this target yet.",
+};
+
 const VIEWS: readonly View[] = [
-  { label: "Latest", search: {}, empty: "Nothing has been delivered to this target yet." },
-  { label: "Retried", search: { status: "pending", min_attempts: "1" }, empty: "No delivery waits for a retry." },
-  { label: "Exhausted", search: { status: "exhausted" }, empty: "No delivery was given up." },
+  LATEST,
+  {
+    name: "retried",
+    label: "Retried",
+    search: { status: "pending", min_attempts: "1" },
+    empty: "No delivery waits for a retry.",
+  },
+  { name: "exhausted", label: "Exhausted", search: { status: "exhausted" }, empty: "No delivery was given up." },
 ];
 
 /** In a panel of a narrow screen, the event and its status have room. */
@@ -32,7 +46,9 @@ const COLUMNS = DELIVERY_COLUMNS.filter(({ key }) => key !== "target").map((colu
 );
 
 export function RecentDeliveries({ target: { id } }: { target: TargetRow }) {
-  const [view, setView] = useState(VIEWS[0] as View);
+  const address: SearchParams = useSearch({ strict: false });
+  const navigate = useNavigate();
+  const view = VIEWS.find(({ name }) => name === oneOf(address["deliveries"])) ?? LATEST;
   const search = { target: id, ...view.search };
   const { data, error, refetch } = useQuery({
     queryKey: ["recent", search],
@@ -47,7 +63,14 @@ export function RecentDeliveries({ target: { id } }: { target: TargetRow }) {
         <>
           <span className="segments" role="group" aria-label="Which deliveries">
             {VIEWS.map((one) => (
-              <button key={one.label} type="button" aria-pressed={one === view} onClick={() => setView(one)}>
+              <button
+                key={one.label}
+                type="button"
+                aria-pressed={one === view}
+                onClick={() =>
+                  void navigate({ to: ".", search: { ...address, deliveries: one.name || undefined }, replace: true })
+                }
+              >
                 {one.label}
               </button>
             ))}

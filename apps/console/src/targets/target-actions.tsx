@@ -6,8 +6,8 @@ import { queries, relay } from "../data/client.ts";
 import type { TargetRow } from "../data/records.ts";
 import type { Tagged } from "../data/tagged.ts";
 import { ActionButton } from "../ui/button.tsx";
+import { CallButton } from "../ui/call-button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
-import { problemText } from "../ui/problem.tsx";
 import { say } from "../ui/toast.tsx";
 import { DeleteDialog } from "../setup/delete-dialog.tsx";
 import { FormLink } from "../setup/form-link.tsx";
@@ -29,33 +29,35 @@ export function TargetActions({ target: { value, etag } }: { target: Tagged<Targ
   const { id, name, state, kind } = value;
   const close = () => setOpened(undefined);
   const isDisabled = state !== "enabled" && state !== "paused";
-  const change = async (verb: TargetStateVerb) => {
-    await relay.ask("POST", `/v1/targets/${id}:${verb}`);
-    say(DONE[verb]);
+  const disable = async () => {
+    await relay.ask("POST", `/v1/targets/${id}:disable`);
+    say(DONE.disable);
     void queries.invalidateQueries();
   };
-  const changeNow = (verb: TargetStateVerb) =>
-    void change(verb).catch((error: unknown) => say(problemText(error), { isBad: true }));
+  const path = `/v1/targets/${id}`;
+  const changeButton = (verb: TargetStateVerb, label: string) => (
+    <CallButton
+      needs="write"
+      call={{ method: "POST", path: `${path}:${verb}` }}
+      done={DONE[verb]}
+      onDone={() => queries.invalidateQueries()}
+    >
+      {label}
+    </CallButton>
+  );
   return (
     <>
-      <ActionButton needs="write" kind="primary" onClick={() => setOpened("test")}>
+      <ActionButton
+        needs="write"
+        kind="primary"
+        call={{ method: "POST", path: `${path}:test` }}
+        onClick={() => setOpened("test")}
+      >
         Send a test
       </ActionButton>
-      {isDisabled && (
-        <ActionButton needs="write" onClick={() => changeNow("enable")}>
-          Enable
-        </ActionButton>
-      )}
-      {state === "enabled" && (
-        <ActionButton needs="write" onClick={() => changeNow("pause")}>
-          Pause
-        </ActionButton>
-      )}
-      {state === "paused" && (
-        <ActionButton needs="write" onClick={() => changeNow("resume")}>
-          Resume
-        </ActionButton>
-      )}
+      {isDisabled && changeButton("enable", "Enable")}
+      {state === "enabled" && changeButton("pause", "Pause")}
+      {state === "paused" && changeButton("resume", "Resume")}
       <FormLink to={`/targets/${id}/edit`} needs="write" kind="plain">
         Edit
       </FormLink>
@@ -89,7 +91,8 @@ export function TargetActions({ target: { value, etag } }: { target: Tagged<Targ
           verb="Disable"
           needs="write"
           isDanger
-          onConfirm={() => change("disable")}
+          call={{ method: "POST", path: `${path}:disable` }}
+          onConfirm={disable}
           onClose={close}
         >
           <p>

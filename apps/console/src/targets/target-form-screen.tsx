@@ -12,7 +12,11 @@ import { useSubmission } from "../ui/submit.ts";
 import { EditScreen } from "../setup/edit-screen.tsx";
 import { FormPanel } from "../setup/form-panel.tsx";
 import { bodyOf, draftOf, newDraft, newTargetBody, type TargetDraft, withKind } from "./target-draft.ts";
+import { isChat } from "./target-kinds.ts";
 import { TARGET_FIELDS, TargetForm } from "./target-form.tsx";
+
+/** The URL of a chat service is the secret that lets its holder write there. */
+const secretFields = ({ kind }: TargetDraft): readonly string[] => (isChat(kind) ? ["uri"] : []);
 
 export function NewTargetScreen() {
   const navigate = useNavigate();
@@ -30,7 +34,13 @@ export function NewTargetScreen() {
   return (
     <>
       <PageHead title="New target" />
-      <FormPanel fields={TARGET_FIELDS} submission={submission} verb="Make the target" back="/targets">
+      <FormPanel
+        fields={TARGET_FIELDS}
+        submission={submission}
+        verb="Make the target"
+        call={{ method: "POST", path: "/v1/targets", body: newTargetBody(draft), secretFields: secretFields(draft) }}
+        back="/targets"
+      >
         <TargetForm
           draft={draft}
           stored={undefined}
@@ -60,6 +70,7 @@ export function EditTargetScreen() {
       fields={TARGET_FIELDS}
       draftOf={draftOf}
       bodyOf={bodyOf}
+      secretFields={secretFields}
       renderForm={(edited) => <TargetForm {...edited} onKind={() => undefined} />}
     />
   );

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 
+import { type ChangeCall, callAsCurl } from "../data/curl.ts";
 import { type NeededScope, useRefusal } from "../data/session.ts";
 import { say } from "./toast.tsx";
 
@@ -12,12 +13,14 @@ export interface ActionButtonProps {
   kind?: "plain" | "primary" | "danger";
   type?: "button" | "submit";
   isBusy?: boolean;
+  /** What it calls, if it calls at once: `c` copies the focused button as a command of curl. */
+  call?: ChangeCall | undefined;
   /** Why it cannot be done now, whoever asks. */
   reason?: string | undefined;
 }
 
 export function ActionButton(props: ActionButtonProps) {
-  const { needs, onClick, children, kind = "plain", type = "button", isBusy = false } = props;
+  const { needs, onClick, children, kind = "plain", type = "button", isBusy = false, call } = props;
   const refusal = useRefusal(needs);
   const reason = refusal ?? props.reason;
   return (
@@ -27,6 +30,7 @@ export function ActionButton(props: ActionButtonProps) {
       aria-disabled={reason !== undefined || isBusy}
       aria-busy={isBusy}
       title={reason}
+      data-curl={call && callAsCurl(call)}
       onClick={(event) => {
         if (reason === undefined && !isBusy) return onClick?.();
         event.preventDefault();

@@ -3,10 +3,15 @@
 import { type ReactNode, useState } from "react";
 
 import type { NeededScope } from "../data/session.ts";
+import type { ChangeCall } from "../data/curl.ts";
 import { ActionButton } from "./button.tsx";
+import { CopyCurl } from "./copy.tsx";
 import { Modal } from "./dialog.tsx";
 import { FormField } from "./field.tsx";
 import { ProblemNote } from "./problem.tsx";
+
+/** Above this number of things that are changed, the number is typed. */
+export const TYPED_ABOVE = 100;
 
 interface ConfirmProps {
   title: string;
@@ -15,15 +20,20 @@ interface ConfirmProps {
   verb: string;
   needs: NeededScope;
   isDanger?: boolean;
+  isWide?: boolean;
   /** What has to be typed before the button works. */
   typed?: string | undefined;
+  /** Why it cannot be confirmed now. */
+  reason?: string | undefined;
+  /** What is called, for "copy as curl". */
+  call?: ChangeCall | undefined;
   /** Rejects with what is shown in the dialog, which then stays open. */
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
 }
 
 export function ConfirmDialog(props: ConfirmProps) {
-  const { title, children, verb, needs, isDanger = false, typed, onConfirm, onClose } = props;
+  const { title, children, verb, needs, isDanger = false, isWide = false, typed, call, onConfirm, onClose } = props;
   const [text, setText] = useState("");
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
@@ -38,9 +48,9 @@ export function ConfirmDialog(props: ConfirmProps) {
       setBusy(false);
     }
   };
-  const reason = typed !== undefined && text !== typed ? `Type ${typed} to confirm.` : undefined;
+  const reason = props.reason ?? (typed !== undefined && text !== typed ? `Type ${typed} to confirm.` : undefined);
   return (
-    <Modal title={title} onClose={onClose}>
+    <Modal title={title} onClose={onClose} isWide={isWide}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -55,6 +65,7 @@ export function ConfirmDialog(props: ConfirmProps) {
         )}
         {error !== undefined && <ProblemNote error={error} />}
         <footer className="row end">
+          {call && <CopyCurl call={call} />}
           <button type="button" onClick={onClose}>
             Leave it
           </button>

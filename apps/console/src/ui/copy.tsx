@@ -1,5 +1,6 @@
 // Copying to the clipboard, also in pages without TLS, where browsers hide the modern way.
 
+import { type ChangeCall, callAsCurl } from "../data/curl.ts";
 import { say } from "./toast.tsx";
 
 export async function copyText(text: string, what: string): Promise<void> {
@@ -37,6 +38,15 @@ export function CopyId({ id }: { id: string }) {
   return (
     <button type="button" className="id" title="Copy the id" onClick={() => void copyText(id, id)}>
       {id}
+    </button>
+  );
+}
+
+/** What a dialog is about to do, as a command of curl. */
+export function CopyCurl({ call }: { call: ChangeCall }) {
+  return (
+    <button type="button" className="quiet" onClick={() => void copyText(callAsCurl(call), "the command")}>
+      Copy as curl
     </button>
   );
 }

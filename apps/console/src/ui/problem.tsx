@@ -18,8 +18,7 @@ export function ProblemNote({ error, onRetry, shownElsewhere = [] }: ProblemProp
   return (
     <div className="problem" role="alert">
       <p>
-        <strong>{api === undefined ? "No answer" : titleOf(api)}</strong>{" "}
-        {isAllElsewhere ? "The marked fields say what is wrong." : problemText(error)}
+        <strong>{titleOf(error)}</strong> {isAllElsewhere ? "The marked fields say what is wrong." : problemText(error)}
       </p>
       {faults.length > 0 && (
         <ul>
@@ -48,13 +47,16 @@ export function ProblemNote({ error, onRetry, shownElsewhere = [] }: ProblemProp
 }
 
 /** The sentence of an error. */
-export function problemText(error: unknown): string {
+function problemText(error: unknown): string {
   if (error instanceof ApiError) return error.detail;
   if (error instanceof NoAnswerError) return "The gateway did not answer. The console tries again by itself.";
   return error instanceof Error ? error.message : String(error);
 }
 
-function titleOf({ status }: ApiError): string {
+function titleOf(error: unknown): string {
+  if (error instanceof NoAnswerError) return "No answer.";
+  if (!(error instanceof ApiError)) return "Not done.";
+  const { status } = error;
   if (status === 403) return "Not allowed.";
   if (status === 404) return "Not found.";
   if (status === 412) return "It has changed.";
