@@ -23,7 +23,7 @@ test("every action of every screen is disabled for a read key, with the reason, 
 
   const screens: [path: string, heading: string | RegExp, actions: string[]][] = [
     ["/", "Overview", []],
-    ["/events", "Events", []],
+    ["/events", "Events", ["Replay matching…"]],
     [`/events/${delivery.event}`, "batch.succeeded", ["Replay…"]],
     ["/deliveries", "Deliveries", ["Retry matching…", "Cancel matching…"]],
     [`/deliveries/${delivery.id}`, /^Delivery of/, ["Retry now", "Cancel…"]],

@@ -30,6 +30,10 @@ function useNamed(kind: Kind): ReadonlyMap<string, NamedResource> {
   return data ?? new Map();
 }
 
+/** All targets that the session may see, by name. */
+export const useTargetRows = (): readonly NamedResource[] =>
+  [...useNamed("targets").values()].toSorted((one, other) => one.name.localeCompare(other.name));
+
 /** By id. Names that are not known yet are missing. */
 export function useNames(kind: Kind): ReadonlyMap<string, string> {
   return new Map([...useNamed(kind).values()].map(({ id, name }) => [id, name]));

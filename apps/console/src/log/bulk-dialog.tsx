@@ -6,17 +6,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { relay } from "../data/client.ts";
-import { allOf, isEmptySearch, type SearchParams } from "../data/search-params.ts";
-import { resolveTimes } from "../data/time-range.ts";
-import { ConfirmDialog } from "../ui/confirm.tsx";
+import { allOf, type SearchParams } from "../data/search-params.ts";
+import { ConfirmDialog, TYPED_ABOVE } from "../ui/confirm.tsx";
 import { formatCount, plural } from "../ui/format.ts";
 import { ProblemNote } from "../ui/problem.tsx";
 import { StateBadge } from "../ui/badge.tsx";
+import { readBulkFilter } from "./bulk-filter.ts";
+import { SentFilter } from "./sent-filter.tsx";
 
 export type BulkVerb = "retry" | "cancel";
-
-/** Above this number the count is typed. */
-const TYPED_ABOVE = 100;
 
 interface BulkProps {
   verb: BulkVerb;
@@ -27,17 +25,20 @@ interface BulkProps {
 export function BulkDialog({ verb, search, onClose }: BulkProps) {
   const navigate = useNavigate();
   // Times are fixed when the dialog opens: what is counted is what is changed.
-  const [filter] = useState(() => readBulkFilter(verb, search));
+  const [filter] = useState(() => readBulkFilter(search, verb === "cancel" ? ["status"] : []));
+  // Only what is pending is cancelled. Without the filter by status, far more would be cancelled than the list shows.
+  const statuses = allOf(search["status"]);
+  const isWithoutPending = verb === "cancel" && statuses.length > 0 && !statuses.includes("pending");
   const counted = useQuery({
     queryKey: ["bulk", verb, filter],
     queryFn: () => callBulk(verb, { ...filter, dry_run: true }) as Promise<Schemas["MatchingDeliveries"]>,
+    enabled: !isWithoutPending,
     staleTime: 0,
     gcTime: 0,
   });
   const { data } = counted;
   const count = data?.total ?? 0;
   const start = async () => {
-    if (data === undefined || count === 0) throw new Error("Nothing matches, so there is nothing to do.");
     const operation = (await callBulk(verb, filter)) as Schemas["Operation"];
     await navigate({ to: `/operations/${operation.id}`, search: {} });
   };
@@ -46,12 +47,14 @@ export function BulkDialog({ verb, search, onClose }: BulkProps) {
       title={verb === "retry" ? "Retry all that match" : "Cancel all that match"}
       verb={
         data === undefined
-          ? "Counting …"
+          ? `${verb === "retry" ? "Retry" : "Cancel"} all`
           : `${verb === "retry" ? "Retry" : "Cancel"} ${plural(count, "delivery", "deliveries")}`
       }
       needs="write"
       isDanger={verb === "cancel"}
       typed={count > TYPED_ABOVE ? String(count) : undefined}
+      reason={whyNoChange(isWithoutPending, data)}
+      call={{ method: "POST", path: `/v1/deliveries:${verb}`, body: filter }}
       onConfirm={start}
       onClose={onClose}
     >
@@ -61,11 +64,20 @@ export function BulkDialog({ verb, search, onClose }: BulkProps) {
           : "No more attempts are made of them. Each can be retried by hand later."}
       </p>
       {counted.error !== null && <ProblemNote error={counted.error} onRetry={() => void counted.refetch()} />}
-      {counted.isPending && <p className="muted">Counting what matches …</p>}
+      {isWithoutPending && <p className="note warn">{NOTHING_PENDING}</p>}
+      {counted.isFetching && <p className="muted">Counting what matches …</p>}
       {data && <BulkCounts counts={data} />}
       <SentFilter filter={filter} />
     </ConfirmDialog>
   );
+}
+
+const NOTHING_PENDING = "Only pending deliveries can be cancelled, and the filters leave them out.";
+
+function whyNoChange(isWithoutPending: boolean, counts: Schemas["MatchingDeliveries"] | undefined): string | undefined {
+  if (isWithoutPending) return NOTHING_PENDING;
+  if (counts === undefined) return "Wait until it is counted.";
+  return counts.total === 0 ? "Nothing matches, so there is nothing to do." : undefined;
 }
 
 function BulkCounts({ counts: { by_status, total, complete } }: { counts: Schemas["MatchingDeliveries"] }) {
@@ -89,28 +101,6 @@ function BulkCounts({ counts: { by_status, total, complete } }: { counts: Schema
       </p>
     </div>
   );
-}
-
-function SentFilter({ filter }: { filter: object }) {
-  return (
-    <details>
-      <summary>The filter that is sent</summary>
-      <pre>{JSON.stringify(filter, null, 2)}</pre>
-    </details>
-  );
-}
-
-const LISTS = ["label", "user_metadata", "status_code", "status"];
-
-/** The filters of the list in the form of the bulk endpoints. Without any, all deliveries are meant, and it is said so. */
-function readBulkFilter(verb: BulkVerb, search: SearchParams): Record<string, unknown> {
-  const entries = Object.entries(resolveTimes(search))
-    .filter(([name, value]) => value !== undefined && !(verb === "cancel" && name === "status"))
-    .map(([name, value]) => {
-      if (LISTS.includes(name)) return [name, allOf(value)];
-      return [name, name === "min_attempts" ? Number(value) : value];
-    });
-  return { ...Object.fromEntries(entries), ...(isEmptySearch(search) || entries.length === 0 ? { all: true } : {}) };
 }
 
 const callBulk = (verb: BulkVerb, body: object): Promise<unknown> =>

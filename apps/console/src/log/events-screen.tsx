@@ -1,15 +1,18 @@
 // All events that the relay received, newest first.
 
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { NameLink } from "../data/names.tsx";
 import type { EventRow } from "../data/records.ts";
 import type { ListColumn } from "../list/columns.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
+import { ActionButton } from "../ui/button.tsx";
 import { formatBytes } from "../ui/format.ts";
 import { Moment } from "../ui/time.tsx";
 import { useEventFilters } from "../list/event-filters.ts";
 import { LabelList } from "../ui/labels.tsx";
+import { ReplayMatchingDialog } from "./replay-matching-dialog.tsx";
 
 const COLUMNS: readonly ListColumn<EventRow>[] = [
   { key: "type", label: "Type", cell: ({ type }) => type ?? "no type" },
@@ -23,6 +26,7 @@ const COLUMNS: readonly ListColumn<EventRow>[] = [
 
 export function EventsScreen() {
   const filters = useEventFilters();
+  const [isReplaying, setReplaying] = useState(false);
   return (
     <ListScreen<EventRow>
       title="Events"
@@ -30,6 +34,11 @@ export function EventsScreen() {
       columns={COLUMNS}
       filters={filters}
       linkTo={({ id }) => `/events/${id}`}
+      actions={
+        <ActionButton needs="write" onClick={() => setReplaying(true)}>
+          Replay matching…
+        </ActionButton>
+      }
       empty={
         <>
           <p>
@@ -41,6 +50,8 @@ export function EventsScreen() {
           </p>
         </>
       }
-    />
+    >
+      {(_, search) => isReplaying && <ReplayMatchingDialog search={search} onClose={() => setReplaying(false)} />}
+    </ListScreen>
   );
 }

@@ -46,8 +46,8 @@ export function OperationsScreen() {
             <strong>No operation was started yet.</strong>
           </p>
           <p className="muted">
-            Filter <Link to="/deliveries">the deliveries</Link>, and retry or cancel all that match. To replay events,
-            use <code>sluice events replay</code>.
+            Filter <Link to="/deliveries">the deliveries</Link>, and retry or cancel all that match. Filter{" "}
+            <Link to="/events">the events</Link>, and replay all that match to targets of your choice.
           </p>
         </>
       }
