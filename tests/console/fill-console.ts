@@ -9,7 +9,10 @@ const TYPES = ["batch.succeeded", "batch.succeeded", "batch.failed", "interactio
 const EVENTS = 40;
 
 /** The page of each kind of thing, as a path of the console. */
-export type FilledConsole = Record<"event" | "delivery" | "target" | "source" | "operation" | "audit" | "job", string>;
+export type FilledConsole = Record<
+  "event" | "delivery" | "target" | "source" | "operation" | "audit" | "job" | "rejection" | "key",
+  string
+>;
 
 export async function fillConsole(relay: Relay, receiver: Receiver): Promise<FilledConsole> {
   receiver.answerWith(({ path }) => {
@@ -81,7 +84,7 @@ export async function fillConsole(relay: Relay, receiver: Receiver): Promise<Fil
   await until(() => relay.call("GET", `/v1/operations/${operation.id}`), {
     accept: ({ state }) => state !== "running",
   });
-  await until(() => first("/v1/rejections"), { accept: (found) => found !== undefined });
+  const rejection = await until(() => first("/v1/rejections"), { accept: (found) => found !== undefined });
   const audit = await first("/v1/audit?action=target.created");
   return {
     event: `/events/${failing.event}`,
@@ -91,6 +94,8 @@ export async function fillConsole(relay: Relay, receiver: Receiver): Promise<Fil
     operation: `/operations/${operation.id}`,
     audit: `/audit/${audit.id}`,
     job: `/jobs/${job.id}`,
+    rejection: `/rejections/${rejection.id}`,
+    key: `/keys/${revoked}`,
   };
 }
 
@@ -104,6 +109,7 @@ export function screensOf(filled: FilledConsole): readonly (readonly [name: stri
     ["delivery", filled.delivery],
     ["live", "/live"],
     ["rejections", "/rejections"],
+    ["rejection", filled.rejection],
     ["targets", "/targets"],
     ["target", filled.target],
     ["new-target", "/targets/new"],
@@ -114,6 +120,7 @@ export function screensOf(filled: FilledConsole): readonly (readonly [name: stri
     ["jobs", "/jobs"],
     ["job", filled.job],
     ["keys", "/keys"],
+    ["key", filled.key],
     ["operations", "/operations"],
     ["operation", filled.operation],
     ["set-aside", "/set-aside"],

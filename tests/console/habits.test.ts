@@ -4,6 +4,7 @@ import { expect } from "vitest";
 
 import type { Locator } from "playwright-core";
 
+import { until } from "../support/wait.ts";
 import { consoleTest as test } from "./console.ts";
 
 const isFocused = (element: Locator) =>
@@ -125,4 +126,142 @@ test("a gateway that is away is shown, and the page heals by itself", async ({ o
   await page.getByText("The gateway does not answer.").waitFor();
   await page.context().setOffline(false);
   await page.getByText("The gateway does not answer.").waitFor({ state: "hidden" });
+});
+
+test("the keys reach the lines of a trace, the attempts of a delivery, and the actions of a page", async ({
+  relay,
+  receiver,
+  openConsole,
+}) => {
+  receiver.answerWith(() => ({ status: 500 }));
+  const retry = { base_seconds: 3_600, cap_seconds: 3_600, horizon_seconds: 86_400 };
+  for (const name of ["first", "second"]) await relay.createTarget(receiver, { name, retry });
+  const { webhookId } = await relay.sendEvent();
+  const list = async () => (await relay.call("GET", `/v1/deliveries?webhook_id=${webhookId}&min_attempts=1`)).data;
+  const [delivery] = await until(list, { accept: (found) => found.length >= 2 });
+  const { page, open } = await openConsole();
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"], { origin: relay.apiUrl });
+  const readClipboard = () => page.evaluate<string>("navigator.clipboard.readText()");
+  await open(`/events/${delivery.event}`, "batch.succeeded");
+  const lines = page.locator(".trace [data-row]");
+  await lines.nth(1).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await expect.poll(() => isFocused(lines.nth(1))).toBe(true);
+  await page.keyboard.press("y");
+  await expect.poll(readClipboard).toMatch(/^dlv_/);
+
+  // The actions, and not the id beside the title; the one in focus is a command, too.
+  await open(`/deliveries/${delivery.id}`, /^Delivery of/);
+  await page.getByRole("button", { name: "Retry now" }).waitFor();
+  await page.keyboard.press(".");
+  await expect.poll(() => isFocused(page.getByRole("button", { name: "Retry now" }))).toBe(true);
+  await page.keyboard.press("c");
+  await expect
+    .poll(readClipboard)
+    .toBe(`curl -sS -X POST '${relay.apiUrl}/v1/deliveries/${delivery.id}:retry' -H "Authorization: Bearer $KEY"`);
+  await page.locator("h1").click();
+  await page.keyboard.press("j");
+  await page.keyboard.press("y");
+  await expect.poll(readClipboard).toMatch(/^att_/);
+  await page.getByRole("button", { name: "Cancel…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Copy as curl" }).click();
+  await expect.poll(readClipboard).toContain(`/v1/deliveries/${delivery.id}:cancel'`);
+  await page.keyboard.press("Escape");
+
+  // A page without filters has the field for any id.
+  await open("/system", "System");
+  await page.keyboard.press("/");
+  await expect.poll(() => isFocused(page.getByLabel("Go to any id"))).toBe(true);
+});
+
+test("an action that fails says why, under which request, and tries again", async ({
+  relay,
+  receiver,
+  openConsole,
+}) => {
+  const target = await relay.createTarget(receiver, { name: "gone" });
+  const { page, open } = await openConsole();
+  await open(`/targets/${target.id}`, "gone");
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.route("**/*:pause", (route) =>
+    route.fulfill({
+      status: 409,
+      contentType: "application/problem+json",
+      headers: { "x-request-id": "req-1" },
+      body: JSON.stringify({ status: 409, code: "busy", detail: "Somebody else is at it.", request_id: "req-1" }),
+    }),
+  );
+  await page.getByRole("button", { name: "Pause" }).click();
+  const dialog = page.getByRole("dialog", { name: "It was not done" });
+  await dialog.getByText("Somebody else is at it.").waitFor();
+  await dialog.getByText("busy", { exact: true }).waitFor();
+  await dialog.getByText("req-1").waitFor();
+  await page.unroute("**/*:pause");
+  await dialog.getByRole("button", { name: "Try again" }).click();
+  await page.locator(".page-head .badge").getByText("paused").waitFor();
+  await dialog.waitFor({ state: "detached" });
+});
+
+test("any id leads somewhere: a job that has no event yet, a webhook that was refused, a key, a token", async ({
+  relay,
+  openConsole,
+}) => {
+  const source = await relay.call("POST", "/v1/sources", { name: "watched", gemini_api_key: "AIzaSy-not-a-real-key" });
+  const job = await relay.call("POST", "/v1/jobs", {
+    kind: "batch",
+    name: "batches/without-event",
+    source: source.id,
+    expect_within_seconds: 7_200,
+  });
+  await fetch(`${relay.ingressUrl}/in/gemini`, {
+    method: "POST",
+    body: "{}",
+    headers: { "webhook-id": "msg_refused" },
+  });
+  await until(async () => (await relay.call("GET", "/v1/rejections?webhook_id=msg_refused")).data, {
+    accept: ({ length }) => length > 0,
+  });
+  const key = await relay.call("POST", "/v1/keys", { name: "night shift", scopes: ["read"] });
+  const { webhookId } = await relay.sendEvent({
+    body: Buffer.from('{"type":"batch.succeeded","data":{"id":"batches/with-event"}}'),
+  });
+  await until(async () => (await relay.call("GET", `/v1/events?webhook_id=${webhookId}`)).data, {
+    accept: ({ length }) => length > 0,
+  });
+  const dynamic = (await relay.call("GET", "/v1/sources?name=gemini-dynamic")).data[0];
+  const token = await relay.call("POST", `/v1/sources/${dynamic.id}/ingress-tokens`, {});
+  const { page, open } = await openConsole();
+  for (const [id, place] of [
+    ["batches/without-event", `/jobs/${job.id}`],
+    ["batches/with-event", "/events?data_id=batches%2Fwith-event"],
+    ["msg_refused", "/rejections?webhook_id=msg_refused"],
+    [webhookId, `/events?webhook_id=${webhookId}`],
+    [key.id, `/keys/${key.id}`],
+    [token.id, `/sources/${dynamic.id}`],
+  ]) {
+    await open(`/go/${id}`);
+    await page.waitForURL(`${relay.apiUrl}/console${place}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+  }
+  await page.getByLabel("Go to any id").fill("batches/without-event");
+  await page.getByLabel("Go to any id").press("Enter");
+  await page.waitForURL(`**/jobs/${job.id}`);
+});
+
+test("a clock that is off is told, and countdowns follow the relay’s", async ({ relay, receiver, openConsole }) => {
+  receiver.answerWith(() => ({ status: 500 }));
+  const retry = { base_seconds: 3_600, cap_seconds: 3_600, horizon_seconds: 86_400 };
+  const target = await relay.createTarget(receiver, { name: "later", retry });
+  await relay.sendEvent();
+  const list = async () => (await relay.call("GET", `/v1/deliveries?target=${target.id}&min_attempts=1`)).data;
+  const [delivery] = await until(list, { accept: ({ length }) => length > 0 });
+  const { page, open } = await openConsole();
+  await page.clock.install({ time: Date.now() + 7_200_000 });
+  await open(`/deliveries/${delivery.id}`, /^Delivery of/);
+  await page.getByText("The clock of this browser is 2 h ahead of the relay’s.").waitFor();
+  await page
+    .locator(".facts time", { hasText: /^in \d+ min/ })
+    .first()
+    .waitFor();
 });

@@ -36,7 +36,7 @@ export async function loadScreens(): Promise<void> {
 }
 
 const routes = [
-  createRoute({ getParentRoute: () => root, path: "/go/$id", component: GoScreen }),
+  createRoute({ getParentRoute: () => root, path: "/go/$", component: GoScreen }),
   createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignedIn }),
   screen("/", () => import("./overview/overview-screen.tsx"), "OverviewScreen"),
   screen("/events", () => import("./log/events-screen.tsx"), "EventsScreen"),
@@ -47,6 +47,7 @@ const routes = [
   screen("/operations", () => import("./records/operations-screen.tsx"), "OperationsScreen"),
   screen("/operations/$id", () => import("./records/operation-screen.tsx"), "OperationScreen"),
   screen("/rejections", () => import("./records/rejections-screen.tsx"), "RejectionsScreen"),
+  screen("/rejections/$id", () => import("./records/rejection-screen.tsx"), "RejectionScreen"),
   screen("/set-aside", () => import("./records/set-aside-screen.tsx"), "SetAsideScreen"),
   screen("/set-aside/$id", () => import("./records/set-aside-event-screen.tsx"), "SetAsideEventScreen"),
   screen("/audit", () => import("./records/audit-screen.tsx"), "AuditScreen"),
@@ -63,6 +64,7 @@ const routes = [
   screen("/jobs", () => import("./sources/jobs-screen.tsx"), "JobsScreen"),
   screen("/jobs/$id", () => import("./sources/job-screen.tsx"), "JobScreen"),
   screen("/keys", () => import("./setup/keys-screen.tsx"), "KeysScreen"),
+  screen("/keys/$id", () => import("./setup/key-screen.tsx"), "KeyScreen"),
 ];
 
 export const router = createRouter({

@@ -1,25 +1,23 @@
-// The reasons of the newest refusals that match a search, each with its count and what to do about it.
+// The reasons of the refusals that match a search, each with its count and what to do about it.
 
+import type { Schemas } from "@sluice/client/client";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
+import { relayNow } from "../data/clock.ts";
 import { readPath } from "../data/client.ts";
-import type { RejectionRow } from "../data/records.ts";
 import type { SearchParams } from "../data/search-params.ts";
+import { useTaste } from "../data/taste.ts";
 import { resolveTimes } from "../data/time-range.ts";
 import { Panel } from "../ui/facts.tsx";
-import { formatCount } from "../ui/format.ts";
+import { formatCount, formatTime } from "../ui/format.ts";
+import { ProblemNote } from "../ui/problem.tsx";
 import { Moment } from "../ui/time.tsx";
 import { REFUSAL_ADVICE } from "./refusal-advice.ts";
 
-/** The most that one answer of the list has. */
-const MOST_COUNTED = 250;
+type ReasonCount = Schemas["RejectionCount"];
 
-interface ReasonTally {
-  reason: RejectionRow["reason"];
-  count: number;
-  newest: string;
-}
+const LOOK_EVERY_MS = 15_000;
 
 interface RefusalReasonsProps {
   search: SearchParams;
@@ -29,26 +27,26 @@ interface RefusalReasonsProps {
 }
 
 export function RefusalReasons({ search, title = "What to do", none }: RefusalReasonsProps) {
-  const { data } = useQuery({
+  const { zone } = useTaste();
+  const { data, error, refetch } = useQuery({
     queryKey: ["refusal-reasons", search],
-    queryFn: ({ signal }) =>
-      readPath<{ data: RejectionRow[]; next_cursor: string | null }>(
-        "/v1/rejections",
-        { ...resolveTimes(search), limit: String(MOST_COUNTED) },
-        signal,
-      ),
+    queryFn: ({ signal }) => readPath<Schemas["RejectionStats"]>("/v1/stats/rejections", resolveTimes(search), signal),
+    refetchInterval: LOOK_EVERY_MS,
   });
+  if (error !== null) return <ProblemNote error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return null;
-  const tallies = tallyReasons(data.data);
-  if (tallies.length === 0 && none === undefined) return null;
+  const reasons = joinSources(data.data);
+  if (reasons.length === 0 && none === undefined) return null;
   return (
     <Panel title={title}>
-      {tallies.length === 0 && <p className="muted">{none}</p>}
-      {data.next_cursor !== null && (
-        <p className="muted">Counted in the newest {MOST_COUNTED} lines. Older ones may have other reasons.</p>
+      {reasons.length === 0 && <p className="muted">{none}</p>}
+      {data.counted_to !== null && (
+        <p className="muted">
+          There are too many to count them all. Those since {formatTime(data.counted_to, zone, relayNow())} are counted.
+        </p>
       )}
       <ul className="reasons">
-        {tallies.map(({ reason, count, newest }) => (
+        {reasons.map(({ reason, count, newest_at }) => (
           <li key={reason}>
             <p className="row">
               <Link to="/rejections" search={{ ...search, reason }}>
@@ -56,7 +54,7 @@ export function RefusalReasons({ search, title = "What to do", none }: RefusalRe
               </Link>
               <span>{formatCount(count)}</span>
               <span className="muted">
-                last <Moment at={newest} />
+                last <Moment at={newest_at} />
               </span>
             </p>
             <p>
@@ -69,13 +67,16 @@ export function RefusalReasons({ search, title = "What to do", none }: RefusalRe
   );
 }
 
-/** @param rows newest first. */
-function tallyReasons(rows: readonly RejectionRow[]): ReasonTally[] {
-  const tallies = new Map<string, ReasonTally>();
-  for (const { reason, count, created_at } of rows) {
-    const tally = tallies.get(reason);
-    if (tally === undefined) tallies.set(reason, { reason, count, newest: created_at });
-    else tally.count += count;
+/** One line for each reason, whatever the source. */
+function joinSources(counts: readonly ReasonCount[]): ReasonCount[] {
+  const joined = new Map<string, ReasonCount>();
+  for (const one of counts) {
+    const known = joined.get(one.reason);
+    if (known === undefined) joined.set(one.reason, { ...one });
+    else {
+      known.count += one.count;
+      if (one.newest_at > known.newest_at) known.newest_at = one.newest_at;
+    }
   }
-  return [...tallies.values()].toSorted((one, other) => other.count - one.count);
+  return [...joined.values()].toSorted((one, other) => other.count - one.count);
 }

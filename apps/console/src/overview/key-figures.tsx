@@ -13,6 +13,7 @@ export function KeyFigures() {
   const { data: stats } = useStats(LAST_DAY, "none");
   const { data: system } = useSystem();
   const { data: rejected } = useRejected();
+  const isCountComplete = (rejected?.counted_to ?? null) === null;
   const exhausted = stats?.data.reduce((sum, { deliveries }) => sum + deliveries.exhausted, 0);
   const counts = Object.values(system?.queue.set_aside_events ?? {});
   const setAside =
@@ -44,9 +45,8 @@ export function KeyFigures() {
       <KeyFigure
         to="/rejections"
         search={{ since: "-24h" }}
-        count={rejected?.count}
-        isLeast={rejected?.isComplete === false}
-        label="rejected in 24 hours"
+        count={rejected?.data.reduce((sum, { count }) => sum + count, 0)}
+        label={`${isCountComplete ? "" : "or more "}rejected in 24 hours`}
         hint="Requests that could not be verified."
         isBad
       />
@@ -70,25 +70,20 @@ interface KeyFigureProps {
   search: Record<string, string>;
   /** Undefined while it is not known. */
   count: number | undefined;
-  /** Whether there may be more. */
-  isLeast?: boolean;
   label: string;
   hint: ReactNode;
   /** Whether more than none is bad news. */
   isBad?: boolean;
 }
 
-function KeyFigure({ to, search, count, isLeast = false, label, hint, isBad = false }: KeyFigureProps) {
+function KeyFigure({ to, search, count, label, hint, isBad = false }: KeyFigureProps) {
   return (
     <Link
       to={to}
       search={search}
       className={isBad && count !== undefined && count > 0 ? "key-figure bad" : "key-figure"}
     >
-      <span className="key-count">
-        {count === undefined ? "–" : formatCount(count)}
-        {isLeast && "+"}
-      </span>{" "}
+      <span className="key-count">{count === undefined ? "–" : formatCount(count)}</span>{" "}
       <span className="key-label">{label}</span>
       <span className="hint">{hint}</span>
     </Link>

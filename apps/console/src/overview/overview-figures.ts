@@ -3,7 +3,7 @@
 import type { Schemas } from "@sluice/client/client";
 import { useQuery } from "@tanstack/react-query";
 
-import { readPath, relay } from "../data/client.ts";
+import { readPath } from "../data/client.ts";
 import { resolveTimes } from "../data/time-range.ts";
 import type { ChartRange } from "./chart-range.ts";
 
@@ -36,30 +36,5 @@ export const useWaitingStats = ({ since, interval }: ChartRange) =>
 /** More lines than these cannot be told apart. */
 const MOST_TARGETS = 4;
 
-export function useTargets() {
-  return useQuery({
-    queryKey: ["overview", "targets"],
-    queryFn: async () => {
-      const targets: Schemas["Target"][] = [];
-      for await (const target of relay.list("/v1/targets")) targets.push(target);
-      return targets;
-    },
-    refetchInterval: LOOK_EVERY_MS,
-  });
-}
-
-/** As many rejections as one answer has. */
-const MOST_COUNTED = "250";
-
-/** The refused requests of a day. It is a lower bound when they do not fit into one answer. */
-export function useRejected() {
-  return useQuery({
-    queryKey: ["overview", "rejected"],
-    queryFn: async ({ signal }) => {
-      const query = resolveTimes({ since: "-24h", limit: MOST_COUNTED });
-      const { data, next_cursor } = await readPath<Schemas["RejectionPage"]>("/v1/rejections", query, signal);
-      return { count: data.reduce((sum, { count }) => sum + count, 0), isComplete: next_cursor === null };
-    },
-    refetchInterval: LOOK_EVERY_MS,
-  });
-}
+/** The refused requests of a day. */
+export const useRejected = () => useFigures<Schemas["RejectionStats"]>("/v1/stats/rejections", { since: "-24h" });

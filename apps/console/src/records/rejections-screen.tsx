@@ -54,6 +54,7 @@ export function RejectionsScreen() {
       path="/v1/rejections"
       columns={COLUMNS}
       filters={filters}
+      linkTo={({ id }) => `/rejections/${id}`}
       empty={
         <>
           <p>

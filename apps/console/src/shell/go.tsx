@@ -1,4 +1,4 @@
-// /go/{id}: leads to the page of any id.
+// /go/{id}: leads to the page of any id. The id of a job has a slash.
 
 import { useQuery } from "@tanstack/react-query";
 import { Navigate, useParams } from "@tanstack/react-router";
@@ -7,7 +7,7 @@ import { findPlace } from "../data/go.ts";
 import { ProblemNote } from "../ui/problem.tsx";
 
 export function GoScreen() {
-  const { id = "" } = useParams({ strict: false });
+  const { _splat: id = "" } = useParams({ strict: false });
   const place = useQuery({ queryKey: ["place", id], queryFn: () => findPlace(id) });
   if (place.error !== null) return <ProblemNote error={place.error} onRetry={() => void place.refetch()} />;
   if (place.data === undefined) return null;
