@@ -12,55 +12,54 @@ export function examineSettings(settings: readonly Schemas["SystemSetting"][]): 
   const valueOf = (name: string) => settings.find((each) => each.name === name)?.value ?? null;
   const isSet = (name: string) => settings.find((each) => each.name === name)?.is_set === true;
   const isPublic = valueOf("PUBLIC_URL")?.startsWith("https://") === true;
+  const wide = (valueOf("TRUSTED_PROXIES") ?? "").split(",").filter(isWide);
+  const level = valueOf("LOG_LEVEL") ?? "";
   const findings = [
-    ...(isPublic && valueOf("TARGET_LOOPBACK") === "allow"
-      ? [
-          warning(
-            CHECK,
-            "TARGET_LOOPBACK=allow lets targets be on the machine of the relay, and this relay is public",
-            "Leave it out, unless a target really runs there: docs/targets.md.",
-          ),
-        ]
-      : []),
-    ...(isPublic && valueOf("JWKS_LOOPBACK") === "allow"
-      ? [
-          warning(
-            CHECK,
-            "JWKS_LOOPBACK=allow lets key sets be on the machine of the relay, and this relay is public",
-            "Leave it out: it is for tests.",
-          ),
-        ]
-      : []),
-    ...(valueOf("REDIS_DURABILITY") === "assume"
-      ? [
-          warning(
-            CHECK,
-            "REDIS_DURABILITY=assume: nobody checks whether Redis keeps what it confirms",
-            "Leave it out, unless Redis forbids to read its settings: docs/redis.md.",
-          ),
-        ]
-      : []),
-    ...(["silent", "error", "fatal"].includes(valueOf("LOG_LEVEL") ?? "")
-      ? [
-          warning(
-            CHECK,
-            `LOG_LEVEL=${valueOf("LOG_LEVEL")} hides warnings`,
-            "Set it to info or warn: the log says first what is wrong.",
-          ),
-        ]
-      : []),
-    ...(isSet("MASTER_KEY")
-      ? []
-      : [
-          warning(
-            CHECK,
-            `MASTER_KEY is not set: the key is a file in DATA_DIR (${valueOf("DATA_DIR")})`,
-            "Keep a copy apart from the database: without it every secret is lost. `sluice backup` seals it into a backup.",
-          ),
-        ]),
+    ...warnIf(
+      isSet("CONSOLE_IDENTITY_HEADER") && wide.length > 0,
+      `Whoever asks from ${wide.join(", ")} can name themselves in the header of CONSOLE_IDENTITY_HEADER: TRUSTED_PROXIES has these networks whole`,
+      "Name the address of the proxy that signs people in, and no other: docs/console.md.",
+    ),
+    ...warnIf(
+      isPublic && valueOf("TARGET_LOOPBACK") === "allow",
+      "TARGET_LOOPBACK=allow lets targets be on the machine of the relay, and this relay is public",
+      "Leave it out, unless a target really runs there: docs/targets.md.",
+    ),
+    ...warnIf(
+      isPublic && valueOf("JWKS_LOOPBACK") === "allow",
+      "JWKS_LOOPBACK=allow lets key sets be on the machine of the relay, and this relay is public",
+      "Leave it out: it is for tests.",
+    ),
+    ...warnIf(
+      valueOf("REDIS_DURABILITY") === "assume",
+      "REDIS_DURABILITY=assume: nobody checks whether Redis keeps what it confirms",
+      "Leave it out, unless Redis forbids to read its settings: docs/redis.md.",
+    ),
+    ...warnIf(
+      ["silent", "error", "fatal"].includes(level),
+      `LOG_LEVEL=${level} hides warnings`,
+      "Set it to info or warn: the log says first what is wrong.",
+    ),
+    ...warnIf(
+      !isSet("MASTER_KEY"),
+      `MASTER_KEY is not set: the key is a file in DATA_DIR (${valueOf("DATA_DIR")})`,
+      "Keep a copy apart from the database: without it every secret is lost. `sluice backup` seals it into a backup.",
+    ),
   ];
   const set = settings.filter((each) => each.is_set).length;
   return findings.length > 0 ? findings : [ok(CHECK, `${set} of ${settings.length} are set, and none stands out`)];
+}
+
+const warnIf = (isSo: boolean, found: string, advice: string): DoctorFinding[] =>
+  isSo ? [warning(CHECK, found, advice)] : [];
+
+/** The fewest bits that fix the network of a few proxies. */
+const NARROW_BITS = { v4: 24, v6: 64 };
+
+/** Whether a network, such as 10.0.0.0/8, has more addresses than proxies need. An address alone is never wide. */
+function isWide(network: string): boolean {
+  const [address = "", bits] = network.trim().split("/");
+  return bits !== undefined && Number(bits) < (address.includes(":") ? NARROW_BITS.v6 : NARROW_BITS.v4);
 }
 
 /** A static source proves events by secrets, so that it takes nothing without one. */
