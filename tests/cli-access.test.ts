@@ -47,6 +47,14 @@ test("login stores what works, for its owner alone, and logout forgets it", asyn
   expect(await runSluice(["whoami"], { env: { ...home, SLUICE_API: relay.apiUrl } })).toMatchObject({ code: 2 });
 });
 
+test("whoami says where a key is from that the relay refuses", async ({ relay }) => {
+  const env = { ...newHome(), SLUICE_API: relay.apiUrl, SLUICE_API_KEY: "x".repeat(40) };
+  const { code, out, err } = await runSluice(["whoami"], { env });
+  expect({ code, out: out.toString() }).toEqual({ code: 4, out: "" });
+  expect(err).toContain(`${relay.apiUrl} refuses the key from SLUICE_API_KEY`);
+  expect(err).toMatch(/^request_id: \S+$/m);
+});
+
 test("login stores nothing that does not work", async ({ relay }) => {
   const home = newHome();
   const wrong = await runSluice(["login", "--api", relay.apiUrl], { env: home, stdin: lines("x".repeat(40)) });

@@ -195,6 +195,8 @@ test("doctor tells a certificate that nobody trusts, and what is no relay", asyn
 test("a key that nobody has, or none at all, does not keep doctor from looking at the address", async ({ relay }) => {
   const unknown = await examine({ ...envOf(relay), SLUICE_API_KEY: `sluice_${"x".repeat(43)}` });
   expect(unknown).toMatchObject({ code: 1, verdicts: { relay: "ok", readiness: "ok", key: "wrong" } });
+  // A key that `login` stores would not be used beside it.
+  expect(unknown.findings.find(({ check }) => check === "key")?.advice).toContain("Correct SLUICE_API_KEY.");
   const none = await examine({ SLUICE_API: relay.apiUrl, XDG_CONFIG_HOME: "/nowhere" });
   expect(none).toMatchObject({ code: 1, verdicts: { relay: "ok", key: "wrong" } });
 });

@@ -16,10 +16,15 @@ export interface CliContext {
   stderr: Writable;
   /** `--color`. Without it, terminals get colours unless NO_COLOR forbids them. */
   color?: ColorChoice;
-  /** Ends what runs until it is stopped, such as `--watch`. */
+  /**
+   * Ends what runs until it is stopped, such as `--watch`. A command that ends in an orderly way MUST listen for its abort by then,
+   * as {@link stopWithProcess} does: without a listener Ctrl-C ends the process at once.
+   */
   signal?: AbortSignal;
   /** The relay of this machine, when its key is at hand: the one of this container, or the one of the clone. */
   findOwnRelay?: () => OwnRelay | undefined;
+  /** What to say to a person who expects a relay here, when none runs and no other one was named. */
+  noOwnRelay?: string;
   /**
    * Brings up the stores that the environment does not name, as in a clone, whose PostgreSQL runs only with `npm start`.
    * When it is not given, the environment has everything.
@@ -41,6 +46,14 @@ export interface OwnRelay {
 export interface ReachedStores {
   env: NodeJS.ProcessEnv;
   close: () => Promise<void>;
+}
+
+/** @returns a controller that aborts when the process is told to end, for a command that ends in an orderly way. */
+export function stopWithProcess({ signal }: Pick<CliContext, "signal">): AbortController {
+  const stop = new AbortController();
+  signal?.addEventListener("abort", () => stop.abort(), { once: true });
+  if (signal?.aborted === true) stop.abort();
+  return stop;
 }
 
 /** Runs work with the settings of the stores. */

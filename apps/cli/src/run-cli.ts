@@ -47,7 +47,7 @@ function optionOf(pointer: string): string {
 /** What to do, where the API does not say so because it does not know the command line. */
 function hintFor({ code, cause }: SluiceError): string | undefined {
   if (code === "unauthenticated")
-    return "Check the key: `sluice whoami` says which one is used, `sluice login` stores another.";
+    return "Check the key: `sluice whoami` says where it is from. `sluice login` stores another, and SLUICE_API_KEY goes before that.";
   if (code === "forbidden") return "Use a key that has the scope: `sluice whoami` says which scopes yours has.";
   if (code === "managed_by_file")
     return "Change the file, or pass --force: it changes this until the file is applied again.";

@@ -7,7 +7,7 @@ import type { SluiceClient } from "@sluice/client/client";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { type Command, Option } from "commander";
 
-import { type CliContext, note, terminalOf } from "../cli-context.ts";
+import { type CliContext, note, stopWithProcess, terminalOf } from "../cli-context.ts";
 import { type OutputOptions, printRecord, withOutputOptions } from "../output/print.ts";
 import { findAccess, type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { connectTo } from "../relay/relay-api.ts";
@@ -108,10 +108,14 @@ async function followOperation(client: SluiceClient, started: ApiObject, context
   const isTerminal = terminalOf(context.stderr) !== undefined;
   let operation = started;
   note(context, `The operation ${operation.id} runs in the relay; \`sluice operations get ${operation.id}\` shows it.`);
+  const { signal } = stopWithProcess(context);
   while (operation.state === "running") {
     if (isTerminal) context.stderr.write(`\r\u001b[K${progressOf(operation)}`);
-    await delay(POLL_MS, undefined, context.signal && { signal: context.signal }).catch((error: unknown) => {
-      note(context, "\nThe operation goes on: `sluice operations cancel` stops it.");
+    await delay(POLL_MS, undefined, { signal }).catch((error: unknown) => {
+      note(
+        context,
+        `${isTerminal ? "\n" : ""}The operation goes on: \`sluice operations cancel ${operation.id}\` stops it.`,
+      );
       throw error;
     });
     operation = await callEndpoint(client, "getOperation", { path: { id: operation.id } });

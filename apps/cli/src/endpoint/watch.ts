@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
-import { type CliContext, note, terminalOf } from "../cli-context.ts";
+import { type CliContext, note, stopWithProcess, terminalOf } from "../cli-context.ts";
 
 export interface WatchOptions {
   watch?: boolean;
@@ -32,25 +32,30 @@ export async function showOnceOrMore(
   show: (context: CliContext) => Promise<void>,
 ): Promise<void> {
   if (watch !== true) return show(context);
-  const { signal, stdout } = context;
+  const { signal } = stopWithProcess(context);
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  while (!signal.aborted) {
+    // Whoever stops it does not wait for a relay that hangs.
+    await Promise.race([showRound(context, show), stopped]);
+    await delay(every * 1000, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function showRound(context: CliContext, show: (context: CliContext) => Promise<void>): Promise<void> {
+  const { stdout } = context;
+  // Each time anew: a person may change its size.
   const terminal = terminalOf(stdout);
-  const isStopped = () => signal?.aborted === true;
-  while (!isStopped()) {
-    try {
-      if (terminal === undefined) await show(context);
-      else {
-        // Shown at once when all of it is there.
-        const screen = Object.assign(new PassThrough(), { isTTY: true, ...terminal });
-        const shown = text(screen);
-        await show({ ...context, stdout: screen }).finally(() => screen.end());
-        stdout.write(CLEAR + (await shown));
-      }
-    } catch (error) {
-      // A relay that restarts is why somebody watches.
-      if (!(error instanceof SluiceError && error.code === "unavailable")) throw error;
-      note(context, error.message);
-    }
-    await delay(every * 1000, undefined, signal && { signal }).catch(() => undefined);
+  try {
+    if (terminal === undefined) return await show(context);
+    // Shown at once when all of it is there.
+    const screen = Object.assign(new PassThrough(), { isTTY: true, ...terminal });
+    const shown = text(screen);
+    await show({ ...context, stdout: screen }).finally(() => screen.end());
+    stdout.write(CLEAR + (await shown));
+  } catch (error) {
+    // A relay that restarts is why somebody watches.
+    if (!(error instanceof SluiceError && error.code === "unavailable")) throw error;
+    note(context, error.message);
   }
 }
 

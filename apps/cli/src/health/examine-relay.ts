@@ -8,6 +8,7 @@ import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { type CliContext, loadStores } from "../cli-context.ts";
 import { readOwnKey } from "../profile/login.ts";
+import { DEFAULT_PROFILE } from "../profile/profiles.ts";
 import { findAccess, findApiAddress, type RelayAccess, type RelayOptions } from "../relay/access.ts";
 import { asked } from "../relay/relay-api.ts";
 import { examineAddress } from "./examine-address.ts";
@@ -99,9 +100,7 @@ async function examineKey(
   const key = await settle(asked(readOwnKey(client)));
   if ("error" in key) {
     const isUnknown = key.error.code === "unauthenticated";
-    const advice = isUnknown
-      ? "`sluice login` stores another."
-      : "While PostgreSQL is away, only ADMIN_API_KEY is known.";
+    const advice = isUnknown ? adviseOnKey(from) : "While PostgreSQL is away, only ADMIN_API_KEY is known.";
     return { findings: [wrong("key", `The key from ${from}: ${errorText(key.error)}`, advice)], isRefused: true };
   }
   const { name, scopes, expires_at: expiresAt } = key.value;
@@ -110,6 +109,14 @@ async function examineKey(
   if (left >= EXPIRES_DAYS) return { findings: [ok("key", found)], isRefused: false };
   const soon = warning("key", `${found}, and expires at ${expiresAt}`, "Make another: `sluice keys create`.");
   return { findings: [soon], isRefused: false };
+}
+
+/** A key of the environment goes before one that `login` stores. */
+function adviseOnKey(from: string): string {
+  if (from.startsWith("SLUICE_")) return `Correct ${from}. Or unset it, and run \`sluice login\`.`;
+  const profile = /^profile (.+)$/.exec(from)?.[1];
+  if (profile === undefined) return `Compare ${from} with what the relay was started with, or run \`sluice login\`.`;
+  return `\`sluice login${profile === DEFAULT_PROFILE ? "" : ` --profile ${profile}`}\` stores another.`;
 }
 
 async function readSources(client: SluiceClient): Promise<Schemas["Source"][]> {

@@ -7,7 +7,7 @@ import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { SluiceClient } from "@sluice/client/client";
 import { type Command, Option } from "commander";
 
-import { type CliContext, note, terminalOf } from "../cli-context.ts";
+import { type CliContext, note, stopWithProcess, terminalOf } from "../cli-context.ts";
 import { severalTexts, timeIn, wholeNumber, wrongUsage } from "../options.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { findAccess, type RelayOptions, withRelayOptions } from "../relay/access.ts";
@@ -91,7 +91,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
   if (newSecret !== undefined) note(context, `The signing secret of ${target.name}, shown this once: ${newSecret}`);
   if (replaySince !== undefined) await replay(api, target.id, replaySince);
 
-  const stop = new AbortController();
+  const stop = stopWithProcess(context);
   const title = `sluice listen as ${target.name} → ${describeRoutes(routes)}`;
   const output = openOutput(options, context, {
     title,
@@ -100,7 +100,6 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
       asked(api.post("/v1/deliveries/{id}:retry", { params: { path: { id: deliveryId } } })).then(() => undefined),
     openInConsole: (id) => openInConsole(access.published, api, id, context),
   });
-  const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
   const work = async (delivery: PulledDelivery): Promise<ForwardResult | undefined> => {
     output.began(delivery);
     const route = findRoute(routes, delivery.event_type);
@@ -117,7 +116,7 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
         concurrency,
         work,
         onEvent: (event) => output.noted(event),
-        signal,
+        signal: stop.signal,
       }),
     );
   } finally {

@@ -1,5 +1,6 @@
 // `sluice whoami`: which relay the next command would talk to, and as whom.
 
+import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Command } from "commander";
 
 import type { CliContext } from "../cli-context.ts";
@@ -14,7 +15,15 @@ export function addWhoami(program: Command, context: CliContext): void {
     .description("show which relay commands talk to, and with which key and scopes")
     .action(async (options: RelayOptions & OutputOptions) => {
       const { api, key, from } = findAccess(options, context);
-      const { id, name, scopes, expires_at } = await asked(readOwnKey(connectTo({ api, key })));
+      const { id, name, scopes, expires_at } = await asked(readOwnKey(connectTo({ api, key }))).catch(
+        (error: unknown) => {
+          // Where the key is from matters most when it is refused.
+          if (!(error instanceof SluiceError && error.code === "unauthenticated")) throw error;
+          throw new SluiceError(error.code, `${api} refuses the key from ${from}: ${error.message}`, {
+            cause: error.cause,
+          });
+        },
+      );
       printRecord(context, options, { api, key_from: from, name, id, scopes, expires_at });
     });
   withOutputOptions(withRelayOptions(command));

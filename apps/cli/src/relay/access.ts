@@ -45,12 +45,13 @@ function choosePlace(options: RelayOptions, { env, findOwnRelay }: CliContext) {
   const chosen = named ?? profiles[DEFAULT_PROFILE];
   const given = options.api ?? (named === undefined ? env["SLUICE_API"] || undefined : undefined);
   const own = findOwnRelay?.();
-  return { api: readApiAddress(given ?? chosen?.api ?? own?.api ?? DEFAULT_API), profiles, named, own };
+  const found = given ?? chosen?.api ?? own?.api;
+  return { api: readApiAddress(found ?? DEFAULT_API), profiles, named, own, isGuess: found === undefined };
 }
 
-/** @throws SluiceError `invalid_configuration` when there is no key for the address. */
+/** @throws SluiceError `invalid_configuration` when there is no key for the address, `unavailable` when no relay runs here. */
 export function findAccess(options: RelayOptions, context: CliContext): RelayAccess {
-  const { api, profiles, named, own } = choosePlace(options, context);
+  const { api, profiles, named, own, isGuess } = choosePlace(options, context);
   const isOwn = own !== undefined && isSameAddress(api, own.api);
   const place = { api, published: isOwn && own.published ? readApiAddress(own.published) : api };
   if (named !== undefined) {
@@ -67,6 +68,7 @@ export function findAccess(options: RelayOptions, context: CliContext): RelayAcc
   const [name, profile] = findProfile(profiles, api) ?? [];
   if (profile !== undefined) return { ...place, key: profile.key, from: `profile ${name}` };
   if (isOwn) return { ...place, key: own.key, from: own.from };
+  if (isGuess && context.noOwnRelay !== undefined) throw new SluiceError("unavailable", context.noOwnRelay);
   throw new SluiceError(
     "invalid_configuration",
     `There is no API key for ${api}: run \`sluice login\`, or set SLUICE_API_KEY, or SLUICE_API_KEY_FILE to a file that holds one`,

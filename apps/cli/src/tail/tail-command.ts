@@ -4,7 +4,7 @@ import { isSuccess } from "@sluice/attempt/attempt-result";
 import type { Schemas, SluiceClient, TailRequest } from "@sluice/client/client";
 import { type Command, Option } from "commander";
 
-import { type CliContext, printJson, terminalOf } from "../cli-context.ts";
+import { type CliContext, printJson, stopWithProcess, terminalOf } from "../cli-context.ts";
 import { findId, ShownNames } from "../endpoint/names.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { writeStyled } from "../output/style.ts";
@@ -70,11 +70,10 @@ async function tail(options: TailFlags, context: CliContext): Promise<void> {
     ...(options.dataId !== undefined && { data_id: options.dataId }),
     ...(options.error !== undefined && { error: options.error }),
   };
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
+  const stop = stopWithProcess(context);
   const timer = options.for === undefined ? undefined : setTimeout(() => stop.abort(), options.for * 1_000);
   try {
-    await asked(printMessages(api, query, signal, options, context));
+    await asked(printMessages(api, query, stop.signal, options, context));
   } finally {
     clearTimeout(timer);
   }
