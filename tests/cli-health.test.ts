@@ -54,9 +54,9 @@ test("doctor finds nothing wrong with a relay that works, and its bundle has eve
   relay,
 }) => {
   const file = join(newDirectory(), "bundle.json");
-  const { code, err, verdicts } = await examine(envOf(relay), "--bundle", file);
+  const { code, err, findings, verdicts } = await examine(envOf(relay), "--bundle", file);
   expect(err).toContain(`${file} has it all.`);
-  expect(code).toBe(0);
+  expect({ code, wrong: findings.filter(({ verdict }) => verdict === "wrong") }).toEqual({ code: 0, wrong: [] });
   expect(verdicts).toMatchObject({
     relay: "ok",
     readiness: "ok",
@@ -158,6 +158,13 @@ test("without PostgreSQL, status shows the readiness to everybody and ends with 
   const { code, verdicts } = await examine(envOf(relay));
   expect(code).toBe(1);
   expect(verdicts).toMatchObject({ relay: "ok", key: "ok", postgres: "wrong" });
+  // The log is in the memory of the gateway.
+  const log = await runSluice(["system", "log"], { env: envOf(relay) });
+  expect(log.code).toBe(0);
+  expect(log.out.toString()).toMatch(/^20\S+ +error +api request +.*GET \/v1\/\S+ 503/m);
+  const printed = await runSluice(["system", "log", "--json"], { env: envOf(relay) });
+  const lines = printed.out.toString().trimEnd().split("\n");
+  expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ level: "error", message: "api request" });
 });
 
 test("while the relay is away, doctor says so and looks at the stores of its environment", async ({ database }) => {

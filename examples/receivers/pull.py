@@ -2,8 +2,8 @@
 
     SLUICE_API=http://127.0.0.1:8081 SLUICE_API_KEY=sluice_… TARGET_ID=tgt_… WEBHOOK_SECRET=whsec_… python3 pull.py
 
-It needs no open port. A key with the scope `target:tgt_…` is enough. What it has pulled and did not report is due again when its
-lease ends.
+It needs no open port. A key with the scope `target:tgt_…` is enough. Ctrl-C ends it. What it has pulled and did not report is due
+again when its lease ends.
 """
 
 import base64
@@ -83,4 +83,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        pass

@@ -11,6 +11,7 @@ export interface SluiceWorld {
   setAside: readonly string[];
   operation: string;
   auditEntry: string;
+  rejection: string;
   job: string;
   token: string;
 }
@@ -109,14 +110,42 @@ export const SLUICE_CASES: readonly SluiceCase[] = [
     json: "record",
     missing: [`att_${ID}`],
   },
-  { command: "rejections", shows: /signature_mismatch/, json: "rows", mistake: ["--since", "yesterday"] },
   {
-    command: "stats",
+    command: "rejections list",
+    shows: /signature_mismatch/,
+    json: "rows",
+    keep: ({ id = "" }, world) => (world.rejection = id),
+    mistake: ["--since", "yesterday"],
+  },
+  {
+    command: "rejections get",
+    args: ({ rejection }) => [rejection],
+    shows: /^source +gemini \(src_\w+\)$/m,
+    json: "record",
+    missing: [`rej_${ID}`],
+  },
+  {
+    command: "stats list",
     args: () => ["--group-by", "target"],
     shows: /^data\n {2}START.*\n.* first /m,
     json: "record",
     mistake: ["--interval", "year"],
   },
+  {
+    command: "stats waiting",
+    args: () => ["--interval", "minute", "--targets", "5", "--target", "first"],
+    shows: /^since +20/m,
+    json: "record",
+    mistake: ["--targets", "first"],
+  },
+  {
+    command: "stats rejections",
+    args: () => ["--since", "1h"],
+    shows: /^ {2}gemini +signature_mismatch +\d+ /m,
+    json: "record",
+    mistake: ["--reason", "x"],
+  },
+  { command: "system settings", shows: /^ADMIN_API_KEY +set +\[secret\]$/m, json: "rows", mistake: ["extra"] },
   { command: "operations list", shows: /retry_deliveries/, json: "rows", mistake: ["--state", "x"] },
   {
     command: "operations get",
@@ -201,6 +230,13 @@ export const SLUICE_CASES: readonly SluiceCase[] = [
     shows: /^attempt\.status_code +200$/m,
     json: "record",
     missing: ["nobody"],
+  },
+  {
+    command: "targets try-filter",
+    args: () => ["--filter", 'source == "gemini"', "--subscribed-events", "*"],
+    shows: /^data\n {2}EVENT +RECEIVED [^]*\n {2}evt_\w+ .* gemini +matched /m,
+    json: "record",
+    mistake: ["--filter", "source =="],
   },
   {
     command: "targets pause",

@@ -28,6 +28,7 @@ const ELSEWHERE: Record<string, string> = {
   logout: "tests/cli-access.test.ts",
   completion: "apps/cli/src/completion.test.ts",
   doctor: "tests/cli-health.test.ts",
+  "system log": "tests/cli-health.test.ts",
   open: "tests/cli-open.test.ts",
   listen: "tests/listen.test.ts",
   tail: "tests/tail-and-trigger.test.ts",
@@ -92,6 +93,7 @@ async function prepareWorld(relay: Relay, receiver: Awaited<ReturnType<typeof st
     setAside: set.map(({ id }: { id: string }) => id),
     operation: started.id,
     auditEntry: "",
+    rejection: "",
     job: "",
     token: "",
   };
@@ -269,6 +271,7 @@ const NOWHERE: SluiceWorld = {
   setAside: [],
   operation: "",
   auditEntry: "",
+  rejection: "",
   job: "",
   token: "",
 };

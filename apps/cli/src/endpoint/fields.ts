@@ -110,7 +110,7 @@ function optionsOf({ path, field }: PlacedField, context: FieldContext): Option[
 const REPETITION = /\s*Repeat the parameter to match (all|any) of several values\.?/;
 
 function describeField(
-  { description = "", values, name, isTime, isRequired }: ApiField,
+  { description = "", values, name, kind, isTime, isRequired }: ApiField,
   above: readonly string[],
 ): string {
   const isPast = PAST.includes(name);
@@ -121,7 +121,7 @@ function describeField(
     text,
     isPast || isTime === true ? `, or a duration such as 90m, 24h or 7d${isPast ? " before now" : " from now"}` : "",
     values === undefined ? "" : ` [${values.join(", ")}]`,
-    NAMED.includes(name) ? " (a name or an id)" : "",
+    NAMED.includes(name) && kind !== "integer" ? " (a name or an id)" : "",
     isRequired === true ? ` (required${above.length === 0 ? "" : ` for ${flagOf(above)}`})` : "",
   ].join("");
 }

@@ -30,12 +30,9 @@ const DEFAULT_LIMIT = 50;
 const LINES_AROUND = 2;
 
 /** Adds `list` to a group, as what the group does when no command is named. */
-export function addList(group: Command, context: CliContext, spec: ListSpec): Command {
-  return makeList(group.command("list", { isDefault: true }), context, spec);
-}
-
-export function makeList(command: Command, context: CliContext, { endpoint: name, columns }: ListSpec): Command {
+export function addList(group: Command, context: CliContext, { endpoint: name, columns }: ListSpec): Command {
   const endpoint = endpointOf(name);
+  const command = group.command("list", { isDefault: true });
   command.description(lowerFirst(endpoint.summary)).allowExcessArguments();
   addFieldOptions(command, endpoint.query, { ...context, heading: "Filters:" });
   command
@@ -48,9 +45,7 @@ export function makeList(command: Command, context: CliContext, { endpoint: name
     .addOption(new Option("--all", "show all, to the end of the list").helpGroup("Output:"));
   withWatchOptions(withOutputOptions(withRelayOptions(command)));
   return command.action(async (options: ListOptions) => {
-    const [excess] = command.args;
-    // The default command of a group gets the name of a command that does not exist.
-    if (excess !== undefined) command.error(`error: unknown command '${excess}'`, { exitCode: 2 });
+    refuseExcess(command);
     const client = openRelayApi(options, context);
     const query = await withTargetIds(client, readFieldOptions(command, endpoint.query));
     const names = new ShownNames(client);
@@ -69,6 +64,12 @@ export function makeList(command: Command, context: CliContext, { endpoint: name
       ),
     );
   });
+}
+
+/** The default command of a group gets the name of a command that does not exist. It MUST allow excess arguments. */
+export function refuseExcess(command: Command): void {
+  const [excess] = command.args;
+  if (excess !== undefined) command.error(`error: unknown command '${excess}'`, { exitCode: 2 });
 }
 
 interface ShownList {

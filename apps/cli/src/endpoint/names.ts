@@ -26,12 +26,13 @@ export async function findId(client: SluiceClient, kind: NamedKind, given: strin
 
 /** Puts ids in the place of the names of targets in the filters and fields of a request. */
 export async function withTargetIds(client: SluiceClient, values: object): Promise<object> {
-  const given = values as { target?: string; targets?: readonly string[] };
+  const given = values as { target?: string; targets?: readonly string[] | number };
   const idOf = (name: string) => findId(client, "target", name);
   return {
     ...given,
     ...(given.target !== undefined && { target: await idOf(given.target) }),
-    ...(given.targets !== undefined && { targets: await Promise.all(given.targets.map(idOf)) }),
+    // The targets of what waited are a number: how many have rows of their own.
+    ...(Array.isArray(given.targets) && { targets: await Promise.all(given.targets.map(idOf)) }),
   };
 }
 

@@ -7,6 +7,7 @@ import { errorText } from "@sluice/shared/runtime/error-text";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 
 import { type CliContext, loadStores } from "../cli-context.ts";
+import { logDetail } from "../output/log-detail.ts";
 import { readOwnKey } from "../profile/login.ts";
 import { DEFAULT_PROFILE } from "../profile/profiles.ts";
 import { findAccess, findApiAddress, type RelayAccess, type RelayOptions } from "../relay/access.ts";
@@ -129,8 +130,8 @@ function examineLog(lines: readonly Schemas["SystemLogLine"][], nowMs: number): 
   const recent = lines.filter(({ time, level }) => level !== "warn" && nowMs - Date.parse(time) < RECENT_MS);
   const last = recent.at(-1);
   if (last === undefined) return ok("log", "The gateway logged no error in the last hour");
-  const found = `The gateway logged ${recent.length} ${recent.length === 1 ? "error" : "errors"} in the last hour; the last: ${last.message}`;
-  return warning("log", found, "`sluice doctor --bundle FILE` has the lines.");
+  const found = `The gateway logged ${recent.length} ${recent.length === 1 ? "error" : "errors"} in the last hour; the last: ${[last.message, logDetail(last)].filter(Boolean).join("; ")}`;
+  return warning("log", found, "`sluice system log` shows them.");
 }
 
 /** In the container of a relay that does not run, its settings are here. A clone has its stores only while it runs. */

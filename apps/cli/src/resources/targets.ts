@@ -6,8 +6,11 @@ import type { CliContext } from "../cli-context.ts";
 import { addGet } from "../endpoint/get-command.ts";
 import { addList } from "../endpoint/list-command.ts";
 import { addVerb } from "../endpoint/verb-command.ts";
-import { styleOfState } from "../output/style.ts";
-import { ID, plainColumn, stateColumn } from "./columns.ts";
+import type { ApiObject } from "../endpoint/call.ts";
+import type { ShownNames } from "../endpoint/names.ts";
+import { type Style, styleOfState } from "../output/style.ts";
+import type { Column } from "../output/table.ts";
+import { ID, nameColumn, plainColumn, stateColumn } from "./columns.ts";
 
 const ON_TARGET = { argument: "target", kind: "target" } as const;
 
@@ -43,6 +46,11 @@ export function addTargets(program: Command, context: CliContext): void {
       return `The target does not take the event: ${attempt.error ?? `it answered ${attempt.status_code}`}`;
     },
   });
+  addVerb(group, context, {
+    name: "try-filter",
+    endpoint: "tryTargetsFilter",
+    view: (names) => ({ tables: { data: triedColumns(names) } }),
+  });
   for (const [name, endpoint] of [
     ["pause", "pauseTarget"],
     ["resume", "resumeTarget"],
@@ -59,3 +67,14 @@ export function addTargets(program: Command, context: CliContext): void {
     done: (target) => `The target ${target} is deleted.`,
   });
 }
+
+const triedColumns = (names: ShownNames): Column<ApiObject>[] => [
+  { title: "EVENT", value: ({ event }) => event },
+  plainColumn("received_at", { title: "RECEIVED", spare: 2 }),
+  plainColumn("type", { shrinksTo: 12 }),
+  nameColumn("source", names, { spare: 1 }),
+  { title: "RESULT", value: ({ result }) => result, style: ({ result }) => RESULT_STYLES[result] },
+  plainColumn("error", { shrinksTo: 12, spare: 3 }),
+];
+
+const RESULT_STYLES: Record<string, Style> = { matched: "green", failed: "red" };
