@@ -2,9 +2,14 @@
 
 import "./style/tokens.css";
 import "./style/base.css";
-import "./style/parts.css";
+import "./style/ui.css";
+import "./style/dialogs.css";
+import "./style/code.css";
+import "./style/list.css";
+import "./style/shell.css";
 import "./style/log.css";
 import "./style/records.css";
+import "./style/forms.css";
 import "./style/setup.css";
 import "./style/live.css";
 import "./style/overview.css";
