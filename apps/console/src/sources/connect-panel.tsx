@@ -76,7 +76,7 @@ export function ConnectPanel({ source }: { source: SourceRow }) {
           <p className="address">
             <code>{url}</code> <CopyButton text={url} what="the address" />
           </p>
-          <details className="examples" open={!hasEvent}>
+          <details className="examples" open={!hasEvent && source.upstream === null}>
             <summary>Register it by hand</summary>
             <SnippetTabs snippets={registerSnippets(url)} />
           </details>

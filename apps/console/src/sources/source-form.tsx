@@ -84,7 +84,7 @@ export function SourceForm({ draft, isNew, storedKey, onChange, onKind, error }:
       {kind === "dynamic" && <TokenFields draft={draft} onChange={onChange} text={text} error={error} />}
       <FieldGroup
         title="Limits"
-        summary="tolerance, and when silence is told"
+        summary="tolerance, and when silence is reported"
         isOpen={["/tolerance_seconds", "/expect_every_seconds"].some((one) => faultUnder(error, one) !== undefined)}
       >
         <div className="form-columns">

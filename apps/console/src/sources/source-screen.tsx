@@ -11,6 +11,7 @@ import { Panel } from "../ui/facts.tsx";
 import { formatSeconds } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { AddressesPanel } from "./addresses-panel.tsx";
 import { ConnectPanel } from "./connect-panel.tsx";
 import { ManagedNote } from "../setup/managed.tsx";
@@ -47,6 +48,7 @@ export function SourceScreen() {
         actions={read.data && <SourceActions source={read.data} />}
       />
       {read.error !== null && <ProblemNote error={read.error} onRetry={() => void read.refetch()} />}
+      {read.isLoading && <Skeleton kind="page" />}
       {source && (
         <>
           <ManagedNote managedBy={source.managed_by} what="source" />
@@ -69,10 +71,14 @@ function SourcePanels({ source }: { source: SourceRow }) {
       </Panel>
     );
   }
+  // Where the relay manages the webhook, nobody has to point Gemini at it.
+  const isManaged = source.upstream !== null;
   return (
     <>
+      {isManaged && <UpstreamPanel source={source} />}
       <ConnectPanel source={source} />
-      {source.kind === "static" ? <UpstreamPanel source={source} /> : <AddressesPanel source={source} />}
+      {source.kind === "dynamic" && <AddressesPanel source={source} />}
+      {source.kind === "static" && !isManaged && <UpstreamPanel source={source} />}
       <div className="panels">
         <Panel title="What proves a webhook">
           <ProofLines source={source} />
@@ -136,7 +142,9 @@ function ProofLines({ source }: { source: SourceRow }) {
         </>
       )}
       <SettingLine name="Silence">
-        {expect_every_seconds === null ? "is not told" : `is told after ${formatSeconds(expect_every_seconds)}`}
+        {expect_every_seconds === null
+          ? "is not reported"
+          : `is reported after ${formatSeconds(expect_every_seconds)} without an event`}
       </SettingLine>
       <SettingLine name="Gemini key">
         {gemini_api_key === null ? (

@@ -11,10 +11,12 @@ import { StateBadge } from "../ui/badge.tsx";
 import { ActionButton } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm.tsx";
 import { Facts, Panel } from "../ui/facts.tsx";
+import { formatCount } from "../ui/format.ts";
 import { ProblemNote } from "../ui/problem.tsx";
 import { Ago, Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 import { SecretTable } from "../setup/secrets.tsx";
+import { describeDrift, type DriftWords } from "./drift-words.ts";
 
 type Upstream = Schemas["Upstream"];
 type UpstreamCall = "register" | "check" | "rotate" | "heal" | "deregister";
@@ -143,10 +145,8 @@ function UpstreamFacts({ upstream }: { upstream: Upstream }) {
     <>
       {drift.length > 0 && (
         <ul className="note warn drift">
-          {drift.map(({ code, detail }) => (
-            <li key={code}>
-              <strong>{code.replaceAll("_", " ")}</strong>: {detail}
-            </li>
+          {drift.map((one) => (
+            <DriftLine key={one.code} {...describeDrift(one)} />
           ))}
         </ul>
       )}
@@ -164,12 +164,12 @@ function UpstreamFacts({ upstream }: { upstream: Upstream }) {
       <Facts
         facts={[
           ["State", state === null ? "not registered yet" : <StateBadge key="state" state={state} />],
-          ["Differences", drift.length === 0 ? "none" : String(drift.length)],
+          ["Differences", drift.length === 0 ? "none" : formatCount(drift.length)],
           ["Last check", <Ago key="checked" at={upstream.checked_at} />],
           ["Newest event", <Ago key="event" at={upstream.last_event_at} />],
-          ["Events", upstream.subscribed_events.join(", ")],
-          ["Address", <code key="uri">{upstream.uri}</code>],
-          ["Id at Gemini", upstream.webhook_id && <code key="id">{upstream.webhook_id}</code>],
+          ["Events", upstream.subscribed_events.join(", "), "wide"],
+          ["Address", <code key="uri">{upstream.uri}</code>, "wide"],
+          ["Id at Gemini", upstream.webhook_id && <code key="id">{upstream.webhook_id}</code>, "wide"],
           [
             "Rotated by itself",
             upstream.rotate_every_days === null ? (
@@ -181,12 +181,25 @@ function UpstreamFacts({ upstream }: { upstream: Upstream }) {
             ),
           ],
           ["Healed by itself", upstream.heal === "auto" ? "yes" : "no"],
-          ["Requests this hour", `${requests.this_hour} of ${requests.per_hour}`],
+          ["Requests this hour", `${formatCount(requests.this_hour)} of ${formatCount(requests.per_hour)}`],
         ]}
       />
       <OwnCare upstream={upstream} />
-      {upstream.signing_secrets.length > 0 && <SecretTable secrets={upstream.signing_secrets} />}
+      {upstream.signing_secrets.length > 0 && (
+        <section>
+          <h3>Secrets that Gemini signs with</h3>
+          <SecretTable secrets={upstream.signing_secrets} />
+        </section>
+      )}
     </>
+  );
+}
+
+function DriftLine({ title, detail, todo }: DriftWords) {
+  return (
+    <li>
+      <strong>{title}.</strong> {detail} {todo}
+    </li>
   );
 }
 
