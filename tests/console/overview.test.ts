@@ -9,7 +9,7 @@ import { runSql } from "../support/sql.ts";
 import { until } from "../support/wait.ts";
 import { consoleTest as test } from "./console.ts";
 
-const CHARTS = ["Events by type", "Attempts", "Time of an attempt", "Waiting, and the age of the oldest (dashed)"];
+const CHARTS = ["Events by type", "Attempts", "Time of an attempt", "Waiting deliveries"];
 
 /** Whether a chart has drawn something in the colour of one of its series, as its legend has it. */
 const isDrawn = (page: Page, title: string) =>

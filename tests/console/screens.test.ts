@@ -1,4 +1,5 @@
-// Every screen, in both themes and at both widths: it is there, axe finds nothing, and nothing is wider than the page.
+// Every screen, in both themes and at both widths: it is there, axe finds nothing, and nothing is wider than its place. While
+// the relay has not answered, each says so.
 
 import axe, { type AxeResults } from "axe-core";
 import { expect } from "vitest";
@@ -13,7 +14,10 @@ test("no screen has a fault that axe finds, and none is wider than its window", 
   receiver,
   openConsole,
 }) => {
-  const screens = screensOf(await fillConsole(relay, receiver));
+  const filled = await fillConsole(relay, receiver);
+  const screens = screensOf(filled);
+  // The longest name that the API takes. It gets no event.
+  await relay.createTarget(receiver, { name: "n".repeat(200), subscribed_events: ["interaction.failed"] });
   const found: string[] = [];
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [1440, 390]) {
@@ -25,6 +29,11 @@ test("no screen has a fault that axe finds, and none is wider than its window", 
         if ((await page.locator("main .problem").count()) > 0) found.push(`${where}: it shows a problem`);
         const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
         if (overflow > 0) found.push(`${where}: ${overflow} pixels wider than the window`);
+        // A list hides columns where it has no room for them. One that is wider than its box cuts the last ones off.
+        const cut = await page.evaluate<number>(
+          `[...document.querySelectorAll(".rows")].filter((box) => box.scrollWidth > box.clientWidth).length`,
+        );
+        if (cut > 0) found.push(`${where}: a list is wider than its box`);
         await page.evaluate(axe.source);
         const run = JSON.stringify({ runOnly: { type: "tag", values: RULES }, resultTypes: ["violations"] });
         const { violations } = await page.evaluate<AxeResults>(`axe.run(document, ${run})`);
@@ -33,4 +42,43 @@ test("no screen has a fault that axe finds, and none is wider than its window", 
     }
   }
   expect(found).toEqual([]);
+
+  const { page, open } = await openConsole();
+  await open(filled.event);
+  await page.getByRole("button", { name: "Replay…" }).click();
+  await page.getByRole("checkbox", { name: "nnn" }).waitFor();
+  const cut = await page.getByRole("dialog").evaluate((dialog: Scrolled) => dialog.scrollWidth - dialog.clientWidth);
+  expect(cut).toBeLessThanOrEqual(0);
+});
+
+/** What this test needs of a page's elements. The types of Node have none of them. */
+interface Scrolled {
+  scrollWidth: number;
+  clientWidth: number;
+}
+
+/** These show a form or what comes by the stream, and await nothing. */
+const AWAIT_NOTHING = ["new-target", "new-source", "live"];
+
+test("every screen says that it awaits the relay", async ({ openConsole }) => {
+  const { page, open } = await openConsole();
+  // None of these exists, and the relay is not asked.
+  const anything = {
+    event: "/events/any",
+    delivery: "/deliveries/any",
+    target: "/targets/any",
+    source: "/sources/any",
+    operation: "/operations/any",
+    audit: "/audit/any",
+    job: "/jobs/any",
+    rejection: "/rejections/any",
+    key: "/keys/any",
+  };
+  await page.route("**/v1/**", () => undefined);
+  for (const [name, path] of screensOf(anything)) {
+    if (AWAIT_NOTHING.includes(name)) continue;
+    await open(path);
+    await page.getByRole("status", { name: "Loading" }).first().waitFor();
+  }
+  await page.unrouteAll({ behavior: "ignoreErrors" });
 });

@@ -47,13 +47,22 @@ export function useHold(target: string): string | undefined {
   return health === undefined || health.breaker === "closed" ? undefined : "held: breaker open";
 }
 
+/** The sources of what the relay itself makes: tests, and what it tells operators. They have no page and are in no list. */
+const OWN_SOURCE = /^src_0{10}e0080{11}[01]$/;
+const OWN_SOURCE_NAME = "the relay";
+
+export const nameOfSource = (id: string, names: ReadonlyMap<string, string>): string =>
+  OWN_SOURCE.test(id) ? OWN_SOURCE_NAME : (names.get(id) ?? id);
+
 /** A source or a target by its name, as a link to its page; its id when it is gone. */
 export function NameLink({ kind, id }: { kind: "sources" | "targets"; id: string | null }) {
   const names = useNames(kind);
   if (id === null) return <span className="muted">–</span>;
+  if (OWN_SOURCE.test(id)) return <span className="muted">{OWN_SOURCE_NAME}</span>;
+  const name = names.get(id) ?? id;
   return (
-    <Link to={`/${kind}/${id}`} className="inner" title={id}>
-      {names.get(id) ?? id}
+    <Link to={`/${kind}/${id}`} className="inner name" title={name}>
+      {name}
     </Link>
   );
 }

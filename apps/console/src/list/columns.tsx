@@ -13,6 +13,8 @@ export interface ListColumn<Row> {
   isNumber?: boolean;
   /** The column takes the room that is left. */
   isWide?: boolean;
+  /** On a phone, this text stands under the first column instead of the column. */
+  under?: (row: Row) => ReactNode;
 }
 
 /** The columns of a list that this person wants. */
@@ -34,7 +36,7 @@ export function ColumnMenu<Row>({ list, columns }: { list: string; columns: read
     });
   return (
     <>
-      <button type="button" className="quiet" popoverTarget={id}>
+      <button type="button" className="quiet columns" popoverTarget={id}>
         Columns
       </button>
       <div id={id} popover="auto" className="menu">

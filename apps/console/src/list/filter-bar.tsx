@@ -30,14 +30,20 @@ export interface ListFilter {
 const SINCE: ListFilter = {
   name: "since",
   label: "Since",
-  placeholder: "-24h or 2026-01-22T12:00:00Z",
+  placeholder: "-24h",
   proposals: ["-15m", "-1h", "-24h", "-7d", "-30d"],
   isFirst: true,
 };
-const UNTIL: ListFilter = { name: "until", label: "Until", placeholder: "-1h or 2026-01-22T12:00:00Z" };
+const UNTIL: ListFilter = { name: "until", label: "Until", placeholder: "-1h" };
+
+/** What the relay says of a time that it cannot read is about its API; a person may also write `-24h`. */
+const TIME_FAULT = "must be a time: -15m, -24h, -7d, or 2026-01-22T12:00:00Z";
 
 /** The filters of each list of the log. */
 export const TIME_FILTERS = [SINCE, UNTIL];
+
+/** So many filters stand above a list on a phone, too. More are folded there. */
+const FEW = 2;
 
 interface FilterBarProps {
   filters: readonly ListFilter[];
@@ -49,25 +55,36 @@ interface FilterBarProps {
 
 export function FilterBar({ filters, search, onChange, faultOf }: FilterBarProps) {
   const isUsed = ({ name }: ListFilter) => allOf(search[name]).length > 0;
+  const [isUnfolded, setUnfolded] = useState(false);
   const [isOpen, setOpen] = useState(() => filters.some((filter) => filter.isFirst !== true && isUsed(filter)));
   const shown = filters.filter((filter) => isOpen || filter.isFirst === true || isUsed(filter));
+  const count = filters.filter(isUsed).length;
   const set = (name: string, value: string | string[]) =>
     onChange({ ...search, [name]: value.length === 0 ? undefined : value });
   return (
-    <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+    <form
+      className={isUnfolded || filters.some(({ name }) => faultOf(name)) ? "filters unfolded" : "filters"}
+      role="search"
+      onSubmit={(event) => event.preventDefault()}
+    >
+      {filters.length > FEW && (
+        <button type="button" className="unfold" aria-expanded={isUnfolded} onClick={() => setUnfolded(!isUnfolded)}>
+          {count === 0 ? "Filters" : `Filters (${count})`}
+        </button>
+      )}
       {shown.map((filter, index) => (
         <FilterControl
           key={filter.name}
           filter={filter}
           value={allOf(search[filter.name])}
           onChange={(value) => set(filter.name, value)}
-          fault={faultOf(filter.name)}
+          fault={faultOf(filter.name) && (TIME_FILTERS.includes(filter) ? TIME_FAULT : faultOf(filter.name))}
           isFind={index === 0}
         />
       ))}
-      <div className="row">
+      <div className="row filter-actions">
         {shown.length < filters.length && (
-          <button type="button" className="quiet" onClick={() => setOpen(true)}>
+          <button type="button" className="quiet more-filters" onClick={() => setOpen(true)}>
             More filters
           </button>
         )}

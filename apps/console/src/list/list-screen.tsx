@@ -8,8 +8,10 @@ import { useTaste } from "../data/taste.ts";
 import { relayNow } from "../data/clock.ts";
 import { EmptyNote } from "../ui/facts.tsx";
 import { formatCount, formatTime } from "../ui/format.ts";
+import { Icon } from "../ui/icon.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { faultOf, ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { ColumnMenu, type ListColumn, useShownColumns } from "./columns.tsx";
 import { FilterBar, type ListFilter } from "./filter-bar.tsx";
 import { type ListState, useList } from "./list-query.ts";
@@ -52,12 +54,13 @@ export function ListScreen<Row extends { id: string }>(props: ListScreenProps<Ro
             <ColumnMenu list={path} columns={columns} />
             <button
               type="button"
-              className="quiet"
+              className="quiet square"
               onClick={list.refresh}
               aria-busy={list.isRefreshing}
+              aria-label="Refresh"
               title="Refresh (r)"
             >
-              Refresh
+              <Icon name="refresh" />
             </button>
           </>
         }
@@ -75,21 +78,11 @@ export function ListScreen<Row extends { id: string }>(props: ListScreenProps<Ro
       {list.rows.length > 0 && (
         <RowTable rows={list.rows} columns={shown} linkTo={linkTo} apiPath={path} label={title} />
       )}
-      {list.isLoading && <ListSkeleton />}
+      {list.isLoading && <Skeleton kind="rows" />}
       {!list.isLoading && list.error === null && (
         <ListEnd list={list} isFiltered={!isEmptySearch(known)} empty={empty} />
       )}
     </>
-  );
-}
-
-function ListSkeleton() {
-  return (
-    <div className="skeleton" role="status" aria-label="Loading">
-      {Array.from({ length: 8 }, (_, index) => (
-        <span key={index} />
-      ))}
-    </div>
   );
 }
 
@@ -106,7 +99,7 @@ function ListEnd({ list, isFiltered, empty }: ListEndProps) {
   if (rows.length === 0 && !hasMore) {
     return isFiltered ? (
       <EmptyNote title="Nothing matches.">
-        <p className="muted">The whole list was searched. Change or clear the filters.</p>
+        <p className="muted">The whole list was searched. Change the filters, or clear them to see everything.</p>
       </EmptyNote>
     ) : (
       <div className="empty">{empty}</div>

@@ -10,7 +10,7 @@ import type { SearchParams } from "../data/search-params.ts";
 import { useTaste } from "../data/taste.ts";
 import { resolveTimes } from "../data/time-range.ts";
 import { Panel } from "../ui/facts.tsx";
-import { formatCount, formatTime } from "../ui/format.ts";
+import { formatTime, plural } from "../ui/format.ts";
 import { ProblemNote } from "../ui/problem.tsx";
 import { Moment } from "../ui/time.tsx";
 import { REFUSAL_ADVICE } from "./refusal-advice.ts";
@@ -45,24 +45,26 @@ export function RefusalReasons({ search, title = "What to do", none }: RefusalRe
           There are too many to count them all. Those since {formatTime(data.counted_to, zone, relayNow())} are counted.
         </p>
       )}
-      <ul className="reasons">
-        {reasons.map(({ reason, count, newest_at }) => (
-          <li key={reason}>
-            <p className="row">
-              <Link to="/rejections" search={{ ...search, reason }}>
-                <strong>{reason.replaceAll("_", " ")}</strong>
-              </Link>
-              <span>{formatCount(count)}</span>
-              <span className="muted">
-                last <Moment at={newest_at} />
-              </span>
-            </p>
-            <p>
-              {REFUSAL_ADVICE[reason].what} <span className="muted">{REFUSAL_ADVICE[reason].todo}</span>
-            </p>
-          </li>
-        ))}
-      </ul>
+      {reasons.length > 0 && (
+        <ul className="reasons">
+          {reasons.map(({ reason, count, newest_at }) => (
+            <li key={reason}>
+              <p className="row">
+                <Link to="/rejections" search={{ ...search, reason }}>
+                  <strong>{reason.replaceAll("_", " ")}</strong>
+                </Link>
+                <span>{plural(count, "request")}</span>
+                <span className="muted">
+                  last <Moment at={newest_at} />
+                </span>
+              </p>
+              <p>
+                {REFUSAL_ADVICE[reason].what} <span className="muted">{REFUSAL_ADVICE[reason].todo}</span>
+              </p>
+            </li>
+          ))}
+        </ul>
+      )}
     </Panel>
   );
 }

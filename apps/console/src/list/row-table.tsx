@@ -14,8 +14,9 @@ interface RowTableProps<Row extends { id: string }> {
 }
 
 export function RowTable<Row extends { id: string }>({ rows, columns, linkTo, apiPath, label }: RowTableProps<Row>) {
+  const underFirst = columns.flatMap(({ key, under }) => (under === undefined ? [] : [{ key, under }]));
   return (
-    <div className="table-box">
+    <div className="table-box rows">
       <table aria-label={label}>
         <thead>
           <tr>
@@ -32,12 +33,18 @@ export function RowTable<Row extends { id: string }>({ rows, columns, linkTo, ap
               {columns.map((column, index) => (
                 <td key={column.key} className={classOf(column)}>
                   {index === 0 && linkTo !== undefined ? (
-                    <Link to={linkTo(row)} className="row-link" data-row>
+                    <Link to={linkTo(row)} className="row-link clip" data-row>
                       {column.cell(row)}
                     </Link>
                   ) : (
                     column.cell(row)
                   )}
+                  {index === 0 &&
+                    underFirst.map(({ key, under }) => (
+                      <span key={key} className="under clip">
+                        {under(row)}
+                      </span>
+                    ))}
                 </td>
               ))}
             </tr>
@@ -48,6 +55,6 @@ export function RowTable<Row extends { id: string }>({ rows, columns, linkTo, ap
   );
 }
 
-function classOf<Row>({ priority = 1, isNumber, isWide }: ListColumn<Row>): string {
+function classOf<Row>({ under, priority = under === undefined ? 1 : 2, isNumber, isWide }: ListColumn<Row>): string {
   return [`priority-${priority}`, isNumber === true && "number", isWide === true && "grow"].filter(Boolean).join(" ");
 }

@@ -3,7 +3,7 @@
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import { memo, type MouseEvent } from "react";
 
-import { useNames } from "../data/names.tsx";
+import { nameOfSource, useNames } from "../data/names.tsx";
 import { StateBadge, type Tone } from "../ui/badge.tsx";
 import { formatMs } from "../ui/format.ts";
 import { Clock } from "../ui/time.tsx";
@@ -68,7 +68,7 @@ export function LiveTable({ rows }: { rows: readonly TailRow[] }) {
               row={row}
               href={basepath + row.to}
               target={row.target && (targets.get(row.target) ?? row.target)}
-              source={row.source && (sources.get(row.source) ?? row.source)}
+              source={row.source && nameOfSource(row.source, sources)}
             />
           ))}
         </tbody>

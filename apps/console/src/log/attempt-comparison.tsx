@@ -3,11 +3,13 @@
 import type { ShownAttempt } from "../data/records.ts";
 import { useTaste } from "../data/taste.ts";
 import { relayNow } from "../data/clock.ts";
-import { formatMs, formatTime } from "../ui/format.ts";
+import { formatMillis, formatMs, formatTime } from "../ui/format.ts";
 
 export function AttemptComparison({ earlier, later }: { earlier: ShownAttempt; later: ShownAttempt }) {
   const { zone } = useTaste();
-  const [left, right] = [earlier, later].map((attempt) => linesOf(attempt, (at) => formatTime(at, zone, relayNow())));
+  const [left, right] = [earlier, later].map((attempt) =>
+    linesOf(attempt, (at) => formatTime(at, zone, relayNow()) + formatMillis(at)),
+  );
   const names = [...new Set([...Object.keys(left ?? {}), ...Object.keys(right ?? {})])];
   return (
     <div className="table-box">

@@ -5,15 +5,19 @@ import { useState } from "react";
 import type { ShownAttempt } from "../data/records.ts";
 import { StatusCode } from "../ui/badge.tsx";
 import { EmptyNote, Facts } from "../ui/facts.tsx";
-import { formatMs } from "../ui/format.ts";
+import { formatCount, formatMs } from "../ui/format.ts";
 import { LongText } from "../ui/json-view.tsx";
 import { Moment } from "../ui/time.tsx";
 import { AttemptComparison } from "./attempt-comparison.tsx";
+
+/** A delivery of a day has some thirty attempts; one that is retried each second has thousands. */
+const FIRST_SHOWN = 20;
 
 const TRIGGERS: Record<ShownAttempt["trigger"], string> = { initial: "first", retry: "retry", manual: "by hand" };
 
 export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] }) {
   const [chosen, setChosen] = useState<string[]>([]);
+  const [shown, setShown] = useState(FIRST_SHOWN);
   if (attempts.length === 0) return <EmptyNote title="No attempt has been made yet." />;
   const newest = attempts.toSorted((one, other) => other.number - one.number);
   const compared = newest.filter(({ id }) => chosen.includes(id));
@@ -24,11 +28,12 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
     <div className="stack">
       {attempts.length > 1 && (
         <p className="muted">
-          {later && earlier ? "Two attempts are compared below." : "Tick two attempts to compare them."}
+          {later && earlier ? "The two that are ticked, side by side:" : "Tick two attempts to compare them."}
         </p>
       )}
+      {later && earlier && <AttemptComparison earlier={earlier} later={later} />}
       <div className="attempts" role="list" aria-label="Attempts">
-        {newest.map((attempt, index) => (
+        {newest.slice(0, shown).map((attempt, index) => (
           <div
             key={attempt.id}
             className="attempt"
@@ -46,9 +51,9 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
             )}
             <details open={index === 0}>
               <summary data-row>
-                <strong>#{attempt.number}</strong>
+                <strong className="attempt-number">#{attempt.number}</strong>
                 <StatusCode code={attempt.status_code} error={attempt.error ?? "no answer"} />
-                <Moment at={attempt.started_at} />
+                <Moment at={attempt.started_at} isExact />
                 <span className="muted">
                   {formatMs(attempt.duration_ms)} · {TRIGGERS[attempt.trigger]}
                 </span>
@@ -59,7 +64,13 @@ export function AttemptList({ attempts }: { attempts: readonly ShownAttempt[] })
           </div>
         ))}
       </div>
-      {later && earlier && <AttemptComparison earlier={earlier} later={later} />}
+      {newest.length > shown && (
+        <p>
+          <button type="button" onClick={() => setShown(newest.length)}>
+            Show all {formatCount(newest.length)} attempts
+          </button>
+        </p>
+      )}
     </div>
   );
 }
@@ -69,13 +80,13 @@ function AttemptParts({ attempt }: { attempt: ShownAttempt }) {
     <div className="stack attempt-details">
       <Facts
         facts={[
-          ["URL that was called", attempt.url && <code key="url">{attempt.url}</code>],
+          ["URL that was called", attempt.url && <code key="url">{attempt.url}</code>, "wide"],
           ["Address", attempt.address && <code key="address">{attempt.address}</code>],
           ["Connected after", attempt.connect_ms === null ? undefined : formatMs(attempt.connect_ms)],
           ["First byte after", attempt.first_byte_ms === null ? undefined : formatMs(attempt.first_byte_ms)],
-          ["Error", attempt.error ?? undefined],
-          ["Trace", attempt.trace_id === null ? undefined : <code key="trace">{attempt.trace_id}</code>],
-          ["Attempt", <code key="id">{attempt.id}</code>],
+          ["Error", attempt.error ?? undefined, "wide"],
+          ["Trace", attempt.trace_id === null ? undefined : <code key="trace">{attempt.trace_id}</code>, "wide"],
+          ["Attempt", <code key="id">{attempt.id}</code>, "wide"],
         ]}
       />
       {attempt.response_excerpt !== null && (

@@ -16,6 +16,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { plural } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Ago, Countdown, Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 import { AttemptList } from "./attempt-list.tsx";
@@ -46,6 +47,7 @@ export function DeliveryScreen() {
         actions={data && <DeliveryActions delivery={data} />}
       />
       {delivery.error !== null && <ProblemNote error={delivery.error} onRetry={() => void delivery.refetch()} />}
+      {delivery.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <Panel title="State">
@@ -78,6 +80,7 @@ function DeliveryFacts({ delivery }: { delivery: ShownDelivery }) {
           <Link key="event" to={`/events/${delivery.event}`}>
             <code>{delivery.event}</code>
           </Link>,
+          "wide",
         ],
         ["Target", <NameLink key="target" kind="targets" id={delivery.target} />],
         ["Source", <NameLink key="source" kind="sources" id={delivery.source} />],
@@ -88,9 +91,9 @@ function DeliveryFacts({ delivery }: { delivery: ShownDelivery }) {
         ],
         ["Finished", finished_at && <Moment key="finished" at={finished_at} />],
         ["Last answer", <StatusCode key="answer" code={delivery.last_status_code} error={delivery.last_error} />],
-        ["Last error", delivery.last_error ?? undefined],
+        ["Last error", delivery.last_error ?? undefined, "wide"],
         ["Worker", delivery.worker ?? undefined],
-        ["webhook-id", <code key="webhook">{delivery.webhook_id}</code>],
+        ["webhook-id", <code key="webhook">{delivery.webhook_id}</code>, "wide"],
       ]}
     />
   );

@@ -31,11 +31,9 @@ export function EventPayload({ event }: { event: ShownEvent }) {
 function ParsedPayload({ payload }: { payload: unknown }) {
   if (payload === undefined) return <p className="muted">The body is not JSON. “Raw” shows it as it came.</p>;
   return (
-    <div className="stack payload">
-      <p>
-        <CopyButton text={JSON.stringify(payload, null, 2)} what="the payload" label="Copy JSON" />
-      </p>
+    <div className="snippet">
       <JsonView value={payload} label="Payload as JSON" />
+      <CopyButton text={JSON.stringify(payload, null, 2)} what="the payload" label="Copy JSON" />
     </div>
   );
 }
@@ -46,7 +44,7 @@ function RawPayload({ id }: { id: string }) {
   if (body.data === undefined) return <p className="muted">Loading …</p>;
   const { text, isText, size, type } = body.data;
   return (
-    <div className="stack payload">
+    <div className="stack raw">
       <p className="row">
         <span className="muted">
           {formatBytes(size)}, {type}

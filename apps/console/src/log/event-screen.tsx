@@ -10,9 +10,10 @@ import type { ShownEvent } from "../data/records.ts";
 import { ActionButton } from "../ui/button.tsx";
 import { CopyId } from "../ui/copy.tsx";
 import { Facts, Panel } from "../ui/facts.tsx";
-import { formatBytes, plural } from "../ui/format.ts";
+import { formatBytes } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Moment } from "../ui/time.tsx";
 import { EventPayload } from "./event-payload.tsx";
 import { EventTrace } from "./event-trace.tsx";
@@ -53,7 +54,7 @@ export function EventScreen() {
           data && (
             <>
               <Link className="button" to="/deliveries" search={{ event: id }}>
-                Its deliveries
+                Show deliveries
               </Link>
               <ActionButton
                 needs="write"
@@ -67,6 +68,7 @@ export function EventScreen() {
         }
       />
       {event.error !== null && <ProblemNote error={event.error} onRetry={() => void event.refetch()} />}
+      {event.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <Panel title="Trace">
@@ -90,17 +92,16 @@ function EventFacts({ event }: { event: ShownEvent }) {
   return (
     <Facts
       facts={[
-        ["Received", <Moment key="received" at={event.received_at} />],
-        ["Made by Gemini", event.timestamp === null ? null : <Moment key="made" at={event.timestamp} />],
+        ["Received", <Moment key="received" at={event.received_at} isExact />],
+        ["Made by Gemini", event.timestamp === null ? null : <Moment key="made" at={event.timestamp} isExact />],
         ["Source", <NameLink key="source" kind="sources" id={event.source} />],
-        ["webhook-id", <code key="webhook">{event.webhook_id}</code>],
+        ["webhook-id", <code key="webhook">{event.webhook_id}</code>, "wide"],
         ["Proof", PROOFS[event.scheme]],
         ["Body", event.body_unbound ? "not covered by the signature" : undefined],
         ["Size", formatBytes(event.size_bytes)],
         ["Content encoding", event.content_encoding ?? undefined],
         ["Labels", <LabelList key="labels" labels={event.labels} />],
         ["User metadata", <LabelList key="metadata" labels={event.user_metadata} />],
-        ["Deliveries", plural(event.deliveries.length, "delivery", "deliveries")],
       ]}
     />
   );

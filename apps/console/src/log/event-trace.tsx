@@ -12,16 +12,37 @@ import { EmptyNote } from "../ui/facts.tsx";
 import { formatDuration, formatMs, formatTime, plural } from "../ui/format.ts";
 import { Countdown } from "../ui/time.tsx";
 
-const TICKS_MS = [100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000, 604_800_000, 2_592_000_000];
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+const TICKS_MS = [
+  ...[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800].map((count) => count * SECOND_MS),
+  ...[1, 2, 6, 12, 24, 48, 168, 720].map((count) => count * HOUR_MS),
+];
+/** Two labels closer than this part of the axis would touch. */
+const LEAST_GAP = 0.09;
 const LINEAR_BELOW_MS = 50;
 
 /** Where a time after the receipt stands, from 0 to 1. */
 const axisPlace = (ms: number, endMs: number): number =>
   Math.log1p(Math.max(0, ms) / LINEAR_BELOW_MS) / Math.log1p(endMs / LINEAR_BELOW_MS);
 
+/** As many ticks as have room, from the receipt on. */
+function chooseTicks(endMs: number): number[] {
+  const chosen = [0];
+  for (const tick of TICKS_MS) {
+    const place = axisPlace(tick, endMs);
+    if (place < 1 - LEAST_GAP / 2 && place - axisPlace(chosen.at(-1) ?? 0, endMs) > LEAST_GAP) chosen.push(tick);
+  }
+  return chosen;
+}
+
+/** What somebody has to look at comes first. */
+const ORDER: Record<ShownDelivery["status"], number> = { exhausted: 0, pending: 1, cancelled: 2, succeeded: 3 };
+
 const percent = (place: number) => `${(Math.min(1, place) * 100).toFixed(2)}%`;
 
 export function EventTrace({ event }: { event: ShownEvent }) {
+  const names = useNames("targets");
   const receivedMs = Date.parse(event.received_at);
   if (event.deliveries.length === 0) {
     return (
@@ -38,10 +59,15 @@ export function EventTrace({ event }: { event: ShownEvent }) {
     Date.parse(next_attempt_at ?? finished_at ?? event.received_at),
   ]);
   const endMs = Math.max(1_000, ...ends.map((end) => end - receivedMs)) * 1.15;
-  const ticks = TICKS_MS.filter((tick) => tick < endMs * 0.9);
+  const ticks = chooseTicks(endMs);
+  const ordered = event.deliveries.toSorted(
+    (one, other) =>
+      ORDER[one.status] - ORDER[other.status] ||
+      (names.get(one.target) ?? "").localeCompare(names.get(other.target) ?? "", "en", { numeric: true }),
+  );
   return (
     <div className="trace" role="list" aria-label="Deliveries of the event">
-      {event.deliveries.map((delivery) => (
+      {ordered.map((delivery) => (
         <TraceLine key={delivery.id} delivery={delivery} receivedMs={receivedMs} endMs={endMs} ticks={ticks} />
       ))}
       <div className="trace-line axis" aria-hidden="true">
@@ -49,7 +75,7 @@ export function EventTrace({ event }: { event: ShownEvent }) {
         <span className="trace-axis">
           {ticks.map((tick) => (
             <span key={tick} className="tick" style={{ left: percent(axisPlace(tick, endMs)) }}>
-              {tick < 1_000 ? `${tick} ms` : formatDuration(tick)}
+              {tick === 0 ? "0" : tick < 1_000 ? `${tick} ms` : formatDuration(tick)}
             </span>
           ))}
         </span>
@@ -74,7 +100,7 @@ function TraceLine({ delivery, receivedMs, endMs, ticks }: TraceLineProps) {
   return (
     <div className="trace-line" role="listitem" data-id={id} data-api={`/v1/deliveries/${id}`}>
       <span className="trace-name">
-        <Link to={`/deliveries/${id}`} data-row>
+        <Link to={`/deliveries/${id}`} data-row title={names.get(target)}>
           {names.get(target) ?? target}
         </Link>
       </span>
@@ -92,10 +118,18 @@ function TraceLine({ delivery, receivedMs, endMs, ticks }: TraceLineProps) {
       <span className="trace-result">
         <StateBadge state={status} />{" "}
         <span className="muted">
-          {plural(attempt_count, "attempt")}
+          {attempt_count === 0 ? "no attempt yet" : plural(attempt_count, "attempt")}
           {status === "pending" && next_attempt_at !== null && (
             <>
-              , next <Countdown at={next_attempt_at} due={in_flight ? "now, in flight" : hold} />
+              {", "}
+              {in_flight ? (
+                "one in flight"
+              ) : (
+                <>
+                  {Date.parse(next_attempt_at) > relayNow() && "next "}
+                  <Countdown at={next_attempt_at} due={hold} />
+                </>
+              )}
             </>
           )}
         </span>

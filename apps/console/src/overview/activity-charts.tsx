@@ -35,7 +35,8 @@ export function EventChart({ range }: { range: ChartRange }) {
       kind="bars"
       grid={grid}
       stepMs={range.stepMs}
-      none={`No event came in the last ${range.last}.`}
+      none="No event came"
+      last={range.last}
       series={columns.map(({ key, values }, index) => ({
         label: key ?? "others",
         values,
@@ -57,7 +58,8 @@ export function AttemptChart({ range }: { range: ChartRange }) {
       kind="bars"
       grid={grid}
       stepMs={range.stepMs}
-      none={`Nothing was attempted in the last ${range.last}.`}
+      none="Nothing was attempted"
+      last={range.last}
       series={[
         {
           label: "failed",
@@ -94,7 +96,8 @@ export function LatencyChart({ range, target }: { range: ChartRange; target: str
       kind="log lines"
       grid={grid}
       stepMs={range.stepMs}
-      none={`Nothing was attempted in the last ${range.last}.`}
+      none="Nothing was attempted"
+      last={range.last}
       actions={<TargetChoice chosen={names.has(target) ? target : ""} names={names} />}
       series={PERCENTILES.map(([key, label, colour]) => ({
         label,
@@ -130,5 +133,5 @@ function TargetChoice({ chosen, names }: { chosen: string; names: ReadonlyMap<st
 
 /** Keeps the room of a chart that is not there yet, so that nothing below it moves. */
 export function ChartPlace() {
-  return <div className="panel chart-place" role="status" aria-label="Loading" />;
+  return <div className="skeleton chart-place" role="status" aria-label="Loading" />;
 }

@@ -18,8 +18,6 @@ export interface ChartSeries {
   /** A token of tokens.css. */
   colour: string;
   format: (value: number) => string;
-  /** On the axis at the right, dashed. */
-  isSecond?: boolean;
 }
 
 export interface ChartProps {
@@ -28,23 +26,38 @@ export interface ChartProps {
   grid: readonly number[];
   stepMs: number;
   series: readonly ChartSeries[];
-  kind: "bars" | "lines" | "log lines";
-  /** What stands where there is nothing to draw. */
+  kind: "bars" | "lines" | "ages" | "log lines";
+  /** "in the last …" */
+  last: string;
+  /** What stands where there is nothing to draw; the range follows it. */
   none: string;
   actions?: ReactNode;
 }
 
 export function ChartPanel(props: ChartProps) {
-  const { title, grid, stepMs, series, kind, none, actions } = props;
+  const { title, grid, stepMs, series, kind, last, none, actions } = props;
   // The colours are read when it is drawn, so that another theme draws it anew.
-  const { theme } = useTaste();
+  const { theme, zone } = useTaste();
   const isSystemDark = useIsSystemDark();
   const [point, setPoint] = useState<number | null>(null);
+  const at = point === null ? undefined : grid[point];
   const isEmpty = series.every(({ values }) => values.every((value) => value === null || value === 0));
   return (
-    <Panel title={title} actions={actions}>
+    <Panel
+      title={title}
+      actions={
+        <>
+          <span className="hint" aria-hidden="true">
+            {at === undefined
+              ? kind === "bars" && `sums of the last ${last}`
+              : `from ${formatTime(at, zone, relayNow())}`}
+          </span>
+          {actions}
+        </>
+      }
+    >
       {isEmpty ? (
-        <EmptyNote title={none} />
+        <EmptyNote title={`${none} in the last ${last}.`} />
       ) : (
         <>
           <Plot key={`${theme} ${isSystemDark}`} onPoint={setPoint} {...{ title, grid, stepMs, series, kind }} />
@@ -70,7 +83,7 @@ function useIsSystemDark(): boolean {
 
 const HEIGHT_PX = 200;
 
-export type PlotProps = Omit<ChartProps, "none" | "actions"> & {
+export type PlotProps = Omit<ChartProps, "last" | "none" | "actions"> & {
   /** Is told the interval that is pointed at. It MUST be the same function each time. */
   onPoint: (index: number | null) => void;
 };
@@ -107,25 +120,19 @@ function readColour(element: HTMLElement, token: string): string {
 }
 
 /** What each colour is, with its value at the pointer. Without a pointer, bars have their sum. */
-function Legend({ grid, series, kind, point }: ChartProps & { point: number | null }) {
-  const { zone } = useTaste();
-  const at = point === null ? undefined : grid[point];
+function Legend({ series, kind, point }: ChartProps & { point: number | null }) {
   const valueOf = ({ values, format }: ChartSeries) => {
-    if (at !== undefined && point !== null) return showFigure(values[point], format);
+    if (point !== null) return showFigure(values[point], format);
     return kind === "bars" ? format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0)) : "";
   };
   return (
     <ul className="legend" aria-hidden="true">
       {series.map((one) => (
         <li key={one.label}>
-          <span
-            className={one.isSecond === true ? "legend-mark second" : "legend-mark"}
-            style={{ background: `var(${one.colour})` }}
-          />
-          {one.label} <b>{valueOf(one)}</b>
+          <span className="legend-mark" style={{ background: `var(${one.colour})` }} />
+          <span className="legend-label">{one.label}</span> <b>{valueOf(one)}</b>
         </li>
       ))}
-      <li>{at === undefined ? (kind === "bars" ? "in all" : "") : `from ${formatTime(at, zone, relayNow())}`}</li>
     </ul>
   );
 }

@@ -11,8 +11,7 @@ type ChartZone = "local" | "utc";
 const DAY_MS = 86_400_000;
 /** Steps of an axis of seconds, as clocks have them. */
 const DURATIONS = [1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 172_800, 604_800];
-// uPlot declares these two as constants of TypeScript, which no program can import.
-const RIGHT = 1;
+// uPlot declares it as a constant of TypeScript, which no program can import.
 const LOGARITHMIC = 3;
 /** A bar begins where its interval does. */
 const BARS = UPlot.paths.bars?.({ size: [0.8, 32], align: 1 });
@@ -48,40 +47,31 @@ export function plotOptions(
       values: (_, splits) => splits.map((at) => formatTick(at * 1_000, zone, isLong)),
     },
     valueAxis(
-      { ...axis, ...(kind === "log lines" && LOG_TICKS) },
-      "y",
-      shown.find(({ isSecond }) => isSecond !== true)?.format,
+      { ...axis, ...(kind === "log lines" && LOG_TICKS), ...(kind === "ages" && { incrs: DURATIONS }) },
+      shown[0]?.format,
     ),
   ];
-  const second = shown.find(({ isSecond }) => isSecond === true);
-  if (second !== undefined) {
-    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
-    axes.push({ ...valueAxis(axis, "second", second.format), side: RIGHT, grid: { show: false }, incrs: DURATIONS });
-  }
   return {
     data: [grid.map((at) => at / 1_000), ...drawn] as AlignedData,
     options: {
       ...(zone === "utc" && { tzDate: (at: number) => UPlot.tzDate(new Date(at * 1_000), "Etc/UTC") }),
-      padding: [8, second === undefined ? 20 : 0, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, drag: { setScale: false, x: false, y: false } },
       scales: {
         x: { time: true, range: () => [firstMs / 1_000, endMs / 1_000] },
         // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
         y: kind === "log lines" ? { distr: LOGARITHMIC, log: 10 } : { range: fromZero },
-        second: { range: fromZero },
       },
       axes,
       legend: { show: false },
       series: [
         {},
-        ...shown.map(({ colour, isSecond }): Series => {
+        ...shown.map(({ colour }): Series => {
           const stroke = colourOf(colour);
           return {
             stroke,
-            scale: isSecond === true ? "second" : "y",
             width: isBars ? 0 : 2,
             points: isBars ? { show: false } : { show: true, size: 5, fill: stroke, filter: findLonePoints },
-            ...(isSecond === true && { dash: [4, 4] }),
             ...(isBars && { fill: stroke, ...(BARS && { paths: BARS }) }),
           };
         }),
@@ -97,11 +87,12 @@ const fromZero = (_: unknown, _least: number, most: number | null): [number, num
   Math.max(1, most ?? 0) * 1.08,
 ];
 
-function valueAxis(axis: Axis, scale: string, format: ((value: number) => string) | undefined): Axis {
+function valueAxis(axis: Axis, format: ((value: number) => string) | undefined): Axis {
   return {
     ...axis,
-    scale,
-    size: 62,
+    scale: "y",
+    // The axis is as wide as its longest label, so that the plot begins where the title does.
+    size: (_, values) => 12 + 6.5 * Math.max(0, ...(values ?? []).map(({ length }) => length)),
     // A tick of a logarithmic axis that has no room has no value.
     ...(axis.filter !== undefined && { grid: { ...axis.grid, filter: axis.filter } }),
     values: (_, splits) => splits.map((value: number | null) => (value === null ? "" : (format?.(value) ?? ""))),

@@ -7,9 +7,23 @@ import type { ReactNode } from "react";
 import { useWatchedTargets } from "../data/watched-targets.ts";
 import { TroubleBadge } from "../ui/badge.tsx";
 import { Panel } from "../ui/facts.tsx";
-import { plural } from "../ui/format.ts";
+import { formatCount, plural } from "../ui/format.ts";
 import { ProblemNote } from "../ui/problem.tsx";
 import { Ago } from "../ui/time.tsx";
+
+/** More lines than these push the charts off the page. */
+const MOST_SHOWN = 6;
+
+/** What fails comes before what somebody stopped. */
+const URGENCY: Record<TargetTrouble, number> = {
+  secret_lost: 0,
+  breaker_open: 1,
+  failing: 2,
+  reports_failures: 2,
+  not_pulled: 3,
+  disabled: 4,
+  paused: 5,
+};
 
 export function UnwellTargets() {
   const targets = useWatchedTargets();
@@ -17,7 +31,9 @@ export function UnwellTargets() {
   if (error !== null) return <ProblemNote error={error} onRetry={() => void targets.refetch()} />;
   // Without a target, the checklist says what to do.
   if (data === undefined || data.length === 0) return null;
-  const unwell = data.flatMap(({ trouble, ...one }) => (trouble === undefined ? [] : [{ ...one, trouble }]));
+  const unwell = data
+    .flatMap(({ trouble, ...one }) => (trouble === undefined ? [] : [{ ...one, trouble }]))
+    .toSorted((one, other) => URGENCY[one.trouble] - URGENCY[other.trouble]);
   if (unwell.length === 0) {
     return (
       <p className="muted">
@@ -27,11 +43,13 @@ export function UnwellTargets() {
     );
   }
   return (
-    <Panel title={`${plural(unwell.length, "target")} of ${data.length} not well`}>
+    <Panel title={`${formatCount(unwell.length)} of ${plural(data.length, "target")} not well`}>
       <ul className="unwell">
-        {unwell.map(({ target, trouble, waiting }) => (
+        {unwell.slice(0, MOST_SHOWN).map(({ target, trouble, waiting }) => (
           <li key={target.id}>
-            <Link to={`/targets/${target.id}`}>{target.name}</Link>
+            <Link to={`/targets/${target.id}`} className="name" title={target.name}>
+              {target.name}
+            </Link>
             <TroubleBadge trouble={trouble} state={target.state} breaker={target.health.breaker} />
             <span className="muted">
               <WhyUnwell target={target} trouble={trouble} waiting={waiting} />
@@ -39,6 +57,11 @@ export function UnwellTargets() {
           </li>
         ))}
       </ul>
+      {unwell.length > MOST_SHOWN && (
+        <p>
+          <Link to="/targets">{formatCount(unwell.length - MOST_SHOWN)} more in the list of targets</Link>
+        </p>
+      )}
     </Panel>
   );
 }

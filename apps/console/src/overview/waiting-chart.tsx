@@ -1,5 +1,7 @@
 // How much waited for each target, and for how long the oldest had waited, from the sample that a worker takes each minute.
 
+import { useState } from "react";
+
 import { useNames } from "../data/names.tsx";
 import { formatCount, formatDuration } from "../ui/format.ts";
 import { ProblemNote } from "../ui/problem.tsx";
@@ -13,6 +15,7 @@ const OTHERS_COLOUR = "--line-strong";
 
 export function WaitingChart({ range }: { range: ChartRange }) {
   const names = useNames("targets");
+  const [isAge, setAge] = useState(false);
   const { data, error, refetch } = useWaitingStats(range);
   if (error !== null) return <ProblemNote error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <ChartPlace />;
@@ -28,28 +31,32 @@ export function WaitingChart({ range }: { range: ChartRange }) {
   const hasOthers = rows.some(({ target, waiting }) => target === null && waiting > 0);
   const series = targets
     .filter((target) => target !== null || hasOthers)
-    .flatMap((target, index): ChartSeries[] => {
+    .map((target, index): ChartSeries => {
       const label = target === null ? "others" : (names.get(target) ?? target);
       const colour = target === null ? OTHERS_COLOUR : (SERIES_COLOURS[index] ?? OTHERS_COLOUR);
-      return [
-        { label, values: column(target, ({ waiting }) => waiting), colour, format: formatCount },
-        {
-          label: `${label}, oldest`,
-          values: column(target, ({ oldest_seconds }) => oldest_seconds),
-          colour,
-          format: (seconds) => formatDuration(seconds * 1_000),
-          isSecond: true,
-        },
-      ];
+      const values = column(target, ({ waiting, oldest_seconds }) => (isAge ? oldest_seconds : waiting));
+      return { label, values, colour, format: isAge ? (seconds) => formatDuration(seconds * 1_000) : formatCount };
     });
   return (
     <ChartPanel
-      title="Waiting, and the age of the oldest (dashed)"
-      kind="lines"
+      title={isAge ? "Age of the oldest waiting delivery" : "Waiting deliveries"}
+      kind={isAge ? "ages" : "lines"}
       grid={grid}
       stepMs={range.stepMs}
-      none={`Nothing waited in the last ${range.last}.`}
+      none="Nothing waited"
+      last={range.last}
       series={series}
+      actions={
+        <select
+          className="short"
+          aria-label="What is drawn"
+          value={isAge ? "age" : "count"}
+          onChange={({ target: { value } }) => setAge(value === "age")}
+        >
+          <option value="count">how many</option>
+          <option value="age">age of the oldest</option>
+        </select>
+      }
     />
   );
 }

@@ -13,6 +13,7 @@ import { EmptyNote, Facts, Panel } from "../ui/facts.tsx";
 import { plural } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Moment } from "../ui/time.tsx";
 import { KeyName } from "./operation-words.tsx";
 import { compareStates, type FieldDifference } from "./state-difference.ts";
@@ -35,6 +36,7 @@ function ShownEntry() {
     <>
       <PageHead title={data?.action ?? "Audit entry"} beside={<CopyId id={id} />} path={path} id={id} />
       {entry.error !== null && <ProblemNote error={entry.error} onRetry={() => void entry.refetch()} />}
+      {entry.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <Panel title="Who and when">

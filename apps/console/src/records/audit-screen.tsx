@@ -34,7 +34,11 @@ const ACTIONS = [
 /** A resource by the name that it had, else by its id. */
 function ResourceName({ entry: { resource, before, after } }: { entry: AuditRow }) {
   const name = (after ?? before)?.["name"];
-  return <span title={resource.id}>{typeof name === "string" ? name : <code>{resource.id}</code>}</span>;
+  return (
+    <span className="name" title={resource.id}>
+      {typeof name === "string" ? name : <code>{resource.id}</code>}
+    </span>
+  );
 }
 
 function ChangedFields({ entry: { before, after } }: { entry: AuditRow }) {

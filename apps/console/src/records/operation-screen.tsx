@@ -16,6 +16,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { formatCount, formatDuration } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 import { searchOfOperation } from "./operation-search.ts";
@@ -48,6 +49,7 @@ export function OperationScreen() {
         actions={data && <OperationActions operation={data} />}
       />
       {operation.error !== null && <ProblemNote error={operation.error} onRetry={() => void operation.refetch()} />}
+      {operation.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <Panel title="Progress">

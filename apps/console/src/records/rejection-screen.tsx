@@ -12,6 +12,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { formatBytes, plural } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Moment } from "../ui/time.tsx";
 
 export function RejectionScreen() {
@@ -32,6 +33,7 @@ export function RejectionScreen() {
         id={id}
       />
       {rejection.error !== null && <ProblemNote error={rejection.error} onRetry={() => void rejection.refetch()} />}
+      {rejection.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <Panel title="What to do">

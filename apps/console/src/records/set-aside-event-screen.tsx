@@ -17,6 +17,7 @@ import { formatBytes, plural } from "../ui/format.ts";
 import { LongText } from "../ui/json-view.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Moment } from "../ui/time.tsx";
 import { say } from "../ui/toast.tsx";
 
@@ -38,6 +39,7 @@ export function SetAsideEventScreen() {
         actions={data && <SetAsideActions id={id} />}
       />
       {event.error !== null && <ProblemNote error={event.error} onRetry={() => void event.refetch()} />}
+      {event.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <p className="note bad">{data.error}</p>

@@ -7,6 +7,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { formatCount, formatDuration, plural } from "../ui/format.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { ReadinessNote } from "../ui/readiness.tsx";
 import { Ago, Moment } from "../ui/time.tsx";
 import { ReadinessChecks } from "./readiness-checks.tsx";
@@ -20,6 +21,7 @@ export function SystemScreen() {
     <>
       <PageHead title="System" path="/v1/system" />
       {system.error !== null && <ProblemNote error={system.error} onRetry={() => void system.refetch()} />}
+      {system.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <ReadinessNote system={data} />
@@ -28,7 +30,9 @@ export function SystemScreen() {
             <ReadinessChecks />
             <PostgresPanel postgres={data.stores.postgres} />
             {data.stores.redis !== null && <RedisPanel redis={data.stores.redis} />}
-            <VersionPanel system={data} />
+          </div>
+          <VersionPanel system={data} />
+          <div className="panels">
             <RetentionPanel retention={data.retention} />
             <ClockPanel clock={data.clock} />
           </div>
@@ -44,6 +48,11 @@ const STORE_NAMES = { postgres: "PostgreSQL", redis: "Redis" };
 
 function WorkPanel({ system: { queue, workers, deliveries, targets } }: { system: SystemState }) {
   const notWell = (targets.disabled_due_to_failed_deliveries ?? 0) + (targets.breaker_open ?? 0);
+  const otherTargets = [
+    [targets.paused ?? 0, "paused"],
+    [targets.disabled ?? 0, "disabled"],
+    [notWell, "failing"],
+  ].filter(([count]) => count !== 0) as [number, string][];
   return (
     <Panel title="Work">
       <Facts
@@ -74,8 +83,8 @@ function WorkPanel({ system: { queue, workers, deliveries, targets } }: { system
           [
             "Targets",
             <Link key="targets" to="/targets">
-              {targets.enabled ?? "–"} enabled, {targets.paused ?? "–"} paused, {targets.disabled ?? "–"} disabled
-              {notWell > 0 && `, ${formatCount(notWell)} failing`}
+              {targets.enabled ?? "–"} enabled
+              {otherTargets.map(([count, word]) => `, ${formatCount(count)} ${word}`)}
             </Link>,
           ],
         ]}

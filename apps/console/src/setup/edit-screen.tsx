@@ -10,6 +10,7 @@ import type { ChangeCall } from "../data/curl.ts";
 import { changeHeaders, readTagged, type Tagged } from "../data/tagged.ts";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { say } from "../ui/toast.tsx";
 import { FormPanel } from "./form-panel.tsx";
@@ -61,6 +62,7 @@ export function EditScreen<Resource extends EditedResource, Draft>(props: EditSc
         id={id}
       />
       {read.error !== null && <ProblemNote error={read.error} onRetry={() => void read.refetch()} />}
+      {read.isLoading && <Skeleton kind="page" />}
       {read.data && (
         <EditForm key={read.data.etag} {...props} resource={read.data} onReload={() => void read.refetch()} />
       )}

@@ -45,7 +45,7 @@ export function FormPanel({
           {verb}
         </ActionButton>
         <Link className="button" to={back}>
-          Leave it
+          Cancel
         </Link>
         <CopyCurl call={call} />
       </footer>

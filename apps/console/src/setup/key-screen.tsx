@@ -12,6 +12,7 @@ import { CopyId } from "../ui/copy.tsx";
 import { Facts, Panel } from "../ui/facts.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { Ago, Moment } from "../ui/time.tsx";
 import { KeyScopes, RevokeKey } from "./key-parts.tsx";
 import { ManagedNote } from "./managed.tsx";
@@ -44,6 +45,7 @@ function ShownKey() {
         actions={data && <RevokeKey apiKey={data} kind="danger" />}
       />
       {read.error !== null && <ProblemNote error={read.error} onRetry={() => void read.refetch()} />}
+      {read.isLoading && <Skeleton kind="page" />}
       {data && (
         <>
           <ManagedNote managedBy={data.managed_by} what="key" />

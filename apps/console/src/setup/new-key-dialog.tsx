@@ -111,7 +111,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
         <footer className="row end">
           <CopyCurl call={{ method: "POST", path: "/v1/keys", body: keyBody(draft, relayNow()) }} />
           <button type="button" onClick={onClose}>
-            Leave it
+            Cancel
           </button>
           <ActionButton needs="admin" type="submit" kind="primary" isBusy={isBusy}>
             Make the key

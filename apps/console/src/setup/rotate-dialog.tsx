@@ -101,7 +101,7 @@ export function RotateDialog(props: RotateProps) {
         <footer className="row end">
           <CopyCurl call={{ method: "POST", path, body }} />
           <button type="button" onClick={onClose}>
-            Leave it
+            Cancel
           </button>
           <ActionButton needs="write" type="submit" kind="primary" isBusy={isBusy}>
             Rotate

@@ -2,6 +2,7 @@
 
 import { Link, useRouter } from "@tanstack/react-router";
 
+import { EmptyNote } from "../ui/facts.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
 
@@ -19,9 +20,11 @@ export function NoScreen() {
   return (
     <>
       <PageHead title="There is no such page" />
-      <p>
-        <Link to="/">Go to the overview</Link>, or look for an id at the top of the page.
-      </p>
+      <EmptyNote title="Nothing is at this address.">
+        <p className="muted">
+          Go to <Link to="/">the overview</Link>, or look for an id at the top of the page.
+        </p>
+      </EmptyNote>
     </>
   );
 }

@@ -119,15 +119,19 @@ function copyShown(attribute: "data-api" | "data-id", copy: (text: string) => Pr
 
 function KeysDialog({ onClose }: { onClose: () => void }) {
   return (
-    <Modal title="Keys" onClose={onClose}>
-      <dl className="keys">
-        {KEYS.map(([keys, meaning]) => (
-          <KeyLine key={keys} keys={keys} meaning={meaning} />
-        ))}
-        {SCREENS.map(({ key, label }) => (
-          <KeyLine key={key} keys={`g ${key}`} meaning={label} />
-        ))}
-      </dl>
+    <Modal title="Keys" onClose={onClose} isWide>
+      <div className="keys">
+        <dl>
+          {KEYS.map(([keys, meaning]) => (
+            <KeyLine key={keys} keys={keys} meaning={meaning} />
+          ))}
+        </dl>
+        <dl>
+          {SCREENS.map(({ key, label }) => (
+            <KeyLine key={key} keys={`g ${key}`} meaning={label} />
+          ))}
+        </dl>
+      </div>
     </Modal>
   );
 }

@@ -8,6 +8,7 @@ import { useClockOffset } from "../data/clock.ts";
 import { sessionQuery, signOut, useSession } from "../data/session.ts";
 import { changeTaste, useTaste } from "../data/taste.ts";
 import { formatDuration, zoneName } from "../ui/format.ts";
+import { Icon } from "../ui/icon.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
 import { Moment } from "../ui/time.tsx";
 import { say, Toasts } from "../ui/toast.tsx";
@@ -43,8 +44,8 @@ function SignedInFrame() {
         Skip to the content
       </a>
       <header className="top">
-        <button type="button" className="quiet menu-button" popoverTarget={menuId} aria-label="Menu">
-          ☰
+        <button type="button" className="quiet square menu-button" popoverTarget={menuId} aria-label="Menu">
+          <Icon name="menu" />
         </button>
         <Link to="/" className="brand">
           <img src={`${import.meta.env.BASE_URL}icon.svg`} alt="" width="22" height="22" /> Sluice
@@ -126,7 +127,12 @@ function GoToId() {
         input.blur();
       }}
     >
-      <input name="id" placeholder="Any id: event, delivery, target, job, webhook-id …" aria-label="Go to any id" />
+      <input
+        name="id"
+        placeholder="Any id: event, delivery, job, webhook-id …"
+
+        aria-label="Go to any id"
+      />
     </form>
   );
 }
@@ -147,19 +153,18 @@ function ZoneSwitch() {
 }
 
 const THEMES = { system: "light", light: "dark", dark: "system" } as const;
-const THEME_SIGNS = { system: "◐", light: "☀", dark: "☾" };
 
 function ThemeSwitch() {
   const { theme } = useTaste();
   return (
     <button
       type="button"
-      className="quiet"
+      className="quiet square"
       aria-label={`Theme: ${theme}. Change to ${THEMES[theme]}.`}
       title={`Theme: ${theme}`}
       onClick={() => changeTaste({ theme: THEMES[theme] })}
     >
-      {THEME_SIGNS[theme]}
+      <Icon name={theme} />
     </button>
   );
 }
@@ -169,8 +174,9 @@ function WhoAmI() {
   const id = useId();
   return (
     <>
-      <button type="button" className="quiet who" popoverTarget={id}>
-        {name}
+      <button type="button" className="quiet who" popoverTarget={id} title={name}>
+        <Icon name="person" />
+        <span>{name}</span>
       </button>
       <div id={id} popover="auto" className="menu who-menu">
         <p>

@@ -142,7 +142,7 @@ function NewTokenDialog({ source, onClose }: { source: SourceRow; onClose: () =>
         <footer className="row end">
           <CopyCurl call={{ method: "POST", path: `/v1/sources/${source.id}/ingress-tokens`, body: { previous } }} />
           <button type="button" onClick={onClose}>
-            Leave it
+            Cancel
           </button>
           <ActionButton needs="write" type="submit" kind="primary" isBusy={isBusy}>
             Make the token

@@ -86,7 +86,7 @@ export function CallbackUrlDialog({ source, onClose }: { source: SourceRow; onCl
             call={{ method: "POST", path: `/v1/sources/${source.id}/callback-urls`, body: callbackBody(draft) }}
           />
           <button type="button" onClick={onClose}>
-            Leave it
+            Cancel
           </button>
           <ActionButton needs="write" type="submit" kind="primary" isBusy={isBusy}>
             Make the URL

@@ -15,6 +15,7 @@ import { Facts, Panel } from "../ui/facts.tsx";
 import { LabelList } from "../ui/labels.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { faultUnder, ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { useSubmission } from "../ui/submit.ts";
 import { Ago, Countdown, Moment } from "../ui/time.tsx";
 import { TextField } from "../setup/form-parts.tsx";
@@ -46,12 +47,13 @@ export function JobScreen() {
         actions={
           job?.name && (
             <Link className="button" to="/events" search={{ data_id: job.name }}>
-              Its events
+              Show events
             </Link>
           )
         }
       />
       {read.error !== null && <ProblemNote error={read.error} onRetry={() => void read.refetch()} />}
+      {read.isLoading && <Skeleton kind="page" />}
       {job && (
         <Panel title="What is known">
           <p>{JOB_STATES[job.status]}</p>

@@ -10,6 +10,7 @@ import { CopyId } from "../ui/copy.tsx";
 import { Panel } from "../ui/facts.tsx";
 import { PageHead } from "../ui/page.tsx";
 import { ProblemNote } from "../ui/problem.tsx";
+import { Skeleton } from "../ui/skeleton.tsx";
 import { ManagedNote } from "../setup/managed.tsx";
 import { RecentDeliveries } from "./recent-deliveries.tsx";
 import { LostNote, SecretTable } from "../setup/secrets.tsx";
@@ -44,6 +45,7 @@ export function TargetScreen() {
         actions={read.data && <TargetActions target={read.data} />}
       />
       {read.error !== null && <ProblemNote error={read.error} onRetry={() => void read.refetch()} />}
+      {read.isLoading && <Skeleton kind="page" />}
       {target && (
         <>
           <ManagedNote managedBy={target.managed_by} what="target" />

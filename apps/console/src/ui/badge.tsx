@@ -15,6 +15,7 @@ const TONES: Record<string, Tone> = {
   failed: "bad",
   disabled: "bad",
   disabled_due_to_failed_deliveries: "bad",
+  disabled_by_user: "bad",
   not_ready: "bad",
   overdue: "bad",
   open: "bad",

@@ -39,7 +39,7 @@ export function CallButton({ call, done, onDone, ...button }: CallButtonProps) {
           <ProblemNote error={error} onRetry={() => void run()} />
           <footer className="row end">
             <button type="button" onClick={() => setError(undefined)}>
-              Leave it
+              Cancel
             </button>
           </footer>
         </Modal>

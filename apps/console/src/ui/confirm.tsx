@@ -67,7 +67,7 @@ export function ConfirmDialog(props: ConfirmProps) {
         <footer className="row end">
           {call && <CopyCurl call={call} />}
           <button type="button" onClick={onClose}>
-            Leave it
+            {verb.startsWith("Cancel") ? "Do not cancel" : "Cancel"}
           </button>
           <ActionButton
             needs={needs}

@@ -2,6 +2,8 @@
 
 import { type ReactNode, useEffect, useId, useRef } from "react";
 
+import { Icon } from "./icon.tsx";
+
 interface ModalProps {
   title: string;
   onClose: () => void;
@@ -26,8 +28,8 @@ export function Modal({ title, onClose, children, isWide = false }: ModalProps) 
       <div className="dialog-content">
         <header>
           <h2 id={titleId}>{title}</h2>
-          <button type="button" className="quiet" aria-label="Close" onClick={() => dialog.current?.close()}>
-            ✕
+          <button type="button" className="quiet square" aria-label="Close" onClick={() => dialog.current?.close()}>
+            <Icon name="close" />
           </button>
         </header>
         {children}

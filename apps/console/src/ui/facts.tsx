@@ -2,14 +2,16 @@
 
 import type { ReactNode } from "react";
 
+type Fact = readonly [name: string, value: ReactNode, width?: "wide"];
+
 /** @param facts lines in order; a line whose value is undefined is left out. */
-export function Facts({ facts }: { facts: readonly (readonly [name: string, value: ReactNode])[] }) {
+export function Facts({ facts }: { facts: readonly Fact[] }) {
   return (
     <dl className="facts">
       {facts
         .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => (
-          <div key={name}>
+        .map(([name, value, width]) => (
+          <div key={name} className={width}>
             <dt>{name}</dt>
             <dd>{value ?? <span className="muted">–</span>}</dd>
           </div>

@@ -23,7 +23,7 @@ export function formatBytes(bytes: number): string {
 export function formatMs(ms: number): string {
   if (ms < 1) return "< 1 ms";
   if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(2)} s`;
+  if (ms < 10_000) return `${Number((ms / 1_000).toFixed(2))} s`;
   return formatDuration(ms);
 }
 
@@ -76,6 +76,9 @@ export function formatTime(at: string | number, zone: "local" | "utc", nowMs: nu
   const day = formatterOf(zone, isThisYear ? DAY : { ...DAY, year: "numeric" }).format(date);
   return `${day} ${formatterOf(zone, CLOCK).format(date)}`;
 }
+
+/** What `formatTime` leaves out: `.250`. */
+export const formatMillis = (at: string): string => new Date(at).toISOString().slice(19, 23);
 
 /** The clock alone: `14:02:07`. */
 export const formatClock = (at: string, zone: "local" | "utc"): string => formatterOf(zone, CLOCK).format(new Date(at));

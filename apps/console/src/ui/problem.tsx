@@ -36,7 +36,7 @@ export function ProblemNote({ error, onRetry, shownElsewhere = [] }: ProblemProp
             request <code>{api.requestId}</code> <CopyButton text={api.requestId} what="the request id" />
           </span>
         )}
-        {onRetry !== undefined && (
+        {onRetry !== undefined && !isAllElsewhere && (
           <button type="button" onClick={onRetry}>
             Try again
           </button>

@@ -2,15 +2,23 @@
 
 import { relayNow, useEachSecond } from "../data/clock.ts";
 import { useTaste } from "../data/taste.ts";
-import { formatAgo, formatClock, formatDuration, formatTime } from "./format.ts";
+import { formatAgo, formatClock, formatDuration, formatMillis, formatTime } from "./format.ts";
+
+interface MomentProps {
+  at: string | null | undefined;
+  none?: string;
+  /** With milliseconds, where several are compared. */
+  isExact?: boolean;
+}
 
 /** A moment, as a clock shows it. */
-export function Moment({ at, none = "–" }: { at: string | null | undefined; none?: string }) {
+export function Moment({ at, none = "–", isExact = false }: MomentProps) {
   const { zone } = useTaste();
   if (at === null || at === undefined) return <span className="muted">{none}</span>;
   return (
     <time dateTime={at} title={at}>
       {formatTime(at, zone, relayNow())}
+      {isExact && <small>{formatMillis(at)}</small>}
     </time>
   );
 }
