@@ -9,47 +9,50 @@ import { fillConsole, screensOf } from "./fill-console.ts";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-test("no screen has a fault that axe finds, and none is wider than its window", async ({
-  relay,
-  receiver,
-  openConsole,
-}) => {
-  const filled = await fillConsole(relay, receiver);
-  const screens = screensOf(filled);
-  // The longest name that the API takes. It gets no event.
-  await relay.createTarget(receiver, { name: "n".repeat(200), subscribed_events: ["interaction.failed"] });
-  const found: string[] = [];
-  for (const colorScheme of ["light", "dark"] as const) {
-    for (const width of [1440, 390]) {
-      const { page, open } = await openConsole({ key: relay.apiKey, colorScheme, viewport: { width, height: 900 } });
-      for (const [name, path] of screens) {
-        await open(path);
-        await settle(page);
-        const where = `${name} (${colorScheme}, ${width})`;
-        if ((await page.locator("main .problem").count()) > 0) found.push(`${where}: it shows a problem`);
-        const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
-        if (overflow > 0) found.push(`${where}: ${overflow} pixels wider than the window`);
-        // A list hides columns where it has no room for them. One that is wider than its box cuts the last ones off.
-        const cut = await page.evaluate<number>(
-          `[...document.querySelectorAll(".rows")].filter((box) => box.scrollWidth > box.clientWidth).length`,
-        );
-        if (cut > 0) found.push(`${where}: a list is wider than its box`);
-        await page.evaluate(axe.source);
-        const run = JSON.stringify({ runOnly: { type: "tag", values: RULES }, resultTypes: ["violations"] });
-        const { violations } = await page.evaluate<AxeResults>(`axe.run(document, ${run})`);
-        found.push(...violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${where}: ${id} at ${html}`)));
+/** Each screen is opened and searched four times. */
+const ALL_SCREENS_MS = 900_000;
+
+test(
+  "no screen has a fault that axe finds, and none is wider than its window",
+  { timeout: ALL_SCREENS_MS },
+  async ({ relay, receiver, openConsole }) => {
+    const filled = await fillConsole(relay, receiver);
+    const screens = screensOf(filled);
+    // The longest name that the API takes. It gets no event.
+    await relay.createTarget(receiver, { name: "n".repeat(200), subscribed_events: ["interaction.failed"] });
+    const found: string[] = [];
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [1440, 390]) {
+        const { page, open } = await openConsole({ key: relay.apiKey, colorScheme, viewport: { width, height: 900 } });
+        for (const [name, path] of screens) {
+          await open(path);
+          await settle(page);
+          const where = `${name} (${colorScheme}, ${width})`;
+          if ((await page.locator("main .problem").count()) > 0) found.push(`${where}: it shows a problem`);
+          const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+          if (overflow > 0) found.push(`${where}: ${overflow} pixels wider than the window`);
+          // A list hides columns where it has no room for them. One that is wider than its box cuts the last ones off.
+          const cut = await page.evaluate<number>(
+            `[...document.querySelectorAll(".rows")].filter((box) => box.scrollWidth > box.clientWidth).length`,
+          );
+          if (cut > 0) found.push(`${where}: a list is wider than its box`);
+          await page.evaluate(axe.source);
+          const run = JSON.stringify({ runOnly: { type: "tag", values: RULES }, resultTypes: ["violations"] });
+          const { violations } = await page.evaluate<AxeResults>(`axe.run(document, ${run})`);
+          found.push(...violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${where}: ${id} at ${html}`)));
+        }
       }
     }
-  }
-  expect(found).toEqual([]);
+    expect(found).toEqual([]);
 
-  const { page, open } = await openConsole();
-  await open(filled.event);
-  await page.getByRole("button", { name: "Replay…" }).click();
-  await page.getByRole("checkbox", { name: "nnn" }).waitFor();
-  const cut = await page.getByRole("dialog").evaluate((dialog: Scrolled) => dialog.scrollWidth - dialog.clientWidth);
-  expect(cut).toBeLessThanOrEqual(0);
-});
+    const { page, open } = await openConsole();
+    await open(filled.event);
+    await page.getByRole("button", { name: "Replay…" }).click();
+    await page.getByRole("checkbox", { name: "nnn" }).waitFor();
+    const cut = await page.getByRole("dialog").evaluate((dialog: Scrolled) => dialog.scrollWidth - dialog.clientWidth);
+    expect(cut).toBeLessThanOrEqual(0);
+  },
+);
 
 /** What this test needs of a page's elements. The types of Node have none of them. */
 interface Scrolled {
