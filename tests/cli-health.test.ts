@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { examineSources } from "@sluice/cli/health/examine-settings";
+import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished } from "vitest";
 
 import { readNewCertificates } from "./support/certificates.ts";
@@ -12,6 +14,7 @@ import { claimPort } from "./support/ports.ts";
 import { openProxiedStores } from "./support/proxied-stores.ts";
 import { type Relay, startRelay } from "./support/relay.ts";
 import { runSluice } from "./support/run-sluice.ts";
+import { geminiEvent, signWebhook } from "./support/sign.ts";
 import { startTlsServer } from "./support/tls-server.ts";
 import { until } from "./support/wait.ts";
 
@@ -138,6 +141,22 @@ test("status and doctor name a pull target whose service reports only failures, 
   });
   expect((await examine(envOf(relay))).verdicts).toMatchObject({ targets: "warning" });
   await relay.call("DELETE", `/v1/targets/${id}`);
+});
+
+test("what doctor advises for a source without a secret works as it is written", async ({ relay }) => {
+  const source = await relay.call("POST", "/v1/sources", { name: "registered-by-hand" });
+  const [finding] = examineSources([{ ...source, signing_secrets: [] }]);
+  expect(finding).toMatchObject({ verdict: "warning", found: expect.stringContaining("registered-by-hand") });
+  const file = join(newDirectory(), "secret");
+  const secret = generateSigningSecret().text;
+  writeFileSync(file, secret);
+  const [, words = ""] = /`sluice (sources rotate [^`]+)`/.exec(finding?.advice ?? "") ?? [];
+  const args = words.replace("FILE", file).split(" ");
+  expect(await runSluice(args, { env: envOf(relay) })).toMatchObject({ code: 0 });
+  const { headers, body } = signWebhook({ secret, body: geminiEvent() });
+  const captured = { headers, body: Buffer.from(body).toString("base64") };
+  expect(await relay.call("POST", `/v1/sources/${source.id}:verify`, captured)).toMatchObject({ verdict: "accepted" });
+  await relay.call("DELETE", `/v1/sources/${source.id}`);
 });
 
 test("without PostgreSQL, status shows the readiness to everybody and ends with 6, and doctor says what to do", async () => {

@@ -147,3 +147,16 @@ test.for([
   expect({ code, out: out.toString() }).toEqual({ code: 2, out: "" });
   expect(err).toContain(message);
 });
+
+test("a second listener by the same name learns that it changes the events of the first", async ({ relay }) => {
+  const first = await listen(relay, "shared", "--print", "--events", "batch.*");
+  const isOf = (events: string[]) => async () => {
+    const [target] = (await relay.call("GET", "/v1/targets?name=shared")).data;
+    return JSON.stringify(target.subscribed_events) === JSON.stringify(events);
+  };
+  await until(isOf(["batch.*"]));
+  const second = await listen(relay, "shared", "--print", "--events", "video.generated");
+  await until(isOf(["video.generated"]));
+  expect((await second.stop()).err).toContain("shared got other events before: batch.*. Whoever listens by this name");
+  expect((await first.stop()).err).not.toContain("before");
+});

@@ -237,6 +237,14 @@ describe("on a real relay", () => {
     }
   });
 
+  test("what the relay refuses is named by the option that gave it", async ({ run }) => {
+    const err = async (command: string, ...args: string[]) => (await run({ command }, args)).err;
+    expect(await err("events list", "--source", "nobody")).toContain("\n  --source must be");
+    expect(await err("keys create", "--name", "x", "--scopes", "read,all")).toContain("\n  --scopes must be");
+    expect(await err("deliveries retry")).toContain("\n  The command needs at least one filter, or --all");
+    expect(await err("targets create", "--uri", "ftp://x")).toContain("\n  --uri must be");
+  });
+
   test("a wrong key ends with 4 and the request id, and a relay that is away with 6", async ({ run }) => {
     // Arguments with which each command gets as far as a request.
     const lines = SLUICE_CASES.map((one) => ({

@@ -31,6 +31,14 @@ test("help that was asked for is data, and help after a mistake is not", async (
   expect(missing.err).toContain("Usage: sluice [options] [command]");
 });
 
+test("the whole help fits into 80 columns, but for what somebody copies", async () => {
+  for (const command of ["doctor", "open", "login", "rekey", "backup", "restore", "targets create"]) {
+    const { out } = await run(...command.split(" "), "--help");
+    for (const line of out.split("\n"))
+      if (!/https?:|[/`]\S{20}/.test(line)) expect(line.length, line).toBeLessThanOrEqual(80);
+  }
+});
+
 test.for([
   [["--no-such-option"], "unknown option '--no-such-option'"],
   [["no-such-command"], "unknown command 'no-such-command'"],

@@ -32,17 +32,30 @@ function printError(error: unknown, context: CliContext): void {
   // The message of an error that was made here has its faults already; that of the API has them apart.
   const { cause } = error;
   if (cause instanceof ApiError) {
-    for (const { pointer, detail } of error.faults) note(context, `  ${optionOf(pointer)} ${visibleText(detail)}`);
+    for (const { pointer, detail } of error.faults) note(context, `  ${optionOf(pointer)} ${inOptions(detail)}`);
   }
   const hint = hintFor(error);
   if (hint !== undefined) note(context, hint);
   if (cause instanceof ApiError && cause.requestId !== undefined) note(context, `request_id: ${cause.requestId}`);
 }
 
-/** `/retry/base_seconds` is what `--retry-base-seconds` gave. */
+/**
+ * The option that gave a field of the body (`/retry/base_seconds`) or a parameter of the query (`?source`). What stands at a place in
+ * a list (`/scopes/0`) was given by the option of the list.
+ */
 function optionOf(pointer: string): string {
-  return pointer.startsWith("/") ? `--${pointer.slice(1).replaceAll(/[/_]/g, "-")}` : visibleText(pointer);
+  if (pointer === "") return "The command";
+  if (pointer.startsWith("/"))
+    return `--${pointer
+      .slice(1)
+      .replace(/\/\d+$/, "")
+      .replaceAll(/[/_]/g, "-")}`;
+  if (pointer.startsWith("?")) return `--${pointer.slice(1).replaceAll("_", "-")}`;
+  return visibleText(pointer);
 }
+
+/** The API speaks of JSON. */
+const inOptions = (detail: string) => visibleText(detail).replaceAll('"all": true', "--all");
 
 /** What to do, where the API does not say so because it does not know the command line. */
 function hintFor({ code, cause }: SluiceError): string | undefined {

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, loadStores, withStores } from "../cli-context.ts";
 import { PASSPHRASE_VARIABLE } from "./passphrase.ts";
 
@@ -23,7 +24,7 @@ export function addBackup(program: Command, context: CliContext): void {
     .option("--json", "print a summary as JSON")
     .addHelpText(
       "after",
-      "\nThe relay may run meanwhile. docs/runbooks/backup.md has the commands for each way of running it.",
+      helpNote("The relay may run meanwhile. docs/runbooks/backup.md has the commands for each way of running it."),
     )
     .action(async (file: string, flags: BackupFlags) => {
       const { backUp } = await loadStores("backup");

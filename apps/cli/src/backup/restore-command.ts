@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, loadStores, withStores } from "../cli-context.ts";
 import { PASSPHRASE_VARIABLE } from "./passphrase.ts";
 
@@ -19,7 +20,10 @@ export function addRestore(program: Command, context: CliContext): void {
     .option("--passphrase-file <file>", `opens the master key in the backup (or ${PASSPHRASE_VARIABLE})`)
     .option("--check", "only read the backup to its end, and say what it is")
     .option("--json", "print a summary as JSON")
-    .addHelpText("after", "\nNo gateway and no worker may use the database. docs/runbooks/restore.md has the commands.")
+    .addHelpText(
+      "after",
+      helpNote("No gateway and no worker may use the database. docs/runbooks/restore.md has the commands."),
+    )
     .action(async (file: string, flags: RestoreFlags) => {
       const { checkBackup, restore } = await loadStores("restore");
       if (flags.check === true) await checkBackup(file, flags, context);

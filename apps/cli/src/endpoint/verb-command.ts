@@ -5,6 +5,7 @@ import type { SluiceClient } from "@sluice/client/client";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { type Command, Option } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, note } from "../cli-context.ts";
 import { readInput } from "../options.ts";
 import { type OutputOptions, printRecord, withOutputOptions } from "../output/print.ts";
@@ -51,7 +52,7 @@ export function addVerb(group: Command, context: CliContext, spec: VerbSpec): Co
     command.addOption(new Option("--data <json>", description).helpGroup("Fields:"));
     command.addHelpText(
       "after",
-      "\nA value that begins with @ is read from that file, so that secrets need not be arguments.",
+      helpNote("A value that begins with @ is read from that file, so that secrets need not be arguments."),
     );
   }
   if (endpoint.takesForce) command.option("--force", "also change what a file of settings manages");

@@ -3,6 +3,7 @@
 
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, note } from "../cli-context.ts";
 import { type OutputOptions, printLines, printRows, surfaceOf, withOutputOptions } from "../output/print.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
@@ -23,7 +24,7 @@ export function addDoctor(program: Command, context: CliContext): void {
     .option("--force", "let --bundle replace a file")
     .addHelpText(
       "after",
-      "\nThe exit code is 1 when something is wrong. With a key that has the scope admin it sees most.",
+      helpNote("The exit code is 1 when something is wrong. With a key that has the scope admin it sees most."),
     )
     .action(async (options: DoctorOptions) => {
       const file =

@@ -71,6 +71,7 @@ export function examineSources(sources: readonly Schemas["Source"][]): DoctorFin
         kind === "static" && name !== FOR_THE_API && secrets.length === 0 && gone.length === 0,
     )
     .map(({ name }) => name);
+  const [first] = without;
   return [
     ...(lost.length > 0
       ? [
@@ -86,7 +87,8 @@ export function examineSources(sources: readonly Schemas["Source"][]): DoctorFin
           warning(
             "sources",
             `Without a signing secret every webhook is refused: ${without.join(", ")}`,
-            "`sluice upstream register NAME` gets one from Gemini; `sluice sources rotate NAME` takes one that you have.",
+            `\`sluice sources rotate ${first} --previous revoke_immediately --secret @FILE\` takes the one that Gemini showed you. ` +
+              `\`sluice upstream register ${first}\` gets one: docs/upstream.md has what that needs.`,
           ),
         ]
       : []),

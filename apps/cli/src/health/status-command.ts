@@ -5,6 +5,7 @@ import type { Schemas, SluiceClient } from "@sluice/client/client";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext } from "../cli-context.ts";
 import { showOnceOrMore, type WatchOptions, withWatchOptions } from "../endpoint/watch.ts";
 import { type OutputOptions, printLines, printRecord, surfaceOf, withOutputOptions } from "../output/print.ts";
@@ -20,7 +21,7 @@ export function addStatus(program: Command, context: CliContext): void {
   const command = program
     .command("status")
     .description("show whether the relay works, what waits, and which targets are not well")
-    .addHelpText("after", "\nThe exit code is 6 when the relay is not ready to take events.")
+    .addHelpText("after", helpNote("The exit code is 6 when the relay is not ready to take events."))
     .action(async (options: StatusOptions) => {
       const access = findAccess(options, context);
       const client = connectTo(access);

@@ -87,8 +87,13 @@ async function listenFor(url: string | undefined, options: ListenOptions, contex
 
   const access = findAccess(options, context);
   const api = connectTo(access);
-  const { target, newSecret } = await findOrMakeTarget(api, { name, events, filter });
+  const { target, newSecret, before } = await findOrMakeTarget(api, { name, events, filter });
   if (newSecret !== undefined) note(context, `The signing secret of ${target.name}, shown this once: ${newSecret}`);
+  if (before !== undefined)
+    note(
+      context,
+      `${target.name} got other events before: ${before}. Whoever listens by this name gets those of now. --name makes another target.`,
+    );
   if (replaySince !== undefined) await replay(api, target.id, replaySince);
 
   const stop = stopWithProcess(context);

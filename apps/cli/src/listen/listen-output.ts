@@ -116,7 +116,7 @@ export function screenOutput({
     draw: (width, height) => drawLive(state, width, height),
     onKey: (name) => {
       const key = KEYS[name];
-      if (key !== undefined) return change(withKey({ ...state, message: "" }, key, terminal.height));
+      if (key !== undefined) return change(withKey({ ...state, message: "" }, key, terminal.size));
       if (name === "q" || name === "ctrl+c") return onQuit();
       if (name === "r")
         return doToSelected("Resending …", async ({ deliveryId }) => {

@@ -18,7 +18,8 @@ const row = (n: number, changes: Partial<LiveRow> = {}): LiveRow => ({
 });
 const listOf = (count: number): LiveState =>
   Array.from({ length: count }, (_, index) => row(index)).reduce(withRow, newLiveState("sluice listen"));
-const press = (state: LiveState, ...keys: LiveKey[]) => keys.reduce((now, key) => withKey(now, key, HEIGHT), state);
+const press = (state: LiveState, ...keys: LiveKey[]) =>
+  keys.reduce((now, key) => withKey(now, key, { width: WIDTH, height: HEIGHT }), state);
 const draw = (state: LiveState, width = WIDTH) => drawLive(state, width, HEIGHT).map(({ text }) => text);
 const selected = (state: LiveState) => drawLive(state, WIDTH, HEIGHT).find(({ style }) => style === "selected")?.text;
 
@@ -60,6 +61,13 @@ test("a body can be read to its end, and stays in sight while others come", () =
   expect(draw(press(open, "end", "home", "down")).join("\n")).not.toContain("line 0\n");
   expect(draw(press(open, "escape")).join("\n")).toContain("evt_1");
   expect(draw(press(listOf(1), "enter")).join("\n")).toContain('  "data": {');
+  // A line that is longer than the terminal is wide has all of its text on several.
+  const uri = `https://generativelanguage.googleapis.com/${"a".repeat(200)}:end`;
+  const wide = press(
+    withRow(listOf(0), row(1, { body: Buffer.from(JSON.stringify({ uri })).toString("base64") })),
+    "enter",
+  );
+  expect(draw(wide).join("")).toContain(uri);
   // Formatted, this number would be another one.
   const exact = Buffer.from('{"n":9007199254740993}').toString("base64");
   expect(draw(press(withRow(listOf(0), row(1, { body: exact })), "enter")).join("\n")).toContain("9007199254740993");

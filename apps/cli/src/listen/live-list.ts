@@ -1,7 +1,7 @@
 // What `sluice listen` shows in a terminal, as a state that keys and deliveries change, and as the lines of a picture of it. Pure:
 // terminal.ts draws the lines.
 
-import { shorten, visibleText } from "../output/text.ts";
+import { breakText, shorten, visibleText } from "../output/text.ts";
 import { bodyLines } from "./body-lines.ts";
 
 export interface LiveRow {
@@ -62,8 +62,12 @@ export function withRow(state: LiveState, row: LiveRow): LiveState {
 export const selectedRow = ({ rows, selectedId }: LiveState): LiveRow | undefined =>
   rows.find(({ deliveryId }) => deliveryId === selectedId) ?? rows.at(-1);
 
-/** @param height of the terminal, by which a page is measured. */
-export function withKey(state: LiveState, key: LiveKey, height: number): LiveState {
+/** @param size of the terminal, by which a page is measured, and the lines of a body are broken. */
+export function withKey(
+  state: LiveState,
+  key: LiveKey,
+  { width, height }: { width: number; height: number },
+): LiveState {
   const page = Math.max(1, height - FRAME_LINES - 1);
   const { open } = state;
   const selected = selectedRow(state);
@@ -71,7 +75,7 @@ export function withKey(state: LiveState, key: LiveKey, height: number): LiveSta
   if (key === "enter") {
     if (open !== undefined || selected === undefined) return { ...state, open: undefined };
     // The body stays in sight while others come.
-    return { ...state, selectedId: selected.deliveryId, open: { lines: bodyLines(selected.body), from: 0 } };
+    return { ...state, selectedId: selected.deliveryId, open: { lines: brokenBody(selected, width), from: 0 } };
   }
   const steps = { up: -1, down: 1, pageUp: -page, pageDown: page, home: -Infinity, end: Infinity }[key];
   if (open !== undefined) {
@@ -83,6 +87,9 @@ export function withKey(state: LiveState, key: LiveKey, height: number): LiveSta
   const selectedId = at === state.rows.length - 1 ? undefined : state.rows[at]?.deliveryId;
   return { ...state, selectedId };
 }
+
+const brokenBody = ({ body }: LiveRow, width: number) =>
+  bodyLines(body).flatMap((line) => breakText(visibleText(line), width));
 
 const clamp = (value: number, last: number) => Math.max(0, Math.min(value, last));
 

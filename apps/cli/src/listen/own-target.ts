@@ -20,6 +20,8 @@ export interface OwnTarget {
   target: Schemas["Target"];
   /** Only when the target was made now: the relay never shows it again. */
   newSecret: string | undefined;
+  /** The events that it got before, when they were others. Somebody may listen by the same name. */
+  before?: string;
 }
 
 const IDLE_SECONDS = 7 * 86_400;
@@ -46,5 +48,8 @@ export async function findOrMakeTarget(api: SluiceClient, options: OwnTargetOpti
   if (isAsWanted && found.state === "enabled") return { target: found, newSecret: undefined };
   const params = { path: { id: found.id } };
   const target = await asked(api.patch("/v1/targets/{id}", { params, body: { ...wanted, state: "enabled" } }));
-  return { target, newSecret: undefined };
+  return { target, newSecret: undefined, ...(!isAsWanted && { before: describeEvents(found) }) };
 }
+
+const describeEvents = ({ subscribed_events: events, filter }: Schemas["Target"]) =>
+  events.join(", ") + (filter === null ? "" : ` where ${filter}`);

@@ -46,8 +46,9 @@ export class Terminal {
     this.#options = options;
   }
 
-  get height(): number {
-    return this.#options.stdout.rows;
+  get size(): { width: number; height: number } {
+    const { columns: width, rows: height } = this.#options.stdout;
+    return { width, height };
   }
 
   open(): void {

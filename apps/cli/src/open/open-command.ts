@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, note, terminalOf } from "../cli-context.ts";
 import { findAccess, type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { connectTo } from "../relay/relay-api.ts";
@@ -20,7 +21,10 @@ export function addOpen(program: Command, context: CliContext): void {
     .option("--print", "print the link, and open nothing")
     .addHelpText(
       "after",
-      "\nThe link signs in once, as the key of this command, within ten minutes. Without a terminal or a browser it is printed.",
+      helpNote(
+        "The link signs in once, as the key of this command, within ten minutes. Without a terminal or a " +
+          "browser it is printed.",
+      ),
     )
     .action(async (id: string | undefined, options: OpenOptions) => {
       const access = findAccess(options, context);

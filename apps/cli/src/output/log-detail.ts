@@ -11,15 +11,15 @@ export function logDetail({ fields }: Schemas["SystemLogLine"]): string {
   const { method, route, status, ...others } = fields;
   const request = [method, route, status]
     .filter((part) => part !== undefined)
-    .map(textOf)
+    .map(valueText)
     .join(" ");
   const rest = Object.entries(others)
     .filter(([name]) => !LEFT_OUT.includes(name))
-    .map(([name, value]) => `${name}=${textOf(value)}`);
+    .map(([name, value]) => `${name}=${valueText(value)}`);
   return [messagesOf(fields["err"]).join(": "), request, rest.join(" ")].filter((part) => part !== "").join("; ");
 }
 
-const textOf = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+const valueText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
 
 /** An error and its causes, the last of which says why. */
 function messagesOf(error: unknown, depth = 0): string[] {

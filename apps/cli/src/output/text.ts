@@ -45,6 +45,25 @@ export function wrapText(text: string, width: number): string[] {
   return lines;
 }
 
+/** Breaks text wherever a line of this width is full, so that all of it can be read. */
+export function breakText(text: string, width: number): string[] {
+  // A large body is mostly ASCII, where a character is a column.
+  if (/^[\u0020-\u007e]+$/.test(text))
+    return Array.from({ length: Math.ceil(text.length / width) }, (_, at) => text.slice(at * width, (at + 1) * width));
+  const lines = [""];
+  let taken = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const wide = widthOf(segment);
+    if (taken > 0 && taken + wide > width) {
+      lines.push("");
+      taken = 0;
+    }
+    lines[lines.length - 1] += segment;
+    taken += wide;
+  }
+  return lines;
+}
+
 const BYTES = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
 /** Such as `730 MiB`. */

@@ -8,6 +8,7 @@ import type { SluiceClient } from "@sluice/client/client";
 import { SluiceError } from "@sluice/shared/runtime/errors";
 import { type Command, Option } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, note, terminalOf } from "../cli-context.ts";
 import { readApiAddress } from "../relay/access.ts";
 import { asked, connectTo } from "../relay/relay-api.ts";
@@ -31,7 +32,10 @@ export function addLogin(program: Command, context: CliContext): void {
     .addOption(profileOption("the name under which they are stored"))
     .addHelpText(
       "after",
-      "\nOn a terminal the command asks for both. From a pipe it reads a line with the address, unless --api gives it, and a\nline with the key.",
+      helpNote(
+        "On a terminal the command asks for both. From a pipe it reads a line with the address, unless --api " +
+          "gives it, and a line with the key.",
+      ),
     )
     .action((options: LoginOptions) => logIn(options, context));
   program

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 
+import { helpNote } from "../output/help-note.ts";
 import { type CliContext, loadStores, withStores } from "../cli-context.ts";
 
 export interface RekeyFlags {
@@ -20,8 +21,10 @@ export function addRekey(program: Command, context: CliContext): void {
     .option("--json", "with --lost, print the list as JSON")
     .addHelpText(
       "after",
-      "\nStop all gateways and workers first. The new key comes from NEW_MASTER_KEY (or NEW_MASTER_KEY_FILE); without it, " +
-        "a new one\ntakes the place of DATA_DIR/master-key. docs/runbooks/leaked-secret.md and lost-master-key.md have the commands.",
+      helpNote(
+        "Stop all gateways and workers first. The new key comes from NEW_MASTER_KEY (or " +
+          "NEW_MASTER_KEY_FILE); without it, a new one takes the place of DATA_DIR/master-key. docs/runbooks/leaked-secret.md and lost-master-key.md have the commands.",
+      ),
     )
     .action(async (flags: RekeyFlags) => {
       const { rekey, replaceLost } = await loadStores("rekey");

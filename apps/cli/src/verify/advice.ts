@@ -20,7 +20,9 @@ export const ADVICE: Readonly<Record<RefusalReason, string>> = {
   stale_timestamp:
     "Compare the clock of the relay with the time (`sluice doctor`). An old webhook may also be sent again by somebody.",
   future_timestamp: "Compare the clock of the relay with the time (`sluice doctor`).",
-  no_secret: "Set the signing secret of the source, which Gemini showed when the webhook was registered.",
+  no_secret:
+    "Set the signing secret of the source, which Gemini showed when the webhook was registered: " +
+    "`sluice sources rotate SOURCE --previous revoke_immediately --secret @FILE`.",
   unknown_key: "Compare `jwks_uri` of the source with the place where the sender publishes its keys.",
   signature_mismatch:
     "Set the signing secret of this very webhook, and look for a proxy that changes the body: not one byte may differ.",
