@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 
 import type { TargetRow } from "../data/records.ts";
-import { useTrouble } from "../data/watched-targets.ts";
+import { useWatchedTargets } from "../data/watched-targets.ts";
 import type { ListColumn } from "../list/columns.tsx";
 import { ListScreen } from "../list/list-screen.tsx";
 import { StateBadge, TroubleBadge } from "../ui/badge.tsx";
@@ -29,7 +29,10 @@ const COLUMNS: readonly ListColumn<TargetRow>[] = [
 
 /** The state, or what is wrong while the target is enabled. */
 function StateInList({ target: { id, state, health } }: { target: TargetRow }) {
-  const trouble = useTrouble(id);
+  const { data: watched, isPending } = useWatchedTargets();
+  // It could be failing: a badge that says "enabled" would take that back a moment later.
+  if (isPending && state === "enabled") return <span className="muted">…</span>;
+  const trouble = watched?.find(({ target }) => target.id === id)?.trouble;
   if (trouble === undefined || state !== "enabled") return <StateBadge state={state} />;
   return <TroubleBadge trouble={trouble} state={state} breaker={health.breaker} />;
 }
