@@ -25,6 +25,13 @@ describe.skipIf(!hasShell("bash"))("bash", () => {
     [["ev"], ["events"]],
     [["targets", "update", "billing", "--retry-b"], ["--retry-base-seconds"]],
     [["sources", "token", "re"], ["revoke"]],
+    [["deliveries", "list", "--status", "p"], ["pending"]],
+    [["jobs", "--status", "over"], ["overdue"]],
+    [["listen", "--on-failure", "h"], ["hold"]],
+    [["--color", "al"], ["always"]],
+    [["completion", "f"], ["fish"]],
+    [["trigger", "video"], ["video.generated"]],
+    [["targets", "update", "billing", "--name", "--ur"], []],
   ] as const)("completes %j", async ([words, expected]) => {
     const { out } = await complete("bash");
     const script = `${out}\nCOMP_WORDS=(sluice ${words.join(" ")}); COMP_CWORD=${words.length}; _sluice; echo "\${COMPREPLY[@]}"`;
@@ -40,6 +47,10 @@ const CASES = [
   ["sluice events --lim", "--limit"],
   ["sluice sources token re", "revoke"],
   ["sluice doctor --bun", "--bundle"],
+  ["sluice deliveries list --status pend", "pending"],
+  ["sluice listen --on-failure ho", "hold"],
+  ["sluice completion fi", "fish"],
+  ["sluice trigger video", "video.generated"],
 ] as const;
 
 /** @returns the path of the script of a shell. */

@@ -6,12 +6,24 @@ import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 
 import { SluiceError } from "@sluice/shared/runtime/errors";
-import { InvalidArgumentError, Option } from "commander";
+import { type Argument, InvalidArgumentError, Option } from "commander";
 
 import type { CliContext } from "./cli-context.ts";
 import { readDuration } from "./output/times.ts";
 
 export const wrongUsage = (message: string) => new SluiceError("invalid_request", message);
+
+const completed = new WeakMap<object, readonly string[]>();
+
+/** Lets a shell complete these values of an option or an argument. Others may be allowed, too. */
+export function completeWith<T extends Option | Argument>(parameter: T, values: readonly string[]): T {
+  completed.set(parameter, values);
+  return parameter;
+}
+
+/** The values that a shell completes. */
+export const completedValues = (parameter: Option | Argument): readonly string[] =>
+  completed.get(parameter) ?? parameter.argChoices ?? [];
 
 /** An option that may come several times; undefined when it does not come. */
 export const severalTexts = (flags: string, description: string): Option =>
@@ -19,10 +31,13 @@ export const severalTexts = (flags: string, description: string): Option =>
 
 /** The same, for some texts only. */
 export const severalOf = (flags: string, description: string, allowed: readonly string[]): Option =>
-  new Option(flags, description).argParser((text: string, before?: readonly string[]) => {
-    if (allowed.includes(text)) return [...(before ?? []), text];
-    throw new InvalidArgumentError(`Choose from ${allowed.join(", ")}.`);
-  });
+  completeWith(
+    new Option(flags, description).argParser((text: string, before?: readonly string[]) => {
+      if (allowed.includes(text)) return [...(before ?? []), text];
+      throw new InvalidArgumentError(`Choose from ${allowed.join(", ")}.`);
+    }),
+    allowed,
+  );
 
 /** For `argParser`. */
 export const wholeNumber =

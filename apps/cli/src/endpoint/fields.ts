@@ -5,7 +5,7 @@ import type { ApiField } from "@sluice/client/api-endpoint";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import type { CliContext } from "../cli-context.ts";
-import { readGivenFile, timeIn } from "../options.ts";
+import { completeWith, readGivenFile, timeIn } from "../options.ts";
 
 type FieldValues = Record<string, unknown>;
 
@@ -31,7 +31,10 @@ export interface FieldContext extends Pick<CliContext, "directory"> {
 /** Adds an option for each field. */
 export function addFieldOptions(command: Command, fields: readonly ApiField[], context: FieldContext): void {
   for (const placed of placeFields(fields)) {
-    for (const option of optionsOf(placed, context)) command.addOption(option.helpGroup(context.heading));
+    for (const option of optionsOf(placed, context)) {
+      if (placed.field.values !== undefined) completeWith(option, placed.field.values);
+      command.addOption(option.helpGroup(context.heading));
+    }
   }
 }
 

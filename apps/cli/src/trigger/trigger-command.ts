@@ -5,13 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Schemas } from "@sluice/client/client";
 import { isObject } from "@sluice/shared/domain/envelope";
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 
 import { type CliContext, note, printJson } from "../cli-context.ts";
 import { type OutputOptions, withOutputOptions } from "../output/print.ts";
 import { type RelayOptions, withRelayOptions } from "../relay/access.ts";
 import { asked, openRelayApi } from "../relay/relay-api.ts";
-import { readInput, severalTexts, wholeNumber, wrongUsage } from "../options.ts";
+import { completeWith, readInput, severalTexts, wholeNumber, wrongUsage } from "../options.ts";
 import { findId } from "../endpoint/names.ts";
 import { EXAMPLE_TYPES, exampleData } from "./gemini-examples.ts";
 
@@ -37,7 +37,15 @@ export function addTrigger(program: Command, context: CliContext): void {
   const command = program
     .command("trigger")
     .description("send an example of an event of Gemini's to the targets, through the relay")
-    .argument("[type]", `${EXAMPLE_TYPES.join(", ")}, or any other type; the examples are listed when it is not given`)
+    .addArgument(
+      completeWith(
+        new Argument(
+          "[type]",
+          `${EXAMPLE_TYPES.join(", ")}, or any other type; the examples are listed when it is not given`,
+        ),
+        EXAMPLE_TYPES,
+      ),
+    )
     .addOption(
       severalTexts("--data <field=value>", "a field of `data`, such as id=batch_1 or usage.tokens=12; several times"),
     )
