@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { examineSources } from "@sluice/cli/health/examine-settings";
+import { examineSystem } from "@sluice/cli/health/examine-system";
 import { generateSigningSecret } from "@sluice/signature/secret";
 import { expect, onTestFinished } from "vitest";
 
@@ -157,6 +158,26 @@ test("what doctor advises for a source without a secret works as it is written",
   const captured = { headers, body: Buffer.from(body).toString("base64") };
   expect(await relay.call("POST", `/v1/sources/${source.id}:verify`, captured)).toMatchObject({ verdict: "accepted" });
   await relay.call("DELETE", `/v1/sources/${source.id}`);
+});
+
+test("doctor says of a target that nobody pulls what to start, and not how it fails", async ({ relay }) => {
+  const system = await relay.call("GET", "/v1/system");
+  const unwell = {
+    id: "tgt_1",
+    name: "batch-import",
+    state: "enabled",
+    breaker: "closed",
+    failing_since: null,
+  } as const;
+  const findings = examineSystem({ system, unwellTargets: [{ ...unwell, trouble: "not_pulled", waiting: 3 }] });
+  expect(findings.filter(({ check }) => check === "targets")).toEqual([
+    {
+      check: "targets",
+      verdict: "warning",
+      found: "Deliveries wait, and nobody pulls for batch-import",
+      advice: expect.stringContaining("Start the service that pulls."),
+    },
+  ]);
 });
 
 test("without PostgreSQL, status shows the readiness to everybody and ends with 6, and doctor says what to do", async () => {

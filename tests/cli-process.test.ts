@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,4 +95,9 @@ test("in a clone without a relay, a command says how to start one, and ends with
   // Another relay that was named needs a key.
   const named = await run("clone", ["targets"], { SLUICE_API: "http://127.0.0.1:9" }).ended;
   expect(named).toMatchObject({ code: 2, err: expect.stringContaining("There is no API key for http://127.0.0.1:9") });
+});
+
+test("in a clone no shell stands between npm and the command: it would end by the signal, whatever the command ends with", () => {
+  const { scripts } = JSON.parse(readFileSync(fileURLToPath(new URL("../package.json", import.meta.url)), "utf8"));
+  expect(scripts.sluice).toMatch(/^exec node /);
 });

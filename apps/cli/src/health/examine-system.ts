@@ -115,25 +115,42 @@ function examineClocks({ clock: { ahead_ms: aheadMs, precision_ms: precisionMs }
   return differenceMs < CLOCK_WRONG_MS ? warning(check, found, advice) : wrong(check, found, advice);
 }
 
-const FAILURES: readonly TargetTrouble[] = ["breaker_open", "reports_failures", "not_pulled"];
+const FAILURES: readonly TargetTrouble[] = ["breaker_open", "reports_failures"];
 
 function examineTargets(targets: readonly UnwellTarget[]): DoctorFinding[] {
+  const check = "targets";
   const failing = targets.filter(
     ({ state, trouble }) => FAILURES.includes(trouble) || state === "disabled_due_to_failed_deliveries",
   );
-  if (failing.length === 0) return [ok("targets", "None fails")];
-  const names = failing.slice(0, NAMED_TARGETS).map(({ name }) => name);
-  const more = failing.length > names.length ? ` and ${failing.length - names.length} more` : "";
+  const idle = targets.filter(({ trouble }) => trouble === "not_pulled");
   // By id: somebody pastes the command into a shell, and a name may hold what a shell runs.
-  const id = failing[0]?.id;
-  const advice = `\`sluice attempts list --target ${id} --limit 5\` shows how they fail; \`sluice targets test ${id}\` tries one.`;
-  return [
-    warning(
-      "targets",
-      `${failing.length} ${failing.length === 1 ? "fails" : "fail"}: ${names.join(", ")}${more}`,
-      advice,
-    ),
+  const failures = `\`sluice attempts list --target ${failing[0]?.id} --limit 5\` shows how they fail; \`sluice targets test ${failing[0]?.id}\` tries one.`;
+  const findings = [
+    ...(failing.length === 0
+      ? []
+      : [
+          warning(
+            check,
+            `${failing.length} ${failing.length === 1 ? "fails" : "fail"}: ${nameSome(failing)}`,
+            failures,
+          ),
+        ]),
+    ...(idle.length === 0
+      ? []
+      : [
+          warning(
+            check,
+            `Deliveries wait, and nobody pulls for ${nameSome(idle)}`,
+            `Start the service that pulls. If there is none any more: \`sluice targets delete ${idle[0]?.id}\`.`,
+          ),
+        ]),
   ];
+  return findings.length > 0 ? findings : [ok(check, "None fails")];
+}
+
+function nameSome(targets: readonly UnwellTarget[]): string {
+  const names = targets.slice(0, NAMED_TARGETS).map(({ name }) => name);
+  return names.join(", ") + (targets.length > names.length ? ` and ${targets.length - names.length} more` : "");
 }
 
 function examineWaiting({ deliveries: { waiting, oldest_waiting_seconds: seconds } }: SystemAnswer): DoctorFinding[] {
