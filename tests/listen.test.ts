@@ -160,3 +160,19 @@ test("a second listener by the same name learns that it changes the events of th
   expect((await second.stop()).err).toContain("shared got other events before: batch.*. Whoever listens by this name");
   expect((await first.stop()).err).not.toContain("before");
 });
+
+test("a key for one target is enough to listen to what it gets", async ({ relay }) => {
+  const body = { name: "confined", kind: "pull", subscribed_events: ["batch.*"] };
+  const { id } = await relay.call("POST", "/v1/targets", body);
+  const { key } = await relay.call("POST", "/v1/keys", { name: "confined", scopes: [`target:${id}`] });
+  const stopping = new AbortController();
+  onTestFinished(() => stopping.abort());
+  const env = { ...envOf(relay), SLUICE_API_KEY: key };
+  const running = runSluice(["listen", "--print", "--name", id], { env, signal: stopping.signal });
+  await relay.sendEvent();
+  await until(async () => (await deliveriesOf(relay, id)).some(({ status }) => status === "succeeded"));
+  stopping.abort();
+  const { code, out, err } = await running;
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining("sluice listen as confined") });
+  expect(JSON.parse(out.toString().trimEnd())).toMatchObject({ type: "batch.succeeded", status_code: 200 });
+});

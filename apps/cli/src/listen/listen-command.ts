@@ -50,7 +50,7 @@ export function addListen(program: Command, context: CliContext): void {
         'another address for events of a type, such as "video.*=4000/video"; several times',
       ),
     )
-    .option("--name <name>", `the name of the pull target; ${ownTargetName()} when it is not given`)
+    .option("--name <name>", `the name or the id of the pull target; ${ownTargetName()} when it is not given`)
     .addOption(
       new Option("--replay-since <time>", "also the events since then: 1h, 2d, or a time of RFC 3339").argParser(
         timeIn("past"),
@@ -78,7 +78,7 @@ export function addListen(program: Command, context: CliContext): void {
 }
 
 async function listenFor(url: string | undefined, options: ListenOptions, context: CliContext): Promise<void> {
-  const { events = ["*"], filter = null, map = [], name, replaySince, print = false, concurrency } = options;
+  const { events, filter, map = [], name, replaySince, print = false, concurrency } = options;
   const routes = readRoutes(url, map);
   if (print && (url !== undefined || map.length > 0)) throw wrongUsage("--print sends nothing: leave out the address");
   if (!print && routes.common === undefined && routes.byType.length === 0) {
