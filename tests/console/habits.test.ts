@@ -119,6 +119,26 @@ test("a wrong key is refused with a reason, and a session ends with its key", as
   await page.getByLabel("API key").waitFor();
 });
 
+test("a key signs in while the page still asks whether a proxy names somebody", async ({ relay, openConsole }) => {
+  const { page, open } = await openConsole({});
+  const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
+  await page.route(
+    "**/console/session",
+    async (route) => {
+      if (route.request().postData() === "{}") await isReleased;
+      await route.continue();
+    },
+    { times: 2 },
+  );
+  const isAsked = page.waitForRequest((request) => request.postData() === "{}");
+  await open("/events");
+  await isAsked;
+  await page.getByLabel("API key").fill(relay.apiKey);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { level: 1, name: "Events" }).waitFor();
+  release();
+});
+
 test("a gateway that is away is shown, and the page heals by itself", async ({ openConsole }) => {
   const { page, open } = await openConsole();
   await open("/events", "Events");

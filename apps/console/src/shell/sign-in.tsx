@@ -51,12 +51,22 @@ export function SignIn() {
       setBusy(false);
     }
   };
+  /** Nobody waits for this try, so it keeps nobody from signing in with a key meanwhile. */
+  const enterByProxy = async () => {
+    try {
+      await signIn({});
+      if (location.pathname.endsWith("/sign-in")) await navigate({ to: "/", replace: true });
+    } catch (failure) {
+      setError((known: unknown) => known ?? failure);
+    }
+  };
   useEffect(() => {
     document.title = "Sign in · Sluice";
     // A code works once. Without one, a proxy before the gateway may vouch for the person.
     if (isLinkTried) return;
     isLinkTried = true;
-    void enter(link === undefined ? {} : { code: link.code }, link?.to);
+    if (link !== undefined) void enter({ code: link.code }, link.to);
+    else void enterByProxy();
     // Once, when the page opens.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
   }, []);
