@@ -8,6 +8,12 @@ import { until } from "../support/wait.ts";
 const TYPES = ["batch.succeeded", "batch.succeeded", "batch.failed", "interaction.completed", "video.generated"];
 const EVENTS = 40;
 
+const HEADER_VALUE = "Bearer s3cret";
+const GEMINI_KEY = "AIzaSy-not-a-real-key";
+const SIGNING_SECRET = `whsec_${"Zm9v".repeat(8)}`;
+/** What the relay keeps and no screen shows. */
+export const STORED_SECRETS: readonly string[] = [HEADER_VALUE, GEMINI_KEY, SIGNING_SECRET];
+
 /** The page of each kind of thing, as a path of the console. */
 export type FilledConsole = Record<
   "event" | "delivery" | "target" | "source" | "operation" | "audit" | "job" | "rejection" | "key",
@@ -27,7 +33,7 @@ export async function fillConsole(relay: Relay, receiver: Receiver): Promise<Fil
     retry: { base_seconds: 5, cap_seconds: 3_600, horizon_seconds: 86_400 },
     subscribed_events: ["batch.*"],
     filter: 'event.type != "batch.expired"',
-    headers: { authorization: "Bearer s3cret", "x-team": "billing" },
+    headers: { authorization: HEADER_VALUE, "x-team": "billing" },
     rate_limit: { requests: 50, per_seconds: 1 },
   });
   await create("search-index", "/search", { retry: { base_seconds: 5, cap_seconds: 600, horizon_seconds: 86_400 } });
@@ -38,8 +44,8 @@ export async function fillConsole(relay: Relay, receiver: Receiver): Promise<Fil
   await create("analytics", "/analytics", { state: "paused" });
   const source = await relay.call("POST", "/v1/sources", {
     name: "gemini-eu",
-    signing_secret: `whsec_${"Zm9v".repeat(8)}`,
-    gemini_api_key: "AIzaSy-not-a-real-key",
+    signing_secret: SIGNING_SECRET,
+    gemini_api_key: GEMINI_KEY,
   });
   await relay.call("POST", "/v1/keys", { name: "deploy pipeline", scopes: ["write"] });
   const { id: revoked } = await relay.call("POST", "/v1/keys", { name: "old laptop", scopes: ["read"] });

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 
 import { geminiEvent } from "../support/sign.ts";
 import { until } from "../support/wait.ts";
+import { findAxeFaults } from "./axe-faults.ts";
 import { consoleTest as test } from "./console.ts";
 
 test("all events that match are counted, confirmed by typing, and sent to the chosen target", async ({
@@ -39,6 +40,8 @@ test("all events that match are counted, confirmed by typing, and sent to the ch
   await dialog.getByLabel("archive").check();
   await dialog.getByText(`${count} events`).waitFor();
   await dialog.getByRole("row", { name: `archive ${count} 0 0` }).waitFor();
+
+  expect(await findAxeFaults(page)).toEqual([]);
 
   // A faulty expression says so at its field, and a right one is counted before anything is sent.
   const filter = page.getByLabel("Filter (optional)");
