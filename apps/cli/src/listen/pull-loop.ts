@@ -15,6 +15,8 @@ export interface PullLoopOptions {
   /** Does the work. Must not reject. Undefined leaves the delivery unreported: its lease runs out. */
   work: (delivery: PulledDelivery) => Promise<ForwardResult | undefined>;
   onEvent: (event: PullLoopEvent) => void;
+  /** How long one pull may take. It is above the time that the relay waits when it is not given. */
+  pullLimitMs?: number;
   /** Ends the loop: it fetches nothing more, and reports what is under way. */
   signal: AbortSignal;
 }
@@ -88,13 +90,14 @@ class PullLoop {
   }
 
   async #pull(max: number): Promise<void> {
-    const { api, targetId, onEvent, signal } = this.#options;
+    const { api, targetId, onEvent, signal, pullLimitMs = PULL_LIMIT_MS } = this.#options;
     const from = performance.now();
-    const within = AbortSignal.any([signal, AbortSignal.timeout(PULL_LIMIT_MS)]);
     const body = { max, wait_seconds: this.#isLost ? 0 : WAIT_SECONDS, lease_seconds: LEASE_SECONDS };
-    const pulled = await this.#persist(signal, () =>
-      api.post("/v1/targets/{id}:pull", { params: { path: { id: targetId } }, body, signal: within }),
-    );
+    const pulled = await this.#persist(signal, () => {
+      // Each try has this time to itself: a relay that was away for longer must be found again.
+      const within = AbortSignal.any([signal, AbortSignal.timeout(pullLimitMs)]);
+      return api.post("/v1/targets/{id}:pull", { params: { path: { id: targetId } }, body, signal: within });
+    });
     if (pulled !== undefined) onEvent({ kind: "connected", waiting: pulled.waiting, state: pulled.state });
     for (const delivery of pulled?.deliveries ?? []) this.#begin(delivery);
     // A relay answers at once when it stops, and when the target is paused.
