@@ -5,6 +5,7 @@ import { expect } from "vitest";
 
 import { sampleWaiting } from "@sluice/store/journal/waiting-samples";
 
+import { makeFailingPullTarget } from "../support/failing-pull-target.ts";
 import { runSql } from "../support/sql.ts";
 import { until } from "../support/wait.ts";
 import { consoleTest as test } from "./console.ts";
@@ -120,13 +121,7 @@ test("a pull target whose service reports only failures is named, although no br
   relay,
   openConsole,
 }) => {
-  const body = { name: "batch-import", kind: "pull", subscribed_events: ["*"] };
-  const { id } = await relay.call("POST", "/v1/targets", body);
-  await relay.sendEvent();
-  const pull = () => relay.call("POST", `/v1/targets/${id}:pull`, { max: 1, wait_seconds: 20 });
-  const { deliveries } = await until(pull, { accept: (pulled) => pulled.deliveries.length > 0 });
-  const [{ token }] = deliveries;
-  await relay.call("POST", `/v1/targets/${id}:ack`, { results: [{ token, status_code: 503, duration_ms: 12 }] });
+  await makeFailingPullTarget(relay, "batch-import");
   const { page, open } = await openConsole();
   await open("/", "Overview");
   const line = page.getByRole("listitem").filter({ hasText: "batch-import" });
